@@ -4,7 +4,7 @@
     python regenerate.py           write tinytuya.json
     python regenerate.py --check   exit 1 and list every difference
 
-Needs the pinned tinytuya (`pip install tinytuya==1.20.0`). Every frame comes out of tinytuya's own
+Needs the pinned tinytuya (`pip install -r requirements.txt`). Every frame comes out of tinytuya's own
 functions; this script pins the clock, the nonces and the IVs, chooses what is said, and decodes
 each result again with tinytuya before accepting it.
 """
@@ -30,7 +30,7 @@ from tinytuya.core.udp_helper import decrypt_udp, encrypt, udpkey
 # `tinytuya.core.XenonDevice` names both a module and the class in it; the attribute is the class.
 xenon = sys.modules["tinytuya.core.XenonDevice"]
 
-PINNED = "1.20.0"
+PINNED = (Path(__file__).resolve().parent / "requirements.txt").read_text().strip().split("==")[1]
 CLOCK = 1700000000
 
 KEY = b"0123456789abcdef"

@@ -1,0 +1,89 @@
+//! Length of source files, and what no file may contain.
+
+use regex_lite::Regex;
+
+use super::{File, Problem};
+
+const MAX_LINES: usize = 600;
+
+/// What is wrong, and the pattern that finds it. Written so that no pattern matches itself.
+const FORBIDDEN: [(&str, &str); 3] = [
+    ("unfinished code", r"\b(?:todo|unimplemented)!\s*[(\[{]"),
+    (
+        "a note about unfinished work",
+        r"\bFIX(?:ME)\b|\bTO(?:DO)\b",
+    ),
+    (
+        "a path of one machine",
+        r#"(?m)(?:^|[\s"'`(=:])(?:/(?:home|root|Users|work)/\w|[A-Z]:\\Users\\)"#,
+    ),
+];
+
+pub(super) fn check(files: &[File]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (what, pattern) in FORBIDDEN {
+        let Ok(pattern) = Regex::new(pattern) else {
+            problems.push(format!("the pattern for {what} is broken"));
+            continue;
+        };
+        for file in files.iter().filter(|file| !file.has_extension("lock")) {
+            for found in pattern.find_iter(&file.text) {
+                let line = file.text[..found.start()].matches('\n').count() + 1;
+                problems.push(format!(
+                    "{}:{line}: {what}: `{}`",
+                    file.path,
+                    found.as_str().trim()
+                ));
+            }
+        }
+    }
+    for file in files
+        .iter()
+        .filter(|file| file.has_extension("rs") && !file.is_test())
+    {
+        let lines = file.text.lines().count();
+        if lines > MAX_LINES {
+            problems.push(format!(
+                "{}: {lines} lines, more than {MAX_LINES}",
+                file.path
+            ));
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file;
+    use super::check;
+
+    #[test]
+    fn forbidden_text_is_found() {
+        for (path, text) in [
+            ("a.rs", format!("fn a() {{ {}() }}", "todo!")),
+            ("a.rs", format!("{}[]", "unimplemented!")),
+            ("a.rs", format!("// {}: later", "FIXME")),
+            ("a.py", format!("# {} later", "TODO")),
+            ("a.md", format!("see {}/me/x", "/home")),
+            ("a.toml", format!("a = \"{}/x\"", "/work")),
+            ("a.txt", format!("C:{}me", r"\Users\")),
+        ] {
+            assert_eq!(check(&[file(path, &text)]).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn harmless_text_passes() {
+        let text = "todo = \"warn\"\nhttps://example.org/work/1\n/usr/bin/rustc\n./work/x\n";
+        assert_eq!(check(&[file("a.md", text)]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn long_source_is_found() {
+        let long = "//\n".repeat(601);
+        assert_eq!(check(&[file("a/src/b.rs", &long)]).len(), 1);
+        assert!(check(&[file("a/src/b/tests.rs", &long)]).is_empty());
+        assert!(check(&[file("tests/src/a.rs", &long)]).is_empty());
+        assert!(check(&[file("a/src/b.rs", &"//\n".repeat(600))]).is_empty());
+    }
+}

@@ -1,0 +1,76 @@
+//! `cargo xtask`: the repository's checks as code, for people and for CI alike.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod context;
+mod hygiene;
+mod metadata;
+mod shell;
+mod steps;
+mod tools;
+
+use context::Context;
+use steps::{Selection, Step};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Checks of the rustuya repository",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every check, stop at the first that fails
+    ///
+    /// Installs what it needs under the target folder; compilers, Python's venv and the bare-metal
+    /// library source come from the system's packages (as root, or with sudo that asks nothing).
+    Test {
+        /// Leave out the build without an allocator (not in CI)
+        #[arg(long)]
+        skip_bare_metal: bool,
+        /// Leave out the fuzzers (not in CI)
+        #[arg(long)]
+        skip_fuzz: bool,
+        /// Leave out the tests against other implementations (not in CI)
+        #[arg(long)]
+        skip_interop: bool,
+        /// Run only this step (may be given several times)
+        #[arg(long, value_enum, value_name = "STEP")]
+        only: Vec<Step>,
+        /// Seconds for each fuzz target
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        fuzz_seconds: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Test {
+        skip_bare_metal,
+        skip_fuzz,
+        skip_interop,
+        only,
+        fuzz_seconds,
+    } = Cli::parse().command;
+    let selection = Selection {
+        skip_bare_metal,
+        skip_fuzz,
+        skip_interop,
+        only,
+        ci: std::env::var_os("CI").is_some(),
+    };
+    let result = Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ncargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

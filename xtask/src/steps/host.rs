@@ -1,0 +1,152 @@
+//! Steps that need nothing but the Rust toolchain and a C++ compiler.
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::context::Context;
+use crate::tools;
+
+const CORE: &str = "rustuya-proto";
+
+pub(super) fn fmt(context: &Context) -> Result<String> {
+    context
+        .cargo()
+        .args(["fmt", "--all", "--check"])
+        .run()
+        .context("run `cargo fmt --all`")?;
+    Ok("formatted".to_owned())
+}
+
+pub(super) fn clippy(context: &Context) -> Result<String> {
+    tools::need_compiler(context)?;
+    context
+        .cargo()
+        .args([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+        ])
+        .args(["--", "-D", "warnings"])
+        .run()?;
+    Ok("no warnings".to_owned())
+}
+
+pub(super) fn docs(context: &Context) -> Result<String> {
+    tools::need_compiler(context)?;
+    context
+        .cargo()
+        .args([
+            "doc",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--all-features",
+        ])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()?;
+    Ok("no warnings".to_owned())
+}
+
+pub(super) fn test(context: &Context) -> Result<String> {
+    tools::need_compiler(context)?;
+    context
+        .cargo()
+        .args(["test", "--locked", "--workspace"])
+        .run()?;
+    let sets = feature_sets(context)?;
+    for set in &sets {
+        context
+            .cargo()
+            .args([
+                "test",
+                "--locked",
+                "--package",
+                CORE,
+                "--no-default-features",
+            ])
+            .arg(format!("--features={set}"))
+            .run()?;
+    }
+    Ok(format!(
+        "workspace, and {} feature sets of {CORE}",
+        sets.len()
+    ))
+}
+
+/// Every combination of the core's features, separated by commas; the empty one first.
+pub(super) fn feature_sets(context: &Context) -> Result<Vec<String>> {
+    let core = context
+        .metadata
+        .member(CORE)
+        .context("rustuya-proto is not in the workspace")?;
+    let features: Vec<&str> = core
+        .features
+        .keys()
+        .map(String::as_str)
+        .filter(|name| *name != "default")
+        .collect();
+    combinations(&features)
+}
+
+fn combinations(features: &[&str]) -> Result<Vec<String>> {
+    if features.len() > 4 {
+        bail!(
+            "{} features: choose the combinations to test by hand",
+            features.len()
+        );
+    }
+    Ok((0..1_usize << features.len())
+        .map(|mask| {
+            let set: Vec<&str> = features
+                .iter()
+                .enumerate()
+                .filter_map(|(bit, name)| (mask >> bit & 1 == 1).then_some(*name))
+                .collect();
+            set.join(",")
+        })
+        .collect())
+}
+
+pub(super) fn demo(context: &Context) -> Result<String> {
+    let mut lines = 0;
+    let mut bad = None;
+    context
+        .cargo()
+        .args([
+            "run",
+            "--locked",
+            "--quiet",
+            "--package",
+            "rustuya-cli",
+            "--",
+            "demo",
+            "--json",
+        ])
+        .stdout_lines(|line| {
+            println!("{line}");
+            lines += 1;
+            if serde_json::from_str::<serde_json::Value>(line).is_err() {
+                bad.get_or_insert_with(|| line.to_owned());
+            }
+        })?;
+    if let Some(line) = bad {
+        bail!("demo --json printed a line that is not JSON: {line}");
+    }
+    if lines == 0 {
+        bail!("demo --json printed nothing");
+    }
+    Ok(format!("{lines} lines of JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::combinations;
+
+    #[test]
+    fn every_combination_is_tested() {
+        assert_eq!(combinations(&[]).unwrap(), [""]);
+        assert_eq!(combinations(&["a", "b"]).unwrap(), ["", "a", "b", "a,b"]);
+        assert!(combinations(&["a", "b", "c", "d", "e"]).is_err());
+    }
+}

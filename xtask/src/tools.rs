@@ -1,0 +1,105 @@
+//! Programs from outside: looked up, or installed.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::context::Context;
+
+/// Whether a program is on the search path.
+pub(crate) fn on_path(program: &str) -> bool {
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// Installs system packages with apt; an error says what to install by hand.
+pub(crate) fn apt_install(context: &Context, packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    if !on_path("apt-get") {
+        bail!("missing: install what Debian calls `{list}`");
+    }
+    let root = context
+        .shell("id")
+        .arg("-u")
+        .stdout()
+        .is_ok_and(|id| id.trim() == "0");
+    let sudo = !root && context.shell("sudo").args(["-n", "true"]).succeeds();
+    if !root && !sudo {
+        bail!("missing: run `apt-get install {list}` as root");
+    }
+    let apt = |args: &[&str]| {
+        let shell = if root {
+            context.shell("apt-get")
+        } else {
+            context.shell("sudo").args(["-n", "apt-get"])
+        };
+        shell
+            .args(args.iter().copied())
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .run()
+    };
+    apt(&["update", "-q"])?;
+    let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
+    install.extend(packages);
+    apt(&install).with_context(|| format!("cannot install {list}"))
+}
+
+/// Makes sure that C and C++ can be compiled (build scripts, the fuzzers' runtime).
+pub(crate) fn need_compiler(context: &Context) -> Result<()> {
+    if on_path("cc") && on_path("c++") {
+        return Ok(());
+    }
+    apt_install(context, &["gcc", "g++", "libc6-dev"])
+}
+
+/// The Python of an environment that holds the pinned packages of `vectors/requirements.txt`.
+pub(crate) fn python(context: &Context) -> Result<PathBuf> {
+    let usable = || {
+        context
+            .shell("python3")
+            .args(["-c", "import venv, ensurepip"])
+            .succeeds()
+    };
+    if !usable() {
+        apt_install(context, &["python3", "python3-venv"])?;
+        if !usable() {
+            bail!("python3 has no usable venv module");
+        }
+    }
+    let requirements = context.root.join("vectors/requirements.txt");
+    let pinned = fs::read_to_string(&requirements).context("vectors/requirements.txt")?;
+    let folder = context.target.join("python");
+    let python = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == pinned) && python.is_file() {
+        return Ok(python);
+    }
+    context
+        .shell("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder)
+        .run()?;
+    context
+        .shell(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+        ])
+        .arg(&requirements)
+        .run()?;
+    fs::write(&stamp, pinned)?;
+    Ok(python)
+}
+
+/// The search path with the folder of installed cargo tools in front.
+pub(crate) fn tools_path(context: &Context) -> Result<std::ffi::OsString> {
+    let mut folders = vec![context.target.join("tools/bin")];
+    folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    Ok(env::join_paths(folders)?)
+}

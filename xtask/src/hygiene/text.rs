@@ -62,8 +62,8 @@ mod tests {
         for (path, text) in [
             ("a.rs", format!("fn a() {{ {}() }}", "todo!")),
             ("a.rs", format!("{}[]", "unimplemented!")),
-            ("a.rs", format!("// {}: later", "FIXME")),
-            ("a.py", format!("# {} later", "TODO")),
+            ("a.rs", format!("// {}{}: later", "FIX", "ME")),
+            ("a.py", format!("# {}{} later", "TO", "DO")),
             ("a.md", format!("see {}/me/x", "/home")),
             ("a.toml", format!("a = \"{}/x\"", "/work")),
             ("a.txt", format!("C:{}me", r"\Users\")),

@@ -21,7 +21,12 @@ class Run:
         self.results = {}
         # The version is set afterwards: for 3.2 the constructor would start to scan for DPs.
         self.device = tinytuya.Device(
-            args.id, args.host, args.key, args.dev_type, connection_timeout=args.timeout, port=args.port
+            args.id,
+            args.host,
+            args.key,
+            args.dev_type,
+            connection_timeout=args.timeout,
+            port=args.port,
         )
         self.device.set_dpsUsed({"1": None, "2": None})
         self.device.set_version(float(args.version))

@@ -1,1 +1,32 @@
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+#![doc = "draft"]
+
+mod buf;
+mod codec;
+mod ids;
+mod json;
+mod payload;
+mod time;
+mod version;
+mod wire;
+
+pub use buf::{RxBuf, Storage, TxBuf};
+pub use codec::{Head, Keys, NoRoom, Opened, Sender, VersionHeader, open, seal};
+pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
+pub use json::{Chars, Decimal, JsonText, Text};
+pub use payload::{CidList, DeviceError, DpMap, DpValue, Dps, Payload, Report, RequestData};
+pub use rand_core::{CryptoRng, Rng, TryCryptoRng, TryRng};
+pub use time::Instant;
+pub use version::{Dialect, Scheme, UnknownVersion, Version};
+pub use wire::command::{CommandCode, RetCode};
+pub use wire::{FrameError, FrameKind, frame_kind, frame_len};

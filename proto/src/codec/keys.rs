@@ -1,0 +1,94 @@
+//! Keys with everything that can be computed once: AES round keys, GHASH tables, absorbed HMAC pads.
+
+use core::fmt;
+
+use aes::Aes128;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::gcm::Gcm;
+use crate::version::{Scheme, Version};
+
+/// A key prepared for one version: the local key, or the session key of one connection.
+///
+/// Building it costs about as much as several frames; build it once per connection. Wiped when dropped.
+pub struct Keys {
+    pub(super) version: Version,
+    pub(super) schedule: Schedule,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives inside a session of fixed size; there is no heap to move it to"
+)]
+pub(super) enum Schedule {
+    Md5 {
+        aes: Aes128,
+        key: Zeroizing<[u8; 16]>,
+    },
+    Ecb {
+        aes: Aes128,
+    },
+    EcbHmac {
+        aes: Aes128,
+        hmac: Hmac<Sha256>,
+    },
+    Gcm(Gcm),
+}
+
+impl Keys {
+    /// Prepares `key` for `version`.
+    pub fn new(version: Version, key: &[u8; 16]) -> Self {
+        let aes = || Aes128::new(key.into());
+        let schedule = match version.scheme() {
+            Scheme::PlainMd5 => Schedule::Md5 {
+                aes: aes(),
+                key: Zeroizing::new(*key),
+            },
+            Scheme::EcbOuterHeader => Schedule::Ecb { aes: aes() },
+            Scheme::EcbInnerHeader => Schedule::EcbHmac {
+                aes: aes(),
+                hmac: keyed_hmac(key),
+            },
+            Scheme::Gcm => Schedule::Gcm(Gcm::new(key)),
+        };
+        Self { version, schedule }
+    }
+
+    /// The version that the key is prepared for.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({}, ..)", self.version)
+    }
+}
+
+/// HMAC-SHA-256 with a 16-byte key.
+pub(crate) fn keyed_hmac(key: &[u8; 16]) -> Hmac<Sha256> {
+    // A key shorter than the block is zero-padded to it (RFC 2104), which makes construction infallible.
+    let mut block = Zeroizing::new([0u8; 64]);
+    if let Some(front) = block.first_chunk_mut::<16>() {
+        *front = *key;
+    }
+    Hmac::new((&*block).into())
+}
+
+/// HMAC-SHA-256 of `message` under `key`.
+pub(crate) fn hmac_sha256(key: &[u8; 16], message: &[u8]) -> [u8; 32] {
+    keyed_hmac(key)
+        .chain_update(message)
+        .finalize()
+        .into_bytes()
+        .into()
+}
+
+/// Whether two byte strings are equal, in time that depends only on their lengths.
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}

@@ -1,0 +1,33 @@
+//! Payloads to frames and back: [`seal`] and [`open`], in place, under prepared [`Keys`].
+//!
+//! Integrity comes before decryption, and bytes that fail a check are never handed out.
+
+pub(crate) mod crc;
+pub(crate) mod ecb;
+mod gcm;
+mod header;
+pub(crate) mod keys;
+mod open;
+mod seal;
+mod v31;
+
+pub use crate::wire::FrameError;
+pub use header::VersionHeader;
+pub use keys::Keys;
+pub use open::{Opened, open};
+pub(crate) use open::{crc_fits, hmac_fits, open_clear};
+pub(crate) use seal::seal_body;
+pub use seal::{Head, NoRoom, seal};
+
+/// Which end of a connection wrote a frame. Devices put a return code first; controllers never do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
+pub enum Sender {
+    /// The client: an app, a hub, this library.
+    Controller,
+    /// The device.
+    Device,
+}
+
+#[cfg(test)]
+mod tests;

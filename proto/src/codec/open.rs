@@ -1,0 +1,278 @@
+//! Taking frames apart.
+
+use core::ops::Range;
+
+use aes::Aes128;
+use hmac::Mac as _;
+
+use super::keys::{Keys, Schedule, keyed_hmac, same};
+use super::{FrameError, Sender, VersionHeader, crc, ecb, v31};
+use crate::wire::command::{CommandCode, RetCode};
+use crate::wire::{FrameKind, be32, frame_55aa, frame_6699, frame_kind, frame_len, suffix_of};
+
+/// A frame that passed its checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// Sequence number.
+    pub seqno: u32,
+    /// Command code.
+    pub command: CommandCode,
+    /// Return code; only from devices, and not from all of them.
+    pub retcode: Option<RetCode>,
+    /// The version header that stood in front of the payload.
+    pub header: Option<VersionHeader>,
+    /// Where the payload lies in the frame, decrypted, without return code, version header and padding.
+    pub payload: Range<usize>,
+}
+
+/// Verifies one whole frame and decrypts it in place. `sender` is who wrote it.
+///
+/// # Errors
+/// What makes the frame unbelievable. The bytes of a frame whose integrity check failed are not changed.
+pub fn open(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
+    check_shape(frame)?;
+    match (&keys.schedule, frame_kind(frame)) {
+        (Schedule::Gcm(_), Some(FrameKind::F6699)) => open_6699(keys, sender, frame),
+        (
+            Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::EcbHmac { .. },
+            Some(FrameKind::F55aa),
+        ) => open_55aa(keys, sender, frame),
+        // The other kind of frame cannot pass this key's check; that it came says which version the peer speaks.
+        (_, Some(_)) => Err(FrameError::Integrity),
+        (_, None) => Err(FrameError::Prefix),
+    }
+}
+
+/// Takes apart an unencrypted 55AA frame with a CRC, such as an announcement; the payload may still be ciphertext.
+pub(crate) fn open_clear(frame: &mut [u8]) -> Result<Opened, FrameError> {
+    check_shape(frame)?;
+    if frame_kind(frame) != Some(FrameKind::F55aa) {
+        return Err(FrameError::Prefix);
+    }
+    if !crc_fits(frame) {
+        return Err(FrameError::Integrity);
+    }
+    let mut opened = head_55aa(frame, frame_55aa::CRC_FOOTER)?;
+    take_retcode_by_value(frame, &mut opened);
+    Ok(opened)
+}
+
+/// Whether the CRC-32 footer of a whole 55AA frame fits.
+pub(crate) fn crc_fits(frame: &[u8]) -> bool {
+    frame
+        .split_last_chunk::<{ frame_55aa::CRC_FOOTER }>()
+        .is_some_and(|(covered, footer)| footer.starts_with(&crc::checksum(covered)))
+}
+
+/// Whether the footer of a whole 55AA frame fits an HMAC under `key`: proof of a 3.4 device with this key.
+pub(crate) fn hmac_fits(key: &[u8; 16], frame: &[u8]) -> bool {
+    frame
+        .split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>()
+        .is_some_and(|(covered, footer)| {
+            let code = keyed_hmac(key)
+                .chain_update(covered)
+                .finalize()
+                .into_bytes();
+            footer.get(..32).is_some_and(|given| same(given, &code))
+        })
+}
+
+fn check_shape(frame: &[u8]) -> Result<(), FrameError> {
+    match frame_len(frame)? {
+        Some(need) if need == frame.len() => {}
+        _ => return Err(FrameError::Length),
+    }
+    if frame.ends_with(suffix_of(frame)) {
+        Ok(())
+    } else {
+        Err(FrameError::Suffix)
+    }
+}
+
+fn open_6699(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
+    let Schedule::Gcm(gcm) = &keys.schedule else {
+        return Err(FrameError::Integrity);
+    };
+    let end = frame
+        .len()
+        .checked_sub(frame_6699::FOOTER)
+        .ok_or(FrameError::Length)?;
+    let (front, footer) = frame
+        .split_last_chunk_mut::<{ frame_6699::FOOTER }>()
+        .ok_or(FrameError::Length)?;
+    let (top, text) = front
+        .split_at_mut_checked(frame_6699::BODY)
+        .ok_or(FrameError::Length)?;
+    let iv = top.last_chunk().ok_or(FrameError::Length)?;
+    let aad = top.get(frame_6699::AAD).ok_or(FrameError::Length)?;
+    let tag = footer.first_chunk().ok_or(FrameError::Length)?;
+    gcm.open(iv, aad, text, tag)?;
+    let mut opened = Opened {
+        seqno: top
+            .get(frame_6699::SEQNO)
+            .and_then(be32)
+            .ok_or(FrameError::Length)?,
+        command: CommandCode(
+            top.get(frame_6699::COMMAND)
+                .and_then(be32)
+                .ok_or(FrameError::Length)?,
+        ),
+        retcode: None,
+        header: None,
+        payload: frame_6699::BODY..end,
+    };
+    if sender == Sender::Device && has_retcode_6699(opened.command, text) {
+        opened.retcode = text.get(..4).and_then(be32).map(RetCode);
+        opened.payload.start += 4;
+    }
+    strip_header(frame, &mut opened);
+    Ok(opened)
+}
+
+/// The rule of thumb for the plaintext of a device's 6699 frame: text that begins at once has no return code.
+fn has_retcode_6699(command: CommandCode, text: &[u8]) -> bool {
+    match text.first_chunk::<4>() {
+        None => false,
+        Some(_) if command == CommandCode::SESS_KEY_NEG_RESP => text.len() != 48,
+        Some(front) => {
+            let text_at_once = front.starts_with(b"{") || front.starts_with(b"3.");
+            !text_at_once && !front.iter().all(u8::is_ascii_graphic)
+        }
+    }
+}
+
+fn open_55aa(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
+    match &keys.schedule {
+        Schedule::EcbHmac { aes, hmac } => {
+            let (covered, footer) = frame
+                .split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>()
+                .ok_or(FrameError::Length)?;
+            if covered.len() < frame_55aa::BODY {
+                return Err(FrameError::Length);
+            }
+            let code = hmac.clone().chain_update(covered).finalize().into_bytes();
+            if !footer.get(..32).is_some_and(|given| same(given, &code)) {
+                return Err(FrameError::Integrity);
+            }
+            let mut opened = head_55aa(frame, frame_55aa::HMAC_FOOTER)?;
+            match opened.payload.len() % ecb::BLOCK {
+                0 => {}
+                4 if sender == Sender::Device => take_retcode(frame, &mut opened),
+                _ => return Err(FrameError::Malformed),
+            }
+            if !opened.payload.is_empty() {
+                let text = frame
+                    .get_mut(opened.payload.clone())
+                    .ok_or(FrameError::Length)?;
+                opened.payload.end = opened.payload.start + ecb::decrypt(aes, text)?;
+            }
+            strip_header(frame, &mut opened);
+            Ok(opened)
+        }
+        Schedule::Ecb { aes } => {
+            let mut opened = open_crc(sender, frame)?;
+            if !opened.payload.len().is_multiple_of(ecb::BLOCK) {
+                strip_header(frame, &mut opened);
+            }
+            open_ecb_or_text(aes, frame, &mut opened)?;
+            Ok(opened)
+        }
+        Schedule::Md5 { aes, .. } => {
+            let mut opened = open_crc(sender, frame)?;
+            let body = frame
+                .get_mut(opened.payload.clone())
+                .ok_or(FrameError::Length)?;
+            if v31::is_sealed(body) {
+                let len = v31::open(aes, body)?;
+                opened.payload.start += v31::ENVELOPE;
+                opened.payload.end = opened.payload.start + len;
+            }
+            Ok(opened)
+        }
+        Schedule::Gcm(_) => Err(FrameError::Integrity),
+    }
+}
+
+fn open_crc(sender: Sender, frame: &[u8]) -> Result<Opened, FrameError> {
+    if !crc_fits(frame) {
+        return Err(FrameError::Integrity);
+    }
+    let mut opened = head_55aa(frame, frame_55aa::CRC_FOOTER)?;
+    if sender == Sender::Device {
+        take_retcode_by_value(frame, &mut opened);
+    }
+    Ok(opened)
+}
+
+fn head_55aa(frame: &[u8], footer: usize) -> Result<Opened, FrameError> {
+    let end = frame
+        .len()
+        .checked_sub(footer)
+        .filter(|end| *end >= frame_55aa::BODY)
+        .ok_or(FrameError::Length)?;
+    Ok(Opened {
+        seqno: frame
+            .get(frame_55aa::SEQNO)
+            .and_then(be32)
+            .ok_or(FrameError::Length)?,
+        command: CommandCode(
+            frame
+                .get(frame_55aa::COMMAND)
+                .and_then(be32)
+                .ok_or(FrameError::Length)?,
+        ),
+        retcode: None,
+        header: None,
+        payload: frame_55aa::BODY..end,
+    })
+}
+
+/// Where no length rule helps, three zero bytes in front mean a return code.
+fn take_retcode_by_value(frame: &[u8], opened: &mut Opened) {
+    let body = frame.get(opened.payload.clone()).unwrap_or_default();
+    if body.len() >= 4 && body.starts_with(&[0, 0, 0]) {
+        take_retcode(frame, opened);
+    }
+}
+
+fn take_retcode(frame: &[u8], opened: &mut Opened) {
+    let body = frame.get(opened.payload.clone()).unwrap_or_default();
+    if let Some(code) = body.first_chunk::<4>() {
+        opened.retcode = Some(RetCode(u32::from_be_bytes(*code)));
+        opened.payload.start += 4;
+    }
+}
+
+fn strip_header(frame: &[u8], opened: &mut Opened) {
+    let payload = frame.get(opened.payload.clone()).unwrap_or_default();
+    if let Some(header) = VersionHeader::at_front_of(payload) {
+        opened.header = Some(header);
+        opened.payload.start += VersionHeader::LEN;
+    }
+}
+
+/// 3.2 and 3.3: the payload is ciphertext, or an error in clear text (vector `v3.3/default/error-clear-text`).
+fn open_ecb_or_text(aes: &Aes128, frame: &mut [u8], opened: &mut Opened) -> Result<(), FrameError> {
+    let text = frame
+        .get_mut(opened.payload.clone())
+        .ok_or(FrameError::Length)?;
+    if text.is_empty() {
+        return Ok(());
+    }
+    let printable = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, b' '..=b'~'));
+    if printable(text) {
+        // Ciphertext is printable by chance once in ten million. Clear text of a whole number of blocks, such as
+        // `parse data error`, decrypts to valid padding once in 256; only readable content tells the two apart.
+        let readable = ecb::peek_padding(aes, text).is_ok_and(|len| {
+            let in_last = (len + ecb::BLOCK).saturating_sub(text.len());
+            ecb::last_block(aes, text)
+                .is_some_and(|last| last.get(..in_last).is_some_and(printable))
+        });
+        if !readable {
+            return Ok(());
+        }
+    }
+    opened.payload.end = opened.payload.start + ecb::decrypt(aes, text)?;
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! Building frames.
+
+use core::fmt;
+
+use hmac::Mac as _;
+
+use super::keys::{Keys, Schedule};
+use super::{Sender, VersionHeader, crc, ecb, v31};
+use crate::json::Writer;
+use crate::version::Scheme;
+use crate::wire::command::{CommandCode, RetCode};
+use crate::wire::{frame_55aa, frame_6699};
+
+/// Everything about a frame but its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a complete description of a frame's head"
+)]
+pub struct Head {
+    /// Who sends the frame.
+    pub sender: Sender,
+    /// Sequence number.
+    pub seqno: u32,
+    /// Command code.
+    pub command: CommandCode,
+    /// Return code; from devices only.
+    pub retcode: Option<RetCode>,
+    /// Version header; not used by 3.1.
+    pub header: Option<VersionHeader>,
+}
+
+/// The buffer is too small for the frame. Nothing was written that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
+pub struct NoRoom {
+    /// Size of the whole frame in bytes.
+    pub need: usize,
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no room for a frame of {} bytes", self.need)
+    }
+}
+
+impl core::error::Error for NoRoom {}
+
+/// Writes one frame with `payload` to the front of `out` and returns its size. `iv` is used by 3.5 only; it must
+/// never be used twice under the same key.
+///
+/// # Errors
+/// [`NoRoom`] when `out` is too small; what `out` then holds has no meaning.
+pub fn seal(
+    keys: &Keys,
+    head: &Head,
+    iv: &[u8; 12],
+    payload: &[u8],
+    out: &mut [u8],
+) -> Result<usize, NoRoom> {
+    seal_body(keys, head, iv, out, |w| w.bytes(payload))
+}
+
+/// As [`seal`], with a payload that is written straight to its final place.
+pub(crate) fn seal_body(
+    keys: &Keys,
+    head: &Head,
+    iv: &[u8; 12],
+    out: &mut [u8],
+    write: impl FnOnce(&mut Writer<'_>),
+) -> Result<usize, NoRoom> {
+    let layout = Layout::new(keys, head);
+    let room = out.get_mut(layout.text_at()..).unwrap_or_default();
+    let mut writer = Writer::new(room);
+    if layout.inner_header {
+        writer.bytes(
+            &head
+                .header
+                .unwrap_or(VersionHeader::controller(keys.version))
+                .to_bytes(),
+        );
+    }
+    write(&mut writer);
+    let len = writer.len();
+    let total = layout.frame_len(len);
+    let frame = out.get_mut(..total).ok_or(NoRoom { need: total })?;
+    finish(keys, head, &layout, iv, frame, len).ok_or(NoRoom { need: total })
+}
+
+/// Where things lie in one frame.
+struct Layout {
+    scheme: Scheme,
+    /// Offset of the body, behind the frame header.
+    body: usize,
+    retcode: bool,
+    outer_header: bool,
+    inner_header: bool,
+    envelope: bool,
+    footer: usize,
+    /// Devices send nothing at all where the text is empty; controllers send a block of padding.
+    empty_is_nothing: bool,
+}
+
+impl Layout {
+    fn new(keys: &Keys, head: &Head) -> Self {
+        let scheme = keys.version.scheme();
+        let header = head.header.is_some();
+        Self {
+            scheme,
+            body: if scheme == Scheme::Gcm {
+                frame_6699::BODY
+            } else {
+                frame_55aa::BODY
+            },
+            retcode: head.retcode.is_some(),
+            outer_header: header && scheme == Scheme::EcbOuterHeader,
+            inner_header: header && matches!(scheme, Scheme::EcbInnerHeader | Scheme::Gcm),
+            envelope: scheme == Scheme::PlainMd5
+                && match head.sender {
+                    Sender::Controller => head.command == CommandCode::CONTROL,
+                    Sender::Device => head.command == CommandCode::STATUS,
+                },
+            footer: match scheme {
+                Scheme::PlainMd5 | Scheme::EcbOuterHeader => frame_55aa::CRC_FOOTER,
+                Scheme::EcbInnerHeader => frame_55aa::HMAC_FOOTER,
+                Scheme::Gcm => frame_6699::FOOTER,
+            },
+            empty_is_nothing: head.sender == Sender::Device,
+        }
+    }
+
+    /// Offset of what is encrypted as a whole; in 3.1 envelopes, of the envelope.
+    const fn sealed_at(&self) -> usize {
+        let retcode = if self.retcode && !matches!(self.scheme, Scheme::Gcm) {
+            4
+        } else {
+            0
+        };
+        let header = if self.outer_header {
+            VersionHeader::LEN
+        } else {
+            0
+        };
+        self.body + retcode + header
+    }
+
+    /// Offset of the text that the caller writes, inner version header included.
+    const fn text_at(&self) -> usize {
+        let retcode = if self.retcode && matches!(self.scheme, Scheme::Gcm) {
+            4
+        } else {
+            0
+        };
+        let envelope = if self.envelope { v31::ENVELOPE } else { 0 };
+        self.sealed_at() + retcode + envelope
+    }
+
+    /// Size of the frame for `len` bytes of text, inner version header included.
+    const fn frame_len(&self, len: usize) -> usize {
+        let text = match self.scheme {
+            _ if len == 0 && self.empty_is_nothing => 0,
+            Scheme::PlainMd5 if self.envelope => v31::sealed_len(len) - v31::ENVELOPE,
+            Scheme::EcbOuterHeader | Scheme::EcbInnerHeader => ecb::padded(len),
+            Scheme::PlainMd5 | Scheme::Gcm => len,
+        };
+        self.text_at()
+            .saturating_add(text)
+            .saturating_add(self.footer)
+    }
+}
+
+/// Encrypts and frames `len` bytes of text that lie in place. `None` is unreachable for a frame of the right size.
+fn finish(
+    keys: &Keys,
+    head: &Head,
+    layout: &Layout,
+    iv: &[u8; 12],
+    frame: &mut [u8],
+    len: usize,
+) -> Option<usize> {
+    let total = frame.len();
+    let retcode = head.retcode.map(|code| code.0.to_be_bytes());
+    if let Schedule::Gcm(gcm) = &keys.schedule {
+        frame.get_mut(..4)?.copy_from_slice(&frame_6699::PREFIX);
+        frame.get_mut(4..6)?.fill(0);
+        put(frame, frame_6699::SEQNO, &head.seqno.to_be_bytes())?;
+        put(frame, frame_6699::COMMAND, &head.command.0.to_be_bytes())?;
+        let length = u32::try_from(total.checked_sub(frame_6699::LENGTH.end + 4)?).ok()?;
+        put(frame, frame_6699::LENGTH, &length.to_be_bytes())?;
+        put(frame, frame_6699::IV, iv)?;
+        if let Some(code) = retcode {
+            put(frame, frame_6699::BODY..frame_6699::BODY + 4, &code)?;
+        }
+        let (front, footer) = frame.split_last_chunk_mut::<{ frame_6699::FOOTER }>()?;
+        let (top, text) = front.split_at_mut_checked(frame_6699::BODY)?;
+        let tag = gcm.seal(iv, top.get(frame_6699::AAD)?, text).ok()?;
+        footer.get_mut(..frame_6699::TAG_LEN)?.copy_from_slice(&tag);
+        footer
+            .get_mut(frame_6699::TAG_LEN..)?
+            .copy_from_slice(&frame_6699::SUFFIX);
+        return Some(total);
+    }
+
+    frame.get_mut(..4)?.copy_from_slice(&frame_55aa::PREFIX);
+    put(frame, frame_55aa::SEQNO, &head.seqno.to_be_bytes())?;
+    put(frame, frame_55aa::COMMAND, &head.command.0.to_be_bytes())?;
+    let length = u32::try_from(total.checked_sub(frame_55aa::BODY)?).ok()?;
+    put(frame, frame_55aa::LENGTH, &length.to_be_bytes())?;
+    if let Some(code) = retcode {
+        put(frame, frame_55aa::BODY..frame_55aa::BODY + 4, &code)?;
+    }
+    if let Some(header) = head.header.filter(|_| layout.outer_header) {
+        let end = layout.sealed_at();
+        put(
+            frame,
+            end.checked_sub(VersionHeader::LEN)?..end,
+            &header.to_bytes(),
+        )?;
+    }
+    let footer_at = total.checked_sub(layout.footer)?;
+    let body = frame.get_mut(layout.sealed_at()..footer_at)?;
+    if len > 0 || !layout.empty_is_nothing {
+        match &keys.schedule {
+            Schedule::Md5 { aes, key } if layout.envelope => drop(v31::seal(aes, key, body, len)?),
+            Schedule::Ecb { aes } | Schedule::EcbHmac { aes, .. } => {
+                drop(ecb::encrypt(aes, body, len)?)
+            }
+            Schedule::Md5 { .. } | Schedule::Gcm(_) => {}
+        }
+    }
+    let (covered, footer) = frame.split_at_mut_checked(footer_at)?;
+    let (code, suffix) = footer
+        .split_last_chunk_mut::<4>()
+        .map(|(code, suffix)| (code, suffix))?;
+    match &keys.schedule {
+        Schedule::EcbHmac { hmac, .. } => {
+            code.copy_from_slice(&hmac.clone().chain_update(&*covered).finalize().into_bytes());
+        }
+        Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::Gcm(_) => {
+            code.copy_from_slice(&crc::checksum(covered))
+        }
+    }
+    *suffix = frame_55aa::SUFFIX;
+    Some(total)
+}
+
+fn put(frame: &mut [u8], at: core::ops::Range<usize>, bytes: &[u8]) -> Option<()> {
+    frame.get_mut(at)?.copy_from_slice(bytes);
+    Some(())
+}

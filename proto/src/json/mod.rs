@@ -1,0 +1,16 @@
+//! JSON without memory: a pull reader that borrows from the payload, and a bounded writer.
+//!
+//! Kept no-alloc readers do not fit: serde-json-core fills structs whose fields are known beforehand, and picojson
+//! wants valid UTF-8, copies escaped strings to a scratch buffer and does not give nested values as text. A DPS map
+//! has unknown keys, and its values may be anything, invalid UTF-8 included.
+
+mod reader;
+mod text;
+mod writer;
+
+pub(crate) use reader::{Array, Object, Value, parse_integer};
+pub use text::{Chars, Decimal, JsonText, Text};
+pub(crate) use writer::Writer;
+
+#[cfg(test)]
+mod tests;

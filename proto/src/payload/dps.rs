@@ -1,0 +1,218 @@
+//! Data points: values, maps to write, maps as received.
+
+use crate::ids::DpId;
+use crate::json::{Decimal, JsonText, Object, Text, Value, Writer, parse_integer};
+
+/// The value of a data point, as received or as to be written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "these are the kinds of JSON values"
+)]
+pub enum DpValue<'a> {
+    /// No value. Sent in device22 queries only.
+    Null,
+    /// A switch.
+    Bool(bool),
+    /// A number, a bitmap.
+    Int(i64),
+    /// A number that is not an `i64`.
+    Float(Decimal<'a>),
+    /// Text, an enum, raw data in base64.
+    Str(Text<'a>),
+    /// An array or object, as its JSON text.
+    Json(JsonText<'a>),
+}
+
+impl<'a> DpValue<'a> {
+    /// A plain string.
+    pub const fn text(text: &'a str) -> Self {
+        Self::Str(Text::plain(text))
+    }
+
+    /// The value, when it is a boolean.
+    pub const fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The value, when it is an integer.
+    pub const fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The value, when it is a string without escapes and valid UTF-8.
+    pub fn as_str(&self) -> Option<&'a str> {
+        match self {
+            Self::Str(text) => text.as_str(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn from_json(value: Value<'a>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(value),
+            Value::Number(digits) => match parse_integer(digits) {
+                Some(value) => Self::Int(value),
+                None => Self::Float(Decimal::checked(digits)),
+            },
+            Value::String(text) => Self::Str(text),
+            Value::Array(text) | Value::Object(text) => Self::Json(JsonText::checked(text)),
+        }
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
+        match self {
+            Self::Null => w.text("null"),
+            Self::Bool(true) => w.text("true"),
+            Self::Bool(false) => w.text("false"),
+            Self::Int(value) => w.integer(*value),
+            Self::Float(number) => w.text(number.as_str()),
+            Self::Str(text) => text.write(w),
+            Self::Json(text) => match text.as_str() {
+                Some(text) => w.json(text),
+                None => w.text("null"),
+            },
+        }
+    }
+}
+
+impl From<bool> for DpValue<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for DpValue<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a str> for DpValue<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::text(text)
+    }
+}
+
+/// DPs to be written, in either of two forms.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "both forms must be handled wherever DPs are written"
+)]
+pub enum DpMap<'a> {
+    /// Numbers and values, written in this order.
+    Pairs(&'a [(DpId, DpValue<'a>)]),
+    /// The text of a JSON object whose keys are DP numbers, such as `{"1":true}`.
+    Json(&'a str),
+}
+
+impl<'a> DpMap<'a> {
+    /// Whether this is at least one DP, and for JSON, whether it is an object of DP numbers.
+    pub(crate) fn is_valid(&self) -> bool {
+        match self {
+            Self::Pairs(pairs) => !pairs.is_empty(),
+            Self::Json(text) => JsonText::new(text).is_some_and(|text| {
+                let entries = Object::new(text.as_bytes());
+                let numbers = |(key, _): (Text<'_>, Value<'_>)| dp_id(&key).is_some();
+                entries.is_some_and(|mut entries| {
+                    entries.next().is_some_and(numbers) && entries.all(numbers)
+                })
+            }),
+        }
+    }
+
+    /// The numbers of the DPs.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = DpId> {
+        let (pairs, json) = match self {
+            Self::Pairs(pairs) => (*pairs, None),
+            Self::Json(text) => (&[][..], Object::new(text.as_bytes())),
+        };
+        pairs.iter().map(|(id, _)| *id).chain(
+            json.into_iter()
+                .flatten()
+                .filter_map(|(key, _)| dp_id(&key)),
+        )
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer<'_>) {
+        match self {
+            Self::Pairs(pairs) => {
+                w.byte(b'{');
+                for (i, (id, value)) in pairs.iter().enumerate() {
+                    write_key(w, i, *id);
+                    value.write(w);
+                }
+                w.byte(b'}');
+            }
+            Self::Json(text) => w.json(text),
+        }
+    }
+}
+
+/// Writes the map of nulls that queries device22 firmware, as much of it as fits `limit` bytes.
+pub(crate) fn write_nulls(w: &mut Writer<'_>, ids: impl Iterator<Item = DpId>, limit: usize) {
+    let start = w.len();
+    w.byte(b'{');
+    // The longest entry is `,"65535":null` and the closing bracket.
+    for (i, id) in ids.enumerate() {
+        if w.len() - start + 14 > limit {
+            break;
+        }
+        write_key(w, i, id);
+        w.text("null");
+    }
+    w.byte(b'}');
+}
+
+fn write_key(w: &mut Writer<'_>, index: usize, id: DpId) {
+    if index > 0 {
+        w.byte(b',');
+    }
+    w.byte(b'"');
+    w.unsigned(u64::from(id.0));
+    w.text("\":");
+}
+
+/// The DPs of a received message, in order. Keys that are not DP numbers are passed over.
+#[derive(Clone, Copy, Debug)]
+pub struct Dps<'a>(pub(super) Object<'a>);
+
+impl<'a> Dps<'a> {
+    /// Reads a JSON object of DPs, such as `{"1":true}`; `None` when it is no JSON object. Iteration ends at the
+    /// first thing that is not JSON.
+    pub fn parse(json: &'a [u8]) -> Option<Self> {
+        Object::new(json).map(Self)
+    }
+
+    /// The value of one DP.
+    pub fn value(mut self, id: DpId) -> Option<DpValue<'a>> {
+        self.find(|(found, _)| *found == id).map(|(_, value)| value)
+    }
+}
+
+impl<'a> Iterator for Dps<'a> {
+    type Item = (DpId, DpValue<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (key, value) = self.0.next()?;
+            if let Some(id) = dp_id(&key) {
+                return Some((id, DpValue::from_json(value)));
+            }
+        }
+    }
+}
+
+fn dp_id(key: &Text<'_>) -> Option<DpId> {
+    let digits = key.as_str()?;
+    let value = parse_integer(digits.as_bytes()).filter(|_| !digits.starts_with('-'))?;
+    u16::try_from(value).ok().map(DpId)
+}

@@ -1,0 +1,242 @@
+//! Requests: which code and which JSON a command becomes, per version and dialect. Key order is tinytuya's.
+
+use super::{DpMap, write_nulls};
+use crate::ids::DpId;
+use crate::json::Writer;
+use crate::version::{Dialect, Version};
+use crate::wire::command::CommandCode;
+
+/// Device22 firmware is known to read requests up to about this many bytes.
+const DEVICE22_REQUEST_LIMIT: usize = 255;
+
+/// What a request carries besides its fixed fields.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every form must be handled where requests are written"
+)]
+pub enum RequestData<'a> {
+    /// Nothing.
+    None,
+    /// DPs: `dps` of the request.
+    Dps(DpMap<'a>),
+    /// DP numbers: `dpId` of an update request, a map of nulls in any other.
+    Ids(&'a [DpId]),
+    /// The text of a JSON value: `dps` of the request; of an extension stream, `data`.
+    Json(&'a str),
+}
+
+/// The fields that every request of one device shares.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) version: Version,
+    pub(crate) dialect: Dialect,
+    pub(crate) device: &'a str,
+    /// The sub-device that is meant.
+    pub(crate) cid: Option<&'a str>,
+    /// Seconds since 1970.
+    pub(crate) unix_time: u64,
+}
+
+/// The code that `command` is sent under.
+pub(crate) const fn wire_code(
+    version: Version,
+    dialect: Dialect,
+    command: CommandCode,
+) -> CommandCode {
+    match command {
+        CommandCode::DP_QUERY => match (dialect, version.negotiates()) {
+            (Dialect::Device22, _) => CommandCode::CONTROL_NEW,
+            (Dialect::Default, true) => CommandCode::DP_QUERY_NEW,
+            (Dialect::Default, false) => command,
+        },
+        CommandCode::CONTROL if version.negotiates() => CommandCode::CONTROL_NEW,
+        _ => command,
+    }
+}
+
+/// Writes the JSON of `command`.
+pub(crate) fn write_request(
+    w: &mut Writer<'_>,
+    envelope: &Envelope<'_>,
+    command: CommandCode,
+    data: RequestData<'_>,
+) {
+    let Envelope {
+        version,
+        dialect,
+        device,
+        cid,
+        unix_time,
+    } = *envelope;
+    let mut o = Fields { w, first: true };
+    let child = cid.unwrap_or(device);
+    match command {
+        CommandCode::LAN_EXT_STREAM => {
+            o.string("reqType", "subdev_online_stat_query");
+            o.key("data");
+            match data {
+                RequestData::None => o.w.text("{\"cids\":[]}"),
+                other => write_data(o.w, other, usize::MAX),
+            }
+            o.optional("cid", cid);
+        }
+        CommandCode::UPDATE_DPS => {
+            o.key("dpId");
+            write_ids(o.w, data);
+            o.optional("cid", cid);
+        }
+        CommandCode::DP_QUERY if dialect == Dialect::Device22 => {
+            o.owner(child, unix_time);
+            o.optional("cid", cid);
+            o.key("dps");
+            let limit = DEVICE22_REQUEST_LIMIT.saturating_sub(o.w.len() + 1);
+            match data {
+                RequestData::None => write_nulls(o.w, [DpId(1)].into_iter(), limit),
+                other => write_data(o.w, other, limit),
+            }
+        }
+        CommandCode::CONTROL | CommandCode::CONTROL_NEW if version.negotiates() => {
+            o.key("protocol");
+            o.w.byte(b'5');
+            o.key("t");
+            o.w.unsigned(unix_time);
+            o.key("data");
+            let mut inner = Fields {
+                w: &mut *o.w,
+                first: true,
+            };
+            if let Some(cid) = cid {
+                inner.string("cid", cid);
+                inner.key("ctype");
+                inner.w.byte(b'0');
+            }
+            inner.key("dps");
+            match data {
+                RequestData::None => inner.w.text("{}"),
+                other => write_data(inner.w, other, usize::MAX),
+            }
+            inner.w.byte(b'}');
+            o.optional("cid", cid);
+        }
+        _ => {
+            write_plain(&mut o, envelope, command);
+            o.data(data);
+        }
+    }
+    o.end();
+}
+
+/// The requests that are a few fixed fields with an optional `dps` at the end.
+fn write_plain(o: &mut Fields<'_, '_>, envelope: &Envelope<'_>, command: CommandCode) {
+    let Envelope {
+        version,
+        device,
+        cid,
+        unix_time,
+        ..
+    } = *envelope;
+    let child = cid.unwrap_or(device);
+    match command {
+        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW if version.negotiates() => {
+            o.optional("cid", cid)
+        }
+        CommandCode::CONTROL | CommandCode::DP_QUERY if cid.is_some() => {
+            o.key("t");
+            o.w.unsigned(unix_time);
+            o.optional("cid", cid);
+        }
+        CommandCode::CONTROL | CommandCode::CONTROL_NEW | CommandCode::DP_QUERY_NEW => {
+            o.owner(child, unix_time);
+            o.optional("cid", cid);
+        }
+        CommandCode::HEART_BEAT | CommandCode::STATUS => {
+            o.string("gwId", device);
+            o.string("devId", child);
+            o.optional("cid", cid);
+        }
+        _ => {
+            o.string("gwId", device);
+            o.owner(child, unix_time);
+            o.optional("cid", cid);
+        }
+    }
+}
+
+fn write_data(w: &mut Writer<'_>, data: RequestData<'_>, limit: usize) {
+    match data {
+        RequestData::None => w.text("{}"),
+        RequestData::Dps(map) => map.write(w),
+        RequestData::Ids(ids) => write_nulls(w, ids.iter().copied(), limit),
+        RequestData::Json(text) => w.json(text),
+    }
+}
+
+/// The list of an update request; from a DP map, its numbers.
+fn write_ids(w: &mut Writer<'_>, data: RequestData<'_>) {
+    let mut list = |ids: &mut dyn Iterator<Item = DpId>| {
+        w.byte(b'[');
+        for (i, id) in ids.enumerate() {
+            if i > 0 {
+                w.byte(b',');
+            }
+            w.unsigned(u64::from(id.0));
+        }
+        w.byte(b']');
+    };
+    match data {
+        // The list that most plugs with a meter understand: current, power and voltage.
+        RequestData::None => list(&mut [DpId(18), DpId(19), DpId(20)].into_iter()),
+        RequestData::Ids(ids) => list(&mut ids.iter().copied()),
+        RequestData::Dps(map) => list(&mut map.ids()),
+        RequestData::Json(text) => w.json(text),
+    }
+}
+
+/// The fields of one JSON object.
+struct Fields<'w, 'b> {
+    w: &'w mut Writer<'b>,
+    first: bool,
+}
+
+impl Fields<'_, '_> {
+    fn key(&mut self, name: &str) {
+        self.w.byte(if self.first { b'{' } else { b',' });
+        self.first = false;
+        self.w.byte(b'"');
+        self.w.text(name);
+        self.w.text("\":");
+    }
+
+    fn string(&mut self, name: &str, value: &str) {
+        self.key(name);
+        self.w.string(value);
+    }
+
+    fn optional(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.string(name, value);
+        }
+    }
+
+    /// `devId`, `uid` (filled with the device id, the account's is not needed) and `t` as a string.
+    fn owner(&mut self, device: &str, unix_time: u64) {
+        self.string("devId", device);
+        self.string("uid", device);
+        self.key("t");
+        self.w.byte(b'"');
+        self.w.unsigned(unix_time);
+        self.w.byte(b'"');
+    }
+
+    fn data(&mut self, data: RequestData<'_>) {
+        if !matches!(data, RequestData::None) {
+            self.key("dps");
+            write_data(self.w, data, usize::MAX);
+        }
+    }
+
+    fn end(self) {
+        self.w.text(if self.first { "{}" } else { "}" });
+    }
+}

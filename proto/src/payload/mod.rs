@@ -1,0 +1,14 @@
+//! What payloads mean: DP values, requests per version and dialect, reports and refusals.
+
+mod dps;
+mod envelope;
+mod report;
+
+pub(crate) use dps::write_nulls;
+pub use dps::{DpMap, DpValue, Dps};
+pub use envelope::RequestData;
+pub(crate) use envelope::{Envelope, wire_code, write_request};
+pub use report::{CidList, DeviceError, Payload, Report};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! What devices say: state, sub-device lists, refusals.
+
+use core::fmt;
+
+use super::{DpValue, Dps};
+use crate::json::{Array, Object, Text, Value};
+
+/// The payload of a received message: JSON, a text, or nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Payload<'a>(&'a [u8]);
+
+impl<'a> Payload<'a> {
+    /// Takes the payload of an opened frame; NULs and spaces at its end do not count.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let padding = bytes
+            .iter()
+            .rev()
+            .take_while(|b| matches!(b, 0 | b' '))
+            .count();
+        Self(bytes.get(..bytes.len() - padding).unwrap_or_default())
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether there is nothing, as in an acknowledgement.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The message, when the payload is a JSON object.
+    pub fn report(&self) -> Option<Report<'a>> {
+        Report::parse(self.0)
+    }
+
+    /// The refusal that the payload spells out, when it is one of the texts that devices are known to send.
+    pub fn error(&self) -> Option<DeviceError> {
+        if self.0.starts_with(b"{") {
+            return None;
+        }
+        DeviceError::from_text(self.0)
+    }
+
+    /// Whether this is text but not JSON: an error, however it is worded.
+    pub(crate) fn is_plain_text(&self) -> bool {
+        !self.0.is_empty() && !matches!(self.0.first(), Some(b'{' | b'['))
+    }
+}
+
+impl fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
+/// Texts by which devices refuse a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// `json obj data unvalid`: device22 firmware refuses a query, or a gateway is asked without a cid.
+    DataUnvalid,
+    /// `data format error`: the request is not JSON, or a control without DPs.
+    DataFormat,
+    /// `parse data error`: the request could not be decrypted or parsed.
+    ParseData,
+    /// `gw id invalid`: wrong device id.
+    GwIdInvalid,
+    /// `devid not found`: wrong device or sub-device id.
+    DevidNotFound,
+}
+
+impl DeviceError {
+    const TEXTS: [(Self, &'static str); 5] = [
+        (Self::DataUnvalid, "json obj data unvalid"),
+        (Self::DataFormat, "data format error"),
+        (Self::ParseData, "parse data error"),
+        (Self::GwIdInvalid, "gw id invalid"),
+        (Self::DevidNotFound, "devid not found"),
+    ];
+
+    /// The device's words.
+    pub fn text(self) -> &'static str {
+        Self::TEXTS
+            .iter()
+            .find(|(error, _)| *error == self)
+            .map_or("", |(_, text)| text)
+    }
+
+    fn from_text(text: &[u8]) -> Option<Self> {
+        let holds = |part: &str| text.windows(part.len()).any(|w| w == part.as_bytes());
+        let known = Self::TEXTS
+            .iter()
+            .find(|(_, known)| holds(known))
+            .map(|(error, _)| *error);
+        known.or_else(|| holds("data unvalid").then_some(Self::DataUnvalid))
+    }
+}
+
+/// A message in any of the shapes that devices use, taken apart without copying.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Report<'a> {
+    /// The DPs: all of them in a query's answer, the changed ones in a push.
+    pub dps: Option<Dps<'a>>,
+    /// The sub-device that the message is about; `None` for the device itself.
+    pub cid: Option<Text<'a>>,
+    /// The device id, when the message names one.
+    pub device_id: Option<Text<'a>>,
+    /// The device's own time: seconds since 1970, or since boot, or wrong. Not for ordering.
+    pub time: Option<i64>,
+    /// Whether this push was provoked by a query.
+    pub from_query: bool,
+    /// `reqType` of an extension stream.
+    pub req_type: Option<Text<'a>>,
+    /// Sub-devices that are online, in a sub-device report.
+    pub online: Option<CidList<'a>>,
+    /// Sub-devices that are offline. A child in neither list of one report says nothing: reports come in parts.
+    pub offline: Option<CidList<'a>>,
+    /// Sub-devices that are reachable by another path.
+    pub nearby: Option<CidList<'a>>,
+}
+
+impl<'a> Report<'a> {
+    /// Reads a message; `None` when `json` is not a whole JSON object.
+    pub fn parse(json: &'a [u8]) -> Option<Self> {
+        let mut report = Self::default();
+        let mut data = None;
+        let mut entries = Object::new(json)?;
+        for (key, value) in entries.by_ref() {
+            if key.is("data") {
+                data = value.object();
+            } else {
+                report.field(&key, value);
+            }
+        }
+        if !entries.is_closed() {
+            return None;
+        }
+        // What stands at the top level counts; the wrapper's inside fills the gaps.
+        if let Some(data) = data {
+            let mut inner = Self::default();
+            for (key, value) in data {
+                inner.field(&key, value);
+            }
+            report.dps = report.dps.or(inner.dps);
+            report.cid = report.cid.or(inner.cid);
+            report.device_id = report.device_id.or(inner.device_id);
+            report.time = report.time.or(inner.time);
+            report.from_query |= inner.from_query;
+            report.online = report.online.or(inner.online);
+            report.offline = report.offline.or(inner.offline);
+            report.nearby = report.nearby.or(inner.nearby);
+        }
+        Some(report)
+    }
+
+    fn field(&mut self, key: &Text<'a>, value: Value<'a>) {
+        let Some(name) = key.as_str() else { return };
+        match name {
+            "dps" => self.dps = value.object().map(Dps),
+            "cid" => self.cid = value.text(),
+            "devId" => self.device_id = value.text(),
+            "t" => self.time = value.integer(),
+            "type" => self.from_query = value.text().is_some_and(|t| t.is("query")),
+            "reqType" => self.req_type = value.text(),
+            "online" => self.online = value.array().map(CidList),
+            "offline" => self.offline = value.array().map(CidList),
+            "nearby" => self.nearby = value.array().map(CidList),
+            _ => {}
+        }
+    }
+
+    /// The value of one DP.
+    pub fn value(&self, id: crate::ids::DpId) -> Option<DpValue<'a>> {
+        self.dps?.value(id)
+    }
+}
+
+/// A list of sub-device ids.
+#[derive(Clone, Copy, Debug)]
+pub struct CidList<'a>(Array<'a>);
+
+impl<'a> Iterator for CidList<'a> {
+    type Item = Text<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(text) = self.0.next()?.text() {
+                return Some(text);
+            }
+        }
+    }
+}

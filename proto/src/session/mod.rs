@@ -1,0 +1,440 @@
+//! One connection, either end of it: sequence numbers, negotiation, sealed and opened frames, what was heard when.
+//!
+//! A session is used for one connection and thrown away with it; nothing of it survives.
+
+pub(crate) mod handshake;
+
+use core::ops::Range;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::buf::{Rx, Tx};
+use crate::codec::{self, FrameError, Head, Keys, NoRoom, Opened, Sender, VersionHeader};
+use crate::ids::LocalKey;
+use crate::json::Writer;
+use crate::time::Instant;
+use crate::version::Version;
+use crate::wire::command::{CommandCode, RetCode};
+use crate::wire::{FrameKind, Front, frame_kind, next_frame};
+use handshake::{Nonce, SessionKey};
+
+/// One connection.
+pub(crate) struct Session {
+    /// Which end we are.
+    role: Sender,
+    /// The key in force: the local key until the negotiation ends, then the session key.
+    keys: Keys,
+    phase: Phase,
+    /// The number of our next frame.
+    seqno: u32,
+    /// When a whole frame was last sent.
+    pub(crate) last_tx: Instant,
+    /// When a valid frame was last received; at first, when the connection began.
+    pub(crate) last_rx: Instant,
+    /// Unbelievable frames since the last good one.
+    pub(crate) bad_in_row: u8,
+}
+
+/// Where the negotiation stands. Secrets in here are wiped with the session.
+enum Phase {
+    /// Everything is sealed with the final key.
+    Ready,
+    /// Controller: the first message is to be sent.
+    StartDue,
+    /// Controller: the first message is sent, with this nonce.
+    AwaitResp { ours: Nonce },
+    /// Controller: the third message is to be sent, then the key changes.
+    FinishDue { theirs: Nonce, key: SessionKey },
+    /// Device: no usable first message yet.
+    #[cfg(feature = "emulator")]
+    AwaitStart,
+    /// Device: the second message is to be sent.
+    #[cfg(feature = "emulator")]
+    RespDue { theirs: Nonce },
+    /// Device: the second message is sent.
+    #[cfg(feature = "emulator")]
+    AwaitFinish { ours: Nonce, theirs: Nonce },
+}
+
+/// What the front of the receive buffer turned out to be. Each call takes at most one frame.
+pub(crate) enum Received {
+    /// No whole frame is there.
+    Nothing,
+    /// A frame for the layer above; its payload range counts from the beginning of the storage.
+    Frame(Opened),
+    /// A message of the negotiation was taken.
+    Negotiation,
+    /// The negotiation cannot succeed: the peer proved that it has another key.
+    WrongProof,
+    /// A frame that may not be believed, with what it betrays about its sender.
+    Bad {
+        error: FrameError,
+        hint: Option<Hint>,
+    },
+    /// A valid frame that has no place at this point of the protocol.
+    Unexpected(CommandCode),
+}
+
+/// What an unbelievable frame proves about the version of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// It speaks exactly this version.
+    Speaks(Version),
+    /// It speaks 3.1, 3.2 or 3.3: its frames carry a right CRC.
+    SpeaksCrc,
+}
+
+/// The head of a frame to send, but for what the session itself knows.
+pub(crate) struct Outgoing {
+    pub(crate) command: CommandCode,
+    pub(crate) retcode: Option<RetCode>,
+    pub(crate) header: Option<VersionHeader>,
+    /// Overrides the session's counter, which then stays as it is.
+    pub(crate) seqno: Option<u32>,
+}
+
+impl Session {
+    /// The controller's end of a fresh connection.
+    pub(crate) fn controller(version: Version, local: &LocalKey, now: Instant) -> Self {
+        let phase = if version.negotiates() {
+            Phase::StartDue
+        } else {
+            Phase::Ready
+        };
+        Self::new(Sender::Controller, version, local, phase, 1, now)
+    }
+
+    /// The device's end of a fresh connection.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn device(
+        version: Version,
+        local: &LocalKey,
+        first_seqno: u32,
+        now: Instant,
+    ) -> Self {
+        let phase = if version.negotiates() {
+            Phase::AwaitStart
+        } else {
+            Phase::Ready
+        };
+        Self::new(Sender::Device, version, local, phase, first_seqno, now)
+    }
+
+    fn new(
+        role: Sender,
+        version: Version,
+        local: &LocalKey,
+        phase: Phase,
+        seqno: u32,
+        now: Instant,
+    ) -> Self {
+        let keys = Keys::new(version, local.expose());
+        Self {
+            role,
+            keys,
+            phase,
+            seqno,
+            last_tx: now,
+            last_rx: now,
+            bad_in_row: 0,
+        }
+    }
+
+    pub(crate) const fn version(&self) -> Version {
+        self.keys.version()
+    }
+
+    /// Whether application messages may be sent and received.
+    pub(crate) const fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
+    /// Whether the counter is about to wrap, so that the connection must be replaced.
+    pub(crate) const fn is_exhausted(&self) -> bool {
+        self.seqno == u32::MAX
+    }
+
+    /// Takes the next frame out of `rx`, skipping garbage in front of it.
+    pub(crate) fn receive(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> Received {
+        let capacity = rx.capacity();
+        let (garbage, front) = next_frame(rx.unread(), capacity);
+        rx.consume(garbage);
+        match front {
+            Front::Partial => Received::Nothing,
+            Front::Bad(error) => {
+                rx.consume(4);
+                self.bad(error, None)
+            }
+            Front::Frame(len) => {
+                let offset = rx.offset();
+                let frame = rx.unread().get_mut(..len).unwrap_or_default();
+                let sender = match self.role {
+                    Sender::Controller => Sender::Device,
+                    Sender::Device => Sender::Controller,
+                };
+                let taken = match codec::open(&self.keys, sender, frame) {
+                    Ok(opened) => {
+                        self.last_rx = now;
+                        self.bad_in_row = 0;
+                        self.take(local, frame, opened, offset)
+                    }
+                    Err(error) => {
+                        let hint = hint(self.version(), local, frame);
+                        self.bad(error, hint)
+                    }
+                };
+                rx.consume(len);
+                taken
+            }
+        }
+    }
+
+    /// Handles an opened frame of the negotiation, hands any other one up.
+    fn take(
+        &mut self,
+        local: &LocalKey,
+        frame: &[u8],
+        mut opened: Opened,
+        offset: usize,
+    ) -> Received {
+        let command = opened.command;
+        let payload = frame.get(opened.payload.clone()).unwrap_or_default();
+        if self.is_ready() {
+            if command.is_negotiation() && self.version().negotiates() {
+                return Received::Unexpected(command);
+            }
+            opened.payload = shift(opened.payload, offset);
+            return Received::Frame(opened);
+        }
+        match (&self.phase, command) {
+            (Phase::AwaitResp { ours }, CommandCode::SESS_KEY_NEG_RESP) => {
+                let Some(theirs) = handshake::check_resp(local, ours, payload) else {
+                    return Received::WrongProof;
+                };
+                let Some(key) = handshake::derive_session_key(self.version(), local, ours, &theirs)
+                else {
+                    return Received::WrongProof;
+                };
+                self.phase = if key.is_refused_by_firmware() {
+                    Phase::StartDue
+                } else {
+                    Phase::FinishDue { theirs, key }
+                };
+                Received::Negotiation
+            }
+            #[cfg(feature = "emulator")]
+            (Phase::AwaitStart | Phase::AwaitFinish { .. }, CommandCode::SESS_KEY_NEG_START) => {
+                match payload.first_chunk::<{ handshake::START_LEN }>() {
+                    Some(theirs) => {
+                        self.phase = Phase::RespDue { theirs: *theirs };
+                        Received::Negotiation
+                    }
+                    None => Received::Unexpected(command),
+                }
+            }
+            #[cfg(feature = "emulator")]
+            (Phase::AwaitFinish { ours, theirs }, CommandCode::SESS_KEY_NEG_FINISH) => {
+                if !handshake::check_finish(local, ours, payload) {
+                    return Received::WrongProof;
+                }
+                match handshake::derive_session_key(self.version(), local, theirs, ours) {
+                    Some(key) => {
+                        // Firmware uses the first byte of the key as its "have a key" flag.
+                        if key.is_refused_by_firmware() {
+                            self.phase = Phase::AwaitStart;
+                        } else {
+                            self.keys = Keys::new(self.version(), key.expose());
+                            self.phase = Phase::Ready;
+                        }
+                        Received::Negotiation
+                    }
+                    None => Received::WrongProof,
+                }
+            }
+            _ => Received::Unexpected(command),
+        }
+    }
+
+    /// Sends the message of the negotiation that is due, if there is one and `tx` has room for it. Returns whether
+    /// something changed.
+    pub(crate) fn negotiate(
+        &mut self,
+        now: Instant,
+        local: &LocalKey,
+        rng: &mut dyn CryptoRng,
+        tx: &mut Tx<'_>,
+    ) -> bool {
+        match &self.phase {
+            Phase::StartDue => {
+                let mut ours = [0; 16];
+                rng.fill_bytes(&mut ours);
+                if self.send_negotiation(
+                    now,
+                    rng,
+                    tx,
+                    CommandCode::SESS_KEY_NEG_START,
+                    &ours,
+                    &ours,
+                ) {
+                    self.phase = Phase::AwaitResp { ours };
+                    return true;
+                }
+                false
+            }
+            Phase::FinishDue { theirs, key } => {
+                let proof = Zeroizing::new(handshake::finish(local, theirs));
+                let (theirs, key) = (*theirs, key.clone());
+                if self.send_negotiation(
+                    now,
+                    rng,
+                    tx,
+                    CommandCode::SESS_KEY_NEG_FINISH,
+                    &*proof,
+                    &theirs,
+                ) {
+                    self.keys = Keys::new(self.version(), key.expose());
+                    self.phase = Phase::Ready;
+                    return true;
+                }
+                false
+            }
+            #[cfg(feature = "emulator")]
+            Phase::RespDue { theirs } => {
+                let theirs = *theirs;
+                let mut ours = hex_nonce(rng);
+                // A key with a zero first byte would make controllers that do not know the rule talk into the void.
+                for _ in 0..8 {
+                    let key = handshake::derive_session_key(self.version(), local, &theirs, &ours);
+                    if !key.is_some_and(|key| key.is_refused_by_firmware()) {
+                        break;
+                    }
+                    ours = hex_nonce(rng);
+                }
+                let payload = handshake::resp(local, &theirs, &ours);
+                if self.send_negotiation(
+                    now,
+                    rng,
+                    tx,
+                    CommandCode::SESS_KEY_NEG_RESP,
+                    &payload,
+                    &theirs,
+                ) {
+                    self.phase = Phase::AwaitFinish { ours, theirs };
+                    return true;
+                }
+                false
+            }
+            #[cfg(feature = "emulator")]
+            Phase::AwaitStart | Phase::AwaitFinish { .. } => false,
+            Phase::Ready | Phase::AwaitResp { .. } => false,
+        }
+    }
+
+    /// Seals a negotiation message. In 3.5 the derivation uses the first 12 bytes of the controller's nonce as IV
+    /// under the local key, so no frame under that key may use them (`reserved`).
+    fn send_negotiation(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut Tx<'_>,
+        command: CommandCode,
+        payload: &[u8],
+        reserved: &Nonce,
+    ) -> bool {
+        let retcode = (self.role == Sender::Device).then_some(RetCode::OK);
+        let out = Outgoing {
+            command,
+            retcode,
+            header: None,
+            seqno: None,
+        };
+        self.seal(now, rng, tx, &out, Some(reserved), |w| w.bytes(payload))
+            .is_ok()
+    }
+
+    /// Seals one message straight into `tx` and returns its sequence number.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut Tx<'_>,
+        out: &Outgoing,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<u32, NoRoom> {
+        self.seal(now, rng, tx, out, None, write)
+    }
+
+    fn seal(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut Tx<'_>,
+        out: &Outgoing,
+        reserved: Option<&Nonce>,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<u32, NoRoom> {
+        let mut iv = [0; 12];
+        if self.version() == Version::V35 {
+            rng.fill_bytes(&mut iv);
+            if reserved.is_some_and(|nonce| nonce.starts_with(&iv)) {
+                iv[0] ^= 1;
+            }
+        }
+        let seqno = out.seqno.unwrap_or(self.seqno);
+        let head = Head {
+            sender: self.role,
+            seqno,
+            command: out.command,
+            retcode: out.retcode,
+            header: out.header,
+        };
+        let len = codec::seal_body(&self.keys, &head, &iv, tx.spare(), write)?;
+        tx.commit(len);
+        if out.seqno.is_none() {
+            self.seqno = self.seqno.saturating_add(1);
+        }
+        self.last_tx = now;
+        Ok(seqno)
+    }
+
+    fn bad(&mut self, error: FrameError, hint: Option<Hint>) -> Received {
+        self.bad_in_row = self.bad_in_row.saturating_add(1);
+        Received::Bad { error, hint }
+    }
+}
+
+/// What a frame that could not be opened under `expected` proves.
+fn hint(expected: Version, local: &LocalKey, frame: &[u8]) -> Option<Hint> {
+    match frame_kind(frame)? {
+        FrameKind::F6699 if expected != Version::V35 => Some(Hint::Speaks(Version::V35)),
+        FrameKind::F6699 => None,
+        FrameKind::F55aa if codec::crc_fits(frame) => {
+            expected.negotiates().then_some(Hint::SpeaksCrc)
+        }
+        FrameKind::F55aa if expected == Version::V34 => None,
+        FrameKind::F55aa => {
+            codec::hmac_fits(local.expose(), frame).then_some(Hint::Speaks(Version::V34))
+        }
+    }
+}
+
+fn shift(range: Range<usize>, by: usize) -> Range<usize> {
+    range.start.saturating_add(by)..range.end.saturating_add(by)
+}
+
+/// Devices use 16 lowercase hex characters as their nonce.
+#[cfg(feature = "emulator")]
+fn hex_nonce(rng: &mut dyn CryptoRng) -> Nonce {
+    let mut nonce = [0; 16];
+    rng.fill_bytes(&mut nonce);
+    for byte in &mut nonce {
+        let digit = *byte & 15;
+        *byte = if digit < 10 {
+            b'0' + digit
+        } else {
+            b'a' + digit - 10
+        };
+    }
+    nonce
+}

@@ -1,0 +1,130 @@
+//! Commands, and why one cannot be sent.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::ids::DpId;
+use crate::payload::{DpMap, RequestData};
+use crate::wire::command::CommandCode;
+
+/// Something to ask of a device. Borrowed: it is written straight into the transmit buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'a> {
+    pub(super) kind: Kind<'a>,
+    pub(super) cid: Option<&'a str>,
+    pub(super) unix_time: u64,
+    pub(super) timeout: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind<'a> {
+    /// A command with the usual JSON of its code.
+    Request { command: CommandCode, data: RequestData<'a> },
+    /// A command with these very bytes as payload.
+    Raw { command: CommandCode, payload: &'a [u8] },
+}
+
+impl<'a> Command<'a> {
+    /// Asks for the state. In the device22 dialect this asks for the DPs heard of so far, at least DP 1.
+    pub const fn status() -> Self {
+        Self::request(CommandCode::DP_QUERY, RequestData::None)
+    }
+
+    /// Asks a device22 for these DPs; at least one of them must exist or it may not answer. At most as many go out
+    /// as fit its request limit of 255 bytes. Other devices answer with their whole state.
+    pub const fn status_of(ids: &'a [DpId]) -> Self {
+        Self::request(CommandCode::DP_QUERY, RequestData::Ids(ids))
+    }
+
+    /// Sets DPs.
+    pub const fn set(dps: DpMap<'a>) -> Self {
+        Self::request(CommandCode::CONTROL, RequestData::Dps(dps))
+    }
+
+    /// Asks the device to measure these DPs again and report them. Silence is a normal outcome:
+    /// [`Outcome::Unanswered`](super::Outcome::Unanswered) is no failure here.
+    pub const fn update_dps(ids: &'a [DpId]) -> Self {
+        Self::request(CommandCode::UPDATE_DPS, RequestData::Ids(ids))
+    }
+
+    /// Asks a gateway for its sub-devices. The answer may come in several reports.
+    pub const fn sub_devices() -> Self {
+        Self::request(CommandCode::LAN_EXT_STREAM, RequestData::None)
+    }
+
+    /// Any command with the fields that its code usually carries.
+    pub const fn request(command: CommandCode, data: RequestData<'a>) -> Self {
+        Self { kind: Kind::Request { command, data }, cid: None, unix_time: 0, timeout: None }
+    }
+
+    /// Any command with exactly this payload, before version header and encryption.
+    pub const fn raw(command: CommandCode, payload: &'a [u8]) -> Self {
+        Self { kind: Kind::Raw { command, payload }, cid: None, unix_time: 0, timeout: None }
+    }
+
+    /// Addresses a sub-device of this gateway.
+    #[must_use]
+    pub const fn cid(mut self, cid: &'a str) -> Self {
+        self.cid = Some(cid);
+        self
+    }
+
+    /// The wall clock, in seconds since 1970, for the `t` of requests. Devices accept any.
+    #[must_use]
+    pub const fn unix_time(mut self, seconds: u64) -> Self {
+        self.unix_time = seconds;
+        self
+    }
+
+    /// How long to wait for the answer, instead of [`Timing::answer`](super::Timing::answer).
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    pub(super) const fn code(&self) -> CommandCode {
+        match self.kind {
+            Kind::Request { command, .. } | Kind::Raw { command, .. } => command,
+        }
+    }
+}
+
+/// Names one accepted command until it is resolved. Unique per device for four billion commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommandId(pub(super) u32);
+
+/// Why a command was not accepted. The machine is unchanged, and no event will follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No usable connection: wait for [`Event::Up`](super::Event::Up).
+    NotReady,
+    /// The transmit buffer is too full for this frame of `need` bytes: write what is pending and try again, or lend
+    /// a larger buffer.
+    NoRoom {
+        /// Size of the whole frame in bytes.
+        need: usize,
+    },
+    /// As many commands are unanswered as the table holds: wait for one to resolve.
+    TooMany,
+    /// The frame would exceed the 4095 bytes that devices accept: send fewer DPs at once.
+    TooLarge,
+    /// The data cannot be sent: no DPs, text that is not a JSON object of DP numbers, a negotiation command, or an
+    /// unusable cid.
+    InvalidData,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReady => f.write_str("not connected"),
+            Self::NoRoom { need } => write!(f, "the transmit buffer has no room for a frame of {need} bytes"),
+            Self::TooMany => f.write_str("too many unanswered commands"),
+            Self::TooLarge => f.write_str("the request exceeds the 4095 bytes that devices accept: send fewer DPs at once"),
+            Self::InvalidData => f.write_str("the data is no JSON object of DP numbers, or the command or cid is unusable"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}

@@ -1,0 +1,219 @@
+//! What a device machine tells its driver.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use super::command::CommandId;
+use crate::codec::VersionHeader;
+use crate::payload::{DeviceError, Payload};
+use crate::time::Instant;
+use crate::version::{Dialect, Version};
+use crate::wire::command::{CommandCode, RetCode};
+
+/// Names one TCP connection of a device. A driver reports facts under the id of the order that began it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnId(pub(super) u32);
+
+/// What `poll` returns: an order or a piece of news.
+///
+/// Call `poll` again until it returns [`Wait`](Self::Wait).
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "every variant is an order that a driver must obey")]
+pub enum Output<'b> {
+    /// Open a TCP connection (with TCP_NODELAY) and report `handle_dialed` or `handle_lost`. Both buffers are
+    /// empty now. Any earlier connection is given up.
+    Dial {
+        /// The name of the connection.
+        conn: ConnId,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Close this connection, or stop dialing it. Nothing is to be reported back.
+    Hangup {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Something happened.
+    Event(Event<'b>),
+    /// Nothing more to do now: write what `tx` holds, then sleep until bytes, a command or this instant.
+    Wait {
+        /// When to poll again at the latest; `None` for no deadline.
+        until: Option<Instant>,
+    },
+}
+
+/// News about a device. Bytes are lent out of the receive buffer until it is next touched.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'b> {
+    /// The connection is usable: commands are accepted.
+    Up {
+        /// The version that is spoken.
+        version: Version,
+    },
+    /// The connection, or an attempt at one, ended.
+    Down {
+        /// Why, as far as the bytes prove it.
+        reason: DownReason,
+        /// When the next attempt is due; `None` when there will be none without an announcement or `connect_now`.
+        retry_at: Option<Instant>,
+    },
+    /// The device turned out to speak the other dialect. Store it with the device to spare the detour next time.
+    Dialect(Dialect),
+    /// The fate of an accepted command. Comes exactly once for each.
+    Resolved {
+        /// The command.
+        id: CommandId,
+        /// Its fate.
+        outcome: Outcome,
+        /// The frame that decided it, which may carry state as well.
+        message: Option<Message<'b>>,
+    },
+    /// A frame that answers no command: a push, a report, a late answer.
+    Message(Message<'b>),
+}
+
+impl<'b> Event<'b> {
+    /// The frame that came with this event.
+    pub const fn message(&self) -> Option<&Message<'b>> {
+        match self {
+            Self::Message(message) | Self::Resolved { message: Some(message), .. } => Some(message),
+            _ => None,
+        }
+    }
+}
+
+/// A received frame.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Message<'b> {
+    /// Command code.
+    pub command: CommandCode,
+    /// Sequence number.
+    pub seqno: u32,
+    /// Return code, if the frame had one.
+    pub retcode: Option<RetCode>,
+    /// The version header, if the frame had one; its counter shows repeated or missed reports.
+    pub header: Option<VersionHeader>,
+    /// The payload.
+    pub payload: Payload<'b>,
+}
+
+/// The fate of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The device answered.
+    Acknowledged {
+        /// The code of the answer; non-zero means success too, unless a text comes with it. `None` when a state
+        /// push was the answer.
+        retcode: Option<RetCode>,
+    },
+    /// The device refused, in words: the payload of the message, when there is one.
+    Rejected {
+        /// The code of the answer.
+        retcode: Option<RetCode>,
+        /// The refusal, when it is a known one.
+        error: Option<DeviceError>,
+    },
+    /// No answer within the time limit. The command may have taken effect.
+    Unanswered,
+    /// The connection ended first. The command may have taken effect.
+    ConnectionLost,
+}
+
+/// Why a dial or a connection ended, reported by the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossReason {
+    /// The dial was refused: nothing listens on the port.
+    Refused,
+    /// No route, host down, network down.
+    Unreachable,
+    /// The dial took too long.
+    TimedOut,
+    /// The peer reset the connection.
+    Reset,
+    /// The peer closed the connection: end of file.
+    Closed,
+    /// Any other I/O error.
+    Other,
+}
+
+/// Why there is no connection. Says only what the bytes prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DownReason {
+    /// The address does not answer at all.
+    Unreachable,
+    /// The device refuses TCP connections.
+    Refused,
+    /// The device accepts and closes before anything was said.
+    Busy,
+    /// The device accepts and says nothing.
+    Silent,
+    /// The local key is wrong.
+    WrongKey {
+        /// Whether a frame proved it. If not, every version that was tried was refused.
+        sure: bool,
+    },
+    /// The device speaks another version than configured.
+    WrongVersion {
+        /// The version that it speaks; `None` when it is one of 3.1, 3.2 and 3.3.
+        speaks: Option<Version>,
+    },
+    /// The device closed the connection on our first message: wrong key, wrong version, or another client.
+    KeyOrVersion,
+    /// A connection that worked was closed by the device.
+    PeerClosed,
+    /// A connection that worked stopped answering.
+    Unresponsive,
+    /// The device sends what is no frame.
+    Garbage,
+    /// The connection was ended by this side.
+    Ended,
+}
+
+impl DownReason {
+    /// Whether the local key or the version must be corrected.
+    pub const fn is_auth(self) -> bool {
+        matches!(self, Self::WrongKey { .. } | Self::WrongVersion { .. } | Self::KeyOrVersion)
+    }
+
+    /// What the user can do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Unreachable => "check the address, and whether the device has power and Wi-Fi",
+            Self::Refused => "check address and port; the device may be restarting, or another client holds its only connection",
+            Self::Busy => "another client, such as the phone app, holds the device's only connection: close it or wait",
+            Self::Silent => "check the version; if it is right, power-cycle the device",
+            Self::WrongKey { .. } => "fetch the local key again: it changes whenever the device is paired anew",
+            Self::WrongVersion { .. } => "configure the version that the device speaks, or Auto",
+            Self::KeyOrVersion => "check the local key and the version; close other clients of the device",
+            Self::PeerClosed => "nothing, unless it repeats: the device restarted or dropped its clients",
+            Self::Unresponsive => "check whether the device has power and Wi-Fi",
+            Self::Garbage => "check that address and port are those of the device",
+            Self::Ended => "nothing: the connection was ended on purpose",
+        }
+    }
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => f.write_str("the device is not reachable"),
+            Self::Refused => f.write_str("the device refuses connections"),
+            Self::Busy => f.write_str("the device accepts connections and closes them at once"),
+            Self::Silent => f.write_str("the device accepts connections but does not answer"),
+            Self::WrongKey { sure: true } => f.write_str("wrong local key"),
+            Self::WrongKey { sure: false } => f.write_str("wrong local key (most likely: the device refuses every version)"),
+            Self::WrongVersion { speaks: Some(version) } => write!(f, "wrong version: the device speaks {version}"),
+            Self::WrongVersion { speaks: None } => f.write_str("wrong version: the device speaks 3.1, 3.2 or 3.3"),
+            Self::KeyOrVersion => f.write_str("wrong local key or wrong version"),
+            Self::PeerClosed => f.write_str("the device closed the connection"),
+            Self::Unresponsive => f.write_str("the device stopped answering"),
+            Self::Garbage => f.write_str("the peer sends no Tuya frames"),
+            Self::Ended => f.write_str("ended by this side"),
+        }
+    }
+}

@@ -13,6 +13,7 @@
 
 mod buf;
 mod codec;
+mod discovery;
 mod ids;
 mod json;
 mod payload;
@@ -23,6 +24,11 @@ mod wire;
 
 pub use buf::{RxBuf, Storage, TxBuf};
 pub use codec::{Head, Keys, NoRoom, Opened, Sender, VersionHeader, open, seal};
+pub use discovery::{
+    Announcement, AnnouncementError, Datagram, Discovery, DiscoveryConfig, DiscoveryError,
+    DiscoveryOutput, Interface, MAX_INTERFACES, MAX_PROBE, SeenDevice, Sighting, SightingKind,
+    TooManyInterfaces, write_probe,
+};
 pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};
 pub use payload::{CidList, DeviceError, DpMap, DpValue, Dps, Payload, Report, RequestData};

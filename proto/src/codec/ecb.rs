@@ -28,7 +28,7 @@ pub(super) fn encrypt(aes: &Aes128, buf: &mut [u8], len: usize) -> Option<usize>
 ///
 /// The padding of the last block is checked before the others are touched, so a failure leaves all but nothing
 /// changed: the ciphertext stays as it was.
-pub(super) fn decrypt(aes: &Aes128, text: &mut [u8]) -> Result<usize, FrameError> {
+pub(crate) fn decrypt(aes: &Aes128, text: &mut [u8]) -> Result<usize, FrameError> {
     let content = peek_padding(aes, text)?;
     let (blocks, _) = Array::slice_as_chunks_mut(text);
     aes.decrypt_blocks(blocks);
@@ -51,7 +51,7 @@ pub(super) fn peek_padding(aes: &Aes128, text: &[u8]) -> Result<usize, FrameErro
 }
 
 /// The last block of `text`, decrypted; `None` when `text` is not a positive number of blocks.
-pub(super) fn last_block(aes: &Aes128, text: &[u8]) -> Option<[u8; BLOCK]> {
+pub(crate) fn last_block(aes: &Aes128, text: &[u8]) -> Option<[u8; BLOCK]> {
     if !text.len().is_multiple_of(BLOCK) {
         return None;
     }

@@ -1,0 +1,397 @@
+//! One discovery datagram: what it says, whatever its port and framing.
+
+use core::fmt;
+use core::net::Ipv4Addr;
+use core::ops::Range;
+
+use aes::Aes128;
+use aes::cipher::KeyInit as _;
+
+use crate::codec::{Head, Keys, NoRoom, Sender, ecb, open, open_clear, seal_body};
+use crate::json::{Object, Text, Value, Writer};
+use crate::version::{Scheme, Version};
+use crate::wire::command::{CommandCode, RetCode};
+use crate::wire::{FrameError, FrameKind, frame_kind};
+
+/// What a discovery datagram says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "both roles must look at both directions"
+)]
+pub enum Datagram<'a> {
+    /// A device says where it is.
+    Announcement(Announcement<'a>),
+    /// A client asks devices to announce themselves: another program, or this one.
+    InfoRequest {
+        /// Where the answer goes, to UDP 7000; `None` when the request names no IPv4 address and cannot be answered.
+        ip: Option<Ipv4Addr>,
+    },
+}
+
+impl<'a> Datagram<'a> {
+    /// Decodes a datagram in place, whatever port it came to: 6699 frames, 55AA frames with clear or encrypted text,
+    /// and both kinds of text without a frame. `datagram` is scratch afterwards.
+    ///
+    /// Nothing in it is proven: the keys of discovery are public.
+    ///
+    /// # Errors
+    /// Why the datagram is not one of this protocol, or names no device.
+    pub fn decode(datagram: &'a mut [u8]) -> Result<Self, AnnouncementError> {
+        let text = find_text(datagram)?;
+        let datagram: &'a [u8] = datagram;
+        parse(datagram.get(text).unwrap_or_default())
+    }
+}
+
+/// What a device says about itself. Everything is a claim; only the id is always there.
+///
+/// Decoded texts are 1 to 64 printable ASCII characters without space, quotation mark and backslash; a text that is
+/// not is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Announcement<'a> {
+    /// Device id (`gwId`); what [`DeviceId::new`](crate::DeviceId::new) accepts. Before activation, the uuid.
+    pub id: &'a str,
+    /// The device's own address.
+    pub ip: Option<Ipv4Addr>,
+    /// Protocol version: 3.1 when the device does not say, `None` when it is one that this crate does not know.
+    pub version: Option<Version>,
+    /// Product id. Not a secret.
+    pub product_key: Option<&'a str>,
+    /// Hardware id; 3.5 firmware sends it.
+    pub uuid: Option<&'a str>,
+    /// 2 when the device is activated, 0 when not.
+    pub active: Option<i64>,
+    /// Whether the device encrypts.
+    pub encrypt: Option<bool>,
+    /// Setup state.
+    pub token: Option<bool>,
+    /// Setup state.
+    pub wf_cfg: Option<bool>,
+    /// Cloud security level (`sl`), 0 to 3; 3.5 firmware sends it.
+    pub security_level: Option<i64>,
+    /// `clientLink`; 3.5 firmware sends it, 3 was seen.
+    pub client_link: Option<i64>,
+}
+
+impl<'a> Announcement<'a> {
+    /// What an activated device of `version` says, all but product key and uuid: set the fields for those.
+    pub const fn new(id: &'a str, ip: Ipv4Addr, version: Version) -> Self {
+        let (setup, later) = match version {
+            Version::V31 | Version::V32 => (None, None),
+            Version::V33 | Version::V34 => (Some(true), None),
+            Version::V35 => (Some(true), Some((0, 3))),
+        };
+        let (security_level, client_link) = match later {
+            Some((level, link)) => (Some(level), Some(link)),
+            None => (None, None),
+        };
+        Self {
+            id,
+            ip: Some(ip),
+            version: Some(version),
+            product_key: None,
+            uuid: None,
+            active: Some(2),
+            encrypt: Some(true),
+            token: setup,
+            wf_cfg: setup,
+            security_level,
+            client_link,
+        }
+    }
+
+    /// Writes the datagram that a device of this version sends to `out` and returns its size: a clear 55AA frame for
+    /// 3.1, an encrypted one for 3.2 to 3.4, a 6699 frame for 3.5. Fields are in firmware order; those that are
+    /// `None` are left out. `iv` is used by 3.5 only; it must be fresh.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when `out` is too small; 512 bytes are enough for ordinary ids.
+    pub fn write(&self, iv: &[u8; 12], out: &mut [u8]) -> Result<usize, NoRoom> {
+        let version = self.version.unwrap_or(Version::V31);
+        let (keys_of, command) = match version.scheme() {
+            Scheme::PlainMd5 => (Version::V31, CommandCode::UDP),
+            // 3.4 devices announce themselves with a CRC, as if they were 3.3.
+            Scheme::EcbOuterHeader | Scheme::EcbInnerHeader => (Version::V33, CommandCode::UDP_NEW),
+            Scheme::Gcm => (Version::V35, CommandCode::UDP_NEW),
+        };
+        let head = Head {
+            sender: Sender::Device,
+            seqno: 0,
+            command,
+            retcode: Some(RetCode::OK),
+            header: None,
+        };
+        let keys = Keys::new(keys_of, &UDP_KEY);
+        seal_body(&keys, &head, iv, out, |w| self.write_json(version, w))
+    }
+
+    fn write_json(&self, version: Version, w: &mut Writer<'_>) {
+        let mut fields = Fields { w, count: 0 };
+        fields.w.byte(b'{');
+        if let Some(ip) = self.ip {
+            fields.key("ip");
+            write_ip(ip, fields.w);
+        }
+        fields.text("gwId", Some(self.id));
+        fields.text("uuid", self.uuid);
+        fields.number("active", self.active);
+        if version == Version::V31 {
+            fields.number("ability", Some(0));
+            fields.number("mode", Some(0));
+        } else {
+            // The misspelling is what firmware sends.
+            fields.number("ablilty", Some(0));
+        }
+        fields.flag("encrypt", self.encrypt);
+        fields.text("productKey", self.product_key);
+        fields.text("version", self.version.map(Version::as_str));
+        fields.flag("token", self.token);
+        fields.flag("wf_cfg", self.wf_cfg);
+        fields.number("sl", self.security_level);
+        fields.number("clientLink", self.client_link);
+        fields.w.byte(b'}');
+    }
+}
+
+/// The size of the largest info request.
+pub const MAX_PROBE: usize = 87;
+
+/// Writes the request that makes 3.5 devices announce themselves to `ip`:7000, and returns its size, at most
+/// [`MAX_PROBE`]. `iv` must be fresh.
+///
+/// # Errors
+/// [`NoRoom`] when `out` is too small.
+pub fn write_probe(ip: Ipv4Addr, iv: &[u8; 12], out: &mut [u8]) -> Result<usize, NoRoom> {
+    let head = Head {
+        sender: Sender::Controller,
+        seqno: 0,
+        command: CommandCode::REQ_DEVINFO,
+        retcode: None,
+        header: None,
+    };
+    let keys = Keys::new(Version::V35, &UDP_KEY);
+    seal_body(&keys, &head, iv, out, |w| {
+        w.text(r#"{"from":"app","ip":"#);
+        write_ip(ip, w);
+        w.byte(b'}');
+    })
+}
+
+/// Why a datagram announces no device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnnouncementError {
+    /// It is not framed or encrypted as discovery datagrams are: something else that uses the port, or damaged.
+    Frame(FrameError),
+    /// The frame is intact, but what it holds is not a JSON object.
+    NotJson,
+    /// There is no usable device id (`gwId`) in it.
+    NoId,
+}
+
+impl fmt::Display for AnnouncementError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Frame(_) => "not a discovery datagram",
+            Self::NotJson => "the datagram does not hold a JSON object",
+            Self::NoId => "the datagram names no device (gwId)",
+        })
+    }
+}
+
+impl core::error::Error for AnnouncementError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Frame(error) => Some(error),
+            Self::NotJson | Self::NoId => None,
+        }
+    }
+}
+
+impl From<FrameError> for AnnouncementError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+/// Decrypts `datagram` in place; the result is where its JSON lies.
+fn find_text(datagram: &mut [u8]) -> Result<Range<usize>, AnnouncementError> {
+    let mut text = match frame_kind(datagram) {
+        Some(FrameKind::F6699) => {
+            let keys = Keys::new(Version::V35, &UDP_KEY);
+            // With `Sender::Device` a return code is removed where there is one, and requests have none.
+            open(&keys, Sender::Device, datagram)?.payload
+        }
+        Some(FrameKind::F55aa) => {
+            let body = open_clear(datagram)?.payload;
+            open_text(datagram, body)?
+        }
+        None if datagram.is_empty() => return Err(FrameError::Prefix.into()),
+        None => {
+            let body = 0..datagram.len();
+            open_text(datagram, body).map_err(|error| match error {
+                // What is no ciphertext either was never meant for this protocol.
+                FrameError::Padding => FrameError::Prefix,
+                other => other,
+            })?
+        }
+    };
+    // The vendor's app pads with NULs (vector `udp7000/v3.5/app-request-nul-padded`).
+    let held = datagram.get(text.clone()).unwrap_or_default();
+    let nuls = held.iter().rev().take_while(|b| **b == 0).count();
+    text.end -= nuls;
+    Ok(text)
+}
+
+/// Decrypts the body at `at` unless it is clear JSON.
+fn open_text(datagram: &mut [u8], at: Range<usize>) -> Result<Range<usize>, FrameError> {
+    let body = datagram.get_mut(at.clone()).ok_or(FrameError::Length)?;
+    if body.first() == Some(&b'{') {
+        return Ok(at);
+    }
+    for key in [&UDP_KEY, &OTHER_UDP_KEY] {
+        let aes = Aes128::new(key.into());
+        let front = body.get(..ecb::BLOCK).ok_or(FrameError::Padding)?;
+        // A wrong key gives valid padding once in 256, and decrypting in place cannot be undone.
+        let fits = ecb::last_block(&aes, front).is_some_and(|block| block.first() == Some(&b'{'));
+        if fits && let Ok(len) = ecb::decrypt(&aes, body) {
+            return Ok(at.start..at.start + len);
+        }
+    }
+    Err(FrameError::Padding)
+}
+
+fn parse(text: &[u8]) -> Result<Datagram<'_>, AnnouncementError> {
+    let mut object = Object::new(text).ok_or(AnnouncementError::NotJson)?;
+    let mut id = None;
+    let mut from_app = false;
+    let mut found = Announcement {
+        id: "",
+        ip: None,
+        version: Some(Version::V31),
+        product_key: None,
+        uuid: None,
+        active: None,
+        encrypt: None,
+        token: None,
+        wf_cfg: None,
+        security_level: None,
+        client_link: None,
+    };
+    for (key, value) in &mut object {
+        if key.is("gwId") {
+            id = plain(&value);
+        } else if key.is("ip") {
+            found.ip = plain(&value).and_then(|ip| ip.parse().ok());
+        } else if key.is("from") {
+            from_app = value.text().is_some_and(|from| from.is("app"));
+        } else if key.is("version") {
+            found.version = plain(&value).and_then(|version| version.parse().ok());
+        } else if key.is("productKey") {
+            found.product_key = plain(&value);
+        } else if key.is("uuid") {
+            found.uuid = plain(&value);
+        } else if key.is("active") {
+            found.active = value.integer();
+        } else if key.is("encrypt") {
+            found.encrypt = flag(&value);
+        } else if key.is("token") {
+            found.token = flag(&value);
+        } else if key.is("wf_cfg") {
+            found.wf_cfg = flag(&value);
+        } else if key.is("sl") {
+            found.security_level = value.integer();
+        } else if key.is("clientLink") {
+            found.client_link = value.integer();
+        }
+    }
+    if !object.is_closed() {
+        return Err(AnnouncementError::NotJson);
+    }
+    if from_app {
+        return Ok(Datagram::InfoRequest { ip: found.ip });
+    }
+    Ok(Datagram::Announcement(Announcement {
+        id: id.ok_or(AnnouncementError::NoId)?,
+        ..found
+    }))
+}
+
+/// A text that may be kept and shown.
+fn plain<'a>(value: &Value<'a>) -> Option<&'a str> {
+    let fine = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    value
+        .text()
+        .as_ref()
+        .and_then(Text::as_str)
+        .filter(|text| (1..=MAX_TEXT).contains(&text.len()) && text.bytes().all(fine))
+}
+
+const fn flag(value: &Value<'_>) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        _ => None,
+    }
+}
+
+fn write_ip(ip: Ipv4Addr, w: &mut Writer<'_>) {
+    w.byte(b'"');
+    for (at, octet) in ip.octets().into_iter().enumerate() {
+        if at > 0 {
+            w.byte(b'.');
+        }
+        w.unsigned(octet.into());
+    }
+    w.byte(b'"');
+}
+
+/// The entries of an object, with commas between those that are there.
+struct Fields<'w, 'b> {
+    w: &'w mut Writer<'b>,
+    count: usize,
+}
+
+impl Fields<'_, '_> {
+    fn key(&mut self, key: &str) {
+        if self.count > 0 {
+            self.w.byte(b',');
+        }
+        self.count += 1;
+        self.w.string(key);
+        self.w.byte(b':');
+    }
+
+    fn text(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.key(key);
+            self.w.string(value);
+        }
+    }
+
+    fn number(&mut self, key: &str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.key(key);
+            self.w.integer(value);
+        }
+    }
+
+    fn flag(&mut self, key: &str, value: Option<bool>) {
+        if let Some(value) = value {
+            self.key(key);
+            self.w.text(if value { "true" } else { "false" });
+        }
+    }
+}
+
+/// The longest text that is taken from an announcement.
+pub(super) const MAX_TEXT: usize = 64;
+
+/// The public key of discovery: the MD5 of `yGAdlopoPVldABfn`.
+pub(super) const UDP_KEY: [u8; 16] = [
+    0x6c, 0x1e, 0xc8, 0xe2, 0xbb, 0x9b, 0xb5, 0x9a, 0xb5, 0x0b, 0x0d, 0xaf, 0x64, 0x9b, 0x41, 0x0a,
+];
+
+/// Named by one implementation as the key of 3.3 announcements; no capture needs it, so it is tried last.
+pub(super) const OTHER_UDP_KEY: [u8; 16] = *b"yG9shRKIBrIBUjc3";

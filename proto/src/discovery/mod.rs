@@ -1,0 +1,358 @@
+//! Finding devices: announcements in, probes out.
+
+mod announcement;
+mod cache;
+
+use core::fmt;
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::time::Duration;
+
+use rand_core::CryptoRng;
+
+pub use announcement::{Announcement, AnnouncementError, Datagram, MAX_PROBE, write_probe};
+use cache::Cache;
+pub use cache::{SeenDevice, SightingKind};
+
+use crate::time::Instant;
+
+/// How [`Discovery`] behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiscoveryConfig {
+    /// UDP ports that the driver listens on: clear announcements, encrypted ones, answers to probes. Not used by the
+    /// machine itself.
+    pub listen_ports: [u16; 3],
+    /// The port that probes go to.
+    pub probe_port: u16,
+    /// Where probes go instead of each interface's broadcast address: one device, or one host with many.
+    pub probe_address: Option<Ipv4Addr>,
+    /// Time between two rounds of probes.
+    pub probe_interval: Duration,
+    /// How long a silent device stays known.
+    pub lifetime: Duration,
+    /// Whether an announcement may come from another address than the one it names. Only for networks with a relay:
+    /// it lets every host that reaches the socket redirect connections.
+    pub trust_relayed: bool,
+}
+
+impl Default for DiscoveryConfig {
+    /// The ports of the protocol, probes every 6 s, entries that live for 60 s, no relay.
+    fn default() -> Self {
+        Self {
+            listen_ports: [6666, 6667, 7000],
+            probe_port: 7000,
+            probe_address: None,
+            probe_interval: Duration::from_secs(6),
+            lifetime: Duration::from_secs(60),
+            trust_relayed: false,
+        }
+    }
+}
+
+/// An IPv4 interface that probes leave from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "probing needs these two addresses and nothing else"
+)]
+pub struct Interface {
+    /// Its address: what the sending socket is bound to, and where devices answer.
+    pub address: Ipv4Addr,
+    /// Its broadcast address; 255.255.255.255 where it is not known.
+    pub broadcast: Ipv4Addr,
+}
+
+/// The discovery machine: it decodes announcements, remembers up to `N` devices, and says when to send probes.
+///
+/// Listening costs nothing: feed every datagram of the three ports to [`handle_datagram`](Self::handle_datagram).
+/// Devices up to 3.4 announce themselves every few seconds; 3.5 devices answer probes, which are sent during a scan.
+pub struct Discovery<const N: usize = 64> {
+    config: DiscoveryConfig,
+    interfaces: heapless::Vec<Interface, MAX_INTERFACES>,
+    cache: Cache<N>,
+    /// Number of the current scan.
+    scan: u32,
+    probing: Option<Probing>,
+}
+
+#[derive(Clone, Copy)]
+struct Probing {
+    /// When the scan ends.
+    ends: Instant,
+    /// When the current round began, or the next one begins.
+    round: Instant,
+    /// The interface whose turn it is in this round.
+    turn: usize,
+}
+
+/// What [`Discovery::poll`] asks the driver to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every variant is an order to the driver"
+)]
+pub enum DiscoveryOutput {
+    /// Send the first `len` bytes of the lent buffer as one datagram, then poll again.
+    Send {
+        /// Address to send from; bind a socket with broadcast enabled to it.
+        interface: Ipv4Addr,
+        /// Destination.
+        to: SocketAddrV4,
+        /// Size of the datagram.
+        len: usize,
+    },
+    /// Nothing to send before `until`; never, when it is `None`.
+    Wait {
+        /// When to poll again.
+        until: Option<Instant>,
+    },
+}
+
+/// An announcement that was believed, as far as announcements can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sighting<'a> {
+    /// Whether it is news.
+    pub kind: SightingKind,
+    /// Where the device is.
+    pub address: Ipv4Addr,
+    /// What it said; `ip` is always filled in and equals `address`.
+    pub announcement: Announcement<'a>,
+}
+
+impl<const N: usize> Discovery<N> {
+    /// A machine that knows no device and no interface, and is not scanning.
+    pub const fn new(config: DiscoveryConfig) -> Self {
+        Self {
+            config,
+            interfaces: heapless::Vec::new(),
+            cache: Cache::new(),
+            scan: 0,
+            probing: None,
+        }
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &DiscoveryConfig {
+        &self.config
+    }
+
+    /// Replaces the interfaces that probes leave from, at most [`MAX_INTERFACES`].
+    ///
+    /// # Errors
+    /// [`TooManyInterfaces`]; the interfaces then stay as they were.
+    pub fn set_interfaces(&mut self, interfaces: &[Interface]) -> Result<(), TooManyInterfaces> {
+        self.interfaces = heapless::Vec::from_slice(interfaces).map_err(|_| TooManyInterfaces)?;
+        Ok(())
+    }
+
+    /// Adds one interface; one with the same address is replaced.
+    ///
+    /// # Errors
+    /// [`TooManyInterfaces`] beyond [`MAX_INTERFACES`]; nothing is changed.
+    pub fn add_interface(&mut self, interface: Interface) -> Result<(), TooManyInterfaces> {
+        let known = self
+            .interfaces
+            .iter_mut()
+            .find(|known| known.address == interface.address);
+        if let Some(known) = known {
+            *known = interface;
+            return Ok(());
+        }
+        self.interfaces
+            .push(interface)
+            .map_err(|_| TooManyInterfaces)
+    }
+
+    /// Begins a scan: for `duration` (use [`Duration::MAX`] for ever), a round of probes now and every
+    /// [`probe_interval`](DiscoveryConfig::probe_interval). Every device that is heard from now on is reported as
+    /// [`SightingKind::New`] once more, also when it is known. Ends the previous scan.
+    pub fn start_scan(&mut self, now: Instant, duration: Duration) {
+        self.scan = self.scan.wrapping_add(1);
+        self.probing = Some(Probing {
+            ends: now + duration,
+            round: now,
+            turn: 0,
+        });
+    }
+
+    /// Sends no more probes. Announcements are still decoded and reported.
+    pub const fn stop_scan(&mut self) {
+        self.probing = None;
+    }
+
+    /// Whether a scan is going on.
+    pub fn is_scanning(&self, now: Instant) -> bool {
+        self.probing.is_some_and(|probing| now < probing.ends)
+    }
+
+    /// The devices heard within [`lifetime`](DiscoveryConfig::lifetime), in no particular order.
+    pub fn devices(&self, now: Instant) -> impl Iterator<Item = &SeenDevice> {
+        self.cache.iter(now, self.config.lifetime)
+    }
+
+    /// Forgets every device.
+    pub fn forget(&mut self) {
+        self.cache.clear();
+    }
+
+    /// Decodes one datagram in place, from any of the three ports, and enters what it says. A full table forgets the
+    /// device that was silent for the longest time.
+    ///
+    /// # Errors
+    /// Why the datagram does not count; nothing is changed then. Drivers count such datagrams and go on.
+    pub fn handle_datagram<'d>(
+        &mut self,
+        datagram: &'d mut [u8],
+        source: SocketAddr,
+        now: Instant,
+    ) -> Result<Sighting<'d>, DiscoveryError> {
+        let mut announcement = match Datagram::decode(datagram) {
+            Ok(Datagram::Announcement(announcement)) => announcement,
+            Ok(Datagram::InfoRequest { .. }) => return Err(DiscoveryError::InfoRequest),
+            Err(error) => return Err(DiscoveryError::Malformed(error)),
+        };
+        let from = match source.ip().to_canonical() {
+            core::net::IpAddr::V4(ip) => Some(ip),
+            core::net::IpAddr::V6(_) => None,
+        };
+        let address = match (announcement.ip, from) {
+            (Some(named), Some(from)) if named == from => named,
+            (Some(named), _) if self.config.trust_relayed => named,
+            (None, Some(from)) => from,
+            (Some(_), _) => return Err(DiscoveryError::ForeignAddress),
+            (None, None) => return Err(DiscoveryError::NotUnicast),
+        };
+        if !self.is_unicast(address) {
+            return Err(DiscoveryError::NotUnicast);
+        }
+        let kind = self
+            .cache
+            .note(&announcement, address, self.scan, now, self.config.lifetime)
+            .ok_or(DiscoveryError::Malformed(AnnouncementError::NoId))?;
+        announcement.ip = Some(address);
+        Ok(Sighting {
+            kind,
+            address,
+            announcement,
+        })
+    }
+
+    /// Says what is to be done next; call it until it says [`DiscoveryOutput::Wait`].
+    pub fn poll(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        out: &mut [u8; MAX_PROBE],
+    ) -> DiscoveryOutput {
+        loop {
+            let Some(probing) = &mut self.probing else {
+                return DiscoveryOutput::Wait { until: None };
+            };
+            if now >= probing.ends {
+                self.probing = None;
+                continue;
+            }
+            if now < probing.round {
+                return DiscoveryOutput::Wait {
+                    until: Some(probing.round.min(probing.ends)),
+                };
+            }
+            let Some(interface) = self.interfaces.get(probing.turn) else {
+                // The next round counts from now, so that a driver that slept through some sends one, not many.
+                let interval = self.config.probe_interval.max(SHORTEST_INTERVAL);
+                probing.round = now + interval;
+                probing.turn = 0;
+                continue;
+            };
+            probing.turn += 1;
+            let mut iv = [0; 12];
+            rng.fill_bytes(&mut iv);
+            let to = self.config.probe_address.unwrap_or(interface.broadcast);
+            if let Ok(len) = write_probe(interface.address, &iv, out) {
+                return DiscoveryOutput::Send {
+                    interface: interface.address,
+                    to: SocketAddrV4::new(to, self.config.probe_port),
+                    len,
+                };
+            }
+        }
+    }
+
+    fn is_unicast(&self, ip: Ipv4Addr) -> bool {
+        let [first, ..] = ip.octets();
+        // 0.0.0.0/8 is "this network", from 224 on there are multicast and reserved addresses.
+        (1..224).contains(&first) && !self.interfaces.iter().any(|known| known.broadcast == ip)
+    }
+}
+
+impl<const N: usize> fmt::Debug for Discovery<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discovery")
+            .field("config", &self.config)
+            .field("interfaces", &self.interfaces)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a datagram reports no device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DiscoveryError {
+    /// It is not an announcement.
+    Malformed(AnnouncementError),
+    /// It is a client's request for announcements: another program's, or this one's own broadcast. Ignore it.
+    InfoRequest,
+    /// It names another address than the one it came from: forged, or relayed. Set
+    /// [`trust_relayed`](DiscoveryConfig::trust_relayed) only if there is a relay.
+    ForeignAddress,
+    /// The device's address is not one that a single host can have.
+    NotUnicast,
+}
+
+impl fmt::Display for DiscoveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed(_) => "not an announcement",
+            Self::InfoRequest => "a client's request for announcements",
+            Self::ForeignAddress => {
+                "the announcement names another address than its sender's: forged, or from a relay that must be trusted first"
+            }
+            Self::NotUnicast => "the announced address is not that of a single host",
+        })
+    }
+}
+
+impl core::error::Error for DiscoveryError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Malformed(error) => Some(error),
+            Self::InfoRequest | Self::ForeignAddress | Self::NotUnicast => None,
+        }
+    }
+}
+
+/// More than [`MAX_INTERFACES`] interfaces. Leave out those without devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
+pub struct TooManyInterfaces;
+
+impl fmt::Display for TooManyInterfaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "more than {MAX_INTERFACES} interfaces: leave out those without devices"
+        )
+    }
+}
+
+impl core::error::Error for TooManyInterfaces {}
+
+/// How many interfaces probes can leave from.
+pub const MAX_INTERFACES: usize = 8;
+
+/// Rounds never follow each other more quickly than this, whatever is configured: no flood, and `poll` always ends.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

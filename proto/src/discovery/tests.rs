@@ -313,8 +313,10 @@ fn an_announcement_must_come_from_the_address_it_names() {
     assert_eq!(refused, Err(DiscoveryError::ForeignAddress));
     assert_eq!(strict.devices(at(0)).count(), 0);
 
-    let mut config = DiscoveryConfig::default();
-    config.trust_relayed = true;
+    let config = DiscoveryConfig {
+        trust_relayed: true,
+        ..DiscoveryConfig::default()
+    };
     let mut relayed = Discovery::<4>::new(config);
     let mut bytes = announcement(ID, HOME, Version::V33);
     let seen = relayed.handle_datagram(&mut bytes, from(other), at(0));
@@ -433,12 +435,15 @@ fn a_second_scan_reports_every_device_again() {
     assert_eq!(kind(&mut d, ID, HOME, Version::V35, at(22)), SeenAgain);
 }
 
+/// Interface, destination and datagram.
+type Sent = (Ipv4Addr, SocketAddrV4, Vec<u8>);
+
 /// Polls until there is nothing to do; returns what was sent and the deadline.
 fn drain<const N: usize>(
     d: &mut Discovery<N>,
     rng: &mut Counter,
     now: Instant,
-) -> (Vec<(Ipv4Addr, SocketAddrV4, Vec<u8>)>, Option<Instant>) {
+) -> (Vec<Sent>, Option<Instant>) {
     let mut sent = Vec::new();
     for _ in 0..100 {
         let mut out = [0; MAX_PROBE];
@@ -504,10 +509,12 @@ fn probes_leave_every_interface_at_the_configured_pace() {
 
 #[test]
 fn the_end_of_a_scan_is_a_deadline_and_destinations_can_be_set() {
-    let mut config = DiscoveryConfig::default();
-    config.probe_address = Some(Ipv4Addr::LOCALHOST);
-    config.probe_port = 17000;
-    config.probe_interval = Duration::ZERO;
+    let config = DiscoveryConfig {
+        probe_address: Some(Ipv4Addr::LOCALHOST),
+        probe_port: 17000,
+        probe_interval: Duration::ZERO,
+        ..DiscoveryConfig::default()
+    };
     let mut d = Discovery::<1>::new(config);
     d.add_interface(LAN).unwrap();
     d.add_interface(LAN).unwrap();

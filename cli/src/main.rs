@@ -1,0 +1,47 @@
+//! The `rustuya` command.
+//!
+//! One file per subcommand. Results go to stdout, reasons for failure to stderr. Exit status: 0 done, 1 refused or
+//! failed, 2 usage.
+
+mod announcement;
+mod decode;
+mod input;
+mod output;
+mod session_key;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::input::UsageError;
+
+/// Talk to Tuya devices on the local network, and look into what they say.
+#[derive(Debug, Parser)]
+#[command(name = "rustuya", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Decode(decode::Args),
+    SessionKey(session_key::Args),
+    Announcement(announcement::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Decode(args) => decode::run(&args),
+        Command::SessionKey(args) => session_key::run(&args),
+        Command::Announcement(args) => announcement::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::reader_left(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rustuya: {error:#}");
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+        }
+    }
+}

@@ -169,6 +169,11 @@ impl Rx<'_> {
         *self.start
     }
 
+    /// The bytes at an absolute range inside the storage.
+    pub(crate) fn at(&self, range: core::ops::Range<usize>) -> &[u8] {
+        self.buf.get(range).unwrap_or_default()
+    }
+
     pub(crate) const fn capacity(&self) -> usize {
         self.buf.len()
     }

@@ -13,6 +13,7 @@
 
 mod buf;
 mod codec;
+mod device;
 mod discovery;
 mod ids;
 mod json;
@@ -24,6 +25,10 @@ mod wire;
 
 pub use buf::{RxBuf, Storage, TxBuf};
 pub use codec::{Head, Keys, NoRoom, Opened, Sender, VersionHeader, open, seal};
+pub use device::{
+    Command, CommandId, ConnId, DEFAULT_PORT, Device, DeviceConfig, DownReason, Event, LossReason,
+    Message, Outcome, Output, SendError, Stats, Timing,
+};
 pub use discovery::{
     Announcement, AnnouncementError, Datagram, Discovery, DiscoveryConfig, DiscoveryError,
     DiscoveryOutput, Interface, MAX_INTERFACES, MAX_PROBE, SeenDevice, Sighting, SightingKind,

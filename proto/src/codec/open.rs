@@ -22,6 +22,8 @@ pub struct Opened {
     pub retcode: Option<RetCode>,
     /// The version header that stood in front of the payload.
     pub header: Option<VersionHeader>,
+    /// Whether the payload came encrypted. Where it did not, in 3.2 and 3.3, it is a device's error text.
+    pub encrypted: bool,
     /// Where the payload lies in the frame, decrypted, without return code, version header and padding.
     pub payload: Range<usize>,
 }
@@ -120,6 +122,7 @@ fn open_6699(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fr
         ),
         retcode: None,
         header: None,
+        encrypted: true,
         payload: frame_6699::BODY..end,
     };
     if sender == Sender::Device && has_retcode_6699(opened.command, text) {
@@ -166,6 +169,7 @@ fn open_55aa(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fr
                     .get_mut(opened.payload.clone())
                     .ok_or(FrameError::Length)?;
                 opened.payload.end = opened.payload.start + ecb::decrypt(aes, text)?;
+                opened.encrypted = true;
             }
             strip_header(frame, &mut opened);
             Ok(opened)
@@ -187,6 +191,7 @@ fn open_55aa(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fr
                 let len = v31::open(aes, body)?;
                 opened.payload.start += v31::ENVELOPE;
                 opened.payload.end = opened.payload.start + len;
+                opened.encrypted = true;
             }
             Ok(opened)
         }
@@ -224,6 +229,7 @@ fn head_55aa(frame: &[u8], footer: usize) -> Result<Opened, FrameError> {
         ),
         retcode: None,
         header: None,
+        encrypted: false,
         payload: frame_55aa::BODY..end,
     })
 }
@@ -274,5 +280,6 @@ fn open_ecb_or_text(aes: &Aes128, frame: &mut [u8], opened: &mut Opened) -> Resu
         }
     }
     opened.payload.end = opened.payload.start + ecb::decrypt(aes, text)?;
+    opened.encrypted = true;
     Ok(())
 }

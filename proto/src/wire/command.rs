@@ -123,7 +123,7 @@ impl fmt::Debug for CommandCode {
 ///
 /// Compare with zero, nothing else: 3.5 firmware acknowledges a *successful* control with 1 in its host's byte
 /// order, and only a code together with a text is an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a plain number with a name")]
 pub struct RetCode(pub u32);
 

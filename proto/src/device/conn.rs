@@ -1,0 +1,662 @@
+//! One open connection: what is heard on it, when something is due, what commands become.
+
+use core::time::Duration;
+
+use rand_core::CryptoRng;
+
+use super::command::{Kind, SendError};
+use super::config::DeviceConfig;
+use super::event::{ConnId, DownReason, LossReason, Outcome};
+use super::pending::{Asks, Entry, Match};
+use super::search::{Evidence, Failure};
+use super::{Attempt, Command, CommandId, Device, Link, Step, backoff};
+use crate::buf::{Rx, Storage, Tx, TxBuf};
+use crate::codec::{FrameError, Opened, VersionHeader};
+use crate::ids::{Cid, DpId};
+use crate::json::JsonText;
+use crate::payload::{Envelope, Payload, Report, RequestData, wire_code, write_request};
+use crate::session::{MAX_FRAME, Outgoing, Received, Session};
+use crate::time::Instant;
+use crate::version::{Dialect, Version};
+use crate::wire::command::CommandCode;
+
+/// How long an attempt that listens first says nothing.
+const LISTEN: Duration = Duration::from_millis(250);
+/// Unbelievable frames in a row after which the connection is given up.
+const MAX_BAD: u8 = 3;
+/// Unanswered heartbeats after which the device counts as gone. hass-localtuya does the same.
+const MAX_MISSED: u8 = 2;
+/// How long a device whose address changed has for a sign of life on its old connection.
+const CHECK: Duration = Duration::from_millis(700);
+/// How long a connection that is not to be kept lingers after its last answer.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a heartbeat that found no room waits when the driver writes nothing in between.
+const NO_ROOM_RETRY: Duration = Duration::from_secs(1);
+/// A connection that ends sooner than this after it came up counts as a failure: the delays grow.
+const SHORT_LIVED: Duration = Duration::from_secs(2);
+/// DPs asked of a device22 at once; more do not fit its request limit.
+const MAX_NULLS: usize = 24;
+
+/// An open connection.
+pub(super) struct Conn {
+    pub(super) id: ConnId,
+    pub(super) attempt: Attempt,
+    pub(super) session: Session,
+    pub(super) seen: Evidence,
+    /// A frame was decrypted or a negotiation succeeded: the key is right.
+    keyed: bool,
+    /// Say nothing until then.
+    hold: Option<Instant>,
+    /// When the device must have proven that it understands us.
+    proof_due: Instant,
+    /// The query that is to prove it was sent.
+    asked: bool,
+    pub(super) told_up: bool,
+    /// Heartbeats sent since the last frame from the device.
+    missed: u8,
+    /// When the outstanding heartbeat counts as unanswered.
+    beat_due: Option<Instant>,
+    /// A heartbeat is to be sent without waiting for silence.
+    beat_now: bool,
+    /// The device may have moved: its next heartbeat has little time for an answer.
+    check: bool,
+    up_at: Instant,
+    idle_since: Instant,
+    /// The driver's word that the connection ended.
+    pub(super) lost: Option<LossReason>,
+}
+
+impl Conn {
+    pub(super) fn new(id: ConnId, attempt: Attempt, config: &DeviceConfig, now: Instant) -> Self {
+        let hold = attempt.listen.then(|| now + LISTEN);
+        Self {
+            id,
+            attempt,
+            session: Session::controller(attempt.version, &config.local_key, now),
+            seen: Evidence::default(),
+            keyed: false,
+            hold,
+            proof_due: hold.unwrap_or(now) + config.timing.negotiate,
+            asked: false,
+            told_up: false,
+            missed: 0,
+            beat_due: None,
+            beat_now: false,
+            check: false,
+            up_at: now,
+            idle_since: now,
+            lost: None,
+        }
+    }
+
+    /// Asks for a sign of life soon.
+    pub(super) const fn check_alive(&mut self) {
+        self.check = true;
+        self.beat_now = true;
+        self.beat_due = None;
+    }
+
+    /// Whether the peer has shown what it has to before commands are accepted.
+    const fn is_proven(&self) -> bool {
+        self.session.is_ready() && self.hold.is_none() && (!self.attempt.verify || self.keyed)
+    }
+}
+
+impl Device {
+    /// Writes `command` to `tx`, to be resolved by exactly one [`Event::Resolved`](super::Event::Resolved).
+    ///
+    /// # Errors
+    /// Nothing was sent and nothing will follow; see [`SendError`].
+    pub fn send(
+        &mut self,
+        command: &Command<'_>,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut TxBuf<impl Storage>,
+    ) -> Result<CommandId, SendError> {
+        self.transmit(command, now, rng, &mut tx.lend())
+    }
+
+    fn transmit(
+        &mut self,
+        command: &Command<'_>,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut Tx<'_>,
+    ) -> Result<CommandId, SendError> {
+        if !self.is_up() {
+            return Err(SendError::NotReady);
+        }
+        check(command)?;
+        if !self.pending.make_room() {
+            return Err(SendError::TooMany);
+        }
+        let Link::Up(conn) = &mut self.link else {
+            return Err(SendError::NotReady);
+        };
+        let version = conn.attempt.version;
+        let (heard, known) = self.talk.heard();
+        let mut command = *command;
+        if let Kind::Request {
+            command: CommandCode::DP_QUERY,
+            data: data @ RequestData::None,
+        } = &mut command.kind
+            && self.talk.dialect == Dialect::Device22
+        {
+            *data = RequestData::Ids(heard.get(..known).unwrap_or_default());
+        }
+        if let Kind::Request {
+            command: code @ CommandCode::CONTROL,
+            ..
+        } = &mut command.kind
+            && self.talk.control_new
+            && !version.negotiates()
+        {
+            *code = CommandCode::CONTROL_NEW;
+        }
+        let dialect = self.talk.dialect;
+        let (code, seqno) = transmit(
+            &mut conn.session,
+            &self.config,
+            dialect,
+            &command,
+            now,
+            rng,
+            tx,
+        )?;
+        conn.seen.spoke = true;
+        conn.idle_since = now;
+        self.last_command = self.last_command.wrapping_add(1);
+        let id = CommandId(self.last_command);
+        let deadline = now + command.timeout.unwrap_or(self.config.timing.answer);
+        let asks = asks(&command, dialect);
+        self.talk.gateway |= command.cid.is_some();
+        let entry = match command.kind {
+            Kind::Request {
+                data: RequestData::Dps(map),
+                ..
+            } => Entry::new(id, code, seqno, deadline, asks, command.cid, map.ids()),
+            Kind::Request {
+                data: RequestData::Ids(ids),
+                ..
+            } => Entry::new(
+                id,
+                code,
+                seqno,
+                deadline,
+                asks,
+                command.cid,
+                ids.iter().copied(),
+            ),
+            _ => Entry::new(
+                id,
+                code,
+                seqno,
+                deadline,
+                asks,
+                command.cid,
+                core::iter::empty(),
+            ),
+        };
+        self.pending.push(entry);
+        Ok(id)
+    }
+
+    /// Takes what was received and sends what is due on an open connection. `None`: something changed, start over.
+    pub(super) fn converse(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        rx: &mut Rx<'_>,
+        tx: &mut Tx<'_>,
+    ) -> Option<Step> {
+        let Link::Up(conn) = &mut self.link else {
+            return None;
+        };
+        if conn.hold.is_some_and(|until| until <= now) {
+            conn.hold = None;
+        }
+        if conn.hold.is_none() && conn.lost.is_none() {
+            conn.seen.spoke |= conn.session.negotiate(now, &self.config.local_key, rng, tx);
+        }
+        match conn.session.receive(now, &self.config.local_key, rx) {
+            Received::Nothing => {}
+            Received::Negotiation => {
+                self.stats.frames = self.stats.frames.saturating_add(1);
+                conn.keyed = true;
+                conn.seen.good = true;
+                return None;
+            }
+            Received::WrongProof => {
+                conn.seen.wrong_key = true;
+                return self.broken(Failure::Garbage, now, rng);
+            }
+            Received::Unexpected => {
+                conn.session.bad_in_row = conn.session.bad_in_row.saturating_add(1);
+                return if conn.session.bad_in_row >= MAX_BAD {
+                    self.broken(Failure::Garbage, now, rng)
+                } else {
+                    None
+                };
+            }
+            Received::Bad { error, hint } => {
+                self.stats.bad_frames = self.stats.bad_frames.saturating_add(1);
+                conn.seen.hint = conn.seen.hint.or(hint);
+                // The CRC was right, so the bytes are the device's; a right key would have decrypted them.
+                conn.seen.wrong_key |= error == FrameError::Padding && !conn.keyed;
+                let telling = hint.is_some() || (conn.seen.wrong_key && !conn.keyed);
+                return if telling || conn.session.bad_in_row >= MAX_BAD {
+                    self.broken(Failure::Garbage, now, rng)
+                } else {
+                    None
+                };
+            }
+            Received::Frame(opened) => return self.hear(opened, now, rx, rng),
+        }
+        if conn.lost.is_some() {
+            return self.broken(Failure::Closed, now, rng);
+        }
+        if !conn.told_up && conn.is_proven() {
+            return self.come_up(now, rng);
+        }
+        self.due(now, rng, tx)
+    }
+
+    /// A frame for us. Returns the event that it causes, if any.
+    fn hear(
+        &mut self,
+        opened: Opened,
+        now: Instant,
+        rx: &Rx<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Option<Step> {
+        let Link::Up(conn) = &mut self.link else {
+            return None;
+        };
+        self.stats.frames = self.stats.frames.saturating_add(1);
+        conn.missed = 0;
+        conn.beat_due = None;
+        conn.check = false;
+        let payload = Payload::new(rx.at(opened.payload.clone()));
+        let report = payload.report();
+        let version = conn.attempt.version;
+        if version == Version::V31 {
+            // Nothing of 3.1 proves a key; readable text is all that tells it from ciphertext.
+            conn.keyed |= opened.encrypted || (report.is_some() || payload.error().is_some());
+        } else if opened.encrypted {
+            conn.keyed |= !opened.payload.is_empty();
+        } else if conn.attempt.verify && !conn.keyed && payload.is_plain_text() {
+            conn.seen.clear_refusal = true;
+            return self.broken(Failure::Silent, now, rng);
+        }
+        conn.seen.good = true;
+        if conn.told_up {
+            self.diagnosis = None;
+        }
+        if let Some(report) = &report {
+            self.talk.gateway |=
+                report.cid.is_some() || report.online.is_some() || report.offline.is_some();
+            self.talk.remember(report);
+        }
+        if self.config.version.is_none()
+            && opened.header.and_then(|h| h.version()) == Some(Version::V32)
+        {
+            self.talk.settle(Dialect::Device22);
+        }
+        if !conn.told_up {
+            // The answer to the query that proves the version: its state is asked for again by whoever wants it.
+            return None;
+        }
+        conn.idle_since = now;
+        match self
+            .pending
+            .answer(version, &opened, &payload, report.as_ref())
+        {
+            Match::Resolved(id, outcome) => {
+                if self.talk.retrying == Some(id) {
+                    self.talk.retrying = None;
+                    match outcome {
+                        Outcome::Acknowledged { .. } => self.talk.settle(Dialect::Device22),
+                        _ => self.talk.no_device22 = true,
+                    }
+                }
+                Some(Step::Resolved(id, outcome, Some(opened)))
+            }
+            Match::Refused22(at) => {
+                let retcode = opened.retcode.unwrap_or_default();
+                if self.talk.may_retry22(&self.config)
+                    && let Some(entry) = self.pending.entry_mut(at)
+                {
+                    entry.refused = Some(retcode);
+                    return None;
+                }
+                let (id, outcome) = self.pending.refuse(at, opened.retcode)?;
+                Some(Step::Resolved(id, outcome, Some(opened)))
+            }
+            Match::None if opened.payload.is_empty() => None,
+            Match::None => Some(Step::Message(opened)),
+        }
+    }
+
+    /// The connection has proven itself, or needs no proof: commands are accepted from now on.
+    fn come_up(&mut self, now: Instant, rng: &mut dyn CryptoRng) -> Option<Step> {
+        let Link::Up(conn) = &mut self.link else {
+            return None;
+        };
+        let version = conn.attempt.version;
+        if self
+            .config
+            .version
+            .is_some_and(|configured| configured != version)
+        {
+            self.search.stop();
+            self.failures = self.failures.saturating_add(1);
+            let delay = backoff::delay(&self.config.timing, self.failures, rng);
+            self.end(
+                DownReason::WrongVersion {
+                    speaks: Some(version),
+                },
+                now + delay,
+            );
+            return None;
+        }
+        conn.told_up = true;
+        conn.up_at = now;
+        conn.idle_since = now;
+        if !version.negotiates() && !conn.attempt.verify {
+            // An early sign of life: these versions have no negotiation that would tell a device from a void.
+            conn.beat_now = true;
+        }
+        if let Some(dialect) = version
+            .fixed_dialect()
+            .filter(|_| self.config.dialect.is_none())
+        {
+            self.talk.settle(dialect);
+        }
+        if version.negotiates() || conn.attempt.verify {
+            self.hops = 0;
+            self.diagnosis = None;
+            self.proven = version.negotiates();
+            self.search.reset();
+        }
+        if self.config.version.is_none() {
+            self.resolved = Some(version);
+        }
+        self.stats.connects = self.stats.connects.saturating_add(1);
+        Some(Step::Up(version))
+    }
+
+    /// Everything that happens by the clock. `None`: something changed, start over.
+    fn due(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) -> Option<Step> {
+        let Link::Up(conn) = &mut self.link else {
+            return None;
+        };
+        let timing = self.config.timing;
+        if !conn.told_up {
+            if conn.proof_due <= now {
+                return self.broken(Failure::Silent, now, rng);
+            }
+            if conn.session.is_ready() && conn.hold.is_none() && !conn.asked {
+                let query = Command::status();
+                let dialect = self.talk.dialect;
+                conn.asked = transmit(
+                    &mut conn.session,
+                    &self.config,
+                    dialect,
+                    &query,
+                    now,
+                    rng,
+                    tx,
+                )
+                .is_ok();
+                conn.seen.spoke |= conn.asked;
+            }
+            let until = conn
+                .hold
+                .map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
+            return Some(Step::Wait(Some(until)));
+        }
+        if conn.session.is_exhausted() {
+            self.end(DownReason::Ended, now);
+            return None;
+        }
+        let expired = self.pending.expire(now);
+        if expired.retry22 {
+            self.talk.retrying = None;
+            self.talk.no_device22 = true;
+        }
+        if expired.control && self.talk.dialect == Dialect::Device22 {
+            self.talk.control_new = !self.talk.control_new;
+        }
+        if self.pending.has_decided() {
+            return None;
+        }
+        self.retry_as_device22(now, rng, tx);
+
+        let Link::Up(conn) = &mut self.link else {
+            return None;
+        };
+        if conn.beat_due.is_some_and(|due| due <= now) {
+            if conn.check || conn.missed >= MAX_MISSED {
+                return self.broken(Failure::Silent, now, rng);
+            }
+            conn.beat_due = None;
+            conn.beat_now = true;
+        }
+        let silent = conn.session.last_tx + timing.heartbeat <= now;
+        if conn.beat_due.is_none() && (conn.beat_now || silent) {
+            let beat = Command::request(CommandCode::HEART_BEAT, RequestData::None);
+            if transmit(
+                &mut conn.session,
+                &self.config,
+                self.talk.dialect,
+                &beat,
+                now,
+                rng,
+                tx,
+            )
+            .is_ok()
+            {
+                conn.beat_now = false;
+                conn.missed += 1;
+                conn.beat_due = Some(now + if conn.check { CHECK } else { timing.answer });
+                conn.seen.spoke = true;
+            }
+        }
+        // Where the heartbeat found no room, the driver polls again as soon as it has written something.
+        let next_beat = (conn.session.last_tx + timing.heartbeat).max(now + NO_ROOM_RETRY);
+        let mut until = conn.beat_due.unwrap_or(next_beat);
+        if let Some(deadline) = self.pending.deadline() {
+            until = until.min(deadline);
+        }
+        if !self.config.persist && self.pending.is_idle() {
+            let end = conn.idle_since + LINGER;
+            if end <= now {
+                self.end(DownReason::Ended, now);
+                return None;
+            }
+            until = until.min(end);
+        }
+        Some(Step::Wait(Some(until)))
+    }
+
+    /// Sends a query that was refused once more, in the device22 dialect.
+    fn retry_as_device22(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
+        let Link::Up(conn) = &mut self.link else {
+            return;
+        };
+        let Some(at) = self.pending.retry_due() else {
+            return;
+        };
+        let (heard, known) = self.talk.heard();
+        let query = Command::status_of(heard.get(..known).unwrap_or_default());
+        let sent = transmit(
+            &mut conn.session,
+            &self.config,
+            Dialect::Device22,
+            &query,
+            now,
+            rng,
+            tx,
+        );
+        if let (Ok((code, seqno)), Some(entry)) = (sent, self.pending.entry_mut(at)) {
+            entry.code = code;
+            entry.seqno = seqno;
+            entry.asks = Asks::State22;
+            entry.deadline = now + self.config.timing.answer;
+            self.talk.retrying = Some(entry.id);
+        }
+    }
+
+    /// The connection is of no more use: the end of one that worked, or a failed attempt. Always `None`.
+    fn broken(&mut self, failure: Failure, now: Instant, rng: &mut dyn CryptoRng) -> Option<Step> {
+        let Link::Up(conn) = &self.link else {
+            return None;
+        };
+        let (attempt, seen, worked) = (conn.attempt, conn.seen, conn.told_up && conn.seen.good);
+        if !worked || (seen.wrong_key && !conn.keyed) || (conn.seen.hint.is_some() && !conn.keyed) {
+            self.fail(attempt, &seen, failure, now, rng);
+            return None;
+        }
+        let reason = match failure {
+            Failure::Closed | Failure::Refused | Failure::Unreachable => DownReason::PeerClosed,
+            Failure::Silent => DownReason::Unresponsive,
+            Failure::Garbage => DownReason::Garbage,
+        };
+        let short = now.saturating_since(conn.up_at) < SHORT_LIVED;
+        self.failures = if short {
+            self.failures.saturating_add(1)
+        } else {
+            0
+        };
+        let delay = backoff::delay(&self.config.timing, self.failures, rng);
+        self.end(reason, now + delay);
+        None
+    }
+}
+
+impl super::Talk {
+    /// The DPs heard of, at most as many as fit one query; DP 1 at least.
+    fn heard(&self) -> ([DpId; MAX_NULLS], usize) {
+        let mut ids = [DpId(1); MAX_NULLS];
+        let bits = self.heard.iter().zip((0u16..).step_by(32));
+        let set = bits.flat_map(|(word, base)| {
+            (0..32)
+                .filter(move |bit| word >> bit & 1 == 1)
+                .map(move |bit| base + bit)
+        });
+        let mut known = 0;
+        for (slot, id) in ids.iter_mut().zip(set) {
+            *slot = DpId(id);
+            known += 1;
+        }
+        (ids, known)
+    }
+
+    fn remember(&mut self, report: &Report<'_>) {
+        if report.cid.is_some() {
+            return;
+        }
+        for (id, _) in report.dps.into_iter().flatten() {
+            if let Some(word) = self.heard.get_mut(usize::from(id.0 / 32)) {
+                *word |= 1 << (id.0 % 32);
+            }
+        }
+    }
+
+    /// Changes the dialect for good, and says so.
+    fn settle(&mut self, dialect: Dialect) {
+        if self.dialect != dialect {
+            self.dialect = dialect;
+            self.news = true;
+        }
+    }
+
+    fn may_retry22(&self, config: &DeviceConfig) -> bool {
+        config.dialect.is_none()
+            && self.dialect == Dialect::Default
+            && !self.gateway
+            && !self.no_device22
+            && self.retrying.is_none()
+    }
+}
+
+/// Seals one command; the code and the number that it went out under.
+fn transmit(
+    session: &mut Session,
+    config: &DeviceConfig,
+    dialect: Dialect,
+    command: &Command<'_>,
+    now: Instant,
+    rng: &mut dyn CryptoRng,
+    tx: &mut Tx<'_>,
+) -> Result<(CommandCode, u32), SendError> {
+    let version = session.version();
+    let code = match command.kind {
+        Kind::Request { command, .. } => wire_code(version, dialect, command),
+        Kind::Raw { command, .. } => command,
+    };
+    let header = (version != Version::V31 && code.carries_version_header())
+        .then(|| VersionHeader::controller(version));
+    let out = Outgoing {
+        command: code,
+        retcode: None,
+        header,
+        seqno: None,
+    };
+    let envelope = Envelope {
+        version,
+        dialect,
+        device: config.id.as_str(),
+        cid: command.cid,
+        unix_time: command.unix_time,
+    };
+    let sent = session.send(now, rng, tx, &out, |w| match command.kind {
+        Kind::Request { command, data } => write_request(w, &envelope, command, data),
+        Kind::Raw { payload, .. } => w.bytes(payload),
+    });
+    match sent {
+        Ok(seqno) => Ok((code, seqno)),
+        Err(room) if room.need > MAX_FRAME => Err(SendError::TooLarge),
+        Err(room) => Err(SendError::NoRoom { need: room.need }),
+    }
+}
+
+/// Refuses what cannot be meant.
+fn check(command: &Command<'_>) -> Result<(), SendError> {
+    let data_is_valid = match command.kind {
+        Kind::Request {
+            data: RequestData::Dps(map),
+            ..
+        } => map.is_valid(),
+        Kind::Request {
+            data: RequestData::Json(text),
+            ..
+        } => JsonText::new(text).is_some(),
+        Kind::Request {
+            command: CommandCode::CONTROL,
+            data: RequestData::None,
+        } => false,
+        Kind::Request { .. } | Kind::Raw { .. } => true,
+    };
+    let cid_is_valid = command.cid.is_none_or(|cid| Cid::new(cid).is_ok());
+    if data_is_valid && cid_is_valid && !command.code().is_negotiation() {
+        Ok(())
+    } else {
+        Err(SendError::InvalidData)
+    }
+}
+
+/// What answers a command.
+fn asks(command: &Command<'_>, dialect: Dialect) -> Asks {
+    let Kind::Request { command, data } = command.kind else {
+        return Asks::Reply;
+    };
+    match command {
+        CommandCode::DP_QUERY if dialect == Dialect::Device22 => Asks::State22,
+        CommandCode::CONTROL_NEW if matches!(data, RequestData::Ids(_)) => Asks::State22,
+        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW => Asks::State,
+        CommandCode::CONTROL | CommandCode::CONTROL_NEW | CommandCode::UPDATE_DPS => Asks::Change,
+        _ => Asks::Reply,
+    }
+}

@@ -1,0 +1,580 @@
+//! The controller's machine: one device, across any number of connections.
+
+mod backoff;
+mod command;
+mod config;
+mod conn;
+mod event;
+mod pending;
+mod search;
+
+pub use command::{Command, CommandId, SendError};
+pub use config::{DEFAULT_PORT, DeviceConfig, Timing};
+pub use event::{ConnId, DownReason, Event, LossReason, Message, Outcome, Output};
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use rand_core::CryptoRng;
+
+use crate::buf::{Rx, RxBuf, Storage, Tx, TxBuf};
+use crate::codec::Opened;
+use crate::payload::Payload;
+use crate::time::Instant;
+use crate::version::{Dialect, Version};
+use conn::Conn;
+use pending::Pending;
+use search::{Failure, Search, Verdict};
+
+/// How long after a failed attempt the next version is tried: time for the device to free its connection.
+const NEXT_ATTEMPT: Duration = Duration::from_millis(100);
+/// At most one reconnect in this time is owed to announcements, which anybody on the network can forge.
+const WAKE_LIMIT: Duration = Duration::from_secs(1);
+
+/// One physical device as a controller sees it: dials, negotiates, commands, keeps alive, reconnects.
+///
+/// The driver owns the socket and both buffers; see [`Output`] for what it must do. All memory is in here: no call
+/// allocates, no input makes it grow.
+pub struct Device {
+    config: DeviceConfig,
+    link: Link,
+    /// Where the device is, from the configuration or an announcement.
+    address: Option<IpAddr>,
+    /// The version in use when none is configured.
+    resolved: Option<Version>,
+    /// Whether `resolved` was proven by a negotiation, so that no announcement may lower it.
+    proven: bool,
+    search: Search,
+    talk: Talk,
+    pending: Pending,
+    last_conn: u32,
+    last_command: u32,
+    /// Failed attempts in a row.
+    failures: u32,
+    /// Changes of version without success in a row, each caused by what a peer sent.
+    hops: u8,
+    last_wake: Option<Instant>,
+    hangup: Option<ConnId>,
+    down: Option<(DownReason, Option<Instant>)>,
+    diagnosis: Option<DownReason>,
+    stats: Stats,
+}
+
+/// What is known about the way the device wants to be spoken to.
+struct Talk {
+    dialect: Dialect,
+    /// The dialect changed and nobody was told.
+    news: bool,
+    /// The query that is being tried in the device22 dialect.
+    retrying: Option<CommandId>,
+    /// The other dialect was tried and did not help.
+    no_device22: bool,
+    /// Sub-devices were seen: a refused query without a cid then says nothing about the dialect.
+    gateway: bool,
+    /// Device22 controls go out as 0x0d because 0x07 was not answered.
+    control_new: bool,
+    /// The DPs heard of, one bit each, for queries in the device22 dialect.
+    heard: [u32; 8],
+}
+
+enum Link {
+    /// No connection wanted, or no address known.
+    Off,
+    /// Closed for good.
+    Closed,
+    /// Waiting to dial.
+    Backoff { until: Instant },
+    /// Dialing.
+    Dialing {
+        conn: ConnId,
+        deadline: Instant,
+        attempt: Attempt,
+        lost: Option<LossReason>,
+    },
+    /// Connected.
+    Up(Conn),
+}
+
+/// How a connection is to be used.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    version: Version,
+    /// The version is a guess: nothing is believed before an answer proves it.
+    verify: bool,
+    /// Say nothing at first.
+    listen: bool,
+}
+
+/// Counters since the machine was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections that became usable.
+    pub connects: u32,
+    /// Attempts that failed.
+    pub failed_attempts: u32,
+    /// Valid frames received.
+    pub frames: u64,
+    /// Frames that were not believed.
+    pub bad_frames: u32,
+}
+
+/// [`Output`] with ranges in place of bytes.
+enum Step {
+    Dial(ConnId, SocketAddr),
+    Hangup(ConnId),
+    Up(Version),
+    Down(DownReason, Option<Instant>),
+    Dialect(Dialect),
+    Resolved(CommandId, Outcome, Option<Opened>),
+    Message(Opened),
+    Wait(Option<Instant>),
+}
+
+impl Device {
+    /// A machine for the device that `config` describes. It orders the first dial on the next `poll`, when it has
+    /// an address and the connection is to be kept.
+    pub fn new(config: DeviceConfig, now: Instant) -> Self {
+        let mut device = Self {
+            talk: Talk::new(&config),
+            address: config.address,
+            config,
+            link: Link::Off,
+            resolved: None,
+            proven: false,
+            search: Search::default(),
+            pending: Pending::new(),
+            last_conn: 0,
+            last_command: 0,
+            failures: 0,
+            hops: 0,
+            last_wake: None,
+            hangup: None,
+            down: None,
+            diagnosis: None,
+            stats: Stats::default(),
+        };
+        device.rest(now);
+        device
+    }
+
+    /// The dial succeeded. A stale `conn` is ignored.
+    pub fn handle_dialed(&mut self, conn: ConnId, now: Instant) {
+        if let Link::Dialing {
+            conn: current,
+            attempt,
+            lost: None,
+            ..
+        } = &self.link
+            && *current == conn
+        {
+            self.link = Link::Up(Conn::new(conn, *attempt, &self.config, now));
+        }
+    }
+
+    /// The dial failed or the connection ended. Bytes received before are still taken from the receive buffer.
+    /// A stale `conn` is ignored.
+    pub fn handle_lost(&mut self, conn: ConnId, why: LossReason, _now: Instant) {
+        match &mut self.link {
+            Link::Dialing {
+                conn: current,
+                lost,
+                ..
+            } if *current == conn => *lost = Some(why),
+            Link::Up(up) if up.id == conn => up.lost = Some(why),
+            _ => {}
+        }
+    }
+
+    /// The device announced itself: same id (which the driver has matched), this address, perhaps this version.
+    ///
+    /// Cuts a backoff short. A live connection is never redirected: it is asked for a sign of life, and replaced
+    /// only when it gives none. Where a version is configured the announced one changes nothing; where not, it is
+    /// used unless a proven version is higher.
+    pub fn handle_announcement(&mut self, address: IpAddr, version: Option<Version>, now: Instant) {
+        if self.config.version.is_none() && !matches!(self.link, Link::Up(_)) {
+            let acceptable =
+                |v: &Version| !self.proven || self.resolved.is_none_or(|known| *v >= known);
+            if let Some(version) = version.filter(acceptable)
+                && self.resolved != Some(version)
+            {
+                self.resolved = Some(version);
+                self.proven = false;
+                self.search.reset();
+            }
+        }
+        let moved = self.config.address.is_none() && self.address != Some(address);
+        if moved {
+            self.address = Some(address);
+        }
+        if self
+            .last_wake
+            .is_some_and(|last| now.saturating_since(last) < WAKE_LIMIT)
+        {
+            return;
+        }
+        match &mut self.link {
+            Link::Backoff { until } if *until > now => {
+                *until = now;
+                self.last_wake = Some(now);
+            }
+            Link::Off if moved => {
+                self.last_wake = Some(now);
+                self.rest(now);
+            }
+            Link::Dialing { conn, .. } if moved => {
+                self.hangup = Some(*conn);
+                self.last_wake = Some(now);
+                self.link = Link::Backoff { until: now };
+            }
+            Link::Up(conn) if moved => {
+                self.last_wake = Some(now);
+                conn.check_alive();
+            }
+            _ => {}
+        }
+    }
+
+    /// Connects without waiting for the backoff, also where the connection is not kept. Does nothing while
+    /// connected, dialing or without an address.
+    pub fn connect_now(&mut self, now: Instant) {
+        if self.address.is_some() && matches!(self.link, Link::Off | Link::Backoff { .. }) {
+            self.link = Link::Backoff { until: now };
+        }
+    }
+
+    /// Replaces the configuration. Anything but the same one ends the connection, resolves what is pending and dials
+    /// anew.
+    pub fn reconfigure(&mut self, config: DeviceConfig, now: Instant) {
+        if config == self.config || matches!(self.link, Link::Closed) {
+            return;
+        }
+        if config.address.is_some() {
+            self.address = config.address;
+        }
+        self.talk = Talk::new(&config);
+        self.config = config;
+        self.resolved = None;
+        self.proven = false;
+        self.search.reset();
+        self.failures = 0;
+        self.diagnosis = None;
+        self.give_up(DownReason::Ended);
+        self.rest(now);
+        if let (Some((_, retry_at)), Link::Backoff { until }) = (&mut self.down, &self.link) {
+            *retry_at = Some(*until);
+        }
+    }
+
+    /// Ends the connection and every pending command, and dials no more. What `tx` holds may still be written before
+    /// the [`Output::Hangup`] is obeyed.
+    pub fn close(&mut self) {
+        self.give_up(DownReason::Ended);
+        self.link = Link::Closed;
+    }
+
+    /// Returns the next order or event; see [`Output`]. Fires expired timers, takes frames from `rx` and decrypts
+    /// them in place, and appends what the protocol itself has to say to `tx`.
+    pub fn poll<'b>(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        rx: &'b mut RxBuf<impl Storage>,
+        tx: &mut TxBuf<impl Storage>,
+    ) -> Output<'b> {
+        let step = self.step(now, rng, &mut rx.lend(), &mut tx.lend());
+        let rx = &*rx;
+        let message = |opened: Opened| Message {
+            command: opened.command,
+            seqno: opened.seqno,
+            retcode: opened.retcode,
+            header: opened.header,
+            payload: Payload::new(rx.at(opened.payload)),
+        };
+        match step {
+            Step::Dial(conn, to) => Output::Dial { conn, to },
+            Step::Hangup(conn) => Output::Hangup { conn },
+            Step::Up(version) => Output::Event(Event::Up { version }),
+            Step::Down(reason, retry_at) => Output::Event(Event::Down { reason, retry_at }),
+            Step::Dialect(dialect) => Output::Event(Event::Dialect(dialect)),
+            Step::Resolved(id, outcome, opened) => Output::Event(Event::Resolved {
+                id,
+                outcome,
+                message: opened.map(message),
+            }),
+            Step::Message(opened) => Output::Event(Event::Message(message(opened))),
+            Step::Wait(until) => Output::Wait { until },
+        }
+    }
+
+    /// Whether commands are accepted.
+    pub const fn is_up(&self) -> bool {
+        matches!(&self.link, Link::Up(conn) if conn.told_up)
+    }
+
+    /// The version that is configured or was found out.
+    pub fn version(&self) -> Option<Version> {
+        self.config.version.or(self.resolved)
+    }
+
+    /// The dialect in use.
+    pub const fn dialect(&self) -> Dialect {
+        self.talk.dialect
+    }
+
+    /// Where the device was last known to be.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Why the device could not be used, since it last could.
+    pub const fn diagnosis(&self) -> Option<DownReason> {
+        self.diagnosis
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &DeviceConfig {
+        &self.config
+    }
+
+    /// Counters.
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    fn step(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        rx: &mut Rx<'_>,
+        tx: &mut Tx<'_>,
+    ) -> Step {
+        loop {
+            if let Some(conn) = self.hangup.take() {
+                return Step::Hangup(conn);
+            }
+            if let Some((reason, retry_at)) = self.down.take() {
+                return Step::Down(reason, retry_at);
+            }
+            if let Some((id, outcome)) = self.pending.take_decided() {
+                return Step::Resolved(id, outcome, None);
+            }
+            if core::mem::take(&mut self.talk.news) {
+                return Step::Dialect(self.talk.dialect);
+            }
+            let done = match &self.link {
+                Link::Off | Link::Closed => Some(Step::Wait(None)),
+                Link::Backoff { until } if *until > now => Some(Step::Wait(Some(*until))),
+                Link::Backoff { .. } => self.dial(now, rx, tx),
+                Link::Dialing {
+                    deadline,
+                    attempt,
+                    lost,
+                    conn,
+                } => {
+                    let (deadline, attempt, lost, conn) = (*deadline, *attempt, *lost, *conn);
+                    match lost {
+                        Some(why) => self.fail(
+                            attempt,
+                            &search::Evidence::default(),
+                            dial_failure(why),
+                            now,
+                            rng,
+                        ),
+                        None if deadline <= now => {
+                            self.hangup = Some(conn);
+                            self.fail(
+                                attempt,
+                                &search::Evidence::default(),
+                                Failure::Unreachable,
+                                now,
+                                rng,
+                            );
+                        }
+                        None => return Step::Wait(Some(deadline)),
+                    }
+                    None
+                }
+                Link::Up(_) => self.converse(now, rng, rx, tx),
+            };
+            if let Some(step) = done {
+                return step;
+            }
+        }
+    }
+
+    /// Orders a dial. The version is the configured one, the resolved one, or the next to try.
+    fn dial(&mut self, now: Instant, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> Option<Step> {
+        let Some(address) = self.address else {
+            self.link = Link::Off;
+            return None;
+        };
+        let known = self.version();
+        if known.is_none() && !self.search.is_running() {
+            self.search.start();
+        }
+        let guess = self.search.version(self.config.version);
+        let attempt = Attempt {
+            version: guess.or(known).unwrap_or(Version::V33),
+            verify: guess.is_some(),
+            listen: self.search.listens_first(known.is_some()),
+        };
+        self.last_conn = self.last_conn.wrapping_add(1);
+        let conn = ConnId(self.last_conn);
+        rx.clear();
+        tx.clear();
+        let deadline = now + self.config.timing.connect;
+        self.link = Link::Dialing {
+            conn,
+            deadline,
+            attempt,
+            lost: None,
+        };
+        Some(Step::Dial(conn, SocketAddr::new(address, self.config.port)))
+    }
+
+    /// An attempt failed before the connection was of use.
+    fn fail(
+        &mut self,
+        attempt: Attempt,
+        seen: &search::Evidence,
+        failure: Failure,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let searching = self.search.is_running();
+        self.stats.failed_attempts = self.stats.failed_attempts.saturating_add(1);
+        let configured = self.config.version;
+        let searchable = configured.is_none() || self.config.probe_on_failure;
+        let (reason, soon) =
+            match self
+                .search
+                .judge(attempt.version, configured, seen, failure, searchable)
+            {
+                Verdict::Next(reason) => (reason, true),
+                Verdict::Speaks(version) if configured.is_none() && self.hops < 4 => {
+                    self.hops += 1;
+                    self.resolved = Some(version);
+                    self.proven = false;
+                    self.search.reset();
+                    (
+                        DownReason::WrongVersion {
+                            speaks: Some(version),
+                        },
+                        true,
+                    )
+                }
+                Verdict::Speaks(version) => {
+                    self.search.stop();
+                    (
+                        DownReason::WrongVersion {
+                            speaks: Some(version),
+                        },
+                        false,
+                    )
+                }
+                Verdict::Rest(reason) => {
+                    if configured.is_none()
+                        && searching
+                        && !self.search.is_running()
+                        && reason != DownReason::Busy
+                    {
+                        self.resolved = None;
+                        self.proven = false;
+                    }
+                    // An attempt under a verdict that stands says nothing new by failing in an unclear way.
+                    let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
+                    (
+                        self.diagnosis
+                            .filter(|verdict| unclear && verdict.is_auth())
+                            .unwrap_or(reason),
+                        false,
+                    )
+                }
+            };
+        // A round of attempts counts as one failure, when it is over.
+        let delay = if soon {
+            NEXT_ATTEMPT
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            backoff::delay(&self.config.timing, self.failures, rng)
+        };
+        self.end(reason, now + delay);
+    }
+
+    /// Ends the connection or attempt, with the next one due at `retry_at`.
+    fn end(&mut self, reason: DownReason, retry_at: Instant) {
+        self.give_up(reason);
+        let wanted = self.config.persist || self.search.is_running();
+        let retry_at = (wanted && self.address.is_some()).then_some(retry_at);
+        self.link = retry_at.map_or(Link::Off, |until| Link::Backoff { until });
+        self.down = Some((reason, retry_at));
+    }
+
+    /// Leaves whatever connection there is, telling `reason`.
+    fn give_up(&mut self, reason: DownReason) {
+        self.pending.lose_all();
+        self.talk.retrying = None;
+        match &self.link {
+            Link::Up(conn) if conn.lost.is_none() => self.hangup = Some(conn.id),
+            Link::Dialing {
+                conn, lost: None, ..
+            } => self.hangup = Some(*conn),
+            _ => {}
+        }
+        if matches!(self.link, Link::Up(_) | Link::Dialing { .. }) {
+            self.down = Some((reason, None));
+        }
+        if reason != DownReason::Ended {
+            self.diagnosis = Some(reason);
+        }
+        self.link = Link::Off;
+    }
+
+    /// Waits to dial at once, when a connection is wanted.
+    fn rest(&mut self, now: Instant) {
+        let wanted = self.config.persist && self.address.is_some();
+        self.link = if wanted {
+            Link::Backoff { until: now }
+        } else {
+            Link::Off
+        };
+    }
+}
+
+impl Talk {
+    fn new(config: &DeviceConfig) -> Self {
+        let fixed = config.version.and_then(Version::fixed_dialect);
+        Self {
+            dialect: config.dialect.or(fixed).unwrap_or_default(),
+            news: false,
+            retrying: None,
+            no_device22: false,
+            gateway: false,
+            control_new: false,
+            heard: [2, 0, 0, 0, 0, 0, 0, 0],
+        }
+    }
+}
+
+impl core::fmt::Debug for Device {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Device")
+            .field("id", &self.config.id)
+            .field("address", &self.address)
+            .field("version", &self.version())
+            .field("up", &self.is_up())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a failed dial counts.
+const fn dial_failure(why: LossReason) -> Failure {
+    match why {
+        LossReason::Refused | LossReason::Reset | LossReason::Closed => Failure::Refused,
+        LossReason::Unreachable | LossReason::TimedOut | LossReason::Other => Failure::Unreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ mod open;
 mod seal;
 mod v31;
 
-pub use crate::wire::FrameError;
+pub(crate) use crate::wire::FrameError;
 pub use header::VersionHeader;
 pub use keys::Keys;
 pub use open::{Opened, open};

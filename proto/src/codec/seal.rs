@@ -151,14 +151,20 @@ impl Layout {
         } else {
             0
         };
-        let envelope = if self.envelope { v31::ENVELOPE } else { 0 };
-        self.sealed_at() + retcode + envelope
+        self.sealed_at() + retcode + self.envelope_len()
+    }
+
+    const fn envelope_len(&self) -> usize {
+        if self.envelope { v31::ENVELOPE } else { 0 }
     }
 
     /// Size of the frame for `len` bytes of text, inner version header included.
     const fn frame_len(&self, len: usize) -> usize {
         let text = match self.scheme {
-            _ if len == 0 && self.empty_is_nothing => 0,
+            // No envelope either: a 3.1 push of nothing is a frame without payload.
+            _ if len == 0 && self.empty_is_nothing => {
+                return self.text_at() - self.envelope_len() + self.footer;
+            }
             Scheme::PlainMd5 if self.envelope => v31::sealed_len(len) - v31::ENVELOPE,
             Scheme::EcbOuterHeader | Scheme::EcbInnerHeader => ecb::padded(len),
             Scheme::PlainMd5 | Scheme::Gcm => len,
@@ -221,9 +227,11 @@ fn finish(
     let body = frame.get_mut(layout.sealed_at()..footer_at)?;
     if len > 0 || !layout.empty_is_nothing {
         match &keys.schedule {
-            Schedule::Md5 { aes, key } if layout.envelope => drop(v31::seal(aes, key, body, len)?),
+            Schedule::Md5 { aes, key } if layout.envelope => {
+                v31::seal(aes, key, body, len)?;
+            }
             Schedule::Ecb { aes } | Schedule::EcbHmac { aes, .. } => {
-                drop(ecb::encrypt(aes, body, len)?)
+                ecb::encrypt(aes, body, len)?;
             }
             Schedule::Md5 { .. } | Schedule::Gcm(_) => {}
         }

@@ -1,0 +1,12 @@
+//! Fuzz targets of the protocol core, as functions that panic when a promise is broken.
+//!
+//! The programs in `fuzz_targets` hand them to libFuzzer; the replay test runs them over the committed corpora on a
+//! stable compiler. `cargo run -p rustuya-fuzz --bin seed` writes the seeds of the corpora from the golden vectors.
+
+mod frame;
+mod json;
+mod seeds;
+
+pub use frame::{frame, survives};
+pub use json::json;
+pub use seeds::{Seed, TARGETS, Target, seeds};

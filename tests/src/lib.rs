@@ -1,0 +1,64 @@
+//! What the tests of this crate share: vectors in the terms of the protocol core.
+
+use rustuya_proto::{CommandCode, Head, Keys, RetCode, Sender, Version, VersionHeader};
+use rustuya_vectors::{Direction, Vector};
+
+/// The core's name for a vector's version.
+#[must_use]
+pub const fn version(of: rustuya_vectors::Version) -> Version {
+    match of {
+        rustuya_vectors::Version::V31 => Version::V31,
+        rustuya_vectors::Version::V32 => Version::V32,
+        rustuya_vectors::Version::V33 => Version::V33,
+        rustuya_vectors::Version::V34 => Version::V34,
+        rustuya_vectors::Version::V35 => Version::V35,
+    }
+}
+
+/// The core's name for a vector's sender.
+#[must_use]
+pub const fn sender(of: Direction) -> Sender {
+    match of {
+        Direction::Client => Sender::Controller,
+        Direction::Device => Sender::Device,
+    }
+}
+
+/// The keys that a vector's frame is protected with: negotiation frames by the local key, all others by the session
+/// key where there is one.
+///
+/// # Panics
+/// If the vector has no key.
+#[must_use]
+pub fn keys(vector: &Vector) -> Keys {
+    let negotiation = vector
+        .cmd
+        .is_some_and(|code| CommandCode(code).is_negotiation());
+    let key = if negotiation {
+        vector.local_key()
+    } else {
+        vector.session_key().or_else(|| vector.local_key())
+    };
+    let key = key.unwrap_or_else(|| panic!("{}: no key", vector.name));
+    Keys::new(version(vector.version), &key)
+}
+
+/// A vector's frame without its payload.
+///
+/// # Panics
+/// If the vector is not a frame.
+#[must_use]
+pub fn head(vector: &Vector) -> Head {
+    let (Some(seqno), Some(command)) = (vector.seqno, vector.cmd) else {
+        panic!("{}: not a frame", vector.name);
+    };
+    Head {
+        sender: sender(vector.direction),
+        seqno,
+        command: CommandCode(command),
+        retcode: vector.retcode.map(RetCode),
+        header: vector
+            .header()
+            .and_then(|bytes| VersionHeader::at_front_of(&bytes)),
+    }
+}

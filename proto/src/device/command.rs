@@ -19,15 +19,9 @@ pub struct Command<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind<'a> {
     /// A command with the usual JSON of its code.
-    Request {
-        command: CommandCode,
-        data: RequestData<'a>,
-    },
+    Request { command: CommandCode, data: RequestData<'a> },
     /// A command with these very bytes as payload.
-    Raw {
-        command: CommandCode,
-        payload: &'a [u8],
-    },
+    Raw { command: CommandCode, payload: &'a [u8] },
 }
 
 impl<'a> Command<'a> {
@@ -60,22 +54,12 @@ impl<'a> Command<'a> {
 
     /// Any command with the fields that its code usually carries.
     pub const fn request(command: CommandCode, data: RequestData<'a>) -> Self {
-        Self {
-            kind: Kind::Request { command, data },
-            cid: None,
-            unix_time: 0,
-            timeout: None,
-        }
+        Self { kind: Kind::Request { command, data }, cid: None, unix_time: 0, timeout: None }
     }
 
     /// Any command with exactly this payload, before version header and encryption.
     pub const fn raw(command: CommandCode, payload: &'a [u8]) -> Self {
-        Self {
-            kind: Kind::Raw { command, payload },
-            cid: None,
-            unix_time: 0,
-            timeout: None,
-        }
+        Self { kind: Kind::Raw { command, payload }, cid: None, unix_time: 0, timeout: None }
     }
 
     /// Addresses a sub-device of this gateway.
@@ -135,17 +119,14 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReady => f.write_str("not connected"),
-            Self::NoRoom { need } => write!(
-                f,
-                "the transmit buffer has no room for a frame of {need} bytes"
-            ),
+            Self::NoRoom { need } => write!(f, "the transmit buffer has no room for a frame of {need} bytes"),
             Self::TooMany => f.write_str("too many unanswered commands"),
-            Self::TooLarge => f.write_str(
-                "the request exceeds the 4095 bytes that devices accept: send fewer DPs at once",
-            ),
-            Self::InvalidData => f.write_str(
-                "the data is no JSON object of DP numbers, or the command or cid is unusable",
-            ),
+            Self::TooLarge => {
+                f.write_str("the request exceeds the 4095 bytes that devices accept: send fewer DPs at once")
+            }
+            Self::InvalidData => {
+                f.write_str("the data is no JSON object of DP numbers, or the command or cid is unusable")
+            }
         }
     }
 }

@@ -4,21 +4,18 @@ use core::time::Duration;
 
 use rand_core::CryptoRng;
 
-use super::command::{Kind, SendError};
 use super::config::DeviceConfig;
 use super::event::{ConnId, DownReason, LossReason, Outcome};
-use super::pending::{Asks, Entry, Match};
+use super::pending::{Asks, Match};
 use super::search::{Evidence, Failure};
-use super::{Attempt, Command, CommandId, Device, Link, Step, backoff};
-use crate::buf::{Rx, Storage, Tx, TxBuf};
-use crate::codec::{FrameError, Opened, VersionHeader};
-use crate::ids::{Cid, DpId};
-use crate::json::JsonText;
-use crate::payload::{Envelope, Payload, Report, RequestData, wire_code, write_request};
-use crate::session::{MAX_FRAME, Outgoing, Received, Session};
+use super::send::transmit;
+use super::{Attempt, Command, Device, Link, Step, backoff};
+use crate::buf::{Rx, Tx};
+use crate::codec::{FrameError, Opened};
+use crate::payload::{Payload, RequestData};
+use crate::session::{Received, Session};
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
-use crate::wire::command::CommandCode;
 
 /// How long an attempt that listens first says nothing.
 const LISTEN: Duration = Duration::from_millis(250);
@@ -34,8 +31,6 @@ const LINGER: Duration = Duration::from_secs(1);
 const NO_ROOM_RETRY: Duration = Duration::from_secs(1);
 /// A connection that ends sooner than this after it came up counts as a failure: the delays grow.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
-/// DPs asked of a device22 at once; more do not fit its request limit.
-const MAX_NULLS: usize = 24;
 
 /// An open connection.
 pub(super) struct Conn {
@@ -61,7 +56,7 @@ pub(super) struct Conn {
     /// The device may have moved: its next heartbeat has little time for an answer.
     check: bool,
     up_at: Instant,
-    idle_since: Instant,
+    pub(super) idle_since: Instant,
     /// The driver's word that the connection ended.
     pub(super) lost: Option<LossReason>,
 }
@@ -103,105 +98,6 @@ impl Conn {
 }
 
 impl Device {
-    /// Writes `command` to `tx`, to be resolved by exactly one [`Event::Resolved`](super::Event::Resolved).
-    ///
-    /// # Errors
-    /// Nothing was sent and nothing will follow; see [`SendError`].
-    pub fn send(
-        &mut self,
-        command: &Command<'_>,
-        now: Instant,
-        rng: &mut dyn CryptoRng,
-        tx: &mut TxBuf<impl Storage>,
-    ) -> Result<CommandId, SendError> {
-        self.transmit(command, now, rng, &mut tx.lend())
-    }
-
-    fn transmit(
-        &mut self,
-        command: &Command<'_>,
-        now: Instant,
-        rng: &mut dyn CryptoRng,
-        tx: &mut Tx<'_>,
-    ) -> Result<CommandId, SendError> {
-        if !self.is_up() {
-            return Err(SendError::NotReady);
-        }
-        check(command)?;
-        if !self.pending.make_room() {
-            return Err(SendError::TooMany);
-        }
-        let Link::Up(conn) = &mut self.link else {
-            return Err(SendError::NotReady);
-        };
-        let version = conn.attempt.version;
-        let (heard, known) = self.talk.heard();
-        let mut command = *command;
-        if let Kind::Request {
-            command: CommandCode::DP_QUERY,
-            data: data @ RequestData::None,
-        } = &mut command.kind
-            && self.talk.dialect == Dialect::Device22
-        {
-            *data = RequestData::Ids(heard.get(..known).unwrap_or_default());
-        }
-        if let Kind::Request {
-            command: code @ CommandCode::CONTROL,
-            ..
-        } = &mut command.kind
-            && self.talk.control_new
-            && !version.negotiates()
-        {
-            *code = CommandCode::CONTROL_NEW;
-        }
-        let dialect = self.talk.dialect;
-        let (code, seqno) = transmit(
-            &mut conn.session,
-            &self.config,
-            dialect,
-            &command,
-            now,
-            rng,
-            tx,
-        )?;
-        conn.seen.spoke = true;
-        conn.idle_since = now;
-        self.last_command = self.last_command.wrapping_add(1);
-        let id = CommandId(self.last_command);
-        let deadline = now + command.timeout.unwrap_or(self.config.timing.answer);
-        let asks = asks(&command, dialect);
-        self.talk.gateway |= command.cid.is_some();
-        let entry = match command.kind {
-            Kind::Request {
-                data: RequestData::Dps(map),
-                ..
-            } => Entry::new(id, code, seqno, deadline, asks, command.cid, map.ids()),
-            Kind::Request {
-                data: RequestData::Ids(ids),
-                ..
-            } => Entry::new(
-                id,
-                code,
-                seqno,
-                deadline,
-                asks,
-                command.cid,
-                ids.iter().copied(),
-            ),
-            _ => Entry::new(
-                id,
-                code,
-                seqno,
-                deadline,
-                asks,
-                command.cid,
-                core::iter::empty(),
-            ),
-        };
-        self.pending.push(entry);
-        Ok(id)
-    }
-
     /// Takes what was received and sends what is due on an open connection. `None`: something changed, start over.
     pub(super) fn converse(
         &mut self,
@@ -233,11 +129,7 @@ impl Device {
             }
             Received::Unexpected => {
                 conn.session.bad_in_row = conn.session.bad_in_row.saturating_add(1);
-                return if conn.session.bad_in_row >= MAX_BAD {
-                    self.broken(Failure::Garbage, now, rng)
-                } else {
-                    None
-                };
+                return if conn.session.bad_in_row >= MAX_BAD { self.broken(Failure::Garbage, now, rng) } else { None };
             }
             Received::Bad { error, hint } => {
                 self.stats.bad_frames = self.stats.bad_frames.saturating_add(1);
@@ -263,13 +155,7 @@ impl Device {
     }
 
     /// A frame for us. Returns the event that it causes, if any.
-    fn hear(
-        &mut self,
-        opened: Opened,
-        now: Instant,
-        rx: &Rx<'_>,
-        rng: &mut dyn CryptoRng,
-    ) -> Option<Step> {
+    fn hear(&mut self, opened: Opened, now: Instant, rx: &Rx<'_>, rng: &mut dyn CryptoRng) -> Option<Step> {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
@@ -294,13 +180,10 @@ impl Device {
             self.diagnosis = None;
         }
         if let Some(report) = &report {
-            self.talk.gateway |=
-                report.cid.is_some() || report.online.is_some() || report.offline.is_some();
+            self.talk.gateway |= report.cid.is_some() || report.online.is_some() || report.offline.is_some();
             self.talk.remember(report);
         }
-        if self.config.version.is_none()
-            && opened.header.and_then(|h| h.version()) == Some(Version::V32)
-        {
+        if self.config.version.is_none() && opened.header.and_then(|h| h.version()) == Some(Version::V32) {
             self.talk.settle(Dialect::Device22);
         }
         if !conn.told_up {
@@ -308,10 +191,7 @@ impl Device {
             return None;
         }
         conn.idle_since = now;
-        match self
-            .pending
-            .answer(version, &opened, &payload, report.as_ref())
-        {
+        match self.pending.answer(version, &opened, &payload, report.as_ref()) {
             Match::Resolved(id, outcome) => {
                 if self.talk.retrying == Some(id) {
                     self.talk.retrying = None;
@@ -344,20 +224,11 @@ impl Device {
             return None;
         };
         let version = conn.attempt.version;
-        if self
-            .config
-            .version
-            .is_some_and(|configured| configured != version)
-        {
+        if self.config.version.is_some_and(|configured| configured != version) {
             self.search.stop();
             self.failures = self.failures.saturating_add(1);
             let delay = backoff::delay(&self.config.timing, self.failures, rng);
-            self.end(
-                DownReason::WrongVersion {
-                    speaks: Some(version),
-                },
-                now + delay,
-            );
+            self.end(DownReason::WrongVersion { speaks: Some(version) }, now + delay);
             return None;
         }
         conn.told_up = true;
@@ -367,10 +238,7 @@ impl Device {
             // An early sign of life: these versions have no negotiation that would tell a device from a void.
             conn.beat_now = true;
         }
-        if let Some(dialect) = version
-            .fixed_dialect()
-            .filter(|_| self.config.dialect.is_none())
-        {
+        if let Some(dialect) = version.fixed_dialect().filter(|_| self.config.dialect.is_none()) {
             self.talk.settle(dialect);
         }
         if version.negotiates() || conn.attempt.verify {
@@ -399,21 +267,10 @@ impl Device {
             if conn.session.is_ready() && conn.hold.is_none() && !conn.asked {
                 let query = Command::status();
                 let dialect = self.talk.dialect;
-                conn.asked = transmit(
-                    &mut conn.session,
-                    &self.config,
-                    dialect,
-                    &query,
-                    now,
-                    rng,
-                    tx,
-                )
-                .is_ok();
+                conn.asked = transmit(&mut conn.session, &self.config, dialect, &query, now, rng, tx).is_ok();
                 conn.seen.spoke |= conn.asked;
             }
-            let until = conn
-                .hold
-                .map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
+            let until = conn.hold.map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
             return Some(Step::Wait(Some(until)));
         }
         if conn.session.is_exhausted() {
@@ -445,18 +302,8 @@ impl Device {
         }
         let silent = conn.session.last_tx + timing.heartbeat <= now;
         if conn.beat_due.is_none() && (conn.beat_now || silent) {
-            let beat = Command::request(CommandCode::HEART_BEAT, RequestData::None);
-            if transmit(
-                &mut conn.session,
-                &self.config,
-                self.talk.dialect,
-                &beat,
-                now,
-                rng,
-                tx,
-            )
-            .is_ok()
-            {
+            let beat = Command::request(crate::wire::command::CommandCode::HEART_BEAT, RequestData::None);
+            if transmit(&mut conn.session, &self.config, self.talk.dialect, &beat, now, rng, tx).is_ok() {
                 conn.beat_now = false;
                 conn.missed += 1;
                 conn.beat_due = Some(now + if conn.check { CHECK } else { timing.answer });
@@ -490,15 +337,7 @@ impl Device {
         };
         let (heard, known) = self.talk.heard();
         let query = Command::status_of(heard.get(..known).unwrap_or_default());
-        let sent = transmit(
-            &mut conn.session,
-            &self.config,
-            Dialect::Device22,
-            &query,
-            now,
-            rng,
-            tx,
-        );
+        let sent = transmit(&mut conn.session, &self.config, Dialect::Device22, &query, now, rng, tx);
         if let (Ok((code, seqno)), Some(entry)) = (sent, self.pending.entry_mut(at)) {
             entry.code = code;
             entry.seqno = seqno;
@@ -524,139 +363,9 @@ impl Device {
             Failure::Garbage => DownReason::Garbage,
         };
         let short = now.saturating_since(conn.up_at) < SHORT_LIVED;
-        self.failures = if short {
-            self.failures.saturating_add(1)
-        } else {
-            0
-        };
+        self.failures = if short { self.failures.saturating_add(1) } else { 0 };
         let delay = backoff::delay(&self.config.timing, self.failures, rng);
         self.end(reason, now + delay);
         None
-    }
-}
-
-impl super::Talk {
-    /// The DPs heard of, at most as many as fit one query; DP 1 at least.
-    fn heard(&self) -> ([DpId; MAX_NULLS], usize) {
-        let mut ids = [DpId(1); MAX_NULLS];
-        let bits = self.heard.iter().zip((0u16..).step_by(32));
-        let set = bits.flat_map(|(word, base)| {
-            (0..32)
-                .filter(move |bit| word >> bit & 1 == 1)
-                .map(move |bit| base + bit)
-        });
-        let mut known = 0;
-        for (slot, id) in ids.iter_mut().zip(set) {
-            *slot = DpId(id);
-            known += 1;
-        }
-        (ids, known)
-    }
-
-    fn remember(&mut self, report: &Report<'_>) {
-        if report.cid.is_some() {
-            return;
-        }
-        for (id, _) in report.dps.into_iter().flatten() {
-            if let Some(word) = self.heard.get_mut(usize::from(id.0 / 32)) {
-                *word |= 1 << (id.0 % 32);
-            }
-        }
-    }
-
-    /// Changes the dialect for good, and says so.
-    fn settle(&mut self, dialect: Dialect) {
-        if self.dialect != dialect {
-            self.dialect = dialect;
-            self.news = true;
-        }
-    }
-
-    fn may_retry22(&self, config: &DeviceConfig) -> bool {
-        config.dialect.is_none()
-            && self.dialect == Dialect::Default
-            && !self.gateway
-            && !self.no_device22
-            && self.retrying.is_none()
-    }
-}
-
-/// Seals one command; the code and the number that it went out under.
-fn transmit(
-    session: &mut Session,
-    config: &DeviceConfig,
-    dialect: Dialect,
-    command: &Command<'_>,
-    now: Instant,
-    rng: &mut dyn CryptoRng,
-    tx: &mut Tx<'_>,
-) -> Result<(CommandCode, u32), SendError> {
-    let version = session.version();
-    let code = match command.kind {
-        Kind::Request { command, .. } => wire_code(version, dialect, command),
-        Kind::Raw { command, .. } => command,
-    };
-    let header = (version != Version::V31 && code.carries_version_header())
-        .then(|| VersionHeader::controller(version));
-    let out = Outgoing {
-        command: code,
-        retcode: None,
-        header,
-        seqno: None,
-    };
-    let envelope = Envelope {
-        version,
-        dialect,
-        device: config.id.as_str(),
-        cid: command.cid,
-        unix_time: command.unix_time,
-    };
-    let sent = session.send(now, rng, tx, &out, |w| match command.kind {
-        Kind::Request { command, data } => write_request(w, &envelope, command, data),
-        Kind::Raw { payload, .. } => w.bytes(payload),
-    });
-    match sent {
-        Ok(seqno) => Ok((code, seqno)),
-        Err(room) if room.need > MAX_FRAME => Err(SendError::TooLarge),
-        Err(room) => Err(SendError::NoRoom { need: room.need }),
-    }
-}
-
-/// Refuses what cannot be meant.
-fn check(command: &Command<'_>) -> Result<(), SendError> {
-    let data_is_valid = match command.kind {
-        Kind::Request {
-            data: RequestData::Dps(map),
-            ..
-        } => map.is_valid(),
-        Kind::Request {
-            data: RequestData::Json(text),
-            ..
-        } => JsonText::new(text).is_some(),
-        Kind::Request {
-            command: CommandCode::CONTROL,
-            data: RequestData::None,
-        } => false,
-        Kind::Request { .. } | Kind::Raw { .. } => true,
-    };
-    let cid_is_valid = command.cid.is_none_or(|cid| Cid::new(cid).is_ok());
-    if data_is_valid && cid_is_valid && !command.code().is_negotiation() {
-        Ok(())
-    } else {
-        Err(SendError::InvalidData)
-    }
-}
-
-/// What answers a command.
-fn asks(command: &Command<'_>, dialect: Dialect) -> Asks {
-    let Kind::Request { command, data } = command.kind else {
-        return Asks::Reply;
-    };
-    match command {
-        CommandCode::DP_QUERY if dialect == Dialect::Device22 => Asks::State22,
-        CommandCode::CONTROL_NEW if matches!(data, RequestData::Ids(_)) => Asks::State22,
-        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW => Asks::State,
-        CommandCode::CONTROL | CommandCode::CONTROL_NEW | CommandCode::UPDATE_DPS => Asks::Change,
-        _ => Asks::Reply,
     }
 }

@@ -18,10 +18,7 @@ pub struct ConnId(pub(super) u32);
 ///
 /// Call `poll` again until it returns [`Wait`](Self::Wait).
 #[derive(Debug)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every variant is an order that a driver must obey"
-)]
+#[expect(clippy::exhaustive_enums, reason = "every variant is an order that a driver must obey")]
 pub enum Output<'b> {
     /// Open a TCP connection (with TCP_NODELAY) and report `handle_dialed` or `handle_lost`. Both buffers are
     /// empty now. Any earlier connection is given up.
@@ -80,11 +77,7 @@ impl<'b> Event<'b> {
     /// The frame that came with this event.
     pub const fn message(&self) -> Option<&Message<'b>> {
         match self {
-            Self::Message(message)
-            | Self::Resolved {
-                message: Some(message),
-                ..
-            } => Some(message),
+            Self::Message(message) | Self::Resolved { message: Some(message), .. } => Some(message),
             _ => None,
         }
     }
@@ -184,10 +177,7 @@ pub enum DownReason {
 impl DownReason {
     /// Whether the local key or the version must be corrected.
     pub const fn is_auth(self) -> bool {
-        matches!(
-            self,
-            Self::WrongKey { .. } | Self::WrongVersion { .. } | Self::KeyOrVersion
-        )
+        matches!(self, Self::WrongKey { .. } | Self::WrongVersion { .. } | Self::KeyOrVersion)
     }
 
     /// What the user can do about it.
@@ -197,20 +187,12 @@ impl DownReason {
             Self::Refused => {
                 "check address and port; the device may be restarting, or another client holds its only connection"
             }
-            Self::Busy => {
-                "another client, such as the phone app, holds the device's only connection: close it or wait"
-            }
+            Self::Busy => "another client, such as the phone app, holds the device's only connection: close it or wait",
             Self::Silent => "check the version; if it is right, power-cycle the device",
-            Self::WrongKey { .. } => {
-                "fetch the local key again: it changes whenever the device is paired anew"
-            }
+            Self::WrongKey { .. } => "fetch the local key again: it changes whenever the device is paired anew",
             Self::WrongVersion { .. } => "configure the version that the device speaks, or Auto",
-            Self::KeyOrVersion => {
-                "check the local key and the version; close other clients of the device"
-            }
-            Self::PeerClosed => {
-                "nothing, unless it repeats: the device restarted or dropped its clients"
-            }
+            Self::KeyOrVersion => "check the local key and the version; close other clients of the device",
+            Self::PeerClosed => "nothing, unless it repeats: the device restarted or dropped its clients",
             Self::Unresponsive => "check whether the device has power and Wi-Fi",
             Self::Garbage => "check that address and port are those of the device",
             Self::Ended => "nothing: the connection was ended on purpose",
@@ -229,12 +211,8 @@ impl fmt::Display for DownReason {
             Self::WrongKey { sure: false } => {
                 f.write_str("wrong local key (most likely: the device refuses every version)")
             }
-            Self::WrongVersion {
-                speaks: Some(version),
-            } => write!(f, "wrong version: the device speaks {version}"),
-            Self::WrongVersion { speaks: None } => {
-                f.write_str("wrong version: the device speaks 3.1, 3.2 or 3.3")
-            }
+            Self::WrongVersion { speaks: Some(version) } => write!(f, "wrong version: the device speaks {version}"),
+            Self::WrongVersion { speaks: None } => f.write_str("wrong version: the device speaks 3.1, 3.2 or 3.3"),
             Self::KeyOrVersion => f.write_str("wrong local key or wrong version"),
             Self::PeerClosed => f.write_str("the device closed the connection"),
             Self::Unresponsive => f.write_str("the device stopped answering"),

@@ -7,6 +7,8 @@ mod conn;
 mod event;
 mod pending;
 mod search;
+mod send;
+mod talk;
 
 pub use command::{Command, CommandId, SendError};
 pub use config::{DEFAULT_PORT, DeviceConfig, Timing};
@@ -25,6 +27,7 @@ use crate::version::{Dialect, Version};
 use conn::Conn;
 use pending::Pending;
 use search::{Failure, Search, Verdict};
+use talk::Talk;
 
 /// How long after a failed attempt the next version is tried: time for the device to free its connection.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(100);
@@ -60,23 +63,6 @@ pub struct Device {
     stats: Stats,
 }
 
-/// What is known about the way the device wants to be spoken to.
-struct Talk {
-    dialect: Dialect,
-    /// The dialect changed and nobody was told.
-    news: bool,
-    /// The query that is being tried in the device22 dialect.
-    retrying: Option<CommandId>,
-    /// The other dialect was tried and did not help.
-    no_device22: bool,
-    /// Sub-devices were seen: a refused query without a cid then says nothing about the dialect.
-    gateway: bool,
-    /// Device22 controls go out as 0x0d because 0x07 was not answered.
-    control_new: bool,
-    /// The DPs heard of, one bit each, for queries in the device22 dialect.
-    heard: [u32; 8],
-}
-
 enum Link {
     /// No connection wanted, or no address known.
     Off,
@@ -85,12 +71,7 @@ enum Link {
     /// Waiting to dial.
     Backoff { until: Instant },
     /// Dialing.
-    Dialing {
-        conn: ConnId,
-        deadline: Instant,
-        attempt: Attempt,
-        lost: Option<LossReason>,
-    },
+    Dialing { conn: ConnId, deadline: Instant, attempt: Attempt, lost: Option<LossReason> },
     /// Connected.
     Up(Conn),
 }
@@ -160,12 +141,7 @@ impl Device {
 
     /// The dial succeeded. A stale `conn` is ignored.
     pub fn handle_dialed(&mut self, conn: ConnId, now: Instant) {
-        if let Link::Dialing {
-            conn: current,
-            attempt,
-            lost: None,
-            ..
-        } = &self.link
+        if let Link::Dialing { conn: current, attempt, lost: None, .. } = &self.link
             && *current == conn
         {
             self.link = Link::Up(Conn::new(conn, *attempt, &self.config, now));
@@ -176,11 +152,7 @@ impl Device {
     /// A stale `conn` is ignored.
     pub fn handle_lost(&mut self, conn: ConnId, why: LossReason, _now: Instant) {
         match &mut self.link {
-            Link::Dialing {
-                conn: current,
-                lost,
-                ..
-            } if *current == conn => *lost = Some(why),
+            Link::Dialing { conn: current, lost, .. } if *current == conn => *lost = Some(why),
             Link::Up(up) if up.id == conn => up.lost = Some(why),
             _ => {}
         }
@@ -193,8 +165,7 @@ impl Device {
     /// used unless a proven version is higher.
     pub fn handle_announcement(&mut self, address: IpAddr, version: Option<Version>, now: Instant) {
         if self.config.version.is_none() && !matches!(self.link, Link::Up(_)) {
-            let acceptable =
-                |v: &Version| !self.proven || self.resolved.is_none_or(|known| *v >= known);
+            let acceptable = |v: &Version| !self.proven || self.resolved.is_none_or(|known| *v >= known);
             if let Some(version) = version.filter(acceptable)
                 && self.resolved != Some(version)
             {
@@ -207,10 +178,7 @@ impl Device {
         if moved {
             self.address = Some(address);
         }
-        if self
-            .last_wake
-            .is_some_and(|last| now.saturating_since(last) < WAKE_LIMIT)
-        {
+        if self.last_wake.is_some_and(|last| now.saturating_since(last) < WAKE_LIMIT) {
             return;
         }
         match &mut self.link {
@@ -297,11 +265,9 @@ impl Device {
             Step::Up(version) => Output::Event(Event::Up { version }),
             Step::Down(reason, retry_at) => Output::Event(Event::Down { reason, retry_at }),
             Step::Dialect(dialect) => Output::Event(Event::Dialect(dialect)),
-            Step::Resolved(id, outcome, opened) => Output::Event(Event::Resolved {
-                id,
-                outcome,
-                message: opened.map(message),
-            }),
+            Step::Resolved(id, outcome, opened) => {
+                Output::Event(Event::Resolved { id, outcome, message: opened.map(message) })
+            }
             Step::Message(opened) => Output::Event(Event::Message(message(opened))),
             Step::Wait(until) => Output::Wait { until },
         }
@@ -342,13 +308,7 @@ impl Device {
         self.stats
     }
 
-    fn step(
-        &mut self,
-        now: Instant,
-        rng: &mut dyn CryptoRng,
-        rx: &mut Rx<'_>,
-        tx: &mut Tx<'_>,
-    ) -> Step {
+    fn step(&mut self, now: Instant, rng: &mut dyn CryptoRng, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> Step {
         loop {
             if let Some(conn) = self.hangup.take() {
                 return Step::Hangup(conn);
@@ -366,30 +326,13 @@ impl Device {
                 Link::Off | Link::Closed => Some(Step::Wait(None)),
                 Link::Backoff { until } if *until > now => Some(Step::Wait(Some(*until))),
                 Link::Backoff { .. } => self.dial(now, rx, tx),
-                Link::Dialing {
-                    deadline,
-                    attempt,
-                    lost,
-                    conn,
-                } => {
+                Link::Dialing { deadline, attempt, lost, conn } => {
                     let (deadline, attempt, lost, conn) = (*deadline, *attempt, *lost, *conn);
                     match lost {
-                        Some(why) => self.fail(
-                            attempt,
-                            &search::Evidence::default(),
-                            dial_failure(why),
-                            now,
-                            rng,
-                        ),
+                        Some(why) => self.fail(attempt, &search::Evidence::default(), dial_failure(why), now, rng),
                         None if deadline <= now => {
                             self.hangup = Some(conn);
-                            self.fail(
-                                attempt,
-                                &search::Evidence::default(),
-                                Failure::Unreachable,
-                                now,
-                                rng,
-                            );
+                            self.fail(attempt, &search::Evidence::default(), Failure::Unreachable, now, rng);
                         }
                         None => return Step::Wait(Some(deadline)),
                     }
@@ -424,12 +367,7 @@ impl Device {
         rx.clear();
         tx.clear();
         let deadline = now + self.config.timing.connect;
-        self.link = Link::Dialing {
-            conn,
-            deadline,
-            attempt,
-            lost: None,
-        };
+        self.link = Link::Dialing { conn, deadline, attempt, lost: None };
         Some(Step::Dial(conn, SocketAddr::new(address, self.config.port)))
     }
 
@@ -446,52 +384,29 @@ impl Device {
         self.stats.failed_attempts = self.stats.failed_attempts.saturating_add(1);
         let configured = self.config.version;
         let searchable = configured.is_none() || self.config.probe_on_failure;
-        let (reason, soon) =
-            match self
-                .search
-                .judge(attempt.version, configured, seen, failure, searchable)
-            {
-                Verdict::Next(reason) => (reason, true),
-                Verdict::Speaks(version) if configured.is_none() && self.hops < 4 => {
-                    self.hops += 1;
-                    self.resolved = Some(version);
+        let (reason, soon) = match self.search.judge(attempt.version, configured, seen, failure, searchable) {
+            Verdict::Next(reason) => (reason, true),
+            Verdict::Speaks(version) if configured.is_none() && self.hops < 4 => {
+                self.hops += 1;
+                self.resolved = Some(version);
+                self.proven = false;
+                self.search.reset();
+                (DownReason::WrongVersion { speaks: Some(version) }, true)
+            }
+            Verdict::Speaks(version) => {
+                self.search.stop();
+                (DownReason::WrongVersion { speaks: Some(version) }, false)
+            }
+            Verdict::Rest(reason) => {
+                if configured.is_none() && searching && !self.search.is_running() && reason != DownReason::Busy {
+                    self.resolved = None;
                     self.proven = false;
-                    self.search.reset();
-                    (
-                        DownReason::WrongVersion {
-                            speaks: Some(version),
-                        },
-                        true,
-                    )
                 }
-                Verdict::Speaks(version) => {
-                    self.search.stop();
-                    (
-                        DownReason::WrongVersion {
-                            speaks: Some(version),
-                        },
-                        false,
-                    )
-                }
-                Verdict::Rest(reason) => {
-                    if configured.is_none()
-                        && searching
-                        && !self.search.is_running()
-                        && reason != DownReason::Busy
-                    {
-                        self.resolved = None;
-                        self.proven = false;
-                    }
-                    // An attempt under a verdict that stands says nothing new by failing in an unclear way.
-                    let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
-                    (
-                        self.diagnosis
-                            .filter(|verdict| unclear && verdict.is_auth())
-                            .unwrap_or(reason),
-                        false,
-                    )
-                }
-            };
+                // An attempt under a verdict that stands says nothing new by failing in an unclear way.
+                let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
+                (self.diagnosis.filter(|verdict| unclear && verdict.is_auth()).unwrap_or(reason), false)
+            }
+        };
         // A round of attempts counts as one failure, when it is over.
         let delay = if soon {
             NEXT_ATTEMPT
@@ -517,9 +432,7 @@ impl Device {
         self.talk.retrying = None;
         match &self.link {
             Link::Up(conn) if conn.lost.is_none() => self.hangup = Some(conn.id),
-            Link::Dialing {
-                conn, lost: None, ..
-            } => self.hangup = Some(*conn),
+            Link::Dialing { conn, lost: None, .. } => self.hangup = Some(*conn),
             _ => {}
         }
         if matches!(self.link, Link::Up(_) | Link::Dialing { .. }) {
@@ -534,26 +447,7 @@ impl Device {
     /// Waits to dial at once, when a connection is wanted.
     fn rest(&mut self, now: Instant) {
         let wanted = self.config.persist && self.address.is_some();
-        self.link = if wanted {
-            Link::Backoff { until: now }
-        } else {
-            Link::Off
-        };
-    }
-}
-
-impl Talk {
-    fn new(config: &DeviceConfig) -> Self {
-        let fixed = config.version.and_then(Version::fixed_dialect);
-        Self {
-            dialect: config.dialect.or(fixed).unwrap_or_default(),
-            news: false,
-            retrying: None,
-            no_device22: false,
-            gateway: false,
-            control_new: false,
-            heard: [2, 0, 0, 0, 0, 0, 0, 0],
-        }
+        self.link = if wanted { Link::Backoff { until: now } } else { Link::Off };
     }
 }
 

@@ -68,17 +68,7 @@ impl Entry {
     ) -> Self {
         let written = written.take(WRITTEN).map(|id| id.0).collect();
         let cid = cid.map_or(0, |cid| cid_mark(cid.bytes()));
-        Self {
-            id,
-            code,
-            seqno,
-            deadline,
-            asks,
-            cid,
-            written,
-            state: State::Waiting,
-            refused: None,
-        }
+        Self { id, code, seqno, deadline, asks, cid, written, state: State::Waiting, refused: None }
     }
 
     pub(super) const fn is_for_child(&self) -> bool {
@@ -107,9 +97,7 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-        }
+        Self { entries: Vec::new() }
     }
 
     /// Whether another command fits. Gives up on owed acknowledgements if it must.
@@ -139,10 +127,7 @@ impl Pending {
 
     /// The next decided command that has not been told yet; it leaves the table.
     pub(super) fn take_decided(&mut self) -> Option<(CommandId, Outcome)> {
-        let at = self
-            .entries
-            .iter()
-            .position(|e| matches!(e.state, State::Decided(_)))?;
+        let at = self.entries.iter().position(|e| matches!(e.state, State::Decided(_)))?;
         let entry = self.entries.remove(at);
         match entry.state {
             State::Decided(outcome) => Some((entry.id, outcome)),
@@ -164,13 +149,8 @@ impl Pending {
     /// Decides what has waited too long. Returns whether a device22 retry and whether a control are among it.
     pub(super) fn expire(&mut self, now: Instant) -> Expired {
         let mut expired = Expired::default();
-        self.entries
-            .retain(|e| e.state != State::AckOwed || e.deadline > now);
-        for entry in self
-            .entries
-            .iter_mut()
-            .filter(|e| e.is_open() && e.deadline <= now)
-        {
+        self.entries.retain(|e| e.state != State::AckOwed || e.deadline > now);
+        for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
             expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
             let outcome = match (entry.refused, entry.state) {
                 (_, State::Acked) => Outcome::Acknowledged { retcode: None },
@@ -187,18 +167,12 @@ impl Pending {
 
     /// Whether a decision is waiting to be told.
     pub(super) fn has_decided(&self) -> bool {
-        self.entries
-            .iter()
-            .any(|e| matches!(e.state, State::Decided(_)))
+        self.entries.iter().any(|e| matches!(e.state, State::Decided(_)))
     }
 
     /// The next instant at which [`expire`](Self::expire) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.entries
-            .iter()
-            .filter(|e| !matches!(e.state, State::Decided(_)))
-            .map(|e| e.deadline)
-            .min()
+        self.entries.iter().filter(|e| !matches!(e.state, State::Decided(_))).map(|e| e.deadline).min()
     }
 
     /// Finds the command that a frame answers.
@@ -222,20 +196,9 @@ impl Pending {
     }
 
     /// The oldest command with the code of the frame, preferring an echoed sequence number and the same sub-device.
-    fn replied(
-        &self,
-        version: Version,
-        frame: &Opened,
-        report: Option<&Report<'_>>,
-    ) -> Option<usize> {
-        let same_code =
-            |e: &&Entry| e.code == frame.command && !matches!(e.state, State::Decided(_));
-        let candidates = || {
-            self.entries
-                .iter()
-                .enumerate()
-                .filter(move |(_, e)| same_code(e))
-        };
+    fn replied(&self, version: Version, frame: &Opened, report: Option<&Report<'_>>) -> Option<usize> {
+        let same_code = |e: &&Entry| e.code == frame.command && !matches!(e.state, State::Decided(_));
+        let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| same_code(e));
         if !version.negotiates()
             && frame.seqno != 0
             && let Some((at, _)) = candidates().find(|(_, e)| e.seqno == frame.seqno)
@@ -255,13 +218,7 @@ impl Pending {
         candidates().map(|(at, _)| at).next()
     }
 
-    fn reply(
-        &mut self,
-        at: usize,
-        frame: &Opened,
-        payload: &Payload<'_>,
-        report: Option<&Report<'_>>,
-    ) -> Match {
+    fn reply(&mut self, at: usize, frame: &Opened, payload: &Payload<'_>, report: Option<&Report<'_>>) -> Match {
         let retcode = frame.retcode;
         let Some(entry) = self.entries.get_mut(at) else {
             return Match::None;
@@ -272,10 +229,7 @@ impl Pending {
         }
         if payload.is_plain_text() {
             let error = payload.error();
-            if error == Some(DeviceError::DataUnvalid)
-                && entry.asks == Asks::State
-                && !entry.is_for_child()
-            {
+            if error == Some(DeviceError::DataUnvalid) && entry.asks == Asks::State && !entry.is_for_child() {
                 return Match::Refused22(at);
             }
             return self.resolve(at, Outcome::Rejected { retcode, error }, false);
@@ -292,9 +246,7 @@ impl Pending {
         let dps = report.dps?;
         let cid = report_cid(report);
         let shows = |e: &Entry| match e.asks {
-            Asks::Change => {
-                e.cid == cid && dps.into_iter().any(|(id, _)| e.written.contains(&id.0))
-            }
+            Asks::Change => e.cid == cid && dps.into_iter().any(|(id, _)| e.written.contains(&id.0)),
             Asks::State22 => e.cid == cid,
             Asks::Reply | Asks::State => false,
         };
@@ -315,19 +267,8 @@ impl Pending {
     }
 
     /// Resolves the query at `at` as refused, after the retry in the other dialect was refused as well.
-    pub(super) fn refuse(
-        &mut self,
-        at: usize,
-        retcode: Option<RetCode>,
-    ) -> Option<(CommandId, Outcome)> {
-        match self.resolve(
-            at,
-            Outcome::Rejected {
-                retcode,
-                error: Some(DeviceError::DataUnvalid),
-            },
-            false,
-        ) {
+    pub(super) fn refuse(&mut self, at: usize, retcode: Option<RetCode>) -> Option<(CommandId, Outcome)> {
+        match self.resolve(at, Outcome::Rejected { retcode, error: Some(DeviceError::DataUnvalid) }, false) {
             Match::Resolved(id, outcome) => Some((id, outcome)),
             Match::None | Match::Refused22(_) => None,
         }
@@ -335,9 +276,7 @@ impl Pending {
 
     /// The query that was refused and is to be sent again as device22.
     pub(super) fn retry_due(&self) -> Option<usize> {
-        self.entries
-            .iter()
-            .position(|e| e.refused.is_some() && e.asks == Asks::State && e.is_open())
+        self.entries.iter().position(|e| e.refused.is_some() && e.asks == Asks::State && e.is_open())
     }
 }
 
@@ -351,10 +290,7 @@ pub(super) struct Expired {
 }
 
 fn refusal22(retcode: RetCode) -> Outcome {
-    Outcome::Rejected {
-        retcode: Some(retcode),
-        error: Some(DeviceError::DataUnvalid),
-    }
+    Outcome::Rejected { retcode: Some(retcode), error: Some(DeviceError::DataUnvalid) }
 }
 
 fn report_cid(report: &Report<'_>) -> u32 {

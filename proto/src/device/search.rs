@@ -74,17 +74,12 @@ impl Search {
 
     /// Ends the round, but remembers that there was one.
     pub(super) fn stop(&mut self) {
-        *self = Self {
-            step: None,
-            exhausted: true,
-            closed: false,
-        };
+        *self = Self { step: None, exhausted: true, closed: false };
     }
 
     /// The version of the attempt to make, when a round is under way.
     pub(super) fn version(&self, configured: Option<Version>) -> Option<Version> {
-        self.step
-            .and_then(|step| candidates(configured).get(usize::from(step)).copied())
+        self.step.and_then(|step| candidates(configured).get(usize::from(step)).copied())
     }
 
     /// Whether the coming attempt says nothing at first, to see whether the device closes all by itself. That tells
@@ -147,11 +142,7 @@ impl Search {
             Some(_) => {
                 let closed = self.closed;
                 self.stop();
-                Verdict::Rest(if closed {
-                    DownReason::WrongKey { sure: false }
-                } else {
-                    DownReason::Silent
-                })
+                Verdict::Rest(if closed { DownReason::WrongKey { sure: false } } else { DownReason::Silent })
             }
         }
     }

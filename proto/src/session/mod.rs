@@ -3,6 +3,8 @@
 //! A session is used for one connection and thrown away with it; nothing of it survives.
 
 pub(crate) mod handshake;
+#[cfg(feature = "emulator")]
+pub(crate) mod responder;
 
 use core::ops::Range;
 
@@ -18,6 +20,9 @@ use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
 use crate::wire::{FrameKind, Front, frame_kind, next_frame};
 use handshake::{Nonce, SessionKey};
+
+/// The largest frame that is ever sent: firmware of 3.5 takes nothing from 4096 bytes on.
+pub(crate) const MAX_FRAME: usize = 4095;
 
 /// One connection.
 pub(crate) struct Session {
@@ -68,12 +73,9 @@ pub(crate) enum Received {
     /// The negotiation cannot succeed: the peer proved that it has another key.
     WrongProof,
     /// A frame that may not be believed, with what it betrays about its sender.
-    Bad {
-        error: FrameError,
-        hint: Option<Hint>,
-    },
+    Bad { error: FrameError, hint: Option<Hint> },
     /// A valid frame that has no place at this point of the protocol.
-    Unexpected(CommandCode),
+    Unexpected,
 }
 
 /// What an unbelievable frame proves about the version of its sender.
@@ -97,48 +99,13 @@ pub(crate) struct Outgoing {
 impl Session {
     /// The controller's end of a fresh connection.
     pub(crate) fn controller(version: Version, local: &LocalKey, now: Instant) -> Self {
-        let phase = if version.negotiates() {
-            Phase::StartDue
-        } else {
-            Phase::Ready
-        };
+        let phase = if version.negotiates() { Phase::StartDue } else { Phase::Ready };
         Self::new(Sender::Controller, version, local, phase, 1, now)
     }
 
-    /// The device's end of a fresh connection.
-    #[cfg(feature = "emulator")]
-    pub(crate) fn device(
-        version: Version,
-        local: &LocalKey,
-        first_seqno: u32,
-        now: Instant,
-    ) -> Self {
-        let phase = if version.negotiates() {
-            Phase::AwaitStart
-        } else {
-            Phase::Ready
-        };
-        Self::new(Sender::Device, version, local, phase, first_seqno, now)
-    }
-
-    fn new(
-        role: Sender,
-        version: Version,
-        local: &LocalKey,
-        phase: Phase,
-        seqno: u32,
-        now: Instant,
-    ) -> Self {
+    fn new(role: Sender, version: Version, local: &LocalKey, phase: Phase, seqno: u32, now: Instant) -> Self {
         let keys = Keys::new(version, local.expose());
-        Self {
-            role,
-            keys,
-            phase,
-            seqno,
-            last_tx: now,
-            last_rx: now,
-            bad_in_row: 0,
-        }
+        Self { role, keys, phase, seqno, last_tx: now, last_rx: now, bad_in_row: 0 }
     }
 
     pub(crate) const fn version(&self) -> Version {
@@ -157,15 +124,20 @@ impl Session {
 
     /// Takes the next frame out of `rx`, skipping garbage in front of it.
     pub(crate) fn receive(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> Received {
+        let (received, len) = self.receive_in_place(now, local, rx);
+        rx.consume(len);
+        received
+    }
+
+    /// As [`receive`](Self::receive), but leaves the frame at the front of `rx`, opened; the number of bytes to
+    /// consume comes with it. Opening the same frame twice does not work.
+    fn receive_in_place(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> (Received, usize) {
         let capacity = rx.capacity();
         let (garbage, front) = next_frame(rx.unread(), capacity);
         rx.consume(garbage);
         match front {
-            Front::Partial => Received::Nothing,
-            Front::Bad(error) => {
-                rx.consume(4);
-                self.bad(error, None)
-            }
+            Front::Partial => (Received::Nothing, 0),
+            Front::Bad(error) => (self.bad(error, None), 4),
             Front::Frame(len) => {
                 let offset = rx.offset();
                 let frame = rx.unread().get_mut(..len).unwrap_or_default();
@@ -184,25 +156,18 @@ impl Session {
                         self.bad(error, hint)
                     }
                 };
-                rx.consume(len);
-                taken
+                (taken, len)
             }
         }
     }
 
     /// Handles an opened frame of the negotiation, hands any other one up.
-    fn take(
-        &mut self,
-        local: &LocalKey,
-        frame: &[u8],
-        mut opened: Opened,
-        offset: usize,
-    ) -> Received {
+    fn take(&mut self, local: &LocalKey, frame: &[u8], mut opened: Opened, offset: usize) -> Received {
         let command = opened.command;
         let payload = frame.get(opened.payload.clone()).unwrap_or_default();
         if self.is_ready() {
             if command.is_negotiation() && self.version().negotiates() {
-                return Received::Unexpected(command);
+                return Received::Unexpected;
             }
             opened.payload = shift(opened.payload, offset);
             return Received::Frame(opened);
@@ -212,15 +177,11 @@ impl Session {
                 let Some(theirs) = handshake::check_resp(local, ours, payload) else {
                     return Received::WrongProof;
                 };
-                let Some(key) = handshake::derive_session_key(self.version(), local, ours, &theirs)
-                else {
+                let Some(key) = handshake::derive_session_key(self.version(), local, ours, &theirs) else {
                     return Received::WrongProof;
                 };
-                self.phase = if key.is_refused_by_firmware() {
-                    Phase::StartDue
-                } else {
-                    Phase::FinishDue { theirs, key }
-                };
+                self.phase =
+                    if key.is_refused_by_firmware() { Phase::StartDue } else { Phase::FinishDue { theirs, key } };
                 Received::Negotiation
             }
             #[cfg(feature = "emulator")]
@@ -230,7 +191,7 @@ impl Session {
                         self.phase = Phase::RespDue { theirs: *theirs };
                         Received::Negotiation
                     }
-                    None => Received::Unexpected(command),
+                    None => Received::Unexpected,
                 }
             }
             #[cfg(feature = "emulator")]
@@ -252,7 +213,7 @@ impl Session {
                     None => Received::WrongProof,
                 }
             }
-            _ => Received::Unexpected(command),
+            _ => Received::Unexpected,
         }
     }
 
@@ -269,14 +230,7 @@ impl Session {
             Phase::StartDue => {
                 let mut ours = [0; 16];
                 rng.fill_bytes(&mut ours);
-                if self.send_negotiation(
-                    now,
-                    rng,
-                    tx,
-                    CommandCode::SESS_KEY_NEG_START,
-                    &ours,
-                    &ours,
-                ) {
+                if self.send_negotiation(now, rng, tx, CommandCode::SESS_KEY_NEG_START, &ours, &ours) {
                     self.phase = Phase::AwaitResp { ours };
                     return true;
                 }
@@ -285,14 +239,7 @@ impl Session {
             Phase::FinishDue { theirs, key } => {
                 let proof = Zeroizing::new(handshake::finish(local, theirs));
                 let (theirs, key) = (*theirs, key.clone());
-                if self.send_negotiation(
-                    now,
-                    rng,
-                    tx,
-                    CommandCode::SESS_KEY_NEG_FINISH,
-                    &*proof,
-                    &theirs,
-                ) {
+                if self.send_negotiation(now, rng, tx, CommandCode::SESS_KEY_NEG_FINISH, &*proof, &theirs) {
                     self.keys = Keys::new(self.version(), key.expose());
                     self.phase = Phase::Ready;
                     return true;
@@ -300,33 +247,7 @@ impl Session {
                 false
             }
             #[cfg(feature = "emulator")]
-            Phase::RespDue { theirs } => {
-                let theirs = *theirs;
-                let mut ours = hex_nonce(rng);
-                // A key with a zero first byte would make controllers that do not know the rule talk into the void.
-                for _ in 0..8 {
-                    let key = handshake::derive_session_key(self.version(), local, &theirs, &ours);
-                    if !key.is_some_and(|key| key.is_refused_by_firmware()) {
-                        break;
-                    }
-                    ours = hex_nonce(rng);
-                }
-                let payload = handshake::resp(local, &theirs, &ours);
-                if self.send_negotiation(
-                    now,
-                    rng,
-                    tx,
-                    CommandCode::SESS_KEY_NEG_RESP,
-                    &payload,
-                    &theirs,
-                ) {
-                    self.phase = Phase::AwaitFinish { ours, theirs };
-                    return true;
-                }
-                false
-            }
-            #[cfg(feature = "emulator")]
-            Phase::AwaitStart | Phase::AwaitFinish { .. } => false,
+            Phase::AwaitStart | Phase::RespDue { .. } | Phase::AwaitFinish { .. } => false,
             Phase::Ready | Phase::AwaitResp { .. } => false,
         }
     }
@@ -342,15 +263,8 @@ impl Session {
         payload: &[u8],
         reserved: &Nonce,
     ) -> bool {
-        let retcode = (self.role == Sender::Device).then_some(RetCode::OK);
-        let out = Outgoing {
-            command,
-            retcode,
-            header: None,
-            seqno: None,
-        };
-        self.seal(now, rng, tx, &out, Some(reserved), |w| w.bytes(payload))
-            .is_ok()
+        let out = Outgoing { command, retcode: None, header: None, seqno: None };
+        self.seal(None, now, rng, tx, &out, Some(reserved), |w| w.bytes(payload)).is_ok()
     }
 
     /// Seals one message straight into `tx` and returns its sequence number.
@@ -362,11 +276,14 @@ impl Session {
         out: &Outgoing,
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<u32, NoRoom> {
-        self.seal(now, rng, tx, out, None, write)
+        self.seal(None, now, rng, tx, out, None, write)
     }
 
+    /// Seals one message under `keys`, or under the key in force.
+    #[expect(clippy::too_many_arguments, reason = "the one place where everything about a frame meets")]
     fn seal(
         &mut self,
+        keys: Option<&Keys>,
         now: Instant,
         rng: &mut dyn CryptoRng,
         tx: &mut Tx<'_>,
@@ -382,14 +299,8 @@ impl Session {
             }
         }
         let seqno = out.seqno.unwrap_or(self.seqno);
-        let head = Head {
-            sender: self.role,
-            seqno,
-            command: out.command,
-            retcode: out.retcode,
-            header: out.header,
-        };
-        let len = codec::seal_body(&self.keys, &head, &iv, tx.spare(), write)?;
+        let head = Head { sender: self.role, seqno, command: out.command, retcode: out.retcode, header: out.header };
+        let len = codec::seal_body(keys.unwrap_or(&self.keys), &head, &iv, tx.spare(), write)?;
         tx.commit(len);
         if out.seqno.is_none() {
             self.seqno = self.seqno.saturating_add(1);
@@ -409,32 +320,12 @@ fn hint(expected: Version, local: &LocalKey, frame: &[u8]) -> Option<Hint> {
     match frame_kind(frame)? {
         FrameKind::F6699 if expected != Version::V35 => Some(Hint::Speaks(Version::V35)),
         FrameKind::F6699 => None,
-        FrameKind::F55aa if codec::crc_fits(frame) => {
-            expected.negotiates().then_some(Hint::SpeaksCrc)
-        }
+        FrameKind::F55aa if codec::crc_fits(frame) => expected.negotiates().then_some(Hint::SpeaksCrc),
         FrameKind::F55aa if expected == Version::V34 => None,
-        FrameKind::F55aa => {
-            codec::hmac_fits(local.expose(), frame).then_some(Hint::Speaks(Version::V34))
-        }
+        FrameKind::F55aa => codec::hmac_fits(local.expose(), frame).then_some(Hint::Speaks(Version::V34)),
     }
 }
 
 fn shift(range: Range<usize>, by: usize) -> Range<usize> {
     range.start.saturating_add(by)..range.end.saturating_add(by)
-}
-
-/// Devices use 16 lowercase hex characters as their nonce.
-#[cfg(feature = "emulator")]
-fn hex_nonce(rng: &mut dyn CryptoRng) -> Nonce {
-    let mut nonce = [0; 16];
-    rng.fill_bytes(&mut nonce);
-    for byte in &mut nonce {
-        let digit = *byte & 15;
-        *byte = if digit < 10 {
-            b'0' + digit
-        } else {
-            b'a' + digit - 10
-        };
-    }
-    nonce
 }

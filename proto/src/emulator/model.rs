@@ -1,0 +1,185 @@
+//! What a device is and remembers.
+
+use core::fmt;
+
+use crate::ids::{Cid, DpId};
+use crate::payload::DpValue;
+
+/// What a device is and remembers, shared by all of its connections and lent to each poll.
+///
+/// `cid` names a sub-device; `None` is the device itself.
+pub trait Model {
+    /// Calls `visit` with every DP that can be read and its value, in the order of query replies. Returns false, without
+    /// visiting anything, when there is no such sub-device, or when a gateway has no DPs of its own and refuses
+    /// queries for them.
+    fn dps(&self, cid: Option<&str>, visit: &mut dyn FnMut(DpId, DpValue<'_>)) -> bool;
+
+    /// Writes one DP and returns whether that changed something, so that it is pushed. A value that the device does
+    /// not take changes nothing.
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool;
+
+    /// Calls `visit` with every sub-device and whether it is online. By default there is none.
+    fn children(&self, visit: &mut dyn FnMut(&str, bool)) {
+        let _ = visit;
+    }
+
+    /// Whether the device answers sub-device queries. By default, when it has a sub-device.
+    fn is_gateway(&self) -> bool {
+        let mut any = false;
+        self.children(&mut |_, _| any = true);
+        any
+    }
+}
+
+/// A [`Model`] in fixed memory: up to `DPS` values of the device and its sub-devices together, and up to `CHILDREN`
+/// sub-devices. Values are booleans, integers and texts of up to 64 bytes.
+///
+/// A write is taken when the DP exists and its value is of the same kind.
+#[derive(Clone, Debug, Default)]
+pub struct FixedModel<const DPS: usize, const CHILDREN: usize = 0> {
+    dps: heapless::Vec<Entry, DPS>,
+    children: heapless::Vec<(Cid, bool), CHILDREN>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Index of the sub-device.
+    child: Option<usize>,
+    dp: DpId,
+    value: Fixed,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Fixed {
+    Bool(bool),
+    Int(i64),
+    Text(heapless::String<64, u8>),
+}
+
+/// Why a [`FixedModel`] does not take something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// No memory is left for another DP or sub-device: choose larger capacities.
+    Full,
+    /// There is no such sub-device: add it first.
+    UnknownCid,
+    /// The value is no boolean, integer, or text of up to 64 bytes.
+    Value,
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "no memory left: choose larger capacities",
+            Self::UnknownCid => "no such sub-device: add it first",
+            Self::Value => "not a boolean, an integer, or a text of up to 64 bytes",
+        })
+    }
+}
+
+impl core::error::Error for ModelError {}
+
+impl<const DPS: usize, const CHILDREN: usize> FixedModel<DPS, CHILDREN> {
+    /// A device without DPs and sub-devices.
+    pub const fn new() -> Self {
+        Self { dps: heapless::Vec::new(), children: heapless::Vec::new() }
+    }
+
+    /// Adds a sub-device, or changes whether it is online.
+    ///
+    /// # Errors
+    /// [`ModelError::Full`].
+    pub fn set_child(&mut self, cid: &Cid, online: bool) -> Result<(), ModelError> {
+        if let Some((_, slot)) = self.children.iter_mut().find(|(known, _)| known == cid) {
+            *slot = online;
+            return Ok(());
+        }
+        self.children.push((cid.clone(), online)).map_err(|_| ModelError::Full)
+    }
+
+    /// Adds a DP, or sets it to a value of any kind. Returns whether that changed something.
+    ///
+    /// # Errors
+    /// Every [`ModelError`]; nothing is changed then.
+    pub fn set(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, ModelError> {
+        let child = self.child(cid).ok_or(ModelError::UnknownCid)?;
+        let value = Fixed::new(value).ok_or(ModelError::Value)?;
+        if let Some(entry) = self.entry(child, dp) {
+            let changed = entry.value != value;
+            entry.value = value;
+            return Ok(changed);
+        }
+        let entry = Entry { child, dp, value };
+        self.dps.push(entry).map(|()| true).map_err(|_| ModelError::Full)
+    }
+
+    fn child(&self, cid: Option<&str>) -> Option<Option<usize>> {
+        let Some(cid) = cid else { return Some(None) };
+        let at = self.children.iter().position(|(known, _)| known.as_str() == cid)?;
+        Some(Some(at))
+    }
+
+    fn entry(&mut self, child: Option<usize>, dp: DpId) -> Option<&mut Entry> {
+        self.dps.iter_mut().find(|entry| entry.child == child && entry.dp == dp)
+    }
+}
+
+impl<const DPS: usize, const CHILDREN: usize> Model for FixedModel<DPS, CHILDREN> {
+    fn dps(&self, cid: Option<&str>, visit: &mut dyn FnMut(DpId, DpValue<'_>)) -> bool {
+        let Some(child) = self.child(cid) else {
+            return false;
+        };
+        let of_child = self.dps.iter().filter(|entry| entry.child == child);
+        let mut any = false;
+        for entry in of_child {
+            any = true;
+            visit(entry.dp, entry.value.as_value());
+        }
+        any || cid.is_some() || self.children.is_empty()
+    }
+
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool {
+        let Some(entry) = self.child(cid).and_then(|child| self.entry(child, dp)) else {
+            return false;
+        };
+        match Fixed::new(value) {
+            Some(value)
+                if value != entry.value && core::mem::discriminant(&value) == core::mem::discriminant(&entry.value) =>
+            {
+                entry.value = value;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn children(&self, visit: &mut dyn FnMut(&str, bool)) {
+        for (cid, online) in &self.children {
+            visit(cid.as_str(), *online);
+        }
+    }
+}
+
+impl Fixed {
+    fn new(value: DpValue<'_>) -> Option<Self> {
+        match value {
+            DpValue::Bool(value) => Some(Self::Bool(value)),
+            DpValue::Int(value) => Some(Self::Int(value)),
+            DpValue::Str(text) => {
+                let mut copy = heapless::String::new();
+                text.chars().try_for_each(|c| copy.push(c)).ok()?;
+                Some(Self::Text(copy))
+            }
+            DpValue::Null | DpValue::Float(_) | DpValue::Json(_) => None,
+        }
+    }
+
+    fn as_value(&self) -> DpValue<'_> {
+        match self {
+            Self::Bool(value) => DpValue::Bool(*value),
+            Self::Int(value) => DpValue::Int(*value),
+            Self::Text(text) => DpValue::text(text),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What a request asks for, and what firmware does about it.
+
+use super::config::EmulatorConfig;
+use super::model::Model;
+use super::quirks::{ControlReply, UpdateReply};
+use crate::codec::Opened;
+use crate::ids::DpId;
+use crate::json::{Array, Object, Text, Value};
+use crate::payload::{DeviceError, DpValue, Dps, Payload};
+use crate::version::Version;
+use crate::wire::command::CommandCode;
+
+/// One step of what a device does about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Send an empty reply.
+    Ack,
+    /// Store the values of the request.
+    Write,
+    /// Push what the request changed.
+    PushChanged,
+    /// Tell the driver what the request changed.
+    Written,
+    /// Push the DPs that the request asks for.
+    PushAsked,
+    /// Reply with the DPs that the request asks for.
+    ReplyAsked,
+    /// Reply with the whole state.
+    ReplyAll,
+    /// Send reports about sub-devices.
+    Report,
+    /// Refuse, and tell the driver.
+    Refuse(DeviceError),
+}
+
+/// The fields of a request that matter.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Request<'a> {
+    pub(super) dps: Option<Dps<'a>>,
+    /// `dpId` of an update request.
+    ids: Option<Array<'a>>,
+    cid: Option<Text<'a>>,
+    req_type: Option<Text<'a>>,
+    /// `cids` of a sub-device query.
+    cids: Option<Array<'a>>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the payload of a request; `None` when it is no JSON object.
+    ///
+    /// What stands inside `data` counts. In a query it does not: a gateway that is given the cid there answers for
+    /// itself.
+    pub(super) fn parse(command: CommandCode, payload: &'a [u8]) -> Option<Self> {
+        let mut top = Self::default();
+        let mut data = None;
+        let mut entries = Object::new(Payload::new(payload).as_bytes())?;
+        for (key, value) in entries.by_ref() {
+            if key.is("data") {
+                data = value.object();
+            } else {
+                top.field(&key, value);
+            }
+        }
+        if !entries.is_closed() {
+            return None;
+        }
+        let Some(data) = data.filter(|_| !is_query_code(command)) else {
+            return Some(top);
+        };
+        let mut inner = Self::default();
+        for (key, value) in data {
+            inner.field(&key, value);
+        }
+        inner.cid = inner.cid.or(top.cid);
+        inner.ids = inner.ids.or(top.ids);
+        inner.req_type = inner.req_type.or(top.req_type);
+        Some(inner)
+    }
+
+    fn field(&mut self, key: &Text<'a>, value: Value<'a>) {
+        match key.as_str() {
+            Some("dps") => {
+                self.dps = match value {
+                    Value::Object(text) => Dps::parse(text),
+                    _ => None,
+                }
+            }
+            Some("dpId") => self.ids = value.array(),
+            Some("cid") => self.cid = value.text(),
+            Some("reqType") => self.req_type = value.text(),
+            Some("cids") => self.cids = value.array(),
+            _ => {}
+        }
+    }
+
+    /// The sub-device that is meant.
+    pub(super) const fn cid_text(&self) -> Option<Text<'a>> {
+        self.cid
+    }
+
+    /// The sub-device that is meant, as a name. Firmware ids hold no escapes; what does is nobody's, and so is an
+    /// empty one.
+    pub(super) fn cid(&self) -> Option<&'a str> {
+        self.cid.map(|text| text.as_str().unwrap_or_default())
+    }
+
+    /// Whether the request asks for this DP, by a null or in a list.
+    pub(super) fn asks(&self, id: DpId) -> bool {
+        let listed = self.ids.is_some_and(|mut ids| ids.any(|value| value.integer() == Some(i64::from(id.0))));
+        listed || self.dps.is_some_and(|dps| dps.value(id).is_some())
+    }
+
+    /// Whether a sub-device query is about this one; an empty list means all.
+    pub(super) fn wants_child(&self, cid: &str) -> bool {
+        let Some(list) = self.cids else { return true };
+        let mut empty = true;
+        for value in list {
+            empty = false;
+            if value.text().is_some_and(|text| text == *cid) {
+                return true;
+            }
+        }
+        empty
+    }
+
+    fn only_nulls(&self) -> bool {
+        let is_null = |value: DpValue<'_>| value == DpValue::Null;
+        self.dps.is_some_and(|mut dps| {
+            dps.next().is_some_and(|(_, value)| is_null(value)) && dps.all(|(_, value)| is_null(value))
+        })
+    }
+}
+
+/// Which DPs of a request changed something: by position, the first 128 of them; those behind count as changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes(u128);
+
+impl Changes {
+    pub(super) const LIMIT: usize = 128;
+
+    pub(super) fn set(&mut self, position: usize) {
+        if let Ok(shift) = u32::try_from(position) {
+            self.0 |= 1u128.checked_shl(shift).unwrap_or_default();
+        }
+    }
+
+    pub(super) fn has(self, position: usize) -> bool {
+        position >= Self::LIMIT || (self.0 >> position) & 1 == 1
+    }
+}
+
+const fn is_query_code(command: CommandCode) -> bool {
+    matches!(command, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW)
+}
+
+/// Whether a device of this version knows the query.
+fn is_query(version: Version, command: CommandCode) -> bool {
+    match command {
+        CommandCode::DP_QUERY => !version.negotiates(),
+        CommandCode::DP_QUERY_NEW => version >= Version::V32,
+        _ => false,
+    }
+}
+
+/// What a device does about a request whose payload could not be decrypted.
+pub(super) fn plan_unreadable(config: &EmulatorConfig, command: CommandCode) -> &'static [Action] {
+    match command {
+        // Nobody looks into heartbeats.
+        CommandCode::HEART_BEAT if !config.quirks.ignore_heartbeats => &[Action::Ack],
+        _ if is_query(config.version, command) => refuse(DeviceError::DataFormat),
+        CommandCode::CONTROL | CommandCode::CONTROL_NEW if config.version.negotiates() => {
+            refuse(DeviceError::ParseData)
+        }
+        _ => &[],
+    }
+}
+
+/// What a device does about a request.
+pub(super) fn plan(config: &EmulatorConfig, model: &dyn Model, opened: &Opened, payload: &[u8]) -> &'static [Action] {
+    let (quirks, command) = (&config.quirks, opened.command);
+    // What anybody could have written is not obeyed.
+    match config.version {
+        Version::V31 if command == CommandCode::CONTROL && !opened.encrypted => {
+            return refuse(DeviceError::ParseData);
+        }
+        Version::V32 | Version::V33 if !opened.encrypted && !payload.is_empty() => {
+            return plan_unreadable(config, command);
+        }
+        _ => {}
+    }
+    if command == CommandCode::HEART_BEAT {
+        return if quirks.ignore_heartbeats { &[] } else { &[Action::Ack] };
+    }
+    let is_control = matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW);
+    // 3.5 firmware skips 15 bytes of a control unread, and reads a query from its first byte.
+    let misread = config.version == Version::V35 && opened.header.is_some() != is_control;
+    let request = Request::parse(command, payload).filter(|_| !misread);
+    if is_query(config.version, command) {
+        let Some(request) = request else {
+            return refuse(DeviceError::DataFormat);
+        };
+        if config.is_device22() {
+            return refuse(DeviceError::DataUnvalid);
+        }
+        return known(config, model, &request).unwrap_or(&[Action::ReplyAll]);
+    }
+    if is_control {
+        return match request {
+            None => refuse(DeviceError::ParseData),
+            Some(request) if request.dps.is_none() => refuse(DeviceError::DataFormat),
+            Some(request) => known(config, model, &request).unwrap_or_else(|| plan_control(config, command, &request)),
+        };
+    }
+    let request = Request::parse(command, payload);
+    match (command, request) {
+        (CommandCode::UPDATE_DPS, Some(request)) => known(config, model, &request).unwrap_or(match quirks.update {
+            UpdateReply::AckThenPush => &[Action::Ack, Action::PushAsked],
+            UpdateReply::AckOnly => &[Action::Ack],
+            UpdateReply::PushOnly => &[Action::PushAsked],
+            UpdateReply::Silence => &[],
+        }),
+        (CommandCode::LAN_EXT_STREAM, Some(request))
+            if model.is_gateway() && request.req_type.is_some_and(|kind| kind == *"subdev_online_stat_query") =>
+        {
+            if quirks.no_children_report {
+                &[]
+            } else {
+                &[Action::Report]
+            }
+        }
+        _ if quirks.unknown_command_error => refuse(DeviceError::DataUnvalid),
+        _ => &[],
+    }
+}
+
+fn plan_control(config: &EmulatorConfig, command: CommandCode, request: &Request<'_>) -> &'static [Action] {
+    let is_query = config.is_device22() && command == CommandCode::CONTROL_NEW && request.only_nulls();
+    if is_query {
+        return if config.quirks.device22_data_in_reply {
+            &[Action::ReplyAsked]
+        } else {
+            &[Action::Ack, Action::PushAsked]
+        };
+    }
+    match config.quirks.control {
+        ControlReply::AckThenPush => &[Action::Ack, Action::Write, Action::PushChanged, Action::Written],
+        ControlReply::PushThenAck => &[Action::Write, Action::PushChanged, Action::Ack, Action::Written],
+        ControlReply::PushOnly => &[Action::Write, Action::PushChanged, Action::Written],
+        ControlReply::AckOnly => &[Action::Ack, Action::Write, Action::Written],
+        ControlReply::Silence => &[Action::Write, Action::Written],
+    }
+}
+
+/// What to do about a request for somebody who is not there; `None` when the sub-device, or the device, is.
+fn known(config: &EmulatorConfig, model: &dyn Model, request: &Request<'_>) -> Option<&'static [Action]> {
+    let cid = request.cid();
+    if model.dps(cid, &mut |_, _| {}) {
+        None
+    } else if cid.is_none() {
+        Some(refuse(DeviceError::DataUnvalid))
+    } else if config.quirks.unknown_cid_error {
+        Some(refuse(DeviceError::DevidNotFound))
+    } else {
+        Some(&[])
+    }
+}
+
+const fn refuse(error: DeviceError) -> &'static [Action] {
+    match error {
+        DeviceError::DataUnvalid => &[Action::Refuse(DeviceError::DataUnvalid)],
+        DeviceError::DataFormat => &[Action::Refuse(DeviceError::DataFormat)],
+        DeviceError::ParseData => &[Action::Refuse(DeviceError::ParseData)],
+        DeviceError::GwIdInvalid => &[Action::Refuse(DeviceError::GwIdInvalid)],
+        DeviceError::DevidNotFound => &[Action::Refuse(DeviceError::DevidNotFound)],
+    }
+}

@@ -172,13 +172,7 @@ fn read_string<'a>(rest: &mut &'a [u8]) -> Option<Text<'a>> {
 
 fn read_number<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let text = *rest;
-    let digits = |from: usize| {
-        text.get(from..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count()
-    };
+    let digits = |from: usize| text.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
     let mut end = usize::from(text.first() == Some(&b'-'));
     let whole = digits(end);
     if whole == 0 || (whole > 1 && text.get(end) == Some(&b'0')) {
@@ -274,13 +268,12 @@ pub(crate) fn parse_integer(digits: &[u8]) -> Option<i64> {
         (b'-', rest) => (true, rest),
         _ => (false, digits),
     };
+    if digits.is_empty() {
+        return None;
+    }
     digits.iter().try_fold(0i64, |value, byte| {
         let digit = byte.checked_sub(b'0').filter(|d| *d < 10).map(i64::from)?;
         let value = value.checked_mul(10)?;
-        if negative {
-            value.checked_sub(digit)
-        } else {
-            value.checked_add(digit)
-        }
+        if negative { value.checked_sub(digit) } else { value.checked_add(digit) }
     })
 }

@@ -23,11 +23,7 @@ impl<S: Storage> RxBuf<S> {
     /// An empty buffer over `storage`. Its length is the largest frame that can be received; 2048 bytes suffice
     /// for every known device, 4096 is generous.
     pub const fn new(storage: S) -> Self {
-        Self {
-            storage,
-            start: 0,
-            end: 0,
-        }
+        Self { storage, start: 0, end: 0 }
     }
 
     /// Free space to read into. Moves what is unread to the front first when the tail is used up.
@@ -37,10 +33,7 @@ impl<S: Storage> RxBuf<S> {
         if rx.buf.len().saturating_sub(*rx.end) < rx.buf.len() / 2 {
             rx.compact();
         }
-        self.storage
-            .as_mut()
-            .get_mut(self.end..)
-            .unwrap_or_default()
+        self.storage.as_mut().get_mut(self.end..).unwrap_or_default()
     }
 
     /// Reports that the first `n` bytes of [`spare_mut`](Self::spare_mut) were filled. A larger `n` counts as all.
@@ -73,11 +66,7 @@ impl<S: Storage> RxBuf<S> {
         let buf = self.storage.as_mut();
         self.end = self.end.min(buf.len());
         self.start = self.start.min(self.end);
-        Rx {
-            buf,
-            start: &mut self.start,
-            end: &mut self.end,
-        }
+        Rx { buf, start: &mut self.start, end: &mut self.end }
     }
 
     /// The bytes at an absolute range inside the storage, as reported by a machine; empty when out of range.
@@ -101,19 +90,12 @@ impl<S: Storage> TxBuf<S> {
     /// An empty buffer over `storage`. Its length is the largest batch of frames that can wait; 1024 bytes hold
     /// any ordinary command, 4096 the largest frame that devices accept.
     pub const fn new(storage: S) -> Self {
-        Self {
-            storage,
-            start: 0,
-            end: 0,
-        }
+        Self { storage, start: 0, end: 0 }
     }
 
     /// The bytes to write next.
     pub fn pending(&self) -> &[u8] {
-        self.storage
-            .as_ref()
-            .get(self.start..self.end)
-            .unwrap_or_default()
+        self.storage.as_ref().get(self.start..self.end).unwrap_or_default()
     }
 
     /// Reports that the first `n` bytes of [`pending`](Self::pending) were written. A larger `n` counts as all.
@@ -144,11 +126,7 @@ impl<S: Storage> TxBuf<S> {
         let buf = self.storage.as_mut();
         self.end = self.end.min(buf.len());
         self.start = self.start.min(self.end);
-        Tx {
-            buf,
-            start: &mut self.start,
-            end: &mut self.end,
-        }
+        Tx { buf, start: &mut self.start, end: &mut self.end }
     }
 }
 

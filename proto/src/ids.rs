@@ -135,11 +135,7 @@ impl LocalKey {
             let c = chars.next().ok_or(InvalidKey)?;
             *slot = u8::try_from(u32::from(c)).map_err(|_| InvalidKey)?;
         }
-        if chars.next().is_some() {
-            Err(InvalidKey)
-        } else {
-            Ok(key)
-        }
+        if chars.next().is_some() { Err(InvalidKey) } else { Ok(key) }
     }
 
     /// The raw bytes. The caller keeps the copy secret and wipes it.
@@ -180,10 +176,7 @@ impl TryFrom<&[u8]> for LocalKey {
 
 /// A local key is not 16 bytes. Copy it again from the cloud or from `devices.json`, unescaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "saying more would describe a secret"
-)]
+#[expect(clippy::exhaustive_structs, reason = "saying more would describe a secret")]
 pub struct InvalidKey;
 
 impl fmt::Display for InvalidKey {

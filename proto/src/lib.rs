@@ -1,20 +1,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::indexing_slicing,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic
-    )
-)]
-#![doc = "draft"]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![doc = include_str!("../README.md")]
 
 mod buf;
 mod codec;
 mod device;
 mod discovery;
+#[cfg(feature = "emulator")]
+mod emulator;
 mod ids;
 mod json;
 mod payload;
@@ -26,13 +20,18 @@ mod wire;
 pub use buf::{RxBuf, Storage, TxBuf};
 pub use codec::{Head, Keys, NoRoom, Opened, Sender, VersionHeader, open, seal};
 pub use device::{
-    Command, CommandId, ConnId, DEFAULT_PORT, Device, DeviceConfig, DownReason, Event, LossReason,
-    Message, Outcome, Output, SendError, Stats, Timing,
+    Command, CommandId, ConnId, DEFAULT_PORT, Device, DeviceConfig, DownReason, Event, LossReason, Message, Outcome,
+    Output, SendError, Stats, Timing,
 };
 pub use discovery::{
-    Announcement, AnnouncementError, Datagram, Discovery, DiscoveryConfig, DiscoveryError,
-    DiscoveryOutput, Interface, MAX_INTERFACES, MAX_PROBE, SeenDevice, Sighting, SightingKind,
-    TooManyInterfaces, write_probe,
+    Announcement, AnnouncementError, Datagram, Discovery, DiscoveryConfig, DiscoveryError, DiscoveryOutput, Interface,
+    MAX_INTERFACES, MAX_PROBE, SeenDevice, Sighting, SightingKind, TooManyInterfaces, write_probe,
+};
+#[cfg(feature = "emulator")]
+pub use emulator::{
+    ControlReply, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, ErrorReply, FixedModel,
+    HangupReason, Model, ModelError, PushError, Quirks, Segments, Seqnos, UnknownQuirk,
+    UpdateReply, WrittenDps,
 };
 pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};

@@ -5,10 +5,7 @@ use core::str::FromStr;
 
 /// A version of the Tuya LAN protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a new version is meant to be a list of compile errors"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a new version is meant to be a list of compile errors")]
 pub enum Version {
     /// Clear text, only controls and pushes encrypted.
     V31,
@@ -24,10 +21,7 @@ pub enum Version {
 
 /// How a version turns a payload into a frame: exactly the four ways that devices speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a new scheme is meant to be a list of compile errors"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a new scheme is meant to be a list of compile errors")]
 pub enum Scheme {
     /// 3.1: clear JSON; controls and pushes as `3.1`, an MD5 signature and base64 of AES-ECB. CRC-32.
     PlainMd5,
@@ -41,10 +35,7 @@ pub enum Scheme {
 
 /// Which requests a device understands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "both dialects must be handled wherever requests are written"
-)]
+#[expect(clippy::exhaustive_enums, reason = "both dialects must be handled wherever requests are written")]
 pub enum Dialect {
     /// Ordinary firmware: a query command returns the state.
     #[default]
@@ -95,9 +86,7 @@ impl Version {
     }
 
     pub(crate) fn from_text(text: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|v| v.as_str().as_bytes() == text)
+        Self::ALL.into_iter().find(|v| v.as_str().as_bytes() == text)
     }
 }
 

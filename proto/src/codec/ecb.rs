@@ -39,11 +39,7 @@ pub(crate) fn decrypt(aes: &Aes128, text: &mut [u8]) -> Result<usize, FrameError
 pub(super) fn peek_padding(aes: &Aes128, text: &[u8]) -> Result<usize, FrameError> {
     let last = last_block(aes, text).ok_or(FrameError::Padding)?;
     let pad = usize::from(*last.last().ok_or(FrameError::Padding)?);
-    let padding = last
-        .len()
-        .checked_sub(pad)
-        .and_then(|at| last.get(at..))
-        .ok_or(FrameError::Padding)?;
+    let padding = last.len().checked_sub(pad).and_then(|at| last.get(at..)).ok_or(FrameError::Padding)?;
     if pad == 0 || padding.iter().any(|b| usize::from(*b) != pad) {
         return Err(FrameError::Padding);
     }

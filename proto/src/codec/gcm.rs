@@ -14,12 +14,7 @@ impl Gcm {
     }
 
     /// Encrypts `text` in place and returns the tag. Fails only for texts beyond 64 GiB.
-    pub(super) fn seal(
-        &self,
-        iv: &[u8; 12],
-        aad: &[u8],
-        text: &mut [u8],
-    ) -> Result<[u8; 16], FrameError> {
+    pub(super) fn seal(&self, iv: &[u8; 12], aad: &[u8], text: &mut [u8]) -> Result<[u8; 16], FrameError> {
         match self.0.encrypt_inout_detached(iv.into(), aad, text.into()) {
             Ok(tag) => Ok(tag.into()),
             Err(_) => Err(FrameError::Malformed),
@@ -27,15 +22,7 @@ impl Gcm {
     }
 
     /// Checks the tag, then decrypts `text` in place. On failure `text` keeps its ciphertext.
-    pub(super) fn open(
-        &self,
-        iv: &[u8; 12],
-        aad: &[u8],
-        text: &mut [u8],
-        tag: &[u8; 16],
-    ) -> Result<(), FrameError> {
-        self.0
-            .decrypt_inout_detached(iv.into(), aad, text.into(), tag.into())
-            .map_err(|_| FrameError::Integrity)
+    pub(super) fn open(&self, iv: &[u8; 12], aad: &[u8], text: &mut [u8], tag: &[u8; 16]) -> Result<(), FrameError> {
+        self.0.decrypt_inout_detached(iv.into(), aad, text.into(), tag.into()).map_err(|_| FrameError::Integrity)
     }
 }

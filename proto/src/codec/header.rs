@@ -22,27 +22,13 @@ impl VersionHeader {
 
     /// The header that a controller sends: everything but the text is zero.
     pub fn controller(version: Version) -> Self {
-        let text = version
-            .as_str()
-            .as_bytes()
-            .first_chunk()
-            .copied()
-            .unwrap_or(*b"3.3");
-        Self {
-            text,
-            crc: 0,
-            sequence: 0,
-            source: 0,
-        }
+        let text = version.as_str().as_bytes().first_chunk().copied().unwrap_or(*b"3.3");
+        Self { text, crc: 0, sequence: 0, source: 0 }
     }
 
     /// The header of a device's report number `sequence`.
     pub fn device(version: Version, sequence: u32) -> Self {
-        Self {
-            sequence,
-            source: 1,
-            ..Self::controller(version)
-        }
+        Self { sequence, source: 1, ..Self::controller(version) }
     }
 
     /// The version that the text names, if there is one.
@@ -53,12 +39,8 @@ impl VersionHeader {
     /// The header on the wire.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        let parts: [&[u8]; 4] = [
-            &self.text,
-            &self.crc.to_be_bytes(),
-            &self.sequence.to_be_bytes(),
-            &self.source.to_be_bytes(),
-        ];
+        let parts: [&[u8]; 4] =
+            [&self.text, &self.crc.to_be_bytes(), &self.sequence.to_be_bytes(), &self.source.to_be_bytes()];
         for (slot, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
             *slot = *byte;
         }
@@ -72,15 +54,8 @@ impl VersionHeader {
         let [b'3', b'.', b'0'..=b'9'] = text else {
             return None;
         };
-        let mut numbers = numbers
-            .chunks_exact(4)
-            .map(|n| crate::wire::be32(n).unwrap_or_default());
+        let mut numbers = numbers.chunks_exact(4).map(|n| crate::wire::be32(n).unwrap_or_default());
         let mut next = || numbers.next().unwrap_or_default();
-        Some(Self {
-            text: *text,
-            crc: next(),
-            sequence: next(),
-            source: next(),
-        })
+        Some(Self { text: *text, crc: next(), sequence: next(), source: next() })
     }
 }

@@ -19,22 +19,11 @@ pub struct Keys {
     pub(super) schedule: Schedule,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives inside a session of fixed size; there is no heap to move it to"
-)]
+#[expect(clippy::large_enum_variant, reason = "lives inside a session of fixed size; there is no heap to move it to")]
 pub(super) enum Schedule {
-    Md5 {
-        aes: Aes128,
-        key: Zeroizing<[u8; 16]>,
-    },
-    Ecb {
-        aes: Aes128,
-    },
-    EcbHmac {
-        aes: Aes128,
-        hmac: Hmac<Sha256>,
-    },
+    Md5 { aes: Aes128, key: Zeroizing<[u8; 16]> },
+    Ecb { aes: Aes128 },
+    EcbHmac { aes: Aes128, hmac: Hmac<Sha256> },
     Gcm(Gcm),
 }
 
@@ -43,15 +32,9 @@ impl Keys {
     pub fn new(version: Version, key: &[u8; 16]) -> Self {
         let aes = || Aes128::new(key.into());
         let schedule = match version.scheme() {
-            Scheme::PlainMd5 => Schedule::Md5 {
-                aes: aes(),
-                key: Zeroizing::new(*key),
-            },
+            Scheme::PlainMd5 => Schedule::Md5 { aes: aes(), key: Zeroizing::new(*key) },
             Scheme::EcbOuterHeader => Schedule::Ecb { aes: aes() },
-            Scheme::EcbInnerHeader => Schedule::EcbHmac {
-                aes: aes(),
-                hmac: keyed_hmac(key),
-            },
+            Scheme::EcbInnerHeader => Schedule::EcbHmac { aes: aes(), hmac: keyed_hmac(key) },
             Scheme::Gcm => Schedule::Gcm(Gcm::new(key)),
         };
         Self { version, schedule }
@@ -81,11 +64,7 @@ pub(crate) fn keyed_hmac(key: &[u8; 16]) -> Hmac<Sha256> {
 
 /// HMAC-SHA-256 of `message` under `key`.
 pub(crate) fn hmac_sha256(key: &[u8; 16], message: &[u8]) -> [u8; 32] {
-    keyed_hmac(key)
-        .chain_update(message)
-        .finalize()
-        .into_bytes()
-        .into()
+    keyed_hmac(key).chain_update(message).finalize().into_bytes().into()
 }
 
 /// Whether two byte strings are equal, in time that depends only on their lengths.

@@ -36,10 +36,9 @@ pub fn open(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fra
     check_shape(frame)?;
     match (&keys.schedule, frame_kind(frame)) {
         (Schedule::Gcm(_), Some(FrameKind::F6699)) => open_6699(keys, sender, frame),
-        (
-            Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::EcbHmac { .. },
-            Some(FrameKind::F55aa),
-        ) => open_55aa(keys, sender, frame),
+        (Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::EcbHmac { .. }, Some(FrameKind::F55aa)) => {
+            open_55aa(keys, sender, frame)
+        }
         // The other kind of frame cannot pass this key's check; that it came says which version the peer speaks.
         (_, Some(_)) => Err(FrameError::Integrity),
         (_, None) => Err(FrameError::Prefix),
@@ -69,15 +68,10 @@ pub(crate) fn crc_fits(frame: &[u8]) -> bool {
 
 /// Whether the footer of a whole 55AA frame fits an HMAC under `key`: proof of a 3.4 device with this key.
 pub(crate) fn hmac_fits(key: &[u8; 16], frame: &[u8]) -> bool {
-    frame
-        .split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>()
-        .is_some_and(|(covered, footer)| {
-            let code = keyed_hmac(key)
-                .chain_update(covered)
-                .finalize()
-                .into_bytes();
-            footer.get(..32).is_some_and(|given| same(given, &code))
-        })
+    frame.split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>().is_some_and(|(covered, footer)| {
+        let code = keyed_hmac(key).chain_update(covered).finalize().into_bytes();
+        footer.get(..32).is_some_and(|given| same(given, &code))
+    })
 }
 
 fn check_shape(frame: &[u8]) -> Result<(), FrameError> {
@@ -85,41 +79,23 @@ fn check_shape(frame: &[u8]) -> Result<(), FrameError> {
         Some(need) if need == frame.len() => {}
         _ => return Err(FrameError::Length),
     }
-    if frame.ends_with(suffix_of(frame)) {
-        Ok(())
-    } else {
-        Err(FrameError::Suffix)
-    }
+    if frame.ends_with(suffix_of(frame)) { Ok(()) } else { Err(FrameError::Suffix) }
 }
 
 fn open_6699(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     let Schedule::Gcm(gcm) = &keys.schedule else {
         return Err(FrameError::Integrity);
     };
-    let end = frame
-        .len()
-        .checked_sub(frame_6699::FOOTER)
-        .ok_or(FrameError::Length)?;
-    let (front, footer) = frame
-        .split_last_chunk_mut::<{ frame_6699::FOOTER }>()
-        .ok_or(FrameError::Length)?;
-    let (top, text) = front
-        .split_at_mut_checked(frame_6699::BODY)
-        .ok_or(FrameError::Length)?;
+    let end = frame.len().checked_sub(frame_6699::FOOTER).ok_or(FrameError::Length)?;
+    let (front, footer) = frame.split_last_chunk_mut::<{ frame_6699::FOOTER }>().ok_or(FrameError::Length)?;
+    let (top, text) = front.split_at_mut_checked(frame_6699::BODY).ok_or(FrameError::Length)?;
     let iv = top.last_chunk().ok_or(FrameError::Length)?;
     let aad = top.get(frame_6699::AAD).ok_or(FrameError::Length)?;
     let tag = footer.first_chunk().ok_or(FrameError::Length)?;
     gcm.open(iv, aad, text, tag)?;
     let mut opened = Opened {
-        seqno: top
-            .get(frame_6699::SEQNO)
-            .and_then(be32)
-            .ok_or(FrameError::Length)?,
-        command: CommandCode(
-            top.get(frame_6699::COMMAND)
-                .and_then(be32)
-                .ok_or(FrameError::Length)?,
-        ),
+        seqno: top.get(frame_6699::SEQNO).and_then(be32).ok_or(FrameError::Length)?,
+        command: CommandCode(top.get(frame_6699::COMMAND).and_then(be32).ok_or(FrameError::Length)?),
         retcode: None,
         header: None,
         encrypted: true,
@@ -148,9 +124,8 @@ fn has_retcode_6699(command: CommandCode, text: &[u8]) -> bool {
 fn open_55aa(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     match &keys.schedule {
         Schedule::EcbHmac { aes, hmac } => {
-            let (covered, footer) = frame
-                .split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>()
-                .ok_or(FrameError::Length)?;
+            let (covered, footer) =
+                frame.split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>().ok_or(FrameError::Length)?;
             if covered.len() < frame_55aa::BODY {
                 return Err(FrameError::Length);
             }
@@ -165,9 +140,7 @@ fn open_55aa(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fr
                 _ => return Err(FrameError::Malformed),
             }
             if !opened.payload.is_empty() {
-                let text = frame
-                    .get_mut(opened.payload.clone())
-                    .ok_or(FrameError::Length)?;
+                let text = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
                 opened.payload.end = opened.payload.start + ecb::decrypt(aes, text)?;
                 opened.encrypted = true;
             }
@@ -184,9 +157,7 @@ fn open_55aa(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fr
         }
         Schedule::Md5 { aes, .. } => {
             let mut opened = open_crc(sender, frame)?;
-            let body = frame
-                .get_mut(opened.payload.clone())
-                .ok_or(FrameError::Length)?;
+            let body = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
             if v31::is_sealed(body) {
                 let len = v31::open(aes, body)?;
                 opened.payload.start += v31::ENVELOPE;
@@ -211,22 +182,10 @@ fn open_crc(sender: Sender, frame: &[u8]) -> Result<Opened, FrameError> {
 }
 
 fn head_55aa(frame: &[u8], footer: usize) -> Result<Opened, FrameError> {
-    let end = frame
-        .len()
-        .checked_sub(footer)
-        .filter(|end| *end >= frame_55aa::BODY)
-        .ok_or(FrameError::Length)?;
+    let end = frame.len().checked_sub(footer).filter(|end| *end >= frame_55aa::BODY).ok_or(FrameError::Length)?;
     Ok(Opened {
-        seqno: frame
-            .get(frame_55aa::SEQNO)
-            .and_then(be32)
-            .ok_or(FrameError::Length)?,
-        command: CommandCode(
-            frame
-                .get(frame_55aa::COMMAND)
-                .and_then(be32)
-                .ok_or(FrameError::Length)?,
-        ),
+        seqno: frame.get(frame_55aa::SEQNO).and_then(be32).ok_or(FrameError::Length)?,
+        command: CommandCode(frame.get(frame_55aa::COMMAND).and_then(be32).ok_or(FrameError::Length)?),
         retcode: None,
         header: None,
         encrypted: false,
@@ -260,9 +219,7 @@ fn strip_header(frame: &[u8], opened: &mut Opened) {
 
 /// 3.2 and 3.3: the payload is ciphertext, or an error in clear text (vector `v3.3/default/error-clear-text`).
 fn open_ecb_or_text(aes: &Aes128, frame: &mut [u8], opened: &mut Opened) -> Result<(), FrameError> {
-    let text = frame
-        .get_mut(opened.payload.clone())
-        .ok_or(FrameError::Length)?;
+    let text = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
     if text.is_empty() {
         return Ok(());
     }
@@ -272,8 +229,7 @@ fn open_ecb_or_text(aes: &Aes128, frame: &mut [u8], opened: &mut Opened) -> Resu
         // `parse data error`, decrypts to valid padding once in 256; only readable content tells the two apart.
         let readable = ecb::peek_padding(aes, text).is_ok_and(|len| {
             let in_last = (len + ecb::BLOCK).saturating_sub(text.len());
-            ecb::last_block(aes, text)
-                .is_some_and(|last| last.get(..in_last).is_some_and(printable))
+            ecb::last_block(aes, text).is_some_and(|last| last.get(..in_last).is_some_and(printable))
         });
         if !readable {
             return Ok(());

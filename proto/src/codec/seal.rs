@@ -13,10 +13,7 @@ use crate::wire::{frame_55aa, frame_6699};
 
 /// Everything about a frame but its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "a complete description of a frame's head"
-)]
+#[expect(clippy::exhaustive_structs, reason = "a complete description of a frame's head")]
 pub struct Head {
     /// Who sends the frame.
     pub sender: Sender,
@@ -51,13 +48,7 @@ impl core::error::Error for NoRoom {}
 ///
 /// # Errors
 /// [`NoRoom`] when `out` is too small; what `out` then holds has no meaning.
-pub fn seal(
-    keys: &Keys,
-    head: &Head,
-    iv: &[u8; 12],
-    payload: &[u8],
-    out: &mut [u8],
-) -> Result<usize, NoRoom> {
+pub fn seal(keys: &Keys, head: &Head, iv: &[u8; 12], payload: &[u8], out: &mut [u8]) -> Result<usize, NoRoom> {
     seal_body(keys, head, iv, out, |w| w.bytes(payload))
 }
 
@@ -73,12 +64,7 @@ pub(crate) fn seal_body(
     let room = out.get_mut(layout.text_at()..).unwrap_or_default();
     let mut writer = Writer::new(room);
     if layout.inner_header {
-        writer.bytes(
-            &head
-                .header
-                .unwrap_or(VersionHeader::controller(keys.version))
-                .to_bytes(),
-        );
+        writer.bytes(&head.header.unwrap_or(VersionHeader::controller(keys.version)).to_bytes());
     }
     write(&mut writer);
     let len = writer.len();
@@ -107,11 +93,7 @@ impl Layout {
         let header = head.header.is_some();
         Self {
             scheme,
-            body: if scheme == Scheme::Gcm {
-                frame_6699::BODY
-            } else {
-                frame_55aa::BODY
-            },
+            body: if scheme == Scheme::Gcm { frame_6699::BODY } else { frame_55aa::BODY },
             retcode: head.retcode.is_some(),
             outer_header: header && scheme == Scheme::EcbOuterHeader,
             inner_header: header && matches!(scheme, Scheme::EcbInnerHeader | Scheme::Gcm),
@@ -131,26 +113,14 @@ impl Layout {
 
     /// Offset of what is encrypted as a whole; in 3.1 envelopes, of the envelope.
     const fn sealed_at(&self) -> usize {
-        let retcode = if self.retcode && !matches!(self.scheme, Scheme::Gcm) {
-            4
-        } else {
-            0
-        };
-        let header = if self.outer_header {
-            VersionHeader::LEN
-        } else {
-            0
-        };
+        let retcode = if self.retcode && !matches!(self.scheme, Scheme::Gcm) { 4 } else { 0 };
+        let header = if self.outer_header { VersionHeader::LEN } else { 0 };
         self.body + retcode + header
     }
 
     /// Offset of the text that the caller writes, inner version header included.
     const fn text_at(&self) -> usize {
-        let retcode = if self.retcode && matches!(self.scheme, Scheme::Gcm) {
-            4
-        } else {
-            0
-        };
+        let retcode = if self.retcode && matches!(self.scheme, Scheme::Gcm) { 4 } else { 0 };
         self.sealed_at() + retcode + self.envelope_len()
     }
 
@@ -169,21 +139,12 @@ impl Layout {
             Scheme::EcbOuterHeader | Scheme::EcbInnerHeader => ecb::padded(len),
             Scheme::PlainMd5 | Scheme::Gcm => len,
         };
-        self.text_at()
-            .saturating_add(text)
-            .saturating_add(self.footer)
+        self.text_at().saturating_add(text).saturating_add(self.footer)
     }
 }
 
 /// Encrypts and frames `len` bytes of text that lie in place. `None` is unreachable for a frame of the right size.
-fn finish(
-    keys: &Keys,
-    head: &Head,
-    layout: &Layout,
-    iv: &[u8; 12],
-    frame: &mut [u8],
-    len: usize,
-) -> Option<usize> {
+fn finish(keys: &Keys, head: &Head, layout: &Layout, iv: &[u8; 12], frame: &mut [u8], len: usize) -> Option<usize> {
     let total = frame.len();
     let retcode = head.retcode.map(|code| code.0.to_be_bytes());
     if let Schedule::Gcm(gcm) = &keys.schedule {
@@ -201,9 +162,7 @@ fn finish(
         let (top, text) = front.split_at_mut_checked(frame_6699::BODY)?;
         let tag = gcm.seal(iv, top.get(frame_6699::AAD)?, text).ok()?;
         footer.get_mut(..frame_6699::TAG_LEN)?.copy_from_slice(&tag);
-        footer
-            .get_mut(frame_6699::TAG_LEN..)?
-            .copy_from_slice(&frame_6699::SUFFIX);
+        footer.get_mut(frame_6699::TAG_LEN..)?.copy_from_slice(&frame_6699::SUFFIX);
         return Some(total);
     }
 
@@ -217,11 +176,7 @@ fn finish(
     }
     if let Some(header) = head.header.filter(|_| layout.outer_header) {
         let end = layout.sealed_at();
-        put(
-            frame,
-            end.checked_sub(VersionHeader::LEN)?..end,
-            &header.to_bytes(),
-        )?;
+        put(frame, end.checked_sub(VersionHeader::LEN)?..end, &header.to_bytes())?;
     }
     let footer_at = total.checked_sub(layout.footer)?;
     let body = frame.get_mut(layout.sealed_at()..footer_at)?;
@@ -237,16 +192,12 @@ fn finish(
         }
     }
     let (covered, footer) = frame.split_at_mut_checked(footer_at)?;
-    let (code, suffix) = footer
-        .split_last_chunk_mut::<4>()
-        .map(|(code, suffix)| (code, suffix))?;
+    let (code, suffix) = footer.split_last_chunk_mut::<4>().map(|(code, suffix)| (code, suffix))?;
     match &keys.schedule {
         Schedule::EcbHmac { hmac, .. } => {
             code.copy_from_slice(&hmac.clone().chain_update(&*covered).finalize().into_bytes());
         }
-        Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::Gcm(_) => {
-            code.copy_from_slice(&crc::checksum(covered))
-        }
+        Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::Gcm(_) => code.copy_from_slice(&crc::checksum(covered)),
     }
     *suffix = frame_55aa::SUFFIX;
     Some(total)

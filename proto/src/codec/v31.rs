@@ -36,9 +36,7 @@ pub(super) fn seal(aes: &Aes128, key: &[u8; 16], body: &mut [u8], len: usize) ->
 /// The signature is not verified: firmware is known to differ in it, and 64 bits of MD5 prove little.
 pub(super) fn open(aes: &Aes128, body: &mut [u8]) -> Result<usize, FrameError> {
     let text = body.get_mut(ENVELOPE..).ok_or(FrameError::Malformed)?;
-    let len = Base64::decode_in_place(text)
-        .map_err(|_| FrameError::Malformed)?
-        .len();
+    let len = Base64::decode_in_place(text).map_err(|_| FrameError::Malformed)?.len();
     ecb::decrypt(aes, text.get_mut(..len).ok_or(FrameError::Malformed)?)
 }
 
@@ -65,20 +63,12 @@ fn base64_in_place(text: &mut [u8], len: usize) -> Option<usize> {
 
 /// Characters 8 to 24 of the hex MD5 of the text between its frame of constants and the key.
 fn sign(key: &[u8; 16], base64: &[u8]) -> [u8; SIGNATURE] {
-    let digest = Md5::new()
-        .chain_update(b"data=")
-        .chain_update(base64)
-        .chain_update(b"||lpv=3.1||")
-        .chain_update(key);
+    let digest = Md5::new().chain_update(b"data=").chain_update(base64).chain_update(b"||lpv=3.1||").chain_update(key);
     let digest: [u8; 16] = digest.finalize().into();
     let mut hex = [0u8; SIGNATURE];
     for (pair, byte) in hex.chunks_exact_mut(2).zip(digest.iter().skip(4)) {
         for (slot, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-            *slot = if nibble < 10 {
-                b'0' + nibble
-            } else {
-                b'a' + nibble - 10
-            };
+            *slot = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         }
     }
     hex

@@ -15,6 +15,8 @@ use crate::wire::command::{CommandCode, RetCode};
 pub(super) const CAPACITY: usize = 8;
 /// How many written DPs are remembered per command, to recognise the push that shows them.
 const WRITTEN: usize = 4;
+/// Fills the places of DPs that were not written; firmware has no DP of this number.
+const NO_DP: u16 = u16::MAX;
 
 /// What a command is, as far as its answer is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +38,19 @@ enum State {
     AckOwed,
     /// Device22 query: acknowledged, the push is outstanding.
     Acked,
-    /// Decided, but not told yet.
-    Decided(Outcome),
+    /// Decided without a frame, but not told yet.
+    Decided(Fate),
+}
+
+/// The outcomes that no frame brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// A device22 query whose push never came after its acknowledgement.
+    Acknowledged,
+    /// A query that was refused and could not be helped by the other dialect.
+    Refused,
+    Unanswered,
+    Lost,
 }
 
 /// One command.
@@ -50,7 +63,7 @@ pub(super) struct Entry {
     pub(super) asks: Asks,
     /// Checksum of the cid, or zero for the device itself.
     cid: u32,
-    written: Vec<u16, WRITTEN, u8>,
+    written: [u16; WRITTEN],
     state: State,
     /// The refusal after which this query was sent again in the device22 dialect.
     pub(super) refused: Option<RetCode>,
@@ -66,9 +79,12 @@ impl Entry {
         cid: Option<&str>,
         written: impl Iterator<Item = DpId>,
     ) -> Self {
-        let written = written.take(WRITTEN).map(|id| id.0).collect();
+        let mut remembered = [NO_DP; WRITTEN];
+        for (slot, id) in remembered.iter_mut().zip(written) {
+            *slot = id.0;
+        }
         let cid = cid.map_or(0, |cid| cid_mark(cid.bytes()));
-        Self { id, code, seqno, deadline, asks, cid, written, state: State::Waiting, refused: None }
+        Self { id, code, seqno, deadline, asks, cid, written: remembered, state: State::Waiting, refused: None }
     }
 
     pub(super) const fn is_for_child(&self) -> bool {
@@ -130,7 +146,13 @@ impl Pending {
         let at = self.entries.iter().position(|e| matches!(e.state, State::Decided(_)))?;
         let entry = self.entries.remove(at);
         match entry.state {
-            State::Decided(outcome) => Some((entry.id, outcome)),
+            State::Decided(Fate::Acknowledged) => Some((entry.id, Outcome::Acknowledged { retcode: None })),
+            State::Decided(Fate::Refused) => {
+                let error = Some(DeviceError::DataUnvalid);
+                Some((entry.id, Outcome::Rejected { retcode: entry.refused, error }))
+            }
+            State::Decided(Fate::Unanswered) => Some((entry.id, Outcome::Unanswered)),
+            State::Decided(Fate::Lost) => Some((entry.id, Outcome::ConnectionLost)),
             State::Waiting | State::AckOwed | State::Acked => None,
         }
     }
@@ -139,10 +161,7 @@ impl Pending {
     pub(super) fn lose_all(&mut self) {
         self.entries.retain(|e| e.state != State::AckOwed);
         for entry in self.entries.iter_mut().filter(|e| e.is_open()) {
-            entry.state = State::Decided(match entry.refused {
-                Some(retcode) => refusal22(retcode),
-                None => Outcome::ConnectionLost,
-            });
+            entry.state = State::Decided(if entry.refused.is_some() { Fate::Refused } else { Fate::Lost });
         }
     }
 
@@ -152,15 +171,13 @@ impl Pending {
         self.entries.retain(|e| e.state != State::AckOwed || e.deadline > now);
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
             expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
-            let outcome = match (entry.refused, entry.state) {
-                (_, State::Acked) => Outcome::Acknowledged { retcode: None },
-                (Some(retcode), _) => {
-                    expired.retry22 = true;
-                    refusal22(retcode)
-                }
-                (None, _) => Outcome::Unanswered,
+            expired.retry22 |= entry.refused.is_some() && entry.state == State::Waiting;
+            let fate = match (entry.refused, entry.state) {
+                (_, State::Acked) => Fate::Acknowledged,
+                (Some(_), _) => Fate::Refused,
+                (None, _) => Fate::Unanswered,
             };
-            entry.state = State::Decided(outcome);
+            entry.state = State::Decided(fate);
         }
         expired
     }
@@ -287,10 +304,6 @@ pub(super) struct Expired {
     pub(super) retry22: bool,
     /// A control stayed unanswered.
     pub(super) control: bool,
-}
-
-fn refusal22(retcode: RetCode) -> Outcome {
-    Outcome::Rejected { retcode: Some(retcode), error: Some(DeviceError::DataUnvalid) }
 }
 
 fn report_cid(report: &Report<'_>) -> u32 {

@@ -1,1 +1,323 @@
+//! What the machine does by itself. How it gets on with a device is tested against the emulator, in the tests crate.
 
+extern crate std;
+
+use std::vec::Vec;
+
+use super::*;
+use crate::ids::{DeviceId, DpId, LocalKey};
+use crate::payload::{DpMap, DpValue, RequestData};
+use crate::wire::command::CommandCode;
+
+struct Counter(u64);
+
+impl rand_core::TryRng for Counter {
+    type Error = core::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        self.try_next_u64().map(|v| (v >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Ok(self.0)
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Self::Error> {
+        for byte in dst {
+            *byte = (self.try_next_u64()? >> 56) as u8;
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Counter {}
+
+struct Bench {
+    device: Device,
+    rng: Counter,
+    rx: RxBuf<[u8; 2048]>,
+    tx: TxBuf<[u8; 2048]>,
+    now: Instant,
+}
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Dial(ConnId, SocketAddr),
+    Hangup(ConnId),
+    Up(Version),
+    Down(DownReason, bool),
+    Resolved(CommandId, Outcome),
+    Message,
+    Dialect,
+}
+
+impl Bench {
+    fn new(adjust: impl FnOnce(DeviceConfig) -> DeviceConfig) -> Self {
+        let config = DeviceConfig::new(
+            DeviceId::new("eb0123456789abcdefghij").expect("valid"),
+            LocalKey::from_text("0123456789abcdef").expect("valid"),
+        )
+        .address("192.0.2.1".parse().expect("valid"));
+        let now = Instant::from_millis(1000);
+        let device = Device::new(adjust(config), now);
+        Self { device, rng: Counter(1), rx: RxBuf::new([0; 2048]), tx: TxBuf::new([0; 2048]), now }
+    }
+
+    /// Polls until `Wait`; the events and the deadline.
+    fn drain(&mut self) -> (Vec<Seen>, Option<Instant>) {
+        let mut seen = Vec::new();
+        for _ in 0..100 {
+            seen.push(match self.device.poll(self.now, &mut self.rng, &mut self.rx, &mut self.tx) {
+                Output::Dial { conn, to } => Seen::Dial(conn, to),
+                Output::Hangup { conn } => Seen::Hangup(conn),
+                Output::Event(Event::Up { version }) => Seen::Up(version),
+                Output::Event(Event::Down { reason, retry_at }) => Seen::Down(reason, retry_at.is_some()),
+                Output::Event(Event::Resolved { id, outcome, .. }) => Seen::Resolved(id, outcome),
+                Output::Event(Event::Message(_)) => Seen::Message,
+                Output::Event(Event::Dialect(_)) => Seen::Dialect,
+                Output::Wait { until } => return (seen, until),
+            });
+        }
+        panic!("poll never ends: {seen:?}");
+    }
+
+    fn dial(&mut self) -> ConnId {
+        let (seen, _) = self.drain();
+        match seen.last() {
+            Some(Seen::Dial(conn, _)) => *conn,
+            other => panic!("no dial but {other:?}"),
+        }
+    }
+
+    fn connect(&mut self) -> ConnId {
+        let conn = self.dial();
+        self.device.handle_dialed(conn, self.now);
+        conn
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.now = self.now + Duration::from_millis(millis);
+    }
+
+    fn send(&mut self, command: &Command<'_>) -> Result<CommandId, SendError> {
+        self.device.send(command, self.now, &mut self.rng, &mut self.tx)
+    }
+}
+
+const ON: [(DpId, DpValue<'static>); 1] = [(DpId(1), DpValue::Bool(true))];
+
+#[test]
+fn sizes_stay_what_the_readme_says() {
+    let sizes = [
+        ("Device", size_of::<Device>()),
+        ("Session", size_of::<crate::session::Session>()),
+        ("Keys", size_of::<crate::codec::Keys>()),
+        ("DeviceConfig", size_of::<DeviceConfig>()),
+    ];
+    for (name, size) in sizes {
+        std::println!("{name} {size}");
+    }
+}
+
+#[test]
+fn a_dial_is_ordered_once_and_times_out_into_a_backoff() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let conn = b.dial();
+    assert_eq!(b.drain().0, []);
+    b.pass(4999);
+    assert_eq!(b.drain().0, []);
+    b.pass(1);
+    let (seen, until) = b.drain();
+    assert_eq!(seen, [Seen::Hangup(conn), Seen::Down(DownReason::Unreachable, true)]);
+    let wait = until.expect("a retry is due").saturating_since(b.now);
+    assert!(wait >= Duration::from_secs(1) && wait < Duration::from_millis(1500), "{wait:?}");
+    assert_eq!(b.device.diagnosis(), Some(DownReason::Unreachable));
+}
+
+#[test]
+fn delays_double_up_to_the_limit() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let mut last = Duration::ZERO;
+    for attempt in 0..12u32 {
+        let conn = b.dial();
+        b.device.handle_lost(conn, LossReason::Refused, b.now);
+        let (seen, until) = b.drain();
+        assert_eq!(seen, [Seen::Down(DownReason::Refused, true)]);
+        let wait = until.expect("a retry is due").saturating_since(b.now);
+        let base = Duration::from_secs(1 << attempt.min(10)).min(Duration::from_secs(60));
+        assert!(wait >= base && wait <= base + Duration::from_millis(500), "attempt {attempt}: {wait:?}");
+        last = wait;
+        b.now = until.expect("a retry is due");
+    }
+    assert!(last >= Duration::from_secs(60));
+}
+
+#[test]
+fn an_announcement_cuts_the_backoff_short_but_not_twice_a_second() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    for round in 0..2 {
+        let conn = b.dial();
+        b.device.handle_lost(conn, LossReason::Refused, b.now);
+        b.drain();
+        b.device.handle_announcement("192.0.2.1".parse().expect("valid"), None, b.now);
+        let dialed = matches!(b.drain().0.as_slice(), [Seen::Dial(..)]);
+        assert_eq!(dialed, round == 0, "round {round}");
+        if dialed {
+            // Let the next round begin with a fresh dial.
+            let conn = ConnId(b.device.last_conn);
+            b.device.handle_lost(conn, LossReason::Refused, b.now);
+            let (_, until) = b.drain();
+            b.device.handle_announcement("192.0.2.1".parse().expect("valid"), None, b.now);
+            assert_eq!(b.drain().0, [], "a second wake within the same second");
+            b.now = until.expect("a retry is due");
+            b.device.last_wake = Some(b.now);
+        }
+    }
+}
+
+#[test]
+fn a_configured_address_is_not_changed_by_announcements_and_an_open_one_follows() {
+    let other: IpAddr = "192.0.2.9".parse().expect("valid");
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.device.handle_announcement(other, Some(Version::V35), b.now);
+    assert!(matches!(b.drain().0.as_slice(), [Seen::Dial(_, to)] if to.ip() != other));
+    assert_eq!(b.device.version(), Some(Version::V33));
+
+    let mut b = Bench::new(|c| DeviceConfig { address: None, ..c });
+    assert_eq!(b.drain(), (Vec::new(), None));
+    b.device.handle_announcement(other, Some(Version::V35), b.now);
+    assert!(matches!(b.drain().0.as_slice(), [Seen::Dial(_, to)] if to.ip() == other));
+    assert_eq!(b.device.version(), Some(Version::V35));
+}
+
+#[test]
+fn commands_are_refused_with_a_reason_and_without_a_trace() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let on = Command::set(DpMap::Pairs(&ON));
+    assert_eq!(b.send(&on), Err(SendError::NotReady));
+    b.connect();
+    assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
+    b.tx.clear();
+    let no_dps = Command::set(DpMap::Pairs(&[]));
+    let no_map = Command::set(DpMap::Json("[1]"));
+    let no_number = Command::set(DpMap::Json(r#"{"a":1}"#));
+    let negotiation = Command::raw(CommandCode::SESS_KEY_NEG_START, b"");
+    let bad_cid = Command::status().cid("a\"b");
+    for bad in [no_dps, no_map, no_number, negotiation, bad_cid] {
+        assert_eq!(b.send(&bad), Err(SendError::InvalidData), "{bad:?}");
+    }
+    let long = std::string::String::from_utf8(std::vec![b'x'; 4096]).expect("ASCII");
+    assert_eq!(b.send(&Command::raw(CommandCode::CONTROL, long.as_bytes())), Err(SendError::TooLarge));
+    let mut short = TxBuf::new([0; 40]);
+    let result = b.device.send(&on, b.now, &mut b.rng, &mut short);
+    assert!(matches!(result, Err(SendError::NoRoom { need }) if need > 40));
+    assert!(short.is_empty() && b.tx.is_empty());
+    for _ in 0..8 {
+        b.send(&on).expect("room for eight");
+    }
+    assert_eq!(b.send(&on), Err(SendError::TooMany));
+    let sent = b.tx.pending().len();
+    // Sequence number 1 was the early heartbeat's; the refused commands took none.
+    assert_eq!(b.tx.pending().get(4..8), Some(&2u32.to_be_bytes()[..]));
+    assert_eq!(sent % 8, 0);
+}
+
+#[test]
+fn unanswered_and_lost_commands_resolve_once() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let conn = b.connect();
+    b.drain();
+    let first = b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
+    let second = b.send(&Command::request(CommandCode::UPDATE_DPS, RequestData::None)).expect("sent");
+    b.pass(300);
+    assert_eq!(b.drain().0, [Seen::Resolved(first, Outcome::Unanswered)]);
+    b.device.handle_lost(conn, LossReason::Reset, b.now);
+    let (seen, _) = b.drain();
+    assert_eq!(seen, [Seen::Down(DownReason::KeyOrVersion, true), Seen::Resolved(second, Outcome::ConnectionLost)]);
+    b.device.handle_lost(conn, LossReason::Reset, b.now);
+    assert_eq!(b.drain().0, [], "a stale fact changes nothing");
+}
+
+#[test]
+fn two_missed_heartbeats_end_the_connection() {
+    let mut b = Bench::new(|c| c.version(Version::V33).probe_on_failure(false));
+    b.connect();
+    assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
+    assert!(!b.tx.is_empty(), "an early heartbeat");
+    b.tx.clear();
+    b.pass(5000);
+    assert_eq!(b.drain().0, []);
+    assert!(!b.tx.is_empty(), "the second one");
+    b.pass(5000);
+    assert!(matches!(b.drain().0.as_slice(), [Seen::Hangup(_), Seen::Down(DownReason::Silent, true)]));
+}
+
+#[test]
+fn close_is_final_and_answers_everything() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let conn = b.connect();
+    b.drain();
+    let id = b.send(&Command::status()).expect("sent");
+    b.device.close();
+    let (seen, until) = b.drain();
+    let end = [Seen::Hangup(conn), Seen::Down(DownReason::Ended, false), Seen::Resolved(id, Outcome::ConnectionLost)];
+    assert_eq!(seen, end);
+    assert_eq!(until, None);
+    b.device.connect_now(b.now);
+    b.device.handle_announcement("192.0.2.1".parse().expect("valid"), None, b.now);
+    assert_eq!(b.drain(), (Vec::new(), None));
+}
+
+#[test]
+fn a_connection_that_is_not_kept_ends_by_itself_and_comes_back_on_request() {
+    let mut b = Bench::new(|c| c.version(Version::V33).persist(false));
+    assert_eq!(b.drain(), (Vec::new(), None));
+    b.device.connect_now(b.now);
+    let conn = b.connect();
+    assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
+    b.pass(1000);
+    assert_eq!(b.drain(), (std::vec![Seen::Hangup(conn), Seen::Down(DownReason::Ended, false)], None));
+    b.device.connect_now(b.now);
+    b.dial();
+}
+
+#[test]
+fn garbage_ends_the_connection_after_three_tries() {
+    let mut b = Bench::new(|c| c.version(Version::V33).probe_on_failure(false));
+    let conn = b.connect();
+    b.drain();
+    let junk = [0u8, 0, 0x55, 0xaa, 0, 0, 0, 1, 0, 0, 0, 8, 0xff, 0xff, 0xff, 0xff].repeat(3);
+    b.rx.spare_mut()[..junk.len()].copy_from_slice(&junk);
+    b.rx.commit(junk.len());
+    let (seen, _) = b.drain();
+    assert_eq!(seen, [Seen::Hangup(conn), Seen::Down(DownReason::Garbage, true)]);
+    assert_eq!(b.device.stats().bad_frames, 3);
+}
+
+#[test]
+fn reconfiguring_resolves_what_is_pending_and_dials_anew() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let conn = b.connect();
+    b.drain();
+    let id = b.send(&Command::status()).expect("sent");
+    let same = b.device.config().clone();
+    b.device.reconfigure(same.clone(), b.now);
+    assert_eq!(b.drain().0, [], "the same configuration changes nothing");
+    b.device.reconfigure(same.port(7777), b.now);
+    let (seen, _) = b.drain();
+    assert_eq!(seen[..3], [
+        Seen::Hangup(conn),
+        Seen::Down(DownReason::Ended, true),
+        Seen::Resolved(id, Outcome::ConnectionLost)
+    ]);
+    assert!(matches!(seen[3], Seen::Dial(_, to) if to.port() == 7777));
+}
+
+#[test]
+fn debug_output_shows_no_key() {
+    let b = Bench::new(|c| c);
+    let text = std::format!("{:?} {:?}", b.device, b.device.config());
+    assert!(text.contains("eb0123456789abcdefghij") && !text.contains("0123456789abcdef\""));
+    assert!(!text.contains("[48, 49"));
+}

@@ -15,10 +15,7 @@ use crate::wire::{FrameError, FrameKind, frame_kind};
 
 /// What a discovery datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "both roles must look at both directions"
-)]
+#[expect(clippy::exhaustive_enums, reason = "both roles must look at both directions")]
 pub enum Datagram<'a> {
     /// A device says where it is.
     Announcement(Announcement<'a>),
@@ -116,13 +113,7 @@ impl<'a> Announcement<'a> {
             Scheme::EcbOuterHeader | Scheme::EcbInnerHeader => (Version::V33, CommandCode::UDP_NEW),
             Scheme::Gcm => (Version::V35, CommandCode::UDP_NEW),
         };
-        let head = Head {
-            sender: Sender::Device,
-            seqno: 0,
-            command,
-            retcode: Some(RetCode::OK),
-            header: None,
-        };
+        let head = Head { sender: Sender::Device, seqno: 0, command, retcode: Some(RetCode::OK), header: None };
         let keys = Keys::new(keys_of, &UDP_KEY);
         seal_body(&keys, &head, iv, out, |w| self.write_json(version, w))
     }
@@ -164,13 +155,8 @@ pub const MAX_PROBE: usize = 87;
 /// # Errors
 /// [`NoRoom`] when `out` is too small.
 pub fn write_probe(ip: Ipv4Addr, iv: &[u8; 12], out: &mut [u8]) -> Result<usize, NoRoom> {
-    let head = Head {
-        sender: Sender::Controller,
-        seqno: 0,
-        command: CommandCode::REQ_DEVINFO,
-        retcode: None,
-        header: None,
-    };
+    let head =
+        Head { sender: Sender::Controller, seqno: 0, command: CommandCode::REQ_DEVINFO, retcode: None, header: None };
     let keys = Keys::new(Version::V35, &UDP_KEY);
     seal_body(&keys, &head, iv, out, |w| {
         w.text(r#"{"from":"app","ip":"#);
@@ -313,10 +299,7 @@ fn parse(text: &[u8]) -> Result<Datagram<'_>, AnnouncementError> {
     if from_app {
         return Ok(Datagram::InfoRequest { ip: found.ip });
     }
-    Ok(Datagram::Announcement(Announcement {
-        id: id.ok_or(AnnouncementError::NoId)?,
-        ..found
-    }))
+    Ok(Datagram::Announcement(Announcement { id: id.ok_or(AnnouncementError::NoId)?, ..found }))
 }
 
 /// A text that may be kept and shown.
@@ -389,9 +372,8 @@ impl Fields<'_, '_> {
 pub(super) const MAX_TEXT: usize = 64;
 
 /// The public key of discovery: the MD5 of `yGAdlopoPVldABfn`.
-pub(super) const UDP_KEY: [u8; 16] = [
-    0x6c, 0x1e, 0xc8, 0xe2, 0xbb, 0x9b, 0xb5, 0x9a, 0xb5, 0x0b, 0x0d, 0xaf, 0x64, 0x9b, 0x41, 0x0a,
-];
+pub(super) const UDP_KEY: [u8; 16] =
+    [0x6c, 0x1e, 0xc8, 0xe2, 0xbb, 0x9b, 0xb5, 0x9a, 0xb5, 0x0b, 0x0d, 0xaf, 0x64, 0x9b, 0x41, 0x0a];
 
 /// Named by one implementation as the key of 3.3 announcements; no capture needs it, so it is tried last.
 pub(super) const OTHER_UDP_KEY: [u8; 16] = *b"yG9shRKIBrIBUjc3";

@@ -34,10 +34,7 @@ impl SeenDevice {
 
 /// What an announcement changes for those who know the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "new, changed or neither: there is no fourth"
-)]
+#[expect(clippy::exhaustive_enums, reason = "new, changed or neither: there is no fourth")]
 pub enum SightingKind {
     /// Not heard before, or not for as long as entries live, or not yet in the current scan.
     New,
@@ -53,9 +50,7 @@ pub(super) struct Cache<const N: usize> {
 
 impl<const N: usize> Cache<N> {
     pub(super) const fn new() -> Self {
-        Self {
-            entries: heapless::Vec::new(),
-        }
+        Self { entries: heapless::Vec::new() }
     }
 
     /// Enters what was heard from `ip`; `None` for an id that is not one. A full table forgets the device that was
@@ -70,9 +65,7 @@ impl<const N: usize> Cache<N> {
     ) -> Option<SightingKind> {
         if let Some(entry) = self.entries.iter_mut().find(|e| e.id.as_str() == seen.id) {
             let fresh = is_fresh(entry, now, ttl) && entry.scan == scan;
-            let other_product = seen
-                .product_key
-                .is_some_and(|key| key != entry.product_key.as_str());
+            let other_product = seen.product_key.is_some_and(|key| key != entry.product_key.as_str());
             let changed = entry.ip != ip || entry.version != seen.version || other_product;
             entry.ip = ip;
             entry.version = seen.version;
@@ -106,9 +99,7 @@ impl<const N: usize> Cache<N> {
     }
 
     pub(super) fn iter(&self, now: Instant, ttl: Duration) -> impl Iterator<Item = &SeenDevice> {
-        self.entries
-            .iter()
-            .filter(move |entry| is_fresh(entry, now, ttl))
+        self.entries.iter().filter(move |entry| is_fresh(entry, now, ttl))
     }
 
     pub(super) fn clear(&mut self) {

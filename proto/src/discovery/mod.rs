@@ -51,10 +51,7 @@ impl Default for DiscoveryConfig {
 
 /// An IPv4 interface that probes leave from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "probing needs these two addresses and nothing else"
-)]
+#[expect(clippy::exhaustive_structs, reason = "probing needs these two addresses and nothing else")]
 pub struct Interface {
     /// Its address: what the sending socket is bound to, and where devices answer.
     pub address: Ipv4Addr,
@@ -87,10 +84,7 @@ struct Probing {
 
 /// What [`Discovery::poll`] asks the driver to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every variant is an order to the driver"
-)]
+#[expect(clippy::exhaustive_enums, reason = "every variant is an order to the driver")]
 pub enum DiscoveryOutput {
     /// Send the first `len` bytes of the lent buffer as one datagram, then poll again.
     Send {
@@ -123,13 +117,7 @@ pub struct Sighting<'a> {
 impl<const N: usize> Discovery<N> {
     /// A machine that knows no device and no interface, and is not scanning.
     pub const fn new(config: DiscoveryConfig) -> Self {
-        Self {
-            config,
-            interfaces: heapless::Vec::new(),
-            cache: Cache::new(),
-            scan: 0,
-            probing: None,
-        }
+        Self { config, interfaces: heapless::Vec::new(), cache: Cache::new(), scan: 0, probing: None }
     }
 
     /// The configuration.
@@ -151,17 +139,12 @@ impl<const N: usize> Discovery<N> {
     /// # Errors
     /// [`TooManyInterfaces`] beyond [`MAX_INTERFACES`]; nothing is changed.
     pub fn add_interface(&mut self, interface: Interface) -> Result<(), TooManyInterfaces> {
-        let known = self
-            .interfaces
-            .iter_mut()
-            .find(|known| known.address == interface.address);
+        let known = self.interfaces.iter_mut().find(|known| known.address == interface.address);
         if let Some(known) = known {
             *known = interface;
             return Ok(());
         }
-        self.interfaces
-            .push(interface)
-            .map_err(|_| TooManyInterfaces)
+        self.interfaces.push(interface).map_err(|_| TooManyInterfaces)
     }
 
     /// Begins a scan: for `duration` (use [`Duration::MAX`] for ever), a round of probes now and every
@@ -169,11 +152,7 @@ impl<const N: usize> Discovery<N> {
     /// [`SightingKind::New`] once more, also when it is known. Ends the previous scan.
     pub fn start_scan(&mut self, now: Instant, duration: Duration) {
         self.scan = self.scan.wrapping_add(1);
-        self.probing = Some(Probing {
-            ends: now + duration,
-            round: now,
-            turn: 0,
-        });
+        self.probing = Some(Probing { ends: now + duration, round: now, turn: 0 });
     }
 
     /// Sends no more probes. Announcements are still decoded and reported.
@@ -231,20 +210,11 @@ impl<const N: usize> Discovery<N> {
             .note(&announcement, address, self.scan, now, self.config.lifetime)
             .ok_or(DiscoveryError::Malformed(AnnouncementError::NoId))?;
         announcement.ip = Some(address);
-        Ok(Sighting {
-            kind,
-            address,
-            announcement,
-        })
+        Ok(Sighting { kind, address, announcement })
     }
 
     /// Says what is to be done next; call it until it says [`DiscoveryOutput::Wait`].
-    pub fn poll(
-        &mut self,
-        now: Instant,
-        rng: &mut dyn CryptoRng,
-        out: &mut [u8; MAX_PROBE],
-    ) -> DiscoveryOutput {
+    pub fn poll(&mut self, now: Instant, rng: &mut dyn CryptoRng, out: &mut [u8; MAX_PROBE]) -> DiscoveryOutput {
         loop {
             let Some(probing) = &mut self.probing else {
                 return DiscoveryOutput::Wait { until: None };
@@ -254,9 +224,7 @@ impl<const N: usize> Discovery<N> {
                 continue;
             }
             if now < probing.round {
-                return DiscoveryOutput::Wait {
-                    until: Some(probing.round.min(probing.ends)),
-                };
+                return DiscoveryOutput::Wait { until: Some(probing.round.min(probing.ends)) };
             }
             let Some(interface) = self.interfaces.get(probing.turn) else {
                 // The next round counts from now, so that a driver that slept through some sends one, not many.
@@ -339,10 +307,7 @@ pub struct TooManyInterfaces;
 
 impl fmt::Display for TooManyInterfaces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "more than {MAX_INTERFACES} interfaces: leave out those without devices"
-        )
+        write!(f, "more than {MAX_INTERFACES} interfaces: leave out those without devices")
     }
 }
 

@@ -58,10 +58,7 @@ fn at(seconds: u64) -> Instant {
 }
 
 fn datagrams() -> Vec<&'static Vector> {
-    let all: Vec<_> = tinytuya()
-        .iter()
-        .filter(|v| v.transport == Transport::Udp)
-        .collect();
+    let all: Vec<_> = tinytuya().iter().filter(|v| v.transport == Transport::Udp).collect();
     assert!(all.len() >= 12, "the datagram vectors are there");
     all
 }
@@ -190,13 +187,8 @@ fn texts_without_frame_and_the_other_key_are_read() {
     assert!(json(&format!("{text}\0\0\0")).is_ok(), "NUL padding");
     for key in [UDP_KEY, OTHER_UDP_KEY] {
         let mut framed_bytes = [0; 256];
-        let head = Head {
-            sender: Sender::Device,
-            seqno: 0,
-            command: CommandCode::UDP_NEW,
-            retcode: None,
-            header: None,
-        };
+        let head =
+            Head { sender: Sender::Device, seqno: 0, command: CommandCode::UDP_NEW, retcode: None, header: None };
         let keys = Keys::new(Version::V33, &key);
         let len = seal(&keys, &head, &[0; 12], text.as_bytes(), &mut framed_bytes).unwrap();
         let mut bare = framed_bytes[16..len - 8].to_vec();
@@ -226,13 +218,7 @@ fn fields_of_the_wrong_form_are_dropped_and_unknown_ones_ignored() {
 #[test]
 fn errors_say_what_is_wrong() {
     use AnnouncementError::{Frame, NoId, NotJson};
-    for text in [
-        r#"{"ip":"192.0.2.10"}"#,
-        r#"{"gwId":""}"#,
-        r#"{"gwId":7}"#,
-        r#"{"gwId":"a b"}"#,
-        "{}",
-    ] {
+    for text in [r#"{"ip":"192.0.2.10"}"#, r#"{"gwId":""}"#, r#"{"gwId":7}"#, r#"{"gwId":"a b"}"#, "{}"] {
         assert_eq!(json(text), Err(NoId), "{text}");
     }
     let id_too_long = format!(r#"{{"gwId":"{}"}}"#, "i".repeat(65));
@@ -273,18 +259,12 @@ fn damage_and_garbage_are_refused_without_harm() {
         let whole = vector.frame();
         for cut in 0..whole.len() {
             let mut bytes = whole[..cut].to_vec();
-            assert!(
-                Datagram::decode(&mut bytes).is_err(),
-                "{} {cut}",
-                vector.name
-            );
+            assert!(Datagram::decode(&mut bytes).is_err(), "{} {cut}", vector.name);
         }
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            let damaged = discovery
-                .handle_datagram(&mut bytes, from(HOME), at(0))
-                .is_err();
+            let damaged = discovery.handle_datagram(&mut bytes, from(HOME), at(0)).is_err();
             // A text without frame has no checksum.
             assert!(damaged || vector.cmd.is_none(), "{} {bit}", vector.name);
         }
@@ -313,10 +293,7 @@ fn an_announcement_must_come_from_the_address_it_names() {
     assert_eq!(refused, Err(DiscoveryError::ForeignAddress));
     assert_eq!(strict.devices(at(0)).count(), 0);
 
-    let config = DiscoveryConfig {
-        trust_relayed: true,
-        ..DiscoveryConfig::default()
-    };
+    let config = DiscoveryConfig { trust_relayed: true, ..DiscoveryConfig::default() };
     let mut relayed = Discovery::<4>::new(config);
     let mut bytes = announcement(ID, HOME, Version::V33);
     let seen = relayed.handle_datagram(&mut bytes, from(other), at(0));
@@ -337,13 +314,7 @@ fn an_announcement_must_come_from_the_address_it_names() {
 fn an_address_that_no_host_has_is_refused() {
     let mut discovery = Discovery::<4>::new(DiscoveryConfig::default());
     discovery.add_interface(LAN).unwrap();
-    for ip in [
-        "0.0.0.0",
-        "255.255.255.255",
-        "224.0.0.1",
-        "192.0.2.255",
-        "240.1.1.1",
-    ] {
+    for ip in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "192.0.2.255", "240.1.1.1"] {
         let ip: Ipv4Addr = ip.parse().unwrap();
         let mut bytes = announcement(ID, ip, Version::V33);
         let refused = discovery.handle_datagram(&mut bytes, from(ip), at(0));
@@ -356,10 +327,7 @@ fn an_address_that_no_host_has_is_refused() {
     assert_eq!(discovery.devices(at(0)).count(), 0);
 }
 
-const LAN: Interface = Interface {
-    address: Ipv4Addr::new(192, 0, 2, 1),
-    broadcast: Ipv4Addr::new(192, 0, 2, 255),
-};
+const LAN: Interface = Interface { address: Ipv4Addr::new(192, 0, 2, 1), broadcast: Ipv4Addr::new(192, 0, 2, 255) };
 
 fn kind<const N: usize>(
     discovery: &mut Discovery<N>,
@@ -369,9 +337,7 @@ fn kind<const N: usize>(
     now: Instant,
 ) -> SightingKind {
     let mut bytes = announcement(id, ip, version);
-    let seen = discovery
-        .handle_datagram(&mut bytes, from(ip), now)
-        .unwrap();
+    let seen = discovery.handle_datagram(&mut bytes, from(ip), now).unwrap();
     assert_eq!((seen.announcement.id, seen.address), (id, ip));
     seen.kind
 }
@@ -388,10 +354,7 @@ fn sightings_are_new_changed_or_seen_again_and_expire() {
     assert_eq!(kind(&mut d, ID, moved, Version::V34, at(74)), SeenAgain);
     let known = d.devices(at(133)).next().unwrap();
     assert_eq!((known.ip, known.version), (moved, Some(Version::V34)));
-    assert_eq!(
-        (known.id.as_str(), known.product_key()),
-        (ID, Some("keydeadbeef12345"))
-    );
+    assert_eq!((known.id.as_str(), known.product_key()), (ID, Some("keydeadbeef12345")));
     assert_eq!(d.devices(at(134)).count(), 0);
     assert_eq!(kind(&mut d, ID, moved, Version::V34, at(134)), New);
 
@@ -439,11 +402,7 @@ fn a_second_scan_reports_every_device_again() {
 type Sent = (Ipv4Addr, SocketAddrV4, Vec<u8>);
 
 /// Polls until there is nothing to do; returns what was sent and the deadline.
-fn drain<const N: usize>(
-    d: &mut Discovery<N>,
-    rng: &mut Counter,
-    now: Instant,
-) -> (Vec<Sent>, Option<Instant>) {
+fn drain<const N: usize>(d: &mut Discovery<N>, rng: &mut Counter, now: Instant) -> (Vec<Sent>, Option<Instant>) {
     let mut sent = Vec::new();
     for _ in 0..100 {
         let mut out = [0; MAX_PROBE];
@@ -459,10 +418,7 @@ fn drain<const N: usize>(
 
 #[test]
 fn probes_leave_every_interface_at_the_configured_pace() {
-    let wlan = Interface {
-        address: Ipv4Addr::new(255, 255, 255, 254),
-        broadcast: Ipv4Addr::BROADCAST,
-    };
+    let wlan = Interface { address: Ipv4Addr::new(255, 255, 255, 254), broadcast: Ipv4Addr::BROADCAST };
     let mut rng = Counter(0);
     let mut d = Discovery::<4>::new(DiscoveryConfig::default());
     d.set_interfaces(&[LAN, wlan]).unwrap();
@@ -475,20 +431,14 @@ fn probes_leave_every_interface_at_the_configured_pace() {
         let (sent, until) = drain(&mut d, &mut rng, at(second));
         assert_eq!(until, Some(at(second + 6)));
         let to: Vec<_> = sent.iter().map(|(_, to, _)| *to).collect();
-        assert_eq!(
-            to,
-            [LAN, wlan].map(|i| SocketAddrV4::new(i.broadcast, 7000))
-        );
+        assert_eq!(to, [LAN, wlan].map(|i| SocketAddrV4::new(i.broadcast, 7000)));
         for (interface, _, mut bytes) in sent {
             ivs.push(bytes[18..30].to_vec());
             let keys = Keys::new(Version::V35, &UDP_KEY);
             let opened = open(&keys, Sender::Controller, &mut bytes.clone()).unwrap();
             assert_eq!(opened.command, CommandCode::REQ_DEVINFO);
             let ip = Some(interface);
-            assert_eq!(
-                Datagram::decode(&mut bytes),
-                Ok(Datagram::InfoRequest { ip })
-            );
+            assert_eq!(Datagram::decode(&mut bytes), Ok(Datagram::InfoRequest { ip }));
         }
         // A poll that comes early changes nothing.
         assert_eq!(drain(&mut d, &mut rng, at(second + 3)), (vec![], until));
@@ -537,13 +487,7 @@ fn interfaces_are_bounded() {
         d.add_interface(interface).unwrap();
     }
     assert_eq!(d.add_interface(LAN), Err(TooManyInterfaces));
-    assert_eq!(
-        d.set_interfaces(&[LAN; MAX_INTERFACES + 1]),
-        Err(TooManyInterfaces)
-    );
+    assert_eq!(d.set_interfaces(&[LAN; MAX_INTERFACES + 1]), Err(TooManyInterfaces));
     d.start_scan(at(0), Duration::from_secs(1));
-    assert_eq!(
-        drain(&mut d, &mut Counter(0), at(0)).0.len(),
-        MAX_INTERFACES
-    );
+    assert_eq!(drain(&mut d, &mut Counter(0), at(0)).0.len(), MAX_INTERFACES);
 }

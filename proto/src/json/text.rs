@@ -16,18 +16,12 @@ pub struct Text<'a> {
 impl<'a> Text<'a> {
     /// Plain text, to be escaped when written.
     pub const fn plain(text: &'a str) -> Self {
-        Self {
-            bytes: text.as_bytes(),
-            literal: false,
-        }
+        Self { bytes: text.as_bytes(), literal: false }
     }
 
     /// The inside of a checked string literal.
     pub(super) const fn literal(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            literal: true,
-        }
+        Self { bytes, literal: true }
     }
 
     /// The text without copying, when it holds no escapes and is valid UTF-8.
@@ -40,10 +34,7 @@ impl<'a> Text<'a> {
 
     /// The characters, with escapes resolved. Invalid UTF-8 and lone surrogates become U+FFFD.
     pub const fn chars(&self) -> Chars<'a> {
-        Chars {
-            rest: self.bytes,
-            literal: self.literal,
-        }
+        Chars { rest: self.bytes, literal: self.literal }
     }
 
     /// Whether the text is `plain`, for names without escapes.
@@ -74,9 +65,7 @@ impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         f.write_char('"')?;
-        self.chars()
-            .flat_map(char::escape_debug)
-            .try_for_each(|c| f.write_char(c))?;
+        self.chars().flat_map(char::escape_debug).try_for_each(|c| f.write_char(c))?;
         f.write_char('"')
     }
 }
@@ -169,9 +158,7 @@ impl Iterator for Chars<'_> {
         let valid = match core::str::from_utf8(window) {
             Ok(text) => text,
             Err(error) => {
-                let (good, _) = window
-                    .split_at_checked(error.valid_up_to())
-                    .unwrap_or_default();
+                let (good, _) = window.split_at_checked(error.valid_up_to()).unwrap_or_default();
                 core::str::from_utf8(good).unwrap_or_default()
             }
         };
@@ -227,9 +214,7 @@ impl<'a> JsonText<'a> {
     pub fn new(text: &'a str) -> Option<Self> {
         let mut rest = text.as_bytes();
         Value::read(&mut rest)?;
-        rest.iter()
-            .all(u8::is_ascii_whitespace)
-            .then_some(Self(text.as_bytes()))
+        rest.iter().all(u8::is_ascii_whitespace).then_some(Self(text.as_bytes()))
     }
 
     pub(crate) const fn checked(text: &'a [u8]) -> Self {

@@ -80,12 +80,7 @@ impl<'a> Writer<'a> {
                 let mut units = [0u16; 2];
                 for unit in c.encode_utf16(&mut units) {
                     self.text("\\u");
-                    for nibble in [
-                        *unit >> 12,
-                        (*unit >> 8) & 15,
-                        (*unit >> 4) & 15,
-                        *unit & 15,
-                    ] {
+                    for nibble in [*unit >> 12, (*unit >> 8) & 15, (*unit >> 4) & 15, *unit & 15] {
                         let hex = char::from_digit(u32::from(nibble), 16).unwrap_or('0');
                         self.byte(u8::try_from(u32::from(hex)).unwrap_or(b'0'));
                     }
@@ -135,10 +130,7 @@ mod tests {
         assert_eq!(written(|w| w.integer(i64::MIN)), "-9223372036854775808");
         assert_eq!(written(|w| w.unsigned(u64::MAX)), "18446744073709551615");
         assert_eq!(written(|w| w.integer(0)), "0");
-        assert_eq!(
-            written(|w| w.string("a b\"\\\n\u{1}é😀")),
-            r#""a b\"\\\n\u0001\u00e9\ud83d\ude00""#
-        );
+        assert_eq!(written(|w| w.string("a b\"\\\n\u{1}é😀")), r#""a b\"\\\n\u0001\u00e9\ud83d\ude00""#);
     }
 
     #[test]

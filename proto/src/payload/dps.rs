@@ -5,10 +5,7 @@ use crate::json::{Decimal, JsonText, Object, Text, Value, Writer, parse_integer}
 
 /// The value of a data point, as received or as to be written.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "these are the kinds of JSON values"
-)]
+#[expect(clippy::exhaustive_enums, reason = "these are the kinds of JSON values")]
 pub enum DpValue<'a> {
     /// No value. Sent in device22 queries only.
     Null,
@@ -103,10 +100,7 @@ impl<'a> From<&'a str> for DpValue<'a> {
 
 /// DPs to be written, in either of two forms.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "both forms must be handled wherever DPs are written"
-)]
+#[expect(clippy::exhaustive_enums, reason = "both forms must be handled wherever DPs are written")]
 pub enum DpMap<'a> {
     /// Numbers and values, written in this order.
     Pairs(&'a [(DpId, DpValue<'a>)]),
@@ -122,9 +116,7 @@ impl<'a> DpMap<'a> {
             Self::Json(text) => JsonText::new(text).is_some_and(|text| {
                 let entries = Object::new(text.as_bytes());
                 let numbers = |(key, _): (Text<'_>, Value<'_>)| dp_id(&key).is_some();
-                entries.is_some_and(|mut entries| {
-                    entries.next().is_some_and(numbers) && entries.all(numbers)
-                })
+                entries.is_some_and(|mut entries| entries.next().is_some_and(numbers) && entries.all(numbers))
             }),
         }
     }
@@ -135,11 +127,7 @@ impl<'a> DpMap<'a> {
             Self::Pairs(pairs) => (*pairs, None),
             Self::Json(text) => (&[][..], Object::new(text.as_bytes())),
         };
-        pairs.iter().map(|(id, _)| *id).chain(
-            json.into_iter()
-                .flatten()
-                .filter_map(|(key, _)| dp_id(&key)),
-        )
+        pairs.iter().map(|(id, _)| *id).chain(json.into_iter().flatten().filter_map(|(key, _)| dp_id(&key)))
     }
 
     pub(crate) fn write(&self, w: &mut Writer<'_>) {

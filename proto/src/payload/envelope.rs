@@ -11,10 +11,7 @@ const DEVICE22_REQUEST_LIMIT: usize = 255;
 
 /// What a request carries besides its fixed fields.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "every form must be handled where requests are written"
-)]
+#[expect(clippy::exhaustive_enums, reason = "every form must be handled where requests are written")]
 pub enum RequestData<'a> {
     /// Nothing.
     None,
@@ -39,11 +36,7 @@ pub(crate) struct Envelope<'a> {
 }
 
 /// The code that `command` is sent under.
-pub(crate) const fn wire_code(
-    version: Version,
-    dialect: Dialect,
-    command: CommandCode,
-) -> CommandCode {
+pub(crate) const fn wire_code(version: Version, dialect: Dialect, command: CommandCode) -> CommandCode {
     match command {
         CommandCode::DP_QUERY => match (dialect, version.negotiates()) {
             (Dialect::Device22, _) => CommandCode::CONTROL_NEW,
@@ -56,19 +49,8 @@ pub(crate) const fn wire_code(
 }
 
 /// Writes the JSON of `command`.
-pub(crate) fn write_request(
-    w: &mut Writer<'_>,
-    envelope: &Envelope<'_>,
-    command: CommandCode,
-    data: RequestData<'_>,
-) {
-    let Envelope {
-        version,
-        dialect,
-        device,
-        cid,
-        unix_time,
-    } = *envelope;
+pub(crate) fn write_request(w: &mut Writer<'_>, envelope: &Envelope<'_>, command: CommandCode, data: RequestData<'_>) {
+    let Envelope { version, dialect, device, cid, unix_time } = *envelope;
     let mut o = Fields { w, first: true };
     let child = cid.unwrap_or(device);
     match command {
@@ -102,10 +84,7 @@ pub(crate) fn write_request(
             o.key("t");
             o.w.unsigned(unix_time);
             o.key("data");
-            let mut inner = Fields {
-                w: &mut *o.w,
-                first: true,
-            };
+            let mut inner = Fields { w: &mut *o.w, first: true };
             if let Some(cid) = cid {
                 inner.string("cid", cid);
                 inner.key("ctype");
@@ -129,18 +108,10 @@ pub(crate) fn write_request(
 
 /// The requests that are a few fixed fields with an optional `dps` at the end.
 fn write_plain(o: &mut Fields<'_, '_>, envelope: &Envelope<'_>, command: CommandCode) {
-    let Envelope {
-        version,
-        device,
-        cid,
-        unix_time,
-        ..
-    } = *envelope;
+    let Envelope { version, device, cid, unix_time, .. } = *envelope;
     let child = cid.unwrap_or(device);
     match command {
-        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW if version.negotiates() => {
-            o.optional("cid", cid)
-        }
+        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW if version.negotiates() => o.optional("cid", cid),
         CommandCode::CONTROL | CommandCode::DP_QUERY if cid.is_some() => {
             o.key("t");
             o.w.unsigned(unix_time);

@@ -12,11 +12,7 @@ pub struct Payload<'a>(&'a [u8]);
 impl<'a> Payload<'a> {
     /// Takes the payload of an opened frame; NULs and spaces at its end do not count.
     pub fn new(bytes: &'a [u8]) -> Self {
-        let padding = bytes
-            .iter()
-            .rev()
-            .take_while(|b| matches!(b, 0 | b' '))
-            .count();
+        let padding = bytes.iter().rev().take_while(|b| matches!(b, 0 | b' ')).count();
         Self(bytes.get(..bytes.len() - padding).unwrap_or_default())
     }
 
@@ -82,18 +78,12 @@ impl DeviceError {
 
     /// The device's words.
     pub fn text(self) -> &'static str {
-        Self::TEXTS
-            .iter()
-            .find(|(error, _)| *error == self)
-            .map_or("", |(_, text)| text)
+        Self::TEXTS.iter().find(|(error, _)| *error == self).map_or("", |(_, text)| text)
     }
 
     fn from_text(text: &[u8]) -> Option<Self> {
         let holds = |part: &str| text.windows(part.len()).any(|w| w == part.as_bytes());
-        let known = Self::TEXTS
-            .iter()
-            .find(|(_, known)| holds(known))
-            .map(|(error, _)| *error);
+        let known = Self::TEXTS.iter().find(|(_, known)| holds(known)).map(|(error, _)| *error);
         known.or_else(|| holds("data unvalid").then_some(Self::DataUnvalid))
     }
 }

@@ -102,9 +102,7 @@ pub(crate) fn finish(local: &LocalKey, device: &Nonce) -> [u8; FINISH_LEN] {
 /// Checks the third message against our nonce.
 #[cfg(feature = "emulator")]
 pub(crate) fn check_finish(local: &LocalKey, device: &Nonce, payload: &[u8]) -> bool {
-    payload
-        .get(..FINISH_LEN)
-        .is_some_and(|proof| same(proof, &finish(local, device)))
+    payload.get(..FINISH_LEN).is_some_and(|proof| same(proof, &finish(local, device)))
 }
 
 fn xor(x: &mut Nonce, other: &Nonce) {

@@ -72,18 +72,12 @@ commands! {
 impl CommandCode {
     /// The name of a listed code, such as `DpQuery`.
     pub fn name(self) -> Option<&'static str> {
-        Self::NAMED
-            .iter()
-            .find(|(code, _)| *code == self)
-            .map(|(_, name)| *name)
+        Self::NAMED.iter().find(|(code, _)| *code == self).map(|(_, name)| *name)
     }
 
     /// The code with this name; upper and lower case are the same.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMED
-            .iter()
-            .find(|(_, n)| n.eq_ignore_ascii_case(name))
-            .map(|(code, _)| *code)
+        Self::NAMED.iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(code, _)| *code)
     }
 
     /// Whether a sender puts the version header in front of this command's payload (3.2 and later).
@@ -103,10 +97,7 @@ impl CommandCode {
 
     /// Whether this is one of the three negotiation messages.
     pub const fn is_negotiation(self) -> bool {
-        matches!(
-            self,
-            Self::SESS_KEY_NEG_START | Self::SESS_KEY_NEG_RESP | Self::SESS_KEY_NEG_FINISH
-        )
+        matches!(self, Self::SESS_KEY_NEG_START | Self::SESS_KEY_NEG_RESP | Self::SESS_KEY_NEG_FINISH)
     }
 }
 

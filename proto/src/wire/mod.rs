@@ -8,10 +8,7 @@ use core::fmt;
 
 /// The two kinds of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "both kinds must be handled wherever frames are"
-)]
+#[expect(clippy::exhaustive_enums, reason = "both kinds must be handled wherever frames are")]
 pub enum FrameKind {
     /// `000055AA`: 3.1 to 3.4.
     F55aa,
@@ -74,21 +71,14 @@ pub fn frame_kind(front: &[u8]) -> Option<FrameKind> {
 /// small for any frame of the kind.
 pub fn frame_len(front: &[u8]) -> Result<Option<usize>, FrameError> {
     let Some(prefix) = front.first_chunk::<4>() else {
-        let possible =
-            frame_55aa::PREFIX.starts_with(front) || frame_6699::PREFIX.starts_with(front);
-        return if possible {
-            Ok(None)
-        } else {
-            Err(FrameError::Prefix)
-        };
+        let possible = frame_55aa::PREFIX.starts_with(front) || frame_6699::PREFIX.starts_with(front);
+        return if possible { Ok(None) } else { Err(FrameError::Prefix) };
     };
     let (length_field, min, around) = match *prefix {
         frame_55aa::PREFIX => (frame_55aa::LENGTH, frame_55aa::CRC_FOOTER, frame_55aa::BODY),
-        frame_6699::PREFIX => (
-            frame_6699::LENGTH,
-            frame_6699::MIN_LENGTH,
-            frame_6699::LENGTH.end + frame_6699::SUFFIX.len(),
-        ),
+        frame_6699::PREFIX => {
+            (frame_6699::LENGTH, frame_6699::MIN_LENGTH, frame_6699::LENGTH.end + frame_6699::SUFFIX.len())
+        }
         _ => return Err(FrameError::Prefix),
     };
     let Some(length) = front.get(length_field).and_then(be32) else {
@@ -185,10 +175,7 @@ mod tests {
         head[frame_55aa::LENGTH].copy_from_slice(&8u32.to_be_bytes());
         assert_eq!(frame_len(&head), Ok(Some(24)));
         head[frame_55aa::LENGTH].copy_from_slice(&u32::MAX.to_be_bytes());
-        assert!(matches!(
-            next_frame(&head, 4096),
-            (0, Front::Bad(FrameError::TooLong { .. }))
-        ));
+        assert!(matches!(next_frame(&head, 4096), (0, Front::Bad(FrameError::TooLong { .. }))));
         head[..4].copy_from_slice(&frame_6699::PREFIX);
         head[frame_6699::LENGTH].copy_from_slice(&28u32.to_be_bytes());
         assert_eq!(frame_len(&head), Ok(Some(50)));

@@ -1,0 +1,142 @@
+//! Commands on their way out.
+
+use rand_core::CryptoRng;
+
+use super::command::Kind;
+use super::config::DeviceConfig;
+use super::pending::{Asks, Entry};
+use super::{Command, CommandId, Device, Link, SendError};
+use crate::buf::{Storage, Tx, TxBuf};
+use crate::codec::VersionHeader;
+use crate::ids::Cid;
+use crate::json::JsonText;
+use crate::payload::{Envelope, RequestData, wire_code, write_request};
+use crate::session::{MAX_FRAME, Outgoing, Session};
+use crate::time::Instant;
+use crate::version::{Dialect, Version};
+use crate::wire::command::CommandCode;
+
+impl Device {
+    /// Writes `command` to `tx`, to be resolved by exactly one [`Event::Resolved`](super::Event::Resolved).
+    ///
+    /// # Errors
+    /// Nothing was sent and nothing will follow; see [`SendError`].
+    pub fn send(
+        &mut self,
+        command: &Command<'_>,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut TxBuf<impl Storage>,
+    ) -> Result<CommandId, SendError> {
+        self.transmit(command, now, rng, &mut tx.lend())
+    }
+
+    fn transmit(
+        &mut self,
+        command: &Command<'_>,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut Tx<'_>,
+    ) -> Result<CommandId, SendError> {
+        if !self.is_up() {
+            return Err(SendError::NotReady);
+        }
+        check(command)?;
+        if !self.pending.make_room() {
+            return Err(SendError::TooMany);
+        }
+        let Link::Up(conn) = &mut self.link else {
+            return Err(SendError::NotReady);
+        };
+        let version = conn.attempt.version;
+        let (heard, known) = self.talk.heard();
+        let mut command = *command;
+        if let Kind::Request { command: CommandCode::DP_QUERY, data: data @ RequestData::None } = &mut command.kind
+            && self.talk.dialect == Dialect::Device22
+        {
+            *data = RequestData::Ids(heard.get(..known).unwrap_or_default());
+        }
+        if let Kind::Request { command: code @ CommandCode::CONTROL, .. } = &mut command.kind
+            && self.talk.control_new
+            && !version.negotiates()
+        {
+            *code = CommandCode::CONTROL_NEW;
+        }
+        let dialect = self.talk.dialect;
+        let (code, seqno) = transmit(&mut conn.session, &self.config, dialect, &command, now, rng, tx)?;
+        conn.seen.spoke = true;
+        conn.idle_since = now;
+        self.last_command = self.last_command.wrapping_add(1);
+        let id = CommandId(self.last_command);
+        let deadline = now + command.timeout.unwrap_or(self.config.timing.answer);
+        let asks = asks(&command, dialect);
+        self.talk.gateway |= command.cid.is_some();
+        let entry = match command.kind {
+            Kind::Request { data: RequestData::Dps(map), .. } => {
+                Entry::new(id, code, seqno, deadline, asks, command.cid, map.ids())
+            }
+            Kind::Request { data: RequestData::Ids(ids), .. } => {
+                Entry::new(id, code, seqno, deadline, asks, command.cid, ids.iter().copied())
+            }
+            _ => Entry::new(id, code, seqno, deadline, asks, command.cid, core::iter::empty()),
+        };
+        self.pending.push(entry);
+        Ok(id)
+    }
+}
+
+/// Seals one command; the code and the number that it went out under.
+pub(super) fn transmit(
+    session: &mut Session,
+    config: &DeviceConfig,
+    dialect: Dialect,
+    command: &Command<'_>,
+    now: Instant,
+    rng: &mut dyn CryptoRng,
+    tx: &mut Tx<'_>,
+) -> Result<(CommandCode, u32), SendError> {
+    let version = session.version();
+    let code = match command.kind {
+        Kind::Request { command, .. } => wire_code(version, dialect, command),
+        Kind::Raw { command, .. } => command,
+    };
+    let header = (version != Version::V31 && code.carries_version_header()).then(|| VersionHeader::controller(version));
+    let out = Outgoing { command: code, retcode: None, header, seqno: None };
+    let envelope =
+        Envelope { version, dialect, device: config.id.as_str(), cid: command.cid, unix_time: command.unix_time };
+    let sent = session.send(now, rng, tx, &out, |w| match command.kind {
+        Kind::Request { command, data } => write_request(w, &envelope, command, data),
+        Kind::Raw { payload, .. } => w.bytes(payload),
+    });
+    match sent {
+        Ok(seqno) => Ok((code, seqno)),
+        Err(room) if room.need > MAX_FRAME => Err(SendError::TooLarge),
+        Err(room) => Err(SendError::NoRoom { need: room.need }),
+    }
+}
+
+/// Refuses what cannot be meant.
+fn check(command: &Command<'_>) -> Result<(), SendError> {
+    let data_is_valid = match command.kind {
+        Kind::Request { data: RequestData::Dps(map), .. } => map.is_valid(),
+        Kind::Request { data: RequestData::Json(text), .. } => JsonText::new(text).is_some(),
+        Kind::Request { command: CommandCode::CONTROL, data: RequestData::None } => false,
+        Kind::Request { .. } | Kind::Raw { .. } => true,
+    };
+    let cid_is_valid = command.cid.is_none_or(|cid| Cid::new(cid).is_ok());
+    if data_is_valid && cid_is_valid && !command.code().is_negotiation() { Ok(()) } else { Err(SendError::InvalidData) }
+}
+
+/// What answers a command.
+fn asks(command: &Command<'_>, dialect: Dialect) -> Asks {
+    let Kind::Request { command, data } = command.kind else {
+        return Asks::Reply;
+    };
+    match command {
+        CommandCode::DP_QUERY if dialect == Dialect::Device22 => Asks::State22,
+        CommandCode::CONTROL_NEW if matches!(data, RequestData::Ids(_)) => Asks::State22,
+        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW => Asks::State,
+        CommandCode::CONTROL | CommandCode::CONTROL_NEW | CommandCode::UPDATE_DPS => Asks::Change,
+        _ => Asks::Reply,
+    }
+}

@@ -1,0 +1,97 @@
+//! From lent messages to owned values.
+
+use rustuya_proto::{DeviceError, DpValue, Dps, Message, Payload};
+use serde_json::{Map, Number, Value};
+
+use crate::event::Event;
+
+/// What a message holds.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    pub(crate) payload: Option<Value>,
+    pub(crate) cid: Option<String>,
+    pub(crate) dps: Map<String, Value>,
+}
+
+/// Takes a message apart. Invalid UTF-8 is replaced, never refused.
+pub(crate) fn content(message: &Message<'_>) -> Content {
+    let report = message.payload.report();
+    Content {
+        payload: payload(&message.payload),
+        cid: report.and_then(|report| report.cid).map(|cid| cid.to_string()),
+        dps: report.and_then(|report| report.dps).map(dp_map).unwrap_or_default(),
+    }
+}
+
+/// The event that tells of a message.
+pub(crate) fn message_event(message: &Message<'_>) -> Event {
+    let content = content(message);
+    Event::Message {
+        command: message.command,
+        seqno: message.seqno,
+        retcode: message.retcode.map(|code| code.0),
+        cid: content.cid,
+        dps: content.dps,
+        payload: content.payload,
+    }
+}
+
+/// A payload as JSON, as a string when it is none, or nothing.
+pub(crate) fn payload(payload: &Payload<'_>) -> Option<Value> {
+    if payload.is_empty() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(payload.as_bytes());
+    Some(serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned())))
+}
+
+/// DPs as a JSON object, in the order in which they came.
+pub(crate) fn dp_map(dps: Dps<'_>) -> Map<String, Value> {
+    dps.map(|(id, value)| (id.to_string(), dp_value(&value))).collect()
+}
+
+/// One value.
+pub(crate) fn dp_value(value: &DpValue<'_>) -> Value {
+    match value {
+        DpValue::Null => Value::Null,
+        DpValue::Bool(value) => Value::Bool(*value),
+        DpValue::Int(value) => Value::from(*value),
+        DpValue::Float(number) => {
+            let exact = number.as_str().parse::<u64>().ok().map(Number::from);
+            exact.or_else(|| Number::from_f64(number.to_f64())).map_or(Value::Null, Value::Number)
+        }
+        DpValue::Str(text) => Value::String(text.to_string()),
+        DpValue::Json(json) => serde_json::from_str(&String::from_utf8_lossy(json.as_bytes())).unwrap_or(Value::Null),
+    }
+}
+
+/// A device's refusal in its own words, fit to be shown.
+pub(crate) fn refusal(message: Option<&Message<'_>>, error: Option<DeviceError>) -> String {
+    let words = message.map(|message| message.payload.as_bytes()).unwrap_or_default();
+    if words.is_empty() {
+        return error.map_or("no reason given", DeviceError::text).to_owned();
+    }
+    words.escape_ascii().map(char::from).take(255).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dps_keep_their_order_and_kinds() {
+        let text =
+            br#"{"20":true,"1":-5,"9":"a\u00e9\n","3":1.5,"4":[1,{"x":null}],"5":null,"6":18446744073709551615}"#;
+        let map = dp_map(Dps::parse(text).expect("an object"));
+        let expected: Value = serde_json::from_slice(text).expect("JSON");
+        assert_eq!(Value::Object(map.clone()), expected);
+        assert_eq!(map.keys().collect::<Vec<_>>(), ["20", "1", "9", "3", "4", "5", "6"]);
+    }
+
+    #[test]
+    fn payloads_are_json_or_text_or_nothing() {
+        assert_eq!(payload(&Payload::new(b"")), None);
+        assert_eq!(payload(&Payload::new(b"{\"a\":1} \0")), Some(serde_json::json!({ "a": 1 })));
+        assert_eq!(payload(&Payload::new(b"data \xffunvalid")), Some(Value::from("data \u{fffd}unvalid")));
+    }
+}

@@ -1,0 +1,115 @@
+//! Why something cannot be done, and what helps.
+
+use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownQuirk};
+
+/// A device cannot be described like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The id of a device or sub-device is unusable.
+    #[error("unusable id")]
+    Id(#[from] InvalidId),
+    /// The local key is unusable.
+    #[error("unusable local key")]
+    Key(#[from] InvalidKey),
+    /// There is no such quirk.
+    #[error("unusable quirk")]
+    Quirk(#[from] UnknownQuirk),
+    /// The DPs of a virtual device are not an object whose keys are DP numbers from 0 to 65535.
+    #[error("DPs must be a JSON object whose keys are numbers from 0 to 65535")]
+    Dps,
+}
+
+/// Why a command did not succeed. Every command resolves exactly once, with its answer or with one of these.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The device refused, in words.
+    #[error("the device refused: {text}")]
+    Rejected {
+        /// Return code of the refusal, as the big-endian number on the wire. Compare with zero, nothing else.
+        retcode: Option<u32>,
+        /// The device's words, escaped, at most 255 characters.
+        text: String,
+    },
+    /// The device did not answer in time. The command may have taken effect: ask for the state before repeating it.
+    #[error("the device did not answer in time; the command may have taken effect")]
+    Unanswered,
+    /// The connection ended before the answer. The command may have taken effect.
+    #[error("the connection was lost before the answer ({reason}); the command may have taken effect: {}", reason.advice())]
+    ConnectionLost {
+        /// Why it ended.
+        reason: DownReason,
+    },
+    /// There was no usable connection within the time limit. The command was not sent.
+    #[error("not connected{}", explain(*reason))]
+    NotConnected {
+        /// What is known about the reason; `None` when no attempt has failed yet, as with a device whose address is
+        /// still unknown.
+        reason: Option<DownReason>,
+    },
+    /// The device was closed. The command was not sent.
+    #[error("the device was closed by this program")]
+    Closed,
+    /// The request would exceed what devices accept. The command was not sent.
+    #[error("the request exceeds the 4095 bytes that devices accept: send fewer DPs at once")]
+    TooLarge,
+    /// The request is not one that can be sent. It was not sent.
+    #[error("the request cannot be sent")]
+    Invalid(#[source] SendError),
+}
+
+impl CommandError {
+    /// What is known about the connection, when that is the cause.
+    pub const fn diagnosis(&self) -> Option<DownReason> {
+        match self {
+            Self::ConnectionLost { reason } => Some(*reason),
+            Self::NotConnected { reason } => *reason,
+            _ => None,
+        }
+    }
+
+    /// Whether local key or version must be corrected.
+    pub fn is_auth(&self) -> bool {
+        self.diagnosis().is_some_and(DownReason::is_auth)
+    }
+}
+
+impl From<SendError> for CommandError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::TooLarge => Self::TooLarge,
+            other => Self::Invalid(other),
+        }
+    }
+}
+
+fn explain(reason: Option<DownReason>) -> String {
+    match reason {
+        Some(reason) => format!(": {reason} ({})", reason.advice()),
+        None => ": no attempt has ended within the time limit; check the address, or wait for an announcement".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_connection_is_explained_with_advice() {
+        let error = CommandError::NotConnected { reason: Some(DownReason::WrongKey { sure: true }) };
+        let text = error.to_string();
+        assert!(text.starts_with("not connected: wrong local key ("), "{text}");
+        assert!(text.contains("paired"), "{text}");
+        assert!(error.is_auth());
+        assert!(!CommandError::NotConnected { reason: None }.is_auth());
+    }
+
+    #[test]
+    fn the_source_is_not_repeated_in_the_text() {
+        let error = CommandError::from(SendError::InvalidData);
+        let source = std::error::Error::source(&error).expect("has a source").to_string();
+        assert!(!error.to_string().contains(&source));
+        assert_eq!(CommandError::from(SendError::TooLarge), CommandError::TooLarge);
+    }
+}

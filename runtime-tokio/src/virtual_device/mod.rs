@@ -1,0 +1,301 @@
+//! Virtual devices: the device's end of the protocol on real sockets.
+
+mod client;
+mod server;
+mod store;
+
+use core::fmt;
+use core::time::Duration;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use rustuya_proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, LocalKey, Version};
+use serde_json::{Map, Value};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::error::ConfigError;
+use crate::event::{Hub, Listener};
+use crate::net::{self, Clock};
+use client::Change;
+pub use client::Request;
+use server::{Announcing, Inner, Order, Server};
+use store::Store;
+
+/// A device that exists only here: it accepts controllers, answers them from its DPs, pushes changes to all of them
+/// and announces itself, as firmware of its version does. For development and tests without hardware.
+///
+/// Clones are handles of the same device. It ends when the last one is dropped.
+#[derive(Clone)]
+pub struct VirtualDevice(Arc<Handle>);
+
+struct Handle {
+    inner: Arc<Inner>,
+    address: SocketAddr,
+    probe_address: Option<SocketAddr>,
+    orders: mpsc::Sender<Order>,
+    task: AbortHandle,
+}
+
+impl VirtualDevice {
+    /// Describes a device: its id, its local key of 16 characters, the version it speaks.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the id or the key cannot be one.
+    pub fn builder(id: &str, local_key: &str, version: Version) -> Result<VirtualDeviceBuilder, ConfigError> {
+        Ok(VirtualDeviceBuilder {
+            config: EmulatorConfig::new(DeviceId::new(id)?, version, LocalKey::from_text(local_key)?),
+            store: Store::default(),
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            announcing: Announcing {
+                to: Vec::new(),
+                every: Duration::from_secs(5),
+                ip: None,
+                product_key: None,
+                answer_port: 7000,
+            },
+            probes: None,
+            max_clients: 3,
+        })
+    }
+
+    /// The device id.
+    pub fn id(&self) -> &str {
+        self.0.inner.config.id.as_str()
+    }
+
+    /// The version it speaks.
+    pub fn version(&self) -> Version {
+        self.0.inner.config.version
+    }
+
+    /// Where it accepts controllers; the same also while unplugged.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// Where it hears requests for announcements, if it does.
+    pub fn probe_addr(&self) -> Option<SocketAddr> {
+        self.0.probe_address
+    }
+
+    /// Changes or adds DPs, as if by hand at the device, and pushes them to all controllers. A cid that is not
+    /// known makes a new sub-device.
+    ///
+    /// # Errors
+    /// [`ConfigError::Dps`] or [`ConfigError::Id`]; nothing is changed then.
+    pub fn set_dps(&self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), ConfigError> {
+        let inner = &self.0.inner;
+        let text = Value::Object(dps.clone()).to_string();
+        inner.store().set(cid, dps)?;
+        inner.changes.publish(Change { by: None, cid: cid.map(str::to_owned), dps: text });
+        Ok(())
+    }
+
+    /// The DPs of the device, or of a sub-device; empty when there is no such one.
+    pub fn dps(&self, cid: Option<&str>) -> Map<String, Value> {
+        self.0.inner.store().dps(cid).cloned().unwrap_or_default()
+    }
+
+    /// Receives every request of every controller from now on. A listener that is too slow loses the oldest; see
+    /// [`Listener::missed`].
+    pub fn requests(&self) -> Listener<Request> {
+        self.0.inner.requests.listener()
+    }
+
+    /// Takes the device off the network: it drops its controllers, refuses new ones and is silent, until
+    /// [`plug`](Self::plug). Its DPs stay.
+    ///
+    /// # Cancel safety
+    /// Safe: once begun, it is done also without the future.
+    pub async fn unplug(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.0.orders.send(Order::Unplug(done)).await.is_ok() {
+            // A stopped device is as unplugged as can be.
+            let _ = wait.await;
+        }
+    }
+
+    /// Puts the device back on the network, at the same address, and announces it at once.
+    ///
+    /// # Errors
+    /// When the port was taken by another program in the meantime, or the device was stopped.
+    ///
+    /// # Cancel safety
+    /// Safe: once begun, it is done also without the future.
+    pub async fn plug(&self) -> io::Result<()> {
+        let (done, wait) = oneshot::channel();
+        let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the virtual device was stopped");
+        self.0.orders.send(Order::Plug(done)).await.map_err(|_| stopped())?;
+        wait.await.map_err(|_| stopped())?
+    }
+
+    /// Ends the device for good, for all clones, and returns when its port is free. Stopping again does nothing.
+    ///
+    /// # Cancel safety
+    /// Safe: once begun, it is done also without the future.
+    pub async fn stop(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.0.orders.send(Order::Stop(done)).await.is_ok() {
+            // An answer that does not come means that another clone was first.
+            let _ = wait.await;
+        }
+        self.0.inner.requests.close();
+    }
+}
+
+impl fmt::Debug for VirtualDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualDevice")
+            .field("id", &self.0.inner.config.id)
+            .field("version", &self.0.inner.config.version)
+            .field("address", &self.0.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.inner.requests.close();
+    }
+}
+
+/// What a virtual device is to be like; made by [`VirtualDevice::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before start"]
+pub struct VirtualDeviceBuilder {
+    config: EmulatorConfig,
+    store: Store,
+    bind: SocketAddr,
+    announcing: Announcing,
+    probes: Option<SocketAddr>,
+    max_clients: usize,
+}
+
+impl VirtualDeviceBuilder {
+    /// The dialect it understands; ignored for 3.2, which is always device22.
+    pub const fn dialect(mut self, dialect: Dialect) -> Self {
+        self.config.dialect = dialect;
+        self
+    }
+
+    /// Adds DPs. Controllers can write those that exist, with values of the same kind.
+    ///
+    /// # Errors
+    /// [`ConfigError::Dps`] when a key is not a number from 0 to 65535.
+    pub fn dps(mut self, dps: Map<String, Value>) -> Result<Self, ConfigError> {
+        self.store.set(None, dps)?;
+        Ok(self)
+    }
+
+    /// Adds a sub-device, which makes this a gateway.
+    ///
+    /// # Errors
+    /// [`ConfigError::Id`] when `cid` cannot be one, [`ConfigError::Dps`] as for [`dps`](Self::dps).
+    pub fn sub(mut self, cid: &str, dps: Map<String, Value>) -> Result<Self, ConfigError> {
+        self.store.set(Some(cid), dps)?;
+        Ok(self)
+    }
+
+    /// Where to accept controllers, 127.0.0.1:6668 by default; port 0 takes a free one.
+    pub const fn bind(mut self, address: SocketAddr) -> Self {
+        self.bind = address;
+        self
+    }
+
+    /// Announces the device to this address, too. Can be repeated; without it, it is silent.
+    pub fn announce_to(mut self, address: SocketAddr) -> Self {
+        self.announcing.to.push(address);
+        self
+    }
+
+    /// Time between announcements, 5 s by default.
+    pub const fn announce_every(mut self, interval: Duration) -> Self {
+        self.announcing.every = interval;
+        self
+    }
+
+    /// The address to name in announcements. By default the one they are sent from, as controllers demand.
+    pub const fn announce_as(mut self, address: Ipv4Addr) -> Self {
+        self.announcing.ip = Some(address);
+        self
+    }
+
+    /// The product id in announcements.
+    pub fn product_key(mut self, product_key: &str) -> Self {
+        self.announcing.product_key = Some(product_key.to_owned());
+        self
+    }
+
+    /// Hears requests for announcements on `listen` (devices use UDP port 7000), and answers them to port
+    /// `answer_port` (7000) of the address that they name. Only 3.5 devices do; other versions ignore them.
+    pub const fn answer_probes(mut self, listen: SocketAddr, answer_port: u16) -> Self {
+        self.probes = Some(listen);
+        self.announcing.answer_port = answer_port;
+        self
+    }
+
+    /// Turns on a deviation from faithful firmware by its name, such as `push-before-ack` or `close-after=3`:
+    /// [`Quirks::NAMES`](rustuya_proto::Quirks::NAMES) lists them. Can be repeated.
+    ///
+    /// # Errors
+    /// [`ConfigError::Quirk`], whose source names those that there are.
+    pub fn quirk(mut self, name: &str) -> Result<Self, ConfigError> {
+        self.config.quirks.set(name)?;
+        Ok(self)
+    }
+
+    /// How many controllers may be connected at a time, 3 by default. Others are accepted and closed at once; while
+    /// the limit is reached, the device does not announce itself.
+    pub const fn max_clients(mut self, limit: usize) -> Self {
+        self.max_clients = limit;
+        self
+    }
+
+    /// How long a connection may be silent before the device closes it, 30 s by default.
+    pub const fn idle(mut self, limit: Duration) -> Self {
+        self.config.idle = limit;
+        self
+    }
+
+    /// Puts the device on the network.
+    ///
+    /// # Errors
+    /// When an address cannot be bound.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
+    ///
+    /// # Cancel safety
+    /// Safe: a dropped future leaves nothing behind.
+    pub async fn start(mut self) -> io::Result<VirtualDevice> {
+        let listener = TcpListener::bind(self.bind).await?;
+        let address = listener.local_addr()?;
+        let probes = self.probes.map(net::bind_shared).transpose()?;
+        let probe_address = probes.as_ref().map(tokio::net::UdpSocket::local_addr).transpose()?;
+        self.config.clock = net::unix_time();
+        let inner = Arc::new(Inner {
+            config: self.config,
+            store: Mutex::new(self.store),
+            changes: Hub::new(None),
+            requests: Hub::new(None),
+            clock: Clock::start(),
+        });
+        let server = Server {
+            inner: Arc::clone(&inner),
+            address,
+            listener: Some(listener),
+            announcing: self.announcing,
+            probes,
+            max_clients: self.max_clients,
+            clients: JoinSet::new(),
+            accepted: 0,
+        };
+        let (orders, inbox) = mpsc::channel(4);
+        let task = tokio::spawn(server.run(inbox)).abort_handle();
+        Ok(VirtualDevice(Arc::new(Handle { inner, address, probe_address, orders, task })))
+    }
+}

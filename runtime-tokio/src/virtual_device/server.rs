@@ -1,0 +1,192 @@
+//! The task of one virtual device: it accepts controllers and announces the device.
+
+use core::time::Duration;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustuya_proto::{Announcement, Datagram, EmulatorConfig, Version};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::client::{Change, Client, Request};
+use super::store::Store;
+use crate::event::Hub;
+use crate::net::{self, Clock};
+
+/// What a virtual device's handle, task and connections share.
+pub(super) struct Inner {
+    pub(super) config: EmulatorConfig,
+    pub(super) store: Mutex<Store>,
+    pub(super) changes: Hub<Change>,
+    pub(super) requests: Hub<Request>,
+    pub(super) clock: Clock,
+}
+
+impl Inner {
+    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// From the handle to the task. Each is answered when it is done.
+pub(super) enum Order {
+    Unplug(oneshot::Sender<()>),
+    Plug(oneshot::Sender<io::Result<()>>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// How a virtual device makes itself known.
+#[derive(Clone, Debug)]
+pub(super) struct Announcing {
+    pub(super) to: Vec<SocketAddr>,
+    pub(super) every: Duration,
+    /// The address to name instead of the one that it is sent from.
+    pub(super) ip: Option<Ipv4Addr>,
+    pub(super) product_key: Option<String>,
+    /// The port at the asking controller that answers go to.
+    pub(super) answer_port: u16,
+}
+
+pub(super) struct Server {
+    pub(super) inner: Arc<Inner>,
+    pub(super) address: SocketAddr,
+    /// `None` while unplugged.
+    pub(super) listener: Option<TcpListener>,
+    pub(super) announcing: Announcing,
+    /// Where requests for announcements arrive.
+    pub(super) probes: Option<UdpSocket>,
+    pub(super) max_clients: usize,
+    pub(super) clients: JoinSet<()>,
+    pub(super) accepted: u64,
+}
+
+impl Server {
+    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut ticks = tokio::time::interval_at(Instant::now(), self.announcing.every.max(SHORTEST_INTERVAL));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut datagram = vec![0; LARGEST_DATAGRAM];
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(Order::Unplug(done)) => {
+                        self.listener = None;
+                        self.clients.shutdown().await;
+                        // The one who asked may have lost interest.
+                        let _ = done.send(());
+                    }
+                    Some(Order::Plug(done)) => {
+                        let result = self.listen().await;
+                        ticks.reset_immediately();
+                        let _ = done.send(result);
+                    }
+                    Some(Order::Stop(done)) => {
+                        self.listener = None;
+                        self.clients.shutdown().await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                stream = accept(self.listener.as_ref()) => self.serve(stream),
+                Some(_) = self.clients.join_next() => {}
+                _ = ticks.tick(), if self.is_visible() => {
+                    for to in &self.announcing.to {
+                        self.announce(*to).await;
+                    }
+                }
+                (len, _) = receive(self.probes.as_ref(), &mut datagram) => {
+                    let asked = datagram.get_mut(..len).and_then(|datagram| Datagram::decode(datagram).ok());
+                    if let Some(Datagram::InfoRequest { ip: Some(ip) }) = asked
+                        && self.inner.config.version == Version::V35
+                        && self.is_visible()
+                    {
+                        self.announce((ip, self.announcing.answer_port).into()).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn listen(&mut self) -> io::Result<()> {
+        if self.listener.is_none() {
+            self.listener = Some(TcpListener::bind(self.address).await?);
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, stream: tokio::net::TcpStream) {
+        // As firmware does where it does not refuse: accept, and close at once.
+        if self.clients.len() >= self.max_clients || stream.set_nodelay(true).is_err() {
+            return;
+        }
+        self.accepted += 1;
+        self.clients.spawn(Client::new(self.accepted, stream, Arc::clone(&self.inner)).run());
+    }
+
+    /// Whether the device announces itself: not while it is unplugged, nor while it takes no more controllers.
+    fn is_visible(&self) -> bool {
+        self.listener.is_some() && self.clients.len() < self.max_clients
+    }
+
+    async fn announce(&self, to: SocketAddr) {
+        if let Err(error) = self.try_announce(to).await {
+            tracing::debug!(id = %self.inner.config.id, %to, %error, "not announced");
+        }
+    }
+
+    async fn try_announce(&self, to: SocketAddr) -> io::Result<()> {
+        let from = self.announcing.ip.or_else(|| net::ipv4(self.address)).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        // The address to name may be one that a relay has; then any socket will do.
+        let socket = net::bind_shared((from, 0).into()).or_else(|_| net::bind_shared(ANY))?;
+        socket.connect(to).await?;
+        let ip = self.announcing.ip.or_else(|| net::ipv4(socket.local_addr().ok()?));
+        let config = &self.inner.config;
+        let mut announcement =
+            Announcement::new(config.id.as_str(), ip.unwrap_or(Ipv4Addr::UNSPECIFIED), config.version);
+        announcement.product_key = self.announcing.product_key.as_deref();
+        let mut datagram = [0; 512];
+        let iv = rand::random();
+        let len = announcement.write(&iv, &mut datagram).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        socket.send(datagram.get(..len).unwrap_or_default()).await?;
+        Ok(())
+    }
+}
+
+/// # Cancel safety
+/// Safe: a connection is taken only when the future completes.
+async fn accept(listener: Option<&TcpListener>) -> tokio::net::TcpStream {
+    loop {
+        let Some(listener) = listener else {
+            return core::future::pending().await;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // Out of file descriptors, most likely: others may close some.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// # Cancel safety
+/// Safe: a datagram is taken only when the future completes.
+async fn receive(socket: Option<&UdpSocket>, datagram: &mut [u8]) -> (usize, SocketAddr) {
+    loop {
+        let Some(socket) = socket else {
+            return core::future::pending().await;
+        };
+        if let Ok(received) = socket.recv_from(datagram).await {
+            return received;
+        }
+    }
+}
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Announcements never follow each other more quickly than this, whatever is configured.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// More than any request for announcements; what is longer is cut, and then refused.
+const LARGEST_DATAGRAM: usize = 512;

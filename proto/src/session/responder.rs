@@ -56,10 +56,8 @@ impl Session {
         let theirs = *theirs;
         let ours = device_nonce(self.version(), local, &theirs, rng, how.zero_key);
         let mut payload = handshake::resp(local, &theirs, &ours);
-        if how.wrong_proof {
-            if let Some(last) = payload.last_mut() {
-                *last ^= 1;
-            }
+        if let Some(last) = payload.last_mut().filter(|_| how.wrong_proof) {
+            *last ^= 1;
         }
         let out =
             Outgoing { command: CommandCode::SESS_KEY_NEG_RESP, retcode: how.retcode, header: None, seqno: how.seqno };

@@ -149,7 +149,7 @@ fn agrees(report: &Report<'_>, reference: &Value) {
 }
 
 fn dp_number(key: &str) -> Option<u16> {
-    let digits = !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit());
+    let digits = (1..=5).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| key.parse().ok()).flatten()
 }
 

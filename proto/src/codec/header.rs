@@ -38,13 +38,11 @@ impl VersionHeader {
 
     /// The header on the wire.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        let parts: [&[u8]; 4] =
-            [&self.text, &self.crc.to_be_bytes(), &self.sequence.to_be_bytes(), &self.source.to_be_bytes()];
-        for (slot, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-            *slot = *byte;
-        }
-        bytes
+        let [t0, t1, t2] = self.text;
+        let [c0, c1, c2, c3] = self.crc.to_be_bytes();
+        let [n0, n1, n2, n3] = self.sequence.to_be_bytes();
+        let [s0, s1, s2, s3] = self.source.to_be_bytes();
+        [t0, t1, t2, c0, c1, c2, c3, n0, n1, n2, n3, s0, s1, s2, s3]
     }
 
     /// Recognises a header by its content: `3.` and a digit, at least 15 bytes in all.

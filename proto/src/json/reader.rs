@@ -20,21 +20,32 @@ pub(crate) enum Value<'a> {
 impl<'a> Value<'a> {
     /// Reads the value at the front of `text`, leading white space allowed.
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
-        Self::read(&mut { text })
+        Self::split(text).map(|(value, _)| value)
     }
 
-    /// Reads one value and moves `rest` behind it; on failure `rest` is left anywhere.
-    pub(crate) fn read(rest: &mut &'a [u8]) -> Option<Self> {
-        skip_space(rest);
-        match *rest.first()? {
-            b'"' => read_string(rest).map(Self::String),
-            b'{' => read_nested(rest).map(Self::Object),
-            b'[' => read_nested(rest).map(Self::Array),
-            b't' => read_word(rest, b"true").map(|()| Self::Bool(true)),
-            b'f' => read_word(rest, b"false").map(|()| Self::Bool(false)),
-            b'n' => read_word(rest, b"null").map(|()| Self::Null),
-            _ => read_number(rest).map(Self::Number),
-        }
+    /// As [`parse`](Self::parse), with what follows the value.
+    #[inline]
+    pub(crate) fn split(text: &'a [u8]) -> Split<'a, Self> {
+        let text = skip_space(text);
+        let (value, rest) = match *text.first()? {
+            b'"' => {
+                let (inside, rest) = split_string(text)?;
+                (Self::String(Text::literal(inside)), rest)
+            }
+            open @ (b'{' | b'[') => {
+                let rest = skip_nested(text)?;
+                let nested = text.get(..text.len() - rest.len())?;
+                (if open == b'{' { Self::Object(nested) } else { Self::Array(nested) }, rest)
+            }
+            b't' => (Self::Bool(true), text.strip_prefix(b"true")?),
+            b'f' => (Self::Bool(false), text.strip_prefix(b"false")?),
+            b'n' => (Self::Null, text.strip_prefix(b"null")?),
+            _ => {
+                let (number, rest) = split_number(text)?;
+                (Self::Number(number), rest)
+            }
+        };
+        Some((value, rest))
     }
 
     pub(crate) fn object(&self) -> Option<Object<'a>> {
@@ -77,30 +88,54 @@ pub(crate) struct Object<'a> {
 impl<'a> Object<'a> {
     /// The object that `text` begins with; what follows its closing bracket is not looked at.
     pub(crate) fn new(text: &'a [u8]) -> Option<Self> {
-        let mut rest = text;
-        skip_space(&mut rest);
-        rest.strip_prefix(b"{").map(|rest| Self { rest })
+        skip_space(text).strip_prefix(b"{").map(|rest| Self { rest })
+    }
+
+    /// The key of the next entry; its value must be taken with [`value`](Self::value) or [`object`](Self::object)
+    /// before the next key.
+    #[inline]
+    pub(crate) fn key(&mut self) -> Option<Text<'a>> {
+        let (key, rest) = split_string(next_item(self.rest)?)?;
+        self.rest = skip_space(rest).strip_prefix(b":")?;
+        Some(Text::literal(key))
+    }
+
+    /// The value of the entry whose key was just taken.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Option<Value<'a>> {
+        let (value, rest) = Value::split(self.rest)?;
+        self.rest = rest;
+        Some(value)
+    }
+
+    /// Hands the entries of the value to `each`, when the value of the entry whose key was just taken is an object:
+    /// cheaper than reading it as a whole first. `Some(false)` when it is not one, and is still to be taken.
+    pub(crate) fn object(&mut self, mut each: impl FnMut(Text<'a>, Value<'a>)) -> Option<bool> {
+        let Some(mut inner) = Self::new(self.rest) else {
+            return Some(false);
+        };
+        while let Some((key, value)) = inner.next() {
+            each(key, value);
+        }
+        self.rest = skip_space(inner.rest).strip_prefix(b"}")?;
+        Some(true)
     }
 
     /// What is left after the entries read so far: after the last one, the closing bracket.
-    pub(crate) fn is_closed(mut self) -> bool {
-        skip_space(&mut self.rest);
-        self.rest.first() == Some(&b'}')
+    pub(crate) fn is_closed(&self) -> bool {
+        skip_space(self.rest).first() == Some(&b'}')
     }
 }
 
 impl<'a> Iterator for Object<'a> {
     type Item = (Text<'a>, Value<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let mut rest = self.rest;
-        next_item(&mut rest)?;
-        let key = read_string(&mut rest)?;
-        skip_space(&mut rest);
-        rest = rest.strip_prefix(b":")?;
-        let value = Value::read(&mut rest)?;
-        self.rest = rest;
-        Some((key, value))
+        let mut ahead = *self;
+        let entry = (ahead.key()?, ahead.value()?);
+        *self = ahead;
+        Some(entry)
     }
 }
 
@@ -112,9 +147,7 @@ pub(crate) struct Array<'a> {
 
 impl<'a> Array<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Option<Self> {
-        let mut rest = text;
-        skip_space(&mut rest);
-        rest.strip_prefix(b"[").map(|rest| Self { rest })
+        skip_space(text).strip_prefix(b"[").map(|rest| Self { rest })
     }
 }
 
@@ -122,90 +155,84 @@ impl<'a> Iterator for Array<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut rest = self.rest;
-        next_item(&mut rest)?;
-        let value = Value::read(&mut rest)?;
+        let (value, rest) = Value::split(next_item(self.rest)?)?;
         self.rest = rest;
         Some(value)
     }
 }
 
-/// Moves to the next item behind an opening bracket or a comma; `None` at the closing bracket.
-fn next_item(rest: &mut &[u8]) -> Option<()> {
-    skip_space(rest);
-    if let Some(behind) = rest.strip_prefix(b",") {
-        *rest = behind;
-        skip_space(rest);
+/// Something at the front of a text, and what follows it.
+type Split<'a, T> = Option<(T, &'a [u8])>;
+
+/// The next item behind an opening bracket or a comma; `None` at the closing bracket.
+#[inline]
+fn next_item(text: &[u8]) -> Option<&[u8]> {
+    let text = skip_space(text);
+    let text = match text.strip_prefix(b",") {
+        Some(behind) => skip_space(behind),
+        None => text,
+    };
+    (!matches!(text.first()?, b'}' | b']')).then_some(text)
+}
+
+#[inline]
+fn skip_space(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\r' | b'\n', behind @ ..] = text {
+        text = behind;
     }
-    (!matches!(rest.first()?, b'}' | b']')).then_some(())
+    text
 }
 
-fn skip_space(rest: &mut &[u8]) {
-    while let [b' ' | b'\t' | b'\r' | b'\n', behind @ ..] = *rest {
-        *rest = behind;
-    }
-}
-
-fn read_word(rest: &mut &[u8], word: &[u8]) -> Option<()> {
-    *rest = rest.strip_prefix(word)?;
-    Some(())
-}
-
-/// Reads a string literal. Control characters inside are tolerated, because devices send them.
-fn read_string<'a>(rest: &mut &'a [u8]) -> Option<Text<'a>> {
-    let inside = rest.strip_prefix(b"\"")?;
-    let mut escaped = false;
-    for (at, byte) in inside.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => {
-                let (literal, behind) = inside.split_at_checked(at)?;
-                *rest = behind.get(1..)?;
-                return Some(Text::literal(literal));
-            }
-            _ => {}
+/// Splits off a string literal and gives its inside. Control characters in it are tolerated, because devices send
+/// them.
+#[inline]
+fn split_string(text: &[u8]) -> Split<'_, &[u8]> {
+    let inside = text.strip_prefix(b"\"")?;
+    let mut at = 0;
+    loop {
+        at += inside.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let (literal, behind) = inside.split_at_checked(at)?;
+        match behind.split_first()? {
+            (b'"', rest) => return Some((literal, rest)),
+            // An escape: whatever follows the backslash belongs to it.
+            _ => at += 2,
         }
     }
-    None
 }
 
-fn read_number<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let text = *rest;
-    let digits = |from: usize| text.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
-    let mut end = usize::from(text.first() == Some(&b'-'));
-    let whole = digits(end);
-    if whole == 0 || (whole > 1 && text.get(end) == Some(&b'0')) {
+#[inline]
+fn split_number(text: &[u8]) -> Split<'_, &[u8]> {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    let mut rest = skip_digits(unsigned)?;
+    if unsigned.first() == Some(&b'0') && unsigned.len() - rest.len() > 1 {
         return None;
     }
-    end += whole;
-    if text.get(end) == Some(&b'.') {
-        let fraction = digits(end + 1);
-        if fraction == 0 {
-            return None;
-        }
-        end += 1 + fraction;
+    if let [b'.', fraction @ ..] = rest {
+        rest = skip_digits(fraction)?;
     }
-    if matches!(text.get(end), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
-        let exponent = digits(end + 1 + sign);
-        if exponent == 0 {
-            return None;
-        }
-        end += 1 + sign + exponent;
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        rest = skip_digits(match exponent {
+            [b'+' | b'-', digits @ ..] => digits,
+            digits => digits,
+        })?;
     }
-    let (number, behind) = text.split_at_checked(end)?;
-    *rest = behind;
-    Some(number)
+    text.split_at_checked(text.len() - rest.len())
 }
 
-/// Reads an array or object without recursion: one bit a level remembers which bracket must close it.
-fn read_nested<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let text = *rest;
+/// Skips digits, at least one.
+#[inline]
+fn skip_digits(text: &[u8]) -> Option<&[u8]> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if count == 0 { None } else { text.get(count..) }
+}
+
+/// Skips an array or object without recursion: one bit a level remembers which bracket must close it.
+fn skip_nested(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text;
     let (mut depth, mut is_object) = (0u32, 0u32);
     loop {
-        // At the beginning of a value, or of an entry of the innermost object.
-        skip_space(rest);
+        // At the beginning of a value.
+        rest = skip_space(rest);
         match *rest.first()? {
             open @ (b'{' | b'[') => {
                 if depth == MAX_DEPTH {
@@ -213,31 +240,24 @@ fn read_nested<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
                 }
                 depth += 1;
                 is_object = (is_object << 1) | u32::from(open == b'{');
-                *rest = rest.get(1..)?;
-                skip_space(rest);
+                rest = skip_space(rest.get(1..)?);
                 if !matches!(rest.first()?, b'}' | b']') {
-                    read_key(rest, is_object)?;
+                    rest = skip_key(rest, is_object)?;
                     continue;
                 }
             }
-            b'"' => {
-                read_string(rest)?;
-            }
-            b't' => read_word(rest, b"true")?,
-            b'f' => read_word(rest, b"false")?,
-            b'n' => read_word(rest, b"null")?,
-            _ => {
-                read_number(rest)?;
-            }
+            b'"' => rest = split_string(rest)?.1,
+            b't' => rest = rest.strip_prefix(b"true")?,
+            b'f' => rest = rest.strip_prefix(b"false")?,
+            b'n' => rest = rest.strip_prefix(b"null")?,
+            _ => rest = split_number(rest)?.1,
         }
         // Behind a value: close as many levels as the text does.
         loop {
-            skip_space(rest);
-            let (byte, behind) = rest.split_first()?;
-            *rest = behind;
+            let (byte, behind) = skip_space(rest).split_first()?;
+            rest = behind;
             if *byte == b',' {
-                skip_space(rest);
-                read_key(rest, is_object)?;
+                rest = skip_key(skip_space(rest), is_object)?;
                 break;
             }
             if *byte != if is_object & 1 == 1 { b'}' } else { b']' } {
@@ -246,20 +266,20 @@ fn read_nested<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
             depth -= 1;
             is_object >>= 1;
             if depth == 0 {
-                return text.get(..text.len() - rest.len());
+                return Some(rest);
             }
         }
     }
 }
 
-/// In an object, reads a key and its colon; in an array, nothing.
-fn read_key(rest: &mut &[u8], is_object: u32) -> Option<()> {
-    if is_object & 1 == 1 {
-        read_string(rest)?;
-        skip_space(rest);
-        *rest = rest.strip_prefix(b":")?;
+/// In an object, skips a key and its colon; in an array, nothing.
+#[inline]
+fn skip_key(text: &[u8], is_object: u32) -> Option<&[u8]> {
+    if is_object & 1 == 0 {
+        return Some(text);
     }
-    Some(())
+    let (_, rest) = split_string(text)?;
+    skip_space(rest).strip_prefix(b":")
 }
 
 /// The value of plain digits with an optional sign, when it fits.
@@ -271,9 +291,14 @@ pub(crate) fn parse_integer(digits: &[u8]) -> Option<i64> {
     if digits.is_empty() {
         return None;
     }
+    let digit = |byte: &u8| byte.checked_sub(b'0').filter(|d| *d < 10).map(i64::from);
+    if digits.len() <= 18 {
+        // Too few digits to overflow.
+        let value = digits.iter().try_fold(0i64, |value, byte| Some(value * 10 + digit(byte)?))?;
+        return Some(if negative { -value } else { value });
+    }
     digits.iter().try_fold(0i64, |value, byte| {
-        let digit = byte.checked_sub(b'0').filter(|d| *d < 10).map(i64::from)?;
-        let value = value.checked_mul(10)?;
+        let (value, digit) = (value.checked_mul(10)?, digit(byte)?);
         if negative { value.checked_sub(digit) } else { value.checked_add(digit) }
     })
 }

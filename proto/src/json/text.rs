@@ -37,6 +37,11 @@ impl<'a> Text<'a> {
         Chars { rest: self.bytes, literal: self.literal }
     }
 
+    /// The bytes as they lie in the payload, for names without escapes.
+    pub(crate) const fn raw(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Whether the text is `plain`, for names without escapes.
     pub(crate) fn is(&self, plain: &str) -> bool {
         self.bytes == plain.as_bytes()
@@ -212,8 +217,7 @@ pub struct JsonText<'a>(&'a [u8]);
 impl<'a> JsonText<'a> {
     /// Takes text that is one whole JSON value; `None` for anything else.
     pub fn new(text: &'a str) -> Option<Self> {
-        let mut rest = text.as_bytes();
-        Value::read(&mut rest)?;
+        let (_, rest) = Value::split(text.as_bytes())?;
         rest.iter().all(u8::is_ascii_whitespace).then_some(Self(text.as_bytes()))
     }
 

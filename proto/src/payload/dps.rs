@@ -199,8 +199,12 @@ impl<'a> Iterator for Dps<'a> {
     }
 }
 
+/// A key that is spelled in plain digits.
 fn dp_id(key: &Text<'_>) -> Option<DpId> {
-    let digits = key.as_str()?;
-    let value = parse_integer(digits.as_bytes()).filter(|_| !digits.starts_with('-'))?;
+    let digits = key.raw();
+    if !(1..=5).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value = digits.iter().fold(0u32, |value, digit| value * 10 + u32::from(digit - b'0'));
     u16::try_from(value).ok().map(DpId)
 }

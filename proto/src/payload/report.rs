@@ -115,49 +115,42 @@ pub struct Report<'a> {
 impl<'a> Report<'a> {
     /// Reads a message; `None` when `json` is not a whole JSON object.
     pub fn parse(json: &'a [u8]) -> Option<Self> {
-        let mut report = Self::default();
-        let mut data = None;
+        let (mut report, mut inner) = (Self::default(), Self::default());
         let mut entries = Object::new(json)?;
-        for (key, value) in entries.by_ref() {
-            if key.is("data") {
-                data = value.object();
-            } else {
-                report.field(&key, value);
+        while let Some(key) = entries.key() {
+            if !key.is("data") {
+                report.field(&key, entries.value()?);
+            } else if !entries.object(|key, value| inner.field(&key, value))? {
+                entries.value()?;
             }
         }
         if !entries.is_closed() {
             return None;
         }
         // What stands at the top level counts; the wrapper's inside fills the gaps.
-        if let Some(data) = data {
-            let mut inner = Self::default();
-            for (key, value) in data {
-                inner.field(&key, value);
-            }
-            report.dps = report.dps.or(inner.dps);
-            report.cid = report.cid.or(inner.cid);
-            report.device_id = report.device_id.or(inner.device_id);
-            report.time = report.time.or(inner.time);
-            report.from_query |= inner.from_query;
-            report.online = report.online.or(inner.online);
-            report.offline = report.offline.or(inner.offline);
-            report.nearby = report.nearby.or(inner.nearby);
-        }
+        report.dps = report.dps.or(inner.dps);
+        report.cid = report.cid.or(inner.cid);
+        report.device_id = report.device_id.or(inner.device_id);
+        report.time = report.time.or(inner.time);
+        report.from_query |= inner.from_query;
+        report.online = report.online.or(inner.online);
+        report.offline = report.offline.or(inner.offline);
+        report.nearby = report.nearby.or(inner.nearby);
         Some(report)
     }
 
+    #[inline]
     fn field(&mut self, key: &Text<'a>, value: Value<'a>) {
-        let Some(name) = key.as_str() else { return };
-        match name {
-            "dps" => self.dps = value.object().map(Dps),
-            "cid" => self.cid = value.text(),
-            "devId" => self.device_id = value.text(),
-            "t" => self.time = value.integer(),
-            "type" => self.from_query = value.text().is_some_and(|t| t.is("query")),
-            "reqType" => self.req_type = value.text(),
-            "online" => self.online = value.array().map(CidList),
-            "offline" => self.offline = value.array().map(CidList),
-            "nearby" => self.nearby = value.array().map(CidList),
+        match key.raw() {
+            b"dps" => self.dps = value.object().map(Dps),
+            b"cid" => self.cid = value.text(),
+            b"devId" => self.device_id = value.text(),
+            b"t" => self.time = value.integer(),
+            b"type" => self.from_query = value.text().is_some_and(|t| t.is("query")),
+            b"reqType" => self.req_type = value.text(),
+            b"online" => self.online = value.array().map(CidList),
+            b"offline" => self.offline = value.array().map(CidList),
+            b"nearby" => self.nearby = value.array().map(CidList),
             _ => {}
         }
     }

@@ -201,6 +201,7 @@ impl Tx<'_> {
         *self.end = self.end.saturating_add(n).min(self.buf.len());
     }
 
+    #[cfg(feature = "emulator")]
     pub(crate) const fn is_empty(&self) -> bool {
         *self.start == *self.end
     }

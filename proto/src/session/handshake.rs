@@ -13,8 +13,10 @@ use crate::version::Version;
 pub type Nonce = [u8; 16];
 
 /// Size of the first message's payload.
+#[cfg(feature = "emulator")]
 pub(crate) const START_LEN: usize = 16;
 /// Size of the second message's payload: the device's nonce and an HMAC.
+#[cfg(feature = "emulator")]
 pub(crate) const RESP_LEN: usize = 48;
 /// Size of the third message's payload: an HMAC.
 pub(crate) const FINISH_LEN: usize = 32;
@@ -78,6 +80,7 @@ pub fn derive_session_key(
 }
 
 /// The payload of the second message.
+#[cfg(feature = "emulator")]
 pub(crate) fn resp(local: &LocalKey, controller: &Nonce, device: &Nonce) -> [u8; RESP_LEN] {
     let mut payload = [0; RESP_LEN];
     let proof = hmac_sha256(local.expose(), controller);

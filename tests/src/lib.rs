@@ -1,5 +1,8 @@
 //! What the tests of this crate share: vectors in the terms of the protocol core.
 
+pub mod pair;
+pub mod rng;
+
 use rustuya_proto::{CommandCode, Head, Keys, RetCode, Sender, Version, VersionHeader};
 use rustuya_vectors::{Direction, Vector};
 
@@ -31,14 +34,8 @@ pub const fn sender(of: Direction) -> Sender {
 /// If the vector has no key.
 #[must_use]
 pub fn keys(vector: &Vector) -> Keys {
-    let negotiation = vector
-        .cmd
-        .is_some_and(|code| CommandCode(code).is_negotiation());
-    let key = if negotiation {
-        vector.local_key()
-    } else {
-        vector.session_key().or_else(|| vector.local_key())
-    };
+    let negotiation = vector.cmd.is_some_and(|code| CommandCode(code).is_negotiation());
+    let key = if negotiation { vector.local_key() } else { vector.session_key().or_else(|| vector.local_key()) };
     let key = key.unwrap_or_else(|| panic!("{}: no key", vector.name));
     Keys::new(version(vector.version), &key)
 }
@@ -57,8 +54,6 @@ pub fn head(vector: &Vector) -> Head {
         seqno,
         command: CommandCode(command),
         retcode: vector.retcode.map(RetCode),
-        header: vector
-            .header()
-            .and_then(|bytes| VersionHeader::at_front_of(&bytes)),
+        header: vector.header().and_then(|bytes| VersionHeader::at_front_of(&bytes)),
     }
 }

@@ -178,14 +178,14 @@ impl Device {
         if moved {
             self.address = Some(address);
         }
-        if self.last_wake.is_some_and(|last| now.saturating_since(last) < WAKE_LIMIT) {
-            return;
-        }
+        let due = self.last_wake.map_or(now, |last| now.max(last + WAKE_LIMIT));
         match &mut self.link {
-            Link::Backoff { until } if *until > now => {
-                *until = now;
-                self.last_wake = Some(now);
+            // Deferred, not dropped, when it comes too soon: the next announcement may be seconds away.
+            Link::Backoff { until } if *until > due => {
+                *until = due;
+                self.last_wake = Some(due);
             }
+            _ if due > now => {}
             Link::Off if moved => {
                 self.last_wake = Some(now);
                 self.rest(now);

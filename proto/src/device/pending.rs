@@ -171,10 +171,10 @@ impl Pending {
         self.entries.retain(|e| e.state != State::AckOwed || e.deadline > now);
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
             expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
-            expired.retry22 |= entry.refused.is_some() && entry.state == State::Waiting;
+            expired.retry22 |= entry.refused.is_some();
             let fate = match (entry.refused, entry.state) {
-                (_, State::Acked) => Fate::Acknowledged,
                 (Some(_), _) => Fate::Refused,
+                (None, State::Acked) => Fate::Acknowledged,
                 (None, _) => Fate::Unanswered,
             };
             entry.state = State::Decided(fate);

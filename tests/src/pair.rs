@@ -1,0 +1,418 @@
+//! The controller's machine against the device's, in memory, under a virtual clock and a seeded generator.
+//!
+//! The link between them is a TCP connection as the two ends see one: bytes arrive in order and whole, but cut
+//! anywhere and late. A lost or overtaken segment shows as a delay of everything behind it; a duplicate does not
+//! show at all.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rustuya_proto::{
+    Command, CommandId, ConnId, Device, DeviceConfig, Dialect, DownReason, Emulator, EmulatorConfig, EmulatorEvent,
+    EmulatorOutput, Event, FixedModel, Instant, LossReason, Outcome, Output, RxBuf, SendError, TxBuf, Version,
+};
+
+use crate::rng::SeededRng;
+
+/// The model that all pairs use: a few DPs, room for children.
+pub type PairModel = FixedModel<16, 4>;
+
+/// How bytes travel.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// What one end wrote arrives as one read.
+    Whole,
+    /// One byte per read.
+    Bytes,
+    /// The device's bytes are cut once, before the byte with this number on each connection.
+    CutAt(usize),
+    /// Cut into random pieces that take random times, some of them as long as a retransmission.
+    Random(SeededRng),
+}
+
+/// What the controller's machine told, in owned form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// `Event::Up`
+    Up(Version),
+    /// `Event::Down`
+    Down(DownReason),
+    /// `Event::Dialect`
+    Dialect(Dialect),
+    /// `Event::Resolved` with the payload of its message.
+    Resolved(CommandId, Outcome, Option<String>),
+    /// `Event::Message`: its payload.
+    Message(String),
+}
+
+struct Pipe {
+    delivery: Delivery,
+    /// Pieces under way, with their arrival.
+    queue: VecDeque<(Instant, Vec<u8>)>,
+    sent: usize,
+}
+
+impl Pipe {
+    fn new(delivery: Delivery) -> Self {
+        Self { delivery, queue: VecDeque::new(), sent: 0 }
+    }
+
+    fn send(&mut self, now: Instant, bytes: &[u8]) {
+        const LATENCY: Duration = Duration::from_millis(1);
+        let mut at = self.queue.back().map_or(now + LATENCY, |(last, _)| (*last).max(now + LATENCY));
+        let begin = self.sent;
+        self.sent += bytes.len();
+        match &mut self.delivery {
+            Delivery::Whole => self.queue.push_back((at, bytes.to_vec())),
+            Delivery::Bytes => bytes.iter().for_each(|b| self.queue.push_back((at, vec![*b]))),
+            Delivery::CutAt(cut) if (begin + 1..self.sent).contains(cut) => {
+                let (head, tail) = bytes.split_at(*cut - begin);
+                self.queue.push_back((at, head.to_vec()));
+                self.queue.push_back((at + Duration::from_millis(20), tail.to_vec()));
+            }
+            Delivery::CutAt(_) => self.queue.push_back((at, bytes.to_vec())),
+            Delivery::Random(rng) => {
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let (piece, behind) = rest.split_at(1 + rng.below(rest.len() as u64) as usize);
+                    at = at + Duration::from_micros(rng.below(3000));
+                    if rng.below(40) == 0 {
+                        at = at + Duration::from_millis(200 + rng.below(400));
+                    }
+                    self.queue.push_back((at, piece.to_vec()));
+                    rest = behind;
+                }
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.queue.front().map(|(at, _)| *at)
+    }
+}
+
+struct Wire {
+    conn: ConnId,
+    emulator: Emulator,
+    device_rx: RxBuf<Vec<u8>>,
+    device_tx: TxBuf<Vec<u8>>,
+    to_device: Pipe,
+    to_controller: Pipe,
+    /// The device has closed; its last bytes are still under way.
+    closed: bool,
+    device_until: Option<Instant>,
+}
+
+/// What becomes of the next dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// They are accepted.
+    Accepts,
+    /// They are refused.
+    Refuses,
+    /// They are accepted and closed at once: the device has no free connection.
+    Busy,
+    /// They are accepted, and nothing ever answers.
+    Mute,
+}
+
+/// Both machines and what lies between them.
+pub struct Pair {
+    /// The controller's machine.
+    pub device: Device,
+    /// What the emulated device is; takes effect on the next connection.
+    pub config: EmulatorConfig,
+    /// The state of the emulated device.
+    pub model: PairModel,
+    /// The virtual time.
+    pub now: Instant,
+    /// Everything that the controller's machine has told.
+    pub told: Vec<Told>,
+    /// Commands that are not resolved yet.
+    pub open: BTreeMap<CommandId, &'static str>,
+    /// What becomes of dials.
+    pub reach: Reach,
+    /// Requests that reached the device.
+    pub requests: usize,
+    delivery: Delivery,
+    rng: SeededRng,
+    rx: RxBuf<Vec<u8>>,
+    tx: TxBuf<Vec<u8>>,
+    wire: Option<Wire>,
+    /// The controller was told that the connection ended, or has to be.
+    mute: Option<ConnId>,
+    device_until: Option<Instant>,
+}
+
+impl Pair {
+    /// A pair that has not met yet.
+    #[must_use]
+    pub fn new(config: DeviceConfig, emulator: EmulatorConfig, delivery: Delivery, seed: u64) -> Self {
+        let now = Instant::from_millis(1_000);
+        Self {
+            device: Device::new(config, now),
+            config: emulator,
+            model: PairModel::new(),
+            now,
+            told: Vec::new(),
+            open: BTreeMap::new(),
+            reach: Reach::Accepts,
+            requests: 0,
+            delivery,
+            rng: SeededRng::new(seed),
+            rx: RxBuf::new(vec![0; 4096]),
+            tx: TxBuf::new(vec![0; 4096]),
+            wire: None,
+            mute: None,
+            device_until: None,
+        }
+    }
+
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// What the machine says.
+    ///
+    /// # Panics
+    /// If the machine names two unresolved commands alike.
+    pub fn send(&mut self, name: &'static str, command: &Command<'_>) -> Result<CommandId, SendError> {
+        let id = self.device.send(command, self.now, &mut self.rng, &mut self.tx)?;
+        assert_eq!(self.open.insert(id, name), None, "a command id came twice");
+        Ok(id)
+    }
+
+    /// Lets `span` of virtual time pass.
+    ///
+    /// # Panics
+    /// If the machines keep each other busy without end.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        for _ in 0..200_000 {
+            self.settle();
+            let wire = self.wire.as_ref();
+            let times = [
+                self.device_until,
+                wire.and_then(|w| w.device_until),
+                wire.filter(|w| !w.closed).and_then(|w| w.to_device.due()),
+                wire.and_then(|w| w.to_controller.due()),
+            ];
+            let next = times.into_iter().flatten().min().unwrap_or(end).max(self.now);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            if next == end && self.now == end {
+                return;
+            }
+            self.now = next;
+        }
+        panic!("the two never rest; last told: {:?}", &self.told[self.told.len().saturating_sub(5)..]);
+    }
+
+    /// Runs until `done` holds, at most for `limit`. Whether it holds.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        while !done(self) {
+            if self.now >= end {
+                return false;
+            }
+            self.run(Duration::from_millis(5));
+        }
+        true
+    }
+
+    /// Cuts the connection as a power failure with a reset would.
+    pub fn cut(&mut self) {
+        if let Some(wire) = self.wire.take() {
+            self.device.handle_lost(wire.conn, LossReason::Reset, self.now);
+        }
+        if let Some(conn) = self.mute.take() {
+            self.device.handle_lost(conn, LossReason::Reset, self.now);
+        }
+        self.settle();
+    }
+
+    /// Closes the machine and takes what it still has to tell.
+    ///
+    /// # Panics
+    /// If a command stays unresolved.
+    pub fn finish(&mut self) {
+        self.device.close();
+        self.settle();
+        assert!(self.open.is_empty(), "never resolved: {:?}", self.open);
+    }
+
+    /// How the command `id` ended.
+    ///
+    /// # Panics
+    /// If it has not.
+    #[must_use]
+    pub fn outcome(&self, id: CommandId) -> (Outcome, Option<String>) {
+        let found = self.told.iter().find_map(|t| match t {
+            Told::Resolved(found, outcome, payload) if *found == id => Some((*outcome, payload.clone())),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("{id:?} is not resolved; told: {:?}", self.told))
+    }
+
+    fn settle(&mut self) {
+        // Each round moves bytes or ends it; bytes per instant are bounded by the buffers.
+        for _ in 0..10_000 {
+            let moved = self.poll_controller() | self.poll_device() | self.carry();
+            if !moved {
+                return;
+            }
+        }
+        panic!("an instant without end; last told: {:?}", &self.told[self.told.len().saturating_sub(5)..]);
+    }
+
+    fn poll_controller(&mut self) -> bool {
+        let mut active = false;
+        loop {
+            let told = match self.device.poll(self.now, &mut self.rng, &mut self.rx, &mut self.tx) {
+                Output::Dial { conn, .. } => {
+                    active = true;
+                    self.dial(conn);
+                    continue;
+                }
+                Output::Hangup { conn } => {
+                    active = true;
+                    if self.wire.as_ref().is_some_and(|w| w.conn == conn) {
+                        self.wire = None;
+                    }
+                    self.mute = None;
+                    continue;
+                }
+                Output::Event(Event::Up { version }) => Told::Up(version),
+                Output::Event(Event::Down { reason, .. }) => Told::Down(reason),
+                Output::Event(Event::Dialect(dialect)) => Told::Dialect(dialect),
+                Output::Event(Event::Resolved { id, outcome, message }) => {
+                    let name = self.open.remove(&id);
+                    assert!(name.is_some(), "{id:?} was resolved twice or never sent: {outcome:?}");
+                    let text = message.map(|m| String::from_utf8_lossy(m.payload.as_bytes()).into_owned());
+                    Told::Resolved(id, outcome, text)
+                }
+                Output::Event(Event::Message(m)) => {
+                    Told::Message(String::from_utf8_lossy(m.payload.as_bytes()).into_owned())
+                }
+                Output::Event(_) => continue,
+                Output::Wait { until } => {
+                    self.device_until = until;
+                    return active;
+                }
+            };
+            active = true;
+            self.told.push(told);
+        }
+    }
+
+    fn dial(&mut self, conn: ConnId) {
+        self.wire = None;
+        self.mute = None;
+        match self.reach {
+            Reach::Refuses => self.device.handle_lost(conn, LossReason::Refused, self.now),
+            Reach::Busy => {
+                self.device.handle_dialed(conn, self.now);
+                self.device.handle_lost(conn, LossReason::Closed, self.now);
+            }
+            Reach::Mute => {
+                self.device.handle_dialed(conn, self.now);
+                self.mute = Some(conn);
+            }
+            Reach::Accepts => {
+                self.device.handle_dialed(conn, self.now);
+                self.wire = Some(Wire {
+                    conn,
+                    emulator: Emulator::new(self.config.clone(), self.now, &mut self.rng),
+                    device_rx: RxBuf::new(vec![0; 4096]),
+                    device_tx: TxBuf::new(vec![0; 4096]),
+                    to_device: Pipe::new(match &self.delivery {
+                        Delivery::CutAt(_) => Delivery::Whole,
+                        other => other.clone(),
+                    }),
+                    to_controller: Pipe::new(self.delivery.clone()),
+                    closed: false,
+                    device_until: None,
+                });
+                // The next connection is not cut like this one.
+                if let Delivery::Random(rng) = &mut self.delivery {
+                    rng.bits();
+                }
+            }
+        }
+    }
+
+    fn poll_device(&mut self) -> bool {
+        let Some(wire) = &mut self.wire else { return false };
+        let mut active = false;
+        while !wire.closed {
+            let (rx, tx) = (&mut wire.device_rx, &mut wire.device_tx);
+            match wire.emulator.poll(self.now, &mut self.rng, &mut self.model, rx, tx) {
+                EmulatorOutput::Hangup { .. } => wire.closed = true,
+                EmulatorOutput::Event(event) => {
+                    active = true;
+                    if matches!(event, EmulatorEvent::Request { .. }) {
+                        self.requests += 1;
+                    }
+                }
+                EmulatorOutput::Wait { until } => {
+                    wire.device_until = until;
+                    break;
+                }
+            }
+        }
+        if wire.closed {
+            wire.device_until = None;
+        }
+        active
+    }
+
+    /// Takes what both ends wrote and delivers what is due.
+    fn carry(&mut self) -> bool {
+        if self.mute.is_some() {
+            self.tx.clear();
+        }
+        let Some(wire) = &mut self.wire else { return false };
+        let mut moved = false;
+        let sent = self.tx.pending().len();
+        if sent > 0 {
+            wire.to_device.send(self.now, self.tx.pending());
+            self.tx.consume(sent);
+            moved = true;
+        }
+        let sent = wire.device_tx.pending().len();
+        if sent > 0 {
+            wire.to_controller.send(self.now, wire.device_tx.pending());
+            wire.device_tx.consume(sent);
+            moved = true;
+        }
+        if !wire.closed {
+            moved |= deliver(&mut wire.to_device, self.now, &mut wire.device_rx);
+        }
+        moved |= deliver(&mut wire.to_controller, self.now, &mut self.rx);
+        if wire.closed && wire.to_controller.queue.is_empty() {
+            let conn = wire.conn;
+            self.wire = None;
+            self.device.handle_lost(conn, LossReason::Closed, self.now);
+            moved = true;
+        }
+        moved
+    }
+}
+
+/// Delivers the first piece that is due.
+fn deliver(pipe: &mut Pipe, now: Instant, rx: &mut RxBuf<Vec<u8>>) -> bool {
+    if pipe.due().is_none_or(|at| at > now) {
+        return false;
+    }
+    let Some((_, mut piece)) = pipe.queue.pop_front() else { return false };
+    let spare = rx.spare_mut();
+    let n = piece.len().min(spare.len());
+    spare[..n].copy_from_slice(&piece[..n]);
+    rx.commit(n);
+    let rest = piece.split_off(n);
+    if !rest.is_empty() {
+        pipe.queue.push_front((now, rest));
+    }
+    n > 0
+}

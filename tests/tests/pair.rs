@@ -1,0 +1,396 @@
+//! Controller against device: every version, every quirk, every cut, thousands of seeds.
+
+use std::time::Duration;
+
+use rustuya_proto::{
+    Cid, Command, Device, DeviceConfig, DeviceError, DeviceId, Dialect, DownReason, DpId, DpMap, DpValue,
+    EmulatorConfig, LocalKey, Outcome, Quirks, RetCode, SendError, Version,
+};
+use rustuya_tests::pair::{Delivery, Pair, Reach, Told};
+use rustuya_tests::rng::SeededRng;
+
+const KEY: &str = "0123456789abcdef";
+const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+
+fn id() -> DeviceId {
+    DeviceId::new("eb0123456789abcdefghij").expect("valid")
+}
+
+fn controller() -> DeviceConfig {
+    DeviceConfig::new(id(), LocalKey::from_text(KEY).expect("valid")).address([127, 0, 0, 1].into())
+}
+
+fn wrong_key() -> DeviceConfig {
+    let mut config = controller();
+    config.local_key = LocalKey::from_text("fedcba9876543210").expect("valid");
+    config
+}
+
+fn emulator(version: Version) -> EmulatorConfig {
+    EmulatorConfig::new(id(), version, LocalKey::from_text(KEY).expect("valid"))
+}
+
+fn pair(config: DeviceConfig, emulated: EmulatorConfig, delivery: Delivery, seed: u64) -> Pair {
+    let mut pair = Pair::new(config, emulated, delivery, seed);
+    for (dp, value) in [(1, DpValue::Bool(false)), (2, DpValue::Int(25)), (20, DpValue::text("white"))] {
+        pair.model.set(None, DpId(dp), value).expect("room");
+    }
+    pair
+}
+
+fn meet(config: DeviceConfig, emulated: EmulatorConfig) -> Pair {
+    let mut pair = pair(config, emulated, Delivery::Whole, 7);
+    assert!(pair.run_until(SECONDS(30), |p| p.device.is_up()), "{:?}", pair.told);
+    pair
+}
+
+const ON: [(DpId, DpValue<'static>); 1] = [(DpId(1), DpValue::Bool(true))];
+
+fn set_on() -> Command<'static> {
+    Command::set(DpMap::Pairs(&ON))
+}
+
+fn is_acknowledged(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Acknowledged { .. })
+}
+
+/// Sets, queries, updates; everything is acknowledged, and the state arrives.
+fn converse(pair: &mut Pair) {
+    let set = pair.send("set", &set_on()).expect("sent");
+    pair.run(SECONDS(2));
+    assert!(is_acknowledged(pair.outcome(set).0), "{:?}", pair.told);
+    let status = pair.send("status", &Command::status_of(&[DpId(1), DpId(2)])).expect("sent");
+    pair.run(SECONDS(2));
+    let (outcome, text) = pair.outcome(status);
+    assert!(is_acknowledged(outcome), "{outcome:?}");
+    let text = text.expect("a state");
+    assert!(text.contains("\"1\":true") && text.contains("\"2\":25"), "{text}");
+    let update = pair.send("update", &Command::update_dps(&[DpId(2)])).expect("sent");
+    pair.run(SECONDS(6));
+    assert!(is_acknowledged(pair.outcome(update).0));
+}
+
+#[test]
+fn every_version_converses_and_stays_up() {
+    for version in Version::ALL {
+        let mut pair = meet(controller().version(version), emulator(version));
+        converse(&mut pair);
+        // Twice the device's idle limit: heartbeats keep the connection.
+        pair.run(SECONDS(65));
+        assert_eq!(pair.told.iter().filter(|t| matches!(t, Told::Down(_))).count(), 0, "{version}: {:?}", pair.told);
+        converse(&mut pair);
+        pair.finish();
+    }
+}
+
+#[test]
+fn a_cut_at_every_byte_changes_nothing() {
+    for version in Version::ALL {
+        let story = |delivery: Delivery| {
+            let mut pair = pair(controller().version(version), emulator(version), delivery, 3);
+            assert!(pair.run_until(SECONDS(2), |p| p.device.is_up()));
+            let set = pair.send("set", &set_on()).expect("sent");
+            let status = pair.send("status", &Command::status_of(&[DpId(1), DpId(2), DpId(20)])).expect("sent");
+            pair.run(SECONDS(3));
+            assert!(is_acknowledged(pair.outcome(set).0) && is_acknowledged(pair.outcome(status).0));
+            pair.finish();
+            pair.told
+        };
+        let whole = story(Delivery::Whole);
+        assert_eq!(story(Delivery::Bytes), whole, "{version} byte by byte");
+        for cut in 1..700 {
+            assert_eq!(story(Delivery::CutAt(cut)), whole, "{version} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn the_version_is_found_by_asking() {
+    for version in [Version::V31, Version::V33, Version::V34, Version::V35] {
+        let mut pair = meet(controller(), emulator(version));
+        assert_eq!(pair.device.version(), Some(version));
+        converse(&mut pair);
+        pair.finish();
+    }
+    // 3.2 is answered as 3.3 with the device22 dialect; only the text of its header differs.
+    let mut pair = meet(controller(), emulator(Version::V32));
+    let status = pair.send("status", &Command::status()).expect("sent");
+    pair.run(SECONDS(12));
+    assert!(is_acknowledged(pair.outcome(status).0), "{:?}", pair.told);
+    assert_eq!(pair.device.dialect(), Dialect::Device22);
+    pair.finish();
+}
+
+#[test]
+fn a_changed_version_is_found_again() {
+    let mut pair = meet(controller(), emulator(Version::V33));
+    pair.config = emulator(Version::V35);
+    pair.cut();
+    assert!(pair.run_until(SECONDS(60), |p| p.device.is_up() && p.device.version() == Some(Version::V35)));
+    converse(&mut pair);
+    pair.finish();
+}
+
+#[test]
+fn device22_is_detected_and_kept() {
+    for version in [Version::V31, Version::V33, Version::V34, Version::V35] {
+        for quirk in ["", "device22-data-in-reply", "refusal-retcode-zero"] {
+            let mut quirks = Quirks::default();
+            if !quirk.is_empty() && quirks.set(quirk).is_err() {
+                panic!("no quirk {quirk}: {:?}", Quirks::NAMES);
+            }
+            let emulated = emulator(version).with_dialect(Dialect::Device22).with_quirks(quirks);
+            let mut pair = meet(controller().version(version), emulated);
+            let status = pair.send("status", &Command::status()).expect("sent");
+            pair.run(SECONDS(1));
+            let (outcome, text) = pair.outcome(status);
+            assert!(is_acknowledged(outcome), "{version} {quirk}: {:?}", pair.told);
+            assert!(text.expect("a state").contains("\"1\":false"));
+            assert!(pair.told.contains(&Told::Dialect(Dialect::Device22)));
+            converse(&mut pair);
+            pair.finish();
+        }
+    }
+}
+
+#[test]
+fn a_refused_query_reverts_when_the_other_dialect_does_not_help() {
+    // It refuses the query, and acknowledges the map of nulls without ever pushing: a control that changed nothing.
+    let emulated = emulator(Version::V33).with_dialect(Dialect::Device22);
+    let mut pair = Pair::new(controller().version(Version::V33), emulated, Delivery::Whole, 1);
+    assert!(pair.run_until(SECONDS(5), |p| p.device.is_up()));
+    for round in 0..2 {
+        let status = pair.send("status", &Command::status()).expect("sent");
+        pair.run(SECONDS(12));
+        let (outcome, _) = pair.outcome(status);
+        let refused = Outcome::Rejected { retcode: Some(RetCode::REFUSED), error: Some(DeviceError::DataUnvalid) };
+        assert_eq!(outcome, refused, "round {round}: {:?}", pair.told);
+        assert_eq!(pair.device.dialect(), Dialect::Default);
+    }
+    // The second refusal came at once: the detour is not tried again.
+    assert!(matches!(pair.told.last(), Some(Told::Resolved(_, _, Some(text))) if text == "json obj data unvalid"));
+    pair.finish();
+}
+
+#[test]
+fn a_gateway_answers_for_its_children() {
+    for version in [Version::V33, Version::V34, Version::V35] {
+        let mut pair = meet(controller().version(version), emulator(version));
+        for (cid, online) in [("a4c1380000000001", true), ("a4c1380000000002", false)] {
+            pair.model.set_child(&Cid::new(cid).expect("valid"), online).expect("room");
+            pair.model.set(Some(cid), DpId(1), DpValue::Bool(false)).expect("room");
+        }
+        let first = pair.send("set child", &set_on().cid("a4c1380000000001")).expect("sent");
+        let second = pair.send("status child", &Command::status().cid("a4c1380000000002")).expect("sent");
+        let third = pair.send("status child", &Command::status().cid("a4c1380000000001")).expect("sent");
+        let list = pair.send("children", &Command::sub_devices()).expect("sent");
+        pair.run(SECONDS(2));
+        assert!(is_acknowledged(pair.outcome(first).0));
+        assert!(pair.outcome(second).1.expect("state").contains("\"cid\":\"a4c1380000000002\""));
+        assert!(pair.outcome(third).1.expect("state").contains("\"cid\":\"a4c1380000000001\""));
+        let report = pair.outcome(list).1.expect("report");
+        assert!(report.contains("\"online\":[\"a4c1380000000001\"]"), "{report}");
+        let nobody = pair.send("status nobody", &Command::status().cid("nobody")).expect("sent");
+        pair.run(SECONDS(6));
+        assert_eq!(pair.outcome(nobody).0, Outcome::Unanswered);
+        pair.finish();
+    }
+}
+
+#[test]
+fn a_zero_first_byte_is_negotiated_away() {
+    for version in [Version::V34, Version::V35] {
+        let mut quirks = Quirks::default();
+        quirks.zero_key = true;
+        let mut pair = meet(controller().version(version), emulator(version).with_quirks(quirks));
+        assert_eq!(pair.device.stats().failed_attempts, 0, "the same connection serves");
+        converse(&mut pair);
+        pair.finish();
+    }
+}
+
+fn diagnose(config: DeviceConfig, emulated: EmulatorConfig, reach: Reach) -> Pair {
+    let mut pair = pair(config, emulated, Delivery::Whole, 11);
+    pair.reach = reach;
+    pair.run(SECONDS(40));
+    pair
+}
+
+#[test]
+fn a_wrong_key_is_told_from_a_wrong_version() {
+    for version in [Version::V34, Version::V35] {
+        let mut pair = diagnose(wrong_key().version(version), emulator(version), Reach::Accepts);
+        assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: false }), "{version}: {:?}", pair.told);
+        pair.finish();
+    }
+    for speaks in Version::ALL {
+        for said in Version::ALL {
+            let compatible = !speaks.negotiates() && !said.negotiates();
+            if speaks == said || compatible {
+                continue;
+            }
+            let mut pair = diagnose(controller().version(said), emulator(speaks), Reach::Accepts);
+            let found = pair.device.diagnosis();
+            let right = match found {
+                Some(DownReason::WrongVersion { speaks: Some(v) }) => {
+                    v == speaks || (speaks == Version::V32 && v == Version::V33)
+                }
+                Some(DownReason::WrongVersion { speaks: None }) => !speaks.negotiates(),
+                _ => false,
+            };
+            assert!(right, "said {said}, speaks {speaks}: {found:?}, told {:?}", pair.told);
+            pair.finish();
+        }
+    }
+}
+
+#[test]
+fn a_wrong_key_on_3_3_shows_with_the_first_answer() {
+    let mut pair = meet(wrong_key().version(Version::V33), emulator(Version::V33));
+    let status = pair.send("status", &Command::status()).expect("sent");
+    pair.run(SECONDS(1));
+    assert_eq!(pair.outcome(status).0, Outcome::ConnectionLost);
+    assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: true }), "{:?}", pair.told);
+    pair.finish();
+}
+
+#[test]
+fn busy_mute_and_refusing_devices_are_told_apart() {
+    for version in [Version::V33, Version::V34, Version::V35] {
+        let expect =
+            [(Reach::Busy, DownReason::Busy), (Reach::Refuses, DownReason::Refused), (Reach::Mute, DownReason::Silent)];
+        for (reach, reason) in expect {
+            let mut pair = diagnose(controller().version(version), emulator(version), reach);
+            assert_eq!(pair.device.diagnosis(), Some(reason), "{version} {reach:?}: {:?}", pair.told);
+            pair.reach = Reach::Accepts;
+            pair.cut();
+            assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "it recovers: {:?}", pair.told);
+            pair.run(SECONDS(1));
+            assert_eq!(pair.device.diagnosis(), None);
+            pair.finish();
+        }
+    }
+}
+
+#[test]
+fn an_announcement_brings_a_device_back_at_once() {
+    let mut pair = meet(controller().version(Version::V35), emulator(Version::V35));
+    pair.run(SECONDS(5));
+    pair.reach = Reach::Refuses;
+    pair.cut();
+    pair.run(SECONDS(100));
+    assert!(!pair.device.is_up());
+    pair.reach = Reach::Accepts;
+    pair.device.handle_announcement([127, 0, 0, 1].into(), Some(Version::V35), pair.now);
+    assert!(pair.run_until(Duration::from_millis(100), |p| p.device.is_up()), "{:?}", pair.told);
+    pair.finish();
+}
+
+#[test]
+fn a_device_that_moved_is_followed_within_a_second() {
+    let mut config = controller().version(Version::V35);
+    config.address = None;
+    let mut pair = pair(config, emulator(Version::V35), Delivery::Whole, 5);
+    pair.device.handle_announcement([127, 0, 0, 1].into(), None, pair.now);
+    assert!(pair.run_until(SECONDS(2), |p| p.device.is_up()));
+    pair.run(SECONDS(3));
+    // A forged announcement: the live connection answers and stays.
+    pair.device.handle_announcement([127, 0, 0, 66].into(), None, pair.now);
+    pair.run(SECONDS(3));
+    assert_eq!(pair.told.iter().filter(|t| matches!(t, Told::Down(_))).count(), 0, "{:?}", pair.told);
+    // A true one: the old connection is dead without having been closed.
+    pair.config.quirks.silent_after = Some(0);
+    pair.reach = Reach::Refuses;
+    pair.cut();
+    pair.reach = Reach::Accepts;
+    assert!(pair.run_until(SECONDS(5), |p| p.device.is_up()));
+    pair.config.quirks = Quirks::default();
+    pair.run(SECONDS(2));
+    pair.device.handle_announcement([127, 0, 0, 2].into(), None, pair.now);
+    pair.run(Duration::from_millis(1400));
+    assert!(pair.device.is_up() && pair.device.address() == Some([127, 0, 0, 2].into()), "{:?}", pair.told);
+    pair.finish();
+}
+
+#[test]
+fn every_quirk_leaves_every_command_with_one_fate() {
+    for version in Version::ALL {
+        for (name, _) in Quirks::NAMES {
+            for seed in 0..6 {
+                let mut quirks = Quirks::default();
+                // Names that take a number are tried with a small one.
+                if quirks.set(name).is_err()
+                    && quirks.set(&format!("{}2", name.trim_end_matches(|c| c != '='))).is_err()
+                {
+                    panic!("the listed quirk {name} cannot be set");
+                }
+                story(version, quirks, seed, &name);
+            }
+        }
+    }
+}
+
+#[test]
+fn thousands_of_seeds_leave_every_command_with_one_fate() {
+    for seed in 0..3000 {
+        let version = Version::ALL[seed as usize % 5];
+        story(version, Quirks::default(), seed, "faithful");
+    }
+}
+
+/// A minute of random commands, delays, cuts and outages. The pair itself checks that no command is resolved twice;
+/// `finish` checks that none stays open.
+fn story(version: Version, quirks: Quirks, seed: u64, name: &str) {
+    let mut dice = SeededRng::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ 1);
+    let dialect = if dice.below(4) == 0 { Dialect::Device22 } else { Dialect::Default };
+    let mut config = controller();
+    if dice.below(3) > 0 {
+        config = config.version(version);
+    }
+    let emulated = emulator(version).with_dialect(dialect).with_quirks(quirks);
+    let delivery = match dice.below(4) {
+        0 => Delivery::Whole,
+        1 => Delivery::Bytes,
+        _ => Delivery::Random(SeededRng::new(dice.bits())),
+    };
+    let mut pair = pair(config, emulated, delivery, dice.bits());
+    let mut sent = 0;
+    for _ in 0..30 {
+        let command = match dice.below(6) {
+            0 | 1 => set_on(),
+            2 => Command::status(),
+            3 => Command::update_dps(&[DpId(1), DpId(2)]),
+            4 => Command::status().cid("nobody"),
+            _ => Command::sub_devices(),
+        };
+        match pair.send(name_of(&command), &command) {
+            Ok(_) => sent += 1,
+            Err(SendError::NotReady | SendError::TooMany | SendError::NoRoom { .. }) => {}
+            Err(other) => panic!("{version} {name} seed {seed}: {other}"),
+        }
+        match dice.below(20) {
+            0 => pair.cut(),
+            1 => pair.reach = [Reach::Refuses, Reach::Busy, Reach::Mute, Reach::Accepts][dice.below(4) as usize],
+            2..=4 => pair.reach = Reach::Accepts,
+            5 => pair.device.handle_announcement([127, 0, 0, 1].into(), Some(version), pair.now),
+            _ => {}
+        }
+        pair.run(Duration::from_millis(dice.below(2500)));
+    }
+    let resolved = pair.told.iter().filter(|t| matches!(t, Told::Resolved(..))).count();
+    assert_eq!(resolved + pair.open.len(), sent, "{version} {name} seed {seed}");
+    pair.finish();
+    let resolved = pair.told.iter().filter(|t| matches!(t, Told::Resolved(..))).count();
+    assert_eq!(resolved, sent, "{version} {name} seed {seed}");
+}
+
+fn name_of(command: &Command<'_>) -> &'static str {
+    if format!("{command:?}").contains("LanExtStream") { "children" } else { "command" }
+}
+
+#[test]
+fn the_machine_is_as_small_as_the_readme_says() {
+    let readme = include_str!("../../proto/README.md");
+    let size = size_of::<Device>();
+    assert!(readme.contains(&format!("`Device` {size} bytes")), "Device is {size} bytes");
+}

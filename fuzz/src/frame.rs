@@ -1,8 +1,8 @@
 //! Frames: whatever arrives is refused or understood, and what is understood can be said again.
 
 use rustuya_proto::{
-    CommandCode, FrameError, Head, Keys, Opened, RetCode, Sender, Version, VersionHeader,
-    frame_kind, frame_len, open, seal,
+    CommandCode, FrameError, Head, Keys, Opened, RetCode, Sender, Version, VersionHeader, frame_kind, frame_len, open,
+    seal,
 };
 
 const KEY: [u8; 16] = *b"0123456789abcdef";
@@ -26,11 +26,7 @@ pub fn frame(data: &[u8]) {
 pub fn survives(version: Version, head: &Head, payload: &[u8], sealed: &[u8]) -> bool {
     let body = sealed.get(16..).unwrap_or_default();
     let empty_header = head.header.map(VersionHeader::to_bytes).unwrap_or_default();
-    let header: &[u8] = if head.header.is_some() {
-        &empty_header
-    } else {
-        &[]
-    };
+    let header: &[u8] = if head.header.is_some() { &empty_header } else { &[] };
     match version {
         Version::V31 => {
             head.header.is_none()
@@ -39,11 +35,7 @@ pub fn survives(version: Version, head: &Head, payload: &[u8], sealed: &[u8]) ->
         }
         Version::V32 | Version::V33 => {
             let ciphertext = body.get(..body.len().saturating_sub(8)).unwrap_or_default();
-            let clear = ciphertext
-                .iter()
-                .rev()
-                .take(16)
-                .all(|b| (b' '..=b'~').contains(b));
+            let clear = ciphertext.iter().rev().take(16).all(|b| (b' '..=b'~').contains(b));
             (payload.is_empty() || !clear) && retcode_by_value(head, body)
         }
         Version::V34 => head.header.is_some() || VersionHeader::at_front_of(payload).is_none(),
@@ -72,9 +64,7 @@ fn retcode_by_value(head: &Head, body: &[u8]) -> bool {
 }
 
 fn begins_like_text(front: &[u8]) -> bool {
-    front.starts_with(b"{")
-        || front.starts_with(b"3.")
-        || front.iter().take(4).all(u8::is_ascii_graphic)
+    front.starts_with(b"{") || front.starts_with(b"3.") || front.iter().take(4).all(u8::is_ascii_graphic)
 }
 
 fn scan(data: &[u8], all: &[Keys]) {
@@ -116,13 +106,7 @@ fn opened(keys: &Keys, sender: Sender, whole: &[u8]) {
 }
 
 fn head(sender: Sender, opened: &Opened) -> Head {
-    Head {
-        sender,
-        seqno: opened.seqno,
-        command: opened.command,
-        retcode: opened.retcode,
-        header: opened.header,
-    }
+    Head { sender, seqno: opened.seqno, command: opened.command, retcode: opened.retcode, header: opened.header }
 }
 
 fn again(keys: &Keys, head: &Head, payload: &[u8]) {
@@ -132,26 +116,19 @@ fn again(keys: &Keys, head: &Head, payload: &[u8]) {
     if !survives(keys.version(), head, payload, sealed) {
         return;
     }
-    let second = open(keys, head.sender, sealed)
-        .unwrap_or_else(|error| panic!("{head:?} does not open: {error}"));
+    let second = open(keys, head.sender, sealed).unwrap_or_else(|error| panic!("{head:?} does not open: {error}"));
     assert_eq!(self::head(head.sender, &second), *head);
     assert_eq!(&sealed[second.payload], payload);
 }
 
 /// Uses `data` as what the integrity checks protect, so that the layers behind them are reached.
 fn inside(data: &[u8], all: &[Keys]) {
-    let (Some((&[choice, code], text)), Some(plain)) = (data.split_first_chunk(), all.first())
-    else {
+    let (Some((&[choice, code], text)), Some(plain)) = (data.split_first_chunk(), all.first()) else {
         return;
     };
     let command = CommandCode(u32::from(code));
-    let plain_head = Head {
-        sender: Sender::Controller,
-        seqno: 1,
-        command: CommandCode::DP_QUERY,
-        retcode: None,
-        header: None,
-    };
+    let plain_head =
+        Head { sender: Sender::Controller, seqno: 1, command: CommandCode::DP_QUERY, retcode: None, header: None };
     let mut out = vec![0; text.len() * 2 + 256];
     // The body of a 3.1 query is what it is: any body with a right CRC.
     let len = seal(plain, &plain_head, &IV, text, &mut out).expect("there is room");
@@ -162,10 +139,7 @@ fn inside(data: &[u8], all: &[Keys]) {
     }
     // Any plaintext under a right HMAC or tag, read as if a device had sent it.
     for keys in all {
-        let head = Head {
-            command,
-            ..plain_head
-        };
+        let head = Head { command, ..plain_head };
         let len = seal(keys, &head, &IV, text, &mut out).expect("there is room");
         opened(keys, Sender::Device, &out[..len]);
         let head = Head {

@@ -36,16 +36,10 @@ pub fn json(data: &[u8]) {
 }
 
 fn visit(report: &Report<'_>) {
-    for text in [report.cid, report.device_id, report.req_type]
-        .into_iter()
-        .flatten()
-    {
+    for text in [report.cid, report.device_id, report.req_type].into_iter().flatten() {
         text_is_readable(&text);
     }
-    for list in [report.online, report.offline, report.nearby]
-        .into_iter()
-        .flatten()
-    {
+    for list in [report.online, report.offline, report.nearby].into_iter().flatten() {
         list.for_each(|text| text_is_readable(&text));
     }
     for (id, value) in report.dps.into_iter().flatten() {
@@ -93,10 +87,7 @@ fn single(text: &str) {
 fn agrees(report: &Report<'_>, reference: &Value) {
     let data = reference.get("data");
     let find = |name: &str, fits: fn(&Value) -> bool| {
-        [Some(reference), data]
-            .into_iter()
-            .flatten()
-            .find_map(|level| level.get(name).filter(|value| fits(value)))
+        [Some(reference), data].into_iter().flatten().find_map(|level| level.get(name).filter(|value| fits(value)))
     };
     let text = |name| find(name, Value::is_string).and_then(Value::as_str);
     let same = |ours: Option<Text<'_>>, theirs: Option<&str>| match (ours, theirs) {
@@ -105,19 +96,11 @@ fn agrees(report: &Report<'_>, reference: &Value) {
         _ => false,
     };
     assert!(same(report.cid, text("cid")), "cid of {reference}");
-    assert!(
-        same(report.device_id, text("devId")),
-        "devId of {reference}"
-    );
-    let list =
-        |list: Option<CidList<'_>>| list.map(|l| l.map(|t| t.to_string()).collect::<Vec<_>>());
+    assert!(same(report.device_id, text("devId")), "devId of {reference}");
+    let list = |list: Option<CidList<'_>>| list.map(|l| l.map(|t| t.to_string()).collect::<Vec<_>>());
     let theirs = find("online", Value::is_array)
         .and_then(Value::as_array)
-        .map(|l| {
-            l.iter()
-                .filter_map(|v| v.as_str().map(ToOwned::to_owned))
-                .collect::<Vec<_>>()
-        });
+        .map(|l| l.iter().filter_map(|v| v.as_str().map(ToOwned::to_owned)).collect::<Vec<_>>());
     assert_eq!(list(report.online), theirs, "{reference}");
 
     let theirs = find("dps", Value::is_object).and_then(Value::as_object);
@@ -141,11 +124,7 @@ fn agrees(report: &Report<'_>, reference: &Value) {
     }
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(
-        seen,
-        expected.into_keys().collect::<Vec<_>>(),
-        "{reference}"
-    );
+    assert_eq!(seen, expected.into_keys().collect::<Vec<_>>(), "{reference}");
 }
 
 fn dp_number(key: &str) -> Option<u16> {
@@ -158,9 +137,7 @@ fn same_value(ours: &DpValue<'_>, theirs: &Value) -> bool {
         (DpValue::Null, Value::Null) => true,
         (DpValue::Bool(ours), Value::Bool(theirs)) => ours == theirs,
         // `-0` is the integer 0 here and a float there.
-        (DpValue::Int(ours), theirs) => {
-            theirs.as_i64() == Some(*ours) || (*ours == 0 && theirs.as_f64() == Some(0.0))
-        }
+        (DpValue::Int(ours), theirs) => theirs.as_i64() == Some(*ours) || (*ours == 0 && theirs.as_f64() == Some(0.0)),
         (DpValue::Float(ours), theirs) => close(ours.to_f64(), theirs),
         (DpValue::Str(ours), Value::String(theirs)) => *ours == *theirs.as_str(),
         (DpValue::Json(ours), Value::Array(_) | Value::Object(_)) => {
@@ -172,9 +149,7 @@ fn same_value(ours: &DpValue<'_>, theirs: &Value) -> bool {
 
 /// `serde_json` rounds within one unit in the last place.
 fn close(ours: f64, theirs: &Value) -> bool {
-    theirs
-        .as_f64()
-        .is_some_and(|theirs| (ours - theirs).abs() <= theirs.abs() * 4.0 * f64::EPSILON)
+    theirs.as_f64().is_some_and(|theirs| (ours - theirs).abs() <= theirs.abs() * 4.0 * f64::EPSILON)
 }
 
 /// Levels of arrays and objects.

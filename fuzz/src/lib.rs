@@ -3,10 +3,12 @@
 //! The programs in `fuzz_targets` hand them to libFuzzer; the replay test runs them over the committed corpora on a
 //! stable compiler. `cargo run -p rustuya-fuzz --bin seed` writes the seeds of the corpora from the golden vectors.
 
+mod announcement;
 mod frame;
 mod json;
 mod seeds;
 
+pub use announcement::announcement;
 pub use frame::{frame, survives};
 pub use json::json;
 pub use seeds::{Seed, TARGETS, Target, seeds};

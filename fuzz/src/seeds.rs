@@ -16,14 +16,9 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
-    Target {
-        name: "frame",
-        run: crate::frame,
-    },
-    Target {
-        name: "json",
-        run: crate::json,
-    },
+    Target { name: "announcement", run: crate::announcement },
+    Target { name: "frame", run: crate::frame },
+    Target { name: "json", run: crate::json },
 ];
 
 /// One input that a corpus starts from.
@@ -43,16 +38,13 @@ pub struct Seed {
 pub fn seeds() -> Vec<Seed> {
     let mut seeds = Vec::new();
     frames(&mut seeds);
+    datagrams(&mut seeds);
     texts(&mut seeds);
     seeds
 }
 
 fn seed(target: &'static str, vector: &str, bytes: Vec<u8>) -> Seed {
-    Seed {
-        target,
-        name: vector.replace('/', "-"),
-        bytes,
-    }
+    Seed { target, name: vector.replace('/', "-"), bytes }
 }
 
 /// One frame for each version, sender, command and kind of body.
@@ -72,13 +64,17 @@ fn frames(seeds: &mut Vec<Seed>) {
     }
 }
 
+/// Every datagram.
+fn datagrams(seeds: &mut Vec<Seed>) {
+    for vector in tinytuya().iter().filter(|v| v.transport == Transport::Udp) {
+        seeds.push(seed("announcement", &vector.name, vector.frame()));
+    }
+}
+
 /// Every different text of up to 400 bytes.
 fn texts(seeds: &mut Vec<Seed>) {
     let mut known = BTreeSet::new();
-    for vector in tinytuya()
-        .iter()
-        .filter(|v| v.payload_encoding == Encoding::Text)
-    {
+    for vector in tinytuya().iter().filter(|v| v.payload_encoding == Encoding::Text) {
         let text = vector.payload.as_str();
         if !text.is_empty() && text.len() <= 400 && known.insert(text) {
             seeds.push(seed("json", &vector.name, text.as_bytes().to_vec()));

@@ -56,12 +56,7 @@ fn every_target_has_a_program_and_every_corpus_its_seeds() {
     let mut found: Vec<String> = fs::read_dir(programs)
         .expect("the folder of the targets")
         .map(|entry| entry.expect("a readable folder").path())
-        .map(|path| {
-            path.file_stem()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
         .collect();
     found.sort();
     let mut named: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();

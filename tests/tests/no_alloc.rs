@@ -2,8 +2,7 @@
 
 use allocation_counter::measure;
 use rustuya_proto::{
-    CommandCode, DpValue, Head, Keys, Payload, RetCode, Sender, Version, VersionHeader, frame_len,
-    open, seal,
+    CommandCode, DpValue, Head, Keys, Payload, RetCode, Sender, Version, VersionHeader, frame_len, open, seal,
 };
 
 const KEY: [u8; 16] = *b"0123456789abcdef";
@@ -30,14 +29,9 @@ fn sealing_opening_and_reading_allocate_nothing() {
                     let head = Head {
                         sender,
                         seqno,
-                        command: if device {
-                            CommandCode::STATUS
-                        } else {
-                            CommandCode::CONTROL
-                        },
+                        command: if device { CommandCode::STATUS } else { CommandCode::CONTROL },
                         retcode: device.then_some(RetCode::OK),
-                        header: (version != Version::V31)
-                            .then(|| VersionHeader::controller(version)),
+                        header: (version != Version::V31).then(|| VersionHeader::controller(version)),
                     };
                     let mut iv = [0; 12];
                     iv[8..].copy_from_slice(&seqno.to_be_bytes());

@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rustuya_fuzz::survives;
 use rustuya_proto::{
-    CommandCode, DpValue, Dps, FrameError, Head, JsonText, Keys, NoRoom, RetCode, Sender, Version,
-    VersionHeader, frame_kind, frame_len, open, seal,
+    CommandCode, DpValue, Dps, FrameError, Head, JsonText, Keys, NoRoom, RetCode, Sender, Version, VersionHeader,
+    frame_kind, frame_len, open, seal,
 };
 use serde_json::{Map, Number, Value};
 
@@ -40,30 +40,18 @@ fn frame() -> impl Strategy<Value = (Version, Head, Vec<u8>)> {
         Just(Some(RetCode(0x0100_0000))),
         any::<u32>().prop_map(|code| Some(RetCode(code))),
     ];
-    let head = (
-        any::<u32>(),
-        command(),
-        retcode,
-        any::<Option<u32>>(),
-        any::<bool>(),
-    );
+    let head = (any::<u32>(), command(), retcode, any::<Option<u32>>(), any::<bool>());
     (version(), head, payload()).prop_map(|(version, head, payload)| {
         let (seqno, command, retcode, report, device) = head;
         let head = Head {
-            sender: if device {
-                Sender::Device
-            } else {
-                Sender::Controller
-            },
+            sender: if device { Sender::Device } else { Sender::Controller },
             seqno,
             command,
             retcode: retcode.filter(|_| device),
-            header: report
-                .filter(|_| version != Version::V31)
-                .map(|report| match device {
-                    true => VersionHeader::device(version, report),
-                    false => VersionHeader::controller(version),
-                }),
+            header: report.filter(|_| version != Version::V31).map(|report| match device {
+                true => VersionHeader::device(version, report),
+                false => VersionHeader::controller(version),
+            }),
         };
         (version, head, payload)
     })
@@ -272,8 +260,7 @@ const TOKENS: &[&str] = &[
 
 /// A message in one of the shapes of devices, with values of every kind.
 fn message() -> impl Strategy<Value = Value> {
-    let dps =
-        proptest::collection::btree_map(any::<u16>().prop_map(|id| id.to_string()), value(), 0..6);
+    let dps = proptest::collection::btree_map(any::<u16>().prop_map(|id| id.to_string()), value(), 0..6);
     let top = (dps, any::<bool>(), any::<Option<i64>>(), "[0-9a-f]{0,16}");
     (top, "[a-z]{1,8}", value()).prop_map(|((dps, wrapped, time, cid), key, extra)| {
         let mut inner = Map::new();
@@ -311,8 +298,7 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::Array),
-            vec((any::<String>(), inner), 0..4)
-                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            vec((any::<String>(), inner), 0..4).prop_map(|entries| Value::Object(entries.into_iter().collect())),
         ]
     })
 }

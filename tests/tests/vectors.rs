@@ -1,17 +1,11 @@
 //! The golden vectors through the public codec, in both directions.
 
-use rustuya_proto::{
-    FrameError, FrameKind, Keys, NoRoom, Sender, Version, frame_kind, frame_len, open, seal,
-};
+use rustuya_proto::{FrameError, FrameKind, Keys, NoRoom, Sender, Version, frame_kind, frame_len, open, seal};
 use rustuya_tests::{head, keys, sender, version};
-use rustuya_vectors::{
-    Direction, Expect, KeyUsed, Negative, Transport, Vector, captured, negatives, tinytuya,
-};
+use rustuya_vectors::{Direction, Expect, KeyUsed, Negative, Transport, Vector, captured, negatives, tinytuya};
 
 fn tcp() -> impl Iterator<Item = &'static Vector> {
-    tinytuya()
-        .iter()
-        .filter(|vector| vector.transport == Transport::Tcp)
+    tinytuya().iter().filter(|vector| vector.transport == Transport::Tcp)
 }
 
 /// Opens `vector` with `keys` and compares everything that it states.
@@ -19,29 +13,15 @@ fn opens_as_stated(vector: &Vector, keys: &Keys) {
     let name = &vector.name;
     let mut frame = vector.frame();
     assert_eq!(frame_len(&frame), Ok(Some(frame.len())), "{name}");
-    let kind = if vector.version == rustuya_vectors::Version::V35 {
-        FrameKind::F6699
-    } else {
-        FrameKind::F55aa
-    };
+    let kind = if vector.version == rustuya_vectors::Version::V35 { FrameKind::F6699 } else { FrameKind::F55aa };
     assert_eq!(frame_kind(&frame), Some(kind), "{name}");
-    let opened = open(keys, sender(vector.direction), &mut frame)
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let opened = open(keys, sender(vector.direction), &mut frame).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(Some(opened.seqno), vector.seqno, "{name}");
     assert_eq!(Some(opened.command.0), vector.cmd, "{name}");
     assert_eq!(opened.retcode.map(|code| code.0), vector.retcode, "{name}");
-    assert_eq!(
-        opened.header.map(|header| header.to_bytes()),
-        vector.header(),
-        "{name}"
-    );
+    assert_eq!(opened.header.map(|header| header.to_bytes()), vector.header(), "{name}");
     let payload = &frame[opened.payload];
-    assert_eq!(
-        payload,
-        vector.payload_bytes(),
-        "{name}: {}",
-        payload.escape_ascii()
-    );
+    assert_eq!(payload, vector.payload_bytes(), "{name}: {}", payload.escape_ascii());
 }
 
 #[test]
@@ -74,11 +54,7 @@ fn every_frame_is_sealed_to_the_same_bytes() {
     for vector in tcp() {
         let name = &vector.name;
         let head = head(vector);
-        assert_eq!(
-            head.header.map(|header| header.to_bytes()),
-            vector.header(),
-            "{name}"
-        );
+        assert_eq!(head.header.map(|header| header.to_bytes()), vector.header(), "{name}");
         if vector.key_used == KeyUsed::None && is_clear_error(vector) {
             // 3.2 and 3.3 errors in clear text are accepted and never sent.
             not_ours.push(name.as_str());
@@ -93,9 +69,7 @@ fn every_frame_is_sealed_to_the_same_bytes() {
         let short = &mut out[..expected.len() - 1];
         assert_eq!(
             seal(&keys(vector), &head, &iv, &vector.payload_bytes(), short),
-            Err(NoRoom {
-                need: expected.len()
-            }),
+            Err(NoRoom { need: expected.len() }),
             "{name}"
         );
         match vector.direction {
@@ -103,13 +77,7 @@ fn every_frame_is_sealed_to_the_same_bytes() {
             Direction::Device => device += 1,
         }
     }
-    assert_eq!(
-        not_ours,
-        [
-            "v3.2/device22/error-clear-text",
-            "v3.3/default/error-clear-text"
-        ]
-    );
+    assert_eq!(not_ours, ["v3.2/device22/error-clear-text", "v3.3/default/error-clear-text"]);
     assert_eq!((client, device), (74, 74));
 }
 
@@ -123,11 +91,7 @@ fn every_negative_is_refused_for_its_reason() {
         let name = &negative.name;
         let mut frame = negative.frame();
         let before = frame.clone();
-        let opened = open(
-            &negative_keys(negative),
-            sender(negative.direction),
-            &mut frame,
-        );
+        let opened = open(&negative_keys(negative), sender(negative.direction), &mut frame);
         match negative.expect {
             Expect::Integrity => assert_eq!(opened, Err(FrameError::Integrity), "{name}"),
             Expect::Suffix => assert_eq!(opened, Err(FrameError::Suffix), "{name}"),
@@ -160,12 +124,7 @@ fn frames_of_the_other_kind_are_an_integrity_failure() {
         };
         let keys = Keys::new(other, &vector.local_key().expect("TCP vectors have a key"));
         for sender in [Sender::Controller, Sender::Device] {
-            assert_eq!(
-                open(&keys, sender, &mut vector.frame()),
-                Err(FrameError::Integrity),
-                "{}",
-                vector.name
-            );
+            assert_eq!(open(&keys, sender, &mut vector.frame()), Err(FrameError::Integrity), "{}", vector.name);
         }
     }
 }

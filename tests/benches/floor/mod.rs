@@ -90,9 +90,7 @@ impl Floor {
                 text.copy_from_slice(&template.bytes[start..end]);
                 encrypt(aes, text);
                 out[..start].copy_from_slice(&template.bytes[..start]);
-                let encoded = Base64::encode(text, &mut out[start + 19..])
-                    .expect("room")
-                    .len();
+                let encoded = Base64::encode(text, &mut out[start + 19..]).expect("room").len();
                 let end = start + 19 + encoded;
                 let digest = Md5::new()
                     .chain_update(b"data=")
@@ -101,10 +99,7 @@ impl Floor {
                     .chain_update(key)
                     .finalize();
                 out[start..start + 3].copy_from_slice(b"3.1");
-                for (pair, byte) in out[start + 3..start + 19]
-                    .chunks_exact_mut(2)
-                    .zip(&digest[4..12])
-                {
+                for (pair, byte) in out[start + 3..start + 19].chunks_exact_mut(2).zip(&digest[4..12]) {
                     pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
                     pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
                 }
@@ -118,11 +113,7 @@ impl Floor {
             Self::EcbHmac(aes, hmac) => {
                 out[..end].copy_from_slice(&template.bytes);
                 encrypt(aes, &mut out[start..end]);
-                let code = hmac
-                    .clone()
-                    .chain_update(&out[..end])
-                    .finalize()
-                    .into_bytes();
+                let code = hmac.clone().chain_update(&out[..end]).finalize().into_bytes();
                 out[end..end + 32].copy_from_slice(&code);
                 out[end + 32..end + 36].copy_from_slice(&SUFFIX_55AA);
             }
@@ -131,9 +122,7 @@ impl Floor {
                 let (top, text) = out.split_at_mut(start);
                 let (text, footer) = text.split_at_mut(end - start);
                 let iv: &[u8; 12] = top[18..30].try_into().expect("12 bytes");
-                let tag = gcm
-                    .encrypt_inout_detached(iv.into(), &top[4..18], text.into())
-                    .expect("short");
+                let tag = gcm.encrypt_inout_detached(iv.into(), &top[4..18], text.into()).expect("short");
                 footer[..16].copy_from_slice(&tag);
                 footer[16..20].copy_from_slice(&SUFFIX_6699);
             }
@@ -170,8 +159,7 @@ impl Floor {
                 let (text, footer) = rest.split_at_mut(len - 50);
                 let iv: &[u8; 12] = top[18..30].try_into().expect("12 bytes");
                 let tag: &[u8; 16] = footer[..16].try_into().expect("16 bytes");
-                gcm.decrypt_inout_detached(iv.into(), &top[4..18], text.into(), tag.into())
-                    .expect("tag");
+                gcm.decrypt_inout_detached(iv.into(), &top[4..18], text.into(), tag.into()).expect("tag");
                 len - 20
             }
         }

@@ -19,7 +19,6 @@ pub struct Keys {
     pub(super) schedule: Schedule,
 }
 
-#[expect(clippy::large_enum_variant, reason = "lives inside a session of fixed size; there is no heap to move it to")]
 pub(super) enum Schedule {
     Md5 { aes: Aes128, key: Zeroizing<[u8; 16]> },
     Ecb { aes: Aes128 },

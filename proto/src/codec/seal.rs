@@ -192,7 +192,7 @@ fn finish(keys: &Keys, head: &Head, layout: &Layout, iv: &[u8; 12], frame: &mut 
         }
     }
     let (covered, footer) = frame.split_at_mut_checked(footer_at)?;
-    let (code, suffix) = footer.split_last_chunk_mut::<4>().map(|(code, suffix)| (code, suffix))?;
+    let (code, suffix) = footer.split_last_chunk_mut::<4>()?;
     match &keys.schedule {
         Schedule::EcbHmac { hmac, .. } => {
             code.copy_from_slice(&hmac.clone().chain_update(&*covered).finalize().into_bytes());

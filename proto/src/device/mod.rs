@@ -63,6 +63,7 @@ pub struct Device {
     stats: Stats,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is no heap to move the connection to")]
 enum Link {
     /// No connection wanted, or no address known.
     Off,

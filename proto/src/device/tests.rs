@@ -177,6 +177,23 @@ fn an_announcement_cuts_the_backoff_short_but_not_twice_a_second() {
 }
 
 #[test]
+fn an_announcement_that_comes_too_soon_after_another_is_deferred_not_lost() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let conn = b.dial();
+    b.device.handle_lost(conn, LossReason::Refused, b.now);
+    b.drain();
+    let address = "192.0.2.1".parse().expect("valid");
+    b.device.handle_announcement(address, None, b.now);
+    let woken = b.now;
+    let conn = b.dial();
+    b.device.handle_lost(conn, LossReason::Refused, b.now);
+    b.drain();
+    b.now = b.now + Duration::from_millis(10);
+    b.device.handle_announcement(address, None, b.now);
+    assert_eq!(b.drain(), (Vec::new(), Some(woken + WAKE_LIMIT)));
+}
+
+#[test]
 fn a_configured_address_is_not_changed_by_announcements_and_an_open_one_follows() {
     let other: IpAddr = "192.0.2.9".parse().expect("valid");
     let mut b = Bench::new(|c| c.version(Version::V33));

@@ -1,8 +1,8 @@
 //! The handle of one device.
 
 use core::fmt;
+use core::net::IpAddr;
 use core::time::Duration;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustuya_proto::{

@@ -1,10 +1,10 @@
 //! The service that finds devices: UDP sockets around the discovery machine.
 
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::task::Poll;
 use core::time::Duration;
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::{self as proto, DiscoveryConfig, DiscoveryOutput, MAX_PROBE, Sighting, SightingKind, Version};

@@ -1,9 +1,9 @@
 //! Clock, timer, buffers and sockets: what the machines ask of their surroundings.
 
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::pin::Pin;
 use core::time::Duration;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use rustuya_proto::{Instant, Interface, LossReason, RxBuf, TxBuf};
 use socket2::{Domain, Protocol, Socket, Type};

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::time::Duration;
+use core::time::Duration;
 
 use common::{KEY, OTHER_KEY, controller, fake, map, next, soon};
 use rustuya_runtime_tokio::{CommandError, Device, Dialect, DownReason, Event, Version};

@@ -5,9 +5,9 @@ mod server;
 mod store;
 
 use core::fmt;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use rustuya_proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, LocalKey, Version};

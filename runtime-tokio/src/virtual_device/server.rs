@@ -1,8 +1,8 @@
 //! The task of one virtual device: it accepts controllers and announces the device.
 
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::{Announcement, Datagram, EmulatorConfig, Version};
@@ -183,7 +183,7 @@ async fn receive(socket: Option<&UdpSocket>, datagram: &mut [u8]) -> (usize, Soc
     }
 }
 
-const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const ANY: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Announcements never follow each other more quickly than this, whatever is configured.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);

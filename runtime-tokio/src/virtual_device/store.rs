@@ -1,6 +1,6 @@
 //! What a virtual device remembers.
 
-use std::str::FromStr as _;
+use core::str::FromStr as _;
 
 use rustuya_proto::{Cid, Decimal, DpId, DpValue, JsonText, Model, Text};
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! What the tests share: devices on loopback and a limit on how long anything may take.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::time::Duration;
+use core::time::Duration;
 
 use rustuya_runtime_tokio::{Device, DeviceBuilder, Event, Listener, Version, VirtualDevice, VirtualDeviceBuilder};
 use serde_json::{Map, Value};

@@ -1,0 +1,22 @@
+//! Sets one DP: `set DEVICE_ID ADDRESS DP VALUE`, with the local key in `RUSTUYA_KEY`. The value is JSON, or text.
+
+use std::env;
+use std::error::Error;
+
+use rustuya_runtime_tokio::Device;
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let [id, address, dp, value] = args.as_slice() else {
+        return Err("usage: set DEVICE_ID ADDRESS DP VALUE".into());
+    };
+    let key = env::var("RUSTUYA_KEY").map_err(|_| "RUSTUYA_KEY must hold the local key")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()));
+    let device = Device::builder(id, &key)?.address(address.parse()?).spawn();
+    let reply = device.set_value(dp.parse()?, value).await?;
+    println!("accepted: {reply:?}");
+    device.close().await;
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Shows what one device reports: `watch DEVICE_ID ADDRESS`, with its local key in `RUSTUYA_KEY`.
+
+use std::env;
+use std::error::Error;
+
+use rustuya_runtime_tokio::{Device, Event};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = env::args().skip(1);
+    let (Some(id), Some(address)) = (args.next(), args.next()) else {
+        return Err("usage: watch DEVICE_ID ADDRESS".into());
+    };
+    let key = env::var("RUSTUYA_KEY").map_err(|_| "RUSTUYA_KEY must hold the local key")?;
+    let device = Device::builder(&id, &key)?.address(address.parse()?).spawn();
+    let mut events = device.listener();
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Up { version } => println!("connected, version {version}"),
+            Event::Down { reason, .. } => println!("{reason}: {}", reason.advice()),
+            Event::Message { cid: Some(cid), dps, .. } => println!("{cid}: {}", serde_json::Value::Object(dps)),
+            Event::Message { dps, .. } => println!("{}", serde_json::Value::Object(dps)),
+            other => println!("{other:?}"),
+        }
+    }
+    Ok(())
+}

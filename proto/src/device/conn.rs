@@ -311,7 +311,8 @@ impl Device {
             }
         }
         // Where the heartbeat found no room, the driver polls again as soon as it has written something.
-        let next_beat = (conn.session.last_tx + timing.heartbeat).max(now + NO_ROOM_RETRY);
+        let next_beat = conn.session.last_tx + timing.heartbeat;
+        let next_beat = if next_beat > now { next_beat } else { now + NO_ROOM_RETRY };
         let mut until = conn.beat_due.unwrap_or(next_beat);
         if let Some(deadline) = self.pending.deadline() {
             until = until.min(deadline);

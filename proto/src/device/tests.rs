@@ -323,11 +323,10 @@ fn reconfiguring_resolves_what_is_pending_and_dials_anew() {
     assert_eq!(b.drain().0, [], "the same configuration changes nothing");
     b.device.reconfigure(same.port(7777), b.now);
     let (seen, _) = b.drain();
-    assert_eq!(seen[..3], [
-        Seen::Hangup(conn),
-        Seen::Down(DownReason::Ended, true),
-        Seen::Resolved(id, Outcome::ConnectionLost)
-    ]);
+    assert_eq!(
+        seen[..3],
+        [Seen::Hangup(conn), Seen::Down(DownReason::Ended, true), Seen::Resolved(id, Outcome::ConnectionLost)]
+    );
     assert!(matches!(seen[3], Seen::Dial(_, to) if to.port() == 7777));
 }
 
@@ -337,4 +336,126 @@ fn debug_output_shows_no_key() {
     let text = std::format!("{:?} {:?}", b.device, b.device.config());
     assert!(text.contains("eb0123456789abcdefghij") && !text.contains("0123456789abcdef\""));
     assert!(!text.contains("[48, 49"));
+}
+
+#[test]
+fn any_command_postpones_the_heartbeat() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.connect();
+    b.drain();
+    // The answer to the early heartbeat.
+    hear(&mut b, CommandCode::HEART_BEAT, 0, "");
+    b.tx.clear();
+    b.pass(9_000);
+    b.send(&Command::raw(CommandCode(0x0c), b"{}").timeout(Duration::from_secs(60))).expect("sent");
+    b.tx.clear();
+    b.pass(9_999);
+    let (_, until) = b.drain();
+    assert!(b.tx.is_empty(), "nothing is due yet");
+    assert_eq!(until, Some(b.now + Duration::from_millis(1)));
+    b.pass(1);
+    b.drain();
+    assert_eq!(b.tx.pending().get(8..12), Some(&CommandCode::HEART_BEAT.0.to_be_bytes()[..]));
+}
+
+#[test]
+fn a_device22_control_goes_out_under_the_other_code_after_silence() {
+    let mut b = Bench::new(|c| c.version(Version::V33).dialect(Dialect::Device22));
+    b.connect();
+    b.drain();
+    for expected in [CommandCode::CONTROL, CommandCode::CONTROL_NEW, CommandCode::CONTROL] {
+        b.tx.clear();
+        let id = b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(100))).expect("sent");
+        assert_eq!(b.tx.pending().get(8..12), Some(&expected.0.to_be_bytes()[..]));
+        b.pass(100);
+        assert!(b.drain().0.contains(&Seen::Resolved(id, Outcome::Unanswered)));
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_comes_after_its_push_is_not_the_next_commands() {
+    let mut b = Bench::new(|c| c.version(Version::V34));
+    let mut pending = Pending::new();
+    for (id, dp) in [(1, 1u16), (2, 2)] {
+        let written = core::iter::once(DpId(dp));
+        let entry = pending::Entry::new(
+            CommandId(id),
+            CommandCode::CONTROL_NEW,
+            id,
+            b.now + Duration::from_secs(5),
+            pending::Asks::Change,
+            None,
+            written,
+        );
+        assert!(pending.make_room());
+        pending.push(entry);
+    }
+    let mut answer = |command: CommandCode, text: &str| {
+        let opened = opened(command, 99);
+        let payload = Payload::new(text.as_bytes());
+        match pending.answer(Version::V34, &opened, &payload, payload.report().as_ref()) {
+            pending::Match::Resolved(id, _) => Some(id),
+            pending::Match::None | pending::Match::Refused22(_) => None,
+        }
+    };
+    assert_eq!(answer(CommandCode::STATUS, r#"{"dps":{"1":true}}"#), Some(CommandId(1)));
+    assert_eq!(answer(CommandCode::CONTROL_NEW, ""), None, "the first command's acknowledgement");
+    assert_eq!(answer(CommandCode::STATUS, r#"{"dps":{"9":true}}"#), None, "nobody wrote DP 9");
+    assert_eq!(answer(CommandCode::CONTROL_NEW, ""), Some(CommandId(2)));
+    assert_eq!(answer(CommandCode::CONTROL_NEW, ""), None, "nothing is left to answer");
+    b.drain();
+}
+
+/// The head of a device's frame with an empty payload.
+fn opened(command: CommandCode, seqno: u32) -> Opened {
+    let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
+    let head = crate::codec::Head {
+        sender: crate::codec::Sender::Device,
+        seqno,
+        command,
+        retcode: Some(crate::wire::command::RetCode::OK),
+        header: None,
+    };
+    let mut frame = [0; 64];
+    let len = crate::codec::seal(&keys, &head, &[0; 12], b"", &mut frame).expect("room");
+    crate::codec::open(&keys, crate::codec::Sender::Device, &mut frame[..len]).expect("valid")
+}
+
+/// Lets a device of 3.3 say something.
+fn hear(b: &mut Bench, command: CommandCode, seqno: u32, text: &str) -> Vec<Seen> {
+    let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
+    let head = crate::codec::Head {
+        sender: crate::codec::Sender::Device,
+        seqno,
+        command,
+        retcode: Some(crate::wire::command::RetCode::OK),
+        header: None,
+    };
+    let spare = b.rx.spare_mut();
+    let len = crate::codec::seal(&keys, &head, &[0; 12], text.as_bytes(), spare).expect("room");
+    b.rx.commit(len);
+    b.drain().0
+}
+
+#[test]
+fn answers_find_their_commands() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.connect();
+    b.drain();
+    let set = b.send(&Command::set(DpMap::Pairs(&ON))).expect("sent");
+    let child = b.send(&Command::status().cid("c1")).expect("sent");
+    let whole = b.send(&Command::status()).expect("sent");
+    // The state of the child is not the answer of the device, whatever comes first.
+    let seen = hear(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true}}"#);
+    assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == whole));
+    let seen = hear(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true},"cid":"c2"}"#);
+    assert_eq!(seen, [Seen::Message], "another child's");
+    let seen = hear(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true},"cid":"c1"}"#);
+    assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == child));
+    let seen = hear(&mut b, CommandCode::CONTROL, 0, "parse data error");
+    let rejected = Outcome::Rejected {
+        retcode: Some(crate::wire::command::RetCode::OK),
+        error: Some(crate::payload::DeviceError::ParseData),
+    };
+    assert_eq!(seen, [Seen::Resolved(set, rejected)], "words are a refusal, also with return code 0");
 }

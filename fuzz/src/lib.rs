@@ -1,7 +1,7 @@
 //! Fuzz targets of the protocol core, as functions that panic when a promise is broken.
 //!
 //! The programs in `fuzz_targets` hand them to libFuzzer; the replay test runs them over the committed corpora on a
-//! stable compiler. `cargo run -p rustuya-fuzz --bin seed` writes the seeds of the corpora from the golden vectors.
+//! stable compiler. `cargo run -p rustuya-fuzz --example seed` writes the seeds of the corpora from the golden vectors.
 
 mod announcement;
 mod frame;

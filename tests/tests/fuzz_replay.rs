@@ -67,7 +67,7 @@ fn every_target_has_a_program_and_every_corpus_its_seeds() {
         assert_eq!(
             committed.get(&seed.name),
             Some(&seed.bytes),
-            "fuzz/corpus/{}/{} is out of date: run `cargo run -p rustuya-fuzz --bin seed`",
+            "fuzz/corpus/{}/{} is out of date: run `cargo run -p rustuya-fuzz --example seed`",
             seed.target,
             seed.name
         );

@@ -1,4 +1,4 @@
-//! Writes the seeds of every corpus to `fuzz/corpus/<target>/`. Other files there, such as the inputs of bugs that
+//! `cargo run -p rustuya-fuzz --example seed`: writes the seeds of every corpus to `fuzz/corpus/<target>/`. Other files there, such as the inputs of bugs that
 //! are fixed, stay.
 
 use core::error::Error;

@@ -1,5 +1,5 @@
-//! `cargo run -p rustuya-fuzz --example seed`: writes the seeds of every corpus to `fuzz/corpus/<target>/`. Other files there, such as the inputs of bugs that
-//! are fixed, stay.
+//! `cargo run -p rustuya-fuzz --example seed` writes the seeds of every corpus to `fuzz/corpus/<target>/`. Other files
+//! there, such as the inputs of bugs that are fixed, stay.
 
 use core::error::Error;
 use std::fs;

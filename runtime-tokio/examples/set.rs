@@ -1,7 +1,7 @@
 //! Sets one DP: `set DEVICE_ID ADDRESS DP VALUE`, with the local key in `RUSTUYA_KEY`. The value is JSON, or text.
 
+use core::error::Error;
 use std::env;
-use std::error::Error;
 
 use rustuya_runtime_tokio::Device;
 use serde_json::Value;

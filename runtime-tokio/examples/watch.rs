@@ -1,7 +1,7 @@
 //! Shows what one device reports: `watch DEVICE_ID ADDRESS`, with its local key in `RUSTUYA_KEY`.
 
+use core::error::Error;
 use std::env;
-use std::error::Error;
 
 use rustuya_runtime_tokio::{Device, Event};
 

@@ -106,14 +106,14 @@ impl Commands {
     }
 
     /// Answers what has waited too long.
-    pub(crate) fn expire(&mut self, reason: Option<DownReason>) {
+    pub(crate) fn expire(&mut self, machine: &proto::Device) {
         let now = Instant::now();
         let mut at = 0;
         while let Some(request) = self.waiting.get(at) {
             if request.deadline > now {
                 at += 1;
             } else if let Some(request) = self.waiting.remove(at) {
-                request.answer(Err(CommandError::NotConnected { reason }));
+                request.answer(Err(too_late(machine.is_up(), machine.diagnosis())));
             }
         }
     }
@@ -176,6 +176,11 @@ impl Commands {
             request.answer(Err(CommandError::Closed));
         }
     }
+}
+
+/// What has become of a command that could not be sent in time.
+pub(crate) const fn too_late(up: bool, reason: Option<DownReason>) -> CommandError {
+    if up { CommandError::Busy } else { CommandError::NotConnected { reason } }
 }
 
 fn reply(request: &Request, retcode: Option<u32>, message: Option<&Message<'_>>) -> Reply {

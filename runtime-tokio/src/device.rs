@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::commands::{Ask, Reply, Request};
+use crate::commands::{Ask, Reply, Request, too_late};
 use crate::discovery::Discovery;
 use crate::driver::{Driver, Order, Shared, Status};
 use crate::error::{CommandError, ConfigError};
@@ -224,7 +224,7 @@ impl Device {
         };
         let slot = match tokio::time::timeout_at(deadline, hand_over).await {
             Ok(slot) => slot.ok_or(CommandError::Closed)?,
-            Err(_) => return Err(CommandError::NotConnected { reason: self.diagnosis() }),
+            Err(_) => return Err(too_late(self.is_connected(), self.diagnosis())),
         };
         let result = answer.await.unwrap_or(Err(CommandError::Closed));
         drop(slot);

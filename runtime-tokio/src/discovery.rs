@@ -146,7 +146,8 @@ impl Discovery {
                 receiver.mark_changed();
             }
             // A 3.5 device does not announce itself unless it is asked.
-            None => self.probe(LOCATE),
+            None if !inner.machine().is_scanning(now) => self.probe(LOCATE),
+            None => {}
         }
         receiver
     }

@@ -106,7 +106,7 @@ impl Driver {
     /// Lets the machine do all it can now, but no more than a fair share.
     fn turn(&mut self) -> Turn {
         self.buffers.lend();
-        self.commands.expire(self.machine.diagnosis());
+        self.commands.expire(&self.machine);
         for _ in 0..FAIR_SHARE {
             let now = self.clock.now();
             let Buffers { rx, tx, .. } = &mut self.buffers;

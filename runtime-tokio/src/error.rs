@@ -48,6 +48,9 @@ pub enum CommandError {
         /// still unknown.
         reason: Option<DownReason>,
     },
+    /// The device is connected, but other commands kept it busy for the whole time limit. The command was not sent.
+    #[error("the device was busy with other commands for the whole time limit: send fewer at a time")]
+    Busy,
     /// The device was closed. The command was not sent.
     #[error("the device was closed by this program")]
     Closed,
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn the_source_is_not_repeated_in_the_text() {
         let error = CommandError::from(SendError::InvalidData);
-        let source = std::error::Error::source(&error).expect("has a source").to_string();
+        let source = core::error::Error::source(&error).expect("has a source").to_string();
         assert!(!error.to_string().contains(&source));
         assert_eq!(CommandError::from(SendError::TooLarge), CommandError::TooLarge);
     }

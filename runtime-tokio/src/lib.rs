@@ -17,8 +17,9 @@ pub use device::{Device, DeviceBuilder};
 pub use discovery::{Discovery, DiscoveryBuilder, Found};
 pub use error::{CommandError, ConfigError};
 pub use event::{Event, Listener};
+pub use rustuya_proto as proto;
 pub use rustuya_proto::{
-    Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, SendError, SightingKind, Timing, Version,
+    Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, Quirks, SendError, SightingKind, Timing, Version,
 };
 pub use sub_device::SubDevice;
 pub use virtual_device::{Request, VirtualDevice, VirtualDeviceBuilder};

@@ -197,18 +197,23 @@ pub(crate) fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// The IPv4 interfaces that probes leave from: only `only` if given, else all but loopback.
 pub(crate) fn interfaces(only: Option<Ipv4Addr>) -> Vec<Interface> {
-    if let Some(address) = only {
-        return vec![Interface { address, broadcast: Ipv4Addr::BROADCAST }];
-    }
     let found = if_addrs::get_if_addrs().unwrap_or_default();
-    let usable = found.iter().filter(|interface| !interface.is_loopback());
+    let usable = found.iter().filter(|interface| match only {
+        Some(address) => interface.ip() == address,
+        None => !interface.is_loopback(),
+    });
     let addresses = usable.filter_map(|interface| match &interface.addr {
         if_addrs::IfAddr::V4(v4) => {
             Some(Interface { address: v4.ip, broadcast: v4.broadcast.unwrap_or(Ipv4Addr::BROADCAST) })
         }
         if_addrs::IfAddr::V6(_) => None,
     });
-    addresses.take(rustuya_proto::MAX_INTERFACES).collect()
+    let mut interfaces: Vec<_> = addresses.take(rustuya_proto::MAX_INTERFACES).collect();
+    if let (Some(address), []) = (only, interfaces.as_slice()) {
+        // Not listed, such as most of 127.0.0.0/8.
+        interfaces.push(Interface { address, broadcast: Ipv4Addr::BROADCAST });
+    }
+    interfaces
 }
 
 /// The IPv4 address of a socket address, if it has one.

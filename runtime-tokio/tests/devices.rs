@@ -125,6 +125,20 @@ async fn a_wrong_key_is_diagnosed() {
 }
 
 #[tokio::test]
+async fn keys_are_never_shown() {
+    let builder = fake("device-under-test", Version::V34);
+    let mut shown = format!("{builder:?}");
+    let lamp = builder.start().await.expect("a free port");
+    shown += &format!("{lamp:?} {:?}", controller(&lamp));
+    shown += &format!("{:?}", controller(&lamp).spawn());
+    shown += &format!("{:?}", Device::builder("device-under-test", "secret"));
+    assert!(shown.contains("device-under-test"));
+    for secret in [KEY, "secret", "48, 49, 50"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_version_is_diagnosed() {
     for (spoken, configured) in
         [(Version::V35, Version::V34), (Version::V34, Version::V35), (Version::V35, Version::V33)]

@@ -51,7 +51,7 @@ async fn every_version_is_found_and_found_again() {
     let devices = household(probe, &discovery).await;
     let expected: Vec<&str> = devices.iter().map(VirtualDevice::id).collect();
     for _ in 0..2 {
-        let found = soon(discovery.scan(Duration::from_millis(800))).await;
+        let found = soon(discovery.scan(Duration::from_secs(2))).await;
         assert_eq!(ids(&found), expected);
         for (device, version) in devices.iter().zip(Version::ALL) {
             let found = found.iter().find(|found| found.id == device.id()).expect("was compared above");

@@ -152,6 +152,23 @@ async fn many_commands_at_once_are_all_answered() {
 }
 
 #[tokio::test]
+async fn a_command_that_finds_no_place_in_time_is_refused_as_busy() {
+    let lamp = fake(ID, Version::V33).quirk("silent-control").expect("a quirk").start().await.expect("a free port");
+    let device = controller(&lamp).version(Version::V33).command_timeout(Duration::from_millis(300)).spawn();
+    soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
+    let mut tasks = JoinSet::new();
+    for n in 0..40 {
+        let device = device.clone();
+        tasks.spawn(async move { device.set_value(2, n).await });
+    }
+    let results = soon(tasks.join_all()).await;
+    let busy = results.iter().filter(|result| **result == Err(CommandError::Busy)).count();
+    let unanswered = results.iter().filter(|result| **result == Err(CommandError::Unanswered)).count();
+    assert_eq!(busy + unanswered, 40, "{results:?}");
+    assert!(busy > 0 && unanswered > 0, "{results:?}");
+}
+
+#[tokio::test]
 async fn impossible_requests_are_refused_at_once() {
     let lamp = lamp(Version::V33).await;
     let device = controller(&lamp).version(Version::V33).spawn();

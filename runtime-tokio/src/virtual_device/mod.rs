@@ -239,7 +239,7 @@ impl VirtualDeviceBuilder {
     }
 
     /// Turns on a deviation from faithful firmware by its name, such as `push-before-ack` or `close-after=3`:
-    /// [`Quirks::NAMES`](rustuya_proto::Quirks::NAMES) lists them. Can be repeated.
+    /// [`Quirks::NAMES`](crate::Quirks::NAMES) lists them. Can be repeated.
     ///
     /// # Errors
     /// [`ConfigError::Quirk`], whose source names those that there are.

@@ -50,8 +50,6 @@ async fn an_announcement_brings_a_device_back_within_a_second() {
         let mut events = device.listener();
         assert_eq!(soon(device.wait_connected(Duration::from_secs(10))).await, Ok(version));
         drop(discovery);
-        // Announcements make a device dial once a second at most, and the one that located it counts.
-        tokio::time::sleep(Duration::from_secs(1)).await;
 
         soon(lamp.unplug()).await;
         while down(&mut events).await.1.is_none_or(|retry_in| retry_in < Duration::from_secs(5)) {}

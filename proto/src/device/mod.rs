@@ -31,8 +31,9 @@ use talk::Talk;
 
 /// How long after a failed attempt the next version is tried: time for the device to free its connection.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(100);
-/// At most one reconnect in this time is owed to announcements, which anybody on the network can forge.
-const WAKE_LIMIT: Duration = Duration::from_secs(1);
+/// At most one reconnect in this time is owed to announcements, which anybody on the network can forge. Short enough
+/// that a device that returns is in use again within a second of its first announcement, whatever came before.
+const WAKE_LIMIT: Duration = Duration::from_millis(500);
 
 /// One physical device as a controller sees it: dials, negotiates, commands, keeps alive, reconnects.
 ///

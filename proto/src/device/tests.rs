@@ -154,7 +154,7 @@ fn delays_double_up_to_the_limit() {
 }
 
 #[test]
-fn an_announcement_cuts_the_backoff_short_but_not_twice_a_second() {
+fn an_announcement_cuts_the_backoff_short_but_not_twice_in_a_row() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     for round in 0..2 {
         let conn = b.dial();
@@ -169,7 +169,7 @@ fn an_announcement_cuts_the_backoff_short_but_not_twice_a_second() {
             b.device.handle_lost(conn, LossReason::Refused, b.now);
             let (_, until) = b.drain();
             b.device.handle_announcement("192.0.2.1".parse().expect("valid"), None, b.now);
-            assert_eq!(b.drain().0, [], "a second wake within the same second");
+            assert_eq!(b.drain().0, [], "a second wake at the same time");
             b.now = until.expect("a retry is due");
             b.device.last_wake = Some(b.now);
         }

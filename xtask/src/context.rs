@@ -26,28 +26,17 @@ pub(crate) struct Context {
 impl Context {
     /// Finds the repository and reads its metadata.
     pub(crate) fn new(fuzz_seconds: u32) -> Result<Self> {
-        let manifest = env::var_os("CARGO_MANIFEST_DIR")
-            .context("CARGO_MANIFEST_DIR is not set; run this as `cargo xtask`")?;
+        let manifest =
+            env::var_os("CARGO_MANIFEST_DIR").context("CARGO_MANIFEST_DIR is not set; run this as `cargo xtask`")?;
         let mut root = PathBuf::from(manifest);
         root.pop();
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let text = Shell::new(&cargo, &root)
-            .args([
-                "metadata",
-                "--format-version=1",
-                "--locked",
-                "--all-features",
-            ])
+            .args(["metadata", "--format-version=1", "--locked", "--all-features"])
             .stdout()
             .context("Cargo.lock must be committed and match Cargo.toml: run `cargo metadata`")?;
         let metadata = Metadata::parse(&text)?;
-        Ok(Self {
-            target: metadata.target_directory.clone(),
-            root,
-            cargo,
-            fuzz_seconds,
-            metadata,
-        })
+        Ok(Self { target: metadata.target_directory.clone(), root, cargo, fuzz_seconds, metadata })
     }
 
     /// A cargo call in the repository.

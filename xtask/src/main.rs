@@ -15,11 +15,7 @@ use context::Context;
 use steps::{Selection, Step};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "Checks of the rustuya repository",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask", about = "Checks of the rustuya repository", disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,20 +47,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Command::Test {
-        skip_bare_metal,
-        skip_fuzz,
-        skip_interop,
-        only,
-        fuzz_seconds,
-    } = Cli::parse().command;
-    let selection = Selection {
-        skip_bare_metal,
-        skip_fuzz,
-        skip_interop,
-        only,
-        ci: std::env::var_os("CI").is_some(),
-    };
+    let Command::Test { skip_bare_metal, skip_fuzz, skip_interop, only, fuzz_seconds } = Cli::parse().command;
+    let selection = Selection { skip_bare_metal, skip_fuzz, skip_interop, only, ci: std::env::var_os("CI").is_some() };
     let result = Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection));
     match result {
         Ok(()) => ExitCode::SUCCESS,

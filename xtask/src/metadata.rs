@@ -28,9 +28,7 @@ pub(crate) struct Package {
 
 impl Package {
     pub(crate) fn is_published(&self) -> bool {
-        self.publish
-            .as_ref()
-            .is_none_or(|registries| !registries.is_empty())
+        self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
     }
 }
 
@@ -62,9 +60,7 @@ impl Metadata {
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
-        self.packages
-            .iter()
-            .filter(|package| self.workspace_members.contains(&package.id))
+        self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
 
     pub(crate) fn member(&self, name: &str) -> Option<&Package> {
@@ -73,27 +69,16 @@ impl Metadata {
 
     /// What users of the published crates build: everything reached without dev-dependencies.
     pub(crate) fn shipped(&self) -> BTreeSet<&str> {
-        let nodes: HashMap<&str, &Node> = self
-            .resolve
-            .nodes
-            .iter()
-            .map(|node| (node.id.as_str(), node))
-            .collect();
-        let mut open: Vec<&str> = self
-            .members()
-            .filter(|package| package.is_published())
-            .map(|package| package.id.as_str())
-            .collect();
+        let nodes: HashMap<&str, &Node> = self.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+        let mut open: Vec<&str> =
+            self.members().filter(|package| package.is_published()).map(|package| package.id.as_str()).collect();
         let mut seen = BTreeSet::new();
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
                 continue;
             }
             for dependency in nodes.get(id).map(|node| &node.deps[..]).unwrap_or_default() {
-                let shipped = dependency
-                    .dep_kinds
-                    .iter()
-                    .any(|k| k.kind.as_deref() != Some("dev"));
+                let shipped = dependency.dep_kinds.iter().any(|k| k.kind.as_deref() != Some("dev"));
                 if shipped {
                     open.push(&dependency.pkg);
                 }
@@ -127,9 +112,6 @@ mod tests {
             package("test-only", "null"),
         );
         let metadata = Metadata::parse(&text).unwrap();
-        assert_eq!(
-            metadata.shipped().into_iter().collect::<Vec<_>>(),
-            ["lib", "used"]
-        );
+        assert_eq!(metadata.shipped().into_iter().collect::<Vec<_>>(), ["lib", "used"]);
     }
 }

@@ -48,11 +48,7 @@ impl Shell {
 
     fn line(&self) -> String {
         let program = Path::new(self.command.get_program());
-        let mut line = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let mut line = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for arg in self.command.get_args() {
             line.push(' ');
             line.push_str(&arg.to_string_lossy());
@@ -69,10 +65,7 @@ impl Shell {
     /// Runs to the end with inherited output.
     pub(crate) fn run(mut self) -> Result<()> {
         let line = self.echo();
-        let status = self
-            .command
-            .status()
-            .with_context(|| format!("cannot start `{line}`"))?;
+        let status = self.command.status().with_context(|| format!("cannot start `{line}`"))?;
         if !status.success() {
             bail!("`{line}` failed ({status})");
         }
@@ -82,11 +75,7 @@ impl Shell {
     /// Runs to the end and keeps all output, whatever the exit status is.
     pub(crate) fn finish(mut self) -> Result<Finished> {
         let line = self.line();
-        let output = self
-            .command
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot start `{line}`"))?;
+        let output = self.command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{line}`"))?;
         Ok(Finished {
             success: output.status.success(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -126,10 +115,7 @@ impl Shell {
         } else {
             self.command.stdout(Stdio::piped());
         }
-        let mut child = self
-            .command
-            .spawn()
-            .with_context(|| format!("cannot start `{line}`"))?;
+        let mut child = self.command.spawn().with_context(|| format!("cannot start `{line}`"))?;
         let pipe: Option<Box<dyn std::io::Read>> = if stderr {
             child.stderr.take().map(|pipe| Box::new(pipe) as _)
         } else {

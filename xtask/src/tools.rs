@@ -10,8 +10,7 @@ use crate::context::Context;
 
 /// Whether a program is on the search path.
 pub(crate) fn on_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// Installs system packages with apt; an error says what to install by hand.
@@ -20,25 +19,14 @@ pub(crate) fn apt_install(context: &Context, packages: &[&str]) -> Result<()> {
     if !on_path("apt-get") {
         bail!("missing: install what Debian calls `{list}`");
     }
-    let root = context
-        .shell("id")
-        .arg("-u")
-        .stdout()
-        .is_ok_and(|id| id.trim() == "0");
+    let root = context.shell("id").arg("-u").stdout().is_ok_and(|id| id.trim() == "0");
     let sudo = !root && context.shell("sudo").args(["-n", "true"]).succeeds();
     if !root && !sudo {
         bail!("missing: run `apt-get install {list}` as root");
     }
     let apt = |args: &[&str]| {
-        let shell = if root {
-            context.shell("apt-get")
-        } else {
-            context.shell("sudo").args(["-n", "apt-get"])
-        };
-        shell
-            .args(args.iter().copied())
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .run()
+        let shell = if root { context.shell("apt-get") } else { context.shell("sudo").args(["-n", "apt-get"]) };
+        shell.args(args.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive").run()
     };
     apt(&["update", "-q"])?;
     let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
@@ -56,12 +44,7 @@ pub(crate) fn need_compiler(context: &Context) -> Result<()> {
 
 /// The Python of an environment that holds the pinned packages of `vectors/requirements.txt`.
 pub(crate) fn python(context: &Context) -> Result<PathBuf> {
-    let usable = || {
-        context
-            .shell("python3")
-            .args(["-c", "import venv, ensurepip"])
-            .succeeds()
-    };
+    let usable = || context.shell("python3").args(["-c", "import venv, ensurepip"]).succeeds();
     if !usable() {
         apt_install(context, &["python3", "python3-venv"])?;
         if !usable() {
@@ -76,21 +59,10 @@ pub(crate) fn python(context: &Context) -> Result<PathBuf> {
     if fs::read_to_string(&stamp).is_ok_and(|text| text == pinned) && python.is_file() {
         return Ok(python);
     }
-    context
-        .shell("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder)
-        .run()?;
+    context.shell("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
     context
         .shell(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
         .arg(&requirements)
         .run()?;
     fs::write(&stamp, pinned)?;

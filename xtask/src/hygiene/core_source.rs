@@ -9,18 +9,12 @@ const ATTRIBUTES: [&str; 2] = ["#![no_std]", "#![forbid(unsafe_code)]"];
 
 /// What is wrong in code that runs on network input, and the pattern that finds it.
 const FORBIDDEN: [(&str, &str); 3] = [
-    (
-        "can panic",
-        r#"\.(?:unwrap(?:_err)?\(\)|expect(?:_err)?\(")|\b(?:panic|unreachable)!"#,
-    ),
+    ("can panic", r#"\.(?:unwrap(?:_err)?\(\)|expect(?:_err)?\(")|\b(?:panic|unreachable)!"#),
     (
         "lifts a lint against panics",
         r"\b(?:allow|expect)\([^)]*\b(?:indexing_slicing|unwrap_used|expect_used|panic|string_slice|arithmetic_side_effects)\b",
     ),
-    (
-        "uses an allocator or std",
-        r"\b(?:extern crate (?:alloc|std)|(?:alloc|std)::)",
-    ),
+    ("uses an allocator or std", r"\b(?:extern crate (?:alloc|std)|(?:alloc|std)::)"),
 ];
 
 pub(super) fn check(files: &[File]) -> Vec<Problem> {
@@ -60,11 +54,7 @@ fn source(file: &File) -> Vec<Problem> {
         };
         for (number, line) in code(&file.text) {
             if let Some(found) = pattern.find(line) {
-                problems.push(format!(
-                    "{}:{number}: {what}: `{}`",
-                    file.path,
-                    found.as_str()
-                ));
+                problems.push(format!("{}:{number}: {what}: `{}`", file.path, found.as_str()));
             }
         }
     }
@@ -102,17 +92,13 @@ mod tests {
         let text = "/// `x.unwrap()` in words\nfn a() {} // panic!\n#[cfg(test)]\nmod tests {\n  x.unwrap();\n}\n";
         let tests = file("proto/src/a/tests.rs", "x.unwrap()");
         let other = file("cli/src/main.rs", "x.unwrap()");
-        let conditional = GOOD
-            .replace("deny(clippy", "cfg_attr(not(test), deny(clippy")
-            .replace("slicing)", "slicing))");
+        let conditional =
+            GOOD.replace("deny(clippy", "cfg_attr(not(test), deny(clippy").replace("slicing)", "slicing))");
         for root in [GOOD, &conditional] {
             let files = [file("proto/src/lib.rs", root), file("proto/src/a.rs", text)];
             assert_eq!(check(&files), Vec::<String>::new());
         }
-        assert_eq!(
-            check(&[file("proto/src/lib.rs", GOOD), tests, other]),
-            Vec::<String>::new()
-        );
+        assert_eq!(check(&[file("proto/src/lib.rs", GOOD), tests, other]), Vec::<String>::new());
     }
 
     #[test]

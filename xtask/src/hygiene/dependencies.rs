@@ -29,11 +29,8 @@ pub(super) fn manifests(files: &[File]) -> Vec<Problem> {
 }
 
 fn root(table: &Table) -> Vec<Problem> {
-    let dependencies = table
-        .get("workspace")
-        .and_then(|workspace| workspace.get("dependencies")?.as_table())
-        .into_iter()
-        .flatten();
+    let dependencies =
+        table.get("workspace").and_then(|workspace| workspace.get("dependencies")?.as_table()).into_iter().flatten();
     dependencies
         .filter(|(_, value)| value.get("path").is_none())
         .filter(|(_, value)| value.get("default-features").and_then(Value::as_bool) != Some(false))
@@ -43,28 +40,15 @@ fn root(table: &Table) -> Vec<Problem> {
 
 fn member(path: &str, table: &Table) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let lints = table
-        .get("lints")
-        .and_then(|lints| lints.get("workspace")?.as_bool());
+    let lints = table.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
     if lints != Some(true) {
         problems.push(format!("{path}: needs [lints] workspace = true"));
     }
-    let targets = table
-        .get("target")
-        .and_then(Value::as_table)
-        .into_iter()
-        .flatten();
-    let tables = targets
-        .filter_map(|(_, value)| value.as_table())
-        .chain([table]);
+    let targets = table.get("target").and_then(Value::as_table).into_iter().flatten();
+    let tables = targets.filter_map(|(_, value)| value.as_table()).chain([table]);
     for table in tables {
         for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
-            for (name, value) in table
-                .get(kind)
-                .and_then(Value::as_table)
-                .into_iter()
-                .flatten()
-            {
+            for (name, value) in table.get(kind).and_then(Value::as_table).into_iter().flatten() {
                 if value.get("workspace").and_then(Value::as_bool) != Some(true) {
                     problems.push(format!("{path}: {name} must say workspace = true"));
                 }
@@ -83,17 +67,13 @@ pub(super) fn too_new(metadata: &Metadata, msrv: &str) -> Vec<Problem> {
         .filter(|package| shipped.contains(package.id.as_str()))
         .filter_map(|package| {
             let needs = package.rust_version.as_deref()?;
-            (number(needs) > number(msrv))
-                .then(|| format!("{} {} needs Rust {needs}", package.name, package.version))
+            (number(needs) > number(msrv)).then(|| format!("{} {} needs Rust {needs}", package.name, package.version))
         })
         .collect()
 }
 
 fn number(version: &str) -> Vec<u32> {
-    let mut parts: Vec<u32> = version
-        .split('.')
-        .map(|part| part.parse().unwrap_or(u32::MAX))
-        .collect();
+    let mut parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or(u32::MAX)).collect();
     parts.resize(3, 0);
     parts
 }
@@ -116,13 +96,9 @@ mod tests {
             let text = format!("{lints}{bad}\n");
             assert_eq!(manifests(&[file("a/Cargo.toml", &text)]).len(), 1, "{bad}");
         }
-        let good = format!(
-            "{lints}[dependencies]\na.workspace = true\nb = {{ workspace = true, features = [\"x\"] }}\n"
-        );
-        assert_eq!(
-            manifests(&[file("a/Cargo.toml", &good)]),
-            Vec::<String>::new()
-        );
+        let good =
+            format!("{lints}[dependencies]\na.workspace = true\nb = {{ workspace = true, features = [\"x\"] }}\n");
+        assert_eq!(manifests(&[file("a/Cargo.toml", &good)]), Vec::<String>::new());
     }
 
     #[test]

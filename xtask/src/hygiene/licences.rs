@@ -31,10 +31,7 @@ pub(super) fn check(metadata: &Metadata) -> Vec<Problem> {
             continue;
         };
         if !is_allowed(licence) && (package.name.as_str(), licence) != FUZZ_RUNTIME {
-            problems.push(format!(
-                "{} {}: licence `{licence}`",
-                package.name, package.version
-            ));
+            problems.push(format!("{} {}: licence `{licence}`", package.name, package.version));
         }
     }
     for package in metadata.members() {
@@ -47,10 +44,7 @@ pub(super) fn check(metadata: &Metadata) -> Vec<Problem> {
 
 /// Whether an SPDX expression can be satisfied with allowed licences.
 fn is_allowed(expression: &str) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let tokens: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     alternatives(&tokens, &mut at) == Some(true) && at == tokens.len()

@@ -22,20 +22,14 @@ pub(super) fn check(context: &Context, files: &[File]) -> Vec<Problem> {
 
 /// Link targets outside code.
 fn links(text: &str) -> Vec<String> {
-    let (Ok(inline), Ok(reference)) = (
-        Regex::new(r"\]\(([^)\s]+)[^)]*\)"),
-        Regex::new(r"^ {0,3}\[[^\]]+\]:\s*(\S+)"),
-    ) else {
+    let (Ok(inline), Ok(reference)) = (Regex::new(r"\]\(([^)\s]+)[^)]*\)"), Regex::new(r"^ {0,3}\[[^\]]+\]:\s*(\S+)"))
+    else {
         return vec!["the patterns of the link check are broken".to_owned()];
     };
     let mut found = Vec::new();
     for line in prose(text) {
         found.extend(inline.captures_iter(&line).map(|link| link[1].to_owned()));
-        found.extend(
-            reference
-                .captures_iter(&line)
-                .map(|link| link[1].to_owned()),
-        );
+        found.extend(reference.captures_iter(&line).map(|link| link[1].to_owned()));
     }
     found
 }
@@ -55,12 +49,7 @@ fn prose(text: &str) -> Vec<String> {
     lines
 }
 
-fn broken(
-    from: &File,
-    link: &str,
-    files: &[File],
-    exists: impl Fn(&Path) -> bool,
-) -> Option<&'static str> {
+fn broken(from: &File, link: &str, files: &[File], exists: impl Fn(&Path) -> bool) -> Option<&'static str> {
     let (target, anchor) = link.split_once('#').unwrap_or((link, ""));
     if target.contains("://") || target.starts_with("mailto:") || target.contains("::") {
         return None; // elsewhere, or an item of the documented crate
@@ -83,10 +72,7 @@ fn broken(
 
 /// A relative target from the folder of a document.
 fn resolve(from: &str, target: &str) -> Option<PathBuf> {
-    let mut path = Path::new(from)
-        .parent()
-        .map(Path::to_owned)
-        .unwrap_or_default();
+    let mut path = Path::new(from).parent().map(Path::to_owned).unwrap_or_default();
     for part in Path::new(target).components() {
         match part {
             Component::CurDir => {}
@@ -104,17 +90,15 @@ fn resolve(from: &str, target: &str) -> Option<PathBuf> {
 
 /// The anchors of a document's headings, as the usual renderers derive them.
 fn anchors(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| {
-            line.trim_start_matches('#')
-                .trim()
-                .to_lowercase()
-                .chars()
-                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
-                .map(|c| if c == ' ' { '-' } else { c })
-                .collect()
-        })
+    text.lines().filter(|line| line.starts_with('#')).map(|line| {
+        line.trim_start_matches('#')
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
+    })
 }
 
 #[cfg(test)]
@@ -135,12 +119,7 @@ mod tests {
         let files = [file("a/README.md", "# One two\n"), file("b.md", "")];
         let exists = |path: &Path| files.iter().any(|file| Path::new(&file.path) == path);
         let found = |from: usize, link: &str| broken(&files[from], link, &files, exists);
-        for good in [
-            "../b.md",
-            "#one-two",
-            "README.md#one-two",
-            "https://example.org/x",
-        ] {
+        for good in ["../b.md", "#one-two", "README.md#one-two", "https://example.org/x"] {
             assert_eq!(found(0, good), None, "{good}");
         }
         assert_eq!(found(0, "b.md"), Some("no such file"));

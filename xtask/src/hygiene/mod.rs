@@ -26,9 +26,7 @@ pub(crate) struct File {
 
 impl File {
     fn has_extension(&self, extension: &str) -> bool {
-        self.path
-            .rsplit_once('.')
-            .is_some_and(|(_, found)| found == extension)
+        self.path.rsplit_once('.').is_some_and(|(_, found)| found == extension)
     }
 
     /// Whether the whole file is test code.
@@ -57,25 +55,12 @@ pub(crate) fn run(context: &Context) -> Result<String> {
         bail!("{} violations", problems.len());
     }
     let compiled = msrv::compile(context, &msrv)?;
-    Ok(format!(
-        "{} files, {} packages; {compiled}",
-        files.len(),
-        context.metadata.packages.len()
-    ))
+    Ok(format!("{} files, {} packages; {compiled}", files.len(), context.metadata.packages.len()))
 }
 
 /// Every text file that is or will be committed.
 fn files(context: &Context) -> Result<Vec<File>> {
-    let list = context
-        .shell("git")
-        .args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "-z",
-        ])
-        .stdout()?;
+    let list = context.shell("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]).stdout()?;
     let mut files = Vec::new();
     for path in list.split('\0').filter(|path| !path.is_empty()) {
         let full = context.root.join(path);
@@ -84,10 +69,7 @@ fn files(context: &Context) -> Result<Vec<File>> {
         }
         let bytes = fs::read(&full).with_context(|| path.to_owned())?;
         if let Ok(text) = String::from_utf8(bytes) {
-            files.push(File {
-                path: path.to_owned(),
-                text,
-            });
+            files.push(File { path: path.to_owned(), text });
         }
     }
     Ok(files)
@@ -95,8 +77,5 @@ fn files(context: &Context) -> Result<Vec<File>> {
 
 #[cfg(test)]
 fn file(path: &str, text: &str) -> File {
-    File {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    File { path: path.to_owned(), text: text.to_owned() }
 }

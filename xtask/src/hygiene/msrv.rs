@@ -9,10 +9,7 @@ use crate::metadata::Metadata;
 
 /// The value in the root manifest.
 pub(super) fn stated(files: &[File]) -> Result<String> {
-    let root = files
-        .iter()
-        .find(|file| file.path == "Cargo.toml")
-        .context("no Cargo.toml")?;
+    let root = files.iter().find(|file| file.path == "Cargo.toml").context("no Cargo.toml")?;
     let manifest: toml::Table = root.text.parse().context("Cargo.toml")?;
     manifest
         .get("workspace")
@@ -23,8 +20,7 @@ pub(super) fn stated(files: &[File]) -> Result<String> {
 
 /// Places that state a version of their own.
 pub(super) fn repeated(files: &[File], msrv: &str) -> Vec<Problem> {
-    let prose =
-        Regex::new(r"(?i)\b(?:rust|rustc|msrv)(?: version)?(?: is|:)? ?v?(1\.\d+)(?:\.\d+)?\b");
+    let prose = Regex::new(r"(?i)\b(?:rust|rustc|msrv)(?: version)?(?: is|:)? ?v?(1\.\d+)(?:\.\d+)?\b");
     let setting = Regex::new(r#"(?m)^\s*(?:rust-version|msrv)\s*=\s*"([^"]*)""#);
     let (Ok(prose), Ok(setting)) = (prose, setting) else {
         return vec!["the patterns of the MSRV check are broken".to_owned()];
@@ -40,10 +36,7 @@ pub(super) fn repeated(files: &[File], msrv: &str) -> Vec<Problem> {
             problems.push(format!("{}: states a toolchain", file.path));
         }
         let documents = ["md", "rs", "toml", "yml", "yaml"];
-        if documents
-            .iter()
-            .any(|extension| file.has_extension(extension))
-        {
+        if documents.iter().any(|extension| file.has_extension(extension)) {
             for found in prose.captures_iter(&file.text) {
                 if &found[1] != msrv {
                     problems.push(format!("{}: `{}` is not {msrv}", file.path, &found[0]));
@@ -65,16 +58,10 @@ pub(super) fn members(metadata: &Metadata, msrv: &str) -> Vec<Problem> {
 
 /// Compiles the published crates with that very toolchain where rustup has it.
 pub(super) fn compile(context: &Context, msrv: &str) -> Result<String> {
-    let list = context
-        .shell("rustup")
-        .args(["toolchain", "list"])
-        .stdout()
-        .unwrap_or_default();
+    let list = context.shell("rustup").args(["toolchain", "list"]).stdout().unwrap_or_default();
     let installed = list.lines().any(|line| is_toolchain(line, msrv));
     if !installed {
-        return Ok(format!(
-            "Rust {msrv} is not installed, checked by metadata and lints"
-        ));
+        return Ok(format!("Rust {msrv} is not installed, checked by metadata and lints"));
     }
     let mut cargo = context
         .shell("rustup")
@@ -82,11 +69,7 @@ pub(super) fn compile(context: &Context, msrv: &str) -> Result<String> {
         .without_env("RUSTUP_TOOLCHAIN")
         .without_env("CARGO")
         .env("CARGO_TARGET_DIR", context.target.join("msrv"));
-    for package in context
-        .metadata
-        .members()
-        .filter(|package| package.is_published())
-    {
+    for package in context.metadata.members().filter(|package| package.is_published()) {
         cargo = cargo.arg("--package").arg(&package.name);
     }
     cargo.run()?;
@@ -94,8 +77,7 @@ pub(super) fn compile(context: &Context, msrv: &str) -> Result<String> {
 }
 
 fn is_toolchain(line: &str, msrv: &str) -> bool {
-    line.strip_prefix(msrv)
-        .is_some_and(|rest| rest.starts_with('-'))
+    line.strip_prefix(msrv).is_some_and(|rest| rest.starts_with('-'))
 }
 
 #[cfg(test)]
@@ -105,10 +87,7 @@ mod tests {
 
     #[test]
     fn reads_the_root_manifest() {
-        let files = [file(
-            "Cargo.toml",
-            "[workspace.package]\nrust-version = \"1.77\"\n",
-        )];
+        let files = [file("Cargo.toml", "[workspace.package]\nrust-version = \"1.77\"\n")];
         assert_eq!(stated(&files).unwrap(), "1.77");
         assert!(stated(&[file("Cargo.toml", "[workspace]\n")]).is_err());
     }
@@ -125,11 +104,7 @@ mod tests {
             ("clippy.toml", "msrv = \"1.77\"".to_owned()),
             ("rust-toolchain.toml", String::new()),
         ] {
-            assert_eq!(
-                repeated(&[file(path, &text)], "1.77").len(),
-                1,
-                "{path}: {text}"
-            );
+            assert_eq!(repeated(&[file(path, &text)], "1.77").len(), 1, "{path}: {text}");
         }
     }
 
@@ -137,10 +112,7 @@ mod tests {
     fn right_repetitions_pass() {
         let version = format!("1.{}", 77);
         let files = [
-            file(
-                "README.md",
-                &format!("Rust {version} and Rust {version}.2 do; tinytuya 1.20.0 too."),
-            ),
+            file("README.md", &format!("Rust {version} and Rust {version}.2 do; tinytuya 1.20.0 too.")),
             file("proto/Cargo.toml", "rust-version.workspace = true"),
         ];
         assert_eq!(repeated(&files, "1.77"), Vec::<String>::new());

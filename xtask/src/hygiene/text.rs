@@ -9,14 +9,8 @@ const MAX_LINES: usize = 600;
 /// What is wrong, and the pattern that finds it. Written so that no pattern matches itself.
 const FORBIDDEN: [(&str, &str); 3] = [
     ("unfinished code", r"\b(?:todo|unimplemented)!\s*[(\[{]"),
-    (
-        "a note about unfinished work",
-        r"\bFIX(?:ME)\b|\bTO(?:DO)\b",
-    ),
-    (
-        "a path of one machine",
-        r#"(?m)(?:^|[\s"'`(=:])(?:/(?:home|root|Users|work)/\w|[A-Z]:\\Users\\)"#,
-    ),
+    ("a note about unfinished work", r"\bFIX(?:ME)\b|\bTO(?:DO)\b"),
+    ("a path of one machine", r#"(?m)(?:^|[\s"'`(=:])(?:/(?:home|root|Users|work)/\w|[A-Z]:\\Users\\)"#),
 ];
 
 pub(super) fn check(files: &[File]) -> Vec<Problem> {
@@ -29,24 +23,14 @@ pub(super) fn check(files: &[File]) -> Vec<Problem> {
         for file in files.iter().filter(|file| !file.has_extension("lock")) {
             for found in pattern.find_iter(&file.text) {
                 let line = file.text[..found.start()].matches('\n').count() + 1;
-                problems.push(format!(
-                    "{}:{line}: {what}: `{}`",
-                    file.path,
-                    found.as_str().trim()
-                ));
+                problems.push(format!("{}:{line}: {what}: `{}`", file.path, found.as_str().trim()));
             }
         }
     }
-    for file in files
-        .iter()
-        .filter(|file| file.has_extension("rs") && !file.is_test())
-    {
+    for file in files.iter().filter(|file| file.has_extension("rs") && !file.is_test()) {
         let lines = file.text.lines().count();
         if lines > MAX_LINES {
-            problems.push(format!(
-                "{}: {lines} lines, more than {MAX_LINES}",
-                file.path
-            ));
+            problems.push(format!("{}: {lines} lines, more than {MAX_LINES}", file.path));
         }
     }
     problems

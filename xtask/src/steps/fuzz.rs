@@ -21,20 +21,13 @@ pub(super) fn run(context: &Context) -> Result<String> {
         "{} targets, {} s each, {}",
         targets.len(),
         context.fuzz_seconds,
-        if nightly {
-            "nightly with address sanitizer"
-        } else {
-            "stable, no sanitizer"
-        }
+        if nightly { "nightly with address sanitizer" } else { "stable, no sanitizer" }
     );
     let work = context.target.join("fuzz-run");
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
-    cargo_fuzz(context, nightly)?
-        .arg("build")
-        .args(options(context, nightly))
-        .run()?;
+    cargo_fuzz(context, nightly)?.arg("build").args(options(context, nightly)).run()?;
     let mut total = 0_u64;
     for target in &targets {
         let corpus = copy_seeds(&folder.join("corpus").join(target), &work.join(target))?;
@@ -53,11 +46,8 @@ pub(super) fn run(context: &Context) -> Result<String> {
                 }
                 eprintln!("{line}");
             })
-            .with_context(|| {
-                format!("fuzz target {target} (the input is in fuzz/artifacts/{target})")
-            })?;
-        let count =
-            executions.with_context(|| format!("{target} did not report its executions"))?;
+            .with_context(|| format!("fuzz target {target} (the input is in fuzz/artifacts/{target})"))?;
+        let count = executions.with_context(|| format!("{target} did not report its executions"))?;
         ensure!(count > 0, "{target} executed nothing");
         println!("{target}: {count} executions");
         total += count;
@@ -71,12 +61,7 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
     for entry in fs::read_dir(folder).context("fuzz/fuzz_targets")? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {
-            names.push(
-                path.file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-            );
+            names.push(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         }
     }
     names.sort();
@@ -86,12 +71,7 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
 
 fn install(context: &Context) -> Result<()> {
     let path = tools::tools_path(context)?;
-    if context
-        .cargo()
-        .args(["fuzz", "--version"])
-        .env("PATH", &path)
-        .succeeds()
-    {
+    if context.cargo().args(["fuzz", "--version"]).env("PATH", &path).succeeds() {
         return Ok(());
     }
     context
@@ -117,11 +97,7 @@ fn has_nightly(context: &Context) -> bool {
 fn cargo_fuzz(context: &Context, nightly: bool) -> Result<Shell> {
     let shell = if nightly {
         // `CARGO` and `RUSTUP_TOOLCHAIN` name the toolchain that runs this program.
-        context
-            .shell("rustup")
-            .args(["run", "nightly", "cargo"])
-            .without_env("RUSTUP_TOOLCHAIN")
-            .without_env("CARGO")
+        context.shell("rustup").args(["run", "nightly", "cargo"]).without_env("RUSTUP_TOOLCHAIN").without_env("CARGO")
     } else {
         context.cargo()
     };

@@ -8,11 +8,7 @@ use crate::tools;
 const CORE: &str = "rustuya-proto";
 
 pub(super) fn fmt(context: &Context) -> Result<String> {
-    context
-        .cargo()
-        .args(["fmt", "--all", "--check"])
-        .run()
-        .context("run `cargo fmt --all`")?;
+    context.cargo().args(["fmt", "--all", "--check"]).run().context("run `cargo fmt --all`")?;
     Ok("formatted".to_owned())
 }
 
@@ -20,13 +16,7 @@ pub(super) fn clippy(context: &Context) -> Result<String> {
     tools::need_compiler(context)?;
     context
         .cargo()
-        .args([
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-        ])
+        .args(["clippy", "--locked", "--workspace", "--all-targets", "--all-features"])
         .args(["--", "-D", "warnings"])
         .run()?;
     Ok("no warnings".to_owned())
@@ -36,13 +26,7 @@ pub(super) fn docs(context: &Context) -> Result<String> {
     tools::need_compiler(context)?;
     context
         .cargo()
-        .args([
-            "doc",
-            "--locked",
-            "--workspace",
-            "--no-deps",
-            "--all-features",
-        ])
+        .args(["doc", "--locked", "--workspace", "--no-deps", "--all-features"])
         .env("RUSTDOCFLAGS", "-D warnings")
         .run()?;
     Ok("no warnings".to_owned())
@@ -50,59 +34,33 @@ pub(super) fn docs(context: &Context) -> Result<String> {
 
 pub(super) fn test(context: &Context) -> Result<String> {
     tools::need_compiler(context)?;
-    context
-        .cargo()
-        .args(["test", "--locked", "--workspace"])
-        .run()?;
+    context.cargo().args(["test", "--locked", "--workspace"]).run()?;
     let sets = feature_sets(context)?;
     for set in &sets {
         context
             .cargo()
-            .args([
-                "test",
-                "--locked",
-                "--package",
-                CORE,
-                "--no-default-features",
-            ])
+            .args(["test", "--locked", "--package", CORE, "--no-default-features"])
             .arg(format!("--features={set}"))
             .run()?;
     }
-    Ok(format!(
-        "workspace, and {} feature sets of {CORE}",
-        sets.len()
-    ))
+    Ok(format!("workspace, and {} feature sets of {CORE}", sets.len()))
 }
 
 /// Every combination of the core's features, separated by commas; the empty one first.
 pub(super) fn feature_sets(context: &Context) -> Result<Vec<String>> {
-    let core = context
-        .metadata
-        .member(CORE)
-        .context("rustuya-proto is not in the workspace")?;
-    let features: Vec<&str> = core
-        .features
-        .keys()
-        .map(String::as_str)
-        .filter(|name| *name != "default")
-        .collect();
+    let core = context.metadata.member(CORE).context("rustuya-proto is not in the workspace")?;
+    let features: Vec<&str> = core.features.keys().map(String::as_str).filter(|name| *name != "default").collect();
     combinations(&features)
 }
 
 fn combinations(features: &[&str]) -> Result<Vec<String>> {
     if features.len() > 4 {
-        bail!(
-            "{} features: choose the combinations to test by hand",
-            features.len()
-        );
+        bail!("{} features: choose the combinations to test by hand", features.len());
     }
     Ok((0..1_usize << features.len())
         .map(|mask| {
-            let set: Vec<&str> = features
-                .iter()
-                .enumerate()
-                .filter_map(|(bit, name)| (mask >> bit & 1 == 1).then_some(*name))
-                .collect();
+            let set: Vec<&str> =
+                features.iter().enumerate().filter_map(|(bit, name)| (mask >> bit & 1 == 1).then_some(*name)).collect();
             set.join(",")
         })
         .collect())
@@ -113,16 +71,7 @@ pub(super) fn demo(context: &Context) -> Result<String> {
     let mut bad = None;
     context
         .cargo()
-        .args([
-            "run",
-            "--locked",
-            "--quiet",
-            "--package",
-            "rustuya-cli",
-            "--",
-            "demo",
-            "--json",
-        ])
+        .args(["run", "--locked", "--quiet", "--package", "rustuya-cli", "--", "demo", "--json"])
         .stdout_lines(|line| {
             println!("{line}");
             lines += 1;

@@ -50,14 +50,11 @@ pub(crate) struct Selection {
 
 impl Selection {
     fn steps(&self) -> Result<Vec<Step>> {
-        let skipped: Vec<Step> = [
-            (self.skip_bare_metal, Step::BareMetal),
-            (self.skip_fuzz, Step::Fuzz),
-            (self.skip_interop, Step::Interop),
-        ]
-        .into_iter()
-        .filter_map(|(skip, step)| skip.then_some(step))
-        .collect();
+        let skipped: Vec<Step> =
+            [(self.skip_bare_metal, Step::BareMetal), (self.skip_fuzz, Step::Fuzz), (self.skip_interop, Step::Interop)]
+                .into_iter()
+                .filter_map(|(skip, step)| skip.then_some(step))
+                .collect();
         if self.ci && !skipped.is_empty() {
             bail!("the environment variable CI is set: nothing may be skipped there");
         }
@@ -76,9 +73,7 @@ impl Selection {
 
 impl Step {
     fn name(self) -> String {
-        self.to_possible_value()
-            .map(|value| value.get_name().to_owned())
-            .unwrap_or_default()
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     /// Runs the step; the text is one line for the final table.
@@ -140,13 +135,7 @@ mod tests {
     use clap::ValueEnum;
 
     fn all() -> Selection {
-        Selection {
-            skip_bare_metal: false,
-            skip_fuzz: false,
-            skip_interop: false,
-            only: Vec::new(),
-            ci: false,
-        }
+        Selection { skip_bare_metal: false, skip_fuzz: false, skip_interop: false, only: Vec::new(), ci: false }
     }
 
     #[test]
@@ -158,27 +147,12 @@ mod tests {
 
     #[test]
     fn skipping_is_refused_in_ci() {
-        let skip = Selection {
-            skip_fuzz: true,
-            ..all()
-        };
+        let skip = Selection { skip_fuzz: true, ..all() };
         assert!(!skip.steps().unwrap().contains(&Step::Fuzz));
         for selection in [
-            Selection {
-                skip_fuzz: true,
-                ci: true,
-                ..all()
-            },
-            Selection {
-                skip_bare_metal: true,
-                ci: true,
-                ..all()
-            },
-            Selection {
-                skip_interop: true,
-                ci: true,
-                ..all()
-            },
+            Selection { skip_fuzz: true, ci: true, ..all() },
+            Selection { skip_bare_metal: true, ci: true, ..all() },
+            Selection { skip_interop: true, ci: true, ..all() },
         ] {
             assert!(selection.steps().is_err());
         }
@@ -186,11 +160,7 @@ mod tests {
 
     #[test]
     fn a_selection_of_nothing_is_an_error() {
-        let nothing = Selection {
-            skip_fuzz: true,
-            only: vec![Step::Fuzz],
-            ..all()
-        };
+        let nothing = Selection { skip_fuzz: true, only: vec![Step::Fuzz], ..all() };
         assert!(nothing.steps().is_err());
     }
 

@@ -7,10 +7,7 @@ use crate::tools;
 
 pub(super) fn vectors(context: &Context) -> Result<String> {
     let python = tools::python(context)?;
-    context
-        .shell(python)
-        .args(["vectors/regenerate.py", "--check"])
-        .run()?;
+    context.shell(python).args(["vectors/regenerate.py", "--check"]).run()?;
     Ok("regenerated, equal".to_owned())
 }
 
@@ -18,28 +15,12 @@ pub(super) fn interop(context: &Context) -> Result<String> {
     let python = tools::python(context)?;
     tools::need_compiler(context)?;
     // The two scripts must understand each other before either is used to judge this library.
-    context
-        .shell(&python)
-        .arg("tests/interop/selftest.py")
-        .run()?;
-    context
-        .cargo()
-        .args(["build", "--locked", "--package", "rustuya-cli"])
-        .run()?;
-    let binary = context
-        .target
-        .join("debug")
-        .join(format!("rustuya{}", std::env::consts::EXE_SUFFIX));
+    context.shell(&python).arg("tests/interop/selftest.py").run()?;
+    context.cargo().args(["build", "--locked", "--package", "rustuya-cli"]).run()?;
+    let binary = context.target.join("debug").join(format!("rustuya{}", std::env::consts::EXE_SUFFIX));
     context
         .cargo()
-        .args([
-            "test",
-            "--locked",
-            "--package",
-            "rustuya-tests",
-            "--test",
-            "interop",
-        ])
+        .args(["test", "--locked", "--package", "rustuya-tests", "--test", "interop"])
         .args(["--", "--include-ignored"])
         .env("RUSTUYA_INTEROP_PYTHON", &python)
         .env("RUSTUYA_INTEROP_BINARY", &binary)

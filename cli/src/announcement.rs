@@ -50,11 +50,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             };
             return json_line(&mut out, &shown);
         }
-        Ok(Datagram::InfoRequest { ip }) => Refused {
-            error: "request",
-            detail: "a client asks devices to announce themselves".to_owned(),
-            ip,
-        },
+        Ok(Datagram::InfoRequest { ip }) => {
+            Refused { error: "request", detail: "a client asks devices to announce themselves".to_owned(), ip }
+        }
         Err(error) => Refused {
             error: match error {
                 AnnouncementError::Frame(error) => error_kind(error),

@@ -84,12 +84,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Prints every frame in `stream` and returns how many were refused.
-fn decode_stream(
-    keys: &Keys,
-    sender: Sender,
-    stream: &mut [u8],
-    out: &mut impl Write,
-) -> anyhow::Result<usize> {
+fn decode_stream(keys: &Keys, sender: Sender, stream: &mut [u8], out: &mut impl Write) -> anyhow::Result<usize> {
     let mut refused = 0;
     let mut at = 0;
     while let Some(rest) = stream.get_mut(at..).filter(|rest| !rest.is_empty()) {
@@ -113,12 +108,7 @@ fn decode_stream(
         let found = frame_kind(rest);
         json_line(
             out,
-            &Refused {
-                error: error_kind(error),
-                detail: detail(error, keys.version(), found),
-                offset: at,
-                length,
-            },
+            &Refused { error: error_kind(error), detail: detail(error, keys.version(), found), offset: at, length },
         )?;
         at += length;
     }
@@ -133,9 +123,7 @@ fn whole_frame(rest: &mut [u8]) -> Result<&mut [u8], FrameError> {
 
 /// The offset of the next prefix behind the front of `rest`, or the end.
 fn next_prefix(rest: &[u8]) -> usize {
-    (1..rest.len())
-        .find(|at| rest.get(*at..).and_then(frame_kind).is_some())
-        .unwrap_or(rest.len())
+    (1..rest.len()).find(|at| rest.get(*at..).and_then(frame_kind).is_some()).unwrap_or(rest.len())
 }
 
 fn open_frame(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Decoded, FrameError> {
@@ -177,9 +165,7 @@ fn detail(error: FrameError, version: Version, found: Option<FrameKind>) -> Stri
         (FrameError::Integrity, Some(FrameKind::F55aa)) if expected != FrameKind::F55aa => {
             format!("a 55AA frame: the device speaks 3.4 or older, not {version}")
         }
-        (FrameError::Length, Some(_)) => {
-            "the length field is impossible, or the frame is not complete".to_owned()
-        }
+        (FrameError::Length, Some(_)) => "the length field is impossible, or the frame is not complete".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -3,6 +3,9 @@
 //! Keys are not parsed by clap: its messages repeat the text that is wrong.
 
 use core::fmt;
+use core::time::Duration;
+
+use serde_json::{Map, Value};
 
 /// The command line is wrong: exit status 2.
 #[derive(Debug)]
@@ -18,10 +21,7 @@ impl core::error::Error for UsageError {}
 
 /// Reads hex digits of either case; white space and colons between them are fine, as captures show them.
 pub(crate) fn hex_bytes(name: &str, text: &str) -> Result<Vec<u8>, UsageError> {
-    let digits: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != ':')
-        .collect();
+    let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
     let bytes = hex::decode(digits).map_err(|error| {
         UsageError(match error {
             hex::FromHexError::OddLength => format!("{name}: odd number of hex digits"),
@@ -39,13 +39,34 @@ pub(crate) fn hex_16(name: &str, text: &str) -> Result<[u8; 16], UsageError> {
     let bytes = hex_bytes(name, text)?;
     bytes.try_into().map_err(|bytes: Vec<u8>| {
         let len = bytes.len();
-        UsageError(format!(
-            "{name}: must be 16 bytes (32 hex digits), not {len}"
-        ))
+        UsageError(format!("{name}: must be 16 bytes (32 hex digits), not {len}"))
     })
 }
 
 /// Refuses a value that has the right form but makes no sense here.
 pub(crate) fn unfit(message: &str) -> UsageError {
     UsageError(message.to_owned())
+}
+
+/// Reads a number of seconds above zero.
+pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let sensible = |seconds: &Duration| !seconds.is_zero() && *seconds <= LONGEST;
+    seconds.filter(sensible).ok_or("must be a number of seconds above 0")
+}
+
+/// A hundred years: more would overflow clocks.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Reads a JSON object whose keys are DP numbers.
+pub(crate) fn dp_map(name: &str, text: &str) -> Result<Map<String, Value>, UsageError> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(dps)) if dps.keys().all(|dp| is_dp(dp)) => Ok(dps),
+        _ => Err(UsageError(format!("{name}: must be a JSON object of DPs, such as {{\"1\":true,\"2\":50}}"))),
+    }
+}
+
+/// Whether `text` is the number of a DP.
+pub(crate) fn is_dp(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|dp| dp.to_string() == text)
 }

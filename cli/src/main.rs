@@ -5,9 +5,18 @@
 
 mod announcement;
 mod decode;
+mod demo;
+mod devices;
+mod get;
 mod input;
+mod key;
 mod output;
 mod session_key;
+mod set;
+mod signal;
+mod simulate;
+mod target;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -25,6 +34,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
+    Get(get::Args),
+    Set(set::Args),
+    Watch(watch::Args),
+    Simulate(simulate::Args),
     Decode(decode::Args),
     SessionKey(session_key::Args),
     Announcement(announcement::Args),
@@ -32,6 +46,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Get(args) => get::run(&args),
+        Command::Set(args) => set::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::SessionKey(args) => session_key::run(&args),
         Command::Announcement(args) => announcement::run(&args),
@@ -44,4 +63,9 @@ fn main() -> ExitCode {
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }
+}
+
+/// Runs what a subcommand does on sockets. One thread is enough for it.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

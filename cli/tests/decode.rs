@@ -3,19 +3,14 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
-use rustuya_vectors::{
-    Direction, Expect, KeyUsed, Kind, Transport, Vector, captured, negatives, streams, tinytuya,
-};
+use rustuya_vectors::{Direction, Expect, KeyUsed, Kind, Transport, Vector, captured, negatives, streams, tinytuya};
 use serde_json::{Value, json};
 
 const KEY: &str = "30313233343536373839616263646566";
 const ACK: &str = "000055aa00000003000000070000000c00000000c5591c5f0000aa55";
 
 fn rustuya(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rustuya"))
-        .args(args)
-        .output()
-        .expect("the command starts")
+    Command::new(env!("CARGO_BIN_EXE_rustuya")).args(args).output().expect("the command starts")
 }
 
 fn lines(output: &Output) -> Vec<Value> {
@@ -33,10 +28,7 @@ fn decode(version: &str, key: &str, from: Direction, frames: &[&str]) -> (i32, V
     args.extend(["--from", from]);
     args.extend(frames);
     let output = rustuya(&args);
-    (
-        output.status.code().expect("an exit status"),
-        lines(&output),
-    )
+    (output.status.code().expect("an exit status"), lines(&output))
 }
 
 /// What is to be printed for a vector.
@@ -96,11 +88,7 @@ fn every_tcp_vector_is_decoded_to_its_meaning() {
     }
     let mut seen = 0;
     for ((version, key, from_client), vectors) in groups {
-        let from = if from_client {
-            Direction::Client
-        } else {
-            Direction::Device
-        };
+        let from = if from_client { Direction::Client } else { Direction::Device };
         // All of them back to back in one argument.
         let stream: String = vectors.iter().map(|v| v.frame_hex.as_str()).collect();
         let (status, printed) = decode(version, key, from, &[&stream]);
@@ -163,19 +151,12 @@ fn streams_with_garbage_give_the_same_frames_and_an_error_for_each_gap() {
         let stream: String = case.chunks_hex.concat();
         let version = case.version.as_str();
         let (status, printed) = decode(version, key_of(first), first.direction, &[&stream]);
-        let (garbage, good): (Vec<_>, Vec<_>) = printed
-            .into_iter()
-            .partition(|line| line.get("error").is_some());
+        let (garbage, good): (Vec<_>, Vec<_>) = printed.into_iter().partition(|line| line.get("error").is_some());
         let wanted: Vec<_> = frames.iter().map(|v| expected(v)).collect();
         assert_eq!(good, wanted, "{}", case.name);
         assert_eq!(status, i32::from(!garbage.is_empty()), "{}", case.name);
         let framed: usize = frames.iter().map(|v| v.frame().len()).sum();
-        assert_eq!(
-            garbage.is_empty(),
-            framed == case.bytes().len(),
-            "{}",
-            case.name
-        );
+        assert_eq!(garbage.is_empty(), framed == case.bytes().len(), "{}", case.name);
     }
 }
 
@@ -201,13 +182,7 @@ fn lines_have_their_fields_in_order() {
         .iter()
         .find(|v| v.payload.starts_with(r#"{"protocol":5,"t":"#) && v.payload.is_ascii())
         .expect("a control of 3.5");
-    let args = [
-        "decode",
-        "--version",
-        vector.version.as_str(),
-        "--from",
-        "client",
-    ];
+    let args = ["decode", "--version", vector.version.as_str(), "--from", "client"];
     let key = ["--key-hex", key_of(vector), vector.frame_hex.as_str()];
     let output = rustuya(&[&args[..], &key].concat());
     let line = String::from_utf8(output.stdout).expect("UTF-8");
@@ -224,28 +199,12 @@ fn garbage_and_cut_frames_are_placed() {
     let brief: Vec<_> = printed
         .iter()
         .map(|line| match line.get("error") {
-            Some(kind) => format!(
-                "{} {} {}",
-                kind.as_str().expect("text"),
-                line["offset"],
-                line["length"]
-            ),
+            Some(kind) => format!("{} {} {}", kind.as_str().expect("text"), line["offset"], line["length"]),
             None => line["name"].to_string(),
         })
         .collect();
     let good = r#""Control""#;
-    assert_eq!(
-        brief,
-        [
-            "prefix 0 2",
-            good,
-            "prefix 30 1",
-            "integrity 31 28",
-            good,
-            "length 87 15",
-            good
-        ]
-    );
+    assert_eq!(brief, ["prefix 0 2", good, "prefix 30 1", "integrity 31 28", good, "length 87 15", good]);
     assert_eq!(status, 1);
 
     // The other kind of frame tells which version it is.
@@ -261,15 +220,7 @@ fn a_wrong_command_line_is_status_2_and_repeats_no_key() {
     let secret = "5345435245545345435245545345435";
     let good = ["decode", "--version", "3.3", "--key-hex", KEY, ACK];
     assert_eq!(rustuya(&good).status.code(), Some(0));
-    for (at, value) in [
-        (4, secret),
-        (4, "xyz"),
-        (4, "00"),
-        (2, "3.6"),
-        (5, "0"),
-        (5, "zz"),
-        (5, ""),
-    ] {
+    for (at, value) in [(4, secret), (4, "xyz"), (4, "00"), (2, "3.6"), (5, "0"), (5, "zz"), (5, "")] {
         let mut args = good;
         args[at] = value;
         let output = rustuya(&args);
@@ -279,13 +230,7 @@ fn a_wrong_command_line_is_status_2_and_repeats_no_key() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!said.contains(secret), "{said}");
     }
-    for args in [
-        &["decode"][..],
-        &good[..5],
-        &["decode", "--from", "nobody"],
-        &["nothing"],
-        &[],
-    ] {
+    for args in [&["decode"][..], &good[..5], &["decode", "--from", "nobody"], &["nothing"], &[]] {
         assert_eq!(rustuya(args).status.code(), Some(2), "{args:?}");
     }
 }
@@ -301,12 +246,8 @@ fn session_keys_are_derived() {
         // START and RESP of the same negotiation have names that differ in their end only.
         let group = finish.name.rsplit_once('/').expect("a group").0;
         let message = |cmd: u32| -> String {
-            let same =
-                |v: &&&Vector| v.cmd == Some(cmd) && v.name.starts_with(&format!("{group}/"));
-            let found = vectors[..at]
-                .iter()
-                .find(same)
-                .expect("the message before it");
+            let same = |v: &&&Vector| v.cmd == Some(cmd) && v.name.starts_with(&format!("{group}/"));
+            let found = vectors[..at].iter().find(same).expect("the message before it");
             let bytes = found.payload_bytes();
             bytes[..16].iter().map(|b| format!("{b:02x}")).collect()
         };
@@ -326,12 +267,7 @@ fn session_keys_are_derived() {
         let key = finish.session_key_hex.as_deref().expect("a session key");
         let printed = String::from_utf8(output.stdout).expect("UTF-8");
         assert_eq!(printed, format!("{key}\n"), "{}", finish.name);
-        assert_eq!(
-            output.stderr.is_empty(),
-            !key.starts_with("00"),
-            "{}",
-            finish.name
-        );
+        assert_eq!(output.stderr.is_empty(), !key.starts_with("00"), "{}", finish.name);
         derived += 1;
     }
     assert!(derived >= 6, "only {derived} negotiations");
@@ -354,10 +290,8 @@ fn anchors_of_the_derivation() {
             device,
         ])
     };
-    for (version, key) in [
-        ("3.4", "723bef5b8a26b8f8c39d1c9bee26dc54\n"),
-        ("3.5", "1fcb1aabca4635871af8b645d7a716bf\n"),
-    ] {
+    for (version, key) in [("3.4", "723bef5b8a26b8f8c39d1c9bee26dc54\n"), ("3.5", "1fcb1aabca4635871af8b645d7a716bf\n")]
+    {
         assert_eq!(derive(version, KEY).stdout, key.as_bytes());
     }
     for (version, key) in [("3.3", KEY), ("3.4", "00"), ("3.4", "not hex")] {
@@ -411,11 +345,7 @@ fn what_is_no_announcement_says_why() {
         assert_eq!(output.status.code(), Some(1), "{kind}");
         assert!(!output.stderr.is_empty(), "{kind}");
     }
-    for args in [
-        &["announcement"][..],
-        &["announcement", "0"],
-        &["announcement", "xy"],
-    ] {
+    for args in [&["announcement"][..], &["announcement", "0"], &["announcement", "xy"]] {
         assert_eq!(rustuya(args).status.code(), Some(2));
     }
 }

@@ -1,0 +1,226 @@
+//! What happens in the demo, step by step. Every step checks what it shows.
+
+use core::net::Ipv4Addr;
+use core::time::Duration;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use rustuya_runtime_tokio::{CommandError, Device, Discovery, Event, Found, Listener, Reply};
+use serde_json::{Map, Value};
+
+use super::fleet::{self, Member};
+use super::view::{Step, View};
+use crate::output::dp_line;
+
+pub(super) async fn play(view: &mut View) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let builder = Discovery::builder().ports([0, 0, 0]).bind_address(Ipv4Addr::LOCALHOST).active(false);
+    let discovery = builder.start().await.context("cannot listen for announcements on the loopback interface")?;
+    let ports = discovery.local_addrs().try_into().context("three ports")?;
+    let mut heard = discovery.listener();
+
+    view.phase_is("virtual devices start and announce themselves");
+    let started = Instant::now();
+    let members = fleet::start(ports).await?;
+    let found = find(&members, &mut heard, started).await?;
+    view.rows(&members)?;
+    view.pause(700).await;
+    for (row, ip, took) in found {
+        if let Some(member) = members.get(row) {
+            view.step(row, Step::Found { ip, version: member.version, took })?;
+            view.pause(80).await;
+        }
+    }
+    view.pause(400).await;
+
+    view.phase_is("connecting; address and version come from the announcements");
+    let devices = connect(&members, &discovery, view).await?;
+    view.pause(400).await;
+
+    view.phase_is("asking every device for its state");
+    for (row, (member, device)) in members.iter().zip(&devices).enumerate() {
+        let asked = Instant::now();
+        let reply = ask(member, device).await.with_context(|| member.name)?;
+        let took = asked.elapsed();
+        check_state(member, &reply.dps)?;
+        view.step(row, Step::State { dps: &reply.dps, took })?;
+        view.pause(120).await;
+    }
+    view.pause(400).await;
+
+    view.phase_is("setting values, and waiting for each acknowledgement");
+    for (row, (member, device)) in members.iter().zip(&devices).enumerate() {
+        let begun = Instant::now();
+        set(member, device).await.with_context(|| member.name)?;
+        let took = begun.elapsed();
+        check_holds(member, &member.set)?;
+        view.step(row, Step::Set { dps: &member.set, took })?;
+        view.pause(120).await;
+    }
+    view.pause(400).await;
+
+    view.phase_is("somebody uses the devices by hand: they push what changed");
+    for (row, (member, device)) in members.iter().zip(&devices).enumerate() {
+        let mut events = device.listener();
+        let begun = Instant::now();
+        member.virtual_device.set_dps(member.cid, member.press.clone())?;
+        pushed(member, &mut events).await?;
+        view.step(row, Step::Pushed { dps: &member.press, took: begun.elapsed() })?;
+        view.pause(120).await;
+    }
+    view.pause(400).await;
+
+    unplug(&members, &devices, view).await?;
+    view.pause(400).await;
+
+    for (member, device) in members.iter().zip(&devices).filter(|(member, _)| member.cid.is_none()) {
+        device.close().await;
+        member.virtual_device.stop().await;
+    }
+    view.done(begun.elapsed())
+}
+
+/// Waits until every device was heard. Gives row, address and time of each.
+async fn find(
+    members: &[Member],
+    heard: &mut Listener<Found>,
+    started: Instant,
+) -> anyhow::Result<Vec<(usize, Ipv4Addr, Duration)>> {
+    let mut seen = Vec::new();
+    let mut missing: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
+    while !missing.is_empty() {
+        let Ok(Some(found)) = tokio::time::timeout(PATIENCE, heard.recv()).await else {
+            bail!("{} devices were not heard of", missing.len());
+        };
+        missing.retain(|id| *id != found.id);
+        let row = members.iter().position(|member| member.id == found.id && member.cid.is_none());
+        if let Some((row, member)) = row.and_then(|row| Some((row, members.get(row)?))) {
+            ensure!(
+                found.version == Some(member.version),
+                "{}: announced as {:?}, but speaks {}",
+                member.name,
+                found.version,
+                member.version
+            );
+            if seen.iter().all(|(known, _, _)| *known != row) {
+                seen.push((row, found.ip, started.elapsed()));
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// Connects to every device, and finds the sub-devices behind the gateway. Gives one handle for each member.
+async fn connect(members: &[Member], discovery: &Discovery, view: &mut View) -> anyhow::Result<Vec<Device>> {
+    let mut devices: Vec<Device> = Vec::new();
+    for (row, member) in members.iter().enumerate() {
+        let begun = Instant::now();
+        if let (Some(cid), Some(gateway)) = (member.cid, devices.last().cloned()) {
+            let report = gateway.sub_discover().await.with_context(|| member.name)?;
+            let online = report.payload.as_ref().and_then(|payload| payload.pointer("/data/online"));
+            let online = online.and_then(Value::as_array).context("the gateway's report lists nobody")?;
+            ensure!(online.iter().any(|entry| entry == cid), "{}: the gateway does not list it", member.name);
+            devices.push(gateway);
+        } else {
+            let port = member.virtual_device.local_addr().port();
+            let builder = Device::builder(&member.id, &member.key)?.port(port).command_timeout(PATIENCE);
+            let device = builder.discovery(discovery).spawn();
+            let version = device.wait_connected(PATIENCE).await.with_context(|| member.name)?;
+            ensure!(version == member.version, "{}: connected as {version}", member.name);
+            devices.push(device);
+        }
+        view.step(row, Step::Connected { version: member.version, took: begun.elapsed() })?;
+        view.pause(120).await;
+    }
+    Ok(devices)
+}
+
+/// Takes one device off the network, and puts it back.
+async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyhow::Result<()> {
+    let found = members.iter().position(|member| member.name == UNPLUGGED).context("nothing to unplug")?;
+    let (Some(member), Some(device)) = (members.get(found), devices.get(found)) else {
+        bail!("nothing to unplug");
+    };
+    view.phase_is("the power strip is unplugged");
+    let mut events = device.listener();
+    let begun = Instant::now();
+    member.virtual_device.unplug().await;
+    let reason = loop {
+        match next(&mut events).await.with_context(|| format!("{}: unplugged, but still up", member.name))? {
+            Event::Down { reason, .. } => break reason,
+            _ => continue,
+        }
+    };
+    view.step(found, Step::Down { reason, took: begun.elapsed() })?;
+    view.pause(1300).await;
+
+    view.phase_is("the power strip is plugged in: its announcement wakes the connection");
+    let begun = Instant::now();
+    member.virtual_device.plug().await.with_context(|| format!("{}: cannot come back", member.name))?;
+    let version = loop {
+        match next(&mut events).await.with_context(|| format!("{}: plugged in, but not up", member.name))? {
+            Event::Up { version } => break version,
+            _ => continue,
+        }
+    };
+    view.step(found, Step::Back { version, took: begun.elapsed() })?;
+    let asked = Instant::now();
+    let reply = ask(member, device).await.with_context(|| member.name)?;
+    let took = asked.elapsed();
+    check_state(member, &reply.dps)?;
+    view.step(found, Step::State { dps: &reply.dps, took })
+}
+
+async fn ask(member: &Member, device: &Device) -> anyhow::Result<Reply> {
+    Ok(match member.cid {
+        Some(cid) => device.sub(cid)?.status().await?,
+        None => device.status().await?,
+    })
+}
+
+async fn set(member: &Member, device: &Device) -> anyhow::Result<Reply> {
+    Ok(match member.cid {
+        Some(cid) => device.sub(cid)?.set_dps(member.set.clone()).await?,
+        None => device.set_dps(member.set.clone()).await?,
+    })
+}
+
+/// Waits for the push of what was pressed.
+async fn pushed(member: &Member, events: &mut Listener) -> anyhow::Result<()> {
+    loop {
+        match next(events).await.with_context(|| format!("{}: no push", member.name))? {
+            Event::Message { cid, dps, .. } if cid.as_deref() == member.cid && dps == member.press => return Ok(()),
+            _ => continue,
+        }
+    }
+}
+
+async fn next(events: &mut Listener) -> anyhow::Result<Event> {
+    match tokio::time::timeout(PATIENCE, events.recv()).await {
+        Ok(Some(event)) => Ok(event),
+        Ok(None) => Err(CommandError::Closed.into()),
+        Err(_) => bail!("nothing happened for {} s", PATIENCE.as_secs()),
+    }
+}
+
+/// What the device answered must be what it holds: all of it, or for device22 what was asked for.
+fn check_state(member: &Member, answered: &Map<String, Value>) -> anyhow::Result<()> {
+    let held = member.holds();
+    let same = answered.iter().all(|(dp, value)| held.get(dp) == Some(value));
+    let enough = if member.device22 { !answered.is_empty() } else { answered.len() == held.len() };
+    ensure!(same && enough, "{}: answered {}, but holds {}", member.name, dp_line(answered), dp_line(&held));
+    Ok(())
+}
+
+fn check_holds(member: &Member, wanted: &Map<String, Value>) -> anyhow::Result<()> {
+    let held = member.holds();
+    let same = wanted.iter().all(|(dp, value)| held.get(dp) == Some(value));
+    ensure!(same, "{}: acknowledged {}, but holds {}", member.name, dp_line(wanted), dp_line(&held));
+    Ok(())
+}
+
+/// The device that is unplugged.
+const UNPLUGGED: &str = "power strip";
+
+/// How long one step may take.
+const PATIENCE: Duration = Duration::from_secs(8);

@@ -1,0 +1,128 @@
+//! Where local keys come from. They are never printed.
+
+use core::fmt;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use rustuya_runtime_tokio::LocalKey;
+use zeroize::Zeroizing;
+
+use crate::input::{UsageError, unfit};
+
+/// The environment variable that holds a local key.
+const VARIABLE: &str = "RUSTUYA_KEY";
+
+/// Options that name a local key. Without them, `RUSTUYA_KEY` is used.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyArgs {
+    /// File whose first line is the local key. Without it, the key is taken from --devices or from the environment
+    /// variable RUSTUYA_KEY
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Local key, 16 characters. Other users of this machine can see it in the process list, and the shell keeps it
+    /// in its history: prefer RUSTUYA_KEY or --key-file
+    #[arg(
+        long,
+        value_name = "KEY",
+        conflicts_with = "key_file",
+        allow_hyphen_values = true,
+        value_parser = OsStringValueParser::new().map(Secret::from)
+    )]
+    key: Option<Secret>,
+}
+
+impl KeyArgs {
+    /// The key, when one of the options names it.
+    pub(crate) fn explicit(&self) -> anyhow::Result<Option<LocalKey>> {
+        if let Some(key) = &self.key {
+            return Ok(Some(key.read("--key")?));
+        }
+        let Some(path) = &self.key_file else {
+            return Ok(None);
+        };
+        let text = Zeroizing::new(std::fs::read(path).with_context(|| format!("--key-file {}", path.display()))?);
+        let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Ok(Some(Secret::from(line).read("--key-file")?))
+    }
+
+    /// The key that the options name, else the one in the environment.
+    pub(crate) fn any(&self) -> anyhow::Result<LocalKey> {
+        match self.explicit()? {
+            Some(key) => Ok(key),
+            None => Ok(from_environment()?.ok_or_else(|| unfit("no local key: set RUSTUYA_KEY, or give --key-file"))?),
+        }
+    }
+}
+
+/// The key in `RUSTUYA_KEY`, when that is set and not empty.
+pub(crate) fn from_environment() -> Result<Option<LocalKey>, UsageError> {
+    let value = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
+    value.map(|value| Secret::from(value).read(VARIABLE)).transpose()
+}
+
+/// The key as text of 16 characters.
+pub(crate) fn as_text(key: &LocalKey) -> Zeroizing<String> {
+    Zeroizing::new(key.expose().iter().copied().map(char::from).collect())
+}
+
+/// Text that may be a local key: wiped when dropped, absent from `Debug` output.
+#[derive(Clone)]
+pub(crate) struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Reads the key. `source` is named when it is none.
+    pub(crate) fn read(&self, source: &str) -> Result<LocalKey, UsageError> {
+        // Sixteen bytes that are not UTF-8 are a key in Latin-1.
+        let key = match core::str::from_utf8(&self.0) {
+            Ok(text) => LocalKey::from_text(text),
+            Err(_) => LocalKey::try_from(&self.0[..]),
+        };
+        key.map_err(|error| unfit(&format!("{source}: {error}")))
+    }
+
+    /// Whether there is no text at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<OsString> for Secret {
+    fn from(text: OsString) -> Self {
+        Self(Zeroizing::new(text.into_encoded_bytes()))
+    }
+}
+
+impl From<&[u8]> for Secret {
+    fn from(text: &[u8]) -> Self {
+        Self(Zeroizing::new(text.to_vec()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_sixteen_characters_of_any_kind() {
+        let expected = LocalKey::new(*b"a$`\\\"'<>{}|~^&;\xe9");
+        assert_eq!(Secret::from("a$`\\\"'<>{}|~^&;\u{e9}".as_bytes()).read("here").expect("UTF-8"), expected);
+        assert_eq!(Secret::from(&b"a$`\\\"'<>{}|~^&;\xe9"[..]).read("here").expect("Latin-1"), expected);
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_repeated() {
+        let secret = Secret::from(OsString::from("hunter2hunter2"));
+        let error = secret.read("--key-file").expect_err("14 characters").to_string();
+        assert!(error.starts_with("--key-file: "), "{error}");
+        assert!(!format!("{error}{secret:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,154 @@
+//! `rustuya simulate`: a virtual device.
+
+use core::fmt::Write as _;
+use core::net::SocketAddr;
+
+use anyhow::Context;
+use rustuya_proto::Quirks;
+use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, Request, Version, VirtualDevice};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::block_on;
+use crate::input::{UsageError, dp_map, unfit};
+use crate::key::{self, KeyArgs};
+use crate::output::json_line_now;
+use crate::signal::Stop;
+
+/// Be a virtual device until Ctrl-C; prints one JSON object per command received
+///
+/// The first line is {"listening":"HOST:PORT","id":..,"version":..}. Each command that arrives gives
+/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}.
+#[derive(Debug, clap::Args)]
+#[command(after_help = quirk_list())]
+pub(crate) struct Args {
+    /// Protocol version to speak: 3.1, 3.2, 3.3, 3.4 or 3.5
+    #[arg(long, value_name = "V")]
+    version: Version,
+    /// Device id
+    #[arg(long, value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// Address to listen on; 0.0.0.0 makes the device reachable from the network
+    #[arg(long, value_name = "A", default_value = "127.0.0.1")]
+    host: String,
+    /// TCP port to listen on; 0 takes a free one
+    #[arg(long, value_name = "P", default_value_t = rustuya_proto::DEFAULT_PORT)]
+    port: u16,
+    /// The DPs it has. Controllers can set these, to values of the same kind [default: {"1":false}, nothing for a
+    /// gateway]
+    #[arg(long, value_name = "JSON")]
+    dps: Option<String>,
+    /// Refuse ordinary queries, as device22 firmware does. 3.2 always does
+    #[arg(long)]
+    device22: bool,
+    /// Add a sub-device with these DPs, which makes it a gateway. Can be repeated
+    #[arg(long, value_name = "CID=JSON")]
+    sub: Vec<String>,
+    /// Announce the device there, every 5 seconds. Can be repeated
+    #[arg(long, value_name = "HOST:PORT")]
+    announce: Vec<String>,
+    /// Deviate from faithful firmware, in one of the ways listed below. Can be repeated
+    #[arg(long, value_name = "NAME")]
+    quirk: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Listening<'a> {
+    listening: SocketAddr,
+    id: &'a str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Received {
+    seqno: u32,
+    cmd: u32,
+    name: Option<&'static str>,
+    cid: Option<String>,
+    payload: Option<Value>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    DeviceId::new(&args.id).map_err(|error| unfit(&format!("--id: {error}")))?;
+    check_quirks(&args.quirk)?;
+    let subs = args.sub.iter().map(|text| sub_device(text)).collect::<Result<Vec<_>, _>>()?;
+    let dps = match &args.dps {
+        Some(text) => dp_map("--dps", text)?,
+        None if subs.is_empty() => Map::from_iter([("1".to_owned(), Value::Bool(false))]),
+        None => Map::new(),
+    };
+    let key = args.key.any()?;
+    block_on(async {
+        let mut stop = Stop::new()?;
+        let mut builder = VirtualDevice::builder(&args.id, &key::as_text(&key), args.version)?
+            .dps(dps)?
+            .bind(address("--host", (args.host.as_str(), args.port)).await?);
+        if args.device22 {
+            builder = builder.dialect(Dialect::Device22);
+        }
+        for (cid, dps) in subs {
+            builder = builder.sub(cid.as_str(), dps)?;
+        }
+        for to in &args.announce {
+            builder = builder.announce_to(address("--announce", to.as_str()).await?);
+        }
+        for quirk in &args.quirk {
+            builder = builder.quirk(quirk)?;
+        }
+        let device = builder.start().await.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?;
+        let mut requests = device.requests();
+        json_line_now(&Listening { listening: device.local_addr(), id: device.id(), version: args.version.as_str() })?;
+        loop {
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => json_line_now(&Received::from(request))?,
+                    None => return Ok(()),
+                },
+                () = stop.wait() => {
+                    device.stop().await;
+                    return Ok(());
+                }
+            }
+        }
+    })
+}
+
+impl From<Request> for Received {
+    fn from(request: Request) -> Self {
+        Self {
+            seqno: request.seqno,
+            cmd: request.command.0,
+            name: request.name,
+            cid: request.cid,
+            payload: request.payload,
+        }
+    }
+}
+
+async fn address(option: &str, host: impl tokio::net::ToSocketAddrs) -> anyhow::Result<SocketAddr> {
+    let mut found = tokio::net::lookup_host(host).await.with_context(|| format!("{option}: no such address"))?;
+    found.next().with_context(|| format!("{option}: no such address"))
+}
+
+fn sub_device(text: &str) -> Result<(Cid, Map<String, Value>), UsageError> {
+    let form = || unfit("--sub: must be CID=JSON, such as a4c1380011223344={\"1\":true}");
+    let (cid, dps) = text.split_once('=').ok_or_else(form)?;
+    let cid = Cid::new(cid).map_err(|error| unfit(&format!("--sub: {error}")))?;
+    Ok((cid, dp_map("--sub", dps)?))
+}
+
+fn check_quirks(names: &[String]) -> Result<(), UsageError> {
+    let mut quirks = Quirks::default();
+    names.iter().try_for_each(|name| quirks.set(name).map_err(|error| unfit(&format!("--quirk {name}: {error}"))))
+}
+
+fn quirk_list() -> String {
+    let mut text = "Quirks:\n".to_owned();
+    for (name, effect) in Quirks::NAMES {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<24} {effect}");
+    }
+    text
+}

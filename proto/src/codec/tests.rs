@@ -126,8 +126,8 @@ fn what_looks_like_a_frame_does_not_hide_the_next_one() {
     *unfinished.last_mut().expect("bytes") ^= 1;
     for bad in [long, short, unfinished] {
         let bytes = [bad, good.clone()].concat();
-        assert_eq!(received([&bytes[..]]), [good.clone()]);
-        assert_eq!(received(bytes.chunks(1)), [good.clone()]);
+        assert_eq!(received([&bytes[..]]), core::slice::from_ref(&good));
+        assert_eq!(received(bytes.chunks(1)), core::slice::from_ref(&good));
     }
 }
 
@@ -300,7 +300,8 @@ fn frames_have_the_stated_sizes() {
 fn the_heads_of_one_command_are_as_published() {
     let old = br#"{"devId":"eb0123456789abcdefghij","uid":"eb0123456789abcdefghij","t":"1700000000","dps":{"1":true}}"#;
     let new = br#"{"protocol":5,"t":1700000000,"data":{"dps":{"1":true}}}"#;
-    let cases: [(Version, u32, CommandCode, &[u8], &[u8]); 3] = [
+    type Case = (Version, u32, CommandCode, &'static [u8], &'static [u8]);
+    let cases: [Case; 3] = [
         (Version::V33, 1, CommandCode::CONTROL, old, b"\0\0\x55\xaa\0\0\0\x01\0\0\0\x07\0\0\0\x87"),
         (Version::V34, 3, CommandCode::CONTROL_NEW, new, b"\0\0\x55\xaa\0\0\0\x03\0\0\0\x0d\0\0\0\x74"),
         (Version::V35, 3, CommandCode::CONTROL_NEW, new, b"\0\0\x66\x99\0\0\0\0\0\x03\0\0\0\x0d\0\0\0\x62"),

@@ -114,7 +114,7 @@ impl<'a> Object<'a> {
         let Some(mut inner) = Self::new(self.rest) else {
             return Some(false);
         };
-        while let Some((key, value)) = inner.next() {
+        for (key, value) in inner.by_ref() {
             each(key, value);
         }
         self.rest = skip_space(inner.rest).strip_prefix(b"}")?;

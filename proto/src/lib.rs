@@ -29,9 +29,8 @@ pub use discovery::{
 };
 #[cfg(feature = "emulator")]
 pub use emulator::{
-    ControlReply, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, ErrorReply, FixedModel,
-    HangupReason, Model, ModelError, PushError, Quirks, Segments, Seqnos, UnknownQuirk,
-    UpdateReply, WrittenDps,
+    ControlReply, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, ErrorReply, FixedModel, HangupReason, Model,
+    ModelError, PushError, Quirks, Segments, Seqnos, UnknownQuirk, UpdateReply, WrittenDps,
 };
 pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};

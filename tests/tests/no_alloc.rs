@@ -2,8 +2,11 @@
 
 use allocation_counter::measure;
 use rustuya_proto::{
-    CommandCode, DpValue, Head, Keys, Payload, RetCode, Sender, Version, VersionHeader, frame_len, open, seal,
+    Command, CommandCode, Device, DeviceConfig, DeviceId, DpId, DpMap, DpValue, Emulator, EmulatorConfig,
+    EmulatorOutput, Event, FixedModel, Head, Instant, Keys, LocalKey, Output, Payload, RetCode, RxBuf, Sender, TxBuf,
+    Version, VersionHeader, frame_len, open, seal,
 };
+use rustuya_tests::rng::SeededRng;
 
 const KEY: [u8; 16] = *b"0123456789abcdef";
 const PUSH: &[u8] =
@@ -48,6 +51,103 @@ fn sealing_opening_and_reading_allocate_nothing() {
     });
     assert_eq!(frames, 2000);
     assert_eq!((counted.count_total, counted.bytes_total), (0, 0));
+}
+
+/// One poll of both machines, and what each wrote handed to the other; whether anything happened.
+fn exchange(at: &mut Meeting) -> bool {
+    let mut active = false;
+    loop {
+        match at.device.poll(at.now, &mut at.rng, &mut at.rx, &mut at.tx) {
+            Output::Dial { conn, .. } => {
+                at.device.handle_dialed(conn, at.now);
+                at.emulator = Some(Emulator::new(at.config.clone(), at.now, &mut at.rng));
+            }
+            Output::Hangup { .. } => at.emulator = None,
+            Output::Event(event) => {
+                at.resolved += usize::from(matches!(event, Event::Resolved { .. }));
+                at.dps += event.message().and_then(|m| m.payload.report()?.dps).map_or(0, Iterator::count);
+            }
+            Output::Wait { until } => {
+                at.until = until;
+                break;
+            }
+        }
+        active = true;
+    }
+    let Some(emulator) = &mut at.emulator else { return active };
+    loop {
+        match emulator.poll(at.now, &mut at.rng, &mut at.model, &mut at.device_rx, &mut at.device_tx) {
+            EmulatorOutput::Event(_) => active = true,
+            EmulatorOutput::Wait { .. } | EmulatorOutput::Hangup { .. } => break,
+        }
+    }
+    active | carry(&mut at.tx, &mut at.device_rx) | carry(&mut at.device_tx, &mut at.rx)
+}
+
+fn carry(from: &mut TxBuf<[u8; 2048]>, to: &mut RxBuf<[u8; 2048]>) -> bool {
+    let bytes = from.pending();
+    let spare = to.spare_mut();
+    let n = bytes.len().min(spare.len());
+    spare[..n].copy_from_slice(&bytes[..n]);
+    to.commit(n);
+    from.consume(n);
+    n > 0
+}
+
+struct Meeting {
+    device: Device,
+    emulator: Option<Emulator>,
+    config: EmulatorConfig,
+    model: FixedModel<4>,
+    rng: SeededRng,
+    rx: RxBuf<[u8; 2048]>,
+    tx: TxBuf<[u8; 2048]>,
+    device_rx: RxBuf<[u8; 2048]>,
+    device_tx: TxBuf<[u8; 2048]>,
+    now: Instant,
+    until: Option<Instant>,
+    resolved: usize,
+    dps: usize,
+}
+
+#[test]
+fn both_machines_meet_and_converse_without_the_heap() {
+    let id = DeviceId::new("eb0123456789abcdefghij").expect("valid");
+    for version in Version::ALL {
+        let counted = measure(|| {
+            let config = DeviceConfig::new(id.clone(), LocalKey::new(KEY)).address([127, 0, 0, 1].into());
+            let now = Instant::from_millis(1);
+            let mut at = Meeting {
+                device: Device::new(config.version(version), now),
+                emulator: None,
+                config: EmulatorConfig::new(id.clone(), version, LocalKey::new(KEY)),
+                model: FixedModel::new(),
+                rng: SeededRng::new(1),
+                rx: RxBuf::new([0; 2048]),
+                tx: TxBuf::new([0; 2048]),
+                device_rx: RxBuf::new([0; 2048]),
+                device_tx: TxBuf::new([0; 2048]),
+                now,
+                until: None,
+                resolved: 0,
+                dps: 0,
+            };
+            at.model.set(None, DpId(1), DpValue::Bool(false)).expect("room");
+            for round in 0..100 {
+                while exchange(&mut at) {}
+                let pairs = [(DpId(1), DpValue::Bool(round % 2 == 0))];
+                for command in [Command::set(DpMap::Pairs(&pairs)), Command::status()] {
+                    at.device.send(&command, at.now, &mut at.rng, &mut at.tx).expect("connected");
+                }
+                while exchange(&mut at) {}
+                // Long enough for heartbeats.
+                at.now = at.until.unwrap_or(at.now);
+            }
+            assert_eq!(at.resolved, 200, "{version}");
+            assert!(at.dps >= 200, "{version}: {}", at.dps);
+        });
+        assert_eq!((counted.count_total, counted.bytes_total), (0, 0), "{version}");
+    }
 }
 
 /// Looks at every character and value of a message; returns the number of its DPs.

@@ -255,6 +255,18 @@ fn a_wrong_key_on_3_3_shows_with_the_first_answer() {
 }
 
 #[test]
+fn a_control_that_meets_silence_under_a_wrong_key_is_diagnosed() {
+    for version in [Version::V32, Version::V33] {
+        let mut pair = meet(wrong_key().version(version), emulator(version));
+        let set = pair.send("set", &set_on()).expect("sent");
+        pair.run(SECONDS(2));
+        assert_eq!(pair.outcome(set).0, Outcome::ConnectionLost);
+        assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: true }), "{:?}", pair.told);
+        pair.finish();
+    }
+}
+
+#[test]
 fn busy_mute_and_refusing_devices_are_told_apart() {
     for version in [Version::V33, Version::V34, Version::V35] {
         let expect =

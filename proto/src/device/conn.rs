@@ -25,6 +25,8 @@ const MAX_BAD: u8 = 3;
 const MAX_MISSED: u8 = 2;
 /// How long a device whose address changed has for a sign of life on its old connection.
 const CHECK: Duration = Duration::from_millis(700);
+/// How long the first command of a connection may go unanswered before the key is doubted.
+const DOUBT: Duration = Duration::from_secs(1);
 /// How long a connection that is not to be kept lingers after its last answer.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long a heartbeat that found no room waits when the driver writes nothing in between.
@@ -46,6 +48,8 @@ pub(super) struct Conn {
     proof_due: Instant,
     /// The query that is to prove it was sent.
     asked: bool,
+    /// When a query is to show whether the key is right, because a command has had no answer by then.
+    doubt: Option<Instant>,
     pub(super) told_up: bool,
     /// Heartbeats sent since the last frame from the device.
     missed: u8,
@@ -73,6 +77,7 @@ impl Conn {
             hold,
             proof_due: hold.unwrap_or(now) + config.timing.negotiate,
             asked: false,
+            doubt: None,
             told_up: false,
             missed: 0,
             beat_due: None,
@@ -89,6 +94,16 @@ impl Conn {
         self.check = true;
         self.beat_now = true;
         self.beat_due = None;
+    }
+
+    /// A command was sent. Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in
+    /// words that only the right key can read: the first silence is therefore questioned.
+    pub(super) fn note_sent(&mut self, now: Instant) {
+        self.seen.spoke = true;
+        self.idle_since = now;
+        if !self.keyed && !self.asked && !self.attempt.version.negotiates() {
+            self.doubt = self.doubt.or(Some(now + DOUBT));
+        }
     }
 
     /// Whether the peer has shown what it has to before commands are accepted.
@@ -289,6 +304,7 @@ impl Device {
             return None;
         }
         self.retry_as_device22(now, rng, tx);
+        let doubt = self.question_key(now, rng, tx);
 
         let Link::Up(conn) = &mut self.link else {
             return None;
@@ -314,7 +330,7 @@ impl Device {
         let next_beat = conn.session.last_tx + timing.heartbeat;
         let next_beat = if next_beat > now { next_beat } else { now + NO_ROOM_RETRY };
         let mut until = conn.beat_due.unwrap_or(next_beat);
-        if let Some(deadline) = self.pending.deadline() {
+        for deadline in [self.pending.deadline(), doubt].into_iter().flatten() {
             until = until.min(deadline);
         }
         if !self.config.persist && self.pending.is_idle() {
@@ -326,6 +342,19 @@ impl Device {
             until = until.min(end);
         }
         Some(Step::Wait(Some(until)))
+    }
+
+    /// Sends the query that shows whether the key is right, when that is in doubt. Returns when it is due otherwise.
+    fn question_key(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) -> Option<Instant> {
+        let Link::Up(conn) = &mut self.link else { return None };
+        let due = conn.doubt.filter(|_| !conn.keyed && !conn.asked)?;
+        if due > now {
+            return Some(due);
+        }
+        // In the ordinary dialect: device22 firmware refuses it too, in words.
+        let query = Command::status();
+        conn.asked = transmit(&mut conn.session, &self.config, Dialect::Default, &query, now, rng, tx).is_ok();
+        None
     }
 
     /// Sends a query that was refused once more, in the device22 dialect.

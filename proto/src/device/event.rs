@@ -51,7 +51,7 @@ pub enum Event<'b> {
         /// The version that is spoken.
         version: Version,
     },
-    /// The connection, or an attempt at one, ended.
+    /// The connection, or an attempt at one, ended. The commands that are lost with it resolve right after this event.
     Down {
         /// Why, as far as the bytes prove it.
         reason: DownReason,

@@ -64,8 +64,7 @@ impl Device {
         }
         let dialect = self.talk.dialect;
         let (code, seqno) = transmit(&mut conn.session, &self.config, dialect, &command, now, rng, tx)?;
-        conn.seen.spoke = true;
-        conn.idle_since = now;
+        conn.note_sent(now);
         self.last_command = self.last_command.wrapping_add(1);
         let id = CommandId(self.last_command);
         let deadline = now + command.timeout.unwrap_or(self.config.timing.answer);

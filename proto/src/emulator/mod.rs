@@ -37,7 +37,8 @@ use request::{Changes, Request};
 ///
 /// The driver reads into an [`RxBuf`], polls until `Wait`, and writes out the [`TxBuf`]. A request is taken from the
 /// receive buffer only when its reply has room, so a driver with a full send buffer writes first and polls again
-/// before it reads; while it may not write, the receive buffer can fill up.
+/// before it reads; while it may not write, or holds an answer back, the receive buffer can fill up. A read into an
+/// empty slice then returns zero bytes, which is not the end of the stream.
 pub struct Emulator {
     config: EmulatorConfig,
     line: Line,

@@ -343,8 +343,9 @@ fn any_command_postpones_the_heartbeat() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     b.connect();
     b.drain();
-    // The answer to the early heartbeat.
+    // The answer to the early heartbeat, and something that proves the key.
     hear(&mut b, CommandCode::HEART_BEAT, 0, "");
+    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.tx.clear();
     b.pass(9_000);
     b.send(&Command::raw(CommandCode(0x0c), b"{}").timeout(Duration::from_secs(60))).expect("sent");

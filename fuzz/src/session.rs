@@ -1,0 +1,121 @@
+//! Both ends of a connection: whatever is on the line, neither panics, stalls or forgets a command.
+
+use core::time::Duration;
+
+use rustuya_proto::{Dialect, Quirks, Sender, Version};
+
+use crate::input::Input;
+use crate::machines::{World, device_config, emulator_config};
+
+/// A controller and a device of one version, connected. The first byte chooses version and dialect; an upper half
+/// byte of zero feeds the other bytes to both ends as they are, any other lets them decide what happens to the
+/// genuine traffic: bits turned, bytes lost, inserted, repeated or recorded and played back, frames forged under
+/// the right key, commands, pushes and time.
+///
+/// # Panics
+/// If one of the machines breaks a promise.
+pub fn session(data: &[u8]) {
+    let mut input = Input::new(data);
+    let first = input.byte();
+    let version = Version::ALL[usize::from(first & 7) % Version::ALL.len()];
+    let dialect = if first & 8 == 0 { Dialect::Default } else { Dialect::Device22 };
+    let config = device_config().version(version).probe_on_failure(false);
+    let mut world = World::new(config, emulator_config(version, dialect, Quirks::default()), [2048, 2048, 2048]);
+    world.poll_controller();
+    world.accept();
+    if first & 0xf0 == 0 {
+        raw(&mut world, &mut input);
+    } else {
+        altered(&mut world, &mut input);
+    }
+    world.finish();
+}
+
+/// What is never a valid frame at all, mostly.
+fn raw(world: &mut World, input: &mut Input<'_>) {
+    let size = 1 + usize::from(input.byte());
+    world.send(&mut Input::new(&[0]));
+    while !input.is_empty() {
+        let chunk = input.take(size);
+        let Some(peer) = &mut world.peer else { return };
+        peer.to_controller.extend_from_slice(chunk);
+        peer.to_device.extend_from_slice(chunk);
+        world.deliver_to_controller(size);
+        world.deliver_to_device(size);
+    }
+    world.exchange(usize::MAX);
+}
+
+fn altered(world: &mut World, input: &mut Input<'_>) {
+    let mut recorded: [Vec<u8>; 2] = Default::default();
+    for _ in 0..256 {
+        if input.is_empty() {
+            break;
+        }
+        let op = input.byte();
+        record(world, &mut recorded);
+        match op & 0x1f {
+            0 => world.exchange(usize::MAX),
+            1 => world.exchange(1 + usize::from(input.byte())),
+            2 => world.send(input),
+            3 => {
+                world.write(usize::MAX);
+                world.poll_emulator();
+            }
+            4 => world.deliver_to_controller(usize::from(input.byte())),
+            5 => world.deliver_to_device(usize::from(input.byte())),
+            6 => world.push(input.byte()),
+            7 => world.pass(Duration::from_millis(u64::from(input.byte()) * 40)),
+            8 => world.accept(),
+            op => alter(world, op, input, &recorded),
+        }
+        world.poll_controller();
+        if world.dialing.is_some() {
+            world.accept();
+        }
+    }
+    world.exchange(usize::MAX);
+}
+
+/// Does something to the bytes under way.
+fn alter(world: &mut World, op: u8, input: &mut Input<'_>, recorded: &[Vec<u8>; 2]) {
+    let Some(peer) = &mut world.peer else { return };
+    let to_device = op & 1 == 1;
+    if op >= 26 {
+        let sender = if to_device { Sender::Controller } else { Sender::Device };
+        let frame = peer.tap.forge(sender, input);
+        let line = if to_device { &mut peer.to_device } else { &mut peer.to_controller };
+        line.extend_from_slice(&frame);
+        return;
+    }
+    let line = if to_device { &mut peer.to_device } else { &mut peer.to_controller };
+    let (offset, len) = (input.short(), usize::from(input.byte()));
+    let at = offset % (line.len() + 1);
+    let end = (at + len).min(line.len());
+    match op >> 1 {
+        4..6 => {
+            if let Some(byte) = line.get_mut(at) {
+                *byte ^= 1 << (len % 8);
+            }
+        }
+        6..8 => drop(line.drain(at..end)),
+        8..10 => drop(line.splice(at..at, input.take(len).iter().copied())),
+        10 => line.extend_from_within(at..end),
+        11 => line[at..end].rotate_left((end - at) / 2),
+        _ => {
+            let tape = &recorded[usize::from(to_device)];
+            let from = offset % (tape.len() + 1);
+            line.extend_from_slice(&tape[from..(from + 4 * len).min(tape.len())]);
+        }
+    }
+}
+
+/// Keeps what is under way, once, for later.
+fn record(world: &World, recorded: &mut [Vec<u8>; 2]) {
+    let Some(peer) = &world.peer else { return };
+    for (tape, line) in recorded.iter_mut().zip([&peer.to_controller, &peer.to_device]) {
+        if tape.len() < 4096 && !tape.ends_with(line) {
+            tape.extend_from_slice(line);
+        }
+    }
+}

@@ -13,6 +13,8 @@ mod ids;
 mod json;
 mod payload;
 mod session;
+#[cfg(test)]
+mod testing;
 mod time;
 mod version;
 mod wire;

@@ -7,31 +7,8 @@ use std::vec::Vec;
 use super::*;
 use crate::ids::{DeviceId, DpId, LocalKey};
 use crate::payload::{DpMap, DpValue, RequestData};
+use crate::testing::Counter;
 use crate::wire::command::CommandCode;
-
-struct Counter(u64);
-
-impl rand_core::TryRng for Counter {
-    type Error = core::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        self.try_next_u64().map(|v| (v >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Ok(self.0)
-    }
-
-    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Self::Error> {
-        for byte in dst {
-            *byte = (self.try_next_u64()? >> 56) as u8;
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Counter {}
 
 struct Bench {
     device: Device,
@@ -61,7 +38,7 @@ impl Bench {
         .address("192.0.2.1".parse().expect("valid"));
         let now = Instant::from_millis(1000);
         let device = Device::new(adjust(config), now);
-        Self { device, rng: Counter(1), rx: RxBuf::new([0; 2048]), tx: TxBuf::new([0; 2048]), now }
+        Self { device, rng: Counter::new(1), rx: RxBuf::new([0; 2048]), tx: TxBuf::new([0; 2048]), now }
     }
 
     /// Polls until `Wait`; the events and the deadline.

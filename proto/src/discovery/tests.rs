@@ -1,6 +1,5 @@
 extern crate std;
 
-use core::convert::Infallible;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::string::{String, ToString as _};
@@ -13,38 +12,10 @@ use rustuya_vectors::{Direction, Encoding, Transport, Vector, tinytuya};
 use super::announcement::{OTHER_UDP_KEY, UDP_KEY};
 use super::*;
 use crate::codec::{Head, Keys, Sender, open, open_clear, seal};
+use crate::testing::Counter;
 use crate::version::Version;
 use crate::wire::FrameError;
 use crate::wire::command::{CommandCode, RetCode};
-
-/// Counts, so that every run is the same.
-struct Counter(u8);
-
-impl rand_core::TryRng for Counter {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for byte in bytes {
-            *byte = self.0;
-            self.0 = self.0.wrapping_add(1);
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Counter {}
 
 const HOME: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const ID: &str = "eb0123456789abcdefghij";
@@ -419,7 +390,7 @@ fn drain<const N: usize>(d: &mut Discovery<N>, rng: &mut Counter, now: Instant) 
 #[test]
 fn probes_leave_every_interface_at_the_configured_pace() {
     let wlan = Interface { address: Ipv4Addr::new(255, 255, 255, 254), broadcast: Ipv4Addr::BROADCAST };
-    let mut rng = Counter(0);
+    let mut rng = Counter::new(0);
     let mut d = Discovery::<4>::new(DiscoveryConfig::default());
     d.set_interfaces(&[LAN, wlan]).unwrap();
     assert_eq!(drain(&mut d, &mut rng, at(0)), (vec![], None));
@@ -469,7 +440,7 @@ fn the_end_of_a_scan_is_a_deadline_and_destinations_can_be_set() {
     d.add_interface(LAN).unwrap();
     d.add_interface(LAN).unwrap();
     d.start_scan(at(0), Duration::from_millis(150));
-    let mut rng = Counter(0);
+    let mut rng = Counter::new(0);
     let (sent, until) = drain(&mut d, &mut rng, at(0));
     assert_eq!(sent.len(), 1, "one interface, entered twice");
     assert_eq!(sent[0].1, SocketAddrV4::new(Ipv4Addr::LOCALHOST, 17000));
@@ -489,5 +460,5 @@ fn interfaces_are_bounded() {
     assert_eq!(d.add_interface(LAN), Err(TooManyInterfaces));
     assert_eq!(d.set_interfaces(&[LAN; MAX_INTERFACES + 1]), Err(TooManyInterfaces));
     d.start_scan(at(0), Duration::from_secs(1));
-    assert_eq!(drain(&mut d, &mut Counter(0), at(0)).0.len(), MAX_INTERFACES);
+    assert_eq!(drain(&mut d, &mut Counter::new(0), at(0)).0.len(), MAX_INTERFACES);
 }

@@ -6,7 +6,6 @@ mod faults;
 mod tables;
 mod vectors;
 
-use core::convert::Infallible;
 use std::borrow::ToOwned as _;
 use std::string::String;
 use std::vec::Vec;
@@ -19,48 +18,12 @@ use crate::codec::{VersionHeader, open, seal};
 use crate::ids::{Cid, DeviceId, DpId, LocalKey};
 use crate::payload::DpValue;
 use crate::session::{Outgoing, Received};
+use crate::testing::Counter;
 use crate::version::{Dialect, Version};
 
 const KEY: [u8; 16] = *b"0123456789abcdef";
 const CHILD: &str = "a4c1380123456789";
 const CLOCK: u64 = 1_700_000_000;
-
-/// Bytes that count up, behind those that a test prescribes.
-#[derive(Default)]
-struct Counter {
-    next: u8,
-    script: Vec<u8>,
-}
-
-impl rand_core::TryRng for Counter {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for byte in bytes {
-            if self.script.is_empty() {
-                self.next = self.next.wrapping_add(1);
-                *byte = self.next;
-            } else {
-                *byte = self.script.remove(0);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Counter {}
 
 /// A frame from the device as the controller reads it.
 #[derive(Debug, PartialEq, Eq)]

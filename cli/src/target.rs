@@ -6,10 +6,11 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use rustuya_proto::UnknownVersion;
+use rustuya_proto::{DeviceError, UnknownVersion};
 use rustuya_runtime_tokio::{
     Cid, CommandError, Device, DeviceId, Discovery, DownReason, Event, LocalKey, Timing, Version,
 };
+use tokio::time::Instant;
 
 use crate::devices::{DeviceList, Listed};
 use crate::input::{UsageError, seconds, unfit};
@@ -34,7 +35,7 @@ pub(crate) struct TargetArgs {
     devices: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgs,
-    /// How long to wait for the connection
+    /// How long to wait for the connection; the answer may take three tenths of it, at most 5 seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
     /// UDP ports to listen on when a device is looked for: of clear announcements, of encrypted ones, and of answers
@@ -54,6 +55,7 @@ pub(crate) struct Target {
     address: Option<IpAddr>,
     port: u16,
     version: Option<Version>,
+    timeout: Duration,
 }
 
 impl TargetArgs {
@@ -125,6 +127,7 @@ impl TargetArgs {
             address: ip,
             port: port.unwrap_or(rustuya_proto::DEFAULT_PORT),
             version,
+            timeout: self.timeout,
         })
     }
 
@@ -165,8 +168,10 @@ impl TargetArgs {
 
     /// Begins to connect; with `discovery`, as soon as the device is found.
     pub(crate) fn spawn(&self, target: &Target, discovery: Option<&Discovery>) -> Device {
+        // So that the versions that a device does not speak can be told from a wrong key in time.
         let mut timing = Timing::DEFAULT;
-        timing.answer = timing.answer.min(self.timeout);
+        timing.answer = timing.answer.min(self.timeout.mul_f64(0.3));
+        timing.negotiate = timing.answer;
         let mut builder = Device::builder_with(target.id.clone(), target.key.clone())
             .port(target.port)
             .timing(timing)
@@ -191,10 +196,19 @@ impl Target {
         device: &Device,
         command: impl Future<Output = Result<T, CommandError>>,
     ) -> anyhow::Result<T> {
-        let result = tokio::select! {
+        let deadline = Instant::now() + self.timeout;
+        let mut hopeless = core::pin::pin!(self.hopeless(device));
+        let mut result = tokio::select! {
             result = command => result,
-            reason = hopeless(device) => Err(CommandError::NotConnected { reason: Some(reason) }),
+            reason = &mut hopeless => Err(CommandError::NotConnected { reason: Some(reason) }),
         };
+        // Silence may mean a wrong version: up to 3.3, nothing is negotiated before the first command.
+        if matches!(result, Err(CommandError::Unanswered | CommandError::ConnectionLost { .. }))
+            && !device.version().is_some_and(Version::negotiates)
+            && let Ok(reason) = tokio::time::timeout_at(deadline, hopeless).await
+        {
+            result = Err(CommandError::NotConnected { reason: Some(reason) });
+        }
         device.close().await;
         if self.address.is_none() && matches!(result, Err(CommandError::NotConnected { reason: None })) {
             bail!(
@@ -202,26 +216,36 @@ impl Target {
                 self.name
             );
         }
+        if let Err(CommandError::Rejected { text, .. }) = &result
+            && text == DeviceError::DataFormat.text()
+            && self.version.is_some_and(|version| version != Version::V31)
+        {
+            bail!("{}: {text}: devices of 3.1 say so to requests of other versions; check the version", self.name);
+        }
         result.with_context(|| self.name.clone())
     }
-}
 
-/// Waits until more attempts are useless.
-async fn hopeless(device: &Device) -> DownReason {
-    let mut listener = device.listener();
-    let final_word =
-        |reason: &DownReason| matches!(reason, DownReason::WrongKey { .. } | DownReason::WrongVersion { .. });
-    if let Some(reason) = device.diagnosis().filter(final_word) {
-        return reason;
-    }
-    while let Some(event) = listener.recv().await {
-        if let Event::Down { reason, .. } = event
-            && final_word(&reason)
-        {
+    /// Waits until more attempts are useless.
+    async fn hopeless(&self, device: &Device) -> DownReason {
+        let is_final = |reason: &DownReason| match reason {
+            DownReason::WrongKey { .. } => true,
+            // Without a version of the user's, the next attempt is made with the right one.
+            DownReason::WrongVersion { .. } => self.version.is_some(),
+            _ => false,
+        };
+        let mut listener = device.listener();
+        if let Some(reason) = device.diagnosis().filter(is_final) {
             return reason;
         }
+        while let Some(event) = listener.recv().await {
+            if let Event::Down { reason, .. } = event
+                && is_final(&reason)
+            {
+                return reason;
+            }
+        }
+        core::future::pending().await
     }
-    core::future::pending().await
 }
 
 async fn look_up(address: &str) -> anyhow::Result<(IpAddr, Option<u16>)> {

@@ -1,0 +1,256 @@
+//! get, set and watch against simulate: the real command on both ends.
+
+use crate::common::{ID, KEY, Running, Simulated, TempFile, WRONG_KEY, finish, run, rustuya};
+use serde_json::{Value, json};
+
+/// Names of the commands that a simulated device has received, up to and including `last`.
+fn received(simulated: &Simulated, last: &str) -> Vec<Value> {
+    let mut names = Vec::new();
+    simulated.process.line_where(|line| {
+        names.push(line["name"].clone());
+        line["name"] == last
+    });
+    names
+}
+
+fn asks_sets_and_watches(version: &str) {
+    let simulated = Simulated::start(version, &["--dps", r#"{"1":false,"2":50,"5":"white"}"#]);
+    let (query, control) = match version {
+        "3.1" | "3.3" => ("DpQuery", "Control"),
+        "3.2" => ("ControlNew", "Control"),
+        _ => ("DpQueryNew", "ControlNew"),
+    };
+
+    let everything = ["--json", "--dp", "1,2,5"];
+    for told in [version, "auto"] {
+        let state = simulated.run("get", &[&["--version", told][..], &everything].concat());
+        assert_eq!(state.json(), json!({ "1": false, "2": 50, "5": "white" }), "told {told}");
+    }
+    received(&simulated, query);
+
+    let set = simulated.run("set", &["--version", version, "--json", "1=true", "2=70", "5=red"]);
+    let set = set.json();
+    assert_eq!(set["set"], json!({ "1": true, "2": 70, "5": "red" }));
+    assert_eq!((&set["id"], set["micros"].is_u64()), (&Value::from(ID), true));
+    received(&simulated, control);
+    let state = simulated.run("get", &everything);
+    assert_eq!(state.json(), json!({ "1": true, "2": 70, "5": "red" }));
+
+    let table = simulated.run("get", &["--version", version, "--dp", "1,2,5"]);
+    table.succeeded();
+    assert!(table.stdout.contains("\"red\"") && table.stdout.contains("70"), "{table:?}");
+    let words = simulated.run("set", &["2=71"]);
+    words.succeeded();
+    assert!(words.stdout.contains("2=71 acknowledged in "), "{words:?}");
+
+    watches(&simulated, version);
+}
+
+/// A change made by one process is seen by another.
+fn watches(simulated: &Simulated, version: &str) {
+    let address = simulated.address.as_str();
+    let watch = Running::start(&["watch", ID, "--address", address, "--version", version, "--json", "--count", "3"]);
+    let up = watch.line();
+    assert_eq!((&up["event"], &up["version"], &up["id"]), (&json!("up"), &json!(version), &json!(ID)));
+    let time = up["time"].as_str().expect("a time");
+    assert!(time.len() == 24 && time.ends_with('Z') && time.contains('T'), "{time}");
+    let state = watch.line();
+    assert_eq!((&state["event"], &state["dps"]["1"]), (&json!("state"), &json!(true)));
+    simulated.run("set", &["--version", version, "1=false"]).succeeded();
+    let push = watch.line();
+    assert_eq!(
+        (&push["event"], &push["command"], &push["dps"]),
+        (&json!("state"), &json!("Status"), &json!({ "1": false }))
+    );
+    assert_eq!(watch.ended(), Some(0), "after three events");
+}
+
+#[test]
+fn version_3_1() {
+    asks_sets_and_watches("3.1");
+}
+
+#[test]
+fn version_3_2() {
+    asks_sets_and_watches("3.2");
+}
+
+#[test]
+fn version_3_3() {
+    asks_sets_and_watches("3.3");
+}
+
+#[test]
+fn version_3_4() {
+    asks_sets_and_watches("3.4");
+}
+
+#[test]
+fn version_3_5() {
+    asks_sets_and_watches("3.5");
+}
+
+#[test]
+fn device22_is_detected_and_told_what_to_show() {
+    for version in ["3.3", "3.4"] {
+        let simulated = Simulated::start(version, &["--device22", "--dps", r#"{"1":true,"2":50}"#]);
+        assert_eq!(simulated.run("get", &["--json"]).json(), json!({ "1": true }));
+        assert_eq!(simulated.run("get", &["--json", "--dp", "1,2"]).json(), json!({ "1": true, "2": 50 }));
+        let names = received(&simulated, "ControlNew");
+        assert!(names.first().is_some_and(|name| name != "ControlNew"), "refused before: {names:?}");
+    }
+}
+
+#[test]
+fn sub_devices_are_reached_through_their_gateway() {
+    for version in ["3.3", "3.4", "3.5"] {
+        let subs = ["--dps", r#"{"4":1}"#, "--sub", r#"c1={"1":false}"#, "--sub", r#"c2={"1":true,"2":7}"#];
+        let simulated = Simulated::start(version, &subs);
+        let get = |cid: &str| simulated.run("get", &["--version", version, "--json", "--cid", cid]).json();
+        assert_eq!((get("c1"), get("c2")), (json!({ "1": false }), json!({ "1": true, "2": 7 })));
+        assert_eq!(simulated.run("get", &["--version", version, "--json"]).json(), json!({ "4": 1 }));
+
+        let here = ["--address", simulated.address.as_str(), "--version", version];
+        let watch = Running::start(&[&["watch", ID, "--cid", "c1", "--json", "--count", "3"][..], &here].concat());
+        watch.line_where(|line| line["event"] == "state");
+        simulated.run("set", &["--version", version, "--cid", "c2", "2=8"]).succeeded();
+        simulated.run("set", &["--version", version, "--cid", "c1", "1=true"]).succeeded();
+        let push = watch.line();
+        assert_eq!((&push["cid"], &push["dps"]), (&json!("c1"), &json!({ "1": true })), "nothing of c2");
+        assert_eq!(watch.ended(), Some(0));
+
+        assert_eq!((get("c1"), get("c2")), (json!({ "1": true }), json!({ "1": true, "2": 8 })));
+        let control =
+            simulated.process.line_where(|line| line["name"].as_str().is_some_and(|name| name.starts_with("Control")));
+        assert_eq!(control["cid"], "c2", "{control}");
+    }
+}
+
+#[test]
+fn a_wrong_key_is_named() {
+    for version in ["3.3", "3.4", "3.5"] {
+        let simulated = Simulated::start(version, &[]);
+        for subcommand in [&["get"][..], &["set", "1=true"]] {
+            let (name, rest) = subcommand.split_first().expect("a name");
+            let mut command = simulated.command(name, &["--version", version]);
+            command.args(["--timeout", "6"]).args(rest).env("RUSTUYA_KEY", WRONG_KEY);
+            let done = finish(command);
+            done.failed(1, &["wrong local key", "fetch the local key again"]);
+            assert!(!done.stderr.contains(WRONG_KEY) && done.stdout.is_empty(), "{done:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_version_is_named() {
+    for (speaks, told) in [("3.5", "3.3"), ("3.4", "3.3"), ("3.5", "3.4"), ("3.1", "3.3")] {
+        let simulated = Simulated::start(speaks, &[]);
+        simulated.run("get", &["--version", told]).failed(1, &[speaks, "version"]);
+    }
+}
+
+#[test]
+fn nobody_there_is_a_failure_with_advice() {
+    let simulated = Simulated::start("3.3", &[]);
+    let address = simulated.address.clone();
+    drop(simulated);
+    let args = ["--address", &address, "--version", "3.3"];
+    run(&[&["get", ID, "--timeout", "0.5"][..], &args].concat()).failed(1, &["refuses connections", "check address"]);
+    run(&[&["watch", ID, "--for", "0.5"][..], &args].concat()).failed(1, &["refuses connections", "check address"]);
+    let watched = run(&[&["watch", ID, "--count", "1", "--json"][..], &args].concat());
+    watched.failed(1, &["refuses connections"]);
+    let line: Value = serde_json::from_str(&watched.stdout).expect("one line");
+    assert_eq!(line["event"], "down");
+    assert!(line["reason"].is_string() && line["advice"].is_string() && line["retry_in"].is_f64(), "{line}");
+}
+
+#[test]
+fn refusals_of_the_device_are_passed_on() {
+    let simulated = Simulated::start("3.4", &["--sub", r#"c1={"1":false}"#, "--quirk", "unknown-cid-error"]);
+    simulated.run("get", &["--cid", "c9"]).failed(1, &["the device refused: devid not found"]);
+}
+
+#[test]
+fn quirks_change_what_the_device_does() {
+    let simulated = Simulated::start("3.3", &["--quirk", "drop-ack", "--quirk", "delay-ms=1"]);
+    let set = simulated.run("set", &["--json", "1=true"]).json();
+    assert_eq!((&set["answer"], &set["retcode"]), (&json!("Status"), &Value::Null), "the push is the answer");
+    let silent = Simulated::start("3.4", &["--quirk", "silent-control"]);
+    silent.run("set", &["--timeout", "1", "1=true"]).failed(1, &["did not answer"]);
+}
+
+#[test]
+fn a_list_of_devices_says_where_they_are() {
+    let simulated = Simulated::start("3.4", &["--sub", r#"c1={"1":false}"#, "--dps", r#"{"4":1}"#]);
+    let port: u16 = simulated.port().parse().expect("a port");
+    let list = json!([
+        { "id": ID, "name": "hub", "key": KEY, "ip": "127.0.0.1", "version": "3.4", "port": port },
+        { "id": "child1", "name": "valve", "key": KEY, "node_id": "c1", "parent": "", "sub": true },
+        { "id": "keyless", "name": "bare", "key": "", "ip": "127.0.0.1", "version": 3.4, "port": port },
+    ]);
+    let file = TempFile::new("devices.json", list.to_string().as_bytes());
+    let with_list = |args: &[&str]| {
+        let mut command = rustuya(args);
+        command.args(["--devices", file.path()]).env_remove("RUSTUYA_KEY");
+        finish(command)
+    };
+    assert_eq!(with_list(&["get", ID, "--json"]).json(), json!({ "4": 1 }));
+    assert_eq!(with_list(&["get", "hub", "--json"]).json(), json!({ "4": 1 }));
+    assert_eq!(with_list(&["get", "valve", "--json"]).json(), json!({ "1": false }));
+    with_list(&["set", "child1", "1=true"]).succeeded();
+    let watched = with_list(&["watch", "hub", "valve", "--json", "--count", "3"]);
+    watched.succeeded();
+    let lines: Vec<Value> = watched.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let state_of = |cid: Value| lines.iter().find(|line| line["event"] == "state" && line["cid"] == cid);
+    let child = state_of(json!("c1")).expect("the sub-device's state");
+    assert_eq!((&child["name"], &child["dps"]), (&json!("valve"), &json!({ "1": true })));
+    let hub = state_of(Value::Null).expect("the gateway's state");
+    assert_eq!((&hub["name"], &hub["id"], &hub["dps"]), (&json!("hub"), &json!(ID), &json!({ "4": 1 })));
+    with_list(&["get", "bare"]).failed(2, &["no local key", "bare"]);
+
+    let broken = TempFile::new("broken.json", format!("[{{\"id\":\"{ID}\",\"key\":\"{WRONG_KEY}\"").as_bytes());
+    let done = run(&["get", ID, "--devices", broken.path()]);
+    done.failed(1, &["--devices", "EOF"]);
+    assert!(!done.stderr.contains(WRONG_KEY), "{done:?}");
+    run(&["get", ID, "--devices", "/nonexistent/devices.json"]).failed(1, &["/nonexistent/devices.json"]);
+}
+
+#[test]
+fn without_an_address_the_announcement_is_waited_for() {
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let port = free.local_addr().expect("an address").port();
+    drop(free);
+    let announce = format!("127.0.0.1:{port}");
+    let simulated = Simulated::start("3.4", &["--announce", &announce]);
+    let ports = format!("0,{port},0");
+    let here = ["--json", "--discovery-ports", &ports, "--port", simulated.port(), "--timeout", "20"];
+    assert_eq!(run(&[&["get", ID][..], &here].concat()).json(), json!({ "1": false }));
+    let unknown = ["get", "somebody-else", "--discovery-ports", &ports, "--timeout", "0.5"];
+    run(&unknown).failed(1, &["somebody-else", "no announcement", "--address"]);
+}
+
+#[test]
+fn keys_come_from_files_and_options_too() {
+    let key = "0123456789abcd\u{e9}\u{ff}";
+    let latin1: Vec<u8> = key.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect();
+    let utf8 = TempFile::new("utf8.key", format!("{key}\r\nanything else\n").as_bytes());
+    let bytes = TempFile::new("latin1.key", &latin1);
+    let simulated = Simulated::start("3.4", &["--key-file", utf8.path()]);
+    for source in [["--key-file", utf8.path()], ["--key-file", bytes.path()], ["--key", key]] {
+        assert_eq!(simulated.run("get", &[&source[..], &["--json"]].concat()).json(), json!({ "1": false }));
+    }
+    let dashes = Simulated::start("3.3", &["--key", "--key-like--text"]);
+    assert_eq!(dashes.run("get", &["--json", "--key", "--key-like--text"]).json(), json!({ "1": false }));
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_end_what_goes_on() {
+    let simulated = Simulated::start("3.3", &[]);
+    let watch = Running::start(&["watch", ID, "--address", &simulated.address, "--json"]);
+    watch.line_where(|line| line["event"] == "state");
+    assert_eq!(watch.signal("INT"), Some(0));
+    assert_eq!(simulated.process.signal("TERM"), Some(0));
+    let simulated = Simulated::start("3.5", &[]);
+    assert_eq!(simulated.process.signal("INT"), Some(0));
+}

@@ -1,0 +1,6 @@
+//! The `rustuya` command as a whole: the real binary, on the loopback interface.
+
+mod common;
+mod demo;
+mod devices;
+mod usage;

@@ -1,0 +1,88 @@
+//! What is wrong on the command line gives exit status 2, a reason, and never the key.
+
+use crate::common::{ID, KEY, finish, run, rustuya};
+
+const SIMULATE: &[&str] = &["simulate", "--version", "3.3", "--id", ID, "--port", "0"];
+
+#[track_caller]
+fn refused(args: &[&str], words: &[&str]) {
+    let done = run(args);
+    done.failed(2, words);
+    assert!(done.stdout.is_empty(), "{done:?}");
+}
+
+#[test]
+fn nothing_and_nonsense() {
+    for args in [&[][..], &["frobnicate"], &["get"], &["set", ID], &["watch"], &["simulate"], &["demo", "now"]] {
+        refused(args, &["Usage"]);
+    }
+}
+
+#[test]
+fn devices_and_addresses() {
+    refused(&["get", "no such id", "--address", "127.0.0.1"], &["ID: an id must be"]);
+    refused(&["get", ID, "--cid", "a b", "--address", "127.0.0.1"], &["--cid: an id must be"]);
+    refused(&["get", ID, "--address", "127.0.0.1:99999"], &["--address"]);
+    refused(&["get", ID, "--address", "127.0.0.1", "--version", "3.6"], &["3.1, 3.2, 3.3, 3.4, 3.5"]);
+    refused(&["get", ID, "--timeout", "0"], &["number of seconds"]);
+    refused(&["get", ID, "--timeout", "1e300"], &["number of seconds"]);
+    refused(&["get", ID, "--discovery-ports", "1,2"], &["three port numbers"]);
+    refused(&["watch", ID, "another", "--address", "127.0.0.1"], &["--devices for several"]);
+    refused(&["watch", ID, "--count", "0"], &["--count"]);
+}
+
+#[test]
+fn values() {
+    for bad in ["switch=true", "1", "=true", "70000=1", "-1=1"] {
+        refused(&["set", "--address", "127.0.0.1", ID, "--", bad], &["DP=VALUE"]);
+    }
+    refused(&["set", ID, "1=true", "1=false"], &["DP 1 is given twice"]);
+}
+
+#[test]
+fn virtual_devices() {
+    let with = |args: &[&'static str]| [SIMULATE, args].concat();
+    refused(&with(&["--dps", "[1]"]), &["--dps: must be a JSON object of DPs"]);
+    refused(&with(&["--dps", r#"{"switch":true}"#]), &["--dps: must be a JSON object of DPs"]);
+    refused(&with(&["--sub", r#"{"1":true}"#]), &["--sub: must be CID=JSON"]);
+    refused(&with(&["--sub", "c1=5"]), &["--sub: must be a JSON object"]);
+    refused(&with(&["--quirk", "loud"]), &["--quirk loud: unknown quirk", "push-before-ack", "close-after"]);
+    refused(&with(&["--quirk", "delay-ms"]), &["--quirk delay-ms: unknown quirk"]);
+    refused(&["simulate", "--version", "auto", "--id", ID], &["3.1, 3.2, 3.3, 3.4, 3.5"]);
+}
+
+#[test]
+fn help_lists_the_quirks() {
+    let done = run(&["simulate", "--help"]);
+    done.succeeded();
+    for words in ["push-before-ack", "delay-ms=N", "answer under a wrong key", "Other users of this machine can see it"]
+    {
+        assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
+    }
+    let help = run(&["get", "--help"]);
+    help.succeeded();
+    assert!(help.stdout.contains("Other users of this machine can see it"), "{}", help.stdout);
+}
+
+#[test]
+fn keys_that_are_none_are_not_repeated() {
+    let args = ["get", ID, "--address", "127.0.0.1"];
+    let without = |extra: &[&str], variable: Option<&str>| {
+        let mut command = rustuya(&args);
+        command.args(extra).env_remove("RUSTUYA_KEY");
+        if let Some(value) = variable {
+            command.env("RUSTUYA_KEY", value);
+        }
+        finish(command)
+    };
+    without(&[], None).failed(2, &["no local key", "RUSTUYA_KEY", "--key-file"]);
+    without(&[], Some("")).failed(2, &["no local key"]);
+    let short = without(&[], Some("hunter2hunter2"));
+    short.failed(2, &["RUSTUYA_KEY: a local key is exactly 16 characters"]);
+    assert!(!short.stderr.contains("hunter2"), "{short:?}");
+    let long = without(&["--key", "hunter2hunter2hunter2"], None);
+    long.failed(2, &["--key: a local key is exactly 16 characters"]);
+    assert!(!long.stderr.contains("hunter2"), "{long:?}");
+    without(&["--key-file", "/nonexistent/key"], None).failed(1, &["/nonexistent/key"]);
+    without(&["--key-file", "/nonexistent/key", "--key", KEY], None).failed(2, &["--key-file"]);
+}

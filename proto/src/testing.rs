@@ -1,14 +1,13 @@
 //! A generator for tests: the same bytes in every run.
 
-extern crate std;
-
 use core::convert::Infallible;
-use std::vec::Vec;
+
+use heapless::Vec;
 
 /// Bytes that count up, behind those that a test prescribes.
 pub(crate) struct Counter {
     next: u8,
-    pub(crate) script: Vec<u8>,
+    pub(crate) script: Vec<u8, 64>,
 }
 
 impl Counter {

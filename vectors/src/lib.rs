@@ -290,9 +290,7 @@ impl StreamCase {
     /// # Panics
     /// If the case names a vector that does not exist.
     pub fn frames(&self) -> impl Iterator<Item = &'static Vector> + '_ {
-        self.expect_frames
-            .iter()
-            .map(|name| by_name(name).unwrap_or_else(|| panic!("{}: no vector {name}", self.name)))
+        self.expect_frames.iter().map(|name| by_name(name).unwrap_or_else(|| panic!("{}: no vector {name}", self.name)))
     }
 
     /// The local key.
@@ -311,42 +309,35 @@ impl StreamCase {
 /// The vectors made with tinytuya.
 #[must_use]
 pub fn tinytuya() -> &'static [Vector] {
-    static ALL: LazyLock<Vec<Vector>> =
-        LazyLock::new(|| parse("tinytuya.json", include_str!("../tinytuya.json")));
+    static ALL: LazyLock<Vec<Vector>> = LazyLock::new(|| parse("tinytuya.json", include_str!("../tinytuya.json")));
     &ALL
 }
 
 /// The vectors recorded from devices or published by others.
 #[must_use]
 pub fn captured() -> &'static [Vector] {
-    static ALL: LazyLock<Vec<Vector>> =
-        LazyLock::new(|| parse("captured.json", include_str!("../captured.json")));
+    static ALL: LazyLock<Vec<Vector>> = LazyLock::new(|| parse("captured.json", include_str!("../captured.json")));
     &ALL
 }
 
 /// The frames that must be refused.
 #[must_use]
 pub fn negatives() -> &'static [Negative] {
-    static ALL: LazyLock<Vec<Negative>> =
-        LazyLock::new(|| parse("negative.json", include_str!("../negative.json")));
+    static ALL: LazyLock<Vec<Negative>> = LazyLock::new(|| parse("negative.json", include_str!("../negative.json")));
     &ALL
 }
 
 /// The reassembly cases.
 #[must_use]
 pub fn streams() -> &'static [StreamCase] {
-    static ALL: LazyLock<Vec<StreamCase>> =
-        LazyLock::new(|| parse("streams.json", include_str!("../streams.json")));
+    static ALL: LazyLock<Vec<StreamCase>> = LazyLock::new(|| parse("streams.json", include_str!("../streams.json")));
     &ALL
 }
 
 /// The vector with this name, of whatever origin.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Vector> {
-    tinytuya()
-        .iter()
-        .chain(captured())
-        .find(|vector| vector.name == name)
+    tinytuya().iter().chain(captured()).find(|vector| vector.name == name)
 }
 
 fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Vec<T> {
@@ -358,9 +349,7 @@ fn unhex(name: &str, text: &str) -> Vec<u8> {
 }
 
 fn fixed<const N: usize>(name: &str, text: &str) -> [u8; N] {
-    unhex(name, text)
-        .try_into()
-        .unwrap_or_else(|_| panic!("vector {name}: {text} is not {N} bytes long"))
+    unhex(name, text).try_into().unwrap_or_else(|_| panic!("vector {name}: {text} is not {N} bytes long"))
 }
 
 fn array<const N: usize>(name: &str, text: Option<&str>) -> Option<[u8; N]> {

@@ -15,10 +15,7 @@ fn names_are_unique() {
     let mut seen = HashSet::new();
     let vectors = tinytuya().iter().chain(captured()).map(|v| &v.name);
     let others = negatives().iter().map(|v| &v.name);
-    for name in vectors
-        .chain(others)
-        .chain(streams().iter().map(|s| &s.name))
-    {
+    for name in vectors.chain(others).chain(streams().iter().map(|s| &s.name)) {
         assert!(seen.insert(name), "{name} is used twice");
     }
 }
@@ -67,11 +64,7 @@ fn keys_are_there_when_used() {
         }
         assert_eq!(v.transport == Transport::Udp, v.udp_port.is_some());
         if let Some(header) = v.header() {
-            assert!(
-                header.starts_with(v.version.as_str().as_bytes()),
-                "{}",
-                v.name
-            );
+            assert!(header.starts_with(v.version.as_str().as_bytes()), "{}", v.name);
         }
     }
 }
@@ -79,18 +72,10 @@ fn keys_are_there_when_used() {
 #[test]
 fn captured_vectors_name_their_source() {
     for v in captured() {
-        assert!(
-            v.source.as_ref().is_some_and(|s| !s.is_empty()),
-            "{}",
-            v.name
-        );
+        assert!(v.source.as_ref().is_some_and(|s| !s.is_empty()), "{}", v.name);
     }
     assert!(captured().iter().any(|v| v.kind == Kind::Body));
-    assert!(
-        tinytuya()
-            .iter()
-            .all(|v| v.kind == Kind::Frame && v.source.is_none())
-    );
+    assert!(tinytuya().iter().all(|v| v.kind == Kind::Frame && v.source.is_none()));
 }
 
 #[test]
@@ -116,23 +101,13 @@ fn negatives_differ_from_every_good_frame_of_their_key() {
         assert_eq!(&bad.local_key(), b"0123456789abcdef", "{}", bad.name);
         let same = tinytuya().iter().find(|v| v.frame() == frame);
         // With another session key even an intact frame is refused.
-        assert!(
-            same.is_none_or(|v| v.session_key() != bad.session_key()),
-            "{} is a good frame",
-            bad.name
-        );
+        assert!(same.is_none_or(|v| v.session_key() != bad.session_key()), "{} is a good frame", bad.name);
     }
 }
 
 #[test]
 fn lookup_by_name() {
-    assert_eq!(
-        by_name("v3.5/default/dp-query").and_then(|v| v.cmd),
-        Some(0x10)
-    );
-    assert_eq!(
-        by_name("captured/v3.3/control-ack").and_then(|v| v.seqno),
-        Some(3)
-    );
+    assert_eq!(by_name("v3.5/default/dp-query").and_then(|v| v.cmd), Some(0x10));
+    assert_eq!(by_name("captured/v3.3/control-ack").and_then(|v| v.seqno), Some(3));
     assert_eq!(by_name("v3.9/none"), None);
 }

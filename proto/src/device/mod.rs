@@ -387,7 +387,7 @@ impl Device {
         let configured = self.config.version;
         let searchable = configured.is_none() || self.config.probe_on_failure;
         let (reason, soon) = match self.search.judge(attempt.version, configured, seen, failure, searchable) {
-            Verdict::Next(reason) => (reason, true),
+            Verdict::Next(reason) => (self.standing(reason), true),
             Verdict::Speaks(version) if configured.is_none() && self.hops < 4 => {
                 self.hops += 1;
                 self.resolved = Some(version);
@@ -404,9 +404,7 @@ impl Device {
                     self.resolved = None;
                     self.proven = false;
                 }
-                // An attempt under a verdict that stands says nothing new by failing in an unclear way.
-                let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
-                (self.diagnosis.filter(|verdict| unclear && verdict.is_auth()).unwrap_or(reason), false)
+                (self.standing(reason), false)
             }
         };
         // A round of attempts counts as one failure, when it is over.
@@ -417,6 +415,12 @@ impl Device {
             backoff::delay(&self.config.timing, self.failures, rng)
         };
         self.end(reason, now + delay);
+    }
+
+    /// The reason to tell: an attempt under a verdict that stands says nothing new by failing in an unclear way.
+    fn standing(&self, reason: DownReason) -> DownReason {
+        let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
+        self.diagnosis.filter(|verdict| unclear && verdict.is_auth()).unwrap_or(reason)
     }
 
     /// Ends the connection or attempt, with the next one due at `retry_at`.

@@ -98,6 +98,22 @@ fn sizes_stay_what_the_readme_says() {
 }
 
 #[test]
+fn silence_while_other_versions_are_tried_does_not_hide_what_the_key_or_version_did() {
+    let mut b = Bench::new(|c| c.version(Version::V34));
+    let conn = b.connect();
+    b.drain();
+    assert!(!b.tx.is_empty());
+    b.device.handle_lost(conn, LossReason::Closed, b.now);
+    assert_eq!(b.drain().0, [Seen::Down(DownReason::KeyOrVersion, true)]);
+    b.pass(100);
+    let conn = b.connect();
+    b.drain();
+    b.pass(60_000);
+    assert_eq!(b.drain().0, [Seen::Hangup(conn), Seen::Down(DownReason::KeyOrVersion, true)]);
+    assert_eq!(b.device.diagnosis(), Some(DownReason::KeyOrVersion));
+}
+
+#[test]
 fn a_dial_is_ordered_once_and_times_out_into_a_backoff() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     let conn = b.dial();

@@ -4,8 +4,8 @@
 //! anywhere and late. A lost or overtaken segment shows as a delay of everything behind it; a duplicate does not
 //! show at all.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use rustuya_proto::{
     Command, CommandId, ConnId, Device, DeviceConfig, Dialect, DownReason, Emulator, EmulatorConfig, EmulatorEvent,

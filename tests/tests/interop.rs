@@ -3,11 +3,12 @@
 //!
 //! `RUSTUYA_INTEROP_PYTHON` names a Python that has tinytuya, `RUSTUYA_INTEROP_BINARY` the `rustuya` program.
 
+use core::time::Duration;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustuya_runtime_tokio::{
     CommandError, Device, DeviceBuilder, Dialect, DownReason, Event, Listener, Timing, Version,

@@ -1,6 +1,6 @@
 //! Controller against device: every version, every quirk, every cut, thousands of seeds.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use rustuya_proto::{
     Cid, Command, Device, DeviceConfig, DeviceError, DeviceId, Dialect, DownReason, DpId, DpMap, DpValue,
@@ -336,7 +336,7 @@ fn every_quirk_leaves_every_command_with_one_fate() {
                 {
                     panic!("the listed quirk {name} cannot be set");
                 }
-                story(version, quirks, seed, &name);
+                story(version, quirks, seed, name);
             }
         }
     }

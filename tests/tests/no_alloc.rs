@@ -75,11 +75,9 @@ fn exchange(at: &mut Meeting) -> bool {
         active = true;
     }
     let Some(emulator) = &mut at.emulator else { return active };
-    loop {
-        match emulator.poll(at.now, &mut at.rng, &mut at.model, &mut at.device_rx, &mut at.device_tx) {
-            EmulatorOutput::Event(_) => active = true,
-            EmulatorOutput::Wait { .. } | EmulatorOutput::Hangup { .. } => break,
-        }
+    let (rx, tx) = (&mut at.device_rx, &mut at.device_tx);
+    while let EmulatorOutput::Event(_) = emulator.poll(at.now, &mut at.rng, &mut at.model, rx, tx) {
+        active = true;
     }
     active | carry(&mut at.tx, &mut at.device_rx) | carry(&mut at.device_tx, &mut at.rx)
 }

@@ -48,6 +48,7 @@ impl<'a> Value<'a> {
         Some((value, rest))
     }
 
+    #[cfg(feature = "emulator")]
     pub(crate) fn object(&self) -> Option<Object<'a>> {
         match self {
             Self::Object(text) => Object::new(text),
@@ -108,17 +109,24 @@ impl<'a> Object<'a> {
         Some(value)
     }
 
-    /// Hands the entries of the value to `each`, when the value of the entry whose key was just taken is an object:
-    /// cheaper than reading it as a whole first. `Some(false)` when it is not one, and is still to be taken.
-    pub(crate) fn object(&mut self, mut each: impl FnMut(Text<'a>, Value<'a>)) -> Option<bool> {
-        let Some(mut inner) = Self::new(self.rest) else {
-            return Some(false);
-        };
-        for (key, value) in inner.by_ref() {
-            each(key, value);
-        }
+    /// The value of the entry whose key was just taken, when it is an object, with only its end looked for: what is
+    /// in it is checked when its entries are read. `Some(None)` when it is no object, and is still to be taken.
+    #[inline]
+    pub(crate) fn object(&mut self) -> Option<Option<Self>> {
+        let Some(inner) = Self::new(self.rest) else { return Some(None) };
+        self.rest = skip_brackets(inner.rest)?;
+        Some(Some(inner))
+    }
+
+    /// As [`object`](Self::object), but hands over to the inner object, from which [`leave`](Self::leave) comes back.
+    pub(crate) fn enter(&self) -> Option<Self> {
+        Self::new(self.rest)
+    }
+
+    /// Goes on behind `inner`, whose entries have all been read.
+    pub(crate) fn leave(&mut self, inner: &Self) -> Option<()> {
         self.rest = skip_space(inner.rest).strip_prefix(b"}")?;
-        Some(true)
+        Some(())
     }
 
     /// What is left after the entries read so far: after the last one, the closing bracket.
@@ -268,6 +276,33 @@ fn skip_nested(text: &[u8]) -> Option<&[u8]> {
             if depth == 0 {
                 return Some(rest);
             }
+        }
+    }
+}
+
+/// Skips to behind the bracket that closes the one before `text`, minding strings and nothing else.
+fn skip_brackets(text: &[u8]) -> Option<&[u8]> {
+    let mut bytes = text.iter();
+    let mut depth = 1usize;
+    loop {
+        match bytes.next()? {
+            b'"' => loop {
+                match bytes.next()? {
+                    b'"' => break,
+                    b'\\' => {
+                        bytes.next()?;
+                    }
+                    _ => {}
+                }
+            },
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(bytes.as_slice());
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -113,44 +113,49 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Reads a message; `None` when `json` is not a whole JSON object.
+    /// Reads a message; `None` when `json` is not a whole JSON object. The inside of `dps` is checked only as it is
+    /// iterated: iteration ends at the first thing that is not JSON.
     pub fn parse(json: &'a [u8]) -> Option<Self> {
-        let (mut report, mut inner) = (Self::default(), Self::default());
+        let mut report = Self::default();
         let mut entries = Object::new(json)?;
+        report.fields(&mut entries, false)?;
+        entries.is_closed().then_some(report)
+    }
+
+    /// Reads all entries, at the top level or inside the wrapper `data`. What stands at the top level counts; the
+    /// inside of the wrapper fills the gaps.
+    fn fields(&mut self, entries: &mut Object<'a>, wrapped: bool) -> Option<()> {
         while let Some(key) = entries.key() {
-            if !key.is("data") {
-                report.field(&key, entries.value()?);
-            } else if !entries.object(|key, value| inner.field(&key, value))? {
-                entries.value()?;
+            match key.raw() {
+                b"dps" => match entries.object()? {
+                    Some(dps) => put(&mut self.dps, Some(Dps(dps)), wrapped),
+                    None => drop(entries.value()?),
+                },
+                b"data" if !wrapped => match entries.enter() {
+                    Some(mut inner) => {
+                        self.fields(&mut inner, true)?;
+                        entries.leave(&inner)?;
+                    }
+                    None => drop(entries.value()?),
+                },
+                _ => self.field(&key, entries.value()?, wrapped),
             }
         }
-        if !entries.is_closed() {
-            return None;
-        }
-        // What stands at the top level counts; the wrapper's inside fills the gaps.
-        report.dps = report.dps.or(inner.dps);
-        report.cid = report.cid.or(inner.cid);
-        report.device_id = report.device_id.or(inner.device_id);
-        report.time = report.time.or(inner.time);
-        report.from_query |= inner.from_query;
-        report.online = report.online.or(inner.online);
-        report.offline = report.offline.or(inner.offline);
-        report.nearby = report.nearby.or(inner.nearby);
-        Some(report)
+        Some(())
     }
 
     #[inline]
-    fn field(&mut self, key: &Text<'a>, value: Value<'a>) {
+    fn field(&mut self, key: &Text<'a>, value: Value<'a>, wrapped: bool) {
+        let list = |value: &Value<'a>| value.array().map(CidList);
         match key.raw() {
-            b"dps" => self.dps = value.object().map(Dps),
-            b"cid" => self.cid = value.text(),
-            b"devId" => self.device_id = value.text(),
-            b"t" => self.time = value.integer(),
-            b"type" => self.from_query = value.text().is_some_and(|t| t.is("query")),
-            b"reqType" => self.req_type = value.text(),
-            b"online" => self.online = value.array().map(CidList),
-            b"offline" => self.offline = value.array().map(CidList),
-            b"nearby" => self.nearby = value.array().map(CidList),
+            b"cid" => put(&mut self.cid, value.text(), wrapped),
+            b"devId" => put(&mut self.device_id, value.text(), wrapped),
+            b"t" => put(&mut self.time, value.integer(), wrapped),
+            b"type" => self.from_query |= value.text().is_some_and(|t| t.is("query")),
+            b"reqType" => put(&mut self.req_type, value.text(), wrapped),
+            b"online" => put(&mut self.online, list(&value), wrapped),
+            b"offline" => put(&mut self.offline, list(&value), wrapped),
+            b"nearby" => put(&mut self.nearby, list(&value), wrapped),
             _ => {}
         }
     }
@@ -158,6 +163,14 @@ impl<'a> Report<'a> {
     /// The value of one DP.
     pub fn value(&self, id: crate::ids::DpId) -> Option<DpValue<'a>> {
         self.dps?.value(id)
+    }
+}
+
+/// Stores a field that was found. One from inside the wrapper yields to what is there.
+#[inline]
+fn put<T>(slot: &mut Option<T>, found: Option<T>, wrapped: bool) {
+    if found.is_some() && !(wrapped && slot.is_some()) {
+        *slot = found;
     }
 }
 

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use rustuya_proto::{
-    Cid, Command, Device, DeviceConfig, DeviceError, DeviceId, Dialect, DownReason, DpId, DpMap, DpValue,
-    EmulatorConfig, LocalKey, Outcome, Quirks, RetCode, SendError, Version,
+    Cid, Command, DeviceConfig, DeviceError, DeviceId, Dialect, DownReason, DpId, DpMap, DpValue, EmulatorConfig,
+    LocalKey, Outcome, Quirks, RetCode, SendError, Version,
 };
 use rustuya_tests::pair::{Delivery, Pair, Reach, Told};
 use rustuya_tests::rng::SeededRng;
@@ -398,11 +398,4 @@ fn story(version: Version, quirks: Quirks, seed: u64, name: &str) {
 
 fn name_of(command: &Command<'_>) -> &'static str {
     if format!("{command:?}").contains("LanExtStream") { "children" } else { "command" }
-}
-
-#[test]
-fn the_machine_is_as_small_as_the_readme_says() {
-    let readme = include_str!("../../proto/README.md");
-    let size = size_of::<Device>();
-    assert!(readme.contains(&format!("`Device` {size} bytes")), "Device is {size} bytes");
 }

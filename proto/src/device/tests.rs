@@ -385,33 +385,25 @@ fn an_acknowledgement_that_comes_after_its_push_is_not_the_next_commands() {
     b.drain();
 }
 
-/// The head of a device's frame with an empty payload.
-fn opened(command: CommandCode, seqno: u32) -> Opened {
+/// Seals what a device of 3.3 says.
+fn say(command: CommandCode, seqno: u32, text: &str, out: &mut [u8]) -> usize {
     let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
-    let head = crate::codec::Head {
-        sender: crate::codec::Sender::Device,
-        seqno,
-        command,
-        retcode: Some(crate::wire::command::RetCode::OK),
-        header: None,
-    };
+    let retcode = Some(crate::wire::command::RetCode::OK);
+    let head = crate::codec::Head { sender: crate::codec::Sender::Device, seqno, command, retcode, header: None };
+    crate::codec::seal(&keys, &head, &[0; 12], text.as_bytes(), out).expect("room")
+}
+
+/// A device's frame with an empty payload, opened.
+fn opened(command: CommandCode, seqno: u32) -> Opened {
     let mut frame = [0; 64];
-    let len = crate::codec::seal(&keys, &head, &[0; 12], b"", &mut frame).expect("room");
+    let len = say(command, seqno, "", &mut frame);
+    let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
     crate::codec::open(&keys, crate::codec::Sender::Device, &mut frame[..len]).expect("valid")
 }
 
 /// Lets a device of 3.3 say something.
 fn hear(b: &mut Bench, command: CommandCode, seqno: u32, text: &str) -> Vec<Seen> {
-    let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
-    let head = crate::codec::Head {
-        sender: crate::codec::Sender::Device,
-        seqno,
-        command,
-        retcode: Some(crate::wire::command::RetCode::OK),
-        header: None,
-    };
-    let spare = b.rx.spare_mut();
-    let len = crate::codec::seal(&keys, &head, &[0; 12], text.as_bytes(), spare).expect("room");
+    let len = say(command, seqno, text, b.rx.spare_mut());
     b.rx.commit(len);
     b.drain().0
 }

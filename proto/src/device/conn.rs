@@ -143,7 +143,6 @@ impl Device {
                 return self.broken(Failure::Garbage, now, rng);
             }
             Received::Unexpected => {
-                conn.session.bad_in_row = conn.session.bad_in_row.saturating_add(1);
                 return if conn.session.bad_in_row >= MAX_BAD { self.broken(Failure::Garbage, now, rng) } else { None };
             }
             Received::Bad { error, hint } => {

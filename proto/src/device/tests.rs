@@ -430,3 +430,22 @@ fn answers_find_their_commands() {
     };
     assert_eq!(seen, [Seen::Resolved(set, rejected)], "words are a refusal, also with return code 0");
 }
+
+#[test]
+fn three_misplaced_frames_end_the_negotiation() {
+    let mut b = Bench::new(|c| c.version(Version::V34).probe_on_failure(false));
+    let conn = b.connect();
+    b.drain();
+    let keys = crate::codec::Keys::new(Version::V34, b"0123456789abcdef");
+    for round in 1..=3 {
+        let retcode = Some(crate::wire::command::RetCode::OK);
+        let command = CommandCode::DP_QUERY_NEW;
+        let sender = crate::codec::Sender::Device;
+        let head = crate::codec::Head { sender, seqno: round, command, retcode, header: None };
+        let len = crate::codec::seal(&keys, &head, &[0; 12], b"{}", b.rx.spare_mut()).expect("room");
+        b.rx.commit(len);
+        let (seen, _) = b.drain();
+        let end = [Seen::Hangup(conn), Seen::Down(DownReason::Garbage, true)];
+        assert_eq!(seen, if round < 3 { &[][..] } else { &end[..] }, "frame {round}");
+    }
+}

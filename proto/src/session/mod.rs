@@ -37,7 +37,7 @@ pub(crate) struct Session {
     pub(crate) last_tx: Instant,
     /// When a valid frame was last received; at first, when the connection began.
     pub(crate) last_rx: Instant,
-    /// Unbelievable frames since the last good one.
+    /// Unbelievable or misplaced frames since the last good one.
     pub(crate) bad_in_row: u8,
 }
 
@@ -148,8 +148,10 @@ impl Session {
                 let taken = match codec::open(&self.keys, sender, frame) {
                     Ok(opened) => {
                         self.last_rx = now;
-                        self.bad_in_row = 0;
-                        self.take(local, frame, opened, offset)
+                        let taken = self.take(local, frame, opened, offset);
+                        let misplaced = matches!(taken, Received::Unexpected);
+                        self.bad_in_row = if misplaced { self.bad_in_row.saturating_add(1) } else { 0 };
+                        taken
                     }
                     Err(error) => {
                         let hint = hint(self.version(), local, frame);

@@ -42,22 +42,25 @@ fn entry(w: &mut Writer<'_>, first: &mut bool, id: DpId, value: DpValue<'_>) {
     value.write(w);
 }
 
+/// A name as it stands before its value, and the value.
+fn string_field(w: &mut Writer<'_>, name: &str, value: &str) {
+    w.text(name);
+    w.string(value);
+}
+
 /// A query reply. Field order is that of firmware: 3.1 names itself first, 3.5 last, the others not at all.
 pub(super) fn query_reply(w: &mut Writer<'_>, config: &EmulatorConfig, cid: Option<&str>, dps: WriteDps<'_>) {
     w.byte(b'{');
     if config.version == Version::V31 && cid.is_none() {
-        w.text("\"devId\":");
-        w.string(config.id.as_str());
+        string_field(w, "\"devId\":", config.id.as_str());
         w.byte(b',');
     }
     w.text("\"dps\":");
     dps(w);
     if let Some(cid) = cid {
-        w.text(",\"cid\":");
-        w.string(cid);
+        string_field(w, ",\"cid\":", cid);
     } else if config.version == Version::V35 {
-        w.text(",\"devId\":");
-        w.string(config.id.as_str());
+        string_field(w, ",\"devId\":", config.id.as_str());
     }
     w.byte(b'}');
 }
@@ -78,23 +81,20 @@ pub(super) fn push(
         w.text(",\"data\":{\"dps\":");
         dps(w);
         if let Some(cid) = cid {
-            w.text(",\"cid\":");
-            w.string(cid);
+            string_field(w, ",\"cid\":", cid);
         }
         w.text("}}");
         return;
     }
     w.byte(b'{');
     if cid.is_none() {
-        w.text("\"devId\":");
-        w.string(config.id.as_str());
+        string_field(w, "\"devId\":", config.id.as_str());
         w.byte(b',');
     }
     w.text("\"dps\":");
     dps(w);
     if let Some(cid) = cid {
-        w.text(",\"cid\":");
-        w.string(cid);
+        string_field(w, ",\"cid\":", cid);
     }
     w.text(",\"t\":");
     w.unsigned(unix_time);

@@ -1,0 +1,1 @@
+//! Records of a conversation, and their replay.

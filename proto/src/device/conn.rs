@@ -130,7 +130,9 @@ impl Device {
         if conn.hold.is_none() && conn.lost.is_none() {
             conn.seen.spoke |= conn.session.negotiate(now, &self.config.local_key, rng, tx);
         }
-        match conn.session.receive(now, &self.config.local_key, rx) {
+        let received = conn.session.receive(now, &self.config.local_key, rx);
+        self.stats.resyncs = self.stats.resyncs.saturating_add(conn.session.take_skips());
+        match received {
             Received::Nothing => {}
             Received::Negotiation => {
                 self.stats.frames = self.stats.frames.saturating_add(1);
@@ -284,8 +286,7 @@ impl Device {
                 conn.asked = transmit(&mut conn.session, &self.config, dialect, &query, now, rng, tx).is_ok();
                 conn.seen.spoke |= conn.asked;
             }
-            let until = conn.hold.map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
-            return Some(Step::Wait(Some(until)));
+            return Some(Step::Wait(self.deadline()));
         }
         if conn.session.is_exhausted() {
             self.end(DownReason::Ended, now);
@@ -303,7 +304,7 @@ impl Device {
             return None;
         }
         self.retry_as_device22(now, rng, tx);
-        let doubt = self.question_key(now, rng, tx);
+        self.question_key(now, rng, tx);
 
         let Link::Up(conn) = &mut self.link else {
             return None;
@@ -325,35 +326,34 @@ impl Device {
                 conn.seen.spoke = true;
             }
         }
-        // Where the heartbeat found no room, the driver polls again as soon as it has written something.
-        let next_beat = conn.session.last_tx + timing.heartbeat;
-        let next_beat = if next_beat > now { next_beat } else { now + NO_ROOM_RETRY };
-        let mut until = conn.beat_due.unwrap_or(next_beat);
-        for deadline in [self.pending.deadline(), doubt].into_iter().flatten() {
-            until = until.min(deadline);
+        if !self.config.persist && self.pending.is_idle() && conn.idle_since + LINGER <= now {
+            self.end(DownReason::Ended, now);
+            return None;
         }
-        if !self.config.persist && self.pending.is_idle() {
-            let end = conn.idle_since + LINGER;
-            if end <= now {
-                self.end(DownReason::Ended, now);
-                return None;
-            }
-            until = until.min(end);
-        }
-        Some(Step::Wait(Some(until)))
+        // What is overdue has found no room: the driver polls again as soon as it has written something.
+        Some(Step::Wait(self.deadline().map(|due| if due > now { due } else { now + NO_ROOM_RETRY })))
     }
 
-    /// Sends the query that shows whether the key is right, when that is in doubt. Returns when it is due otherwise.
-    fn question_key(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) -> Option<Instant> {
-        let Link::Up(conn) = &mut self.link else { return None };
-        let due = conn.doubt.filter(|_| !conn.keyed && !conn.asked)?;
-        if due > now {
-            return Some(due);
+    /// When something is due on this connection by the clock alone.
+    pub(super) fn conn_deadline(&self, conn: &Conn) -> Instant {
+        if !conn.told_up {
+            return conn.hold.map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
+        }
+        let beat = conn.beat_due.unwrap_or(conn.session.last_tx + self.config.timing.heartbeat);
+        let doubt = conn.doubt.filter(|_| !conn.keyed && !conn.asked);
+        let end = (!self.config.persist && self.pending.is_idle()).then_some(conn.idle_since + LINGER);
+        [self.pending.deadline(), doubt, end].into_iter().flatten().fold(beat, Instant::min)
+    }
+
+    /// Sends the query that shows whether the key is right, when that is in doubt and due.
+    fn question_key(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
+        let Link::Up(conn) = &mut self.link else { return };
+        if conn.keyed || conn.asked || conn.doubt.is_none_or(|due| due > now) {
+            return;
         }
         // In the ordinary dialect: device22 firmware refuses it too, in words.
         let query = Command::status();
         conn.asked = transmit(&mut conn.session, &self.config, Dialect::Default, &query, now, rng, tx).is_ok();
-        None
     }
 
     /// Sends a query that was refused once more, in the device22 dialect.

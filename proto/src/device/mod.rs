@@ -100,6 +100,8 @@ pub struct Stats {
     pub frames: u64,
     /// Frames that were not believed.
     pub bad_frames: u32,
+    /// Times that bytes had to be skipped to find the next frame.
+    pub resyncs: u32,
 }
 
 /// [`Output`] with ranges in place of bytes.
@@ -147,6 +149,15 @@ impl Device {
             && *current == conn
         {
             self.link = Link::Up(Conn::new(conn, *attempt, &self.config, now));
+        }
+    }
+
+    /// The dial is held back, because too many are made at once: its time limit begins now. A stale `conn` is ignored.
+    pub fn handle_held(&mut self, conn: ConnId, now: Instant) {
+        if let Link::Dialing { conn: current, deadline, .. } = &mut self.link
+            && *current == conn
+        {
+            *deadline = now + self.config.timing.connect;
         }
     }
 
@@ -293,6 +304,16 @@ impl Device {
     /// Where the device was last known to be.
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// When the last poll said to poll again, or sooner where a command was sent since then.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Off | Link::Closed => None,
+            Link::Backoff { until } => Some(*until),
+            Link::Dialing { deadline, .. } => Some(*deadline),
+            Link::Up(conn) => Some(self.conn_deadline(conn)),
+        }
     }
 
     /// Why the device could not be used, since it last could.

@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) last_rx: Instant,
     /// Unbelievable or misplaced frames since the last good one.
     pub(crate) bad_in_row: u8,
+    /// Times that bytes were skipped before a frame, since the count was last taken.
+    skips: u8,
 }
 
 /// Where the negotiation stands. Secrets in here are wiped with the session.
@@ -105,7 +107,7 @@ impl Session {
 
     fn new(role: Sender, version: Version, local: &LocalKey, phase: Phase, seqno: u32, now: Instant) -> Self {
         let keys = Keys::new(version, local.expose());
-        Self { role, keys, phase, seqno, last_tx: now, last_rx: now, bad_in_row: 0 }
+        Self { role, keys, phase, seqno, last_tx: now, last_rx: now, bad_in_row: 0, skips: 0 }
     }
 
     pub(crate) const fn version(&self) -> Version {
@@ -122,6 +124,11 @@ impl Session {
         self.seqno == u32::MAX
     }
 
+    /// Times that bytes had to be skipped to find the next frame, since this was last asked.
+    pub(crate) fn take_skips(&mut self) -> u32 {
+        core::mem::take(&mut self.skips).into()
+    }
+
     /// Takes the next frame out of `rx`, skipping garbage in front of it.
     pub(crate) fn receive(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> Received {
         let (received, len) = self.receive_in_place(now, local, rx);
@@ -135,6 +142,9 @@ impl Session {
         let capacity = rx.capacity();
         let (garbage, front) = next_frame(rx.unread(), capacity);
         rx.consume(garbage);
+        if garbage > 0 {
+            self.skips = self.skips.saturating_add(1);
+        }
         match front {
             Front::Partial => (Received::Nothing, 0),
             Front::Bad(error) => (self.bad(error, None), 4),

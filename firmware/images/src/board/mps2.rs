@@ -1,0 +1,73 @@
+//! QEMU's mps2-an386: a Cortex-M4F at 25 MHz with CMSDK peripherals (Arm application note 386).
+#![expect(unsafe_code, reason = "peripherals are memory")]
+
+use core::cell::Cell;
+
+use rustuya_proto::Instant;
+
+const UART_DATA: usize = 0x4000_4000;
+const UART_STATE: usize = 0x4000_4004;
+const UART_CTRL: usize = 0x4000_4008;
+const UART_BAUDDIV: usize = 0x4000_4010;
+const TX_FULL: u32 = 1;
+const RX_FULL: u32 = 2;
+
+const TIMER_CTRL: usize = 0x4000_0000;
+const TIMER_VALUE: usize = 0x4000_0004;
+const TIMER_RELOAD: usize = 0x4000_0008;
+const MHZ: u64 = 25;
+
+const SYST_CSR: usize = 0xe000_e010;
+const SYST_RVR: usize = 0xe000_e014;
+const ICSR: usize = 0xe000_ed04;
+const CLEAR_SYST: u32 = 1 << 25;
+
+fn load(register: usize) -> u32 {
+    // SAFETY: only called with the addresses above, which are readable registers of this board.
+    unsafe { (register as *const u32).read_volatile() }
+}
+
+fn store(register: usize, value: u32) {
+    // SAFETY: only called with the addresses above, which are writable registers of this board.
+    unsafe { (register as *mut u32).write_volatile(value) }
+}
+
+pub(super) fn start() {
+    store(UART_BAUDDIV, 16);
+    store(UART_CTRL, 3);
+    store(TIMER_RELOAD, u32::MAX);
+    store(TIMER_VALUE, u32::MAX);
+    store(TIMER_CTRL, 1);
+    // The tick ends a `wfi`, although it is masked and no handler runs.
+    // SAFETY: masking interrupts is always allowed here.
+    unsafe { core::arch::asm!("cpsid i") };
+    store(SYST_RVR, 25_000 - 1);
+    store(SYST_CSR, 7);
+}
+
+pub(super) fn receive() -> Option<u8> {
+    (load(UART_STATE) & RX_FULL != 0).then(|| load(UART_DATA) as u8)
+}
+
+pub(super) fn send(byte: u8) -> Option<()> {
+    (load(UART_STATE) & TX_FULL == 0).then(|| store(UART_DATA, u32::from(byte)))
+}
+
+pub(super) fn doze() {
+    store(ICSR, CLEAR_SYST);
+    // SAFETY: waits for the tick; touches no memory.
+    unsafe { core::arch::asm!("wfi") };
+}
+
+/// The 32-bit counter wraps every 171 seconds; whoever calls this more often sees all of the time.
+pub(super) fn now() -> Instant {
+    struct Clock(Cell<u64>);
+    // SAFETY: one core, and no interrupt handler ever runs.
+    unsafe impl Sync for Clock {}
+    static LAST: Clock = Clock(Cell::new(0));
+    let counted = u32::MAX - load(TIMER_VALUE);
+    let last = LAST.0.get();
+    let ticks = last + u64::from(counted.wrapping_sub(last as u32));
+    LAST.0.set(ticks);
+    Instant::from_micros(ticks / MHZ)
+}

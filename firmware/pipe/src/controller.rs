@@ -1,0 +1,110 @@
+//! A controller: the complete loop around [`Device`].
+
+use rustuya_proto::{
+    Command, CommandId, ConnId, CryptoRng, Device, DeviceConfig, Event, Instant, LossReason, Output, RxBuf, SendError,
+    TxBuf,
+};
+
+/// What the board brings along: a TCP socket, a modem, or a UART that ends in a TCP connection.
+pub trait Pipe {
+    /// Whether the pipe tells when its other end closes. A socket does, a UART does not.
+    const HAS_CARRIER: bool;
+
+    /// Opens the pipe; does nothing where it is always open.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    fn dial(&mut self, to: core::net::SocketAddr) -> Result<(), LossReason>;
+
+    /// Closes the pipe; does nothing where it is always open.
+    fn hang_up(&mut self);
+
+    /// Moves what has arrived into `into`, without waiting; returns the number of bytes.
+    ///
+    /// # Errors
+    /// Why the pipe is closed.
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, LossReason>;
+
+    /// Takes what can be sent at once from `from`; returns the number of bytes.
+    ///
+    /// # Errors
+    /// Why the pipe is closed.
+    fn write(&mut self, from: &[u8]) -> Result<usize, LossReason>;
+}
+
+/// Sends a command; lent to the event handler.
+pub type Send<'a> = &'a mut dyn FnMut(&Command<'_>) -> Result<CommandId, SendError>;
+
+/// One Tuya device, as its controller holds it. `N` is the size of both buffers: no larger frame can pass.
+pub struct Controller<const N: usize> {
+    /// The machine. It may be told of announcements, reconfigured or closed between two turns.
+    pub device: Device,
+    rx: RxBuf<[u8; N]>,
+    tx: TxBuf<[u8; N]>,
+    open: Option<ConnId>,
+}
+
+impl<const N: usize> Controller<N> {
+    /// A controller that dials in its first turn.
+    pub fn new(config: DeviceConfig, now: Instant) -> Self {
+        Self { device: Device::new(config, now), rx: RxBuf::new([0; N]), tx: TxBuf::new([0; N]), open: None }
+    }
+
+    /// Sends a command between two turns.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing is sent then.
+    pub fn send(
+        &mut self,
+        command: &Command<'_>,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<CommandId, SendError> {
+        self.device.send(command, now, rng, &mut self.tx)
+    }
+
+    /// Does everything that can be done at `now`. The next turn is due when bytes arrive, or at the returned instant.
+    pub fn turn(
+        &mut self,
+        pipe: &mut impl Pipe,
+        rng: &mut dyn CryptoRng,
+        now: Instant,
+        mut handle: impl FnMut(Event<'_>, Send<'_>),
+    ) -> Option<Instant> {
+        let until = loop {
+            match self.device.poll(now, rng, &mut self.rx, &mut self.tx) {
+                Output::Dial { conn, to } => match pipe.dial(to) {
+                    Ok(()) => {
+                        self.open = Some(conn);
+                        self.device.handle_dialed(conn, now);
+                    }
+                    Err(why) => self.device.handle_lost(conn, why, now),
+                },
+                Output::Hangup { .. } => {
+                    self.open = None;
+                    pipe.hang_up();
+                }
+                Output::Event(event) => {
+                    handle(event, &mut |command| self.device.send(command, now, rng, &mut self.tx));
+                }
+                Output::Wait { until } => break until,
+            }
+        };
+        let conn = self.open?;
+        let moved = pipe.write(self.tx.pending()).and_then(|sent| {
+            self.tx.consume(sent);
+            let got = pipe.read(self.rx.spare_mut())?;
+            self.rx.commit(got);
+            Ok(sent + got)
+        });
+        match moved {
+            Ok(0) => until,
+            Ok(_) => Some(now),
+            Err(why) => {
+                self.open = None;
+                self.device.handle_lost(conn, why, now);
+                Some(now)
+            }
+        }
+    }
+}

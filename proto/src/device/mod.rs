@@ -144,6 +144,8 @@ impl Device {
     }
 
     /// The dial succeeded. A stale `conn` is ignored.
+    // Here and below: a frame of its own, so that on small stacks the new connection does not lie under the poll.
+    #[inline(never)]
     pub fn handle_dialed(&mut self, conn: ConnId, now: Instant) {
         if let Link::Dialing { conn: current, attempt, lost: None, .. } = &self.link
             && *current == conn
@@ -331,6 +333,7 @@ impl Device {
         self.stats
     }
 
+    #[inline(never)]
     fn step(&mut self, now: Instant, rng: &mut dyn CryptoRng, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> Step {
         loop {
             if let Some(conn) = self.hangup.take() {

@@ -46,6 +46,7 @@ pub struct Controller<const N: usize> {
 
 impl<const N: usize> Controller<N> {
     /// A controller that dials in its first turn.
+    #[inline(never)] // its temporaries are not to stay on the stack of whoever loops
     pub fn new(config: DeviceConfig, now: Instant) -> Self {
         Self { device: Device::new(config, now), rx: RxBuf::new([0; N]), tx: TxBuf::new([0; N]), open: None }
     }

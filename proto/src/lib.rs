@@ -38,7 +38,7 @@ pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};
 pub use payload::{CidList, DeviceError, DpMap, DpValue, Dps, Payload, Report, RequestData};
 pub use rand_core::{CryptoRng, Rng, TryCryptoRng, TryRng};
-pub use session::handshake::{Nonce, SessionKey, derive_session_key};
+pub use session::handshake::{Nonce, SessionKey, derive_session_key, negotiation_proof};
 pub use time::Instant;
 pub use version::{Dialect, Scheme, UnknownVersion, Version};
 pub use wire::command::{CommandCode, RetCode};

@@ -79,6 +79,13 @@ pub fn derive_session_key(
     }
 }
 
+/// What a side of the negotiation proves its key with: HMAC-SHA-256 of the other side's nonce under the local key.
+/// The second message carries it behind the device's nonce, the third consists of it. A secret may be guessed from
+/// it, so it is not to be published.
+pub fn negotiation_proof(local: &LocalKey, nonce: &Nonce) -> [u8; 32] {
+    hmac_sha256(local.expose(), nonce)
+}
+
 /// The payload of the second message.
 #[cfg(feature = "emulator")]
 pub(crate) fn resp(local: &LocalKey, controller: &Nonce, device: &Nonce) -> [u8; RESP_LEN] {
@@ -99,7 +106,7 @@ pub(crate) fn check_resp(local: &LocalKey, controller: &Nonce, payload: &[u8]) -
 
 /// The payload of the third message.
 pub(crate) fn finish(local: &LocalKey, device: &Nonce) -> [u8; FINISH_LEN] {
-    hmac_sha256(local.expose(), device)
+    negotiation_proof(local, device)
 }
 
 /// Checks the third message against our nonce.

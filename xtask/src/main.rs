@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod context;
 mod hygiene;
 mod metadata;
@@ -11,6 +12,7 @@ mod shell;
 mod steps;
 mod tools;
 
+use bench::Bench;
 use context::Context;
 use steps::{Selection, Step};
 
@@ -44,12 +46,31 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
         fuzz_seconds: u32,
     },
+    /// Run a benchmark by hand, in release mode, on a machine that does nothing else
+    Bench {
+        /// What to time
+        #[arg(value_enum)]
+        bench: Bench,
+        /// Only see that it runs and that its results make sense, in a few seconds
+        #[arg(long)]
+        smoke: bool,
+        /// Arguments of the benchmark itself, after `--`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
-    let Command::Test { skip_bare_metal, skip_fuzz, skip_interop, only, fuzz_seconds } = Cli::parse().command;
-    let selection = Selection { skip_bare_metal, skip_fuzz, skip_interop, only, ci: std::env::var_os("CI").is_some() };
-    let result = Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection));
+    let result = match Cli::parse().command {
+        Command::Test { skip_bare_metal, skip_fuzz, skip_interop, only, fuzz_seconds } => {
+            let ci = std::env::var_os("CI").is_some();
+            let selection = Selection { skip_bare_metal, skip_fuzz, skip_interop, only, ci };
+            Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection))
+        }
+        Command::Bench { bench, smoke, args } => {
+            Context::new(0).and_then(|context| bench::run(&context, bench, smoke, &args))
+        }
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

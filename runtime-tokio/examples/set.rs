@@ -3,7 +3,7 @@
 use core::error::Error;
 use std::env;
 
-use rustuya_runtime_tokio::Device;
+use rustuya_runtime_tokio::{Address, Device, Tokio};
 use serde_json::Value;
 
 #[tokio::main]
@@ -14,8 +14,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let key = env::var("RUSTUYA_KEY").map_err(|_| "RUSTUYA_KEY must hold the local key")?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.as_str()));
-    let device = Device::builder(id, &key)?.address(address.parse()?).spawn();
-    let reply = device.set_value(dp.parse()?, value).await?;
+    let device = Device::builder(id, &key)?.address(address.parse::<Address>()?).spawn(&Tokio);
+    let reply = device.set_value(dp.as_str(), value).acknowledged().await?;
     println!("accepted: {reply:?}");
     device.close().await;
     Ok(())

@@ -3,7 +3,8 @@
 use core::error::Error;
 use std::env;
 
-use rustuya_runtime_tokio::{Device, Event};
+use rustuya_runtime_tokio::{Address, Device, Event, Tokio};
+use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -12,14 +13,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: watch DEVICE_ID ADDRESS".into());
     };
     let key = env::var("RUSTUYA_KEY").map_err(|_| "RUSTUYA_KEY must hold the local key")?;
-    let device = Device::builder(&id, &key)?.address(address.parse()?).spawn();
+    let device = Device::builder(&id, &key)?.address(address.parse::<Address>()?).spawn(&Tokio);
     let mut events = device.listener();
     while let Some(event) = events.recv().await {
         match event {
             Event::Up { version } => println!("connected, version {version}"),
             Event::Down { reason, .. } => println!("{reason}: {}", reason.advice()),
-            Event::Message { cid: Some(cid), dps, .. } => println!("{cid}: {}", serde_json::Value::Object(dps)),
-            Event::Message { dps, .. } => println!("{}", serde_json::Value::Object(dps)),
+            Event::Message(message) => {
+                let about = message.cid().unwrap_or(id.clone());
+                println!("{about}: {}", Value::Object(message.dps()));
+            }
             other => println!("{other:?}"),
         }
     }

@@ -1,326 +1,209 @@
-//! The task of one device: it carries out the machine's orders and tells it what happened, and decides nothing.
+//! The loops: one task per device, one per discovery. They do what the links order and decide nothing.
 
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
-use rustuya_proto::{self as proto, ConnId, DownReason, Event as Lent, LossReason, Output};
-use tokio::io::Interest;
-use tokio::net::TcpStream;
-use tokio::sync::{Notify, mpsc, watch};
+use rustuya_runtime::proto::LossReason;
+use rustuya_runtime::{DrivenLink, LARGEST_DATAGRAM, Listening, ListeningLink, Order, Outlet, Pipe, Runtime, loss};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::runtime::Handle;
+use tokio::time::Sleep;
 
-use crate::commands::{Commands, Request};
-use crate::convert;
-use crate::discovery::Sighted;
-use crate::event::{Event, Hub};
-use crate::net::{self, Buffers, Clock, Timer};
-
-/// What the task and the handles share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) id: proto::DeviceId,
-    pub(crate) hub: Hub<Event>,
-    pub(crate) status: watch::Sender<Status>,
-    pub(crate) closing: Notify,
-}
-
-/// What handles can ask for without asking the task.
+/// Devices run as tasks of the tokio runtime that they are spawned in, which needs I/O and time enabled. Spawning
+/// outside of one panics; [`TokioHandle`] names one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Status {
-    pub(crate) up: bool,
-    pub(crate) version: Option<proto::Version>,
-    pub(crate) diagnosis: Option<DownReason>,
-    /// The task has ended.
-    pub(crate) closed: bool,
+#[expect(clippy::exhaustive_structs, reason = "it is a name")]
+pub struct Tokio;
+
+/// Devices run as tasks of this tokio runtime, which needs I/O and time enabled.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it is a name for the handle")]
+pub struct TokioHandle(pub Handle);
+
+impl Runtime for Tokio {
+    fn drive(&self, link: DrivenLink) {
+        TokioHandle(Handle::current()).drive(link);
+    }
+
+    fn listen(&self, discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> io::Result<()> {
+        TokioHandle(Handle::current()).listen(discovery, sockets)
+    }
 }
 
-/// From a handle to the task.
-#[derive(Debug)]
-pub(crate) enum Order {
-    Command(Box<Request>),
-    /// Connect if no attempt is made or planned.
-    Connect,
-    /// Connect without delay.
-    ConnectNow,
+impl Runtime for TokioHandle {
+    fn drive(&self, link: DrivenLink) {
+        self.0.spawn(Drive { link, wire: Wire::Off, timer: Timer::default() });
+    }
+
+    fn listen(&self, discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> io::Result<()> {
+        let _in = self.0.enter();
+        let sockets = sockets.into_iter().map(UdpSocket::from_std).collect::<io::Result<_>>()?;
+        self.0.spawn(Listen { discovery, sockets, timer: Timer::default() });
+        Ok(())
+    }
 }
 
-pub(crate) struct Driver {
-    pub(crate) machine: proto::Device,
-    pub(crate) inbox: mpsc::Receiver<Order>,
-    pub(crate) sightings: Option<watch::Receiver<Option<Sighted>>>,
-    pub(crate) shared: Arc<Shared>,
-    clock: Clock,
+/// One device's loop.
+struct Drive {
+    link: DrivenLink,
+    wire: Wire,
     timer: Timer,
-    buffers: Buffers,
-    link: Link,
-    commands: Commands,
-    /// Why the connection last ended.
-    reason: Option<DownReason>,
-    /// The machine dials again by itself.
-    retrying: bool,
-    closing: bool,
 }
 
-impl Driver {
-    pub(crate) fn new(
-        config: proto::DeviceConfig,
-        inbox: mpsc::Receiver<Order>,
-        sightings: Option<watch::Receiver<Option<Sighted>>>,
-        shared: Arc<Shared>,
-    ) -> Self {
-        let clock = Clock::start();
-        Self {
-            machine: proto::Device::new(config, clock.now()),
-            inbox,
-            sightings,
-            shared,
-            clock,
-            timer: Timer::default(),
-            buffers: Buffers::new(),
-            link: Link::Off,
-            commands: Commands::default(),
-            reason: None,
-            retrying: false,
-            closing: false,
-        }
-    }
-
-    pub(crate) async fn run(mut self) {
-        while !self.closing {
-            let Turn::Rest { until } = self.turn() else {
-                // Other tasks get their turn also while this device talks without pause.
-                tokio::task::yield_now().await;
-                continue;
-            };
-            self.buffers.reclaim();
-            let writing = !self.buffers.tx.is_empty();
-            tokio::select! {
-                order = self.inbox.recv() => self.obey(order),
-                ready = self.link.ready(writing) => self.transfer(ready),
-                sighted = next_sighting(&mut self.sightings) => self.sighted(sighted),
-                () = self.timer.wait(&self.clock, until) => {}
-                () = self.shared.closing.notified() => self.closing = true,
-            }
-        }
-        self.finish().await;
-    }
-
-    /// Lets the machine do all it can now, but no more than a fair share.
-    fn turn(&mut self) -> Turn {
-        self.buffers.lend();
-        self.commands.expire(&self.machine);
-        for _ in 0..FAIR_SHARE {
-            let now = self.clock.now();
-            let Buffers { rx, tx, .. } = &mut self.buffers;
-            match self.machine.poll(now, &mut rand::rng(), rx, tx) {
-                Output::Dial { conn, to } => {
-                    tracing::debug!(id = %self.shared.id, %to, "dialing");
-                    self.link = Link::Dialing(conn, Box::pin(net::dial(to)));
-                }
-                Output::Hangup { conn } => self.link.hang_up(conn),
-                Output::Event(event) => {
-                    if let Lent::Down { reason, retry_at } = event {
-                        self.reason = Some(reason);
-                        self.retrying = retry_at.is_some();
-                    }
-                    publish_status(&self.shared, &self.machine, false);
-                    tell(&self.shared, &event, now);
-                    if let Lent::Resolved { id, outcome, message } = event {
-                        self.commands.resolve(id, outcome, message.as_ref(), self.reason);
-                    }
-                }
-                Output::Wait { until } => {
-                    publish_status(&self.shared, &self.machine, false);
-                    let sent = self.commands.send(&mut self.machine, &self.clock, &mut self.buffers);
-                    if !self.flush() && !sent {
-                        let waiting = self.commands.deadline(&self.clock);
-                        let until = until.into_iter().chain(waiting).min();
-                        return Turn::Rest { until };
-                    }
-                }
-            }
-        }
-        Turn::Busy
-    }
-
-    /// Writes what the machine has produced. Says whether there is something new for it.
-    fn flush(&mut self) -> bool {
-        let Link::Up(conn, stream) = &self.link else { return false };
-        if self.buffers.tx.is_empty() {
-            return false;
-        }
-        let conn = *conn;
-        let before = self.buffers.tx.pending().len();
-        match self.buffers.write_to(stream, usize::MAX) {
-            Ok(()) => self.buffers.tx.pending().len() < before,
-            Err(why) => {
-                self.lost(conn, why);
-                true
-            }
-        }
-    }
-
-    fn transfer(&mut self, ready: Ready) {
-        match (ready, &self.link) {
-            (Ready::Dialed(Ok(stream)), Link::Dialing(conn, _)) => {
-                let conn = *conn;
-                self.link = Link::Up(conn, stream);
-                self.machine.handle_dialed(conn, self.clock.now());
-            }
-            (Ready::Dialed(Err(why)), Link::Dialing(conn, _)) => self.lost(*conn, why),
-            (Ready::Socket, Link::Up(conn, stream)) => {
-                let conn = *conn;
-                // Writing is left to the turn that follows.
-                if let Err(why) = self.buffers.read_from(stream) {
-                    self.lost(conn, why);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn lost(&mut self, conn: ConnId, why: LossReason) {
-        self.link = Link::Off;
-        self.machine.handle_lost(conn, why, self.clock.now());
-    }
-
-    fn sighted(&mut self, sighted: Option<Sighted>) {
-        match sighted {
-            Some(Sighted { ip, version, .. }) => {
-                self.machine.handle_announcement(ip.into(), version, self.clock.now());
-            }
-            None => self.sightings = None,
-        }
-    }
-
-    fn obey(&mut self, order: Option<Order>) {
-        match order {
-            Some(Order::Command(request)) => {
-                self.commands.add(request);
-                self.obey(Some(Order::Connect));
-            }
-            Some(Order::Connect) if self.retrying || !matches!(self.link, Link::Off) => {}
-            Some(Order::Connect | Order::ConnectNow) => self.machine.connect_now(self.clock.now()),
-            None => self.closing = true,
-        }
-    }
-
-    /// Refuses what was not sent, gives what was encoded a moment to leave, and hangs up.
-    async fn finish(&mut self) {
-        self.inbox.close();
-        while let Ok(order) = self.inbox.try_recv() {
-            self.obey(Some(order));
-        }
-        self.commands.refuse_waiting();
-        if let Link::Up(_, stream) = core::mem::replace(&mut self.link, Link::Off) {
-            let flushed = async {
-                while !self.buffers.tx.is_empty()
-                    && stream.writable().await.is_ok()
-                    && self.buffers.write_to(&stream, usize::MAX).is_ok()
-                {}
-            };
-            // Past the grace period the bytes are lost with the connection.
-            let _ = tokio::time::timeout(GRACE, flushed).await;
-        }
-        self.machine.close();
-        while let Turn::Busy = self.turn() {}
-    }
-}
-
-impl Drop for Driver {
-    /// Also where the task is dropped half-way, as when the runtime shuts down.
-    fn drop(&mut self) {
-        self.commands.refuse_waiting();
-        publish_status(&self.shared, &self.machine, true);
-        self.shared.hub.close();
-        tracing::debug!(id = %self.shared.id, "closed");
-    }
-}
-
-enum Turn {
-    /// Nothing to do before `until`, or until something happens.
-    Rest { until: Option<proto::Instant> },
-    /// There is more to do.
-    Busy,
-}
-
-/// The connection as far as the operating system is concerned.
-enum Link {
+enum Wire {
     Off,
-    Dialing(ConnId, core::pin::Pin<Box<dyn Future<Output = Result<TcpStream, LossReason>> + Send>>),
-    Up(ConnId, TcpStream),
+    Dialing(Pin<Box<dyn Future<Output = Result<TcpStream, LossReason>> + Send>>),
+    Up(OwnedReadHalf),
 }
 
-enum Ready {
-    Dialed(Result<TcpStream, LossReason>),
-    Socket,
-}
+impl Future for Drive {
+    type Output = ();
 
-impl Link {
-    /// # Cancel safety
-    /// Safe: a dial goes on when this is awaited again.
-    async fn ready(&mut self, writing: bool) -> Ready {
-        match self {
-            Self::Off => core::future::pending().await,
-            Self::Dialing(_, dial) => Ready::Dialed(dial.await),
-            Self::Up(_, stream) => {
-                let interest = if writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-                // An error shows again in the read that follows.
-                let _ = stream.ready(interest).await;
-                Ready::Socket
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { link, wire, timer } = self.get_mut();
+        loop {
+            if let Wire::Dialing(dial) = wire
+                && let Poll::Ready(dialed) = dial.as_mut().poll(cx)
+            {
+                *wire = match dialed {
+                    Ok(stream) => {
+                        let (reader, writer) = stream.into_split();
+                        link.dialed(Some(Arc::new(Writer(writer))));
+                        Wire::Up(reader)
+                    }
+                    Err(why) => {
+                        link.lost(why);
+                        Wire::Off
+                    }
+                };
+            }
+            let waker = cx.waker().clone();
+            let mut ends = match wire {
+                Wire::Up(reader) => Some(Ends { reader, cx: &mut *cx }),
+                Wire::Off | Wire::Dialing(_) => None,
+            };
+            match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
+                Order::Dial(to) => *wire = Wire::Dialing(Box::pin(dial(to))),
+                Order::Hangup => *wire = Wire::Off,
+                Order::Again => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Order::Sleep(until) => ready!(timer.poll(until, cx)),
+                Order::End => return Poll::Ready(()),
             }
         }
     }
+}
 
-    fn hang_up(&mut self, which: ConnId) {
-        match self {
-            Self::Dialing(conn, _) | Self::Up(conn, _) if *conn == which => *self = Self::Off,
-            _ => {}
+/// Opens a TCP connection without Nagle's delay: some firmware discards a frame that arrives in two segments.
+async fn dial(to: SocketAddr) -> Result<TcpStream, LossReason> {
+    let stream = TcpStream::connect(to).await.map_err(|error| loss(&error))?;
+    stream.set_nodelay(true).map_err(|error| loss(&error))?;
+    Ok(stream)
+}
+
+/// The ends of a connection during one poll.
+struct Ends<'a, 'b> {
+    reader: &'a mut OwnedReadHalf,
+    cx: &'a mut Context<'b>,
+}
+
+impl Pipe for Ends<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(into);
+        match Pin::new(&mut *self.reader).poll_read(self.cx, &mut buffer) {
+            Poll::Ready(result) => result.map(|()| buffer.filled().len()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stream: &TcpStream = (*self.reader).as_ref();
+        while let Poll::Ready(writable) = stream.poll_write_ready(self.cx) {
+            writable?;
+            match stream.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
-async fn next_sighting(sightings: &mut Option<watch::Receiver<Option<Sighted>>>) -> Option<Sighted> {
-    let Some(receiver) = sightings else {
-        return core::future::pending().await;
-    };
-    loop {
-        receiver.changed().await.ok()?;
-        if let Some(sighted) = *receiver.borrow_and_update() {
-            return Some(sighted);
-        }
+struct Writer(OwnedWriteHalf);
+
+impl Outlet for Writer {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
     }
 }
 
-fn publish_status(shared: &Shared, machine: &proto::Device, closed: bool) {
-    let status =
-        Status { up: machine.is_up() && !closed, version: machine.version(), diagnosis: machine.diagnosis(), closed };
-    shared.status.send_if_modified(|known| core::mem::replace(known, status) != status);
+/// A timer that is registered anew only when it would fire too late. One that fires too early costs a look around.
+#[derive(Debug, Default)]
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Ready when `until` is over; never, when there is none.
+    pub(crate) fn poll(&mut self, until: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = until else { return Poll::Pending };
+        let until = tokio::time::Instant::from_std(until);
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if sleep.deadline() > until || sleep.is_elapsed() {
+            sleep.as_mut().reset(until);
+        }
+        sleep.as_mut().poll(cx)
+    }
 }
 
-/// Passes an event on to those who listen.
-fn tell(shared: &Shared, event: &Lent<'_>, now: proto::Instant) {
-    let owned = match event {
-        Lent::Up { version } => {
-            tracing::debug!(id = %shared.id, %version, "up");
-            Event::Up { version: *version }
-        }
-        Lent::Down { reason, retry_at } => {
-            let retry_in = retry_at.map(|at| at.saturating_since(now));
-            tracing::debug!(id = %shared.id, %reason, ?retry_in, "down");
-            Event::Down { reason: *reason, retry_in }
-        }
-        Lent::Dialect(dialect) => Event::Dialect(*dialect),
-        Lent::Message(message) if shared.hub.is_heard() => convert::message_event(message),
-        // An empty acknowledgement is no news to anybody but the one who asked.
-        Lent::Resolved { message: Some(message), .. } if !message.payload.is_empty() && shared.hub.is_heard() => {
-            convert::message_event(message)
-        }
-        _ => return,
-    };
-    shared.hub.publish(owned);
+/// One discovery's loop.
+struct Listen {
+    discovery: ListeningLink,
+    sockets: Vec<UdpSocket>,
+    timer: Timer,
 }
 
-/// Outputs handled in one turn.
-const FAIR_SHARE: usize = 64;
+/// Datagrams that are taken in before others get their turn.
+const FAIR_SHARE: u32 = 64;
 
-/// How long encoded bytes may take to leave on closing.
-const GRACE: core::time::Duration = core::time::Duration::from_secs(1);
+impl Future for Listen {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { discovery, sockets, timer } = self.get_mut();
+        let mut datagram = [0; LARGEST_DATAGRAM];
+        for _ in 0..FAIR_SHARE {
+            let received = sockets.iter().find_map(|socket| receive(socket, &mut datagram, cx));
+            if let Some((len, source)) = received {
+                discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source);
+                continue;
+            }
+            match discovery.turn(cx.waker()) {
+                Listening::Sleep(until) => ready!(timer.poll(until, cx)),
+                Listening::End => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The next datagram, if there is one. An error, such as an unreachable earlier destination, concerns one datagram.
+fn receive(socket: &UdpSocket, into: &mut [u8], cx: &mut Context<'_>) -> Option<(usize, SocketAddr)> {
+    let mut buffer = ReadBuf::new(into);
+    for _ in 0..FAIR_SHARE {
+        match socket.poll_recv_from(cx, &mut buffer) {
+            Poll::Ready(Ok(source)) => return Some((buffer.filled().len(), source)),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => return None,
+        }
+    }
+    cx.waker().wake_by_ref();
+    None
+}

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::net::UdpSocket;
 
 use common::{controller, fake, soon};
-use rustuya_runtime_tokio::{Discovery, DiscoveryBuilder, Found, SightingKind, Version, VirtualDevice};
+use rustuya_runtime_tokio::{Discovery, DiscoveryBuilder, Found, SightingKind, Version, VirtualDevice, Tokio};
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -47,7 +47,7 @@ fn ids(found: &[Found]) -> Vec<&str> {
 #[tokio::test]
 async fn every_version_is_found_and_found_again() {
     let probe = free_address();
-    let discovery = discovery().probe_to([probe]).start().await.expect("free ports");
+    let discovery = discovery().probe_to([probe]).start(&Tokio).expect("free ports");
     let devices = household(probe, &discovery).await;
     let expected: Vec<&str> = devices.iter().map(VirtualDevice::id).collect();
     for _ in 0..2 {
@@ -63,7 +63,7 @@ async fn every_version_is_found_and_found_again() {
 
 #[tokio::test]
 async fn a_listener_hears_news_once_and_repeats_as_such() {
-    let discovery = discovery().active(false).start().await.expect("free ports");
+    let discovery = discovery().active(false).start(&Tokio).expect("free ports");
     let mut listener = discovery.listener();
     let announced = discovery.local_addrs()[1];
     let lamp = fake("bf0123456789abcdefgh", Version::V33).announce_to(announced);
@@ -81,8 +81,8 @@ async fn a_listener_hears_news_once_and_repeats_as_such() {
 
 #[tokio::test]
 async fn an_announcement_for_another_address_is_not_believed() {
-    let cautious = discovery().active(false).start().await.expect("free ports");
-    let trusting = discovery().active(false).trust_relayed(true).start().await.expect("free ports");
+    let cautious = discovery().active(false).start(&Tokio).expect("free ports");
+    let trusting = discovery().active(false).trust_relayed(true).start(&Tokio).expect("free ports");
     let lamp = fake("bf0123456789abcdefgh", Version::V34)
         .announce_as([192, 0, 2, 7].into())
         .announce_to(cautious.local_addrs()[1])
@@ -100,7 +100,7 @@ async fn an_announcement_for_another_address_is_not_believed() {
 #[tokio::test]
 async fn a_device_that_waits_to_be_asked_is_located() {
     let probe = free_address();
-    let discovery = discovery().probe_to([probe]).start().await.expect("free ports");
+    let discovery = discovery().probe_to([probe]).start(&Tokio).expect("free ports");
     let answer = discovery.local_addrs()[2].port();
     let lamp = fake("bf0123456789abcdefgh", Version::V35).answer_probes(SocketAddr::V4(probe), answer);
     let lamp = lamp.start().await.expect("a free port");
@@ -108,10 +108,10 @@ async fn a_device_that_waits_to_be_asked_is_located() {
         .expect("usable id and key")
         .port(lamp.local_addr().port())
         .discovery(&discovery)
-        .spawn();
+        .spawn(&Tokio);
     assert_eq!(soon(located.wait_connected(Duration::from_secs(15))).await, Ok(Version::V35));
     // One that is known already is located without another announcement.
     drop(located);
-    let again = controller(&lamp).discovery(&discovery).spawn();
+    let again = controller(&lamp).discovery(&discovery).spawn(&Tokio);
     assert_eq!(soon(again.wait_connected(Duration::from_secs(15))).await, Ok(Version::V35));
 }

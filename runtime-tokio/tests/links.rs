@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use common::{controller, fake, map, next, soon};
 use rustuya_runtime_tokio::{
-    CommandError, Device, Discovery, DownReason, Event, SendError, Timing, Version, VirtualDevice,
-};
+    CommandError, Device, Discovery, DownReason, Event, Timing, Version, VirtualDevice, Tokio};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -36,7 +35,7 @@ async fn down(events: &mut rustuya_runtime_tokio::Listener) -> (DownReason, Opti
 async fn an_announcement_brings_a_device_back_within_a_second() {
     for version in [Version::V33, Version::V35] {
         let discovery = Discovery::builder().ports([0, 0, 0]).bind_address([127, 0, 0, 1].into()).active(false);
-        let discovery = discovery.start().await.expect("free ports");
+        let discovery = discovery.start(&Tokio).expect("free ports");
         let announced = discovery.local_addrs()[1];
         let lamp = fake(ID, version).announce_to(announced).announce_every(Duration::from_millis(200));
         let lamp = lamp.start().await.expect("a free port");
@@ -46,7 +45,7 @@ async fn an_announcement_brings_a_device_back_within_a_second() {
             .port(lamp.local_addr().port())
             .timing(backoff(Duration::from_secs(60)))
             .discovery(&discovery)
-            .spawn();
+            .spawn(&Tokio);
         let mut events = device.listener();
         assert_eq!(soon(device.wait_connected(Duration::from_secs(10))).await, Ok(version));
         drop(discovery);
@@ -56,7 +55,7 @@ async fn an_announcement_brings_a_device_back_within_a_second() {
         assert!(!device.is_connected());
         soon(lamp.plug()).await.expect("the port is still free");
         let plugged = Instant::now();
-        soon(device.set_value(1, true)).await.expect("acknowledges");
+        soon(device.set_value(1, true).acknowledged()).await.expect("acknowledges");
         assert!(plugged.elapsed() < Duration::from_secs(1), "{version}: {:?}", plugged.elapsed());
         assert_eq!(lamp.dps(None)["1"], json!(true));
     }
@@ -65,21 +64,21 @@ async fn an_announcement_brings_a_device_back_within_a_second() {
 #[tokio::test]
 async fn commands_in_flight_are_answered_when_the_device_goes() {
     let lamp = fake(ID, Version::V34).quirk("silent-control").expect("a quirk").start().await.expect("a free port");
-    let device = controller(&lamp).version(Version::V34).spawn();
+    let device = controller(&lamp).version(Version::V34).spawn(&Tokio);
     soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
     let mut requests = lamp.requests();
     let unplug = async {
         while soon(requests.recv()).await.expect("was asked").name != Some("ControlNew") {}
         lamp.unplug().await;
     };
-    let (result, ()) = soon(async { tokio::join!(device.set_value(1, true), unplug) }).await;
+    let (result, ()) = soon(async { tokio::join!(device.set_value(1, true).acknowledged(), unplug) }).await;
     assert_eq!(result, Err(CommandError::ConnectionLost { reason: DownReason::PeerClosed }));
 }
 
 #[tokio::test]
 async fn commands_in_flight_and_waiting_are_answered_on_close() {
     let lamp = fake(ID, Version::V33).quirk("silent-control").expect("a quirk").start().await.expect("a free port");
-    let device = controller(&lamp).version(Version::V33).spawn();
+    let device = controller(&lamp).version(Version::V33).spawn(&Tokio);
     soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
     let mut requests = lamp.requests();
     let mut events = device.listener();
@@ -88,7 +87,7 @@ async fn commands_in_flight_and_waiting_are_answered_on_close() {
         device.close().await;
         device.close().await;
     };
-    let (result, ()) = soon(async { tokio::join!(device.set_value(1, true), close) }).await;
+    let (result, ()) = soon(async { tokio::join!(device.set_value(1, true).acknowledged(), close) }).await;
     assert_eq!(result, Err(CommandError::ConnectionLost { reason: DownReason::Ended }));
     assert_eq!(soon(device.wait_connected(Duration::from_secs(1))).await, Err(CommandError::Closed));
     assert_eq!(down(&mut events).await, (DownReason::Ended, None));
@@ -96,13 +95,13 @@ async fn commands_in_flight_and_waiting_are_answered_on_close() {
 
     // Nothing listens on this port: it was just free.
     lamp.stop().await;
-    let device = controller(&lamp).version(Version::V33).spawn();
+    let device = controller(&lamp).version(Version::V33).spawn(&Tokio);
     let close = async {
         let mut events = device.listener();
         down(&mut events).await;
         device.close().await;
     };
-    let (result, ()) = soon(async { tokio::join!(device.set_value(1, true), close) }).await;
+    let (result, ()) = soon(async { tokio::join!(device.set_value(1, true).acknowledged(), close) }).await;
     assert_eq!(result, Err(CommandError::Closed));
 }
 
@@ -110,13 +109,13 @@ async fn commands_in_flight_and_waiting_are_answered_on_close() {
 async fn commands_without_a_connection_fail_with_the_reason() {
     let lamp = lamp(Version::V34).await;
     lamp.stop().await;
-    let device = controller(&lamp).version(Version::V34).command_timeout(Duration::from_millis(300)).spawn();
+    let device = controller(&lamp).version(Version::V34).command_timeout(Duration::from_millis(300)).spawn(&Tokio);
     let refused = CommandError::NotConnected { reason: Some(DownReason::Refused) };
     assert_eq!(soon(device.query()).await, Err(refused.clone()));
     assert_eq!(device.diagnosis(), Some(DownReason::Refused));
     assert_eq!(soon(device.wait_connected(Duration::from_millis(50))).await, Err(refused));
 
-    let nowhere = Device::builder(ID, common::KEY).expect("usable").command_timeout(Duration::from_millis(50)).spawn();
+    let nowhere = Device::builder(ID, common::KEY).expect("usable").command_timeout(Duration::from_millis(50)).spawn(&Tokio);
     assert_eq!(soon(nowhere.query()).await, Err(CommandError::NotConnected { reason: None }));
 }
 
@@ -125,11 +124,11 @@ async fn a_dropped_future_takes_back_what_was_not_sent() {
     let lamp = lamp(Version::V35).await;
     lamp.unplug().await;
     let timing = backoff(Duration::from_millis(100));
-    let device = controller(&lamp).version(Version::V35).timing(timing).spawn();
+    let device = controller(&lamp).version(Version::V35).timing(timing).spawn(&Tokio);
     let abandoned = tokio::time::timeout(Duration::from_millis(50), device.set_value(1, true));
     assert!(abandoned.await.is_err());
     lamp.plug().await.expect("the port is still free");
-    soon(device.set_value(2, 7)).await.expect("acknowledges");
+    soon(device.set_value(2, 7).acknowledged()).await.expect("acknowledges");
     assert_eq!(lamp.dps(None), map(json!({ "1": false, "2": 7, "3": "white" })));
 }
 
@@ -137,11 +136,11 @@ async fn a_dropped_future_takes_back_what_was_not_sent() {
 async fn many_commands_at_once_are_all_answered() {
     for version in Version::ALL {
         let lamp = lamp(version).await;
-        let device = controller(&lamp).version(version).spawn();
+        let device = controller(&lamp).version(version).spawn(&Tokio);
         let mut tasks = JoinSet::new();
         for n in 0..50 {
             let device = device.clone();
-            tasks.spawn(async move { device.set_value(2, n).await });
+            tasks.spawn(async move { device.set_value(2, n).acknowledged().await });
         }
         let results = soon(tasks.join_all()).await;
         assert_eq!(results.len(), 50);
@@ -152,12 +151,12 @@ async fn many_commands_at_once_are_all_answered() {
 #[tokio::test]
 async fn a_command_that_finds_no_place_in_time_is_refused_as_busy() {
     let lamp = fake(ID, Version::V33).quirk("silent-control").expect("a quirk").start().await.expect("a free port");
-    let device = controller(&lamp).version(Version::V33).command_timeout(Duration::from_millis(300)).spawn();
+    let device = controller(&lamp).version(Version::V33).command_timeout(Duration::from_millis(300)).spawn(&Tokio);
     soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
     let mut tasks = JoinSet::new();
     for n in 0..40 {
         let device = device.clone();
-        tasks.spawn(async move { device.set_value(2, n).await });
+        tasks.spawn(async move { device.set_value(2, n).acknowledged().await });
     }
     let results = soon(tasks.join_all()).await;
     let busy = results.iter().filter(|result| **result == Err(CommandError::Busy)).count();
@@ -169,27 +168,29 @@ async fn a_command_that_finds_no_place_in_time_is_refused_as_busy() {
 #[tokio::test]
 async fn impossible_requests_are_refused_at_once() {
     let lamp = lamp(Version::V33).await;
-    let device = controller(&lamp).version(Version::V33).spawn();
+    let device = controller(&lamp).version(Version::V33).spawn(&Tokio);
     soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
-    assert_eq!(soon(device.set_value(3, "x".repeat(5000))).await, Err(CommandError::TooLarge));
-    let invalid = Err(CommandError::Invalid(SendError::InvalidData));
-    assert_eq!(soon(device.set_dps(map(json!({ "switch": true })))).await, invalid);
-    assert_eq!(soon(device.set_dps(map(json!({})))).await, invalid);
-    soon(device.set_value(3, "x".repeat(2500))).await.expect("fits");
+    assert_eq!(soon(device.set_value(3, "x".repeat(5000)).acknowledged()).await, Err(CommandError::TooLarge));
+    let no_dp = Err(CommandError::InvalidDp("switch".into()));
+    assert_eq!(soon(device.set_dps(map(json!({ "switch": true })))).await, no_dp);
+    assert_eq!(device.set_value("switch", true).queue(), no_dp);
+    let empty = soon(device.set_dps(map(json!({})))).await;
+    assert!(matches!(empty, Err(CommandError::InvalidValue(_))), "{empty:?}");
+    soon(device.set_value(3, "x".repeat(2500)).acknowledged()).await.expect("fits");
     assert_eq!(lamp.dps(None)["3"].as_str().map(str::len), Some(2500));
 }
 
 #[tokio::test]
 async fn a_slow_listener_lags_alone() {
     let lamp = lamp(Version::V33).await;
-    let device = controller(&lamp).version(Version::V33).spawn();
+    let device = controller(&lamp).version(Version::V33).spawn(&Tokio);
     soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
     let mut slow = device.listener();
     let mut quick = device.listener();
     for n in 0..1100 {
         lamp.set_dps(None, map(json!({ "2": n }))).expect("a DP number");
         let heard = next(&mut quick, |event| match event {
-            Event::Message { dps, .. } => dps.get("2").cloned(),
+            Event::Message(message) => message.dp(2),
             _ => None,
         });
         assert_eq!(heard.await, json!(n));
@@ -198,7 +199,7 @@ async fn a_slow_listener_lags_alone() {
     let Some(Event::Lagged(lost)) = soon(slow.recv()).await else { panic!("no mark") };
     assert_eq!(lost, 1100 - 1024);
     let first = next(&mut slow, |event| match event {
-        Event::Message { dps, .. } => dps.get("2").cloned(),
+        Event::Message(message) => message.dp(2),
         _ => None,
     });
     assert_eq!(first.await, json!(lost));
@@ -207,7 +208,7 @@ async fn a_slow_listener_lags_alone() {
 #[tokio::test]
 async fn dropping_the_last_handle_ends_the_connection() {
     let lamp = fake(ID, Version::V34).max_clients(1).start().await.expect("a free port");
-    let first = controller(&lamp).version(Version::V34).spawn();
+    let first = controller(&lamp).version(Version::V34).spawn(&Tokio);
     let sub = first.sub("child").expect("a cid");
     soon(first.wait_connected(Duration::from_secs(10))).await.expect("connects");
     let mut events = first.listener();
@@ -218,6 +219,6 @@ async fn dropping_the_last_handle_ends_the_connection() {
     assert_eq!(soon(events.recv()).await, None);
     // Its place is free again.
     let timing = backoff(Duration::from_millis(50));
-    let second = controller(&lamp).version(Version::V34).timing(timing).spawn();
-    soon(second.set_value(1, true)).await.expect("acknowledges");
+    let second = controller(&lamp).version(Version::V34).timing(timing).spawn(&Tokio);
+    soon(second.set_value(1, true).acknowledged()).await.expect("acknowledges");
 }

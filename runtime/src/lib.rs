@@ -1,4 +1,53 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod record;
+mod address;
+mod buffers;
+mod clock;
+pub mod convert;
+mod device;
+mod discovery;
+mod dp;
+mod error;
+mod event;
+mod limiter;
+mod link;
+mod listener;
+mod manager;
+mod metrics;
+mod news;
+mod pacing;
+// pub mod record;
+mod registry;
+mod reply;
+mod runtime;
+mod sending;
+mod slot;
+mod state;
+mod sub_device;
+
+pub use address::{Address, Speaks};
+pub use buffers::{Buffers, Pool, loss};
+pub use clock::{Clock, unix_time};
+pub use device::{Device, DeviceBuilder};
+pub use discovery::{
+    Discovery, DiscoveryBuilder, Found, LARGEST_DATAGRAM, Listening, ListeningLink, Scan, Scanner, bind_shared,
+};
+pub use dp::Dp;
+pub use error::{AddError, CommandError, ConfigError};
+pub use event::{Event, Failed, ManagerEvent, Message};
+pub use link::{DrivenLink, Order};
+pub use listener::{Entry, Listener, Source};
+pub use manager::Manager;
+pub use metrics::{Latency, Metrics};
+pub use pacing::Pacing;
+pub use registry::{DeviceInfo, Registry, RegistryBuilder};
+pub use reply::Reply;
+pub use runtime::{Outlet, Pipe, Runtime};
+pub use rustuya_proto as proto;
+pub use rustuya_proto::{
+    Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, SendError, SightingKind, Timing, Version,
+};
+pub use sending::{Acknowledged, Sending};
+pub use state::{Heard, State};
+pub use sub_device::SubDevice;

@@ -1,8 +1,9 @@
 //! One controller's connection to a virtual device.
 
+use std::io;
 use std::sync::Arc;
 
-use rustuya_proto::{
+use rustuya_runtime::proto::{
     CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, Instant, LossReason, PushError, Segments,
 };
 use serde_json::{Map, Value};
@@ -10,9 +11,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::server::Inner;
-use crate::convert;
-use crate::event::Listener;
-use crate::net::{Buffers, Timer};
+use crate::driver::Timer;
+use rustuya_runtime::convert;
+use rustuya_runtime::{Buffers, Entry, Listener, loss};
 
 /// A request that reached a virtual device.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,12 @@ pub struct Request {
     pub payload: Option<Value>,
 }
 
+impl Entry for Request {
+    fn lagged(_lost: u64) -> Option<Self> {
+        None
+    }
+}
+
 /// A change of state that controllers are to hear of.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
@@ -38,6 +45,12 @@ pub(super) struct Change {
     pub(super) cid: Option<String>,
     /// JSON text of the changed DPs.
     pub(super) dps: String,
+}
+
+impl Entry for Change {
+    fn lagged(_lost: u64) -> Option<Self> {
+        None
+    }
 }
 
 pub(super) struct Client {
@@ -73,12 +86,12 @@ impl Client {
         while let Ok(until) = self.turn() {
             let writing = !self.buffers.tx.is_empty();
             // With answers that the controller does not take, no more requests are taken either.
-            let reading = !writing && self.buffers.has_room();
-            self.buffers.reclaim();
+            let reading = !writing;
+            self.buffers.reclaim(&self.inner.pool);
             let interest = if writing { Interest::WRITABLE } else { Interest::READABLE };
             tokio::select! {
                 _ = self.stream.ready(interest), if reading || writing => {
-                    if reading && self.buffers.read_from(&self.stream).is_err() {
+                    if reading && self.read().is_err() {
                         break;
                     }
                 }
@@ -86,7 +99,9 @@ impl Client {
                     Some(change) => self.unpushed = Some(change).filter(|change| change.by != Some(self.number)),
                     None => break,
                 },
-                () = self.timer.wait(&self.inner.clock, until) => {}
+                () = core::future::poll_fn(|cx| {
+                    self.timer.poll(until.map(|until| self.inner.clock.wake_up(until)), cx)
+                }) => {}
             }
             tokio::task::consume_budget().await;
         }
@@ -94,7 +109,7 @@ impl Client {
 
     /// Lets the machine do what it can and writes the result. `Err` ends the connection.
     fn turn(&mut self) -> Result<Option<Instant>, LossReason> {
-        self.buffers.lend();
+        self.buffers.lend_tx(&self.inner.pool);
         loop {
             let now = self.inner.clock.now();
             let Buffers { rx, tx, .. } = &mut self.buffers;
@@ -113,9 +128,9 @@ impl Client {
                 EmulatorOutput::Wait { until } => {
                     drop(store);
                     let pushed = self.push(now);
-                    if self.merges() && self.buffers.has_room() {
+                    if self.merges() {
                         let before = self.buffers.rx.len();
-                        self.buffers.read_from(&self.stream)?;
+                        self.read()?;
                         if self.buffers.rx.len() > before {
                             continue;
                         }
@@ -148,13 +163,29 @@ impl Client {
 
     /// Writes as much as the socket takes. Says whether that was anything.
     fn write(&mut self) -> Result<bool, LossReason> {
-        let before = self.buffers.tx.pending().len();
         let step = match self.inner.config.quirks.segments {
             Segments::OneByte => 1,
             _ => usize::MAX,
         };
-        self.buffers.write_to(&self.stream, step)?;
-        Ok(self.buffers.tx.pending().len() < before)
+        self.buffers.flush(|bytes| self.stream.try_write(bytes.get(..step).unwrap_or(bytes)))
+    }
+
+    /// Reads what has arrived, as much as there is room for.
+    fn read(&mut self) -> Result<(), LossReason> {
+        self.buffers.lend_rx(&self.inner.pool);
+        let spare = self.buffers.rx.spare_mut();
+        if spare.is_empty() {
+            return Ok(());
+        }
+        match self.stream.try_read(spare) {
+            Ok(0) => Err(LossReason::Closed),
+            Ok(n) => {
+                self.buffers.rx.commit(n);
+                Ok(())
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
+            Err(error) => Err(loss(&error)),
+        }
     }
 
     fn merges(&self) -> bool {
@@ -168,7 +199,7 @@ fn tell(inner: &Inner, client: u64, event: &EmulatorEvent<'_>) {
         EmulatorEvent::Request { seqno, command, payload, cid } => {
             tracing::debug!(%id, client, seqno, ?command, "request");
             if inner.requests.is_heard() {
-                inner.requests.publish(Request {
+                inner.requests.publish(&Request {
                     seqno: *seqno,
                     command: *command,
                     name: command.name(),
@@ -179,7 +210,7 @@ fn tell(inner: &Inner, client: u64, event: &EmulatorEvent<'_>) {
         }
         EmulatorEvent::Written { cid, dps } => {
             let dps = dps.clone().map(|(id, value)| (id.to_string(), convert::dp_value(&value)));
-            inner.changes.publish(Change {
+            inner.changes.publish(&Change {
                 by: Some(client),
                 cid: cid.map(|cid| cid.to_string()),
                 dps: Value::Object(dps.collect::<Map<_, _>>()).to_string(),

@@ -1,6 +1,7 @@
 //! Virtual devices: the device's end of the protocol on real sockets.
 
 mod client;
+mod error;
 mod server;
 mod store;
 
@@ -10,17 +11,16 @@ use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use rustuya_proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, LocalKey, Version};
+use rustuya_runtime::proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, LocalKey, Version};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::error::ConfigError;
-use crate::event::{Hub, Listener};
-use crate::net::{self, Clock};
 use client::Change;
 pub use client::Request;
+pub use error::SimulationError;
+use rustuya_runtime::{Clock, Listener, Pool, Source, bind_shared};
 use server::{Announcing, Inner, Order, Server};
 use store::Store;
 
@@ -43,8 +43,8 @@ impl VirtualDevice {
     /// Describes a device: its id, its local key of 16 characters, the version it speaks.
     ///
     /// # Errors
-    /// [`ConfigError`] when the id or the key cannot be one.
-    pub fn builder(id: &str, local_key: &str, version: Version) -> Result<VirtualDeviceBuilder, ConfigError> {
+    /// [`SimulationError`] when the id or the key cannot be one.
+    pub fn builder(id: &str, local_key: &str, version: Version) -> Result<VirtualDeviceBuilder, SimulationError> {
         Ok(VirtualDeviceBuilder {
             config: EmulatorConfig::new(DeviceId::new(id)?, version, LocalKey::from_text(local_key)?),
             store: Store::default(),
@@ -85,12 +85,12 @@ impl VirtualDevice {
     /// known makes a new sub-device.
     ///
     /// # Errors
-    /// [`ConfigError::Dps`] or [`ConfigError::Id`]; nothing is changed then.
-    pub fn set_dps(&self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), ConfigError> {
+    /// [`SimulationError::Dps`] or [`SimulationError::Id`]; nothing is changed then.
+    pub fn set_dps(&self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
         let inner = &self.0.inner;
         let text = Value::Object(dps.clone()).to_string();
         inner.store().set(cid, dps)?;
-        inner.changes.publish(Change { by: None, cid: cid.map(str::to_owned), dps: text });
+        inner.changes.publish(&Change { by: None, cid: cid.map(str::to_owned), dps: text });
         Ok(())
     }
 
@@ -185,8 +185,8 @@ impl VirtualDeviceBuilder {
     /// Adds DPs. Controllers can write those that exist, with values of the same kind.
     ///
     /// # Errors
-    /// [`ConfigError::Dps`] when a key is not a number from 0 to 65535.
-    pub fn dps(mut self, dps: Map<String, Value>) -> Result<Self, ConfigError> {
+    /// [`SimulationError::Dps`] when a key is not a number from 0 to 65535.
+    pub fn dps(mut self, dps: Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.set(None, dps)?;
         Ok(self)
     }
@@ -194,8 +194,8 @@ impl VirtualDeviceBuilder {
     /// Adds a sub-device, which makes this a gateway.
     ///
     /// # Errors
-    /// [`ConfigError::Id`] when `cid` cannot be one, [`ConfigError::Dps`] as for [`dps`](Self::dps).
-    pub fn sub(mut self, cid: &str, dps: Map<String, Value>) -> Result<Self, ConfigError> {
+    /// [`SimulationError::Id`] when `cid` cannot be one, [`SimulationError::Dps`] as for [`dps`](Self::dps).
+    pub fn sub(mut self, cid: &str, dps: Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.set(Some(cid), dps)?;
         Ok(self)
     }
@@ -242,8 +242,8 @@ impl VirtualDeviceBuilder {
     /// [`Quirks::NAMES`](crate::Quirks::NAMES) lists them. Can be repeated.
     ///
     /// # Errors
-    /// [`ConfigError::Quirk`], whose source names those that there are.
-    pub fn quirk(mut self, name: &str) -> Result<Self, ConfigError> {
+    /// [`SimulationError::Quirk`], whose source names those that there are.
+    pub fn quirk(mut self, name: &str) -> Result<Self, SimulationError> {
         self.config.quirks.set(name)?;
         Ok(self)
     }
@@ -274,15 +274,16 @@ impl VirtualDeviceBuilder {
     pub async fn start(mut self) -> io::Result<VirtualDevice> {
         let listener = TcpListener::bind(self.bind).await?;
         let address = listener.local_addr()?;
-        let probes = self.probes.map(net::bind_shared).transpose()?;
+        let probes = self.probes.map(bind_shared).transpose()?.map(tokio::net::UdpSocket::from_std).transpose()?;
         let probe_address = probes.as_ref().map(tokio::net::UdpSocket::local_addr).transpose()?;
-        self.config.clock = net::unix_time();
+        self.config.clock = rustuya_runtime::unix_time();
         let inner = Arc::new(Inner {
             config: self.config,
             store: Mutex::new(self.store),
-            changes: Hub::new(None),
-            requests: Hub::new(None),
+            changes: Source::new(CAPACITY),
+            requests: Source::new(CAPACITY),
             clock: Clock::start(),
+            pool: Pool::default(),
         });
         let server = Server {
             inner: Arc::clone(&inner),
@@ -299,3 +300,6 @@ impl VirtualDeviceBuilder {
         Ok(VirtualDevice(Arc::new(Handle { inner, address, probe_address, orders, task })))
     }
 }
+
+/// Entries that wait for one slow listener or connection at most.
+const CAPACITY: usize = 1024;

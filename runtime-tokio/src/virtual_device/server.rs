@@ -1,11 +1,11 @@
 //! The task of one virtual device: it accepts controllers and announces the device.
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustuya_proto::{Announcement, Datagram, EmulatorConfig, Version};
+use rustuya_runtime::proto::{Announcement, Datagram, EmulatorConfig, Version};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -13,16 +13,16 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::client::{Change, Client, Request};
 use super::store::Store;
-use crate::event::Hub;
-use crate::net::{self, Clock};
+use rustuya_runtime::{Clock, Pool, Source, bind_shared};
 
 /// What a virtual device's handle, task and connections share.
 pub(super) struct Inner {
     pub(super) config: EmulatorConfig,
     pub(super) store: Mutex<Store>,
-    pub(super) changes: Hub<Change>,
-    pub(super) requests: Hub<Request>,
+    pub(super) changes: Source<Change>,
+    pub(super) requests: Source<Request>,
     pub(super) clock: Clock,
+    pub(super) pool: Pool,
 }
 
 impl Inner {
@@ -138,11 +138,12 @@ impl Server {
     }
 
     async fn try_announce(&self, to: SocketAddr) -> io::Result<()> {
-        let from = self.announcing.ip.or_else(|| net::ipv4(self.address)).unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let from = self.announcing.ip.or_else(|| ipv4(self.address)).unwrap_or(Ipv4Addr::UNSPECIFIED);
         // The address to name may be one that a relay has; then any socket will do.
-        let socket = net::bind_shared((from, 0).into()).or_else(|_| net::bind_shared(ANY))?;
+        let socket = bind_shared((from, 0).into()).or_else(|_| bind_shared(ANY))?;
+        let socket = UdpSocket::from_std(socket)?;
         socket.connect(to).await?;
-        let ip = self.announcing.ip.or_else(|| net::ipv4(socket.local_addr().ok()?));
+        let ip = self.announcing.ip.or_else(|| ipv4(socket.local_addr().ok()?));
         let config = &self.inner.config;
         let mut announcement =
             Announcement::new(config.id.as_str(), ip.unwrap_or(Ipv4Addr::UNSPECIFIED), config.version);
@@ -183,7 +184,15 @@ async fn receive(socket: Option<&UdpSocket>, datagram: &mut [u8]) -> (usize, Soc
     }
 }
 
-const ANY: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// The IPv4 address of a socket address, if it has one.
+fn ipv4(address: SocketAddr) -> Option<Ipv4Addr> {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
+}
+
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Announcements never follow each other more quickly than this, whatever is configured.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);

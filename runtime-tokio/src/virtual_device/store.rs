@@ -2,11 +2,11 @@
 
 use core::str::FromStr as _;
 
-use rustuya_proto::{Cid, Decimal, DpId, DpValue, JsonText, Model, Text};
+use rustuya_runtime::proto::{Cid, Decimal, DpId, DpValue, JsonText, Model, Text};
 use serde_json::{Map, Value};
 
-use crate::convert;
-use crate::error::ConfigError;
+use super::error::SimulationError;
+use rustuya_runtime::convert;
 
 /// The DPs of a device and of its sub-devices.
 #[derive(Clone, Debug, Default)]
@@ -28,9 +28,9 @@ impl Store {
     ///
     /// # Errors
     /// Nothing is changed when a key is not a DP number or the cid cannot be one.
-    pub(super) fn set(&mut self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), ConfigError> {
+    pub(super) fn set(&mut self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
         if !dps.keys().all(|key| DpId::from_str(key).is_ok_and(|id| id.to_string() == *key)) {
-            return Err(ConfigError::Dps);
+            return Err(SimulationError::Dps);
         }
         let slot = match cid {
             Some(cid) if self.dps_mut(Some(cid)).is_none() => {
@@ -143,7 +143,7 @@ mod tests {
         assert!(Model::dps(&store, Some("child"), &mut |_, _| {}));
         assert!(store.is_gateway());
         for bad in [json!({ "x": 1 }), json!({ "70000": 1 }), json!({ "01": 1 })] {
-            assert_eq!(store.set(None, map(bad)), Err(ConfigError::Dps));
+            assert_eq!(store.set(None, map(bad)), Err(SimulationError::Dps));
         }
         assert!(store.set(Some("no space"), Map::new()).is_err());
     }

@@ -1,6 +1,8 @@
 //! Why something cannot be done, and what helps.
 
-use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownQuirk};
+use std::io;
+
+use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownVersion};
 
 /// A device cannot be described like this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,12 +14,12 @@ pub enum ConfigError {
     /// The local key is unusable.
     #[error("unusable local key")]
     Key(#[from] InvalidKey),
-    /// There is no such quirk.
-    #[error("unusable quirk")]
-    Quirk(#[from] UnknownQuirk),
-    /// The DPs of a virtual device are not an object whose keys are DP numbers from 0 to 65535.
-    #[error("DPs must be a JSON object whose keys are numbers from 0 to 65535")]
-    Dps,
+    /// The version is unknown.
+    #[error("unusable version")]
+    Version(#[from] UnknownVersion),
+    /// The address is none.
+    #[error("unusable address: give an IP address, with a port if it is not 6668, or Auto")]
+    Address,
 }
 
 /// Why a command did not succeed. Every command resolves exactly once, with its answer or with one of these.
@@ -51,12 +53,24 @@ pub enum CommandError {
     /// The device is connected, but other commands kept it busy for the whole time limit. The command was not sent.
     #[error("the device was busy with other commands for the whole time limit: send fewer at a time")]
     Busy,
+    /// The gateway reported that this sub-device is offline, and nothing was heard of it since. The gateway would
+    /// answer from its memory. The command was not sent.
+    #[error(
+        "the sub-device is offline, says its gateway: check its battery and reach, then ask the gateway for its sub-devices"
+    )]
+    SubDeviceOffline,
     /// The device was closed. The command was not sent.
     #[error("the device was closed by this program")]
     Closed,
     /// The request would exceed what devices accept. The command was not sent.
     #[error("the request exceeds the 4095 bytes that devices accept: send fewer DPs at once")]
     TooLarge,
+    /// The DP is not a number from 0 to 65535. The command was not sent.
+    #[error("{0:?} is no DP: DPs are numbers from 0 to 65535")]
+    InvalidDp(String),
+    /// The value cannot be carried by JSON, or is no map of DPs where one is needed. The command was not sent.
+    #[error("the value cannot be sent: {0}")]
+    InvalidValue(String),
     /// The request is not one that can be sent. It was not sent.
     #[error("the request cannot be sent")]
     Invalid(#[source] SendError),
@@ -84,6 +98,42 @@ impl From<SendError> for CommandError {
             SendError::TooLarge => Self::TooLarge,
             other => Self::Invalid(other),
         }
+    }
+}
+
+/// Why a device was not added to a manager.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// The manager has this very device already.
+    #[error("the manager has this device already, with the same address, key and version")]
+    DuplicateDevice,
+    /// The manager or its registry was shut down.
+    #[error("the manager was shut down")]
+    Closed,
+    /// The device cannot be described like this.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The device is to be found by its announcements, and those cannot be received.
+    #[error("announcements of devices cannot be received: give the address, or free the UDP ports")]
+    Discovery(#[source] io::Error),
+}
+
+impl From<core::convert::Infallible> for ConfigError {
+    fn from(never: core::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl From<InvalidId> for AddError {
+    fn from(error: InvalidId) -> Self {
+        Self::Config(error.into())
+    }
+}
+
+impl From<InvalidKey> for AddError {
+    fn from(error: InvalidKey) -> Self {
+        Self::Config(error.into())
     }
 }
 

@@ -3,41 +3,8 @@
 use rustuya_proto::{DeviceError, DpValue, Dps, Message, Payload};
 use serde_json::{Map, Number, Value};
 
-use crate::event::Event;
-
-/// What a message holds.
-#[derive(Debug, Default)]
-pub(crate) struct Content {
-    pub(crate) payload: Option<Value>,
-    pub(crate) cid: Option<String>,
-    pub(crate) dps: Map<String, Value>,
-}
-
-/// Takes a message apart. Invalid UTF-8 is replaced, never refused.
-pub(crate) fn content(message: &Message<'_>) -> Content {
-    let report = message.payload.report();
-    Content {
-        payload: payload(&message.payload),
-        cid: report.and_then(|report| report.cid).map(|cid| cid.to_string()),
-        dps: report.and_then(|report| report.dps).map(dp_map).unwrap_or_default(),
-    }
-}
-
-/// The event that tells of a message.
-pub(crate) fn message_event(message: &Message<'_>) -> Event {
-    let content = content(message);
-    Event::Message {
-        command: message.command,
-        seqno: message.seqno,
-        retcode: message.retcode.map(|code| code.0),
-        cid: content.cid,
-        dps: content.dps,
-        payload: content.payload,
-    }
-}
-
 /// A payload as JSON, as a string when it is none, or nothing.
-pub(crate) fn payload(payload: &Payload<'_>) -> Option<Value> {
+pub fn payload(payload: &Payload<'_>) -> Option<Value> {
     if payload.is_empty() {
         return None;
     }
@@ -46,12 +13,12 @@ pub(crate) fn payload(payload: &Payload<'_>) -> Option<Value> {
 }
 
 /// DPs as a JSON object, in the order in which they came.
-pub(crate) fn dp_map(dps: Dps<'_>) -> Map<String, Value> {
+pub fn dp_map(dps: Dps<'_>) -> Map<String, Value> {
     dps.map(|(id, value)| (id.to_string(), dp_value(&value))).collect()
 }
 
 /// One value.
-pub(crate) fn dp_value(value: &DpValue<'_>) -> Value {
+pub fn dp_value(value: &DpValue<'_>) -> Value {
     match value {
         DpValue::Null => Value::Null,
         DpValue::Bool(value) => Value::Bool(*value),
@@ -62,6 +29,16 @@ pub(crate) fn dp_value(value: &DpValue<'_>) -> Value {
         }
         DpValue::Str(text) => Value::String(text.to_string()),
         DpValue::Json(json) => serde_json::from_str(&String::from_utf8_lossy(json.as_bytes())).unwrap_or(Value::Null),
+    }
+}
+
+/// Makes `known` the value, without a new allocation where it already is.
+pub(crate) fn assign(known: &mut Value, value: &DpValue<'_>) {
+    match (&*known, value) {
+        (Value::Bool(known), DpValue::Bool(value)) if known == value => {}
+        (Value::Number(known), DpValue::Int(value)) if known.as_i64() == Some((*value).into()) => {}
+        (Value::String(known), DpValue::Str(text)) if text.chars().eq(known.chars()) => {}
+        _ => *known = dp_value(value),
     }
 }
 

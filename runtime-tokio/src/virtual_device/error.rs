@@ -1,0 +1,21 @@
+//! Why a virtual device cannot be.
+
+use rustuya_runtime::proto::{InvalidId, InvalidKey, UnknownQuirk};
+
+/// A virtual device cannot be described like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimulationError {
+    /// The id of a device or sub-device is unusable.
+    #[error("unusable id")]
+    Id(#[from] InvalidId),
+    /// The local key is unusable.
+    #[error("unusable local key")]
+    Key(#[from] InvalidKey),
+    /// There is no such quirk.
+    #[error("unusable quirk")]
+    Quirk(#[from] UnknownQuirk),
+    /// The DPs are not an object whose keys are DP numbers from 0 to 65535.
+    #[error("DPs must be a JSON object whose keys are numbers from 0 to 65535")]
+    Dps,
+}

@@ -1,0 +1,403 @@
+//! The handle of one device.
+
+use core::fmt;
+use core::net::IpAddr;
+use core::task::Poll;
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustuya_proto::{
+    Cid, CommandCode, DeviceConfig, DeviceId, Dialect, DownReason, DpId, LocalKey, SendError, Timing, Version,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::address::Address;
+use crate::discovery::{Discovery, Watch};
+use crate::dp::{self, Dp};
+use crate::error::{CommandError, ConfigError};
+use crate::event::Event;
+use crate::link::{Ask, DrivenLink, Env, Link, Options};
+use crate::listener::Listener;
+use crate::metrics::Metrics;
+use crate::pacing::Pacing;
+use crate::runtime::Runtime;
+use crate::sending::Sending;
+use crate::state::State;
+use crate::sub_device::SubDevice;
+
+/// One device on the local network: it is kept connected in the background, commanded and listened to.
+///
+/// A handle is cheap to clone; all clones share one connection. When the last one is dropped (those inside
+/// [`SubDevice`]s and managers count) the connection ends. Commands given while there is no connection wait for it,
+/// and fail with a diagnosis when there is none within [`command_timeout`](DeviceBuilder::command_timeout).
+#[derive(Clone)]
+pub struct Device(Arc<Handle>);
+
+struct Handle {
+    link: Arc<Link>,
+    builder: Mutex<DeviceBuilder>,
+    /// Keeps the service alive that this device is located by.
+    watch: Mutex<Option<Watch>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.link.close();
+    }
+}
+
+impl Device {
+    /// Describes a device: its id and its local key of 16 characters, unescaped.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the id or the key cannot be one.
+    pub fn builder(id: &str, local_key: &str) -> Result<DeviceBuilder, ConfigError> {
+        Ok(Self::builder_with(DeviceId::new(id)?, LocalKey::from_text(local_key)?))
+    }
+
+    /// Describes a device by an id and a key that were checked before, such as a key given as raw bytes.
+    pub const fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
+        DeviceBuilder {
+            config: DeviceConfig::new(id, local_key),
+            options: Options { timeout: Duration::from_secs(10), nowait: false, pacing: Pacing::NONE },
+            discovery: None,
+        }
+    }
+
+    /// The device id.
+    pub fn id(&self) -> &str {
+        &self.0.link.id
+    }
+
+    /// Whether the connection is usable at this moment.
+    pub fn is_connected(&self) -> bool {
+        self.link().with(|engine, _| engine.machine().is_up())
+    }
+
+    /// The version that is configured or was found out.
+    pub fn version(&self) -> Option<Version> {
+        self.link().with(|engine, _| engine.machine().version())
+    }
+
+    /// The dialect in use.
+    pub fn dialect(&self) -> Dialect {
+        self.link().with(|engine, _| engine.machine().dialect())
+    }
+
+    /// Where the device is: the configured address, or the one that it was last heard from.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.link().with(|engine, _| engine.machine().address())
+    }
+
+    /// The TCP port.
+    pub fn port(&self) -> u16 {
+        self.link().with(|engine, _| engine.machine().config().port)
+    }
+
+    /// Why the device could not be used, since it last could.
+    pub fn diagnosis(&self) -> Option<DownReason> {
+        self.link().with(|engine, _| engine.machine().diagnosis())
+    }
+
+    /// How long ago the device was last heard or seen; `None` when it was not yet.
+    pub fn last_seen(&self) -> Option<Duration> {
+        self.link().with(|engine, _| engine.last_seen())
+    }
+
+    /// The product id, when the device has announced one. Not a secret.
+    pub fn product_key(&self) -> Option<Arc<str>> {
+        self.link().with(|engine, _| engine.product_key())
+    }
+
+    /// The DPs as they were last heard.
+    pub fn state(&self) -> State {
+        self.link().with(|engine, _| engine.cache().state(None, engine.now()))
+    }
+
+    /// Counters since the device was made.
+    pub fn metrics(&self) -> Metrics {
+        self.link().with(|engine, _| engine.metrics())
+    }
+
+    /// The description that the device has now. Change it and hand it to [`reconfigure`](Self::reconfigure).
+    pub fn config(&self) -> DeviceBuilder {
+        self.builder_lock().clone()
+    }
+
+    /// Changes the description. Listeners and handles stay. Where address, port, key, version, dialect or time limits
+    /// differ, the connection is made anew, and commands that were sent on the old one fail as lost; commands that
+    /// wait go on waiting.
+    ///
+    /// # Errors
+    /// [`ConfigError::Id`] when the description is that of another device.
+    pub fn reconfigure(&self, builder: DeviceBuilder) -> Result<(), ConfigError> {
+        if builder.config.id.as_str() != self.id() {
+            return Err(ConfigError::Id(rustuya_proto::InvalidId));
+        }
+        self.link().with(|engine, _| engine.reconfigure(builder.config.clone(), builder.options));
+        let watch = builder.discovery.as_ref().map(|discovery| discovery.watch(self.link()));
+        *self.0.watch.lock().unwrap_or_else(PoisonError::into_inner) = watch;
+        *self.builder_lock() = builder;
+        Ok(())
+    }
+
+    /// Receives everything that happens from now on.
+    pub fn listener(&self) -> Listener<Event> {
+        self.link().with(|engine, _| engine.news().listener())
+    }
+
+    /// Waits until the connection is usable; connects where it is not kept. Returns the version that is spoken.
+    ///
+    /// # Errors
+    /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, [`CommandError::Closed`] once closed.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is changed by waiting.
+    pub async fn wait_connected(&self, timeout: Duration) -> Result<Version, CommandError> {
+        self.ask(Ok(Ask::Connection), None).timeout(timeout).acknowledged().await?;
+        self.version().ok_or(CommandError::NotConnected { reason: None })
+    }
+
+    /// Connects without waiting for the delay between attempts. Returns at once; does nothing while connected.
+    pub fn connect_now(&self) {
+        self.link().with(|engine, _| engine.connect_now());
+    }
+
+    /// Asks for the state. The answer comes as an event; await [`Sending::acknowledged`] or use
+    /// [`query`](Self::query) to have it here.
+    pub fn status(&self) -> Sending {
+        self.ask(Ok(Ask::Status), None)
+    }
+
+    /// Asks for the state, and returns the DPs in the answer: the reply itself, or the push by which device22
+    /// firmware answers. The map is empty when the answer holds no DPs.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    ///
+    /// # Cancel safety
+    /// As [`Acknowledged`](crate::Acknowledged).
+    pub async fn query(&self) -> Result<Map<String, Value>, CommandError> {
+        Ok(self.status().acknowledged().await?.dps)
+    }
+
+    /// Sets one DP to anything that serializes to JSON.
+    pub fn set_value(&self, dp: impl Into<Dp>, value: impl Serialize) -> Sending {
+        self.ask(dp::set_value(dp.into(), value), None)
+    }
+
+    /// Sets several DPs at once: a map, or anything else that serializes to a JSON object, whose keys are DP numbers.
+    pub fn set_dps(&self, dps: impl Serialize) -> Sending {
+        self.ask(dp::set_dps(dps), None)
+    }
+
+    /// Asks the device to measure these DPs again and to report them. The values arrive as events. Silence is how
+    /// many devices take this, so it counts as success.
+    pub fn update_dps(&self, dps: &[u16]) -> Sending {
+        self.ask(Ok(Ask::Update(dps.iter().copied().map(DpId).collect())), None)
+    }
+
+    /// Sends any command with the fields that its code usually carries. `data` becomes the `dps` of the request (of
+    /// [`CommandCode::LAN_EXT_STREAM`], the `data`); `cid` addresses a sub-device.
+    pub fn request(&self, command: CommandCode, data: Option<Value>, cid: Option<&str>) -> Sending {
+        let ask = Ask::Raw(command, data.map(|data| data.to_string()));
+        match cid.map(Cid::new).transpose() {
+            Ok(cid) => self.ask(Ok(ask), cid),
+            Err(_) => self.ask(Err(CommandError::Invalid(SendError::InvalidData)), None),
+        }
+    }
+
+    /// Asks a gateway for its sub-devices. Of the answer, `data.online` and `data.offline` in the payload list the
+    /// cids; a gateway with many may send more reports, which arrive as events. One in neither list of one report is
+    /// not thereby gone. Devices that are no gateways, and gateways that speak 3.3, often do not answer.
+    pub fn sub_discover(&self) -> Sending {
+        self.ask(Ok(Ask::SubDevices), None)
+    }
+
+    /// A sub-device of this gateway. The handle shares this connection and asks nothing of the gateway by itself.
+    ///
+    /// # Errors
+    /// [`ConfigError::Id`] when `cid` cannot be one.
+    pub fn sub(&self, cid: &str) -> Result<SubDevice, ConfigError> {
+        Ok(SubDevice::new(self.clone(), Cid::new(cid)?))
+    }
+
+    /// The sub-devices that were heard of, and whether the gateway reaches them, as far as it has said so.
+    pub fn sub_devices(&self) -> Vec<(Arc<str>, Option<bool>)> {
+        self.link().with(|engine, _| engine.cache().children())
+    }
+
+    /// Finds out which DPs the device has. Ordinary devices list them when they are asked for their state; device22
+    /// firmware answers only for DPs that are named, and is asked for the usual ranges, one after the other.
+    ///
+    /// # Errors
+    /// See [`CommandError`]. Ranges that are not answered are taken to be empty.
+    pub async fn detect_dps(&self) -> Result<BTreeSet<u16>, CommandError> {
+        let mut known: BTreeSet<u16> = BTreeSet::new();
+        match self.query().await {
+            Ok(dps) => known.extend(numbers(&dps)),
+            Err(CommandError::Unanswered | CommandError::Rejected { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        for range in RANGES {
+            if self.dialect() != Dialect::Device22 {
+                break;
+            }
+            // DP 1 exists almost always, and a device that has none of the named ones does not answer.
+            let ids = core::iter::once(1).chain(range).map(DpId).collect();
+            match self.ask(Ok(Ask::StatusOf(ids)), None).acknowledged().await {
+                Ok(reply) => known.extend(numbers(&reply.dps)),
+                Err(CommandError::Unanswered | CommandError::Rejected { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        known.extend(self.state().dps.keys());
+        Ok(known)
+    }
+
+    /// Ends the connection, for all clones, and returns when it has ended. What is encoded is given a second to
+    /// leave; every command without an answer is told so. Closing again does nothing.
+    ///
+    /// # Cancel safety
+    /// Safe: closing goes on.
+    pub async fn close(&self) {
+        self.start_close();
+        core::future::poll_fn(|cx| match self.link().poll_closed(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Whether the device was closed.
+    pub fn is_closed(&self) -> bool {
+        self.link().with(|engine, _| engine.is_closed())
+    }
+
+    pub(crate) fn start_close(&self) {
+        self.link().close();
+    }
+
+    pub(crate) fn ask(&self, ask: Result<Ask, CommandError>, cid: Option<Cid>) -> Sending {
+        Sending::new(self.link(), ask, cid)
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.0.link
+    }
+
+    fn builder_lock(&self) -> std::sync::MutexGuard<'_, DeviceBuilder> {
+        self.0.builder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (up, version) = self.link().with(|engine, _| (engine.machine().is_up(), engine.machine().version()));
+        let mut text = f.debug_struct("Device");
+        text.field("id", &self.id()).field("connected", &up).field("version", &version).finish_non_exhaustive()
+    }
+}
+
+/// Where device22 firmware is known to have its DPs; tinytuya looks there, too.
+const RANGES: [core::ops::RangeInclusive<u16>; 9] =
+    [2..=10, 11..=20, 21..=30, 50..=60, 61..=70, 100..=110, 111..=120, 121..=130, 131..=140];
+
+fn numbers(dps: &Map<String, Value>) -> impl Iterator<Item = u16> + '_ {
+    dps.keys().filter_map(|dp| dp.parse().ok())
+}
+
+/// What a device is to be like; made by [`Device::builder`].
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a builder does nothing before spawn"]
+pub struct DeviceBuilder {
+    pub(crate) config: DeviceConfig,
+    pub(crate) options: Options,
+    pub(crate) discovery: Option<Discovery>,
+}
+
+impl DeviceBuilder {
+    /// Where the device is: an IP address, a socket address, or [`Address::Auto`] to find it by its announcements
+    /// (the default, which needs a [`discovery`](Self::discovery) or a manager).
+    pub fn address(mut self, address: impl Into<Address>) -> Self {
+        match address.into() {
+            Address::Auto => self.config.address = None,
+            Address::Ip(ip) => self.config.address = Some(ip),
+            Address::Socket(socket) => {
+                self.config.address = Some(socket.ip());
+                self.config.port = socket.port();
+            }
+        }
+        self
+    }
+
+    /// TCP port, 6668 by default.
+    pub const fn port(mut self, port: u16) -> Self {
+        self.config.port = port;
+        self
+    }
+
+    /// The version that the device speaks; `None` (the default) finds it out, from an announcement or by trying.
+    pub fn version(mut self, version: impl Into<Option<Version>>) -> Self {
+        self.config.version = version.into();
+        self
+    }
+
+    /// The dialect that the device speaks; `None` (the default) finds it out.
+    pub fn dialect(mut self, dialect: impl Into<Option<Dialect>>) -> Self {
+        self.config.dialect = dialect.into();
+        self
+    }
+
+    /// Whether the connection is kept (the default). If not, it is made for a command and ends when nothing has been
+    /// outstanding for a second.
+    pub const fn persist(mut self, persist: bool) -> Self {
+        self.config.persist = persist;
+        self
+    }
+
+    /// Whether commands are done as soon as they are queued, instead of when they are written. Off by default.
+    pub const fn nowait(mut self, nowait: bool) -> Self {
+        self.options.nowait = nowait;
+        self
+    }
+
+    /// Time limits of the connection.
+    pub const fn timing(mut self, timing: Timing) -> Self {
+        self.config.timing = timing;
+        self
+    }
+
+    /// How commands are spaced, joined and split.
+    pub const fn pacing(mut self, pacing: Pacing) -> Self {
+        self.options.pacing = pacing;
+        self
+    }
+
+    /// How long a command waits for the connection before it fails with a diagnosis, 10 s by default. The wait for
+    /// the answer, [`Timing::answer`], comes on top.
+    pub const fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// Locates the device by its announcements, and reconnects at once when it announces itself after an absence.
+    pub fn discovery(mut self, discovery: &Discovery) -> Self {
+        self.discovery = Some(discovery.clone());
+        self
+    }
+
+    /// Starts to connect, in the background of a runtime.
+    pub fn spawn(self, runtime: &impl Runtime) -> Device {
+        self.spawn_in(runtime, &Env::new(1))
+    }
+
+    pub(crate) fn spawn_in(self, runtime: &dyn Runtime, env: &Arc<Env>) -> Device {
+        let link = Link::new(self.config.clone(), self.options, env);
+        let watch = self.discovery.as_ref().map(|discovery| discovery.watch(&link));
+        runtime.drive(DrivenLink::new(Arc::clone(&link)));
+        Device(Arc::new(Handle { link, builder: Mutex::new(self), watch: Mutex::new(watch) }))
+    }
+}

@@ -1,0 +1,218 @@
+//! The service that finds devices.
+
+mod scanner;
+mod service;
+mod sockets;
+
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::time::Duration;
+use std::io;
+use std::sync::{Arc, Weak};
+
+use rustuya_proto::{DiscoveryConfig, SightingKind, Version};
+
+use crate::link::Link;
+use crate::listener::{Entry, Listener};
+use crate::runtime::Runtime;
+pub use scanner::{Scan, Scanner};
+pub use service::{LARGEST_DATAGRAM, Listening, ListeningLink};
+use service::{Probes, Service};
+pub use sockets::bind_shared;
+
+/// Listens for the announcements of devices and, during a scan, asks for them. One serves the whole process; clones
+/// share it. It ends when the last clone is dropped and no [`Device`](crate::Device) uses it any more.
+#[derive(Clone, Debug)]
+pub struct Discovery(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle {
+    service: Arc<Service>,
+    local_addrs: Vec<SocketAddr>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.service.end();
+    }
+}
+
+impl PartialEq for Discovery {
+    /// Whether both are the same service.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A device that was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// Whether it is news.
+    pub kind: SightingKind,
+    /// Device id.
+    pub id: String,
+    /// Address.
+    pub ip: Ipv4Addr,
+    /// Protocol version; `None` when it is one that is not known here.
+    pub version: Option<Version>,
+    /// Product id, when the device names one. Not a secret.
+    pub product_key: Option<String>,
+}
+
+impl Entry for Found {
+    fn lagged(_lost: u64) -> Option<Self> {
+        None
+    }
+}
+
+impl Discovery {
+    /// Describes a service; everything has a default.
+    pub fn builder() -> DiscoveryBuilder {
+        DiscoveryBuilder {
+            config: DiscoveryConfig::default(),
+            bind: Ipv4Addr::UNSPECIFIED,
+            probes: Probes { active: true, from: None, to: Vec::new(), broadcast: None },
+        }
+    }
+
+    /// Receives every announcement that is believed from now on: new devices, changed ones, and those seen again.
+    /// Losses of a slow listener are counted, see [`Listener::missed`].
+    pub fn listener(&self) -> Listener<Found> {
+        self.0.service.hub.listener()
+    }
+
+    /// The addresses that announcements are received on, in the order of the ports.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.0.local_addrs
+    }
+
+    /// Looks for devices for `duration`; what is heard comes as it is heard, and the stream ends with the scan.
+    /// Devices that were known before count as new again.
+    pub fn stream(&self, duration: Duration) -> Listener<Found> {
+        self.0.service.scan(duration)
+    }
+
+    /// Looks for devices for `duration`, and returns all that were heard, each once, as it was heard last. Devices
+    /// that were known before count as new again.
+    ///
+    /// # Cancel safety
+    /// Safe: a dropped future stops waiting; the probes go on for `duration`.
+    pub async fn scan(&self, duration: Duration) -> Vec<Found> {
+        let mut listener = self.stream(duration);
+        let mut found: Vec<Found> = Vec::new();
+        while let Some(news) = listener.recv().await {
+            match found.iter_mut().find(|known| known.id == news.id) {
+                Some(known) => *known = Found { kind: known.kind, ..news },
+                None => found.push(news),
+            }
+        }
+        found
+    }
+
+    /// Looks for one device, for `duration` at most, and returns as soon as it is heard.
+    ///
+    /// # Cancel safety
+    /// As [`scan`](Self::scan).
+    pub async fn find(&self, id: &str, duration: Duration) -> Option<Found> {
+        let mut listener = self.stream(duration);
+        while let Some(news) = listener.recv().await {
+            if news.id == id {
+                return Some(news);
+            }
+        }
+        None
+    }
+
+    /// Asks 3.5 devices for announcements, now and every few seconds for `duration`, and returns at once. Other
+    /// versions announce themselves.
+    pub fn probe(&self, duration: Duration) {
+        self.0.service.probe(duration);
+    }
+
+    /// Has a link told of its device's announcements, until the result is dropped.
+    pub(crate) fn watch(&self, link: &Arc<Link>) -> Watch {
+        self.0.service.watch(link);
+        Watch { discovery: self.clone(), id: Arc::clone(&link.id), link: Arc::downgrade(link) }
+    }
+}
+
+/// A link that is told of its device's announcements.
+pub(crate) struct Watch {
+    discovery: Discovery,
+    id: Arc<str>,
+    link: Weak<Link>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.discovery.0.service.unwatch(&self.id, &self.link);
+    }
+}
+
+/// How a [`Discovery`] listens and asks.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing before start"]
+pub struct DiscoveryBuilder {
+    config: DiscoveryConfig,
+    bind: Ipv4Addr,
+    probes: Probes,
+}
+
+impl DiscoveryBuilder {
+    /// UDP ports to listen on, 6666, 6667 and 7000 by default; 0 takes a free one. Other programs may listen on
+    /// the same ones.
+    pub const fn ports(mut self, ports: [u16; 3]) -> Self {
+        self.config.listen_ports = ports;
+        self
+    }
+
+    /// Listens on this address only, and sends probes from it only. On most systems, broadcasts are then not heard.
+    pub const fn bind_address(mut self, address: Ipv4Addr) -> Self {
+        self.bind = address;
+        self.probes.from = if address.is_unspecified() { None } else { Some(address) };
+        self
+    }
+
+    /// The address that probes are broadcast to, instead of each interface's own, such as that of another subnet.
+    pub const fn broadcast_address(mut self, address: Ipv4Addr) -> Self {
+        self.probes.broadcast = Some(address);
+        self
+    }
+
+    /// Sends probes to these addresses instead of broadcasting them.
+    pub fn probe_to(mut self, addresses: impl IntoIterator<Item = SocketAddrV4>) -> Self {
+        self.probes.to = addresses.into_iter().collect();
+        self
+    }
+
+    /// Whether scans send probes (the default). If not, they only listen.
+    pub const fn active(mut self, active: bool) -> Self {
+        self.probes.active = active;
+        self
+    }
+
+    /// Whether an announcement may come from another address than the one it names. Only for networks with a relay:
+    /// it lets every host on the network redirect connections. Off by default.
+    pub const fn trust_relayed(mut self, trust: bool) -> Self {
+        self.config.trust_relayed = trust;
+        self
+    }
+
+    /// Begins to listen, in the background of a runtime.
+    ///
+    /// # Errors
+    /// When a port cannot be bound: most often another program holds it exclusively.
+    pub fn start(self, runtime: &impl Runtime) -> io::Result<Discovery> {
+        self.start_in(runtime)
+    }
+
+    pub(crate) fn start_in(self, runtime: &dyn Runtime) -> io::Result<Discovery> {
+        let ports = self.config.listen_ports;
+        let bound = ports.map(|port| bind_shared(SocketAddr::from((self.bind, port))));
+        let sockets = bound.into_iter().collect::<io::Result<Vec<_>>>()?;
+        let local_addrs = sockets.iter().map(std::net::UdpSocket::local_addr).collect::<io::Result<_>>()?;
+        let service = Arc::new(Service::new(self.config, self.probes));
+        runtime.listen(ListeningLink::new(Arc::clone(&service)), sockets)?;
+        Ok(Discovery(Arc::new(Handle { service, local_addrs })))
+    }
+}

@@ -1,0 +1,140 @@
+//! Scans on their own, without a service that stays.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+use std::io;
+use std::sync::Arc;
+
+use super::{Discovery, DiscoveryBuilder, Found};
+use crate::listener::Listener;
+use crate::runtime::Runtime;
+
+/// Looks for devices on the local network: listens for their announcements, and asks those that do not announce
+/// themselves, on every IPv4 interface.
+///
+/// Every scan starts anew and reports every device. A program that keeps devices connected has a [`Discovery`]
+/// already; its methods do the same without opening the ports again.
+#[derive(Clone)]
+pub struct Scanner {
+    runtime: Arc<dyn Runtime>,
+    builder: DiscoveryBuilder,
+    timeout: Duration,
+}
+
+/// A running scan: what it hears, as it is heard. Ends with the scan; dropping it ends the scan.
+#[derive(Debug)]
+pub struct Scan {
+    found: Listener<Found>,
+    _discovery: Discovery,
+}
+
+impl Scanner {
+    /// A scanner whose scans take 18 s: long enough to hear any device three times.
+    pub fn new(runtime: impl Runtime) -> Self {
+        Self { runtime: Arc::new(runtime), builder: Discovery::builder(), timeout: Duration::from_secs(18) }
+    }
+
+    /// How long a scan takes.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// As [`DiscoveryBuilder::bind_address`].
+    #[must_use]
+    pub fn bind_address(mut self, address: Ipv4Addr) -> Self {
+        self.builder = self.builder.bind_address(address);
+        self
+    }
+
+    /// As [`DiscoveryBuilder::broadcast_address`].
+    #[must_use]
+    pub fn broadcast_address(mut self, address: Ipv4Addr) -> Self {
+        self.builder = self.builder.broadcast_address(address);
+        self
+    }
+
+    /// As [`DiscoveryBuilder::ports`].
+    #[must_use]
+    pub fn ports(mut self, ports: [u16; 3]) -> Self {
+        self.builder = self.builder.ports(ports);
+        self
+    }
+
+    /// As [`DiscoveryBuilder::probe_to`].
+    #[must_use]
+    pub fn probe_to(mut self, addresses: impl IntoIterator<Item = SocketAddrV4>) -> Self {
+        self.builder = self.builder.probe_to(addresses);
+        self
+    }
+
+    /// As [`DiscoveryBuilder::active`].
+    #[must_use]
+    pub fn active(mut self, active: bool) -> Self {
+        self.builder = self.builder.active(active);
+        self
+    }
+
+    /// Scans, and returns all devices that were heard, each once, as it was heard last.
+    ///
+    /// # Errors
+    /// When the UDP ports cannot be bound.
+    ///
+    /// # Cancel safety
+    /// Safe: a dropped future ends the scan.
+    pub async fn scan(&self) -> io::Result<Vec<Found>> {
+        Ok(self.discovery()?.scan(self.timeout).await)
+    }
+
+    /// Scans; what is heard comes as it is heard, also when it is heard again.
+    ///
+    /// # Errors
+    /// When the UDP ports cannot be bound.
+    pub fn stream(&self) -> io::Result<Scan> {
+        let discovery = self.discovery()?;
+        Ok(Scan { found: discovery.stream(self.timeout), _discovery: discovery })
+    }
+
+    /// Scans until this device is heard.
+    ///
+    /// # Errors
+    /// When the UDP ports cannot be bound.
+    ///
+    /// # Cancel safety
+    /// Safe: a dropped future ends the scan.
+    pub async fn find(&self, id: &str) -> io::Result<Option<Found>> {
+        Ok(self.discovery()?.find(id, self.timeout).await)
+    }
+
+    fn discovery(&self) -> io::Result<Discovery> {
+        self.builder.clone().start_in(&*self.runtime)
+    }
+}
+
+impl core::fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Scanner").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+impl Scan {
+    /// The next device that is heard; `None` when the scan is over.
+    ///
+    /// # Cancel safety
+    /// Safe: an entry is taken only when the future completes.
+    pub async fn recv(&mut self) -> Option<Found> {
+        self.found.recv().await
+    }
+}
+
+impl futures_core::Stream for Scan {
+    type Item = Found;
+
+    fn poll_next(
+        mut self: core::pin::Pin<&mut Self>,
+        cx: &mut core::task::Context<'_>,
+    ) -> core::task::Poll<Option<Found>> {
+        self.found.poll_recv(cx)
+    }
+}

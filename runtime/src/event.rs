@@ -1,0 +1,151 @@
+//! News, owned: what listeners receive.
+
+use core::time::Duration;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rustuya_proto::{CommandCode, Dialect, DownReason, Payload, Version};
+use serde_json::{Map, Value};
+
+use crate::convert;
+use crate::error::CommandError;
+use crate::listener::Entry;
+
+/// News about a device. Cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The connection is usable.
+    Up {
+        /// The version that is spoken.
+        version: Version,
+    },
+    /// The connection, or an attempt at one, ended.
+    Down {
+        /// Why, as far as the bytes prove it.
+        reason: DownReason,
+        /// Time until the next attempt; `None` when there will be none without an announcement or a command.
+        retry_in: Option<Duration>,
+    },
+    /// A frame with content: a push, a report, or an answer that carries state.
+    Message(Arc<Message>),
+    /// A gateway reported whether a sub-device is reachable. Comes only when that has changed.
+    SubDevice {
+        /// The sub-device.
+        cid: Arc<str>,
+        /// Whether the gateway reaches it.
+        online: bool,
+    },
+    /// A command failed after its caller had stopped waiting for it: it was only to be written, or its future was
+    /// dropped.
+    Failed(Arc<Failed>),
+    /// The device turned out to speak the other dialect. Store it with the device to spare the detour next time.
+    Dialect(Dialect),
+    /// This listener was too slow: so many events were dropped before the next one, the oldest first.
+    Lagged(u64),
+}
+
+impl Entry for Event {
+    fn lagged(lost: u64) -> Option<Self> {
+        Some(Self::Lagged(lost))
+    }
+}
+
+/// News about one of many devices.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ManagerEvent {
+    /// Id of the device; empty with [`Event::Lagged`], which is about the listener.
+    pub device_id: Arc<str>,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Entry for ManagerEvent {
+    fn lagged(lost: u64) -> Option<Self> {
+        Some(Self { device_id: Arc::from(""), event: Event::Lagged(lost) })
+    }
+}
+
+/// A command that failed with nobody waiting for it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Failed {
+    /// The command.
+    pub command: CommandCode,
+    /// The sub-device that it was for.
+    pub cid: Option<String>,
+    /// Why.
+    pub error: CommandError,
+}
+
+/// A received frame. Its payload is kept as it came and taken apart when it is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    command: CommandCode,
+    seqno: u32,
+    retcode: Option<u32>,
+    payload: Box<[u8]>,
+}
+
+impl Message {
+    pub(crate) fn new(message: &rustuya_proto::Message<'_>) -> Self {
+        Self {
+            command: message.command,
+            seqno: message.seqno,
+            retcode: message.retcode.map(|code| code.0),
+            payload: message.payload.as_bytes().into(),
+        }
+    }
+
+    /// Command code.
+    pub const fn command(&self) -> CommandCode {
+        self.command
+    }
+
+    /// Sequence number.
+    pub const fn seqno(&self) -> u32 {
+        self.seqno
+    }
+
+    /// Return code, if the frame had one.
+    pub const fn retcode(&self) -> Option<u32> {
+        self.retcode
+    }
+
+    /// The payload as it came, decrypted.
+    pub const fn bytes(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The payload as text; invalid UTF-8 is replaced.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.payload)
+    }
+
+    /// The payload as JSON, as a string when it is none, `None` when there is none.
+    pub fn payload(&self) -> Option<Value> {
+        convert::payload(&self.view())
+    }
+
+    /// The sub-device that it is about; `None` for the device itself.
+    pub fn cid(&self) -> Option<String> {
+        self.view().report()?.cid.map(|cid| cid.to_string())
+    }
+
+    /// The DPs in it, in the order in which they came: all of them in the answer to a query, the changed ones in a
+    /// push. Empty when it holds none.
+    pub fn dps(&self) -> Map<String, Value> {
+        self.view().report().and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default()
+    }
+
+    /// One DP of it.
+    pub fn dp(&self, dp: u16) -> Option<Value> {
+        let mut dps = self.view().report()?.dps?.into_iter();
+        dps.find(|(id, _)| id.0 == dp).map(|(_, value)| convert::dp_value(&value))
+    }
+
+    fn view(&self) -> Payload<'_> {
+        Payload::new(&self.payload)
+    }
+}

@@ -1,0 +1,112 @@
+//! How many connections are being made at a time.
+
+use core::sync::atomic::{AtomicU8, Ordering};
+use core::task::Waker;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bounds dials and the negotiations that follow them, in the order in which they were asked for.
+#[derive(Debug)]
+pub(crate) struct Limiter(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    waiting: VecDeque<(Arc<AtomicU8>, Waker)>,
+}
+
+/// One link's place.
+#[derive(Debug, Default)]
+pub(crate) enum Permit {
+    #[default]
+    None,
+    Waiting(Arc<AtomicU8>),
+    Held,
+}
+
+const WAITING: u8 = 0;
+const GRANTED: u8 = 1;
+const CANCELLED: u8 = 2;
+
+impl Limiter {
+    pub(crate) const fn new(at_once: usize) -> Self {
+        Self(Mutex::new(State { free: at_once, waiting: VecDeque::new() }))
+    }
+
+    /// Whether `permit` allows a dial now; if not, `waker` is called when it does.
+    pub(crate) fn acquire(&self, permit: &mut Permit, waker: &Waker) -> bool {
+        match permit {
+            Permit::Held => return true,
+            Permit::Waiting(place) => {
+                if place.load(Ordering::Acquire) != GRANTED {
+                    return false;
+                }
+            }
+            Permit::None => {
+                let mut state = self.lock();
+                if state.free == 0 {
+                    let place = Arc::new(AtomicU8::new(WAITING));
+                    state.waiting.push_back((Arc::clone(&place), waker.clone()));
+                    *permit = Permit::Waiting(place);
+                    return false;
+                }
+                state.free -= 1;
+            }
+        }
+        *permit = Permit::Held;
+        true
+    }
+
+    /// Gives a permit, or the wait for one, up.
+    pub(crate) fn release(&self, permit: &mut Permit, wakes: &mut Vec<Waker>) {
+        match core::mem::take(permit) {
+            Permit::None => return,
+            Permit::Waiting(place) => {
+                let waiting = place.compare_exchange(WAITING, CANCELLED, Ordering::AcqRel, Ordering::Acquire);
+                if waiting.is_ok() {
+                    return;
+                }
+            }
+            Permit::Held => {}
+        }
+        let mut state = self.lock();
+        while let Some((place, waker)) = state.waiting.pop_front() {
+            // The permit passes on to the next in line, if that one still wants it.
+            if place.compare_exchange(WAITING, GRANTED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                wakes.push(waker);
+                return;
+            }
+        }
+        state.free += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_go_round_in_order_and_none_is_lost() {
+        let limiter = Limiter::new(1);
+        let (mut a, mut b, mut c) = (Permit::None, Permit::None, Permit::None);
+        let waker = Waker::noop();
+        assert!(limiter.acquire(&mut a, waker));
+        assert!(!limiter.acquire(&mut b, waker));
+        assert!(!limiter.acquire(&mut c, waker));
+        let mut wakes = Vec::new();
+        limiter.release(&mut b, &mut wakes);
+        assert!(wakes.is_empty(), "b only waited");
+        limiter.release(&mut a, &mut wakes);
+        assert_eq!(wakes.len(), 1);
+        assert!(limiter.acquire(&mut c, waker), "c was next");
+        assert!(!limiter.acquire(&mut a, waker));
+        limiter.release(&mut c, &mut wakes);
+        // Granted while it was giving up: passed on, not lost.
+        limiter.release(&mut a, &mut wakes);
+        assert!(limiter.acquire(&mut b, waker));
+    }
+}

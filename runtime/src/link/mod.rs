@@ -1,0 +1,151 @@
+//! One device's link: the machine, its buffers and its commands behind one lock, where callers and the loop meet.
+//!
+//! Callers send from their own thread where the connection is up and has room; the loop is woken only when something
+//! is left over or a deadline moved. No waker is called and nothing foreign runs while the lock is held.
+
+mod engine;
+pub(crate) mod queue;
+pub(crate) mod request;
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rustuya_proto::{Cid, DeviceConfig, LossReason};
+
+use crate::buffers::Pool;
+use crate::limiter::Limiter;
+use crate::pacing::Pacing;
+use crate::runtime::{Outlet, Pipe};
+use crate::slot::{Caller, Slot};
+pub(crate) use engine::Engine;
+pub(crate) use request::{Ask, Writes};
+
+/// What the links of one registry share.
+#[derive(Debug)]
+pub(crate) struct Env {
+    pub(crate) pool: Pool,
+    pub(crate) limiter: Limiter,
+}
+
+impl Env {
+    pub(crate) fn new(dials_at_once: usize) -> Arc<Self> {
+        Arc::new(Self { pool: Pool::default(), limiter: Limiter::new(dials_at_once) })
+    }
+}
+
+/// How one device is to be treated, beyond what the machine has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// How long a command waits for the connection.
+    pub(crate) timeout: Duration,
+    /// Commands are done as soon as they are queued.
+    pub(crate) nowait: bool,
+    pub(crate) pacing: Pacing,
+}
+
+/// One device's link.
+pub(crate) struct Link {
+    pub(crate) id: Arc<str>,
+    env: Arc<Env>,
+    engine: Mutex<Engine>,
+}
+
+impl Link {
+    pub(crate) fn new(config: DeviceConfig, options: Options, env: &Arc<Env>) -> Arc<Self> {
+        let id: Arc<str> = config.id.as_str().into();
+        let engine = Mutex::new(Engine::new(config, options, Arc::clone(&id)));
+        Arc::new(Self { id, env: Arc::clone(env), engine })
+    }
+
+    /// Does something to the engine, and wakes whom it concerns once the lock is released.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut engine, &self.env);
+        let wakes = core::mem::take(&mut engine.wakes);
+        drop(engine);
+        wakes.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Gives a command on its way. `timeout` limits the wait for the connection and the wait for the answer.
+    pub(crate) fn submit(&self, ask: Ask, cid: Option<Cid>, caller: Caller, timeout: Option<Duration>) -> Arc<Slot> {
+        let slot = Slot::new(caller);
+        self.with(|engine, env| engine.submit(ask, cid, Arc::clone(&slot), timeout, env));
+        slot
+    }
+
+    /// Ends the link; what is encoded is given a moment to leave.
+    pub(crate) fn close(&self) {
+        self.with(|engine, _| engine.close());
+    }
+
+    /// Whether the link has ended.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        self.with(|engine, _| engine.poll_closed(cx))
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A link in the hands of the loop that drives it. When it is dropped before its end, as with a runtime that shuts
+/// down, every command is answered all the same.
+#[derive(Debug)]
+pub struct DrivenLink(Arc<Link>);
+
+/// What the loop has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "every variant is an order that a loop must obey")]
+pub enum Order {
+    /// Open a TCP connection without Nagle's delay, and report [`DrivenLink::dialed`] or [`DrivenLink::lost`]. Then
+    /// call [`DrivenLink::turn`] again.
+    Dial(SocketAddr),
+    /// Drop the connection, or stop dialing. Then call [`DrivenLink::turn`] again.
+    Hangup,
+    /// Let others have their turn, then call [`DrivenLink::turn`] again.
+    Again,
+    /// Sleep until the pipe is ready, the waker is called, or this time, if there is one.
+    Sleep(Option<Instant>),
+    /// End the loop.
+    End,
+}
+
+impl DrivenLink {
+    pub(crate) const fn new(link: Arc<Link>) -> Self {
+        Self(link)
+    }
+
+    /// The device id, for names and logs.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Does all that can be done now, through `pipe` while a connection is open, and says what to do next. `waker` is
+    /// called when there is a reason to call this again before the ordered time.
+    pub fn turn(&self, pipe: Option<&mut dyn Pipe>, waker: &Waker) -> Order {
+        self.0.with(|engine, env| engine.turn(pipe, waker, env))
+    }
+
+    /// The ordered connection is open. `outlet`, if there is one, writes to it from other threads.
+    pub fn dialed(&self, outlet: Option<Arc<dyn Outlet>>) {
+        self.0.with(|engine, _| engine.dialed(outlet));
+    }
+
+    /// The ordered dial failed.
+    pub fn lost(&self, why: LossReason) {
+        self.0.with(|engine, _| engine.lost(why));
+    }
+}
+
+impl Drop for DrivenLink {
+    fn drop(&mut self) {
+        self.0.with(|engine, env| engine.abandon(env));
+    }
+}

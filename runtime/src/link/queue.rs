@@ -1,0 +1,271 @@
+//! The commands of one device: waiting to be sent, or sent and waiting for the answer.
+
+use core::task::Waker;
+use std::collections::VecDeque;
+
+use rustuya_proto::{self as proto, CommandCode, CommandId, DownReason, Message, Outcome, SendError};
+
+use super::request::{Ask, Request};
+use crate::buffers::Buffers;
+use crate::convert;
+use crate::error::CommandError;
+use crate::event::{Event, Failed};
+use crate::metrics::Metrics;
+use crate::news::News;
+use crate::pacing::Pacing;
+use crate::reply::Reply;
+
+/// Where the consequences of a command's fate go.
+pub(crate) struct Fates<'a> {
+    pub(crate) news: &'a mut News,
+    pub(crate) metrics: &'a mut Metrics,
+    pub(crate) wakes: &'a mut Vec<Waker>,
+}
+
+impl Fates<'_> {
+    /// Tells the caller, or the listeners where no caller is left to be told.
+    pub(crate) fn decide(&mut self, request: &Request, result: Result<Reply, CommandError>) {
+        let mut untold = None;
+        for slot in request.slots() {
+            untold = slot.decide(result.clone(), self.wakes).or(untold);
+        }
+        if let Some(error) = untold {
+            let cid = request.cid.as_ref().map(|cid| cid.as_str().to_owned());
+            let failed = Failed { command: request.code(), cid, error };
+            self.news.publish(Event::Failed(failed.into()), self.wakes);
+        }
+    }
+}
+
+/// The commands of one device.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: VecDeque<Request>,
+    sent: Vec<(CommandId, Request)>,
+    /// How many of the last ones in `sent` are not written to the socket yet.
+    unwritten: usize,
+    /// No command before that.
+    next_at: proto::Instant,
+    /// The most DPs in one write that the device was seen to accept.
+    learned: Option<usize>,
+}
+
+/// What a pass over the queue is made with.
+pub(crate) struct Pass<'a> {
+    pub(crate) machine: &'a mut proto::Device,
+    pub(crate) buffers: &'a mut Buffers,
+    pub(crate) pacing: &'a Pacing,
+    pub(crate) now: proto::Instant,
+}
+
+impl Queue {
+    /// Adds a command; gives it back when there are too many.
+    pub(crate) fn add(&mut self, request: Request) -> Result<(), Request> {
+        if self.waiting.len() >= MOST_WAITING {
+            self.waiting.retain(|request| !request.is_gone());
+        }
+        if self.waiting.len() >= MOST_WAITING {
+            return Err(request);
+        }
+        self.waiting.push_back(request);
+        Ok(())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// When the next command has waited long enough: to be given up, or to be sent.
+    pub(crate) fn deadline(&self, up: bool, pacing: &Pacing) -> Option<proto::Instant> {
+        let given_up = self.waiting.iter().map(|request| request.deadline).min();
+        let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing));
+        given_up.into_iter().chain(due).min()
+    }
+
+    /// When a command may be sent, as far as pacing is concerned.
+    fn due(&self, request: &Request, pacing: &Pacing) -> proto::Instant {
+        let merged = match request.ask {
+            Ask::Set(_) => request.issued + pacing.merge,
+            _ => request.issued,
+        };
+        merged.max(self.next_at)
+    }
+
+    /// Gives up what has waited too long.
+    pub(crate) fn expire(&mut self, now: proto::Instant, up: bool, reason: Option<DownReason>, fates: &mut Fates<'_>) {
+        if self.waiting.iter().all(|request| request.deadline > now) {
+            return;
+        }
+        let (kept, late) = core::mem::take(&mut self.waiting).into_iter().partition(|request| request.deadline > now);
+        self.waiting = kept;
+        let late: VecDeque<Request> = late;
+        for request in late {
+            let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
+            fates.decide(&request, Err(error));
+        }
+    }
+
+    /// Hands what waits to the machine, as much as it takes, in order. Says whether it took any.
+    pub(crate) fn send(&mut self, pass: &mut Pass<'_>, fates: &mut Fates<'_>) -> bool {
+        let before = self.unwritten;
+        while let Some(mut request) = self.waiting.pop_front() {
+            if request.is_gone() {
+                continue;
+            }
+            if let Ask::Connection = request.ask {
+                fates.decide(&request, Ok(Reply::empty(request.code())));
+                continue;
+            }
+            if self.due(&request, pass.pacing) > pass.now {
+                self.waiting.push_front(request);
+                break;
+            }
+            if pass.pacing.merges() {
+                self.merge_into(&mut request);
+            }
+            let most = [self.learned, pass.pacing.max_dps.map(|most| most.get().into())].into_iter().flatten().min();
+            if let (Some(most), Ask::Set(writes)) = (most, &request.ask)
+                && writes.count > most
+            {
+                self.put_back(request.split(most, false));
+                continue;
+            }
+            match pass.machine.send(&request.command(), pass.now, &mut rand::rng(), &mut pass.buffers.tx) {
+                Ok(id) => {
+                    request.sent = pass.now;
+                    fates.metrics.sent += 1;
+                    self.next_at = pass.now + pass.pacing.gap;
+                    self.sent.push((id, request));
+                    self.unwritten += 1;
+                }
+                Err(SendError::NoRoom { need }) if pass.buffers.make_room(need) => self.waiting.push_front(request),
+                Err(SendError::NoRoom { .. } | SendError::NotReady | SendError::TooMany) => {
+                    self.waiting.push_front(request);
+                    break;
+                }
+                Err(SendError::TooLarge) if writes(&request) > 1 => {
+                    let half = writes(&request).div_ceil(2);
+                    self.put_back(request.split(half, false));
+                }
+                Err(error) => fates.decide(&request, Err(error.into())),
+            }
+        }
+        self.unwritten > before
+    }
+
+    /// Joins the writes that follow, up to the next other command for the same sub-device.
+    fn merge_into(&mut self, request: &mut Request) {
+        if !matches!(request.ask, Ask::Set(_)) || request.trial.is_some() {
+            return;
+        }
+        let mut kept = VecDeque::new();
+        let mut joining = true;
+        for other in core::mem::take(&mut self.waiting) {
+            let same = other.cid == request.cid;
+            let other = match joining && same && !other.is_gone() {
+                true => match request.merge(other) {
+                    Ok(()) => continue,
+                    Err(other) => other,
+                },
+                false => other,
+            };
+            joining &= !same;
+            kept.push_back(other);
+        }
+        self.waiting = kept;
+    }
+
+    fn put_back(&mut self, parts: Vec<Request>) {
+        for part in parts.into_iter().rev() {
+            self.waiting.push_front(part);
+        }
+    }
+
+    /// All that was encoded has been written to the socket.
+    pub(crate) fn note_written(&mut self, wakes: &mut Vec<Waker>) {
+        let from = self.sent.len().saturating_sub(self.unwritten);
+        for (_, request) in self.sent.iter().skip(from) {
+            request.slots().for_each(|slot| slot.written(wakes));
+        }
+        self.unwritten = 0;
+    }
+
+    /// A command has found its fate; `reason` is why the connection ended, if it did.
+    pub(crate) fn resolve(
+        &mut self,
+        (id, outcome, message): (CommandId, Outcome, Option<&Message<'_>>),
+        reason: Option<DownReason>,
+        now: proto::Instant,
+        fates: &mut Fates<'_>,
+    ) {
+        let Some(at) = self.sent.iter().position(|(sent, _)| *sent == id) else {
+            return;
+        };
+        if at + self.unwritten >= self.sent.len() {
+            self.unwritten -= 1;
+        }
+        let (_, request) = self.sent.remove(at);
+        let reply = || message.map_or_else(|| Reply::empty(request.code()), Reply::new);
+        let result = match outcome {
+            Outcome::Acknowledged { retcode } => {
+                fates.metrics.acknowledged += 1;
+                fates.metrics.latency.note(now.saturating_since(request.sent));
+                if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
+                    self.learned = Some(size);
+                }
+                Ok(Reply { retcode: retcode.map(|code| code.0), ..reply() })
+            }
+            // Silence is how many devices take this command.
+            Outcome::Unanswered if request.code() == CommandCode::UPDATE_DPS => Ok(reply()),
+            Outcome::Rejected { .. } if writes(&request) > 1 => {
+                // Some firmware takes few DPs at a time, and says no more about it than that.
+                let half = writes(&request).div_ceil(2);
+                self.put_back(request.split(half, true));
+                return;
+            }
+            Outcome::Rejected { retcode, error } => {
+                fates.metrics.rejected += 1;
+                Err(CommandError::Rejected {
+                    retcode: retcode.map(|code| code.0),
+                    text: convert::refusal(message, error),
+                })
+            }
+            Outcome::ConnectionLost => {
+                fates.metrics.lost += 1;
+                Err(CommandError::ConnectionLost { reason: reason.unwrap_or(DownReason::Ended) })
+            }
+            _ => {
+                fates.metrics.unanswered += 1;
+                Err(CommandError::Unanswered)
+            }
+        };
+        fates.decide(&request, result);
+    }
+
+    /// No more commands: answers all that were not sent.
+    pub(crate) fn refuse_waiting(&mut self, fates: &mut Fates<'_>) {
+        for request in core::mem::take(&mut self.waiting) {
+            fates.decide(&request, Err(CommandError::Closed));
+        }
+    }
+
+    /// The loop is gone: nothing will be heard of what was sent.
+    pub(crate) fn refuse_all(&mut self, fates: &mut Fates<'_>) {
+        self.refuse_waiting(fates);
+        for (_, request) in core::mem::take(&mut self.sent) {
+            fates.decide(&request, Err(CommandError::ConnectionLost { reason: DownReason::Ended }));
+        }
+        self.unwritten = 0;
+    }
+}
+
+/// How many DPs a command writes.
+const fn writes(request: &Request) -> usize {
+    match &request.ask {
+        Ask::Set(writes) => writes.count,
+        _ => 0,
+    }
+}
+
+/// Commands that wait for one device at most.
+const MOST_WAITING: usize = 256;

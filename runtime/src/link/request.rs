@@ -1,0 +1,212 @@
+//! One command, from the caller to the machine.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use std::sync::Arc;
+
+use rustuya_proto::{self as proto, Cid, Command, CommandCode, DpId, DpMap, RequestData};
+use serde_json::{Map, Value};
+
+use crate::clock::unix_time;
+use crate::slot::Slot;
+
+/// What is asked of a device.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    /// A usable connection, and nothing else.
+    Connection,
+    Status,
+    /// The state of these DPs.
+    StatusOf(Vec<DpId>),
+    Set(Writes),
+    Update(Vec<DpId>),
+    SubDevices,
+    /// Any command, with the JSON text of its data.
+    Raw(CommandCode, Option<String>),
+}
+
+/// DPs to be written: JSON text of an object, and how many it has.
+#[derive(Clone, Debug)]
+pub(crate) struct Writes {
+    pub(crate) json: String,
+    pub(crate) count: usize,
+}
+
+impl Writes {
+    pub(crate) fn new(dps: &Map<String, Value>) -> Self {
+        // A map of strings and values is always written.
+        Self { json: serde_json::to_string(dps).unwrap_or_default(), count: dps.len() }
+    }
+
+    fn map(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.json).unwrap_or_default()
+    }
+
+    /// Adds later writes; what they write replaces what was to be written to the same DPs.
+    fn merge(&mut self, later: &Self) {
+        let mut dps = self.map();
+        dps.extend(later.map());
+        *self = Self::new(&dps);
+    }
+
+    /// The same writes, at most `most` at a time.
+    fn split(&self, most: usize) -> Vec<Self> {
+        let dps: Vec<_> = self.map().into_iter().collect();
+        dps.chunks(most.max(1)).map(|part| Self::new(&part.iter().cloned().collect())).collect()
+    }
+}
+
+/// A write that a device refused and that is tried in smaller parts.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    size: usize,
+    left: AtomicU32,
+}
+
+/// One command on its way.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) ask: Ask,
+    pub(crate) cid: Option<Cid>,
+    /// When it was given.
+    pub(crate) issued: proto::Instant,
+    /// Until when it may wait to be sent.
+    pub(crate) deadline: proto::Instant,
+    /// How long it waits for its answer, if not as long as usual.
+    pub(crate) answer: Option<Duration>,
+    pub(crate) slot: Arc<Slot>,
+    /// Of the commands that were merged into this one.
+    pub(crate) merged: Vec<Arc<Slot>>,
+    pub(crate) trial: Option<Arc<Trial>>,
+    /// When it was sent.
+    pub(crate) sent: proto::Instant,
+}
+
+impl Request {
+    pub(crate) fn command(&self) -> Command<'_> {
+        let command = match &self.ask {
+            Ask::Connection | Ask::Status => Command::status(),
+            Ask::StatusOf(ids) => Command::status_of(ids),
+            Ask::Set(writes) => Command::set(DpMap::Json(&writes.json)),
+            Ask::Update(ids) => Command::update_dps(ids),
+            Ask::SubDevices => Command::sub_devices(),
+            Ask::Raw(code, data) => {
+                Command::request(*code, data.as_deref().map_or(RequestData::None, RequestData::Json))
+            }
+        };
+        let command = command.unix_time(unix_time());
+        let command = self.answer.map_or(command, |answer| command.timeout(answer));
+        match &self.cid {
+            Some(cid) => command.cid(cid.as_str()),
+            None => command,
+        }
+    }
+
+    /// The code by which the command is known before the version decides about it.
+    pub(crate) const fn code(&self) -> CommandCode {
+        match &self.ask {
+            Ask::Connection | Ask::Status | Ask::StatusOf(_) => CommandCode::DP_QUERY,
+            Ask::Set(_) => CommandCode::CONTROL,
+            Ask::Update(_) => CommandCode::UPDATE_DPS,
+            Ask::SubDevices => CommandCode::LAN_EXT_STREAM,
+            Ask::Raw(code, _) => *code,
+        }
+    }
+
+    /// Everybody who waits for this command.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        core::iter::once(&self.slot).chain(&self.merged)
+    }
+
+    /// Whether nobody wants it to be sent any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.slots().all(|slot| slot.is_gone())
+    }
+
+    /// Takes another write to the same device into this one. Gives it back if it is something else.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<(), Self> {
+        match (&mut self.ask, &other.ask) {
+            (Ask::Set(writes), Ask::Set(later)) if self.cid == other.cid && other.trial.is_none() => {
+                writes.merge(later);
+                self.deadline = self.deadline.max(other.deadline);
+                self.merged.push(other.slot);
+                self.merged.extend(other.merged);
+                Ok(())
+            }
+            _ => Err(other),
+        }
+    }
+
+    /// The same write in parts of at most `most` DPs; `trial` when it is to be seen whether that helps.
+    pub(crate) fn split(self, most: usize, trial: bool) -> Vec<Self> {
+        let Ask::Set(writes) = &self.ask else { return vec![self] };
+        let parts = writes.split(most);
+        let more = u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        self.slots().for_each(|slot| slot.split(more));
+        let trial = trial.then(|| Arc::new(Trial { size: most, left: AtomicU32::new(more.saturating_add(1)) }));
+        let part = |writes| Self {
+            ask: Ask::Set(writes),
+            cid: self.cid.clone(),
+            slot: Arc::clone(&self.slot),
+            merged: self.merged.clone(),
+            trial: trial.clone(),
+            ..self
+        };
+        parts.into_iter().map(part).collect()
+    }
+}
+
+impl Trial {
+    /// One part was accepted. The size of the parts, once all of them were.
+    pub(crate) fn accepted(&self) -> Option<usize> {
+        (self.left.fetch_sub(1, Ordering::Relaxed) == 1).then_some(self.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot::Caller;
+    use serde_json::json;
+
+    fn set(dps: &Value) -> Request {
+        let dps = dps.as_object().expect("an object");
+        Request {
+            ask: Ask::Set(Writes::new(dps)),
+            cid: None,
+            issued: proto::Instant::ZERO,
+            deadline: proto::Instant::ZERO,
+            answer: None,
+            slot: Slot::new(Caller::Answer),
+            merged: Vec::new(),
+            trial: None,
+            sent: proto::Instant::ZERO,
+        }
+    }
+
+    fn written(request: &Request) -> &str {
+        match &request.ask {
+            Ask::Set(writes) => &writes.json,
+            _ => "",
+        }
+    }
+
+    #[test]
+    fn later_writes_win_when_merged() {
+        let mut first = set(&json!({ "1": true, "2": 5 }));
+        assert!(first.merge(set(&json!({ "2": 6, "3": "x" }))).is_ok());
+        assert_eq!(written(&first), r#"{"1":true,"2":6,"3":"x"}"#);
+        assert_eq!(first.slots().count(), 2);
+        let mut other = set(&json!({ "1": 1 }));
+        other.cid = Cid::new("child").ok();
+        assert!(first.merge(other).is_err());
+    }
+
+    #[test]
+    fn parts_hold_every_dp_once_and_tell_when_all_were_accepted() {
+        let parts = set(&json!({ "1": 1, "2": 2, "3": 3 })).split(2, true);
+        assert_eq!(parts.iter().map(written).collect::<Vec<_>>(), [r#"{"1":1,"2":2}"#, r#"{"3":3}"#]);
+        let trials: Vec<_> = parts.iter().filter_map(|part| part.trial.as_deref()).map(Trial::accepted).collect();
+        assert_eq!(trials, [None, Some(2)]);
+    }
+}

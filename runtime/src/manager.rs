@@ -1,0 +1,197 @@
+//! Many devices as one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustuya_proto::{DeviceId, LocalKey};
+
+use crate::address::{Address, Speaks};
+use crate::device::{Device, DeviceBuilder};
+use crate::error::{AddError, ConfigError};
+use crate::event::ManagerEvent;
+use crate::listener::{Hub, Listener};
+use crate::metrics::Metrics;
+use crate::registry::{DeviceInfo, Registry};
+
+/// Many devices, with one stream of events. Clones are the same manager.
+///
+/// The devices live in a [`Registry`], which several managers can share: a device that two of them hold has one
+/// connection. When the last clone of a manager is dropped it lets go of its devices.
+#[derive(Clone, Debug)]
+pub struct Manager(Arc<Member>);
+
+#[derive(Debug)]
+struct Member {
+    registry: Registry,
+    shared: Arc<Shared>,
+}
+
+/// What the registry knows of a manager.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    devices: Mutex<BTreeMap<Arc<str>, Device>>,
+    hub: Arc<Hub<ManagerEvent>>,
+}
+
+/// Entries that wait for one slow listener at most.
+const CAPACITY: usize = 16_384;
+
+impl Manager {
+    /// A manager without devices.
+    pub fn new(registry: &Registry) -> Self {
+        let shared = Arc::new(Shared { devices: Mutex::default(), hub: Arc::new(Hub::new(CAPACITY)) });
+        Self(Arc::new(Member { registry: registry.clone(), shared }))
+    }
+
+    /// Adds a device, at an address or `"Auto"`, of a version or `"Auto"`. If there is one with this id and anything
+    /// is different, it is reconfigured in place, for everybody who holds it.
+    ///
+    /// # Errors
+    /// [`AddError::DuplicateDevice`] when this manager has the very same device already; [`AddError::Config`] for
+    /// what cannot describe a device; [`AddError::Discovery`] when it is to be found and cannot be listened for.
+    pub fn add<A, V>(&self, id: &str, address: A, local_key: &str, version: V) -> Result<Device, AddError>
+    where
+        A: TryInto<Address>,
+        V: TryInto<Speaks>,
+        ConfigError: From<A::Error> + From<V::Error>,
+    {
+        let address = address.try_into().map_err(ConfigError::from)?;
+        let Speaks(version) = version.try_into().map_err(ConfigError::from)?;
+        let builder = Device::builder_with(DeviceId::new(id)?, LocalKey::from_text(local_key)?);
+        self.add_with(builder.address(address).version(version))
+    }
+
+    /// As [`add`](Self::add), with everything that can be said of a device.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_with(&self, builder: DeviceBuilder) -> Result<Device, AddError> {
+        if self.0.shared.hub.is_closed() {
+            return Err(AddError::Closed);
+        }
+        self.0.registry.add(&self.0.shared, builder)
+    }
+
+    /// A device of this manager.
+    pub fn get(&self, id: &str) -> Option<Device> {
+        self.0.shared.devices().get(id).cloned()
+    }
+
+    /// Lets go of a device. Unless another manager or a handle holds it, its connection ends. Says whether it was
+    /// there.
+    pub fn remove(&self, id: &str) -> bool {
+        let known = self.0.shared.forget(id);
+        if known {
+            self.0.registry.remove(&self.0.shared, id);
+        }
+        known
+    }
+
+    /// Ends a device for everybody: every manager of the registry lets go of it, every handle is closed. Says whether
+    /// it was there.
+    pub fn delete(&self, id: &str) -> bool {
+        self.0.registry.delete(id)
+    }
+
+    /// All devices of this manager, ordered by id.
+    pub fn devices(&self) -> Vec<Device> {
+        self.0.shared.devices().values().cloned().collect()
+    }
+
+    /// What is known of all devices of this manager, ordered by id.
+    pub fn list(&self) -> Vec<DeviceInfo> {
+        self.devices().iter().map(DeviceInfo::new).collect()
+    }
+
+    /// How many devices this manager has.
+    pub fn len(&self) -> usize {
+        self.0.shared.devices().len()
+    }
+
+    /// Whether this manager has no devices.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Lets go of all devices, as [`remove`](Self::remove).
+    pub fn clear(&self) {
+        for device in self.devices() {
+            self.remove(device.id());
+        }
+    }
+
+    /// Receives what happens to all devices, those that are added later included.
+    pub fn listener(&self) -> Listener<ManagerEvent> {
+        self.0.shared.hub.listener()
+    }
+
+    /// The counters of all devices together.
+    pub fn metrics(&self) -> Metrics {
+        let mut sum = Metrics::default();
+        self.devices().iter().for_each(|device| sum.add(&device.metrics()));
+        sum
+    }
+
+    /// Ends every device that no other manager holds, answers their pending commands, and returns when their
+    /// connections are closed, a second later at most. Listeners end, and no device can be added any more.
+    ///
+    /// # Cancel safety
+    /// Safe: the end goes on.
+    pub async fn shutdown(&self) {
+        let mut closing = Vec::new();
+        for device in self.devices() {
+            self.0.shared.forget(device.id());
+            if let Some(device) = self.0.registry.remove(&self.0.shared, device.id()) {
+                device.start_close();
+                closing.push(device);
+            }
+        }
+        self.0.shared.close();
+        for device in closing {
+            device.close().await;
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let ids: Vec<Arc<str>> = self.shared.devices().keys().cloned().collect();
+        for id in ids {
+            self.shared.forget(&id);
+            self.registry.remove(&self.shared, &id);
+        }
+        self.shared.close();
+    }
+}
+
+impl Shared {
+    /// Takes a device in.
+    pub(crate) fn hold(&self, device: &Device) {
+        device.link().with(|engine, _| engine.news().attach(&self.hub));
+        self.devices().insert(Arc::clone(&device.link().id), device.clone());
+    }
+
+    /// Lets go of a device. Says whether it was there.
+    pub(crate) fn forget(&self, id: &str) -> bool {
+        let device = self.devices().remove(id);
+        if let Some(device) = &device {
+            device.link().with(|engine, _| engine.news().detach(&self.hub));
+        }
+        device.is_some()
+    }
+
+    /// As [`forget`](Self::forget), whether it was there or not.
+    pub(crate) fn let_go(&self, id: &str) {
+        self.forget(id);
+    }
+
+    fn close(&self) {
+        let mut wakes = Vec::new();
+        self.hub.close(&mut wakes);
+        wakes.into_iter().for_each(core::task::Waker::wake);
+    }
+
+    fn devices(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Device>> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

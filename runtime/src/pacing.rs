@@ -1,0 +1,66 @@
+//! How commands are spaced, joined and split.
+
+use core::num::NonZeroU16;
+use core::time::Duration;
+
+/// How the commands of one device are spaced, because some firmware loses what comes too fast or too much at once.
+/// The default changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pacing {
+    /// How long a write waits for others to the same device, with which it is sent as one command. A later write to
+    /// the same DP replaces the earlier one. Zero by default: every write is a command of its own.
+    pub merge: Duration,
+    /// The least time between two commands. Zero by default; bulbs like 100 ms.
+    pub gap: Duration,
+    /// The most DPs in one write; larger ones are sent in parts. When a device refuses a write of several DPs and
+    /// accepts its parts, their size is remembered as the limit, whatever is set here. No limit by default.
+    pub max_dps: Option<NonZeroU16>,
+    /// For devices that sleep: how long commands wait for them to wake up, in place of the command time-out. Writes
+    /// that wait are merged. `None` by default.
+    pub sleeps: Option<Duration>,
+}
+
+impl Pacing {
+    /// Commands go out at once and as they were given.
+    pub const NONE: Self = Self { merge: Duration::ZERO, gap: Duration::ZERO, max_dps: None, sleeps: None };
+
+    /// Sets [`merge`](Self::merge).
+    #[must_use]
+    pub const fn merge(mut self, window: Duration) -> Self {
+        self.merge = window;
+        self
+    }
+
+    /// Sets [`gap`](Self::gap).
+    #[must_use]
+    pub const fn gap(mut self, gap: Duration) -> Self {
+        self.gap = gap;
+        self
+    }
+
+    /// Sets [`max_dps`](Self::max_dps); zero means no limit.
+    #[must_use]
+    pub const fn max_dps(mut self, most: u16) -> Self {
+        self.max_dps = NonZeroU16::new(most);
+        self
+    }
+
+    /// Sets [`sleeps`](Self::sleeps).
+    #[must_use]
+    pub const fn sleeps(mut self, limit: Duration) -> Self {
+        self.sleeps = Some(limit);
+        self
+    }
+
+    /// Whether writes that wait together are joined.
+    pub(crate) const fn merges(&self) -> bool {
+        !self.merge.is_zero() || self.sleeps.is_some()
+    }
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self::NONE
+    }
+}

@@ -1,0 +1,240 @@
+//! Where the devices of a program live.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rustuya_proto::{DownReason, Version};
+
+use crate::device::{Device, DeviceBuilder};
+use crate::discovery::Discovery;
+use crate::error::AddError;
+use crate::link::Env;
+use crate::manager::Shared as ManagerShared;
+use crate::runtime::Runtime;
+
+/// Where devices live, each once, however many [`Manager`](crate::Manager)s hold them. Clones are the same registry;
+/// there is none but those that a program makes.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    runtime: Arc<dyn Runtime>,
+    env: Arc<Env>,
+    devices: Mutex<HashMap<Arc<str>, Entry>>,
+    finding: Mutex<Finding>,
+}
+
+struct Entry {
+    device: Device,
+    holders: Vec<Weak<ManagerShared>>,
+}
+
+enum Finding {
+    /// To be started when the first device is added.
+    Later,
+    Running(Discovery),
+    Off,
+}
+
+/// Connections that are made at a time, unless it is said otherwise.
+const DIALS_AT_ONCE: usize = 128;
+
+impl Registry {
+    /// A registry with defaults, whose devices run in the background of `runtime`.
+    pub fn new(runtime: impl Runtime) -> Self {
+        Self::builder(runtime).build()
+    }
+
+    /// Describes a registry; everything has a default.
+    pub fn builder(runtime: impl Runtime) -> RegistryBuilder {
+        RegistryBuilder { runtime: Arc::new(runtime), dials_at_once: DIALS_AT_ONCE, finding: Finding::Later }
+    }
+
+    /// How many devices live here.
+    pub fn len(&self) -> usize {
+        self.devices().len()
+    }
+
+    /// Whether no device lives here.
+    pub fn is_empty(&self) -> bool {
+        self.devices().is_empty()
+    }
+
+    /// Ends every device, answers every pending command, and returns when all connections are closed. Managers are
+    /// empty afterwards and can be filled again.
+    ///
+    /// # Cancel safety
+    /// Safe: the end goes on.
+    pub async fn shutdown(&self) {
+        let entries: Vec<Entry> = self.devices().drain().map(|(_, entry)| entry).collect();
+        for Entry { device, holders } in &entries {
+            device.start_close();
+            holders.iter().filter_map(Weak::upgrade).for_each(|manager| manager.let_go(device.id()));
+        }
+        let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Finding::Running(_) = &*finding {
+            *finding = Finding::Later;
+        }
+        drop(finding);
+        for entry in &entries {
+            entry.device.close().await;
+        }
+    }
+
+    /// Adds a device for a manager, or gives the manager a share in it.
+    pub(crate) fn add(&self, manager: &Arc<ManagerShared>, builder: DeviceBuilder) -> Result<Device, AddError> {
+        let builder = self.with_discovery(builder)?;
+        let mut devices = self.devices();
+        let id: Arc<str> = builder.config.id.as_str().into();
+        if let Some(entry) = devices.get_mut(&id).filter(|entry| !entry.device.is_closed()) {
+            let holds = entry.holders.iter().any(|holder| holder.as_ptr() == Arc::as_ptr(manager));
+            if entry.device.config() != builder {
+                entry.device.reconfigure(builder)?;
+            } else if holds {
+                return Err(AddError::DuplicateDevice);
+            }
+            if !holds {
+                entry.holders.retain(|holder| holder.strong_count() > 0);
+                entry.holders.push(Arc::downgrade(manager));
+                manager.hold(&entry.device);
+            }
+            return Ok(entry.device.clone());
+        }
+        let device = builder.spawn_in(&*self.0.runtime, &self.0.env);
+        manager.hold(&device);
+        devices.insert(id, Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] });
+        Ok(device)
+    }
+
+    /// Drops a manager's share in a device; the registry lets go of it with the last one.
+    pub(crate) fn remove(&self, manager: &ManagerShared, id: &str) -> Option<Device> {
+        let mut devices = self.devices();
+        let entry = devices.get_mut(id)?;
+        entry.holders.retain(|holder| holder.strong_count() > 0 && !core::ptr::eq(holder.as_ptr(), manager));
+        if entry.holders.is_empty() { devices.remove(id).map(|entry| entry.device) } else { None }
+    }
+
+    /// Ends a device for everybody.
+    pub(crate) fn delete(&self, id: &str) -> bool {
+        let entry = self.devices().remove(id);
+        let Some(Entry { device, holders }) = entry else { return false };
+        device.start_close();
+        holders.iter().filter_map(Weak::upgrade).for_each(|manager| manager.let_go(id));
+        true
+    }
+
+    fn with_discovery(&self, builder: DeviceBuilder) -> Result<DeviceBuilder, AddError> {
+        if builder.discovery.is_some() {
+            return Ok(builder);
+        }
+        let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Finding::Later = &*finding {
+            match Discovery::builder().start_in(&*self.0.runtime) {
+                Ok(discovery) => *finding = Finding::Running(discovery),
+                Err(error) if builder.config.address.is_none() => return Err(AddError::Discovery(error)),
+                Err(error) => tracing::debug!(%error, "announcements cannot be received"),
+            }
+        }
+        Ok(match &*finding {
+            Finding::Running(discovery) => builder.discovery(discovery),
+            Finding::Later | Finding::Off => builder,
+        })
+    }
+
+    fn devices(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
+        self.0.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl core::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Registry").field("devices", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// How a [`Registry`] is to be; made by [`Registry::builder`].
+#[must_use = "a builder does nothing before build"]
+pub struct RegistryBuilder {
+    runtime: Arc<dyn Runtime>,
+    dials_at_once: usize,
+    finding: Finding,
+}
+
+impl RegistryBuilder {
+    /// How many connections are made at a time, dials and the negotiations that follow together; 128 by default, at
+    /// least 1. The others wait in line.
+    pub fn dials_at_once(mut self, most: usize) -> Self {
+        self.dials_at_once = most.max(1);
+        self
+    }
+
+    /// Locates devices by this service. By default one is started on the usual ports when the first device is added.
+    pub fn discovery(mut self, discovery: &Discovery) -> Self {
+        self.finding = Finding::Running(discovery.clone());
+        self
+    }
+
+    /// Listens for no announcements: devices need an address, and are reconnected by the clock alone.
+    pub fn without_discovery(mut self) -> Self {
+        self.finding = Finding::Off;
+        self
+    }
+
+    /// The registry.
+    pub fn build(self) -> Registry {
+        Registry(Arc::new(Inner {
+            runtime: self.runtime,
+            env: Env::new(self.dials_at_once),
+            devices: Mutex::default(),
+            finding: Mutex::new(self.finding),
+        }))
+    }
+}
+
+impl core::fmt::Debug for RegistryBuilder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("RegistryBuilder").field("dials_at_once", &self.dials_at_once).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a device at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// Device id.
+    pub id: Arc<str>,
+    /// Where it is, as configured or heard.
+    pub address: Option<IpAddr>,
+    /// TCP port.
+    pub port: u16,
+    /// The version that is configured or was found out.
+    pub version: Option<Version>,
+    /// Whether the connection is usable.
+    pub connected: bool,
+    /// How long ago it was last heard or seen.
+    pub last_seen: Option<Duration>,
+    /// Product id, when it has announced one.
+    pub product_key: Option<Arc<str>>,
+    /// Why it could not be used, since it last could.
+    pub down: Option<DownReason>,
+}
+
+impl DeviceInfo {
+    pub(crate) fn new(device: &Device) -> Self {
+        device.link().with(|engine, _| {
+            let machine = engine.machine();
+            Self {
+                id: Arc::clone(&device.link().id),
+                address: machine.address(),
+                port: machine.config().port,
+                version: machine.version(),
+                connected: machine.is_up(),
+                last_seen: engine.last_seen(),
+                product_key: engine.product_key(),
+                down: machine.diagnosis(),
+            }
+        })
+    }
+}

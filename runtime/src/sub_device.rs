@@ -1,0 +1,85 @@
+//! The handle of one sub-device behind a gateway.
+
+use rustuya_proto::{Cid, DpId};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::device::Device;
+use crate::dp::{self, Dp};
+use crate::error::CommandError;
+use crate::link::Ask;
+use crate::sending::Sending;
+use crate::state::State;
+
+/// A device behind a gateway, such as a Zigbee sensor. Cheap to clone; it shares the gateway's connection, and its
+/// events arrive at the gateway's listeners, marked with its cid.
+///
+/// Gateways answer from memory, also for a sub-device that is gone. Only a push, or a report of the gateway, tells
+/// whether it lives. While the last such news is that it is offline, its commands are not sent and fail with
+/// [`CommandError::SubDeviceOffline`].
+#[derive(Clone, Debug)]
+pub struct SubDevice {
+    gateway: Device,
+    cid: Cid,
+}
+
+impl SubDevice {
+    pub(crate) const fn new(gateway: Device, cid: Cid) -> Self {
+        Self { gateway, cid }
+    }
+
+    /// Its cid.
+    pub fn id(&self) -> &str {
+        self.cid.as_str()
+    }
+
+    /// The gateway.
+    pub const fn gateway(&self) -> &Device {
+        &self.gateway
+    }
+
+    /// Whether the gateway reaches it, as far as reports and pushes tell; `None` when they told nothing yet.
+    pub fn is_online(&self) -> Option<bool> {
+        self.gateway.link().with(|engine, _| engine.cache().online(self.id()))
+    }
+
+    /// Its DPs as they were last heard.
+    pub fn state(&self) -> State {
+        self.gateway.link().with(|engine, _| engine.cache().state(Some(self.id()), engine.now()))
+    }
+
+    /// As [`Device::status`], of this sub-device.
+    pub fn status(&self) -> Sending {
+        self.ask(Ok(Ask::Status))
+    }
+
+    /// As [`Device::query`], of this sub-device.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    ///
+    /// # Cancel safety
+    /// As [`Device::query`].
+    pub async fn query(&self) -> Result<Map<String, Value>, CommandError> {
+        Ok(self.status().acknowledged().await?.dps)
+    }
+
+    /// As [`Device::set_value`], of this sub-device.
+    pub fn set_value(&self, dp: impl Into<Dp>, value: impl Serialize) -> Sending {
+        self.ask(dp::set_value(dp.into(), value))
+    }
+
+    /// As [`Device::set_dps`], of this sub-device.
+    pub fn set_dps(&self, dps: impl Serialize) -> Sending {
+        self.ask(dp::set_dps(dps))
+    }
+
+    /// As [`Device::update_dps`], of this sub-device.
+    pub fn update_dps(&self, dps: &[u16]) -> Sending {
+        self.ask(Ok(Ask::Update(dps.iter().copied().map(DpId).collect())))
+    }
+
+    fn ask(&self, ask: Result<Ask, CommandError>) -> Sending {
+        self.gateway.ask(ask, Some(self.cid.clone()))
+    }
+}

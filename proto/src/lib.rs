@@ -3,6 +3,9 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(any(feature = "v31", feature = "v33", feature = "v34", feature = "v35")))]
+compile_error!("no protocol version is enabled: turn on at least one of the features v31, v33, v34 and v35");
+
 mod buf;
 mod codec;
 mod device;

@@ -58,6 +58,17 @@ impl Version {
         }
     }
 
+    /// Whether this build can speak the version: its cargo feature is on. Each of `v31`, `v33` (3.2 too), `v34` and `v35`
+    /// is by default.
+    pub const fn is_supported(self) -> bool {
+        match self {
+            Self::V31 => cfg!(feature = "v31"),
+            Self::V32 | Self::V33 => cfg!(feature = "v33"),
+            Self::V34 => cfg!(feature = "v34"),
+            Self::V35 => cfg!(feature = "v35"),
+        }
+    }
+
     /// Whether a session key is negotiated before anything else is sent.
     pub const fn negotiates(self) -> bool {
         match self {

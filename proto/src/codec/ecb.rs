@@ -14,6 +14,7 @@ pub(crate) const fn padded(len: usize) -> usize {
 }
 
 /// Pads the first `len` bytes of `buf` to blocks and encrypts them; `None` when `buf` is too short.
+#[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
 pub(super) fn encrypt(aes: &Aes128, buf: &mut [u8], len: usize) -> Option<usize> {
     let total = padded(len);
     let text = buf.get_mut(..total)?;

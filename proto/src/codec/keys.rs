@@ -2,12 +2,14 @@
 
 use core::fmt;
 
+#[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
 use aes::Aes128;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "v35")]
 use super::gcm::Gcm;
 use crate::version::{Scheme, Version};
 
@@ -20,21 +22,34 @@ pub struct Keys {
 }
 
 pub(super) enum Schedule {
+    #[cfg(feature = "v31")]
     Md5 { aes: Aes128, key: Zeroizing<[u8; 16]> },
+    #[cfg(feature = "v33")]
     Ecb { aes: Aes128 },
+    #[cfg(feature = "v34")]
     EcbHmac { aes: Aes128, hmac: Hmac<Sha256> },
+    #[cfg(feature = "v35")]
     Gcm(Gcm),
+    /// A version that this build leaves out: nothing is sealed, nothing is opened.
+    #[cfg(not(all(feature = "v31", feature = "v33", feature = "v34", feature = "v35")))]
+    LeftOut,
 }
 
 impl Keys {
-    /// Prepares `key` for `version`.
+    /// Prepares `key` for `version`. Under keys for a version that this build [leaves out](Version::is_supported) no
+    /// frame can be opened, and none can be sealed: [`NoRoom`](super::NoRoom) whatever the buffer.
     pub fn new(version: Version, key: &[u8; 16]) -> Self {
-        let aes = || Aes128::new(key.into());
         let schedule = match version.scheme() {
-            Scheme::PlainMd5 => Schedule::Md5 { aes: aes(), key: Zeroizing::new(*key) },
-            Scheme::EcbOuterHeader => Schedule::Ecb { aes: aes() },
-            Scheme::EcbInnerHeader => Schedule::EcbHmac { aes: aes(), hmac: keyed_hmac(key) },
+            #[cfg(feature = "v31")]
+            Scheme::PlainMd5 => Schedule::Md5 { aes: Aes128::new(key.into()), key: Zeroizing::new(*key) },
+            #[cfg(feature = "v33")]
+            Scheme::EcbOuterHeader => Schedule::Ecb { aes: Aes128::new(key.into()) },
+            #[cfg(feature = "v34")]
+            Scheme::EcbInnerHeader => Schedule::EcbHmac { aes: Aes128::new(key.into()), hmac: keyed_hmac(key) },
+            #[cfg(feature = "v35")]
             Scheme::Gcm => Schedule::Gcm(Gcm::new(key)),
+            #[cfg(not(all(feature = "v31", feature = "v33", feature = "v34", feature = "v35")))]
+            _ => Schedule::LeftOut,
         };
         Self { version, schedule }
     }

@@ -4,11 +4,13 @@
 
 pub(crate) mod crc;
 pub(crate) mod ecb;
+#[cfg(feature = "v35")]
 mod gcm;
 mod header;
 pub(crate) mod keys;
 mod open;
 mod seal;
+#[cfg(feature = "v31")]
 mod v31;
 
 pub(crate) use crate::wire::FrameError;

@@ -2,13 +2,26 @@
 
 use core::ops::Range;
 
+#[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
 use aes::Aes128;
+#[cfg(feature = "v34")]
+use hmac::Hmac;
 use hmac::Mac as _;
+#[cfg(feature = "v34")]
+use sha2::Sha256;
 
+#[cfg(any(feature = "v33", feature = "v34"))]
+use super::ecb;
+#[cfg(feature = "v35")]
+use super::gcm::Gcm;
 use super::keys::{Keys, Schedule, keyed_hmac, same};
-use super::{FrameError, Sender, VersionHeader, crc, ecb, v31};
+#[cfg(feature = "v31")]
+use super::v31;
+use super::{FrameError, Sender, VersionHeader, crc};
 use crate::wire::command::{CommandCode, RetCode};
-use crate::wire::{FrameKind, be32, frame_55aa, frame_6699, frame_kind, frame_len, suffix_of};
+#[cfg(feature = "v35")]
+use crate::wire::frame_6699;
+use crate::wire::{FrameKind, be32, frame_55aa, frame_kind, frame_len, suffix_of};
 
 /// A frame that passed its checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +47,18 @@ pub struct Opened {
 /// What makes the frame unbelievable. The bytes of a frame whose integrity check failed are not changed.
 pub fn open(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     check_shape(frame)?;
-    match (&keys.schedule, frame_kind(frame)) {
-        (Schedule::Gcm(_), Some(FrameKind::F6699)) => open_6699(keys, sender, frame),
-        (Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::EcbHmac { .. }, Some(FrameKind::F55aa)) => {
-            open_55aa(keys, sender, frame)
-        }
+    match (frame_kind(frame), &keys.schedule) {
+        #[cfg(feature = "v35")]
+        (Some(FrameKind::F6699), Schedule::Gcm(gcm)) => open_6699(gcm, sender, frame),
+        #[cfg(feature = "v34")]
+        (Some(FrameKind::F55aa), Schedule::EcbHmac { aes, hmac }) => open_hmac(aes, hmac, sender, frame),
+        #[cfg(feature = "v33")]
+        (Some(FrameKind::F55aa), Schedule::Ecb { aes }) => open_ecb(aes, sender, frame),
+        #[cfg(feature = "v31")]
+        (Some(FrameKind::F55aa), Schedule::Md5 { aes, .. }) => open_plain(aes, sender, frame),
         // The other kind of frame cannot pass this key's check; that it came says which version the peer speaks.
-        (_, Some(_)) => Err(FrameError::Integrity),
-        (_, None) => Err(FrameError::Prefix),
+        (Some(_), _) => Err(FrameError::Integrity),
+        (None, _) => Err(FrameError::Prefix),
     }
 }
 
@@ -82,10 +99,8 @@ fn check_shape(frame: &[u8]) -> Result<(), FrameError> {
     if frame.ends_with(suffix_of(frame)) { Ok(()) } else { Err(FrameError::Suffix) }
 }
 
-fn open_6699(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
-    let Schedule::Gcm(gcm) = &keys.schedule else {
-        return Err(FrameError::Integrity);
-    };
+#[cfg(feature = "v35")]
+fn open_6699(gcm: &Gcm, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     let end = frame.len().checked_sub(frame_6699::FOOTER).ok_or(FrameError::Length)?;
     let (front, footer) = frame.split_last_chunk_mut::<{ frame_6699::FOOTER }>().ok_or(FrameError::Length)?;
     let (top, text) = front.split_at_mut_checked(frame_6699::BODY).ok_or(FrameError::Length)?;
@@ -110,6 +125,7 @@ fn open_6699(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fr
 }
 
 /// The rule of thumb for the plaintext of a device's 6699 frame: text that begins at once has no return code.
+#[cfg(feature = "v35")]
 fn has_retcode_6699(command: CommandCode, text: &[u8]) -> bool {
     match text.first_chunk::<4>() {
         None => false,
@@ -121,55 +137,55 @@ fn has_retcode_6699(command: CommandCode, text: &[u8]) -> bool {
     }
 }
 
-fn open_55aa(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
-    match &keys.schedule {
-        Schedule::EcbHmac { aes, hmac } => {
-            let (covered, footer) =
-                frame.split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>().ok_or(FrameError::Length)?;
-            if covered.len() < frame_55aa::BODY {
-                return Err(FrameError::Length);
-            }
-            let code = hmac.clone().chain_update(covered).finalize().into_bytes();
-            if !footer.get(..32).is_some_and(|given| same(given, &code)) {
-                return Err(FrameError::Integrity);
-            }
-            let mut opened = head_55aa(frame, frame_55aa::HMAC_FOOTER)?;
-            match opened.payload.len() % ecb::BLOCK {
-                0 => {}
-                4 if sender == Sender::Device => take_retcode(frame, &mut opened),
-                _ => return Err(FrameError::Malformed),
-            }
-            if !opened.payload.is_empty() {
-                let text = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
-                opened.payload.end = opened.payload.start + ecb::decrypt(aes, text)?;
-                opened.encrypted = true;
-            }
-            strip_header(frame, &mut opened);
-            Ok(opened)
-        }
-        Schedule::Ecb { aes } => {
-            let mut opened = open_crc(sender, frame)?;
-            if !opened.payload.len().is_multiple_of(ecb::BLOCK) {
-                strip_header(frame, &mut opened);
-            }
-            open_ecb_or_text(aes, frame, &mut opened)?;
-            Ok(opened)
-        }
-        Schedule::Md5 { aes, .. } => {
-            let mut opened = open_crc(sender, frame)?;
-            let body = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
-            if v31::is_sealed(body) {
-                let len = v31::open(aes, body)?;
-                opened.payload.start += v31::ENVELOPE;
-                opened.payload.end = opened.payload.start + len;
-                opened.encrypted = true;
-            }
-            Ok(opened)
-        }
-        Schedule::Gcm(_) => Err(FrameError::Integrity),
+#[cfg(feature = "v34")]
+fn open_hmac(aes: &Aes128, hmac: &Hmac<Sha256>, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
+    let (covered, footer) = frame.split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>().ok_or(FrameError::Length)?;
+    if covered.len() < frame_55aa::BODY {
+        return Err(FrameError::Length);
     }
+    let code = hmac.clone().chain_update(covered).finalize().into_bytes();
+    if !footer.get(..32).is_some_and(|given| same(given, &code)) {
+        return Err(FrameError::Integrity);
+    }
+    let mut opened = head_55aa(frame, frame_55aa::HMAC_FOOTER)?;
+    match opened.payload.len() % ecb::BLOCK {
+        0 => {}
+        4 if sender == Sender::Device => take_retcode(frame, &mut opened),
+        _ => return Err(FrameError::Malformed),
+    }
+    if !opened.payload.is_empty() {
+        let text = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
+        opened.payload.end = opened.payload.start + ecb::decrypt(aes, text)?;
+        opened.encrypted = true;
+    }
+    strip_header(frame, &mut opened);
+    Ok(opened)
 }
 
+#[cfg(feature = "v33")]
+fn open_ecb(aes: &Aes128, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
+    let mut opened = open_crc(sender, frame)?;
+    if !opened.payload.len().is_multiple_of(ecb::BLOCK) {
+        strip_header(frame, &mut opened);
+    }
+    open_ecb_or_text(aes, frame, &mut opened)?;
+    Ok(opened)
+}
+
+#[cfg(feature = "v31")]
+fn open_plain(aes: &Aes128, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
+    let mut opened = open_crc(sender, frame)?;
+    let body = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
+    if v31::is_sealed(body) {
+        let len = v31::open(aes, body)?;
+        opened.payload.start += v31::ENVELOPE;
+        opened.payload.end = opened.payload.start + len;
+        opened.encrypted = true;
+    }
+    Ok(opened)
+}
+
+#[cfg(any(feature = "v31", feature = "v33"))]
 fn open_crc(sender: Sender, frame: &[u8]) -> Result<Opened, FrameError> {
     if !crc_fits(frame) {
         return Err(FrameError::Integrity);
@@ -209,6 +225,7 @@ fn take_retcode(frame: &[u8], opened: &mut Opened) {
     }
 }
 
+#[cfg(any(feature = "v33", feature = "v34", feature = "v35"))]
 fn strip_header(frame: &[u8], opened: &mut Opened) {
     let payload = frame.get(opened.payload.clone()).unwrap_or_default();
     if let Some(header) = VersionHeader::at_front_of(payload) {
@@ -218,6 +235,7 @@ fn strip_header(frame: &[u8], opened: &mut Opened) {
 }
 
 /// 3.2 and 3.3: the payload is ciphertext, or an error in clear text (vector `v3.3/default/error-clear-text`).
+#[cfg(feature = "v33")]
 fn open_ecb_or_text(aes: &Aes128, frame: &mut [u8], opened: &mut Opened) -> Result<(), FrameError> {
     let text = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
     if text.is_empty() {

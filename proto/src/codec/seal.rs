@@ -2,10 +2,17 @@
 
 use core::fmt;
 
+#[cfg(feature = "v34")]
 use hmac::Mac as _;
 
+#[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
+use super::crc;
+#[cfg(feature = "v35")]
+use super::gcm::Gcm;
 use super::keys::{Keys, Schedule};
-use super::{Sender, VersionHeader, crc, ecb, v31};
+#[cfg(feature = "v31")]
+use super::v31;
+use super::{Sender, VersionHeader, ecb};
 use crate::json::Writer;
 use crate::version::Scheme;
 use crate::wire::command::{CommandCode, RetCode};
@@ -60,6 +67,10 @@ pub(crate) fn seal_body(
     out: &mut [u8],
     write: impl FnOnce(&mut Writer<'_>),
 ) -> Result<usize, NoRoom> {
+    #[cfg(not(all(feature = "v31", feature = "v33", feature = "v34", feature = "v35")))]
+    if matches!(keys.schedule, Schedule::LeftOut) {
+        return Err(NoRoom { need: usize::MAX });
+    }
     let layout = Layout::new(keys, head);
     let room = out.get_mut(layout.text_at()..).unwrap_or_default();
     let mut writer = Writer::new(room);
@@ -81,6 +92,7 @@ struct Layout {
     retcode: bool,
     outer_header: bool,
     inner_header: bool,
+    #[cfg(feature = "v31")]
     envelope: bool,
     footer: usize,
     /// Devices send nothing at all where the text is empty; controllers send a block of padding.
@@ -97,6 +109,7 @@ impl Layout {
             retcode: head.retcode.is_some(),
             outer_header: header && scheme == Scheme::EcbOuterHeader,
             inner_header: header && matches!(scheme, Scheme::EcbInnerHeader | Scheme::Gcm),
+            #[cfg(feature = "v31")]
             envelope: scheme == Scheme::PlainMd5
                 && match head.sender {
                     Sender::Controller => head.command == CommandCode::CONTROL,
@@ -125,7 +138,11 @@ impl Layout {
     }
 
     const fn envelope_len(&self) -> usize {
-        if self.envelope { v31::ENVELOPE } else { 0 }
+        #[cfg(feature = "v31")]
+        if self.envelope {
+            return v31::ENVELOPE;
+        }
+        0
     }
 
     /// Size of the frame for `len` bytes of text, inner version header included.
@@ -135,6 +152,7 @@ impl Layout {
             _ if len == 0 && self.empty_is_nothing => {
                 return self.text_at() - self.envelope_len() + self.footer;
             }
+            #[cfg(feature = "v31")]
             Scheme::PlainMd5 if self.envelope => v31::sealed_len(len) - v31::ENVELOPE,
             Scheme::EcbOuterHeader | Scheme::EcbInnerHeader => ecb::padded(len),
             Scheme::PlainMd5 | Scheme::Gcm => len,
@@ -144,35 +162,52 @@ impl Layout {
 }
 
 /// Encrypts and frames `len` bytes of text that lie in place. `None` is unreachable for a frame of the right size.
+#[cfg_attr(
+    not(all(feature = "v35", any(feature = "v31", feature = "v33", feature = "v34"))),
+    expect(unused_variables, reason = "each kind of frame needs only its own")
+)]
 fn finish(keys: &Keys, head: &Head, layout: &Layout, iv: &[u8; 12], frame: &mut [u8], len: usize) -> Option<usize> {
-    let total = frame.len();
-    let retcode = head.retcode.map(|code| code.0.to_be_bytes());
-    if let Schedule::Gcm(gcm) = &keys.schedule {
-        frame.get_mut(..4)?.copy_from_slice(&frame_6699::PREFIX);
-        frame.get_mut(4..6)?.fill(0);
-        put(frame, frame_6699::SEQNO, &head.seqno.to_be_bytes())?;
-        put(frame, frame_6699::COMMAND, &head.command.0.to_be_bytes())?;
-        let length = u32::try_from(total.checked_sub(frame_6699::LENGTH.end + 4)?).ok()?;
-        put(frame, frame_6699::LENGTH, &length.to_be_bytes())?;
-        put(frame, frame_6699::IV, iv)?;
-        if let Some(code) = retcode {
-            put(frame, frame_6699::BODY..frame_6699::BODY + 4, &code)?;
-        }
-        let (front, footer) = frame.split_last_chunk_mut::<{ frame_6699::FOOTER }>()?;
-        let (top, text) = front.split_at_mut_checked(frame_6699::BODY)?;
-        let tag = gcm.seal(iv, top.get(frame_6699::AAD)?, text).ok()?;
-        footer.get_mut(..frame_6699::TAG_LEN)?.copy_from_slice(&tag);
-        footer.get_mut(frame_6699::TAG_LEN..)?.copy_from_slice(&frame_6699::SUFFIX);
-        return Some(total);
+    match &keys.schedule {
+        #[cfg(feature = "v35")]
+        Schedule::Gcm(gcm) => finish_6699(gcm, head, iv, frame),
+        #[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
+        schedule => finish_55aa(schedule, head, layout, frame, len),
+        #[cfg(not(any(feature = "v31", feature = "v33", feature = "v34")))]
+        Schedule::LeftOut => None,
     }
+}
 
+#[cfg(feature = "v35")]
+fn finish_6699(gcm: &Gcm, head: &Head, iv: &[u8; 12], frame: &mut [u8]) -> Option<usize> {
+    let total = frame.len();
+    frame.get_mut(..4)?.copy_from_slice(&frame_6699::PREFIX);
+    frame.get_mut(4..6)?.fill(0);
+    put(frame, frame_6699::SEQNO, &head.seqno.to_be_bytes())?;
+    put(frame, frame_6699::COMMAND, &head.command.0.to_be_bytes())?;
+    let length = u32::try_from(total.checked_sub(frame_6699::LENGTH.end + 4)?).ok()?;
+    put(frame, frame_6699::LENGTH, &length.to_be_bytes())?;
+    put(frame, frame_6699::IV, iv)?;
+    if let Some(code) = head.retcode {
+        put(frame, frame_6699::BODY..frame_6699::BODY + 4, &code.0.to_be_bytes())?;
+    }
+    let (front, footer) = frame.split_last_chunk_mut::<{ frame_6699::FOOTER }>()?;
+    let (top, text) = front.split_at_mut_checked(frame_6699::BODY)?;
+    let tag = gcm.seal(iv, top.get(frame_6699::AAD)?, text).ok()?;
+    footer.get_mut(..frame_6699::TAG_LEN)?.copy_from_slice(&tag);
+    footer.get_mut(frame_6699::TAG_LEN..)?.copy_from_slice(&frame_6699::SUFFIX);
+    Some(total)
+}
+
+#[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
+fn finish_55aa(schedule: &Schedule, head: &Head, layout: &Layout, frame: &mut [u8], len: usize) -> Option<usize> {
+    let total = frame.len();
     frame.get_mut(..4)?.copy_from_slice(&frame_55aa::PREFIX);
     put(frame, frame_55aa::SEQNO, &head.seqno.to_be_bytes())?;
     put(frame, frame_55aa::COMMAND, &head.command.0.to_be_bytes())?;
     let length = u32::try_from(total.checked_sub(frame_55aa::BODY)?).ok()?;
     put(frame, frame_55aa::LENGTH, &length.to_be_bytes())?;
-    if let Some(code) = retcode {
-        put(frame, frame_55aa::BODY..frame_55aa::BODY + 4, &code)?;
+    if let Some(code) = head.retcode {
+        put(frame, frame_55aa::BODY..frame_55aa::BODY + 4, &code.0.to_be_bytes())?;
     }
     if let Some(header) = head.header.filter(|_| layout.outer_header) {
         let end = layout.sealed_at();
@@ -181,23 +216,30 @@ fn finish(keys: &Keys, head: &Head, layout: &Layout, iv: &[u8; 12], frame: &mut 
     let footer_at = total.checked_sub(layout.footer)?;
     let body = frame.get_mut(layout.sealed_at()..footer_at)?;
     if len > 0 || !layout.empty_is_nothing {
-        match &keys.schedule {
+        match schedule {
+            #[cfg(feature = "v31")]
             Schedule::Md5 { aes, key } if layout.envelope => {
                 v31::seal(aes, key, body, len)?;
             }
-            Schedule::Ecb { aes } | Schedule::EcbHmac { aes, .. } => {
+            #[cfg(feature = "v33")]
+            Schedule::Ecb { aes } => {
                 ecb::encrypt(aes, body, len)?;
             }
-            Schedule::Md5 { .. } | Schedule::Gcm(_) => {}
+            #[cfg(feature = "v34")]
+            Schedule::EcbHmac { aes, .. } => {
+                ecb::encrypt(aes, body, len)?;
+            }
+            _ => {}
         }
     }
     let (covered, footer) = frame.split_at_mut_checked(footer_at)?;
     let (code, suffix) = footer.split_last_chunk_mut::<4>()?;
-    match &keys.schedule {
+    match schedule {
+        #[cfg(feature = "v34")]
         Schedule::EcbHmac { hmac, .. } => {
             code.copy_from_slice(&hmac.clone().chain_update(&*covered).finalize().into_bytes());
         }
-        Schedule::Md5 { .. } | Schedule::Ecb { .. } | Schedule::Gcm(_) => code.copy_from_slice(&crc::checksum(covered)),
+        _ => code.copy_from_slice(&crc::checksum(covered)),
     }
     *suffix = frame_55aa::SUFFIX;
     Some(total)

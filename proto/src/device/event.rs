@@ -162,6 +162,11 @@ pub enum DownReason {
         /// The version that it speaks; `None` when it is one of 3.1, 3.2 and 3.3.
         speaks: Option<Version>,
     },
+    /// The version that is configured, or that the device speaks, is not part of this build.
+    LeftOut {
+        /// The version.
+        version: Version,
+    },
     /// The device closed the connection on our first message: wrong key, wrong version, or another client.
     KeyOrVersion,
     /// A connection that worked was closed by the device.
@@ -177,7 +182,7 @@ pub enum DownReason {
 impl DownReason {
     /// Whether the local key or the version must be corrected.
     pub const fn is_auth(self) -> bool {
-        matches!(self, Self::WrongKey { .. } | Self::WrongVersion { .. } | Self::KeyOrVersion)
+        matches!(self, Self::WrongKey { .. } | Self::WrongVersion { .. } | Self::LeftOut { .. } | Self::KeyOrVersion)
     }
 
     /// What the user can do about it.
@@ -191,6 +196,7 @@ impl DownReason {
             Self::Silent => "check the version; if it is right, power-cycle the device",
             Self::WrongKey { .. } => "fetch the local key again: it changes whenever the device is paired anew",
             Self::WrongVersion { .. } => "configure the version that the device speaks, or Auto",
+            Self::LeftOut { .. } => "build with the cargo feature of that version, or configure another one",
             Self::KeyOrVersion => "check the local key and the version; close other clients of the device",
             Self::PeerClosed => "nothing, unless it repeats: the device restarted or dropped its clients",
             Self::Unresponsive => "check whether the device has power and Wi-Fi",
@@ -213,6 +219,7 @@ impl fmt::Display for DownReason {
             }
             Self::WrongVersion { speaks: Some(version) } => write!(f, "wrong version: the device speaks {version}"),
             Self::WrongVersion { speaks: None } => f.write_str("wrong version: the device speaks 3.1, 3.2 or 3.3"),
+            Self::LeftOut { version } => write!(f, "version {version} is left out of this build"),
             Self::KeyOrVersion => f.write_str("wrong local key or wrong version"),
             Self::PeerClosed => f.write_str("the device closed the connection"),
             Self::Unresponsive => f.write_str("the device stopped answering"),

@@ -388,6 +388,10 @@ impl Device {
             verify: guess.is_some(),
             listen: self.search.listens_first(known.is_some()),
         };
+        if !attempt.version.is_supported() {
+            self.end(DownReason::LeftOut { version: attempt.version }, now + self.config.timing.backoff_max);
+            return None;
+        }
         self.last_conn = self.last_conn.wrapping_add(1);
         let conn = ConnId(self.last_conn);
         rx.clear();

@@ -79,7 +79,7 @@ impl Search {
 
     /// The version of the attempt to make, when a round is under way.
     pub(super) fn version(&self, configured: Option<Version>) -> Option<Version> {
-        self.step.and_then(|step| candidates(configured).get(usize::from(step)).copied())
+        self.step.and_then(|step| candidates(configured).nth(usize::from(step)))
     }
 
     /// Whether the coming attempt says nothing at first, to see whether the device closes all by itself. That tells
@@ -135,7 +135,7 @@ impl Search {
                 Verdict::Next(provisional)
             }
             None => Verdict::Rest(provisional),
-            Some(step) if usize::from(step) + 1 < candidates(configured).len() => {
+            Some(step) if candidates(configured).nth(usize::from(step) + 1).is_some() => {
                 self.step = Some(step + 1);
                 Verdict::Next(provisional)
             }
@@ -151,12 +151,14 @@ impl Search {
 /// The versions to try, in order. With nothing configured: 3.3 first, because it is the most common, because a 3.1
 /// device answers it in clear text, and because 3.4 and 3.5 devices close on it at once. With a version configured:
 /// the others, to tell a wrong version from a wrong key; the negotiating ones once more themselves, listening first.
-const fn candidates(configured: Option<Version>) -> &'static [Version] {
-    match configured {
+/// A version that this build leaves out is not tried.
+fn candidates(configured: Option<Version>) -> impl Iterator<Item = Version> {
+    let all: &[Version] = match configured {
         None => &[Version::V33, Version::V35, Version::V34, Version::V31],
         Some(Version::V31) => &[Version::V35, Version::V34, Version::V33],
         Some(Version::V32 | Version::V33) => &[Version::V35, Version::V34, Version::V31],
         Some(Version::V34) => &[Version::V34, Version::V35, Version::V33, Version::V31],
         Some(Version::V35) => &[Version::V35, Version::V34, Version::V33, Version::V31],
-    }
+    };
+    all.iter().copied().filter(|version| version.is_supported())
 }

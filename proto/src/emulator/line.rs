@@ -190,7 +190,7 @@ impl Line {
     fn other_keys(&self, config: &EmulatorConfig, frame: &Frame) -> Option<Keys> {
         let is_refusal = frame.retcode == RetCode::REFUSED;
         let in_clear = config.quirks.errors == ErrorReply::Clear && is_refusal;
-        if in_clear && matches!(config.version, Version::V32 | Version::V33) {
+        if in_clear && matches!(config.version, Version::V32 | Version::V33) && Version::V31.is_supported() {
             // 3.1 frames are the same but for the encryption.
             return Some(Keys::new(Version::V31, config.local_key.expose()));
         }

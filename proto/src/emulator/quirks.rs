@@ -104,7 +104,7 @@ pub enum ErrorReply {
     /// Sealed like any other reply.
     #[default]
     Sealed,
-    /// 3.2 and 3.3: in clear text. Other versions: as [`Sealed`](Self::Sealed).
+    /// 3.2 and 3.3: in clear text. Other versions, and builds without 3.1: as [`Sealed`](Self::Sealed).
     Clear,
     /// Not sent.
     Silence,

@@ -13,6 +13,7 @@ pub(crate) const PREFIX: [u8; 4] = [0x00, 0x00, 0x66, 0x99];
 pub(crate) const SUFFIX: [u8; 4] = [0x00, 0x00, 0x99, 0x66];
 
 /// The associated data of the GCM: everything between prefix and IV.
+#[cfg(feature = "v35")]
 pub(crate) const AAD: Range<usize> = 4..18;
 pub(crate) const SEQNO: Range<usize> = 6..10;
 pub(crate) const COMMAND: Range<usize> = SEQNO.end..14;

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use crate::context::Context;
+use crate::shell::Shell;
 use crate::tools;
 
 const CORE: &str = "rustuya-proto";
@@ -36,23 +37,51 @@ pub(super) fn test(context: &Context) -> Result<String> {
     tools::need_compiler(context)?;
     context.cargo().args(["test", "--locked", "--workspace"]).run()?;
     let sets = feature_sets(context)?;
-    for set in &sets {
-        context
-            .cargo()
-            .args(["test", "--locked", "--package", CORE, "--no-default-features"])
-            .arg(format!("--features={set}"))
-            .run()?;
+    for set in &sets.whole {
+        core_tests(context, set).run()?;
     }
-    Ok(format!("workspace, and {} feature sets of {CORE}", sets.len()))
+    for set in &sets.partial {
+        core_tests(context, set).args(["--test", "left_out"]).run()?;
+    }
+    Ok(format!("workspace, and {} feature sets of {CORE}", sets.whole.len() + sets.partial.len()))
 }
 
-/// Every combination of the core's features, separated by commas; the empty one first.
-pub(super) fn feature_sets(context: &Context) -> Result<Vec<String>> {
+fn core_tests(context: &Context, features: &str) -> Shell {
+    context
+        .cargo()
+        .args(["test", "--locked", "--package", CORE, "--no-default-features"])
+        .arg(format!("--features={features}"))
+}
+
+/// Feature sets of the core, each with its features separated by commas.
+pub(super) struct FeatureSets {
+    /// All versions, with every combination of the other features.
+    pub(super) whole: Vec<String>,
+    /// One version alone, with every combination of the other features.
+    pub(super) partial: Vec<String>,
+}
+
+pub(super) fn feature_sets(context: &Context) -> Result<FeatureSets> {
     let core = context.metadata.member(CORE).context("rustuya-proto is not in the workspace")?;
-    let features: Vec<&str> = core.features.keys().map(String::as_str).filter(|name| *name != "default").collect();
-    combinations(&features)
+    let names = || core.features.keys().map(String::as_str).filter(|name| *name != "default");
+    let (versions, others): (Vec<&str>, Vec<&str>) = names().partition(|name| is_version(name));
+    let combinations = combinations(&others)?;
+    let with = |front: &str| combinations.iter().map(|set| joined(front, set)).collect::<Vec<_>>();
+    Ok(FeatureSets {
+        whole: with(&versions.join(",")),
+        partial: versions.iter().flat_map(|version| with(version)).collect(),
+    })
 }
 
+fn is_version(name: &str) -> bool {
+    name.strip_prefix('v').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn joined(front: &str, set: &str) -> String {
+    if set.is_empty() { front.to_owned() } else { format!("{front},{set}") }
+}
+
+/// Every combination of features, separated by commas; the empty one first.
 fn combinations(features: &[&str]) -> Result<Vec<String>> {
     if features.len() > 4 {
         bail!("{} features: choose the combinations to test by hand", features.len());
@@ -90,12 +119,20 @@ pub(super) fn demo(context: &Context) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::combinations;
+    use super::{combinations, is_version, joined};
 
     #[test]
     fn every_combination_is_tested() {
         assert_eq!(combinations(&[]).unwrap(), [""]);
         assert_eq!(combinations(&["a", "b"]).unwrap(), ["", "a", "b", "a,b"]);
         assert!(combinations(&["a", "b", "c", "d", "e"]).is_err());
+    }
+
+    #[test]
+    fn versions_are_told_from_other_features() {
+        assert!(is_version("v31"));
+        assert!(!is_version("std") && !is_version("verbose"));
+        assert_eq!(joined("v31,v33", ""), "v31,v33");
+        assert_eq!(joined("v31", "std"), "v31,std");
     }
 }

@@ -1,0 +1,118 @@
+//! Builds without some of the versions: those are named as left out, never spoken, and never tried.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use rustuya_proto::{
+    CommandCode, Device, DeviceConfig, DeviceId, DownReason, Event, Head, Instant, Keys, LocalKey, LossReason, NoRoom,
+    Output, RxBuf, Sender, TryCryptoRng, TryRng, TxBuf, Version, open, seal,
+};
+
+struct Counting(u8);
+
+impl TryRng for Counting {
+    type Error = core::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        for slot in out {
+            self.0 = self.0.wrapping_add(1);
+            *slot = self.0;
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Counting {}
+
+fn config() -> DeviceConfig {
+    let id = DeviceId::new("eb0123456789abcdefghij").unwrap();
+    let key = LocalKey::try_from(b"0123456789abcdef".as_slice()).unwrap();
+    DeviceConfig::new(id, key).address(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// What one machine does first: dial, or tell that its version is left out.
+fn first(config: DeviceConfig, announced: Option<Version>) -> Option<DownReason> {
+    let mut device = Device::new(config, Instant::ZERO);
+    if announced.is_some() {
+        device.handle_announcement(IpAddr::V4(Ipv4Addr::LOCALHOST), announced, Instant::ZERO);
+    }
+    let (mut rx, mut tx) = (RxBuf::new([0; 512]), TxBuf::new([0; 512]));
+    match device.poll(Instant::ZERO, &mut Counting(0), &mut rx, &mut tx) {
+        Output::Dial { .. } => None,
+        Output::Event(Event::Down { reason, retry_at }) => {
+            assert!(retry_at.is_some_and(|at| at > Instant::ZERO), "no busy loop: {retry_at:?}");
+            Some(reason)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_version_that_is_left_out_is_not_dialed() {
+    for version in Version::ALL {
+        let expected = (!version.is_supported()).then_some(DownReason::LeftOut { version });
+        assert_eq!(first(config().version(version), None), expected, "configured {version}");
+        assert_eq!(first(config(), Some(version)), expected, "announced {version}");
+    }
+}
+
+#[test]
+fn keys_of_a_version_that_is_left_out_seal_and_open_nothing() {
+    let head =
+        Head { sender: Sender::Controller, seqno: 1, command: CommandCode::DP_QUERY, retcode: None, header: None };
+    for version in Version::ALL {
+        let keys = Keys::new(version, b"0123456789abcdef");
+        let mut frame = [0; 256];
+        match seal(&keys, &head, &[7; 12], b"{}", &mut frame) {
+            Ok(len) => {
+                assert!(version.is_supported());
+                assert!(open(&keys, Sender::Controller, &mut frame[..len]).is_ok(), "{version}");
+                for other in Version::ALL.into_iter().filter(|other| !other.is_supported()) {
+                    let keys = Keys::new(other, b"0123456789abcdef");
+                    assert!(open(&keys, Sender::Controller, &mut frame[..len]).is_err(), "{other}");
+                }
+            }
+            Err(error) => {
+                assert!(!version.is_supported(), "{version}");
+                assert_eq!(error, NoRoom { need: usize::MAX });
+                assert_eq!(frame, [0; 256], "nothing is written");
+            }
+        }
+    }
+}
+
+/// With no version configured, every dial of a whole round is of a version that can be spoken.
+#[test]
+fn the_search_tries_only_what_the_build_has() {
+    let mut device = Device::new(config(), Instant::ZERO);
+    let (mut rx, mut tx) = (RxBuf::new([0; 512]), TxBuf::new([0; 512]));
+    let (mut now, mut dials) = (Instant::ZERO, 0);
+    for _ in 0..100 {
+        match device.poll(now, &mut Counting(0), &mut rx, &mut tx) {
+            Output::Dial { conn, .. } => {
+                dials += 1;
+                device.handle_dialed(conn, now);
+                assert!(tx.is_empty());
+                while let Output::Event(_) = device.poll(now, &mut Counting(0), &mut rx, &mut tx) {}
+                device.handle_lost(conn, LossReason::Closed, now);
+            }
+            Output::Event(Event::Down { reason, .. }) => {
+                assert!(!matches!(reason, DownReason::LeftOut { .. }), "{reason:?}");
+            }
+            Output::Wait { until: Some(until) } => now = until,
+            _ => {}
+        }
+    }
+    assert!(dials > 1);
+}

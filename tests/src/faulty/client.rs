@@ -1,0 +1,232 @@
+//! A controller without a runtime: the machine of `rustuya_proto` on one blocking socket.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+
+use rustuya_proto::{
+    Command, CommandId, ConnId, Device, DeviceConfig, Event, Instant, LossReason, Outcome, Output, RxBuf, SendError,
+    Timing, TxBuf, Version,
+};
+
+use super::FaultyDevice;
+use crate::pair::Told;
+use crate::rng::SeededRng;
+
+/// A controller that runs only while it is told to wait for something.
+pub struct Client {
+    machine: Device,
+    stream: Option<(ConnId, TcpStream)>,
+    rx: RxBuf<Vec<u8>>,
+    tx: TxBuf<Vec<u8>>,
+    rng: SeededRng,
+    started: std::time::Instant,
+    /// Everything that the machine has told, in order.
+    pub told: Vec<Told>,
+    /// What each read gave, the last thousand.
+    pub reads: VecDeque<Vec<u8>>,
+    /// How connections ended, in order; dials that failed included.
+    pub losses: Vec<LossReason>,
+}
+
+impl Client {
+    /// A controller of `device` that knows everything about it, with short limits: 1 s for everything that the device
+    /// owes, 50 to 200 ms between attempts.
+    pub fn of(device: &FaultyDevice) -> Self {
+        Self::new(Self::config(device.addr(), device).version(device.version()))
+    }
+
+    /// The configuration of [`of`](Self::of) for another address, and without version.
+    pub fn config(at: SocketAddr, device: &FaultyDevice) -> DeviceConfig {
+        let mut timing = Timing::DEFAULT;
+        timing.connect = Duration::from_secs(1);
+        timing.negotiate = Duration::from_secs(1);
+        timing.answer = Duration::from_secs(1);
+        timing.backoff_min = Duration::from_millis(50);
+        timing.backoff_max = Duration::from_millis(200);
+        DeviceConfig::new(device.id(), device.key()).address(at.ip()).port(at.port()).timing(timing)
+    }
+
+    /// A controller with this configuration.
+    pub fn new(config: DeviceConfig) -> Self {
+        Self {
+            machine: Device::new(config, Instant::ZERO),
+            stream: None,
+            rx: RxBuf::new(vec![0; 4096]),
+            tx: TxBuf::new(vec![0; 4096]),
+            rng: SeededRng::new(7),
+            started: std::time::Instant::now(),
+            told: Vec::new(),
+            reads: VecDeque::new(),
+            losses: Vec::new(),
+        }
+    }
+
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// What the machine says.
+    pub fn send(&mut self, command: &Command<'_>) -> Result<CommandId, SendError> {
+        let id = self.machine.send(command, self.now(), &mut self.rng, &mut self.tx)?;
+        self.write();
+        Ok(id)
+    }
+
+    /// Connects, if that is not done yet, and returns whether it worked out within `limit`.
+    pub fn connect(&mut self, limit: Duration) -> bool {
+        self.run_until(limit, |client| client.machine.is_up())
+    }
+
+    /// Sends a command and runs until it is resolved; what came of it.
+    ///
+    /// # Panics
+    /// If it cannot be sent, or is not resolved within 10 s.
+    pub fn ask(&mut self, command: &Command<'_>) -> (Outcome, Option<String>) {
+        let id = self.send(command).expect("the command can be sent");
+        assert!(self.run_until(Duration::from_secs(10), |client| client.outcome(id).is_some()), "never resolved");
+        self.outcome(id).expect("it is resolved")
+    }
+
+    /// What came of a command, if anything has.
+    pub fn outcome(&self, id: CommandId) -> Option<(Outcome, Option<String>)> {
+        self.told.iter().find_map(|told| match told {
+            Told::Resolved(found, outcome, text) if *found == id => Some((*outcome, text.clone())),
+            _ => None,
+        })
+    }
+
+    /// The payloads of everything that was delivered, answers and pushes, in order.
+    pub fn delivered(&self) -> impl Iterator<Item = &str> {
+        self.told.iter().filter_map(|told| match told {
+            Told::Message(text) | Told::Resolved(_, _, Some(text)) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The version in use.
+    pub fn version(&self) -> Option<Version> {
+        self.machine.version()
+    }
+
+    /// The machine.
+    pub const fn machine(&mut self) -> &mut Device {
+        &mut self.machine
+    }
+
+    /// The time as the machine is told it.
+    pub fn now(&self) -> Instant {
+        Instant::ZERO + self.started.elapsed()
+    }
+
+    /// Runs until `done`, at most for `limit`; whether it is.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now() + limit;
+        loop {
+            let until = self.poll();
+            if done(self) {
+                return true;
+            }
+            let now = self.now();
+            if now >= end {
+                return false;
+            }
+            let wait = until.map_or(end, |until| until.min(end)).saturating_since(now);
+            self.read(wait.clamp(Duration::from_millis(1), Duration::from_millis(20)));
+        }
+    }
+
+    /// Lets the machine speak until it has nothing more to say.
+    fn poll(&mut self) -> Option<Instant> {
+        loop {
+            let now = self.now();
+            let told = match self.machine.poll(now, &mut self.rng, &mut self.rx, &mut self.tx) {
+                Output::Dial { conn, to } => {
+                    self.dial(conn, to);
+                    continue;
+                }
+                Output::Hangup { conn } => {
+                    self.stream.take_if(|(open, _)| *open == conn);
+                    continue;
+                }
+                Output::Wait { until } => {
+                    self.write();
+                    return until;
+                }
+                Output::Event(Event::Up { version }) => Told::Up(version),
+                Output::Event(Event::Down { reason, .. }) => Told::Down(reason),
+                Output::Event(Event::Dialect(dialect)) => Told::Dialect(dialect),
+                Output::Event(Event::Resolved { id, outcome, message }) => {
+                    let text = message.map(|message| String::from_utf8_lossy(message.payload.as_bytes()).into_owned());
+                    Told::Resolved(id, outcome, text)
+                }
+                Output::Event(Event::Message(message)) => {
+                    Told::Message(String::from_utf8_lossy(message.payload.as_bytes()).into_owned())
+                }
+                Output::Event(_) => continue,
+            };
+            self.told.push(told);
+        }
+    }
+
+    fn dial(&mut self, conn: ConnId, to: SocketAddr) {
+        self.stream = None;
+        let dialed = TcpStream::connect_timeout(&to, Duration::from_secs(1));
+        let now = self.now();
+        match dialed.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+            Ok(stream) => {
+                self.machine.handle_dialed(conn, now);
+                self.stream = Some((conn, stream));
+            }
+            Err(error) => self.lose(conn, error.kind()),
+        }
+    }
+
+    fn lose(&mut self, conn: ConnId, kind: ErrorKind) {
+        let why = match kind {
+            ErrorKind::ConnectionRefused => LossReason::Refused,
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => LossReason::Reset,
+            ErrorKind::UnexpectedEof => LossReason::Closed,
+            ErrorKind::TimedOut => LossReason::TimedOut,
+            _ => LossReason::Other,
+        };
+        self.stream = None;
+        self.losses.push(why);
+        self.machine.handle_lost(conn, why, self.now());
+    }
+
+    fn write(&mut self) {
+        let Some((conn, stream)) = &mut self.stream else { return };
+        let result = stream.write_all(self.tx.pending());
+        self.tx.clear();
+        if let Err(error) = result {
+            let conn = *conn;
+            self.lose(conn, error.kind());
+        }
+    }
+
+    /// Reads once, at most for `limit`.
+    fn read(&mut self, limit: Duration) {
+        const KEPT: usize = 1000;
+        let Some((conn, stream)) = &mut self.stream else {
+            std::thread::sleep(limit);
+            return;
+        };
+        let conn = *conn;
+        let spare = self.rx.spare_mut();
+        let result = stream.set_read_timeout(Some(limit)).and_then(|()| stream.read(spare));
+        match result {
+            Ok(0) => self.lose(conn, ErrorKind::UnexpectedEof),
+            Ok(n) => {
+                self.reads.push_back(spare[..n].to_vec());
+                if self.reads.len() > KEPT {
+                    self.reads.pop_front();
+                }
+                self.rx.commit(n);
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => self.lose(conn, error.kind()),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! One connection to a faulty device: a thread that reads, and one that does everything else.
+
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::time::Duration;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+
+use rustuya_proto::{Emulator, RxBuf, TxBuf};
+use socket2::SockRef;
+
+use super::fault::Fault;
+use super::filter::Filter;
+use super::state::{Conn, Shared, State};
+use super::tap::{Splitter, Tap};
+use super::worker::Worker;
+use crate::rng::SeededRng;
+
+/// Stack of each thread of a device: tests start many.
+pub(super) const STACK: usize = 512 * 1024;
+
+/// What a connection is told.
+#[derive(Debug)]
+pub(super) enum Op {
+    /// The controller wrote this.
+    Received(Vec<u8>),
+    /// The controller closed or reset the connection.
+    Ended,
+    /// Push these DPs, JSON text.
+    Push { cid: Option<String>, dps: String },
+    /// Push `count` numbers from `first`.
+    Flood { first: u64, count: u32 },
+    /// Report the sub-devices.
+    Report,
+    /// Do this wrong from now on, or nothing.
+    Fault(Option<Fault>),
+    /// The device is gone without a word.
+    Hold,
+    /// There is a device again at this address, which knows nothing of this connection.
+    Forgotten,
+    /// End; [`Cut`] says how.
+    Cut,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Close,
+    Reset,
+}
+
+/// Whether a connection is to end, for those that cannot listen: a thread that is writing, or reading.
+#[derive(Debug, Default)]
+pub(super) struct Cut(AtomicU8);
+
+impl Cut {
+    pub(super) fn set(&self, end: End) {
+        self.0.store(1 + u8::from(end == End::Reset), Ordering::SeqCst);
+    }
+
+    pub(super) fn get(&self) -> Option<End> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            1 => Some(End::Close),
+            _ => Some(End::Reset),
+        }
+    }
+}
+
+/// Starts the threads of a connection and enters it into the state.
+pub(super) fn start(number: u64, stream: TcpStream, shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_millis(250)))?;
+    stream.set_write_timeout(Some(Duration::from_millis(20)))?;
+    let (sender, ops) = mpsc::channel();
+    let cut = Arc::new(Cut::default());
+    let wire = Wire { stream: Arc::new(stream), cut: Arc::clone(&cut), half_closed: Cell::new(false) };
+    let mut rng = SeededRng::new(shared.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let config = state.config.clone();
+    let worker = Worker {
+        number,
+        shared: Arc::clone(shared),
+        ops,
+        tap: Tap::new(config.version, config.local_key.clone()),
+        segments: config.quirks.segments,
+        emulator: Emulator::new(config, shared.now(), &mut rng),
+        rx: RxBuf::new(vec![0; 8192]),
+        tx: TxBuf::new(vec![0; 16 * 1024]),
+        inbound: Splitter::default(),
+        outbound: Splitter::default(),
+        backlog: Vec::new(),
+        originals: Vec::new(),
+        filter: Filter::new(state.fault.clone(), number),
+        out: Vec::new(),
+        rng,
+        wire,
+        ready: false,
+        held: false,
+        unheard: false,
+        forgotten: false,
+        gone: false,
+    };
+    let ready = worker.emulator.is_ready();
+    let conn = Conn { ops: sender.clone(), cut, ready, held: false, left: false };
+    let thread = thread::Builder::new()
+        .name("faulty device".to_owned())
+        .stack_size(STACK)
+        .spawn(move || serve(worker, sender))?;
+    state.conns.insert(number, conn);
+    state.threads.push(thread);
+    Ok(())
+}
+
+/// Runs a connection to its end.
+fn serve(mut worker: Worker, sender: Sender<Op>) {
+    let unread = Arc::new(AtomicUsize::new(0));
+    let reader = read(Arc::clone(&worker.wire.stream), sender, Arc::clone(&worker.wire.cut), Arc::clone(&unread));
+    let end = match &reader {
+        Ok(_) => worker.run(&unread),
+        Err(_) => End::Reset,
+    };
+    let Worker { wire, shared, number, .. } = worker;
+    wire.cut.set(end);
+    // Each of these fails when the controller was quicker.
+    if end == End::Reset {
+        let _ = SockRef::from(&*wire.stream).set_linger(Some(Duration::ZERO));
+    } else {
+        let _ = wire.stream.shutdown(Shutdown::Write);
+    }
+    // Wakes the reader without a word on the wire.
+    let _ = wire.stream.shutdown(Shutdown::Read);
+    let is_sound = reader.ok().is_none_or(|thread| thread.join().is_ok());
+    drop(wire);
+    shared.change(|state| state.conns.remove(&number));
+    assert!(is_sound, "the reading thread of a faulty device panicked");
+}
+
+/// Starts the thread that reads. It waits while too much of what it read has not been looked at.
+fn read(
+    stream: Arc<TcpStream>,
+    ops: Sender<Op>,
+    cut: Arc<Cut>,
+    unread: Arc<AtomicUsize>,
+) -> io::Result<JoinHandle<()>> {
+    const LIMIT: usize = 256 * 1024;
+    let run = move || {
+        let mut buf = [0; 4096];
+        while cut.get().is_none() {
+            if unread.load(Ordering::SeqCst) > LIMIT {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            let op = match (&*stream).read(&mut buf) {
+                Ok(0) => Op::Ended,
+                Ok(n) => {
+                    unread.fetch_add(n, Ordering::SeqCst);
+                    Op::Received(buf[..n].to_vec())
+                }
+                Err(error) if is_timeout(&error) => continue,
+                Err(_) => Op::Ended,
+            };
+            let ended = matches!(op, Op::Ended);
+            if ops.send(op).is_err() || ended {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("faulty reader".to_owned()).stack_size(STACK).spawn(run)
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+/// The sending half of a connection.
+pub(super) struct Wire {
+    stream: Arc<TcpStream>,
+    cut: Arc<Cut>,
+    half_closed: Cell<bool>,
+}
+
+impl Wire {
+    /// Writes everything, however long the controller takes to read it, unless the connection is cut; nothing, once
+    /// the sending half is closed.
+    pub(super) fn write(&self, mut bytes: &[u8]) -> Result<(), End> {
+        if self.half_closed.get() {
+            return Ok(());
+        }
+        while !bytes.is_empty() {
+            if let Some(end) = self.cut.get() {
+                return Err(end);
+            }
+            match (&*self.stream).write(bytes) {
+                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Err(error) if is_timeout(&error) => {}
+                Err(_) => return Err(End::Close),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the sending half.
+    pub(super) fn half_close(&self) {
+        self.half_closed.set(true);
+        // Fails when the controller has closed already, which is as good.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// How the connection is to end, if it is.
+    pub(super) fn cut(&self) -> Option<End> {
+        self.cut.get()
+    }
+}
+
+/// The next order, within `limit`.
+pub(super) fn next(ops: &Receiver<Op>, limit: Duration) -> Option<Op> {
+    match ops.recv_timeout(limit) {
+        Ok(op) => Some(op),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => Some(Op::Cut),
+    }
+}

@@ -1,0 +1,93 @@
+//! What a faulty device remembers.
+
+use std::collections::BTreeMap;
+
+use rustuya_proto::{Decimal, DpId, DpValue, JsonText, Model, Text};
+use serde_json::{Map, Value};
+
+/// DPs of the device (`None`) and of its sub-devices.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    maps: BTreeMap<Option<String>, BTreeMap<u16, Value>>,
+    /// The sub-device that reports call offline.
+    pub(super) offline: Option<String>,
+}
+
+impl Store {
+    /// Adds or replaces DPs; a new cid makes a new sub-device.
+    ///
+    /// # Panics
+    /// If a key is not the number of a DP: the test is wrong.
+    pub(super) fn set(&mut self, cid: Option<&str>, dps: &Map<String, Value>) {
+        let slot = self.maps.entry(cid.map(str::to_owned)).or_default();
+        for (key, value) in dps {
+            let id = key.parse().unwrap_or_else(|_| panic!("not the number of a DP: {key:?}"));
+            slot.insert(id, value.clone());
+        }
+    }
+
+    /// The DPs of the device or of a sub-device; empty when there is none of that name.
+    pub(super) fn dps(&self, cid: Option<&str>) -> Map<String, Value> {
+        let dps = self.of(cid).into_iter().flatten();
+        dps.map(|(id, value)| (id.to_string(), value.clone())).collect()
+    }
+
+    fn of(&self, cid: Option<&str>) -> Option<&BTreeMap<u16, Value>> {
+        self.maps.get(&cid.map(str::to_owned))
+    }
+}
+
+impl Model for Store {
+    fn dps(&self, cid: Option<&str>, visit: &mut dyn FnMut(DpId, DpValue<'_>)) -> bool {
+        let dps = self.of(cid);
+        for (id, value) in dps.into_iter().flatten() {
+            lend(value, |value| visit(DpId(*id), value));
+        }
+        // A gateway without DPs of its own refuses to be asked for them; a plain device without DPs answers.
+        dps.is_some() || (cid.is_none() && !self.is_gateway())
+    }
+
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool {
+        let slot = self.maps.get_mut(&cid.map(str::to_owned)).and_then(|dps| dps.get_mut(&dp.0));
+        let Some(slot) = slot else { return false };
+        let value = owned(&value);
+        let changes = core::mem::discriminant(slot) == core::mem::discriminant(&value) && *slot != value;
+        if changes {
+            *slot = value;
+        }
+        changes
+    }
+
+    fn children(&self, visit: &mut dyn FnMut(&str, bool)) {
+        for cid in self.maps.keys().flatten() {
+            visit(cid, self.offline.as_ref() != Some(cid));
+        }
+    }
+}
+
+/// A value as JSON.
+pub(super) fn owned(value: &DpValue<'_>) -> Value {
+    match value {
+        DpValue::Null => Value::Null,
+        DpValue::Bool(value) => Value::from(*value),
+        DpValue::Int(value) => Value::from(*value),
+        DpValue::Float(number) => Value::from(number.to_f64()),
+        DpValue::Str(text) => Value::from(text.to_string()),
+        DpValue::Json(json) => serde_json::from_slice(json.as_bytes()).unwrap_or_default(),
+    }
+}
+
+fn lend(value: &Value, visit: impl FnOnce(DpValue<'_>)) {
+    match value {
+        Value::Null => visit(DpValue::Null),
+        Value::Bool(value) => visit(DpValue::Bool(*value)),
+        Value::String(text) => visit(DpValue::Str(Text::plain(text))),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => visit(DpValue::Int(number)),
+            None => visit(Decimal::new(&number.to_string()).map_or(DpValue::Null, DpValue::Float)),
+        },
+        Value::Array(_) | Value::Object(_) => {
+            visit(JsonText::new(&value.to_string()).map_or(DpValue::Null, DpValue::Json));
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The machine of one connection, with everything that is done to its bytes.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+
+use rustuya_proto::{
+    CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, Instant, RxBuf, Segments, Sender as Side, TxBuf,
+};
+use serde_json::{Map, Value};
+
+use super::conn::{self, End, Op, Wire};
+use super::craft;
+use super::fault::{FLOOD_DP, Fault, POISON_DP, SUFFIX_DP};
+use super::filter::{self, Filter};
+use super::state::{Request, Shared};
+use super::store;
+use super::tap::{self, Clear, Piece, Splitter, Tap};
+use crate::rng::SeededRng;
+
+pub(super) struct Worker {
+    pub(super) number: u64,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ops: Receiver<Op>,
+    pub(super) tap: Tap,
+    pub(super) segments: Segments,
+    pub(super) emulator: Emulator,
+    pub(super) rx: RxBuf<Vec<u8>>,
+    pub(super) tx: TxBuf<Vec<u8>>,
+    pub(super) inbound: Splitter,
+    pub(super) outbound: Splitter,
+    /// Received bytes for which the machine had no room yet.
+    pub(super) backlog: Vec<u8>,
+    /// Requests as they were before a fault changed them.
+    pub(super) originals: Vec<Clear>,
+    pub(super) filter: Filter,
+    /// Bytes for the next write.
+    pub(super) out: Vec<u8>,
+    pub(super) rng: SeededRng,
+    pub(super) wire: Wire,
+    pub(super) ready: bool,
+    /// The device is off or elsewhere.
+    pub(super) held: bool,
+    /// The controller wrote while it was.
+    pub(super) unheard: bool,
+    /// There is a device again, but not one that knows this connection.
+    pub(super) forgotten: bool,
+    /// A fault has silenced the device on this connection for good.
+    pub(super) gone: bool,
+}
+
+/// What the machine told, in owned form.
+enum Told {
+    Request(Request),
+    Written { cid: Option<String>, dps: Map<String, Value> },
+    Other,
+    Hangup,
+    Wait(Option<Instant>),
+}
+
+impl Worker {
+    /// Serves the connection. `unread` counts down what the reader has counted up.
+    pub(super) fn run(&mut self, unread: &AtomicUsize) -> End {
+        loop {
+            if let Err(end) = self.turn(unread) {
+                return end;
+            }
+        }
+    }
+
+    fn turn(&mut self, unread: &AtomicUsize) -> Result<(), End> {
+        const LONGEST: Duration = Duration::from_millis(500);
+        let until = self.advance(unread)?;
+        let until = [until, self.filter.due()].into_iter().flatten().min();
+        let wait = until.map_or(LONGEST, |until| until.saturating_since(self.shared.now()).min(LONGEST));
+        if let Some(op) = conn::next(&self.ops, wait) {
+            self.obey(op, unread)?;
+        }
+        if let Some(end) = self.wire.cut() {
+            return Err(end);
+        }
+        if let Some(frame) = self.filter.overdue(self.shared.now()) {
+            self.send(frame)?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, op: Op, unread: &AtomicUsize) -> Result<(), End> {
+        match op {
+            Op::Received(bytes) => {
+                unread.fetch_sub(bytes.len(), Ordering::SeqCst);
+                if self.held {
+                    self.unheard = true;
+                } else if !self.gone {
+                    self.inbound.push(&bytes);
+                    while let Some(piece) = self.inbound.next() {
+                        match piece {
+                            Piece::Frame(frame) => {
+                                self.tap.note(Side::Controller, &frame);
+                                let frame = self.tamper(frame);
+                                self.backlog.extend(frame);
+                            }
+                            Piece::Other(bytes) => self.backlog.extend(bytes),
+                        }
+                    }
+                }
+            }
+            Op::Ended => return Err(End::Close),
+            Op::Push { cid, dps } => {
+                if !self.held && !self.gone {
+                    // Before the negotiation there is nobody to tell; the controller will ask.
+                    let (now, tx) = (self.shared.now(), &mut self.tx);
+                    let _ = self.emulator.push(cid.as_deref(), DpMap::Json(&dps), now, &mut self.rng, tx);
+                    self.drain()?;
+                }
+            }
+            Op::Flood { first, count } => self.flood(first, count)?,
+            Op::Report => self.emulator.report_children(),
+            Op::Fault(Some(Fault::Reset)) if !self.held => return Err(End::Reset),
+            Op::Fault(fault) => self.filter.set(fault),
+            Op::Hold => self.held = true,
+            Op::Forgotten => self.forgotten = self.held,
+            Op::Cut => return Err(self.wire.cut().unwrap_or(End::Close)),
+        }
+        if self.forgotten && self.unheard { Err(End::Reset) } else { Ok(()) }
+    }
+
+    /// Lets the machine do what it can, and writes what it has to say.
+    fn advance(&mut self, unread: &AtomicUsize) -> Result<Option<Instant>, End> {
+        while !self.held && !self.gone {
+            let fed = self.feed();
+            let told = self.poll();
+            self.drain()?;
+            if self.segments != Segments::Merged {
+                self.flush()?;
+            }
+            if self.emulator.is_ready() != self.ready {
+                self.ready = self.emulator.is_ready();
+                let (number, ready) = (self.number, self.ready);
+                self.shared.change(|state| {
+                    if let Some(conn) = state.conns.get_mut(&number) {
+                        conn.ready = ready;
+                    }
+                });
+            }
+            match told {
+                Told::Request(request) => self.shared.change(|state| state.record(request)),
+                Told::Written { cid, dps } => {
+                    let dps = Value::Object(dps).to_string();
+                    let push = || Op::Push { cid: cid.clone(), dps: dps.clone() };
+                    self.shared.change(|state| state.tell(Some(self.number), push));
+                }
+                Told::Other => {}
+                Told::Hangup if self.filter.fault.as_ref().is_some_and(Fault::hides_answers) => self.gone = true,
+                Told::Hangup => {
+                    self.flush()?;
+                    return Err(End::Close);
+                }
+                Told::Wait(until) => {
+                    if fed && !self.backlog.is_empty() {
+                        continue;
+                    }
+                    if self.segments == Segments::Merged
+                        && let Ok(op) = self.ops.try_recv()
+                    {
+                        self.obey(op, unread)?;
+                        continue;
+                    }
+                    self.flush()?;
+                    return Ok(until);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hands received bytes to the machine; whether it took any.
+    fn feed(&mut self) -> bool {
+        let spare = self.rx.spare_mut();
+        let n = self.backlog.len().min(spare.len());
+        spare[..n].copy_from_slice(&self.backlog[..n]);
+        self.backlog.drain(..n);
+        self.rx.commit(n);
+        n > 0
+    }
+
+    fn poll(&mut self) -> Told {
+        let now = self.shared.now();
+        let mut state = self.shared.state();
+        match self.emulator.poll(now, &mut self.rng, &mut state.store, &mut self.rx, &mut self.tx) {
+            EmulatorOutput::Hangup { .. } => Told::Hangup,
+            EmulatorOutput::Wait { until } => Told::Wait(until),
+            EmulatorOutput::Event(EmulatorEvent::Request { seqno, command, payload, cid }) => {
+                let original = self.originals.iter().position(|original| original.head.seqno == seqno);
+                let original = original.map(|at| self.originals.remove(at));
+                Told::Request(Request {
+                    connection: self.number,
+                    seqno,
+                    command,
+                    cid: match &original {
+                        Some(original) => {
+                            field(&json(&original.payload), "cid").and_then(Value::as_str).map(str::to_owned)
+                        }
+                        None => cid.map(|cid| cid.to_string()),
+                    },
+                    payload: json(original.as_ref().map_or(payload.as_bytes(), |original| &original.payload)),
+                })
+            }
+            EmulatorOutput::Event(EmulatorEvent::Written { cid, dps }) => Told::Written {
+                cid: cid.map(|cid| cid.to_string()),
+                dps: dps.map(|(id, value)| (id.to_string(), store::owned(&value))).collect(),
+            },
+            EmulatorOutput::Event(_) => Told::Other,
+        }
+    }
+
+    /// Changes a request on its way to the machine, where a fault demands it.
+    fn tamper(&mut self, frame: Vec<u8>) -> Vec<u8> {
+        let Some(Fault::RefuseSeveralDps { max }) = self.filter.fault else { return frame };
+        if !matches!(tap::command(&frame), CommandCode::CONTROL | CommandCode::CONTROL_NEW) {
+            return frame;
+        }
+        let Some(original) = self.tap.open(Side::Controller, &frame) else { return frame };
+        let request = json(&original.payload);
+        let dps = field(&request, "dps").and_then(Value::as_object);
+        // A map of nulls asks for DPs and sets none.
+        let refused = dps.is_some_and(|dps| dps.len() > max && !dps.values().all(Value::is_null));
+        if !refused {
+            return frame;
+        }
+        // A control without DPs is what firmware refuses with these words.
+        let mut iv = [0; 12];
+        iv.iter_mut().for_each(|byte| *byte = self.rng.bits() as u8);
+        let empty = Clear { payload: b"{}".to_vec(), ..original.clone() };
+        let Some(sealed) = self.tap.seal(&empty, &iv) else { return frame };
+        self.originals.push(original);
+        sealed
+    }
+
+    /// Takes what the machine wrote.
+    fn drain(&mut self) -> Result<(), End> {
+        let written = self.tx.pending().len();
+        self.outbound.push(self.tx.pending());
+        self.tx.consume(written);
+        while let Some(piece) = self.outbound.next() {
+            match piece {
+                Piece::Frame(frame) => self.emit(frame)?,
+                Piece::Other(_) if self.filter.fault.as_ref().is_some_and(Fault::hides_answers) => {}
+                Piece::Other(bytes) => self.out.extend(bytes),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a frame as the fault at hand demands.
+    fn emit(&mut self, frame: Vec<u8>) -> Result<(), End> {
+        let command = tap::command(&frame);
+        self.tap.note(Side::Device, &frame);
+        let Some(fault) = self.filter.fault.clone() else { return self.send(frame) };
+        match fault {
+            Fault::Silent => return Ok(()),
+            Fault::Garbage { seed } => {
+                let garbage = self.filter.garbage(seed);
+                self.out.extend(garbage);
+                return Ok(());
+            }
+            _ if command.is_negotiation() => return self.send(frame),
+            Fault::HalfClose { after } | Fault::DisappearMidFrame { after } if self.filter.sent >= after => {
+                let half = &frame[..frame.len() / 2];
+                if matches!(fault, Fault::DisappearMidFrame { .. }) {
+                    self.out.extend(half);
+                    self.flush()?;
+                    self.gone = true;
+                } else {
+                    self.flush()?;
+                    self.wire.half_close();
+                }
+                return Ok(());
+            }
+            Fault::FourGiBLength if !self.filter.once => {
+                self.out.extend(craft::four_gib(craft::kind(self.tap.version())))
+            }
+            Fault::BadPrefixOnce if !self.filter.once => {
+                self.out.extend(craft::bad_prefix(craft::kind(self.tap.version())));
+            }
+            Fault::BadIntegrity => {
+                let poison = self.push_of(POISON_DP, "bad integrity").map(|(frame, _)| craft::bad_integrity(frame));
+                self.out.extend(poison.into_iter().flatten());
+            }
+            Fault::BadPadding => {
+                let iv = core::array::from_fn(|_| self.rng.bits() as u8);
+                let poison = self
+                    .push_of(POISON_DP, "bad padding")
+                    .and_then(|(_, clear)| craft::bad_padding(&self.tap, &clear, &iv));
+                self.out.extend(poison.into_iter().flatten());
+            }
+            Fault::DropAcks if matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) => {
+                // Refusals carry a text.
+                if self.tap.open(Side::Device, &frame).is_some_and(|clear| clear.payload.is_empty()) {
+                    return Ok(());
+                }
+            }
+            Fault::OutOfOrder if filter::is_answer(command) => {
+                for frame in self.filter.reorder(frame, self.shared.now()) {
+                    self.send(frame)?;
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        let mut follow = None;
+        if fault == Fault::SuffixInCiphertext && !self.filter.once {
+            let push = self.push_of(SUFFIX_DP, craft::FILLER);
+            follow = push.and_then(|(_, clear)| craft::with_suffix(&self.tap, &clear, &mut self.rng));
+        }
+        self.filter.once = true;
+        self.send(frame)?;
+        if let Some(follow) = follow {
+            self.send(follow)?;
+        }
+        match fault {
+            Fault::HalfClose { after } if self.filter.sent >= after => {
+                self.flush()?;
+                self.wire.half_close();
+            }
+            Fault::FloodPushes { count } if command != CommandCode::STATUS => {
+                let first = self.shared.state().flood(count);
+                self.flood(first, count)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A push of the machine's making, which is not sent.
+    fn push_of(&mut self, dp: &str, text: &str) -> Option<(Vec<u8>, Clear)> {
+        let dps = serde_json::json!({ dp: text }).to_string();
+        let now = self.shared.now();
+        self.emulator.push(None, DpMap::Json(&dps), now, &mut self.rng, &mut self.tx).ok()?;
+        let mut written = Splitter::default();
+        let len = self.tx.pending().len();
+        written.push(self.tx.pending());
+        self.tx.consume(len);
+        match written.next()? {
+            Piece::Frame(frame) => {
+                let clear = self.tap.open(Side::Device, &frame)?;
+                Some((frame, clear))
+            }
+            Piece::Other(_) => None,
+        }
+    }
+
+    /// Pushes `count` numbers from `first` back to back.
+    fn flood(&mut self, first: u64, count: u32) -> Result<(), End> {
+        const BATCH: usize = 32 * 1024;
+        for number in (first..).take(count as usize) {
+            if self.held || self.gone || !self.emulator.is_ready() {
+                break;
+            }
+            let dps = serde_json::json!({ FLOOD_DP: number }).to_string();
+            let (now, tx) = (self.shared.now(), &mut self.tx);
+            if self.emulator.push(None, DpMap::Json(&dps), now, &mut self.rng, tx).is_ok() {
+                self.out.extend_from_slice(self.tx.pending());
+                self.tx.consume(usize::MAX);
+            }
+            if self.out.len() >= BATCH {
+                self.flush()?;
+            }
+        }
+        self.flush()
+    }
+
+    fn send(&mut self, frame: Vec<u8>) -> Result<(), End> {
+        if !tap::command(&frame).is_negotiation() {
+            self.filter.sent = self.filter.sent.saturating_add(1);
+        }
+        if self.filter.fault != Some(Fault::SplitAcrossReads) {
+            self.out.extend(frame);
+            return Ok(());
+        }
+        self.flush()?;
+        let (front, back) = frame.split_at(self.filter.cut(frame.len()));
+        self.wire.write(front)?;
+        thread::sleep(filter::SPLIT_PAUSE);
+        self.wire.write(back)
+    }
+
+    /// Writes what is collected.
+    fn flush(&mut self) -> Result<(), End> {
+        let out = core::mem::take(&mut self.out);
+        if self.held || self.gone {
+            return Ok(());
+        }
+        if self.segments != Segments::OneByte && self.filter.fault != Some(Fault::OneByteSegments) {
+            return self.wire.write(&out);
+        }
+        for byte in out {
+            self.wire.write(&[byte])?;
+            thread::sleep(filter::SEGMENT_PAUSE);
+        }
+        Ok(())
+    }
+}
+
+/// A payload as JSON, as a string when it is none, or nothing.
+fn json(payload: &[u8]) -> Option<Value> {
+    if payload.is_empty() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(payload);
+    Some(serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.trim_end())))
+}
+
+/// A field of a request, which stands inside `data` in some versions.
+fn field<'a>(request: &'a Option<Value>, name: &str) -> Option<&'a Value> {
+    let request = request.as_ref()?;
+    request.get("data").and_then(|data| data.get(name)).or_else(|| request.get(name))
+}

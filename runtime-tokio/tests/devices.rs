@@ -5,7 +5,7 @@ mod common;
 use core::time::Duration;
 
 use common::{KEY, OTHER_KEY, controller, fake, map, next, soon};
-use rustuya_runtime_tokio::{CommandError, Device, Dialect, DownReason, Event, Version, Tokio};
+use rustuya_runtime_tokio::{CommandError, Device, Dialect, DownReason, Event, Tokio, Version};
 use serde_json::json;
 
 /// Query, set one, set several, update, and a push from the device's side.
@@ -20,7 +20,8 @@ async fn converse(version: Version, dialect: Dialect) {
 
     soon(device.set_value(1, true).acknowledged()).await.expect("acknowledges");
     assert_eq!(lamp.dps(None)["1"], json!(true));
-    let reply = soon(device.set_dps(map(json!({ "2": 75, "3": "é \"x\"" }))).acknowledged()).await.expect("acknowledges");
+    let reply =
+        soon(device.set_dps(map(json!({ "2": 75, "3": "é \"x\"" }))).acknowledged()).await.expect("acknowledges");
     assert_eq!(reply.payload, None);
     assert_eq!(lamp.dps(None)["3"], json!("é \"x\""));
     soon(device.update_dps(&[2]).acknowledged()).await.expect("silence or not");
@@ -92,11 +93,12 @@ async fn a_gateway_routes_to_its_children() {
             Event::Message(message) => {
                 let about = message.cid();
                 (about.as_deref() == Some(sensor.id()) && message.dp(1) == Some(json!(198))).then_some(())
-            },
+            }
             _ => None,
         })
         .await;
-        let report = soon(device.sub_discover().acknowledged()).await.expect("a gateway answers").payload.expect("a report");
+        let report =
+            soon(device.sub_discover().acknowledged()).await.expect("a gateway answers").payload.expect("a report");
         assert_eq!(report["data"]["online"], json!(["a4c1380000000001", "a4c1380000000002"]), "{version}");
     }
 }

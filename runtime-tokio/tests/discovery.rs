@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::net::UdpSocket;
 
 use common::{controller, fake, soon};
-use rustuya_runtime_tokio::{Discovery, DiscoveryBuilder, Found, SightingKind, Version, VirtualDevice, Tokio};
+use rustuya_runtime_tokio::{Discovery, DiscoveryBuilder, Found, SightingKind, Tokio, Version, VirtualDevice};
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use common::{controller, fake, map, next, soon};
 use rustuya_runtime_tokio::{
-    CommandError, Device, Discovery, DownReason, Event, Timing, Version, VirtualDevice, Tokio};
+    CommandError, Device, Discovery, DownReason, Event, Timing, Tokio, Version, VirtualDevice,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -115,7 +116,8 @@ async fn commands_without_a_connection_fail_with_the_reason() {
     assert_eq!(device.diagnosis(), Some(DownReason::Refused));
     assert_eq!(soon(device.wait_connected(Duration::from_millis(50))).await, Err(refused));
 
-    let nowhere = Device::builder(ID, common::KEY).expect("usable").command_timeout(Duration::from_millis(50)).spawn(&Tokio);
+    let nowhere =
+        Device::builder(ID, common::KEY).expect("usable").command_timeout(Duration::from_millis(50)).spawn(&Tokio);
     assert_eq!(soon(nowhere.query()).await, Err(CommandError::NotConnected { reason: None }));
 }
 

@@ -1,0 +1,299 @@
+//! The tap that writes a record.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustuya_proto::{ConnId, Instant};
+
+use super::line::{Bytes, FORMAT, Header, Line, MAX_BUFFER, MAX_POLLS, NAME, Op, Order, Shown};
+use super::note::{Note, Tap};
+use super::redact::{Redactor, Way, Writing};
+
+/// So many lines wait for the rest of a frame before it is given up.
+const MAX_HELD: usize = 1024;
+/// So many connections are told apart at a time; an older one is past caring about.
+const MAX_CONNS: usize = 16;
+/// Polls of one moment share a line until it holds so many bytes of draws.
+const MAX_DRAWS: usize = 4096;
+
+/// Writes the record of one device: a [`Tap`].
+///
+/// Lines are written as soon as they are certain, each with one call of `write`, the last ones by
+/// [`finish`](Self::finish) or when the recorder is dropped. Memory stays small: a redacted record holds back what
+/// waits for the rest of a frame, and gives up on a frame that does not end.
+pub struct Recorder<W: Write + Send> {
+    out: W,
+    writing: Writing,
+    device: u32,
+    /// The last call, to which draws and orders are still added.
+    current: Option<Held>,
+    held: VecDeque<Held>,
+    conns: VecDeque<(ConnId, u32)>,
+    dials: u32,
+    begun: bool,
+    error: Option<io::Error>,
+}
+
+/// A line, and which bytes it lacks.
+struct Held {
+    line: Line,
+    lacks: Option<(Way, usize)>,
+}
+
+impl<W: Write + Send> Recorder<W> {
+    /// A record without keys, payloads and ids; see the [module](super) for what is left. It goes to `out`.
+    pub fn redacted(out: W) -> Self {
+        Self::new(out, Some(Redactor::new()))
+    }
+
+    /// A record of the bytes as they are, and of the real ids and addresses. Whoever has it and the local key can
+    /// read everything.
+    pub const fn full(out: W) -> Self {
+        Self::new(out, None)
+    }
+
+    const fn new(out: W, redactor: Option<Redactor>) -> Self {
+        Self {
+            out,
+            writing: Writing::new(redactor),
+            device: 0,
+            current: None,
+            held: VecDeque::new(),
+            conns: VecDeque::new(),
+            dials: 0,
+            begun: false,
+            error: None,
+        }
+    }
+
+    /// Gives the device a number, to be told apart where several recorders write to one [`SharedWriter`].
+    #[must_use]
+    pub const fn device(mut self, number: u32) -> Self {
+        self.device = number;
+        self
+    }
+
+    /// Writes everything that is held back, and flushes.
+    ///
+    /// # Errors
+    /// The first error of the writer since the last call; nothing was recorded after it.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if let Some(redactor) = &mut self.writing.redactor {
+            redactor.give_up();
+        }
+        self.held.extend(self.current.take());
+        self.write_held();
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        }
+    }
+
+    /// Begins the line of a call.
+    fn begin(&mut self, at: Instant, op: Op, lacks: Option<(Way, usize)>) {
+        self.held.extend(self.current.take());
+        let line = Line { device: self.device, at: at.as_micros(), op, random: Bytes::default(), orders: Vec::new() };
+        self.current = Some(Held { line, lacks });
+        self.write_held();
+        if self.held.len() > MAX_HELD
+            && let Some(redactor) = &mut self.writing.redactor
+        {
+            redactor.give_up();
+            self.write_held();
+        }
+    }
+
+    fn bytes(&mut self, at: Instant, way: Way, bytes: &[u8]) {
+        let op = |bytes| match way {
+            Way::Received => Op::Received { bytes },
+            Way::Sent => Op::Sent { bytes },
+        };
+        match &mut self.writing.redactor {
+            Some(redactor) => {
+                redactor.push(way, bytes);
+                self.begin(at, op(Bytes::default()), Some((way, bytes.len())));
+            }
+            None => self.begin(at, op(Bytes(bytes.to_vec())), None),
+        }
+    }
+
+    /// Adds an order to the line of the poll that gave it.
+    fn order(&mut self, order: Order) {
+        if let Some(current) = &mut self.current {
+            current.line.orders.push(order);
+        }
+    }
+
+    /// Writes lines until one lacks bytes.
+    fn write_held(&mut self) {
+        while let Some(first) = self.held.front_mut() {
+            if let (Some((way, len)), Some(redactor)) = (first.lacks, &mut self.writing.redactor) {
+                let Some(masked) = redactor.pull(way, len) else {
+                    return;
+                };
+                if let Op::Received { bytes } | Op::Sent { bytes } = &mut first.line.op {
+                    *bytes = Bytes(masked);
+                }
+            }
+            if let Some(held) = self.held.pop_front() {
+                self.write(&held.line);
+            }
+        }
+    }
+
+    fn write(&mut self, line: &Line) {
+        if self.error.is_some() {
+            return;
+        }
+        let mut text = Vec::new();
+        if !self.begun {
+            let header = Header { record: NAME.to_owned(), format: FORMAT, redacted: self.writing.redactor.is_some() };
+            append(&mut text, &header);
+        }
+        append(&mut text, line);
+        match self.out.write_all(&text) {
+            Ok(()) => self.begun = true,
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    /// The number of a connection.
+    fn conn(&self, conn: ConnId) -> u32 {
+        self.conns.iter().rev().find(|(id, _)| *id == conn).map_or(0, |(_, number)| *number)
+    }
+
+    fn dialing(&mut self, conn: ConnId) -> u32 {
+        self.dials += 1;
+        self.conns.push_back((conn, self.dials));
+        if self.conns.len() > MAX_CONNS {
+            self.conns.pop_front();
+        }
+        self.dials
+    }
+
+    /// Everything of the connection is known: nothing of it is held back any more.
+    fn connection_ended(&mut self) {
+        if let Some(redactor) = &mut self.writing.redactor {
+            redactor.end();
+        }
+    }
+}
+
+impl<W: Write + Send> Tap for Recorder<W> {
+    fn note(&mut self, at: Instant, what: Note<'_>) {
+        let op = match what {
+            Note::Poll => {
+                if let Some(Held { line: Line { at: then, op: Op::Poll { times }, random, .. }, .. }) =
+                    &mut self.current
+                    && *then == at.as_micros()
+                    && *times < MAX_POLLS
+                    && random.0.len() < MAX_DRAWS
+                {
+                    *times += 1;
+                    return;
+                }
+                Op::Poll { times: 1 }
+            }
+            Note::Drawn(bytes) => {
+                if let Some(current) = &mut self.current {
+                    current.line.random.0.extend_from_slice(bytes);
+                }
+                return;
+            }
+            Note::Dial { conn, to } => {
+                self.connection_ended();
+                let conn = self.dialing(conn);
+                let to = self.writing.socket(to);
+                return self.order(Order::Dial { conn, to });
+            }
+            Note::Hangup { conn } => {
+                let conn = self.conn(conn);
+                return self.order(Order::Hangup { conn });
+            }
+            Note::Received(bytes) => return self.bytes(at, Way::Received, bytes),
+            Note::Sent(bytes) => return self.bytes(at, Way::Sent, bytes),
+            Note::Created { config, rx, tx } => {
+                self.dials = 0;
+                self.conns.clear();
+                let (rx, tx) = (rx.min(MAX_BUFFER), tx.min(MAX_BUFFER));
+                if let Some(redactor) = &mut self.writing.redactor {
+                    redactor.end();
+                    redactor.created(rx, tx);
+                }
+                Op::Created { config: self.writing.config(config), rx, tx }
+            }
+            Note::Reconfigured(config) => Op::Reconfigured(self.writing.config(config)),
+            Note::Held { conn } => Op::Held { conn: self.conn(conn) },
+            Note::Dialed { conn } => Op::Dialed { conn: self.conn(conn) },
+            Note::Lost { conn, why } => {
+                self.connection_ended();
+                Op::Lost { conn: self.conn(conn), why }
+            }
+            Note::Announced { address, version } => {
+                Op::Announced { address: self.writing.address(address), version: version.map(Shown) }
+            }
+            Note::ConnectNow => Op::ConnectNow,
+            Note::Closed => Op::Closed,
+            Note::Command(asked) => match self.writing.command(&asked) {
+                Some(command) => Op::Command(command),
+                // What it draws before it is refused needs a line nevertheless.
+                None => Op::Poll { times: 0 },
+            },
+        };
+        self.begin(at, op, None);
+    }
+}
+
+impl<W: Write + Send> Drop for Recorder<W> {
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}
+
+impl<W: Write + Send> core::fmt::Debug for Recorder<W> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Recorder").field("redacted", &self.writing.redactor.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// One line of text.
+fn append(text: &mut Vec<u8>, value: &impl serde::Serialize) {
+    let before = text.len();
+    match serde_json::to_writer(&mut *text, value) {
+        Ok(()) => text.push(b'\n'),
+        Err(_) => text.truncate(before),
+    }
+}
+
+/// A writer for the recorders of several devices, each with its [number](Recorder::device): one record of all.
+#[derive(Debug)]
+pub struct SharedWriter<W>(Arc<Mutex<W>>);
+
+impl<W> SharedWriter<W> {
+    /// Shares `out`.
+    pub fn new(out: W) -> Self {
+        Self(Arc::new(Mutex::new(out)))
+    }
+}
+
+impl<W> Clone for SharedWriter<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W: Write> Write for SharedWriter<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_all(buf).map(|()| buf.len())
+    }
+
+    /// Writes everything without letting another recorder in between.
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}

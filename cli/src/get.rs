@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let cid = target.cid.as_ref().map(|cid| cid.as_str());
         let ids = args.dp.iter().map(|dp| (dp.to_string(), Value::Null));
         let asked = (!args.dp.is_empty()).then(|| Value::Object(ids.collect()));
-        let ask = || device.request(CommandCode::DP_QUERY, asked.clone(), cid);
+        let ask = || device.request(CommandCode::DP_QUERY, asked.clone(), cid).acknowledged();
         let state = async {
             let mut dps = ask().await?.dps;
             // device22 firmware answers with a push, and pushes do not tell which query they answer: the one taken

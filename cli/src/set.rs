@@ -53,8 +53,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             device.wait_connected(args.target.timeout()).await?;
             let begun = Instant::now();
             let reply = match &sub {
-                Some(sub) => sub.set_dps(wanted).await?,
-                None => device.set_dps(wanted).await?,
+                Some(sub) => sub.set_dps(wanted).acknowledged().await?,
+                None => device.set_dps(wanted).acknowledged().await?,
             };
             Ok((reply, begun.elapsed()))
         };

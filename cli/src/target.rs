@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use rustuya_proto::{DeviceError, UnknownVersion};
 use rustuya_runtime_tokio::{
-    Cid, CommandError, Device, DeviceId, Discovery, DownReason, Event, LocalKey, Timing, Version,
+    Cid, CommandError, Device, DeviceId, Discovery, DownReason, Event, LocalKey, Timing, Tokio, Version,
 };
 use tokio::time::Instant;
 
@@ -152,17 +152,17 @@ impl TargetArgs {
     pub(crate) async fn open(&self, name: &str, cid: Option<&str>) -> anyhow::Result<(Target, Device)> {
         let address = self.look_up().await?;
         let target = self.target(name, cid, self.list()?.as_ref(), address)?;
-        let discovery = self.discovery(core::slice::from_ref(&target)).await?;
+        let discovery = self.discovery(core::slice::from_ref(&target))?;
         let device = self.spawn(&target, discovery.as_ref());
         Ok((target, device))
     }
 
     /// Begins to listen for announcements when the address of any target is not known.
-    pub(crate) async fn discovery(&self, targets: &[Target]) -> anyhow::Result<Option<Discovery>> {
+    pub(crate) fn discovery(&self, targets: &[Target]) -> anyhow::Result<Option<Discovery>> {
         if targets.iter().all(|target| target.address.is_some()) {
             return Ok(None);
         }
-        let started = Discovery::builder().ports(self.discovery_ports.0).start().await;
+        let started = Discovery::builder().ports(self.discovery_ports.0).start(&Tokio);
         started.map(Some).context("cannot listen for announcements; give --address instead")
     }
 
@@ -184,7 +184,7 @@ impl TargetArgs {
             (None, Some(discovery)) => builder.discovery(discovery),
             (None, None) => builder,
         }
-        .spawn()
+        .spawn(&Tokio)
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
         let mut stop = Stop::new()?;
         let targets = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
-        let discovery = args.target.discovery(&targets).await?;
+        let discovery = args.target.discovery(&targets)?;
         let (send, mut news) = mpsc::channel(64);
         let mut watched: Vec<Watched> = Vec::new();
         for target in targets {
@@ -174,10 +174,10 @@ async fn follow(
 async fn ask(index: usize, device: Device, cid: Option<String>, send: mpsc::Sender<(usize, News)>) {
     let result = match &cid {
         Some(text) => match device.sub(text) {
-            Ok(sub) => sub.status().await,
+            Ok(sub) => sub.status().acknowledged().await,
             Err(_) => return,
         },
-        None => device.status().await,
+        None => device.status().acknowledged().await,
     };
     // A connection that ended is reported by itself.
     if let Err(error @ (CommandError::Rejected { .. } | CommandError::Unanswered)) = result {
@@ -224,7 +224,8 @@ impl Watched {
                 line.advice = Some(reason.advice());
                 line.retry_in = retry_in.map(|wait| wait.as_secs_f64());
             }
-            News::Event(Event::Message { command, cid, dps, payload, .. }) => {
+            News::Event(Event::Message(message)) => {
+                let (command, cid, dps) = (message.command(), message.cid(), message.dps());
                 if !self.wants(cid.as_deref()) {
                     return None;
                 }
@@ -232,7 +233,7 @@ impl Watched {
                 line.cid = cid;
                 if dps.is_empty() {
                     line.event = "message";
-                    line.payload = payload;
+                    line.payload = message.payload();
                 } else {
                     line.event = "state";
                     line.dps = Some(dps);

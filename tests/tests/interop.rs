@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use rustuya_runtime_tokio::{
-    CommandError, Device, DeviceBuilder, Dialect, DownReason, Event, Listener, Timing, Version,
+    CommandError, Device, DeviceBuilder, Dialect, DownReason, Event, Listener, Timing, TokioHandle, Version,
 };
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
@@ -66,14 +66,14 @@ fn controller_of_a_gateway() {
         let mut fake = TuyaDevice::start(version, KEY, &[&child]);
         let gateway = fake.spawn(fake.controller(KEY).version(version));
         let mut events = gateway.listener();
-        let report = fake.block_on(gateway.sub_discover()).expect("reports its sub-devices").payload;
+        let report = fake.block_on(gateway.sub_discover().acknowledged()).expect("reports its sub-devices").payload;
         let online = report.as_ref().and_then(|report| report.pointer("/data/online"));
         assert_eq!(online, Some(&json!([CHILD])), "{version}");
 
         let sub = gateway.sub(CHILD).expect("a usable cid");
         let dps = fake.block_on(sub.query()).expect("answers for it");
         assert_eq!((dps.get("1"), dps.get("9")), (Some(&json!(false)), Some(&json!(7))), "{version}");
-        fake.block_on(sub.set_value(1, true)).expect("acknowledges for it");
+        fake.block_on(sub.set_value(1, true).acknowledged()).expect("acknowledges for it");
         fake.pushed(&mut events, Some(CHILD), "1", &json!(true));
         assert_eq!(fake.block_on(sub.query()).expect("answers for it").get("1"), Some(&json!(true)), "{version}");
         fake.order(&json!({ "push": { "9": 8 }, "cid": CHILD }));
@@ -124,7 +124,7 @@ fn controller_with_a_wrong_key_where_nothing_proves_it() {
     let device = fake.spawn(fake.controller(ODD_KEY).version(Version::V31).timing(timing));
     // 3.1 asks and answers queries in clear text; only controls need the key.
     let before = fake.block_on(device.query()).expect("answers anybody");
-    assert_eq!(fake.block_on(device.set_value(1, true)), Err(CommandError::Unanswered));
+    assert_eq!(fake.block_on(device.set_value(1, true).acknowledged()), Err(CommandError::Unanswered));
     assert_eq!(fake.block_on(device.query()), Ok(before));
     fake.block_on(device.close());
 
@@ -161,7 +161,7 @@ fn controller_comes_back() {
         let mut fake = TuyaDevice::start(version, KEY, &[]);
         let device = fake.spawn(fake.controller(KEY).version(version));
         let mut events = device.listener();
-        fake.block_on(device.set_value(2, 77)).expect("acknowledges");
+        fake.block_on(device.set_value(2, 77).acknowledged()).expect("acknowledges");
         fake.order(&json!({ "close": true }));
         fake.next(&mut events, |event| {
             matches!(event, Event::Down { reason: DownReason::PeerClosed, .. }).then_some(())
@@ -192,10 +192,10 @@ fn drive(version: Version, key: &str, options: &[&str]) {
         assert_eq!(Value::Object(dps), json!({ "1": false, "2": 50, "18": 0 }), "{what}");
     }
 
-    fake.block_on(device.set_value(1, true)).expect("acknowledges");
+    fake.block_on(device.set_value(1, true).acknowledged()).expect("acknowledges");
     fake.pushed(&mut events, None, "1", &json!(true));
     let both = Map::from_iter([("2".to_owned(), json!(51)), ("18".to_owned(), json!(-9))]);
-    fake.block_on(device.set_dps(both)).expect("acknowledges");
+    fake.block_on(device.set_dps(both).acknowledged()).expect("acknowledges");
     fake.pushed(&mut events, None, "18", &json!(-9));
     let dps = fake.block_on(device.query()).expect("answers");
     assert_eq!(Value::Object(dps), json!({ "1": true, "2": 51, "18": -9 }), "{what}");
@@ -340,12 +340,11 @@ impl TuyaDevice {
 
     fn controller(&self, key: &str) -> DeviceBuilder {
         let builder = Device::builder(ID, key).expect("usable id and key");
-        builder.address([127, 0, 0, 1].into()).port(self.port)
+        builder.address([127, 0, 0, 1]).port(self.port)
     }
 
     fn spawn(&self, device: DeviceBuilder) -> Device {
-        let _guard = self.runtime.enter();
-        device.spawn()
+        device.spawn(&TokioHandle(self.runtime.handle().clone()))
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -373,8 +372,8 @@ impl TuyaDevice {
     /// Waits for a push in which `dp` is `value`.
     fn pushed(&self, events: &mut Listener, cid: Option<&str>, dp: &str, value: &Value) {
         self.next(events, |event| match event {
-            Event::Message { command, cid: of, dps, .. } if command.0 == 8 && of.as_deref() == cid => {
-                dps.get(dp).filter(|found| *found == value).map(drop)
+            Event::Message(message) if message.command().0 == 8 && message.cid().as_deref() == cid => {
+                message.dps().get(dp).filter(|found| *found == value).map(drop)
             }
             _ => None,
         });

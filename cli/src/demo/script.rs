@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use rustuya_runtime_tokio::{CommandError, Device, Discovery, Event, Found, Listener, Reply};
+use rustuya_runtime_tokio::{CommandError, Device, Discovery, Event, Found, Listener, Reply, Tokio};
 use serde_json::{Map, Value};
 
 use super::fleet::{self, Member};
@@ -15,7 +15,7 @@ use crate::output::dp_line;
 pub(super) async fn play(view: &mut View) -> anyhow::Result<()> {
     let begun = Instant::now();
     let builder = Discovery::builder().ports([0, 0, 0]).bind_address(Ipv4Addr::LOCALHOST).active(false);
-    let discovery = builder.start().await.context("cannot listen for announcements on the loopback interface")?;
+    let discovery = builder.start(&Tokio).context("cannot listen for announcements on the loopback interface")?;
     let ports = discovery.local_addrs().try_into().context("three ports")?;
     let mut heard = discovery.listener();
 
@@ -116,7 +116,7 @@ async fn connect(members: &[Member], discovery: &Discovery, view: &mut View) -> 
     for (row, member) in members.iter().enumerate() {
         let begun = Instant::now();
         if let (Some(cid), Some(gateway)) = (member.cid, devices.last().cloned()) {
-            let report = gateway.sub_discover().await.with_context(|| member.name)?;
+            let report = gateway.sub_discover().acknowledged().await.with_context(|| member.name)?;
             let online = report.payload.as_ref().and_then(|payload| payload.pointer("/data/online"));
             let online = online.and_then(Value::as_array).context("the gateway's report lists nobody")?;
             ensure!(online.iter().any(|entry| entry == cid), "{}: the gateway does not list it", member.name);
@@ -124,7 +124,7 @@ async fn connect(members: &[Member], discovery: &Discovery, view: &mut View) -> 
         } else {
             let port = member.virtual_device.local_addr().port();
             let builder = Device::builder(&member.id, &member.key)?.port(port).command_timeout(PATIENCE);
-            let device = builder.discovery(discovery).spawn();
+            let device = builder.discovery(discovery).spawn(&Tokio);
             let version = device.wait_connected(PATIENCE).await.with_context(|| member.name)?;
             ensure!(version == member.version, "{}: connected as {version}", member.name);
             devices.push(device);
@@ -173,15 +173,15 @@ async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyh
 
 async fn ask(member: &Member, device: &Device) -> anyhow::Result<Reply> {
     Ok(match member.cid {
-        Some(cid) => device.sub(cid)?.status().await?,
-        None => device.status().await?,
+        Some(cid) => device.sub(cid)?.status().acknowledged().await?,
+        None => device.status().acknowledged().await?,
     })
 }
 
 async fn set(member: &Member, device: &Device) -> anyhow::Result<Reply> {
     Ok(match member.cid {
-        Some(cid) => device.sub(cid)?.set_dps(member.set.clone()).await?,
-        None => device.set_dps(member.set.clone()).await?,
+        Some(cid) => device.sub(cid)?.set_dps(member.set.clone()).acknowledged().await?,
+        None => device.set_dps(member.set.clone()).acknowledged().await?,
     })
 }
 
@@ -189,7 +189,9 @@ async fn set(member: &Member, device: &Device) -> anyhow::Result<Reply> {
 async fn pushed(member: &Member, events: &mut Listener) -> anyhow::Result<()> {
     loop {
         match next(events).await.with_context(|| format!("{}: no push", member.name))? {
-            Event::Message { cid, dps, .. } if cid.as_deref() == member.cid && dps == member.press => return Ok(()),
+            Event::Message(message) if message.cid().as_deref() == member.cid && message.dps() == member.press => {
+                return Ok(());
+            }
             _ => continue,
         }
     }

@@ -247,7 +247,13 @@ fn scramble(frame: &[u8], sender: Sender, ids: &mut Pseudonyms, attempt: u8) -> 
 /// How a frame looks to machines of every version, as far as that changes what they do.
 #[derive(PartialEq, Eq)]
 enum Look {
-    Open { opened: Opened, header: Option<[u8; 3]>, json: bool, words: Option<rustuya_proto::DeviceError>, trimmed: usize },
+    Open {
+        opened: Opened,
+        header: Option<[u8; 3]>,
+        json: bool,
+        words: Option<rustuya_proto::DeviceError>,
+        trimmed: usize,
+    },
     Padding,
     Bad,
 }

@@ -37,8 +37,8 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a tap is to be told of every call that the machine has")]
 pub enum Note<'a> {
-    /// `Device::new`, with the sizes of the buffers that will be lent to it. Also where the machine of a device is
-    /// replaced by a new one.
+    /// `Device::new`, with the sizes of the buffers that will be lent to it, the same at every call. Also where the
+    /// machine of a device is replaced by a new one.
     Created {
         /// The configuration.
         config: &'a DeviceConfig,

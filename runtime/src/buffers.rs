@@ -113,7 +113,7 @@ impl Buffers {
 }
 
 /// What devices accept at most, and what they send at most.
-const FRAME: usize = 4096;
+pub(crate) const FRAME: usize = 4096;
 
 /// Buffers that are kept for reuse; more are in flight only in a burst.
 const KEPT: usize = 64;

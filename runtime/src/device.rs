@@ -18,10 +18,11 @@ use crate::discovery::{Discovery, Watch};
 use crate::dp::{self, Dp};
 use crate::error::{CommandError, ConfigError};
 use crate::event::Event;
-use crate::link::{Ask, DrivenLink, Env, Link, Options};
+use crate::link::{Ask, DrivenLink, Env, Link, Options, SharedTap};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::pacing::Pacing;
+use crate::record::Tap;
 use crate::runtime::Runtime;
 use crate::sending::Sending;
 use crate::state::State;
@@ -63,6 +64,7 @@ impl Device {
             config: DeviceConfig::new(id, local_key),
             options: Options { timeout: Duration::from_secs(10), nowait: false, pacing: Pacing::NONE },
             discovery: None,
+            tap: None,
         }
     }
 
@@ -316,6 +318,7 @@ pub struct DeviceBuilder {
     pub(crate) config: DeviceConfig,
     pub(crate) options: Options,
     pub(crate) discovery: Option<Discovery>,
+    tap: Option<SharedTap>,
 }
 
 impl DeviceBuilder {
@@ -389,13 +392,21 @@ impl DeviceBuilder {
         self
     }
 
+    /// Has everything noted that passes between this device's connection and the machine that speaks its protocol,
+    /// for example by a [`Recorder`](crate::record::Recorder). It begins with [`spawn`](Self::spawn); a
+    /// [reconfigured](Device::reconfigure) device goes on being recorded by what it was spawned with.
+    pub fn record(mut self, tap: impl Tap + 'static) -> Self {
+        self.tap = Some(SharedTap::new(tap));
+        self
+    }
+
     /// Starts to connect, in the background of a runtime.
     pub fn spawn(self, runtime: &impl Runtime) -> Device {
         self.spawn_in(runtime, &Env::new(1))
     }
 
     pub(crate) fn spawn_in(self, runtime: &dyn Runtime, env: &Arc<Env>) -> Device {
-        let link = Link::new(self.config.clone(), self.options, env);
+        let link = Link::new(self.config.clone(), self.options, self.tap.clone(), env);
         let watch = self.discovery.as_ref().map(|discovery| discovery.watch(&link));
         runtime.drive(DrivenLink::new(Arc::clone(&link)));
         Device(Arc::new(Handle { link, builder: Mutex::new(self), watch: Mutex::new(watch) }))

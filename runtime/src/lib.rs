@@ -17,7 +17,7 @@ mod manager;
 mod metrics;
 mod news;
 mod pacing;
-// pub mod record;
+pub mod record;
 mod registry;
 mod reply;
 mod runtime;

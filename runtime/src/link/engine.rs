@@ -1,45 +1,41 @@
 //! The inside of a link. It carries out the machine's orders and tells it what happened, and decides nothing about
 //! the protocol.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, Cid, ConnId, DeviceConfig, DownReason, Event as Lent, LossReason, Output};
+use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as Lent, LossReason, Output};
 
+use super::machine::{Machine, SharedTap};
 use super::queue::{Fates, Pass, Queue};
-use super::request::{Ask, Request};
+use super::side::Side;
 use super::{Env, Options, Order};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
-use crate::error::CommandError;
-use crate::event::{Event, Message};
 use crate::limiter::Permit;
-use crate::metrics::Metrics;
-use crate::news::News;
+use crate::record::Note;
 use crate::runtime::{Outlet, Pipe};
-use crate::slot::Slot;
-use crate::state::Cache;
 
 /// The engine of one device's link.
 pub(crate) struct Engine {
-    machine: proto::Device,
-    clock: Clock,
-    buffers: Buffers,
-    wire: Wire,
+    pub(super) machine: Machine,
+    pub(super) clock: Clock,
+    pub(super) buffers: Buffers,
+    pub(super) wire: Wire,
     permit: Permit,
     /// The loop has a connection, or is dialing one.
     loop_has_wire: bool,
     /// The loop's waker.
     waker: Option<Waker>,
     /// Until when the loop sleeps.
-    armed: Option<proto::Instant>,
-    phase: Phase,
+    pub(super) armed: Option<proto::Instant>,
+    pub(super) phase: Phase,
     pub(crate) options: Options,
-    queue: Queue,
-    side: Side,
+    pub(super) queue: Queue,
+    pub(super) side: Side,
     /// Waiting for the end.
     closing: Vec<Waker>,
     /// To be called once the lock is released.
@@ -47,22 +43,8 @@ pub(crate) struct Engine {
     span: tracing::Span,
 }
 
-/// What events change, apart from the machine that they come from.
-struct Side {
-    news: News,
-    metrics: Metrics,
-    cache: Cache,
-    /// Why the connection last ended.
-    reason: Option<DownReason>,
-    /// The machine dials again by itself.
-    retrying: bool,
-    /// When the device was last heard or seen.
-    last_seen: Option<proto::Instant>,
-    product_key: Option<Arc<str>>,
-}
-
 /// The connection as far as the operating system is concerned.
-enum Wire {
+pub(super) enum Wire {
     Off,
     /// To be dialed when the limiter allows it.
     Held(ConnId, SocketAddr),
@@ -71,7 +53,7 @@ enum Wire {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Running,
     /// Closed by the user; what is encoded may leave until then.
     Closing(Option<proto::Instant>),
@@ -85,14 +67,14 @@ const FAIR_SHARE: u32 = 64;
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    pub(super) fn new(config: DeviceConfig, options: Options, id: Arc<str>) -> Self {
+    pub(super) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, id: Arc<str>) -> Self {
         let clock = Clock::start();
         let span = tracing::debug_span!("device", id = &*id, address = tracing::field::Empty);
         if let Some(address) = config.address {
             span.record("address", tracing::field::display(address));
         }
         Self {
-            machine: proto::Device::new(config, clock.now()),
+            machine: Machine::new(config, tap, clock.now()),
             clock,
             buffers: Buffers::new(),
             wire: Wire::Off,
@@ -103,22 +85,12 @@ impl Engine {
             phase: Phase::Running,
             options,
             queue: Queue::default(),
-            side: Side {
-                news: News::new(id),
-                metrics: Metrics::default(),
-                cache: Cache::default(),
-                reason: None,
-                retrying: false,
-                last_seen: None,
-                product_key: None,
-            },
+            side: Side::new(id),
             closing: Vec::new(),
             wakes: Vec::new(),
             span,
         }
     }
-
-    // ---- the loop's side
 
     pub(super) fn turn(&mut self, mut pipe: Option<&mut dyn Pipe>, waker: &Waker, env: &Env) -> Order {
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -140,8 +112,7 @@ impl Engine {
             }
             self.expire(now);
             self.buffers.lend_tx(&env.pool);
-            let Buffers { rx, tx, .. } = &mut self.buffers;
-            let until = match self.machine.poll(now, &mut rand::rng(), rx, tx) {
+            let until = match self.machine.poll(now, &mut self.buffers) {
                 Output::Dial { conn, to } => {
                     env.limiter.release(&mut self.permit, &mut self.wakes);
                     self.wire = Wire::Held(conn, to);
@@ -165,7 +136,7 @@ impl Engine {
                 Some(pipe) => Some(&mut **pipe),
                 None => None,
             };
-            match self.transfer(pipe, waker, env) {
+            match self.transfer(pipe, waker, env, now) {
                 Transfer::Moved => {}
                 Transfer::Nothing => return self.sleep(until, None, env),
                 Transfer::Pressed(ends) => return self.sleep(until, Some(ends), env),
@@ -189,12 +160,12 @@ impl Engine {
     }
 
     /// Writes and reads.
-    fn transfer(&mut self, pipe: Option<&mut dyn Pipe>, waker: &Waker, env: &Env) -> Transfer {
+    fn transfer(&mut self, pipe: Option<&mut dyn Pipe>, waker: &Waker, env: &Env, now: proto::Instant) -> Transfer {
         let (Wire::Up(conn, _), Some(pipe)) = (&self.wire, pipe) else { return Transfer::Nothing };
         let conn = *conn;
         let mut moved = false;
         if !self.buffers.tx.is_empty() {
-            match self.buffers.flush(|bytes| pipe.write(bytes)) {
+            match flush(&mut self.buffers, &self.machine, now, |bytes| pipe.write(bytes)) {
                 Ok(any) => moved = any,
                 Err(why) => return self.fail(conn, why),
             }
@@ -216,6 +187,7 @@ impl Engine {
             return match pipe.read(spare) {
                 Ok(0) => self.fail(conn, LossReason::Closed),
                 Ok(n) => {
+                    self.machine.note(now, Note::Received(spare.get(..n).unwrap_or_default()));
                     self.buffers.rx.commit(n);
                     Transfer::Moved
                 }
@@ -232,7 +204,7 @@ impl Engine {
         }
     }
 
-    fn fail(&mut self, conn: ConnId, why: LossReason) -> Transfer {
+    pub(super) fn fail(&mut self, conn: ConnId, why: LossReason) -> Transfer {
         self.wire = Wire::Off;
         self.machine.handle_lost(conn, why, self.clock.now());
         Transfer::Moved
@@ -274,8 +246,6 @@ impl Engine {
         }
     }
 
-    // ---- the end
-
     /// While closing: whether nothing is left to be written, or no time.
     fn close_now(&mut self, now: proto::Instant) -> bool {
         let Phase::Closing(grace) = &mut self.phase else { return false };
@@ -302,12 +272,11 @@ impl Engine {
         self.phase = Phase::Ended;
         self.wire = Wire::Off;
         env.limiter.release(&mut self.permit, &mut self.wakes);
-        self.machine.close();
         let now = self.clock.now();
+        self.machine.close(now);
         // The machine tells the fate of what was sent; it has nothing else to say.
         for _ in 0..FAIR_SHARE {
-            let Buffers { rx, tx, .. } = &mut self.buffers;
-            match self.machine.poll(now, &mut rand::rng(), rx, tx) {
+            match self.machine.poll(now, &mut self.buffers) {
                 Output::Event(event) => {
                     self.side.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
                 }
@@ -345,65 +314,7 @@ impl Engine {
         Poll::Pending
     }
 
-    // ---- the callers' side
-
-    pub(super) fn submit(&mut self, ask: Ask, cid: Option<Cid>, slot: Arc<Slot>, timeout: Option<Duration>, env: &Env) {
-        let now = self.clock.now();
-        let wait = timeout.unwrap_or_else(|| self.options.pacing.sleeps.unwrap_or(self.options.timeout));
-        let request = Request {
-            ask,
-            cid,
-            issued: now,
-            deadline: now + wait,
-            answer: timeout,
-            slot,
-            merged: Vec::new(),
-            trial: None,
-            sent: now,
-        };
-        if self.phase != Phase::Running {
-            return self.fates().1.decide(&request, Err(CommandError::Closed));
-        }
-        if let Some(cid) = &request.cid
-            && !matches!(request.ask, Ask::Raw(..))
-            && self.side.cache.online(cid.as_str()) == Some(false)
-        {
-            return self.fates().1.decide(&request, Err(CommandError::SubDeviceOffline));
-        }
-        if let Err(request) = self.queue.add(request) {
-            return self.fates().1.decide(&request, Err(CommandError::Busy));
-        }
-        if !self.machine.is_up() && !self.side.retrying && matches!(self.wire, Wire::Off) {
-            self.machine.connect_now(now);
-            return self.wake_loop();
-        }
-        self.send_from_caller(now, env);
-    }
-
-    /// Sends what waits by the short way, and wakes the loop if something is left for it to do.
-    fn send_from_caller(&mut self, now: proto::Instant, env: &Env) {
-        self.buffers.lend_tx(&env.pool);
-        self.send(now);
-        if let Wire::Up(conn, Some(outlet)) = &self.wire
-            && !self.buffers.tx.is_empty()
-        {
-            let (conn, outlet) = (*conn, Arc::clone(outlet));
-            if let Err(why) = self.buffers.flush(|bytes| outlet.try_write(bytes)) {
-                self.fail(conn, why);
-                self.wake_loop();
-            }
-            self.note_written();
-        }
-        let waiting = self.queue.deadline(self.machine.is_up(), &self.options.pacing);
-        let due = self.machine.deadline().into_iter().chain(waiting).min();
-        let sooner = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
-        if sooner || !self.buffers.tx.is_empty() {
-            self.wake_loop();
-        }
-        self.buffers.reclaim(&env.pool);
-    }
-
-    fn send(&mut self, now: proto::Instant) {
+    pub(super) fn send(&mut self, now: proto::Instant) {
         if self.queue.is_empty() || !self.machine.is_up() || self.phase != Phase::Running {
             return;
         }
@@ -412,7 +323,7 @@ impl Engine {
         queue.send(&mut Pass { machine, buffers, pacing: &options.pacing, now }, &mut fates);
     }
 
-    fn note_written(&mut self) {
+    pub(super) fn note_written(&mut self) {
         if self.buffers.tx.is_empty() {
             self.queue.note_written(&mut self.wakes);
         }
@@ -424,140 +335,43 @@ impl Engine {
         queue.expire(now, up, reason, &mut fates);
     }
 
-    fn fates(&mut self) -> (&mut Queue, Fates<'_>) {
+    pub(super) fn fates(&mut self) -> (&mut Queue, Fates<'_>) {
         let Self { side, wakes, queue, .. } = self;
         (queue, Fates { news: &mut side.news, metrics: &mut side.metrics, wakes })
     }
 
-    fn wake_loop(&mut self) {
+    pub(super) fn wake_loop(&mut self) {
         self.wakes.extend(self.waker.clone());
     }
-
-    /// Connects without waiting for the delay between attempts.
-    pub(crate) fn connect_now(&mut self) {
-        self.machine.connect_now(self.clock.now());
-        self.wake_loop();
-    }
-
-    /// The device announced itself.
-    pub(crate) fn announced(&mut self, ip: IpAddr, version: Option<proto::Version>, product_key: Option<&str>) {
-        let now = self.clock.now();
-        self.side.last_seen = Some(now);
-        if let Some(key) = product_key.filter(|key| self.side.product_key.as_deref() != Some(*key)) {
-            self.side.product_key = Some(key.into());
-        }
-        let before = (self.machine.address(), self.machine.deadline());
-        self.machine.handle_announcement(ip, version, now);
-        if before != (self.machine.address(), self.machine.deadline()) {
-            self.wake_loop();
-        }
-    }
-
-    /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
-    pub(crate) fn reconfigure(&mut self, config: DeviceConfig, options: Options) {
-        self.options = options;
-        self.machine.reconfigure(config, self.clock.now());
-        self.wake_loop();
-    }
-
-    // ---- what is known
-
-    pub(crate) const fn machine(&self) -> &proto::Device {
-        &self.machine
-    }
-
-    pub(crate) fn news(&mut self) -> &mut News {
-        &mut self.side.news
-    }
-
-    pub(crate) const fn cache(&self) -> &Cache {
-        &self.side.cache
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.phase != Phase::Running
-    }
-
-    pub(crate) fn now(&self) -> proto::Instant {
-        self.clock.now()
-    }
-
-    pub(crate) fn last_seen(&self) -> Option<Duration> {
-        self.side.last_seen.map(|at| self.clock.now().saturating_since(at))
-    }
-
-    pub(crate) fn product_key(&self) -> Option<Arc<str>> {
-        self.side.product_key.clone()
-    }
-
-    pub(crate) fn metrics(&self) -> Metrics {
-        let mut metrics = self.side.metrics.with_machine(self.machine.stats());
-        metrics.lagged = self.side.news.lost;
-        metrics
-    }
 }
 
-impl Side {
-    /// Takes an event in, and passes it on to those who listen.
-    fn hear(
-        &mut self,
-        event: &Lent<'_>,
-        machine: &proto::Device,
-        now: proto::Instant,
-        queue: &mut Queue,
-        wakes: &mut Vec<Waker>,
-    ) {
-        match event {
-            Lent::Up { version } => {
-                tracing::debug!(%version, "up");
-                self.retrying = false;
-                self.last_seen = Some(now);
-                self.news.publish(Event::Up { version: *version }, wakes);
-            }
-            Lent::Down { reason, retry_at } => {
-                let retry_in = retry_at.map(|at| at.saturating_since(now));
-                tracing::debug!(%reason, ?retry_in, "down");
-                self.reason = Some(*reason);
-                self.retrying = retry_at.is_some();
-                self.news.publish(Event::Down { reason: *reason, retry_in }, wakes);
-            }
-            Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
-            Lent::Message(message) | Lent::Resolved { message: Some(message), .. } => {
-                self.content(message, now, wakes);
-            }
-            _ => {}
-        }
-        if let Lent::Resolved { id, outcome, message } = event {
-            let mut fates = Fates { news: &mut self.news, metrics: &mut self.metrics, wakes };
-            let reason = self.reason.or_else(|| machine.diagnosis());
-            queue.resolve((*id, *outcome, message.as_ref()), reason, now, &mut fates);
-        }
-    }
-
-    fn content(&mut self, message: &proto::Message<'_>, now: proto::Instant, wakes: &mut Vec<Waker>) {
-        self.last_seen = Some(now);
-        // An empty acknowledgement is no news to anybody but the one who asked.
-        if message.payload.is_empty() {
-            return;
-        }
-        let mut changes = Vec::new();
-        if let Some(report) = message.payload.report() {
-            let live = message.command == proto::CommandCode::STATUS && !report.from_query;
-            self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
-        }
-        if self.news.is_heard() {
-            self.news.publish(Event::Message(Arc::new(Message::new(message))), wakes);
-        }
-        for (cid, online) in changes {
-            self.news.publish(Event::SubDevice { cid, online }, wakes);
-        }
-    }
+/// Writes as much as `write` takes, and has it noted. Says whether it took any.
+pub(super) fn flush(
+    buffers: &mut Buffers,
+    machine: &Machine,
+    now: proto::Instant,
+    mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+) -> Result<bool, LossReason> {
+    buffers.flush(|bytes| {
+        let written = write(bytes)?;
+        machine.note(now, Note::Sent(bytes.get(..written).unwrap_or_default()));
+        Ok(written)
+    })
 }
 
-enum Transfer {
+pub(super) enum Transfer {
     /// There is something new for the machine.
     Moved,
     Nothing,
     /// Listeners have no room before that, or until the waker is called.
     Pressed(proto::Instant),
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_idle_device_is_small() {
+        let size = size_of::<crate::link::Link>();
+        assert!(size <= 2400, "{size} bytes, most of them the machine's");
+    }
 }

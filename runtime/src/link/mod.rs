@@ -3,9 +3,12 @@
 //! Callers send from their own thread where the connection is up and has room; the loop is woken only when something
 //! is left over or a deadline moved. No waker is called and nothing foreign runs while the lock is held.
 
+mod calls;
 mod engine;
+mod machine;
 pub(crate) mod queue;
 pub(crate) mod request;
+mod side;
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -22,6 +25,7 @@ use crate::pacing::Pacing;
 use crate::runtime::{Outlet, Pipe};
 use crate::slot::{Caller, Slot};
 pub(crate) use engine::Engine;
+pub(crate) use machine::SharedTap;
 pub(crate) use request::{Ask, Writes};
 
 /// What the links of one registry share.
@@ -55,9 +59,9 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(config: DeviceConfig, options: Options, env: &Arc<Env>) -> Arc<Self> {
+    pub(crate) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, env: &Arc<Env>) -> Arc<Self> {
         let id: Arc<str> = config.id.as_str().into();
-        let engine = Mutex::new(Engine::new(config, options, Arc::clone(&id)));
+        let engine = Mutex::new(Engine::new(config, options, tap, Arc::clone(&id)));
         Arc::new(Self { id, env: Arc::clone(env), engine })
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use rustuya_proto::{self as proto, CommandCode, CommandId, DownReason, Message, Outcome, SendError};
 
+use super::machine::Machine;
 use super::request::{Ask, Request};
 use crate::buffers::Buffers;
 use crate::convert;
@@ -52,7 +53,7 @@ pub(crate) struct Queue {
 
 /// What a pass over the queue is made with.
 pub(crate) struct Pass<'a> {
-    pub(crate) machine: &'a mut proto::Device,
+    pub(super) machine: &'a mut Machine,
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) pacing: &'a Pacing,
     pub(crate) now: proto::Instant,
@@ -130,7 +131,7 @@ impl Queue {
                 self.put_back(request.split(most, false));
                 continue;
             }
-            match pass.machine.send(&request.command(), pass.now, &mut rand::rng(), &mut pass.buffers.tx) {
+            match pass.machine.send(&request, pass.now, pass.buffers) {
                 Ok(id) => {
                     request.sent = pass.now;
                     fates.metrics.sent += 1;

@@ -4,10 +4,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, Cid, Command, CommandCode, DpId, DpMap, RequestData};
+use rustuya_proto::{self as proto, Cid, CommandCode, DpId, DpMap, RequestData};
 use serde_json::{Map, Value};
 
 use crate::clock::unix_time;
+use crate::record::Asked;
 use crate::slot::Slot;
 
 /// What is asked of a device.
@@ -83,23 +84,16 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn command(&self) -> Command<'_> {
-        let command = match &self.ask {
-            Ask::Connection | Ask::Status => Command::status(),
-            Ask::StatusOf(ids) => Command::status_of(ids),
-            Ask::Set(writes) => Command::set(DpMap::Json(&writes.json)),
-            Ask::Update(ids) => Command::update_dps(ids),
-            Ask::SubDevices => Command::sub_devices(),
-            Ask::Raw(code, data) => {
-                Command::request(*code, data.as_deref().map_or(RequestData::None, RequestData::Json))
-            }
+    /// The command for the machine.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        let data = match &self.ask {
+            Ask::Connection | Ask::Status | Ask::SubDevices => RequestData::None,
+            Ask::StatusOf(ids) | Ask::Update(ids) => RequestData::Ids(ids),
+            Ask::Set(writes) => RequestData::Dps(DpMap::Json(&writes.json)),
+            Ask::Raw(_, data) => data.as_deref().map_or(RequestData::None, RequestData::Json),
         };
-        let command = command.unix_time(unix_time());
-        let command = self.answer.map_or(command, |answer| command.timeout(answer));
-        match &self.cid {
-            Some(cid) => command.cid(cid.as_str()),
-            None => command,
-        }
+        let cid = self.cid.as_ref().map(Cid::as_str);
+        Asked::request(self.code(), data).cid(cid).unix_time(unix_time()).timeout(self.answer)
     }
 
     /// The code by which the command is known before the version decides about it.

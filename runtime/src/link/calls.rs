@@ -1,0 +1,135 @@
+//! What callers do with a link, from their own threads.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::sync::Arc;
+
+use rustuya_proto::{self as proto, Cid, DeviceConfig};
+
+use super::engine::{Engine, Phase, Wire, flush};
+use super::request::{Ask, Request};
+use super::{Env, Options};
+use crate::error::CommandError;
+use crate::metrics::Metrics;
+use crate::news::News;
+use crate::slot::Slot;
+use crate::state::Cache;
+
+impl Engine {
+    pub(super) fn submit(&mut self, ask: Ask, cid: Option<Cid>, slot: Arc<Slot>, timeout: Option<Duration>, env: &Env) {
+        let now = self.clock.now();
+        let wait = timeout.unwrap_or_else(|| self.options.pacing.sleeps.unwrap_or(self.options.timeout));
+        let request = Request {
+            ask,
+            cid,
+            issued: now,
+            deadline: now + wait,
+            answer: timeout,
+            slot,
+            merged: Vec::new(),
+            trial: None,
+            sent: now,
+        };
+        if self.phase != Phase::Running {
+            return self.fates().1.decide(&request, Err(CommandError::Closed));
+        }
+        if let Some(cid) = &request.cid
+            && !matches!(request.ask, Ask::Raw(..))
+            && self.side.cache.online(cid.as_str()) == Some(false)
+        {
+            return self.fates().1.decide(&request, Err(CommandError::SubDeviceOffline));
+        }
+        if let Err(request) = self.queue.add(request) {
+            return self.fates().1.decide(&request, Err(CommandError::Busy));
+        }
+        if !self.machine.is_up() && !self.side.retrying && matches!(self.wire, Wire::Off) {
+            self.machine.connect_now(now);
+            return self.wake_loop();
+        }
+        self.send_from_caller(now, env);
+    }
+
+    /// Sends what waits by the short way, and wakes the loop if something is left for it to do.
+    fn send_from_caller(&mut self, now: proto::Instant, env: &Env) {
+        self.buffers.lend_tx(&env.pool);
+        self.send(now);
+        if let Wire::Up(conn, Some(outlet)) = &self.wire
+            && !self.buffers.tx.is_empty()
+        {
+            let (conn, outlet) = (*conn, Arc::clone(outlet));
+            if let Err(why) = flush(&mut self.buffers, &self.machine, now, |bytes| outlet.try_write(bytes)) {
+                self.fail(conn, why);
+                self.wake_loop();
+            }
+            self.note_written();
+        }
+        let waiting = self.queue.deadline(self.machine.is_up(), &self.options.pacing);
+        let due = self.machine.deadline().into_iter().chain(waiting).min();
+        let sooner = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
+        if sooner || !self.buffers.tx.is_empty() {
+            self.wake_loop();
+        }
+        self.buffers.reclaim(&env.pool);
+    }
+
+    /// Connects without waiting for the delay between attempts.
+    pub(crate) fn connect_now(&mut self) {
+        self.machine.connect_now(self.clock.now());
+        self.wake_loop();
+    }
+
+    /// The device announced itself.
+    pub(crate) fn announced(&mut self, ip: IpAddr, version: Option<proto::Version>, product_key: Option<&str>) {
+        let now = self.clock.now();
+        self.side.last_seen = Some(now);
+        if let Some(key) = product_key.filter(|key| self.side.product_key.as_deref() != Some(*key)) {
+            self.side.product_key = Some(key.into());
+        }
+        let before = (self.machine.address(), self.machine.deadline());
+        self.machine.handle_announcement(ip, version, now);
+        if before != (self.machine.address(), self.machine.deadline()) {
+            self.wake_loop();
+        }
+    }
+
+    /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
+    pub(crate) fn reconfigure(&mut self, config: DeviceConfig, options: Options) {
+        self.options = options;
+        self.machine.reconfigure(config, self.clock.now());
+        self.wake_loop();
+    }
+
+    pub(crate) fn machine(&self) -> &proto::Device {
+        &self.machine
+    }
+
+    pub(crate) fn news(&mut self) -> &mut News {
+        &mut self.side.news
+    }
+
+    pub(crate) const fn cache(&self) -> &Cache {
+        &self.side.cache
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase != Phase::Running
+    }
+
+    pub(crate) fn now(&self) -> proto::Instant {
+        self.clock.now()
+    }
+
+    pub(crate) fn last_seen(&self) -> Option<Duration> {
+        self.side.last_seen.map(|at| self.clock.now().saturating_since(at))
+    }
+
+    pub(crate) fn product_key(&self) -> Option<Arc<str>> {
+        self.side.product_key.clone()
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut metrics = self.side.metrics.with_machine(self.machine.stats());
+        metrics.lagged = self.side.news.lost;
+        metrics
+    }
+}

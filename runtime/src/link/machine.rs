@@ -1,0 +1,145 @@
+//! The machine and whoever records what passes between it and this crate.
+
+use core::net::IpAddr;
+use core::ops::Deref;
+use std::sync::{Arc, Mutex};
+
+use rustuya_proto::{
+    self as proto, CommandId, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, Output, SendError, Version,
+};
+
+use super::request::Request;
+use crate::buffers::{Buffers, FRAME};
+use crate::record::{Note, RecordingRng, Tap};
+
+/// A tap that a description of a device holds, and its clones.
+#[derive(Clone)]
+pub(crate) struct SharedTap(Arc<Mutex<dyn Tap>>);
+
+impl SharedTap {
+    pub(crate) fn new(tap: impl Tap + 'static) -> Self {
+        Self(Arc::new(Mutex::new(tap)))
+    }
+
+    fn note(&self, at: Instant, what: Note<'_>) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).note(at, what);
+    }
+}
+
+impl PartialEq for SharedTap {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl core::fmt::Debug for SharedTap {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("SharedTap")
+    }
+}
+
+/// The machine of one device. Every call that changes it passes through here.
+pub(super) struct Machine {
+    device: proto::Device,
+    tap: Option<SharedTap>,
+}
+
+impl Deref for Machine {
+    type Target = proto::Device;
+
+    fn deref(&self) -> &proto::Device {
+        &self.device
+    }
+}
+
+impl Machine {
+    pub(super) fn new(config: DeviceConfig, tap: Option<SharedTap>, now: Instant) -> Self {
+        if let Some(tap) = &tap {
+            tap.note(now, Note::Created { config: &config, rx: FRAME, tx: FRAME });
+        }
+        Self { device: proto::Device::new(config, now), tap }
+    }
+
+    pub(super) fn poll<'b>(&mut self, now: Instant, buffers: &'b mut Buffers) -> Output<'b> {
+        let Buffers { rx, tx, .. } = buffers;
+        self.note(now, Note::Poll);
+        let output = with_rng(self.tap.as_ref(), now, |rng| self.device.poll(now, rng, rx, tx));
+        match &output {
+            Output::Dial { conn, to } => self.note(now, Note::Dial { conn: *conn, to: *to }),
+            Output::Hangup { conn } => self.note(now, Note::Hangup { conn: *conn }),
+            Output::Event(_) | Output::Wait { .. } => {}
+        }
+        output
+    }
+
+    pub(super) fn send(
+        &mut self,
+        request: &Request,
+        now: Instant,
+        buffers: &mut Buffers,
+    ) -> Result<CommandId, SendError> {
+        let asked = request.asked();
+        self.note(now, Note::Command(asked));
+        with_rng(self.tap.as_ref(), now, |rng| self.device.send(&asked.command(), now, rng, &mut buffers.tx))
+    }
+
+    pub(super) fn handle_held(&mut self, conn: ConnId, now: Instant) {
+        self.note(now, Note::Held { conn });
+        self.device.handle_held(conn, now);
+    }
+
+    pub(super) fn handle_dialed(&mut self, conn: ConnId, now: Instant) {
+        self.note(now, Note::Dialed { conn });
+        self.device.handle_dialed(conn, now);
+    }
+
+    pub(super) fn handle_lost(&mut self, conn: ConnId, why: LossReason, now: Instant) {
+        self.note(now, Note::Lost { conn, why });
+        self.device.handle_lost(conn, why, now);
+    }
+
+    pub(super) fn handle_announcement(&mut self, address: IpAddr, version: Option<Version>, now: Instant) {
+        self.note(now, Note::Announced { address, version });
+        self.device.handle_announcement(address, version, now);
+    }
+
+    pub(super) fn connect_now(&mut self, now: Instant) {
+        self.note(now, Note::ConnectNow);
+        self.device.connect_now(now);
+    }
+
+    pub(super) fn reconfigure(&mut self, config: DeviceConfig, now: Instant) {
+        self.note(now, Note::Reconfigured(&config));
+        self.device.reconfigure(config, now);
+    }
+
+    pub(super) fn close(&mut self, now: Instant) {
+        self.note(now, Note::Closed);
+        self.device.close();
+    }
+
+    pub(super) fn note(&self, now: Instant, what: Note<'_>) {
+        if let Some(tap) = &self.tap {
+            tap.note(now, what);
+        }
+    }
+}
+
+/// Does something with the generator; what it draws is noted.
+fn with_rng<T>(tap: Option<&SharedTap>, now: Instant, act: impl FnOnce(&mut dyn CryptoRng) -> T) -> T {
+    match tap {
+        None => act(&mut rand::rng()),
+        Some(tap) => {
+            let mut tap = Drawing(tap);
+            act(&mut RecordingRng::new(&mut rand::rng(), &mut tap, now))
+        }
+    }
+}
+
+struct Drawing<'a>(&'a SharedTap);
+
+impl Tap for Drawing<'_> {
+    fn note(&mut self, at: Instant, what: Note<'_>) {
+        self.0.note(at, what);
+    }
+}

@@ -1,0 +1,95 @@
+//! What events change, apart from the machine that they come from.
+
+use core::task::Waker;
+use std::sync::Arc;
+
+use rustuya_proto::{self as proto, DownReason, Event as Lent};
+
+use super::queue::{Fates, Queue};
+use crate::event::{Event, Message};
+use crate::metrics::Metrics;
+use crate::news::News;
+use crate::state::Cache;
+
+/// What events change, apart from the machine that they come from.
+pub(super) struct Side {
+    pub(super) news: News,
+    pub(super) metrics: Metrics,
+    pub(super) cache: Cache,
+    /// Why the connection last ended.
+    reason: Option<DownReason>,
+    /// The machine dials again by itself.
+    pub(super) retrying: bool,
+    /// When the device was last heard or seen.
+    pub(super) last_seen: Option<proto::Instant>,
+    pub(super) product_key: Option<Arc<str>>,
+}
+
+impl Side {
+    pub(super) fn new(id: Arc<str>) -> Self {
+        Self {
+            news: News::new(id),
+            metrics: Metrics::default(),
+            cache: Cache::default(),
+            reason: None,
+            retrying: false,
+            last_seen: None,
+            product_key: None,
+        }
+    }
+
+    /// Takes an event in, and passes it on to those who listen.
+    pub(super) fn hear(
+        &mut self,
+        event: &Lent<'_>,
+        machine: &proto::Device,
+        now: proto::Instant,
+        queue: &mut Queue,
+        wakes: &mut Vec<Waker>,
+    ) {
+        match event {
+            Lent::Up { version } => {
+                tracing::debug!(%version, "up");
+                self.retrying = false;
+                self.last_seen = Some(now);
+                self.news.publish(Event::Up { version: *version }, wakes);
+            }
+            Lent::Down { reason, retry_at } => {
+                let retry_in = retry_at.map(|at| at.saturating_since(now));
+                tracing::debug!(%reason, ?retry_in, "down");
+                self.reason = Some(*reason);
+                self.retrying = retry_at.is_some();
+                self.news.publish(Event::Down { reason: *reason, retry_in }, wakes);
+            }
+            Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
+            Lent::Message(message) | Lent::Resolved { message: Some(message), .. } => {
+                self.content(message, now, wakes);
+            }
+            _ => {}
+        }
+        if let Lent::Resolved { id, outcome, message } = event {
+            let mut fates = Fates { news: &mut self.news, metrics: &mut self.metrics, wakes };
+            let reason = self.reason.or_else(|| machine.diagnosis());
+            queue.resolve((*id, *outcome, message.as_ref()), reason, now, &mut fates);
+        }
+    }
+
+    fn content(&mut self, message: &proto::Message<'_>, now: proto::Instant, wakes: &mut Vec<Waker>) {
+        self.last_seen = Some(now);
+        // An empty acknowledgement is no news to anybody but the one who asked.
+        if message.payload.is_empty() {
+            return;
+        }
+        let mut changes = Vec::new();
+        if let Some(report) = message.payload.report() {
+            let live = message.command == proto::CommandCode::STATUS && !report.from_query;
+            self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
+        }
+        if self.news.is_heard() {
+            self.news.publish(Event::Message(Arc::new(Message::new(message))), wakes);
+        }
+        for (cid, online) in changes {
+            self.news.publish(Event::SubDevice { cid, online }, wakes);
+        }
+    }
+}

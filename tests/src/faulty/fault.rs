@@ -67,10 +67,11 @@ pub enum Fault {
     /// A push of [`POISON_DP`] precedes every frame. Everything about it is right but one bit of its CRC, HMAC or tag.
     BadIntegrity,
     /// A push of [`POISON_DP`] precedes every frame. Everything about it is right but its padding, which is missing.
-    /// 3.5 has no padding: the tag is wrong there.
+    /// 3.5 has no padding: the tag is wrong there. Up to 3.3, on a connection where nothing was decrypted before, it
+    /// proves a wrong key, and a controller is right to give up.
     BadPadding,
-    /// Once per connection, a valid push of [`SUFFIX_DP`] precedes a frame, and its ciphertext contains the suffix of
-    /// its kind of frame. 3.1 pushes are base64 text, where that cannot happen: nothing is pushed there.
+    /// Once per connection, a valid push of [`SUFFIX_DP`] follows a frame, and its ciphertext contains the suffix of its
+    /// kind of frame. 3.1 pushes are base64 text, where that cannot happen: nothing is pushed there.
     SuffixInCiphertext,
     /// Controls are obeyed and changes pushed, but successful ones are not acknowledged.
     DropAcks,

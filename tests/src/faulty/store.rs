@@ -91,3 +91,18 @@ fn lend(value: &Value, visit: impl FnOnce(DpValue<'_>)) {
         }
     }
 }
+
+/// A payload as JSON, as a string when it is none, or nothing.
+pub(super) fn json(payload: &[u8]) -> Option<Value> {
+    if payload.is_empty() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(payload);
+    Some(serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.trim_end())))
+}
+
+/// A field of a request, which stands inside `data` in some versions.
+pub(super) fn field<'a>(request: &'a Option<Value>, name: &str) -> Option<&'a Value> {
+    let request = request.as_ref()?;
+    request.get("data").and_then(|data| data.get(name)).or_else(|| request.get(name))
+}

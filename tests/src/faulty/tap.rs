@@ -104,6 +104,12 @@ impl Tap {
         open_under(&self.keys()?, sender, frame)
     }
 
+    /// Whether a frame acknowledges a control. Refusals carry a text.
+    pub(super) fn is_ack(&self, frame: &[u8]) -> bool {
+        matches!(command(frame), CommandCode::CONTROL | CommandCode::CONTROL_NEW)
+            && self.open(Sender::Device, frame).is_some_and(|clear| clear.payload.is_empty())
+    }
+
     /// Seals a frame under this connection's key.
     pub(super) fn seal(&self, clear: &Clear, iv: &[u8; 12]) -> Option<Vec<u8>> {
         let mut out = vec![0; clear.payload.len() * 2 + 256];

@@ -201,12 +201,12 @@ impl Worker {
                     seqno,
                     command,
                     cid: match &original {
-                        Some(original) => {
-                            field(&json(&original.payload), "cid").and_then(Value::as_str).map(str::to_owned)
-                        }
+                        Some(original) => store::field(&store::json(&original.payload), "cid")
+                            .and_then(Value::as_str)
+                            .map(str::to_owned),
                         None => cid.map(|cid| cid.to_string()),
                     },
-                    payload: json(original.as_ref().map_or(payload.as_bytes(), |original| &original.payload)),
+                    payload: store::json(original.as_ref().map_or(payload.as_bytes(), |original| &original.payload)),
                 })
             }
             EmulatorOutput::Event(EmulatorEvent::Written { cid, dps }) => Told::Written {
@@ -224,8 +224,8 @@ impl Worker {
             return frame;
         }
         let Some(original) = self.tap.open(Side::Controller, &frame) else { return frame };
-        let request = json(&original.payload);
-        let dps = field(&request, "dps").and_then(Value::as_object);
+        let request = store::json(&original.payload);
+        let dps = store::field(&request, "dps").and_then(Value::as_object);
         // A map of nulls asks for DPs and sets none.
         let refused = dps.is_some_and(|dps| dps.len() > max && !dps.values().all(Value::is_null));
         if !refused {
@@ -297,12 +297,7 @@ impl Worker {
                     .and_then(|(_, clear)| craft::bad_padding(&self.tap, &clear, &iv));
                 self.out.extend(poison.into_iter().flatten());
             }
-            Fault::DropAcks if matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) => {
-                // Refusals carry a text.
-                if self.tap.open(Side::Device, &frame).is_some_and(|clear| clear.payload.is_empty()) {
-                    return Ok(());
-                }
-            }
+            Fault::DropAcks if self.tap.is_ack(&frame) => return Ok(()),
             Fault::OutOfOrder if filter::is_answer(command) => {
                 for frame in self.filter.reorder(frame, self.shared.now()) {
                     self.send(frame)?;
@@ -311,20 +306,20 @@ impl Worker {
             }
             _ => {}
         }
-        let mut follow = None;
-        if fault == Fault::SuffixInCiphertext && !self.filter.once {
-            let push = self.push_of(SUFFIX_DP, craft::FILLER);
-            follow = push.and_then(|(_, clear)| craft::with_suffix(&self.tap, &clear, &mut self.rng));
-        }
-        self.filter.once = true;
+        let first = !core::mem::replace(&mut self.filter.once, true);
         self.send(frame)?;
-        if let Some(follow) = follow {
-            self.send(follow)?;
-        }
         match fault {
             Fault::HalfClose { after } if self.filter.sent >= after => {
                 self.flush()?;
                 self.wire.half_close();
+            }
+            Fault::SuffixInCiphertext if first => {
+                // The answer is not to wait for the search.
+                self.flush()?;
+                let push = self.push_of(SUFFIX_DP, craft::FILLER);
+                if let Some(frame) = push.and_then(|(_, clear)| craft::with_suffix(&self.tap, &clear, &mut self.rng)) {
+                    self.send(frame)?;
+                }
             }
             Fault::FloodPushes { count } if command != CommandCode::STATUS => {
                 let first = self.shared.state().flood(count);
@@ -403,19 +398,4 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-/// A payload as JSON, as a string when it is none, or nothing.
-fn json(payload: &[u8]) -> Option<Value> {
-    if payload.is_empty() {
-        return None;
-    }
-    let text = String::from_utf8_lossy(payload);
-    Some(serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.trim_end())))
-}
-
-/// A field of a request, which stands inside `data` in some versions.
-fn field<'a>(request: &'a Option<Value>, name: &str) -> Option<&'a Value> {
-    let request = request.as_ref()?;
-    request.get("data").and_then(|data| data.get(name)).or_else(|| request.get(name))
 }

@@ -1,0 +1,108 @@
+//! A controller that looks at single frames, for versions that do not negotiate.
+
+use core::time::Duration;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+
+use rustuya_proto::{
+    CommandCode, FrameError, Head, Keys, Opened, RetCode, Sender, Version, VersionHeader, frame_len, open, seal,
+};
+use rustuya_tests::faulty::FaultyDevice;
+
+use crate::LIMIT;
+
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+    keys: Keys,
+    seqno: u32,
+    received: Vec<u8>,
+}
+
+/// A frame of the device.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) seqno: u32,
+    pub(crate) command: CommandCode,
+    pub(crate) retcode: Option<RetCode>,
+    pub(crate) text: String,
+}
+
+impl Raw {
+    /// A connection to a device of 3.3.
+    pub(crate) fn to(device: &FaultyDevice) -> Self {
+        let stream = TcpStream::connect(device.addr()).expect("somebody listens");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        Self { stream, keys: Keys::new(Version::V33, device.key().expose()), seqno: 0, received: Vec::new() }
+    }
+
+    pub(crate) fn query(&mut self) -> u32 {
+        self.send(CommandCode::DP_QUERY, r#"{"gwId":"lamp"}"#)
+    }
+
+    pub(crate) fn set(&mut self, dps: &str) -> u32 {
+        self.send(CommandCode::CONTROL, &format!("{{\"dps\":{dps}}}"))
+    }
+
+    /// Sends a request and returns its number.
+    pub(crate) fn send(&mut self, command: CommandCode, payload: &str) -> u32 {
+        self.seqno += 1;
+        let header = command.carries_version_header().then(|| VersionHeader::controller(Version::V33));
+        let head = Head { sender: Sender::Controller, seqno: self.seqno, command, retcode: None, header };
+        let mut frame = [0; 1024];
+        let len = seal(&self.keys, &head, &[0; 12], payload.as_bytes(), &mut frame).expect("room");
+        self.stream.write_all(&frame[..len]).expect("written");
+        self.seqno
+    }
+
+    /// One read.
+    pub(crate) fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut buf = [0; 4096];
+        let n = self.stream.read(&mut buf)?;
+        Ok(buf[..n].to_vec())
+    }
+
+    /// The bytes of the next frame, as its header measures it.
+    pub(crate) fn frame(&mut self) -> Vec<u8> {
+        loop {
+            if let Ok(Some(len)) = frame_len(&self.received)
+                && self.received.len() >= len
+            {
+                let rest = self.received.split_off(len);
+                return core::mem::replace(&mut self.received, rest);
+            }
+            let bytes = self.read().expect("the device answers");
+            assert!(!bytes.is_empty(), "closed within a frame: {:02x?}", self.received);
+            self.received.extend(bytes);
+        }
+    }
+
+    /// The next frame, which has to be sound.
+    pub(crate) fn message(&mut self) -> Received {
+        let mut frame = self.frame();
+        let Opened { seqno, command, retcode, payload, .. } = self.open(&mut frame).expect("a sound frame");
+        Received { seqno, command, retcode, text: String::from_utf8_lossy(&frame[payload]).into_owned() }
+    }
+
+    pub(crate) fn open(&self, frame: &mut [u8]) -> Result<Opened, FrameError> {
+        open(&self.keys, Sender::Device, frame)
+    }
+
+    /// Whether nothing comes for a while, and the connection stays open.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        self.stream.set_read_timeout(Some(Duration::from_millis(150))).expect("a limit");
+        let result = self.read();
+        self.stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        matches!(result, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+
+    /// How the connection ends: `None` for the orderly way.
+    pub(crate) fn end(&mut self) -> Option<ErrorKind> {
+        loop {
+            match self.read() {
+                Ok(bytes) if bytes.is_empty() => return None,
+                Ok(_) => {}
+                Err(error) => return Some(error.kind()),
+            }
+        }
+    }
+}

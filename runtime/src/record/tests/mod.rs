@@ -1,5 +1,6 @@
 //! Sessions with an emulated device are recorded, searched for what must not be in a record, and replayed.
 
+mod damage;
 mod rig;
 
 use core::net::{IpAddr, Ipv4Addr};
@@ -383,65 +384,6 @@ fn several_devices_share_a_record() {
     let steps: Vec<_> = Replay::new(&*record).expect("a record").map(|step| step.expect("a good record")).collect();
     assert!(steps.iter().any(|step| step.device == 1) && steps.iter().any(|step| step.device == 2));
     assert_eq!(replayed(Replay::new(&*record).expect("a record")).0, told);
-}
-
-#[test]
-fn damaged_records_end_in_an_error_or_not_at_all() {
-    let mut rng = Seeded(5);
-    for version in [Version::V33, Version::V35] {
-        let good = record(&config(Some(version), KEY), emulated(version), false, |rig| {
-            rig.run(Duration::from_secs(1));
-            rig.ask(Asked::request(CommandCode::CONTROL, ON));
-            rig.run(Duration::from_secs(12));
-        });
-        for round in 0..400 {
-            let mut text = good.record.clone();
-            for _ in 0..=rng.below(4) {
-                let at = rng.below(text.len());
-                match rng.below(4) {
-                    0 => text.truncate(at),
-                    1 => text.insert(at, b"0123456789abcdef\"{}[],:\n"[rng.below(24)]),
-                    2 if at < text.len() => drop(text.remove(at)),
-                    _ => {
-                        if let Some(byte) = text.get_mut(at) {
-                            *byte = b"0123456789abcdef"[rng.below(16)];
-                        }
-                    }
-                }
-            }
-            let lines = u64::try_from(text.iter().filter(|byte| **byte == b'\n').count()).expect("few") + 1;
-            let Ok(replay) = Replay::new(&*text) else {
-                continue;
-            };
-            let mut steps = 0u32;
-            for step in replay {
-                steps += 1;
-                match step {
-                    Ok(step) => assert!(step.line <= lines && !step.to_string().is_empty(), "round {round}"),
-                    Err(error) => assert!(error.line <= lines && !error.to_string().is_empty(), "round {round}"),
-                }
-            }
-            assert!(steps < 100_000, "round {round}");
-        }
-    }
-}
-
-#[test]
-fn what_is_no_record_is_said_to_be_none() {
-    let kind = |text: &str| match Replay::new(text.as_bytes()) {
-        Ok(replay) => replay.filter_map(Result::err).next().map(|error| error.kind),
-        Err(error) => Some(error.kind),
-    };
-    assert!(matches!(kind(""), Some(RecordErrorKind::NoRecord)));
-    assert!(matches!(kind("hello\n"), Some(RecordErrorKind::NoRecord)));
-    let first = r#"{"record":"rustuya","format":1,"redacted":true}"#;
-    assert!(matches!(kind(&first.replace('1', "2")), Some(RecordErrorKind::Format(2))));
-    assert!(kind(first).is_none());
-    let unknown = format!("{first}\n{{\"at\":5,\"op\":\"poll\",\"times\":1}}\n");
-    assert!(matches!(kind(&unknown), Some(RecordErrorKind::UnknownDevice(0))));
-    let long = format!("{first}\n{}", "x".repeat(2 << 20));
-    assert!(matches!(kind(&long), Some(RecordErrorKind::TooLong(_))));
-    assert!(matches!(kind(&format!("{first}\n{{\"at\":5}}")), Some(RecordErrorKind::Malformed(_))));
 }
 
 /// What waits for a frame that never ends is written after all, and the end of that frame is not shown.

@@ -19,8 +19,10 @@ pub(crate) struct Figures {
     pub(crate) idle: Option<Idle>,
     /// Set to push, called from a task of the runtime.
     pub(crate) from_task: Latency,
-    /// Set to push, called from the thread that blocks on the future.
+    /// Set to push, called from the thread that blocks on the future, beside the threads of the runtime.
     pub(crate) from_thread: Latency,
+    /// Set to push with one more device in a runtime of one thread.
+    pub(crate) one_thread: Latency,
     pub(crate) commands: Rate,
     /// Commands that wait for the device's acknowledgement, without a listener.
     pub(crate) acknowledged: Option<Rate>,
@@ -47,6 +49,9 @@ pub(crate) struct Latency {
     pub(crate) p99: f64,
     pub(crate) raw_p50: f64,
     pub(crate) raw_p99: f64,
+    /// The median over all turns of p50 to raw p50. The machine may be fast in one turn and slow in the next; this
+    /// does not mix them.
+    pub(crate) ratio: f64,
 }
 
 /// Things done by the client, in time and CPU time.

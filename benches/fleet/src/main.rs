@@ -45,6 +45,8 @@ enum Command {
 /// A library to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Library {
+    /// This library with its tokio driver
+    Ours,
     /// The crate rustuya 0.4 with its tokio driver
     Peer,
 }
@@ -53,6 +55,7 @@ impl Library {
     /// How tables call it.
     const fn name(self) -> &'static str {
         match self {
+            Self::Ours => "ours",
             Self::Peer => "0.4.6",
         }
     }
@@ -67,7 +70,7 @@ struct RunArgs {
     #[arg(long, value_delimiter = ',', default_values_t = [Version::V33, Version::V35], value_parser = version)]
     versions: Vec<Version>,
     /// Libraries, in this order in the table
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Library::Peer])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Library::Ours, Library::Peer])]
     libraries: Vec<Library>,
     /// Rounds; the table shows medians
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
@@ -188,6 +191,7 @@ fn main() -> Result<()> {
         Command::Client(args) => {
             let server = Server { port: args.port, orders: args.orders };
             let figures = match args.library {
+                Library::Ours => scenario::run::<client::Ours>(server, args.extent())?,
                 Library::Peer => scenario::run::<client::Peer>(server, args.extent())?,
             };
             println!("{}", serde_json::to_string(&figures)?);
@@ -229,7 +233,7 @@ fn plan(args: RunArgs) -> Result<Plan> {
             events: Duration::from_millis(100),
             ..extent
         };
-        let libraries = vec![Library::Peer];
+        let libraries = vec![Library::Ours];
         return Ok(Plan {
             sizes: vec![20],
             versions: args.versions,

@@ -1,5 +1,6 @@
 //! What a library must be able to do to be measured, and the libraries.
 
+mod ours;
 mod peer;
 pub(crate) mod scenario;
 
@@ -8,6 +9,7 @@ use rustuya_proto::Version;
 
 use crate::virtual_device::VirtualDevice;
 
+pub(crate) use ours::Ours;
 pub(crate) use peer::Peer;
 
 /// The most devices that dial or negotiate at the same time.

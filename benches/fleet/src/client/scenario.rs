@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Client, Device, Events, PATIENCE, Seen};
 use crate::control::Control;
-use crate::figures::{BackAgain, Burst, Figures, Idle, Latency, Rate, percentile};
+use crate::figures::{BackAgain, Burst, Figures, Idle, Latency, Rate, median, percentile};
 use crate::raw::Raw;
 use crate::usage;
 use crate::virtual_device::VirtualDevice;
@@ -41,7 +41,7 @@ const ROUND: usize = 64;
 /// Exchanges in a row before the raw socket has its turn.
 const TURN: usize = 50;
 /// Without an event for so long, what is missing is lost.
-const SILENCE: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Where the devices are.
 #[derive(Clone, Copy, Debug)]
@@ -50,25 +50,39 @@ pub(crate) struct Server {
     pub(crate) orders: u16,
 }
 
-/// Runs everything with a new runtime of the default size.
+/// Runs everything with a new runtime of the default size, and what concerns one device with a runtime of one thread.
 pub(crate) fn run<C: Client>(server: Server, extent: Extent) -> Result<Figures> {
     usage::raise_file_limit(extent.devices + 16)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(Scenario::<C>::run(server, extent))
+    // The server ends with the connection for orders.
+    let mut control = Control::connect(server.orders)?;
+    let mut figures = runtime.block_on(Scenario::<C>::run(server, &mut control, extent))?;
+    drop(runtime);
+    if extent.exchanges > 0 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        figures.one_thread = runtime.block_on(one_thread::<C>(server, extent))?;
+    }
+    Ok(figures)
 }
 
-struct Scenario<C> {
+async fn one_thread<C: Client>(server: Server, extent: Extent) -> Result<Latency> {
+    let mut raw = Raw::connect(VirtualDevice::new(extent.devices), server.port, extent.version)?;
+    let client = C::start(&[VirtualDevice::new(extent.devices + 1)], server.port, extent.version)?;
+    timeout(PATIENCE, client.all_connected()).await.context("the device was not connected in time")??;
+    latency(&client, 1, &mut raw, extent.exchanges, false).await
+}
+
+struct Scenario<'a, C> {
     client: Arc<C>,
-    control: Control,
+    control: &'a mut Control,
     extent: Extent,
     cpu: Duration,
     server_cpu: u64,
 }
 
-impl<C: Client> Scenario<C> {
-    async fn run(server: Server, extent: Extent) -> Result<Figures> {
+impl<'a, C: Client> Scenario<'a, C> {
+    async fn run(server: Server, control: &'a mut Control, extent: Extent) -> Result<Figures> {
         let devices: Vec<VirtualDevice> = (0..extent.devices).map(VirtualDevice::new).collect();
-        let control = Control::connect(server.orders)?;
         // The threads of the runtime belong to the process, not to the devices.
         sleep(Duration::from_millis(100)).await;
         let empty = usage::resident()?;
@@ -91,8 +105,8 @@ impl<C: Client> Scenario<C> {
         if extent.exchanges > 0 {
             let extra = VirtualDevice::new(extent.devices);
             let mut raw = Raw::connect(extra, server.port, extent.version)?;
-            figures.from_task = this.latency(&mut raw, true).await?;
-            figures.from_thread = this.latency(&mut raw, false).await?;
+            figures.from_task = latency(&*this.client, extent.devices, &mut raw, extent.exchanges, true).await?;
+            figures.from_thread = latency(&*this.client, extent.devices, &mut raw, extent.exchanges, false).await?;
         }
         figures.commands = this.commands(Acknowledge::ByPush).await?.context("every library sends commands")?;
         figures.acknowledged = this.commands(Acknowledge::ByReply).await?;
@@ -133,24 +147,6 @@ impl<C: Client> Scenario<C> {
         let heartbeats = self.control.counts()?.heartbeats - before;
         let us_per_heartbeat = (heartbeats > 0).then(|| cpu / heartbeats as f64);
         Ok(Idle { cpu_percent: cpu / 1e4 / seconds, heartbeats, us_per_heartbeat })
-    }
-
-    /// One device after the other, in turns with the raw socket.
-    async fn latency(&self, raw: &mut Raw, in_task: bool) -> Result<Latency> {
-        let (mut times, mut raw_times) = (Vec::new(), Vec::new());
-        raw.exchange(TURN)?;
-        for turn in 0..self.extent.exchanges.div_ceil(TURN) {
-            raw_times.extend(raw.exchange(TURN)?);
-            let device = self.client.device(turn % self.extent.devices);
-            let exchanges = exchange(device, TURN);
-            times.extend(if in_task { tokio::spawn(exchanges).await?? } else { exchanges.await? });
-        }
-        Ok(Latency {
-            p50: percentile(&mut times, 0.5),
-            p99: percentile(&mut times, 0.99),
-            raw_p50: percentile(&mut raw_times, 0.5),
-            raw_p99: percentile(&mut raw_times, 0.99),
-        })
     }
 
     /// Every device has one command under way at any time.
@@ -265,6 +261,33 @@ enum Acknowledge {
     ByPush,
     /// The library says so.
     ByReply,
+}
+
+/// `exchanges` with one of `devices` after the other, in turns with the raw socket.
+async fn latency<C: Client>(
+    client: &C,
+    devices: usize,
+    raw: &mut Raw,
+    exchanges: usize,
+    in_task: bool,
+) -> Result<Latency> {
+    let (mut times, mut raw_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    raw.exchange(TURN)?;
+    for turn in 0..exchanges.div_ceil(TURN) {
+        let mut bare = raw.exchange(TURN)?;
+        let one = exchange(client.device(turn % devices), TURN);
+        let mut with_library = if in_task { tokio::spawn(one).await?? } else { one.await? };
+        ratios.push(percentile(&mut with_library, 0.5) / percentile(&mut bare, 0.5));
+        raw_times.append(&mut bare);
+        times.append(&mut with_library);
+    }
+    Ok(Latency {
+        p50: percentile(&mut times, 0.5),
+        p99: percentile(&mut times, 0.99),
+        raw_p50: percentile(&mut raw_times, 0.5),
+        raw_p99: percentile(&mut raw_times, 0.99),
+        ratio: median(ratios).context("no exchange")?,
+    })
 }
 
 /// Times `rounds` commands until the push arrives at a listener.

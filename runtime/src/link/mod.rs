@@ -142,6 +142,12 @@ impl DrivenLink {
         self.0.with(|engine, _| engine.dialed(outlet));
     }
 
+    /// Ends the link, as [`Device::close`](crate::Device::close): for a runtime that shuts down and takes the second
+    /// for it. The following turns lead to [`Order::End`].
+    pub fn close(&self) {
+        self.0.close();
+    }
+
     /// The ordered dial failed.
     pub fn lost(&self, why: LossReason) {
         self.0.with(|engine, _| engine.lost(why));

@@ -69,6 +69,18 @@ impl Version {
         }
     }
 
+    /// Itself, for a version that [is supported](Self::is_supported). Where the build has one version alone, this is a
+    /// constant, and what only the others need is not compiled.
+    pub(crate) const fn narrowed(self) -> Self {
+        let (v31, v33) = (cfg!(feature = "v31"), cfg!(feature = "v33"));
+        match (v31, v33, cfg!(feature = "v34"), cfg!(feature = "v35")) {
+            (true, false, false, false) => Self::V31,
+            (false, false, true, false) => Self::V34,
+            (false, false, false, true) => Self::V35,
+            _ => self,
+        }
+    }
+
     /// Whether a session key is negotiated before anything else is sent.
     pub const fn negotiates(self) -> bool {
         match self {

@@ -75,7 +75,7 @@ pub(crate) fn seal_body(
     let room = out.get_mut(layout.text_at()..).unwrap_or_default();
     let mut writer = Writer::new(room);
     if layout.inner_header {
-        writer.bytes(&head.header.unwrap_or(VersionHeader::controller(keys.version)).to_bytes());
+        writer.bytes(&head.header.unwrap_or(VersionHeader::controller(keys.version.narrowed())).to_bytes());
     }
     write(&mut writer);
     let len = writer.len();
@@ -101,7 +101,7 @@ struct Layout {
 
 impl Layout {
     fn new(keys: &Keys, head: &Head) -> Self {
-        let scheme = keys.version.scheme();
+        let scheme = keys.version.narrowed().scheme();
         let header = head.header.is_some();
         Self {
             scheme,

@@ -11,12 +11,13 @@ use super::config::Timing;
 /// After a connection that worked (`failures` is zero) only the jitter is waited, half the first delay at most, so
 /// that a fleet that lost its access point does not come back in one instant.
 pub(super) fn delay(timing: &Timing, failures: u32, rng: &mut dyn CryptoRng) -> Duration {
-    let base = match failures.checked_sub(1) {
-        None => Duration::ZERO,
-        Some(doublings) => timing.backoff_min.saturating_mul(1 << doublings.min(16)).min(timing.backoff_max),
-    };
+    let mut base = if failures == 0 { Duration::ZERO } else { timing.backoff_min.min(timing.backoff_max) };
+    // By addition: a product of durations divides 64 bits, which small chips do in a large routine.
+    for _ in 1..failures.min(17) {
+        base = base.saturating_add(base).min(timing.backoff_max);
+    }
     let spread = timing.backoff_min.min(Duration::from_secs(1)) / 2;
-    let micros = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX);
-    let jitter = if micros == 0 { 0 } else { rng.next_u64() % micros };
-    base.saturating_add(Duration::from_micros(jitter))
+    // At most half a second, so 32 bits hold it.
+    let jitter = rng.next_u32().checked_rem(spread.subsec_micros()).unwrap_or(0);
+    base.saturating_add(Duration::new(0, jitter * 1_000))
 }

@@ -101,7 +101,7 @@ impl Conn {
     pub(super) fn note_sent(&mut self, now: Instant) {
         self.seen.spoke = true;
         self.idle_since = now;
-        if !self.keyed && !self.asked && !self.attempt.version.negotiates() {
+        if !self.keyed && !self.asked && !self.session.version().negotiates() {
             self.doubt = self.doubt.or(Some(now + DOUBT));
         }
     }
@@ -181,7 +181,7 @@ impl Device {
         conn.check = false;
         let payload = Payload::new(rx.at(opened.payload.clone()));
         let report = payload.report();
-        let version = conn.attempt.version;
+        let version = conn.session.version();
         if version == Version::V31 {
             // Nothing of 3.1 proves a key; readable text is all that tells it from ciphertext.
             conn.keyed |= opened.encrypted || (report.is_some() || payload.error().is_some());
@@ -239,7 +239,7 @@ impl Device {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
-        let version = conn.attempt.version;
+        let version = conn.session.version();
         if self.config.version.is_some_and(|configured| configured != version) {
             self.search.stop();
             self.failures = self.failures.saturating_add(1);
@@ -391,7 +391,7 @@ impl Device {
             Failure::Silent => DownReason::Unresponsive,
             Failure::Garbage => DownReason::Garbage,
         };
-        let short = now.saturating_since(conn.up_at) < SHORT_LIVED;
+        let short = now < conn.up_at + SHORT_LIVED;
         self.failures = if short { self.failures.saturating_add(1) } else { 0 };
         let delay = backoff::delay(&self.config.timing, self.failures, rng);
         self.end(reason, now + delay);

@@ -48,7 +48,7 @@ impl Device {
         let Link::Up(conn) = &mut self.link else {
             return Err(SendError::NotReady);
         };
-        let version = conn.attempt.version;
+        let version = conn.session.version();
         let (heard, known) = self.talk.heard();
         let mut command = *command;
         if let Kind::Request { command: CommandCode::DP_QUERY, data: data @ RequestData::None } = &mut command.kind

@@ -6,7 +6,7 @@ use std::string::{String, ToString as _};
 use std::vec::Vec;
 use std::{format, vec};
 
-use super::{Array, Decimal, JsonText, Object, Text, Value, parse_integer};
+use super::{Array, Decimal, JsonText, Object, Text, Value, Writer, parse_integer};
 
 #[test]
 fn nesting_is_limited_and_costs_no_stack() {
@@ -203,4 +203,20 @@ fn numbers_and_json_given_by_callers_are_checked() {
     for bad in ["", "{} x", "{", "[1]]", "a"] {
         assert!(JsonText::new(bad).is_none(), "{bad}");
     }
+}
+
+#[test]
+fn integers_are_written_digit_by_digit() {
+    let mut numbers = vec![0, 1, 9, 10, 11, 99, 100, 101, 1_700_000_000, -1, -10, i64::MAX, i64::MIN, i64::MIN + 1];
+    numbers.extend((0..19).flat_map(|n| [10_i64.pow(n) - 1, 10_i64.pow(n), 1 - 10_i64.pow(n)]));
+    for number in numbers {
+        let mut buf = [0; 32];
+        let mut w = Writer::new(&mut buf);
+        w.integer(number);
+        let len = w.len();
+        assert_eq!(buf.get(..len), Some(number.to_string().as_bytes()));
+    }
+    let mut buf = [0; 20];
+    Writer::new(&mut buf).unsigned(u64::MAX);
+    assert_eq!(&buf, u64::MAX.to_string().as_bytes());
 }

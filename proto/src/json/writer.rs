@@ -36,17 +36,20 @@ impl<'a> Writer<'a> {
     }
 
     pub(crate) fn unsigned(&mut self, mut value: u64) {
-        let mut digits = [0u8; 20];
-        let mut used = 0;
-        for slot in digits.iter_mut().rev() {
-            *slot = b'0' + u8::try_from(value % 10).unwrap_or_default();
-            value /= 10;
-            used += 1;
-            if value == 0 {
-                break;
-            }
+        let mut digits = 1;
+        while 10_u64.checked_pow(digits).is_some_and(|power| power <= value) {
+            digits += 1;
         }
-        self.bytes(digits.get(digits.len() - used..).unwrap_or_default());
+        // By subtraction: small chips divide 64 bits in a routine that is larger than all of this writer.
+        for exponent in (0..digits).rev() {
+            let power = 10_u64.saturating_pow(exponent);
+            let mut digit = b'0';
+            while value >= power {
+                value -= power;
+                digit += 1;
+            }
+            self.byte(digit);
+        }
     }
 
     pub(crate) fn integer(&mut self, value: i64) {

@@ -111,7 +111,7 @@ impl Session {
     }
 
     pub(crate) const fn version(&self) -> Version {
-        self.keys.version()
+        self.keys.version().narrowed()
     }
 
     /// Whether application messages may be sent and received.

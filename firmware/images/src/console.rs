@@ -8,7 +8,7 @@ pub enum Part<'a> {
     /// Text.
     Text(&'a str),
     /// A number.
-    Number(i64),
+    Number(i32),
 }
 
 impl<'a> From<&'a str> for Part<'a> {
@@ -17,25 +17,24 @@ impl<'a> From<&'a str> for Part<'a> {
     }
 }
 
-impl From<i64> for Part<'_> {
-    fn from(number: i64) -> Self {
+impl From<i32> for Part<'_> {
+    fn from(number: i32) -> Self {
         Self::Number(number)
     }
 }
 
-/// Prints one line. A host that does not listen misses it.
-pub fn line(parts: &[Part<'_>]) {
+/// Prints a line of two parts. A host that does not listen misses it.
+#[inline(never)]
+pub fn line(name: &str, value: Part<'_>) {
     let Ok(mut out) = semihosting::io::stdout() else { return };
-    for part in parts {
-        let _ = match part {
-            Part::Text(text) => out.write_all(text.as_bytes()),
-            Part::Number(number) => {
-                let mut digits = [0; 20];
-                out.write_all(decimal(*number, &mut digits))
-            }
-        };
+    let mut digits = [0; 11];
+    let value = match value {
+        Part::Text(text) => text.as_bytes(),
+        Part::Number(number) => decimal(number, &mut digits),
+    };
+    for part in [name.as_bytes(), value, b"\n"] {
+        let _ = out.write_all(part);
     }
-    let _ = out.write_all(b"\n");
 }
 
 /// Reads into `buf` up to an empty line, the end of the input or the end of `buf`; returns the number of bytes.
@@ -52,20 +51,19 @@ pub fn read(buf: &mut [u8]) -> usize {
     len
 }
 
-fn decimal(number: i64, digits: &mut [u8; 20]) -> &[u8] {
+fn decimal(number: i32, digits: &mut [u8; 11]) -> &[u8] {
     let mut rest = number.unsigned_abs();
     let mut at = digits.len();
     for (place, slot) in digits.iter_mut().enumerate().rev() {
-        *slot = b'0' + (rest % 10) as u8;
-        rest /= 10;
         at = place;
-        if rest == 0 {
+        if rest > 0 || place == 10 {
+            *slot = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        } else {
+            *slot = b'-';
+            at += usize::from(number >= 0);
             break;
         }
-    }
-    if let Some(slot) = at.checked_sub(1).and_then(|place| digits.get_mut(place)).filter(|_| number < 0) {
-        *slot = b'-';
-        at -= 1;
     }
     digits.get(at..).unwrap_or_default()
 }

@@ -26,13 +26,13 @@ pub fn generator(settings: &Settings) -> ChaCha12Rng {
 
 /// Says why, and ends with exit code 2.
 pub fn refuse(why: &str) -> ! {
-    console::line(&["refused: ".into(), why.into()]);
+    console::line("refused: ", why.into());
     semihosting::process::exit(2)
 }
 
+/// The core cannot panic on any input; whatever else does is told by the exit code alone, because the words for it would
+/// cost several KB of flash.
 #[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    let line = info.location().map_or(0, |place| i64::from(place.line()));
-    console::line(&["panic in line ".into(), line.into()]);
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     semihosting::process::exit(101)
 }

@@ -28,7 +28,7 @@ fn main() -> ! {
         let used = stack::used();
         if used > deepest {
             deepest = used;
-            console::line(&["stack ".into(), Part::Number(used as i64)]);
+            console::line("stack ", Part::Number(used as i32));
         }
         board::wait(until);
     }
@@ -41,7 +41,7 @@ fn config(settings: Settings) -> DeviceConfig {
     if let Some(pace) = settings.pace {
         let mut timing = Timing::DEFAULT;
         (timing.heartbeat, timing.answer, timing.negotiate) = (pace, pace, pace);
-        (timing.backoff_min, timing.backoff_max) = (pace, 2 * pace);
+        (timing.backoff_min, timing.backoff_max) = (pace, pace + pace);
         config.timing = timing;
     }
     config
@@ -62,16 +62,16 @@ impl App {
         }
         match event {
             Event::Up { version } => {
-                console::line(&["up ".into(), version.as_str().into()]);
+                console::line("up ", version.as_str().into());
                 self.query = send(&Command::status()).ok();
             }
-            Event::Down { reason, .. } => console::line(&["down ".into(), why(reason).into()]),
+            Event::Down { reason, .. } => console::line("down ", why(reason).into()),
             Event::Resolved { id, outcome, .. } => {
-                console::line(&["resolved ".into(), fate(outcome).into()]);
+                console::line("resolved ", fate(outcome).into());
                 let switch = dps.and_then(|dps| dps.value(DpId(1))?.as_bool());
                 if let Some(on) = switch.filter(|_| self.query == Some(id)) {
                     let sent = send(&Command::set(DpMap::Pairs(&[(DpId(1), DpValue::Bool(!on))])));
-                    console::line(&[if sent.is_ok() { "set".into() } else { "not set".into() }]);
+                    console::line("set ", if sent.is_ok() { "sent" } else { "refused" }.into());
                 }
             }
             _ => {}
@@ -83,13 +83,14 @@ fn print(dp: DpId, value: DpValue<'_>) {
     let value = match value {
         DpValue::Bool(true) => "true".into(),
         DpValue::Bool(false) => "false".into(),
-        DpValue::Int(number) => Part::Number(number),
+        DpValue::Int(number) => Part::Number(i32::try_from(number).unwrap_or(i32::MAX)),
         DpValue::Str(text) => text.as_str().unwrap_or("(text)").into(),
         DpValue::Float(number) => number.as_str().into(),
         DpValue::Json(text) => text.as_str().unwrap_or("(json)").into(),
         DpValue::Null => "null".into(),
     };
-    console::line(&["dp ".into(), Part::Number(i64::from(dp.0)), " ".into(), value]);
+    console::line("dp ", Part::Number(dp.0.into()));
+    console::line("value ", value);
 }
 
 const fn why(reason: DownReason) -> &'static str {

@@ -15,12 +15,17 @@ const RX_FULL: u32 = 2;
 const TIMER_CTRL: usize = 0x4000_0000;
 const TIMER_VALUE: usize = 0x4000_0004;
 const TIMER_RELOAD: usize = 0x4000_0008;
-const MHZ: u64 = 25;
+const MHZ: u32 = 25;
 
 const SYST_CSR: usize = 0xe000_e010;
 const SYST_RVR: usize = 0xe000_e014;
 const ICSR: usize = 0xe000_ed04;
 const CLEAR_SYST: u32 = 1 << 25;
+
+/// The vectors of the peripherals' interrupts. None is ever enabled, so the table ends early.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [usize; 1] = [0];
 
 fn load(register: usize) -> u32 {
     // SAFETY: only called with the addresses above, which are readable registers of this board.
@@ -61,13 +66,14 @@ pub(super) fn doze() {
 
 /// The 32-bit counter wraps every 171 seconds; whoever calls this more often sees all of the time.
 pub(super) fn now() -> Instant {
-    struct Clock(Cell<u64>);
+    /// What the counter showed when whole microseconds were last taken off it, and those microseconds.
+    struct Clock(Cell<(u32, u64)>);
     // SAFETY: one core, and no interrupt handler ever runs.
     unsafe impl Sync for Clock {}
-    static LAST: Clock = Clock(Cell::new(0));
-    let counted = u32::MAX - load(TIMER_VALUE);
-    let last = LAST.0.get();
-    let ticks = last + u64::from(counted.wrapping_sub(last as u32));
-    LAST.0.set(ticks);
-    Instant::from_micros(ticks / MHZ)
+    static LAST: Clock = Clock(Cell::new((0, 0)));
+    let (seen, micros) = LAST.0.get();
+    let passed = (u32::MAX - load(TIMER_VALUE)).wrapping_sub(seen) / MHZ;
+    let micros = micros + u64::from(passed);
+    LAST.0.set((seen.wrapping_add(passed * MHZ), micros));
+    Instant::from_micros(micros)
 }

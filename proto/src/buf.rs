@@ -62,6 +62,11 @@ impl<S: Storage> RxBuf<S> {
         self.storage
     }
 
+    #[cfg(feature = "emulator")]
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.at(self.start..self.end)
+    }
+
     pub(crate) fn lend(&mut self) -> Rx<'_> {
         let buf = self.storage.as_mut();
         self.end = self.end.min(buf.len());

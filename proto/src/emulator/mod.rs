@@ -146,6 +146,15 @@ impl Emulator {
             .map_err(|NoRoom { need }| PushError::NoRoom { need })
     }
 
+    /// Whether `rx` begins with the first message of another connection: a controller negotiates once, before all else.
+    ///
+    /// For pipes that do not tell when the other end closes and the next controller comes, such as a UART behind a
+    /// serial-to-TCP bridge: where this holds before a poll, put a new `Emulator` in place of this one and keep both
+    /// buffers. Versions that do not negotiate do not need it; nothing of theirs belongs to one connection.
+    pub fn meets_another(&self, rx: &RxBuf<impl Storage>) -> bool {
+        self.line.heard > 0 && receive::begins_with_start(self.config.version, rx.unread())
+    }
+
     /// Makes the next polls send a sub-device report that nobody asked for, as soon as the connection is ready.
     pub fn report_children(&mut self) {
         self.reports = Some(Reports::new(&self.config));

@@ -27,6 +27,13 @@ pub(super) struct Glance {
     pub(super) command: CommandCode,
 }
 
+/// Whether the next frame of `unread` is the first message of a negotiation.
+pub(super) fn begins_with_start(version: Version, unread: &[u8]) -> bool {
+    let (garbage, _) = next_frame(unread, usize::MAX);
+    version.negotiates()
+        && Glance::at(unread.get(garbage..).unwrap_or_default()).command == CommandCode::SESS_KEY_NEG_START
+}
+
 impl Emulator {
     /// Takes the next frame out of the receive buffer.
     pub(super) fn read(&mut self, now: Instant, model: &dyn Model, rx: &mut Rx<'_>) -> Step {

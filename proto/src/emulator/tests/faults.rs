@@ -361,3 +361,42 @@ fn a_fixed_model_says_when_it_is_full() {
     assert_eq!(model.set_child(&Cid::new("b").expect("a cid"), true), Err(ModelError::Full));
     assert!(model.is_gateway() && !model.write(None, DpId(1), DpValue::Int(1)));
 }
+
+/// On a pipe that hides its ends, the first message of a negotiation is all that tells a new controller from the old.
+#[test]
+fn another_connection_shows_in_its_first_message() {
+    for version in [Version::V34, Version::V35] {
+        let mut pair = Pair::new(config(version), plug());
+        let mut start = TxBuf::new(vec![0; 256]);
+        Session::controller(version, &pair.key, Instant::ZERO).negotiate(
+            Instant::ZERO,
+            &pair.key,
+            &mut pair.rng,
+            &mut start.lend(),
+        );
+        let query = pair.request(pair.query(), "{}");
+        let bench = &mut pair.bench;
+        let meets = |bench: &Bench| bench.emulator.meets_another(&bench.rx);
+        assert!(!meets(bench), "{version}: nothing there");
+        // What the old connection left behind in the pipe does not hide it.
+        for (before, expected) in [(query.as_slice(), false), (b"rubbish".as_slice(), true)] {
+            let bytes = [before, start.pending()].concat();
+            bench.rx.clear();
+            bench.rx.spare_mut()[..bytes.len()].copy_from_slice(&bytes);
+            bench.rx.commit(bytes.len());
+            assert_eq!(meets(bench), expected, "{version}");
+        }
+        let first = Emulator::numbered(config(version), Instant::ZERO, 1, 1);
+        assert!(!first.meets_another(&bench.rx), "{version}: its own first message");
+        bench.emulator = first;
+        let answer = bench.drain();
+        assert_eq!(bench.hangup, None);
+        assert!(!answer.is_empty(), "{version}: the new connection negotiates");
+    }
+    let mut pair = Pair::new(config(Version::V33), plug());
+    pair.set(r#"{"1":true}"#);
+    let rx = &mut pair.bench.rx;
+    rx.spare_mut()[..16].copy_from_slice(b"\0\0\x55\xaa\0\0\0\x01\0\0\0\x03\0\0\0\x10");
+    rx.commit(16);
+    assert!(!pair.bench.emulator.meets_another(&pair.bench.rx), "3.3 does not negotiate");
+}

@@ -5,3 +5,5 @@
 #![forbid(unsafe_code)]
 
 pub mod controller;
+#[cfg(feature = "device")]
+pub mod device;

@@ -20,6 +20,9 @@ pub enum ConfigError {
     /// The address is none.
     #[error("unusable address: give an IP address, with a port if it is not 6668, or Auto")]
     Address,
+    /// A sub-device cannot be connected by itself.
+    #[error("a sub-device has no connection of its own: connect its gateway, and use Device::sub")]
+    SubDevice,
 }
 
 /// Why a command did not succeed. Every command resolves exactly once, with its answer or with one of these.

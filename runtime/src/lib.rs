@@ -6,6 +6,7 @@ mod buffers;
 mod clock;
 pub mod convert;
 mod device;
+mod devices_file;
 mod discovery;
 mod dp;
 mod error;
@@ -30,6 +31,7 @@ pub use address::{Address, Speaks};
 pub use buffers::{Buffers, Pool, loss};
 pub use clock::{Clock, unix_time};
 pub use device::{Device, DeviceBuilder};
+pub use devices_file::{DevicesFile, DevicesFileError, Listed};
 pub use discovery::{
     Discovery, DiscoveryBuilder, Found, LARGEST_DATAGRAM, Listening, ListeningLink, Scan, Scanner, bind_shared,
 };

@@ -1,0 +1,96 @@
+use super::*;
+
+const KEY: &str = "0123456789abcdef";
+
+fn file(text: &str) -> DevicesFile {
+    DevicesFile::parse(text.as_bytes()).expect("a list")
+}
+
+fn one<'a>(file: &'a DevicesFile, wanted: &str) -> &'a Listed {
+    file.find(wanted).expect("clear").expect("listed")
+}
+
+#[test]
+fn what_the_file_leaves_empty_is_unknown() {
+    let file = file(
+        r#"[{"id":"a","name":"","key":"","ip":"","version":"","parent":null},
+            {"id":"b","ip":"::1","ver":3.4,"port":7},{"id":"c","ip":5,"version":"","ver":"3.5","port":"x"}]"#,
+    );
+    let a = one(&file, "a");
+    assert_eq!((a.name(), a.ip(), a.port(), a.version(), a.is_sub_device()), (None, None, None, None, false));
+    assert_eq!(a.local_key(), Ok(None));
+    assert!(matches!(a.builder(), Err(ConfigError::Key(_))));
+    let b = one(&file, "b");
+    assert_eq!((b.ip(), b.version(), b.port()), ("::1".parse().ok(), Some(Version::V34), Some(7)));
+    assert_eq!((one(&file, "c").ip(), one(&file, "c").version()), (None, Some(Version::V35)));
+}
+
+#[test]
+fn a_sub_device_finds_its_gateway_by_name_or_by_key() {
+    let file = file(
+        r#"[{"id":"g","key":"0123456789abcdef"},{"id":"h","key":"fedcba9876543210"},
+            {"id":"c","node_id":"c1","parent":"h","key":"0123456789abcdef"},
+            {"id":"d","cid":"d1","parent":"","key":"0123456789abcdef"},
+            {"id":"e","sub":true,"key":"another key here"},{"id":"f","sub":true,"parent":"gone"}]"#,
+    );
+    let gateway_of = |id: &str| file.gateway(one(&file, id)).map(Listed::id);
+    assert_eq!((gateway_of("c"), gateway_of("d"), gateway_of("e")), (Some("h"), Some("g"), None));
+    assert_eq!((gateway_of("f"), gateway_of("g")), (None, None));
+    assert_eq!((one(&file, "c").cid(), one(&file, "d").cid()), (Some("c1"), Some("d1")));
+    assert_eq!((one(&file, "c").parent(), one(&file, "d").parent()), (Some("h"), None));
+    assert_eq!(file.devices().filter(|listed| listed.is_sub_device()).count(), 4);
+    assert_eq!(one(&file, "c").builder(), Err(ConfigError::SubDevice));
+}
+
+#[test]
+fn names_serve_as_long_as_they_are_clear() {
+    let file = file(r#"[{"id":"a","name":"lamp"},{"id":"b","name":"fan"},{"id":"c","name":"fan"}]"#);
+    assert_eq!(one(&file, "lamp").id(), "a");
+    assert!(matches!(file.find("fan"), Err(DevicesFileError::Ambiguous(name)) if name == "fan"));
+    assert!(file.find("heater").expect("clear").is_none());
+}
+
+#[test]
+fn a_snapshot_is_read_with_its_states_passed_over() {
+    let file = file(
+        r#"{"timestamp":1700000000.5,"devices":[5,{"name":"nobody"},
+            {"id":"a","ip":"192.0.2.7","ver":"3.3","origin":"broadcast","name":"lamp","key":"0123456789abcdef",
+             "mac":"","dps":{"dps":{"1":true,"id":"x"}}},{"gwId":"b","ip":"","ver":""}]}"#,
+    );
+    let ids: Vec<&str> = file.devices().map(Listed::id).collect();
+    assert_eq!((ids, file.len(), file.is_empty()), (vec!["a", "b"], 2, false));
+    let builder = one(&file, "lamp").builder().expect("complete");
+    let key = LocalKey::from_text(KEY).expect("a key");
+    let expected = Device::builder_with(DeviceId::new("a").expect("an id"), key);
+    assert_eq!(builder, expected.address([192, 0, 2, 7]).version(Version::V33));
+}
+
+#[test]
+fn neither_errors_nor_debug_output_show_a_key() {
+    let whole = format!(r#"[{{"id":"a","key":"{KEY}"}},{{"id":"b","key":"{KEY} too long"}}]"#);
+    let list = file(&whole);
+    let shown = format!("{list:?}{:?}{:?}", one(&list, "b").local_key(), one(&list, "b").builder());
+    assert!(!shown.contains(KEY), "{shown}");
+    assert!(one(&list, "b").local_key().is_err());
+    for end in 0..whole.len() {
+        let error = DevicesFile::parse(&whole.as_bytes()[..end]).expect_err("it is cut");
+        let shown = format!("{error:?} {error}");
+        assert!(!shown.contains("0123") && shown.contains("line 1"), "{shown}");
+    }
+    for broken in [format!("[{{\"id\":\"a\",\"key\":{KEY}}}]"), format!("[\"{KEY}\u{1}\"]")] {
+        let error = DevicesFile::parse(broken.as_bytes()).expect_err("not JSON");
+        assert!(!format!("{error:?} {error}").contains("0123456789abcdef"), "{error:?}");
+    }
+}
+
+#[test]
+fn other_files_are_none() {
+    for text in ["5", "{}", r#"{"devices":7}"#, r#""devices""#] {
+        assert!(matches!(DevicesFile::parse(text.as_bytes()), Err(DevicesFileError::NoList)), "{text}");
+    }
+    let missing = std::env::temp_dir().join("rustuya-no-such-directory").join("devices.json");
+    let error = DevicesFile::read(missing).expect_err("not there");
+    assert!(matches!(error, DevicesFileError::Io(_)) && error.to_string().contains("path"));
+    // Deeper than any reader goes: refused, not overrun.
+    assert!(DevicesFile::parse("[".repeat(100_000).as_bytes()).is_err());
+}

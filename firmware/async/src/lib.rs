@@ -1,2 +1,147 @@
-//! x
+//! A controller for async firmware, with discovery: any executor, any timer, any socket that implements
+//! `embedded-io-async`, such as embassy-net's. No heap.
+
 #![no_std]
+#![forbid(unsafe_code)]
+#![expect(async_fn_in_trait, reason = "futures of firmware stay on their executor's core")]
+
+use core::future::pending;
+use core::net::{IpAddr, SocketAddr, SocketAddrV4};
+
+use embassy_futures::select::{Either, Either4, select, select4};
+use embedded_io_async::{Error as _, ErrorKind, Read, Write};
+use rustuya_proto::*;
+
+/// A TCP socket that is used again and again.
+pub trait Socket: Read + Write {
+    /// Connects. Dropped when it takes too long.
+    async fn dial(&mut self, to: SocketAddr) -> Result<(), LossReason>;
+
+    /// Drops the connection, if there is one.
+    fn hang_up(&mut self);
+}
+
+/// A UDP socket with broadcast allowed, bound to port 6667 (or 7000, for 3.5 devices alone).
+pub trait Datagrams {
+    /// The next datagram: its size and where it came from.
+    async fn receive(&mut self, into: &mut [u8]) -> (usize, SocketAddr);
+
+    /// Sends one datagram; what cannot be sent is lost.
+    async fn send(&mut self, datagram: &[u8], to: SocketAddrV4);
+}
+
+/// Time.
+pub trait Clock {
+    /// Time since some moment, such as the start.
+    fn now(&self) -> Instant;
+
+    /// Resolves at `when`.
+    async fn reach(&self, when: Instant);
+}
+
+/// Sends a command; lent to the application.
+pub type Send<'a> = &'a mut dyn FnMut(&Command<'_>) -> Result<CommandId, SendError>;
+
+/// What the firmware wants of its device.
+pub trait App {
+    /// Something happened.
+    fn event(&mut self, event: Event<'_>, send: Send<'_>);
+
+    /// Resolves when the application has something to say, such as when a button is pressed. May be dropped and called
+    /// anew at any time.
+    async fn wants(&mut self);
+
+    /// It has: called once after each [`wants`](Self::wants).
+    fn speak(&mut self, send: Send<'_>);
+}
+
+/// Everything that the loop needs. `discovery` with its interface set and a scan started probes for 3.5 devices.
+pub struct Driver<'a, S, U, C, A, const KNOWN: usize> {
+    /// The connection.
+    pub socket: S,
+    /// Where announcements come in.
+    pub udp: U,
+    /// Time.
+    pub clock: C,
+    /// The application.
+    pub app: A,
+    /// A generator seeded from the chip's entropy source.
+    pub rng: &'a mut dyn CryptoRng,
+    /// The device's machine.
+    pub device: Device,
+    /// The discovery machine.
+    pub discovery: Discovery<KNOWN>,
+}
+
+impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S, U, C, A, KNOWN> {
+    /// Runs for ever. `rx` and `tx` bound the frames; `datagram` holds one announcement, 512 bytes are enough.
+    pub async fn run(mut self, rx: &mut [u8], tx: &mut [u8], datagram: &mut [u8]) -> ! {
+        let Self { socket, udp, clock, app, rng, device, discovery } = &mut self;
+        let (mut rx, mut tx) = (RxBuf::new(rx), TxBuf::new(tx));
+        let mut open = None;
+        loop {
+            let until = loop {
+                match device.poll(clock.now(), *rng, &mut rx, &mut tx) {
+                    Output::Dial { conn, to } => {
+                        let limit = clock.now() + device.config().timing.connect;
+                        let dialed = match select(socket.dial(to), clock.reach(limit)).await {
+                            Either::First(dialed) => dialed,
+                            Either::Second(()) => Err(LossReason::TimedOut),
+                        };
+                        open = dialed.is_ok().then_some(conn);
+                        match dialed {
+                            Ok(()) => device.handle_dialed(conn, clock.now()),
+                            Err(why) => device.handle_lost(conn, why, clock.now()),
+                        }
+                    }
+                    Output::Hangup { .. } => {
+                        open = None;
+                        socket.hang_up();
+                    }
+                    Output::Event(event) => {
+                        app.event(event, &mut |command| device.send(command, clock.now(), *rng, &mut tx));
+                    }
+                    Output::Wait { until } => break until,
+                }
+            };
+            let mut probe = [0; MAX_PROBE];
+            let round = loop {
+                match discovery.poll(clock.now(), *rng, &mut probe) {
+                    DiscoveryOutput::Send { to, len, .. } => udp.send(&probe[..len], to).await,
+                    DiscoveryOutput::Wait { until } => break until,
+                }
+            };
+            let due = until.into_iter().chain(round).min();
+            let timer = async { if let Some(due) = due { clock.reach(due).await } else { pending().await } };
+            let (room, written) = (rx.spare_mut(), tx.pending());
+            let stream = async {
+                match open {
+                    None => pending().await,
+                    Some(_) if written.is_empty() => (0, socket.read(room).await),
+                    Some(_) => (socket.write(written).await.unwrap_or(0), Ok(0)),
+                }
+            };
+            match select4(stream, udp.receive(datagram), timer, app.wants()).await {
+                Either4::First((sent @ 1.., _)) => tx.consume(sent),
+                Either4::First((_, Ok(received @ 1..))) => rx.commit(received),
+                Either4::First((_, end)) => {
+                    let reset = end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+                    if let Some(conn) = open.take() {
+                        let why = if reset { LossReason::Reset } else { LossReason::Closed };
+                        device.handle_lost(conn, why, clock.now());
+                    }
+                }
+                Either4::Second((len, from)) => {
+                    let len = len.min(datagram.len());
+                    if let Ok(seen) = discovery.handle_datagram(&mut datagram[..len], from, clock.now())
+                        && seen.announcement.id == device.config().id.as_str()
+                    {
+                        device.handle_announcement(IpAddr::V4(seen.address), seen.announcement.version, clock.now());
+                    }
+                }
+                Either4::Third(()) => {}
+                Either4::Fourth(()) => app.speak(&mut |command| device.send(command, clock.now(), *rng, &mut tx)),
+            }
+        }
+    }
+}

@@ -339,7 +339,8 @@ impl Device {
         if !conn.told_up {
             return conn.hold.map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
         }
-        let beat = conn.beat_due.unwrap_or(conn.session.last_tx + self.config.timing.heartbeat);
+        let silence = if conn.beat_now { Duration::ZERO } else { self.config.timing.heartbeat };
+        let beat = conn.beat_due.unwrap_or(conn.session.last_tx + silence);
         let doubt = conn.doubt.filter(|_| !conn.keyed && !conn.asked);
         let end = (!self.config.persist && self.pending.is_idle()).then_some(conn.idle_since + LINGER);
         [self.pending.deadline(), doubt, end].into_iter().flatten().fold(beat, Instant::min)

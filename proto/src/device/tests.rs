@@ -187,6 +187,23 @@ fn a_configured_address_is_not_changed_by_announcements_and_an_open_one_follows(
 }
 
 #[test]
+fn a_live_device_that_moves_is_asked_for_a_sign_of_life_at_once() {
+    let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
+    let (old, new) = ("192.0.2.1".parse().expect("valid"), "192.0.2.9".parse().expect("valid"));
+    b.device.handle_announcement(old, None, b.now);
+    b.connect();
+    b.pass(5_000);
+    b.drain();
+    assert!(b.device.deadline().is_some_and(|due| due > b.now));
+    b.device.handle_announcement(new, None, b.now);
+    assert!(b.device.deadline().is_some_and(|due| due <= b.now), "a driver that sleeps until the deadline must wake");
+    let (_, until) = b.drain();
+    assert_eq!(until, b.device.deadline());
+    b.pass(700);
+    assert!(b.drain().0.iter().any(|seen| matches!(seen, Seen::Down(..))), "and given up without one");
+}
+
+#[test]
 fn commands_are_refused_with_a_reason_and_without_a_trace() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     let on = Command::set(DpMap::Pairs(&ON));

@@ -77,12 +77,15 @@ async fn the_same_device_is_a_duplicate_and_a_different_one_reconfigures() {
     let device = add(&manager, &old).expect("is new");
     let mut events = device.listener();
     soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
+    // Settings that `add` does not name make no difference, and stay.
+    device.reconfigure(device.config().nowait(true)).expect("the same device");
     assert!(matches!(add(&manager, &old), Err(AddError::DuplicateDevice)));
     assert_eq!(manager.len(), 1);
 
     // The same device at another port, after an update: every handle follows, listeners stay.
     let new = lamp(1, Version::V35).await;
     let same = add(&manager, &new).expect("is reconfigured");
+    assert_eq!(same.config(), same.config().nowait(true));
     assert_eq!(soon(device.wait_connected(Duration::from_secs(10))).await, Ok(Version::V35));
     soon(device.set_value(2, 9).acknowledged()).await.expect("acknowledges");
     assert_eq!((new.dps(None)["2"].clone(), old.dps(None)["2"].clone()), (json!(9), json!(50)));

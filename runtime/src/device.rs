@@ -336,6 +336,12 @@ impl DeviceBuilder {
         self
     }
 
+    /// Another local key: that of a device which was paired anew.
+    pub fn local_key(mut self, local_key: LocalKey) -> Self {
+        self.config.local_key = local_key;
+        self
+    }
+
     /// TCP port, 6668 by default.
     pub const fn port(mut self, port: u16) -> Self {
         self.config.port = port;
@@ -402,7 +408,7 @@ impl DeviceBuilder {
 
     /// Starts to connect, in the background of a runtime.
     pub fn spawn(self, runtime: &impl Runtime) -> Device {
-        self.spawn_in(runtime, &Env::new(1))
+        self.spawn_in(runtime, Env::standalone())
     }
 
     pub(crate) fn spawn_in(self, runtime: &dyn Runtime, env: &Arc<Env>) -> Device {

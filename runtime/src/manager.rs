@@ -44,7 +44,7 @@ impl Manager {
     }
 
     /// Adds a device, at an address or `"Auto"`, of a version or `"Auto"`. If there is one with this id and anything
-    /// is different, it is reconfigured in place, for everybody who holds it.
+    /// of the three is different, it is reconfigured in place, for everybody who holds it; its other settings stay.
     ///
     /// # Errors
     /// [`AddError::DuplicateDevice`] when this manager has the very same device already; [`AddError::Config`] for
@@ -57,19 +57,34 @@ impl Manager {
     {
         let address = address.try_into().map_err(ConfigError::from)?;
         let Speaks(version) = version.try_into().map_err(ConfigError::from)?;
-        let builder = Device::builder_with(DeviceId::new(id)?, LocalKey::from_text(local_key)?);
-        self.add_with(builder.address(address).version(version))
+        let (device_id, local_key) = (DeviceId::new(id)?, LocalKey::from_text(local_key)?);
+        self.register(id, |known| {
+            let builder = match known {
+                Some(known) => known.local_key(local_key),
+                None => Device::builder_with(device_id, local_key),
+            };
+            builder.address(address).version(version)
+        })
     }
 
-    /// As [`add`](Self::add), with everything that can be said of a device.
+    /// As [`add`](Self::add), with everything that can be said of a device. All of it counts in the comparison.
     ///
     /// # Errors
     /// As [`add`](Self::add).
     pub fn add_with(&self, builder: DeviceBuilder) -> Result<Device, AddError> {
+        let id = builder.config.id.clone();
+        self.register(id.as_str(), |_| builder)
+    }
+
+    fn register(
+        &self,
+        id: &str,
+        describe: impl FnOnce(Option<DeviceBuilder>) -> DeviceBuilder,
+    ) -> Result<Device, AddError> {
         if self.0.shared.hub.is_closed() {
             return Err(AddError::Closed);
         }
-        self.0.registry.add(&self.0.shared, builder)
+        self.0.registry.add(&self.0.shared, id, describe)
     }
 
     /// A device of this manager.

@@ -83,29 +83,36 @@ impl Registry {
         }
     }
 
-    /// Adds a device for a manager, or gives the manager a share in it.
-    pub(crate) fn add(&self, manager: &Arc<ManagerShared>, builder: DeviceBuilder) -> Result<Device, AddError> {
-        let builder = self.with_discovery(builder)?;
+    /// Adds a device for a manager, or gives the manager a share in it. `describe` is given the description that the
+    /// device has now, if there is one.
+    pub(crate) fn add(
+        &self,
+        manager: &Arc<ManagerShared>,
+        id: &str,
+        describe: impl FnOnce(Option<DeviceBuilder>) -> DeviceBuilder,
+    ) -> Result<Device, AddError> {
         let mut devices = self.devices();
-        let id: Arc<str> = builder.config.id.as_str().into();
-        if let Some(entry) = devices.get_mut(&id).filter(|entry| !entry.device.is_closed()) {
-            let holds = entry.holders.iter().any(|holder| holder.as_ptr() == Arc::as_ptr(manager));
-            if entry.device.config() != builder {
-                entry.device.reconfigure(builder)?;
-            } else if holds {
-                return Err(AddError::DuplicateDevice);
-            }
-            if !holds {
-                entry.holders.retain(|holder| holder.strong_count() > 0);
-                entry.holders.push(Arc::downgrade(manager));
-                manager.hold(&entry.device);
-            }
-            return Ok(entry.device.clone());
+        let Some(entry) = devices.get_mut(id).filter(|entry| !entry.device.is_closed()) else {
+            let builder = self.with_discovery(describe(None))?;
+            let device = builder.spawn_in(&*self.0.runtime, &self.0.env);
+            manager.hold(&device);
+            devices.insert(id.into(), Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] });
+            return Ok(device);
+        };
+        let known = entry.device.config();
+        let builder = self.with_discovery(describe(Some(known.clone())))?;
+        let holds = entry.holders.iter().any(|holder| holder.as_ptr() == Arc::as_ptr(manager));
+        if known != builder {
+            entry.device.reconfigure(builder)?;
+        } else if holds {
+            return Err(AddError::DuplicateDevice);
         }
-        let device = builder.spawn_in(&*self.0.runtime, &self.0.env);
-        manager.hold(&device);
-        devices.insert(id, Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] });
-        Ok(device)
+        if !holds {
+            entry.holders.retain(|holder| holder.strong_count() > 0);
+            entry.holders.push(Arc::downgrade(manager));
+            manager.hold(&entry.device);
+        }
+        Ok(entry.device.clone())
     }
 
     /// Drops a manager's share in a device; the registry lets go of it with the last one.

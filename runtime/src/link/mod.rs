@@ -14,7 +14,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use rustuya_proto::{Cid, DeviceConfig, LossReason};
@@ -38,6 +38,12 @@ pub(crate) struct Env {
 impl Env {
     pub(crate) fn new(dials_at_once: usize) -> Arc<Self> {
         Arc::new(Self { pool: Pool::default(), limiter: Limiter::new(dials_at_once) })
+    }
+
+    /// What links without a registry share: free buffers, and nothing that would make one depend on another.
+    pub(crate) fn standalone() -> &'static Arc<Self> {
+        static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Env::new(usize::MAX));
+        &ENV
     }
 }
 

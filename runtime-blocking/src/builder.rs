@@ -1,0 +1,83 @@
+//! Describing a device.
+
+use core::time::Duration;
+
+use rustuya_runtime::record::Tap;
+use rustuya_runtime::{Address, Dialect, Pacing, Timing, Version};
+
+use crate::device::Device;
+use crate::discovery::Discovery;
+use crate::poll_thread::PollThread;
+
+/// What a device is to be like; made by [`Device::builder`].
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a builder does nothing before spawn"]
+pub struct DeviceBuilder(pub(crate) rustuya_runtime::DeviceBuilder);
+
+impl DeviceBuilder {
+    /// Where the device is: an IP address, a socket address, or [`Address::Auto`] to find it by its announcements
+    /// (the default, which needs a [`discovery`](Self::discovery) or a manager).
+    pub fn address(self, address: impl Into<Address>) -> Self {
+        Self(self.0.address(address))
+    }
+
+    /// TCP port, 6668 by default.
+    pub fn port(self, port: u16) -> Self {
+        Self(self.0.port(port))
+    }
+
+    /// The version that the device speaks; `None` (the default) finds it out, from an announcement or by trying.
+    pub fn version(self, version: impl Into<Option<Version>>) -> Self {
+        Self(self.0.version(version))
+    }
+
+    /// The dialect that the device speaks; `None` (the default) finds it out.
+    pub fn dialect(self, dialect: impl Into<Option<Dialect>>) -> Self {
+        Self(self.0.dialect(dialect))
+    }
+
+    /// Whether the connection is kept (the default). If not, it is made for a command and ends when nothing has been
+    /// outstanding for a second.
+    pub fn persist(self, persist: bool) -> Self {
+        Self(self.0.persist(persist))
+    }
+
+    /// Whether commands return as soon as they are queued, instead of when they are written. Off by default.
+    pub fn nowait(self, nowait: bool) -> Self {
+        Self(self.0.nowait(nowait))
+    }
+
+    /// Time limits of the connection.
+    pub fn timing(self, timing: Timing) -> Self {
+        Self(self.0.timing(timing))
+    }
+
+    /// How commands are spaced, joined and split.
+    pub fn pacing(self, pacing: Pacing) -> Self {
+        Self(self.0.pacing(pacing))
+    }
+
+    /// How long a command waits for the connection before it fails with a diagnosis, 10 s by default. The wait for
+    /// the answer, [`Timing::answer`], comes on top.
+    pub fn command_timeout(self, timeout: Duration) -> Self {
+        Self(self.0.command_timeout(timeout))
+    }
+
+    /// Locates the device by its announcements, and reconnects at once when it announces itself after an absence.
+    /// The device keeps the discovery running while both are on one thread; one on another thread ends with that.
+    pub fn discovery(self, discovery: &Discovery) -> Self {
+        Self(self.0.discovery(&discovery.inner))
+    }
+
+    /// Has everything noted that passes between this device's connection and the machine that speaks its protocol,
+    /// for example by a [`Recorder`](crate::record::Recorder). It begins with [`spawn`](Self::spawn); a
+    /// [reconfigured](Device::reconfigure) device goes on being recorded by what it was spawned with.
+    pub fn record(self, tap: impl Tap + 'static) -> Self {
+        Self(self.0.record(tap))
+    }
+
+    /// Starts to connect, in the background.
+    pub fn spawn(self, thread: &PollThread) -> Device {
+        Device::new(self.0.spawn(thread), thread)
+    }
+}

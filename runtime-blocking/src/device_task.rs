@@ -1,0 +1,180 @@
+//! One device's loop, a turn at a time. It does what the link orders and decides nothing.
+
+use core::net::SocketAddr;
+use core::task::Waker;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use rustuya_runtime::proto::LossReason;
+use rustuya_runtime::{DrivenLink, Order, Outlet, Pipe, loss};
+
+use crate::turns::Next;
+
+#[derive(Debug)]
+pub(crate) struct DeviceTask {
+    link: DrivenLink,
+    wire: Wire,
+    ready: Ready,
+}
+
+#[derive(Debug)]
+enum Wire {
+    Off,
+    Dialing(TcpStream),
+    Up(Arc<TcpStream>),
+}
+
+/// What the socket is ready for. The selector tells only of changes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ready {
+    read: bool,
+    write: bool,
+    /// The other end has closed: reading goes on to the end without being told again.
+    ended: bool,
+}
+
+impl DeviceTask {
+    pub(crate) fn new(link: DrivenLink) -> Self {
+        Self { link, wire: Wire::Off, ready: Ready::default() }
+    }
+
+    pub(crate) fn note(&mut self, event: &Event) {
+        self.ready.ended |= event.is_read_closed() || event.is_error();
+        self.ready.read |= event.is_readable() || self.ready.ended;
+        self.ready.write |= event.is_writable() || event.is_write_closed() || event.is_error();
+    }
+
+    pub(crate) fn close(&self) {
+        self.link.close();
+    }
+
+    pub(crate) fn turn(&mut self, waker: &Waker, token: Token, registry: &Registry) -> Next {
+        loop {
+            self.finish_dial(registry);
+            let mut ends = match &self.wire {
+                Wire::Up(stream) => Some(Ends { stream, ready: &mut self.ready }),
+                Wire::Off | Wire::Dialing(_) => None,
+            };
+            match self.link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), waker) {
+                Order::Dial(to) => match dial(to, token, registry) {
+                    Ok(stream) => {
+                        self.ready = Ready::default();
+                        self.wire = Wire::Dialing(stream);
+                    }
+                    Err(error) => self.link.lost(loss(&error)),
+                },
+                Order::Hangup => self.hang_up(registry),
+                Order::Again => return Next::Again,
+                Order::Sleep(until) => return Next::Sleep(until),
+                Order::End => return Next::End,
+            }
+        }
+    }
+
+    /// Looks whether the connection that is being made is there.
+    fn finish_dial(&mut self, registry: &Registry) {
+        let Wire::Dialing(stream) = &self.wire else { return };
+        if !self.ready.write {
+            return;
+        }
+        match is_connected(stream) {
+            Ok(false) => self.ready.write = false,
+            Ok(true) => {
+                if let Wire::Dialing(stream) = core::mem::replace(&mut self.wire, Wire::Off) {
+                    let stream = Arc::new(stream);
+                    self.link.dialed(Some(Arc::new(Writer(Arc::clone(&stream)))));
+                    self.wire = Wire::Up(stream);
+                }
+            }
+            Err(why) => {
+                self.hang_up(registry);
+                self.link.lost(why);
+            }
+        }
+    }
+
+    fn hang_up(&mut self, registry: &Registry) {
+        let stream = match core::mem::replace(&mut self.wire, Wire::Off) {
+            Wire::Off => None,
+            Wire::Dialing(stream) => Some(stream),
+            // The link has let go of the outlet before it gave the order.
+            Wire::Up(stream) => Arc::into_inner(stream),
+        };
+        if let Some(mut stream) = stream
+            && let Err(error) = registry.deregister(&mut stream)
+        {
+            tracing::debug!(%error, "a closed connection was not listed");
+        }
+    }
+}
+
+fn dial(to: SocketAddr, token: Token, registry: &Registry) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(to)?;
+    registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(stream)
+}
+
+/// Whether a dial has succeeded. From then on, Nagle's delay is off: some firmware discards a frame that arrives in two
+/// segments.
+fn is_connected(stream: &TcpStream) -> Result<bool, LossReason> {
+    if let Some(error) = stream.take_error().map_err(|error| loss(&error))? {
+        return Err(loss(&error));
+    }
+    match stream.peer_addr() {
+        Ok(_) => stream.set_nodelay(true).map(|()| true).map_err(|error| loss(&error)),
+        // Woken for nothing.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(loss(&error)),
+    }
+}
+
+/// The ends of a connection during one turn.
+struct Ends<'a> {
+    stream: &'a TcpStream,
+    ready: &'a mut Ready,
+}
+
+impl Pipe for Ends<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if !self.ready.read {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut stream = self.stream;
+        let result = stream.read(into);
+        match &result {
+            Ok(n) if *n > 0 && *n < into.len() && TELLS_OF_MORE && !self.ready.ended => self.ready.read = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready.read = false,
+            _ => {}
+        }
+        result
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.ready.write {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut stream = self.stream;
+        let result = stream.write(bytes);
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            self.ready.write = false;
+        }
+        result
+    }
+}
+
+/// After a read that left room, the selector is sure to tell of the next bytes, and of the end; elsewhere only after a
+/// read that would have had to wait.
+const TELLS_OF_MORE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+#[derive(Debug)]
+struct Writer(Arc<TcpStream>);
+
+impl Outlet for Writer {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stream = &*self.0;
+        stream.write(bytes)
+    }
+}

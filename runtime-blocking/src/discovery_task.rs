@@ -1,0 +1,65 @@
+//! One discovery's loop, a turn at a time.
+
+use core::net::SocketAddr;
+use core::task::Waker;
+use std::io;
+
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use rustuya_runtime::{LARGEST_DATAGRAM, Listening, ListeningLink};
+
+use crate::turns::Next;
+
+#[derive(Debug)]
+pub(crate) struct DiscoveryTask {
+    discovery: ListeningLink,
+    /// Each with whether something may have arrived.
+    sockets: Vec<(UdpSocket, bool)>,
+}
+
+/// Datagrams that are taken in before others get their turn.
+const FAIR_SHARE: u32 = 64;
+
+impl DiscoveryTask {
+    pub(crate) fn new(discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> Self {
+        let sockets = sockets.into_iter().map(|socket| (UdpSocket::from_std(socket), true)).collect();
+        Self { discovery, sockets }
+    }
+
+    pub(crate) fn register(&mut self, token: Token, registry: &Registry) -> io::Result<()> {
+        self.sockets.iter_mut().try_for_each(|(socket, _)| registry.register(socket, token, Interest::READABLE))
+    }
+
+    /// They share a token, so any of them may be meant.
+    pub(crate) fn note(&mut self) {
+        self.sockets.iter_mut().for_each(|(_, ready)| *ready = true);
+    }
+
+    pub(crate) fn turn(&mut self, waker: &Waker) -> Next {
+        let mut datagram = [0; LARGEST_DATAGRAM];
+        for _ in 0..FAIR_SHARE {
+            match self.receive(&mut datagram) {
+                Some(Ok((len, source))) => {
+                    self.discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source);
+                    continue;
+                }
+                // An error, such as an unreachable earlier destination, concerns one datagram.
+                Some(Err(_)) => continue,
+                None => {}
+            }
+            return match self.discovery.turn(waker) {
+                Listening::Sleep(until) => Next::Sleep(until),
+                Listening::End => Next::End,
+            };
+        }
+        Next::Again
+    }
+
+    fn receive(&mut self, into: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
+        self.sockets.iter_mut().filter(|(_, ready)| *ready).find_map(|(socket, ready)| {
+            let result = socket.recv_from(into);
+            *ready = !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+            ready.then_some(result)
+        })
+    }
+}

@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod builder;
+mod deadlines;
+mod device;
+mod device_task;
+mod discovery;
+mod discovery_task;
+mod listener;
+mod mailbox;
+mod manager;
+mod poll_thread;
+mod registry;
+mod scanner;
+mod sending;
+mod sub_device;
+mod turns;
+mod wait;
+
+pub use builder::DeviceBuilder;
+pub use device::Device;
+pub use discovery::{Discovery, DiscoveryBuilder};
+pub use listener::Listener;
+pub use manager::Manager;
+pub use poll_thread::PollThread;
+pub use registry::{Registry, RegistryBuilder};
+pub use rustuya_runtime::{
+    AddError, Address, Cid, CommandCode, CommandError, ConfigError, DeviceId, DeviceInfo, Dialect, DownReason, Dp,
+    Entry, Event, Failed, Found, Heard, Latency, LocalKey, ManagerEvent, Message, Metrics, Pacing, Reply, SendError,
+    SightingKind, Speaks, State, Timing, Version, convert, proto, record,
+};
+pub use scanner::{Scan, Scanner};
+pub use sending::Sending;
+pub use sub_device::SubDevice;

@@ -1,0 +1,44 @@
+//! What the tests share: devices on loopback and a limit on how long anything may take.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use core::time::Duration;
+
+use rustuya_runtime_blocking::{Device, DeviceBuilder, Event, Listener, PollThread, Version};
+use rustuya_tests::faulty::{FaultyDevice, FaultyDeviceBuilder};
+use serde_json::json;
+
+pub(crate) const KEY: &str = "0123456789abcdef";
+pub(crate) const OTHER_KEY: &str = "fedcba9876543210";
+pub(crate) const ID: &str = "device-under-test-01";
+
+/// Longer than anything here may take.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) fn thread() -> PollThread {
+    PollThread::start().expect("a thread")
+}
+
+/// A device on a free port of loopback.
+pub(crate) fn fake(version: Version) -> FaultyDeviceBuilder {
+    FaultyDevice::builder(ID, KEY, version).dps(json!({ "1": false, "2": 50, "3": "white" }))
+}
+
+/// A controller of that device.
+pub(crate) fn controller(fake: &FaultyDevice) -> DeviceBuilder {
+    Device::builder(fake.id().as_str(), KEY).expect("usable id and key").address(fake.addr())
+}
+
+/// The next event that `wanted` turns into something.
+pub(crate) fn next<T>(listener: &mut Listener, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+    loop {
+        let event = listener.recv_timeout(SOON).expect("an event in time");
+        if let Some(found) = wanted(&event) {
+            return found;
+        }
+    }
+}
+
+/// Waits until a request with this command code has arrived.
+pub(crate) fn asked(fake: &FaultyDevice, command: rustuya_runtime_blocking::CommandCode) {
+    assert!(fake.wait_for(SOON, |state| state.requests().any(|request| request.command == command)), "was not asked");
+}

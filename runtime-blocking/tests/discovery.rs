@@ -1,0 +1,105 @@
+//! Discovery against devices that announce themselves on loopback.
+
+mod common;
+
+use core::net::{Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+
+use common::{ID, KEY, SOON, fake, thread as poll_thread};
+use rustuya_runtime_blocking::{Device, Discovery, DiscoveryBuilder, Found, Scanner, SightingKind, Version};
+use rustuya_tests::faulty::{FaultyDevice, PowerLoss};
+use serde_json::json;
+
+const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+fn discovery() -> DiscoveryBuilder {
+    Discovery::builder().ports([0, 0, 0]).bind_address(LOCALHOST).active(false)
+}
+
+fn announce(lamp: &FaultyDevice, to: SocketAddr) {
+    lamp.announce_to(to, None).expect("loopback takes datagrams");
+}
+
+#[test]
+fn announcements_are_heard_once_as_news_and_then_again() {
+    let discovery = discovery().start(&poll_thread()).expect("free ports");
+    let ports = discovery.local_addrs().to_vec();
+    let mut listener = discovery.listener();
+    for (version, port) in [(Version::V31, ports[0]), (Version::V34, ports[1]), (Version::V35, ports[2])] {
+        let id = format!("bf{}", version.as_str());
+        let lamp = FaultyDevice::builder(&id, KEY, version).start().expect("a free port");
+        for kind in [SightingKind::New, SightingKind::SeenAgain] {
+            announce(&lamp, port);
+            let found = listener.recv_timeout(SOON).expect("is heard");
+            assert_eq!((found.kind, found.id.as_str(), found.ip), (kind, id.as_str(), LOCALHOST));
+            assert_eq!(found.version, Some(version));
+        }
+    }
+    assert_eq!(listener.recv_timeout(Duration::from_millis(20)), Err(RecvTimeoutError::Timeout));
+    drop(discovery);
+    assert_eq!(listener.recv(), None);
+}
+
+#[test]
+fn scans_and_searches_end_in_time() {
+    let discovery = discovery().start(&poll_thread()).expect("free ports");
+    let announced = discovery.local_addrs()[1];
+    let lamp = fake(Version::V33).start().expect("a free port");
+    thread::scope(|scope| {
+        let search = scope.spawn(|| discovery.find(ID, SOON));
+        let scan = scope.spawn(|| discovery.scan(Duration::from_secs(1)));
+        let absent = scope.spawn(|| discovery.find("absent", Duration::from_millis(300)));
+        // The threads may not listen yet: devices announce themselves again and again.
+        while !(search.is_finished() && scan.is_finished()) {
+            announce(&lamp, announced);
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(search.join().expect("does not panic").expect("is heard").ip, LOCALHOST);
+        let found = scan.join().expect("does not panic");
+        assert_eq!(found.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), [ID]);
+        assert_eq!(absent.join().expect("does not panic"), None);
+    });
+    let mut again = discovery.stream(SOON);
+    announce(&lamp, announced);
+    let known = |found: Found| (found.kind, found.id);
+    assert_eq!(again.next().map(known), Some((SightingKind::New, ID.to_owned())), "every scan starts anew");
+}
+
+#[test]
+fn a_scanner_needs_no_service() {
+    let scanner = Scanner::new(poll_thread()).ports([0, 0, 0]).bind_address(LOCALHOST).active(false);
+    let scanner = scanner.timeout(Duration::from_millis(50));
+    assert_eq!(scanner.scan().expect("free ports"), []);
+    assert_eq!(scanner.find(ID).expect("free ports"), None);
+    assert_eq!(scanner.stream().expect("free ports").count(), 0);
+}
+
+#[test]
+fn an_announcement_locates_a_device_and_brings_it_back() {
+    let thread = poll_thread();
+    let discovery = discovery().start(&thread).expect("free ports");
+    let announced = discovery.local_addrs()[1];
+    let lamp = fake(Version::V34).start().expect("a free port");
+    let builder = Device::builder(ID, KEY).expect("usable id and key").port(lamp.addr().port());
+    let device = builder.discovery(&discovery).spawn(&thread);
+    drop((thread, discovery));
+    assert_eq!(device.address(), None);
+    announce(&lamp, announced);
+    assert_eq!(device.wait_connected(SOON), Ok(Version::V34));
+    assert_eq!(device.address(), Some(LOCALHOST.into()));
+
+    lamp.power_off(PowerLoss::Reset);
+    let mut events = device.listener();
+    // By now the next attempt is more than a few seconds away.
+    while !matches!(
+        events.recv_timeout(SOON * 2),
+        Ok(rustuya_runtime_blocking::Event::Down { retry_in: Some(wait), .. }) if wait > Duration::from_secs(3)
+    ) {}
+    lamp.power_on().expect("the port is reserved");
+    announce(&lamp, announced);
+    device.wait_connected(Duration::from_secs(2)).expect("at once");
+    device.set_value(2, 1).acknowledged().expect("acknowledges");
+    assert_eq!(lamp.dps(None)["2"], json!(1));
+}

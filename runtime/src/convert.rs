@@ -36,7 +36,7 @@ pub fn dp_value(value: &DpValue<'_>) -> Value {
 pub(crate) fn assign(known: &mut Value, value: &DpValue<'_>) {
     match (&*known, value) {
         (Value::Bool(known), DpValue::Bool(value)) if known == value => {}
-        (Value::Number(known), DpValue::Int(value)) if known.as_i64() == Some((*value).into()) => {}
+        (Value::Number(known), DpValue::Int(value)) if known.as_i64() == Some(*value) => {}
         (Value::String(known), DpValue::Str(text)) if text.chars().eq(known.chars()) => {}
         _ => *known = dp_value(value),
     }

@@ -34,7 +34,10 @@ struct Entry {
 enum Finding {
     /// To be started when the first device is added.
     Later,
-    Running(Discovery),
+    /// Started by the registry.
+    Started(Discovery),
+    /// Brought along by the user.
+    Given(Discovery),
     Off,
 }
 
@@ -73,11 +76,7 @@ impl Registry {
             device.start_close();
             holders.iter().filter_map(Weak::upgrade).for_each(|manager| manager.let_go(device.id()));
         }
-        let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Finding::Running(_) = &*finding {
-            *finding = Finding::Later;
-        }
-        drop(finding);
+        self.stop_finding();
         for entry in &entries {
             entry.device.close().await;
         }
@@ -132,6 +131,13 @@ impl Registry {
         true
     }
 
+    fn stop_finding(&self) {
+        let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Finding::Started(_) = &*finding {
+            *finding = Finding::Later;
+        }
+    }
+
     fn with_discovery(&self, builder: DeviceBuilder) -> Result<DeviceBuilder, AddError> {
         if builder.discovery.is_some() {
             return Ok(builder);
@@ -139,13 +145,13 @@ impl Registry {
         let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
         if let Finding::Later = &*finding {
             match Discovery::builder().start_in(&*self.0.runtime) {
-                Ok(discovery) => *finding = Finding::Running(discovery),
+                Ok(discovery) => *finding = Finding::Started(discovery),
                 Err(error) if builder.config.address.is_none() => return Err(AddError::Discovery(error)),
                 Err(error) => tracing::debug!(%error, "announcements cannot be received"),
             }
         }
         Ok(match &*finding {
-            Finding::Running(discovery) => builder.discovery(discovery),
+            Finding::Started(discovery) | Finding::Given(discovery) => builder.discovery(discovery),
             Finding::Later | Finding::Off => builder,
         })
     }
@@ -179,7 +185,7 @@ impl RegistryBuilder {
 
     /// Locates devices by this service. By default one is started on the usual ports when the first device is added.
     pub fn discovery(mut self, discovery: &Discovery) -> Self {
-        self.finding = Finding::Running(discovery.clone());
+        self.finding = Finding::Given(discovery.clone());
         self
     }
 

@@ -43,8 +43,7 @@ impl State {
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     own: Values,
-    /// Few devices are gateways.
-    children: Option<Box<Vec<Child>>>,
+    children: Vec<Child>,
 }
 
 #[derive(Debug)]
@@ -113,16 +112,15 @@ impl Cache {
 
     /// All sub-devices that were heard of.
     pub(crate) fn children(&self) -> Vec<(Arc<str>, Option<bool>)> {
-        let children = self.children.iter().flat_map(|children| children.iter());
-        children.map(|child| (Arc::clone(&child.cid), child.online)).collect()
+        self.children.iter().map(|child| (Arc::clone(&child.cid), child.online)).collect()
     }
 
     fn child(&self, cid: &str) -> Option<&Child> {
-        self.children.as_ref()?.iter().find(|child| &*child.cid == cid)
+        self.children.iter().find(|child| &*child.cid == cid)
     }
 
     fn child_mut(&mut self, cid: &str) -> Option<&mut Child> {
-        let children = self.children.get_or_insert_default();
+        let children = &mut self.children;
         let known = children.iter().position(|child| &*child.cid == cid);
         match known {
             Some(at) => children.get_mut(at),

@@ -39,9 +39,10 @@ impl Engine {
         {
             return self.fates().1.decide(&request, Err(CommandError::SubDeviceOffline));
         }
-        if let Err(request) = self.queue.add(request) {
+        if !self.queue.has_room() {
             return self.fates().1.decide(&request, Err(CommandError::Busy));
         }
+        self.queue.add(request);
         if !self.machine.is_up() && !self.side.retrying && matches!(self.wire, Wire::Off) {
             self.machine.connect_now(now);
             return self.wake_loop();

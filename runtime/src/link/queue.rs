@@ -60,16 +60,16 @@ pub(crate) struct Pass<'a> {
 }
 
 impl Queue {
-    /// Adds a command; gives it back when there are too many.
-    pub(crate) fn add(&mut self, request: Request) -> Result<(), Request> {
+    /// Whether another command may wait.
+    pub(crate) fn has_room(&mut self) -> bool {
         if self.waiting.len() >= MOST_WAITING {
             self.waiting.retain(|request| !request.is_gone());
         }
-        if self.waiting.len() >= MOST_WAITING {
-            return Err(request);
-        }
+        self.waiting.len() < MOST_WAITING
+    }
+
+    pub(crate) fn add(&mut self, request: Request) {
         self.waiting.push_back(request);
-        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -165,8 +165,8 @@ impl Queue {
             let same = other.cid == request.cid;
             let other = match joining && same && !other.is_gone() {
                 true => match request.merge(other) {
-                    Ok(()) => continue,
-                    Err(other) => other,
+                    None => continue,
+                    Some(other) => other,
                 },
                 false => other,
             };

@@ -33,6 +33,9 @@ enum Command {
         /// Leave out the build without an allocator (not in CI)
         #[arg(long)]
         skip_bare_metal: bool,
+        /// Leave out the firmware images under emulation (not in CI)
+        #[arg(long)]
+        skip_firmware: bool,
         /// Leave out the fuzzers (not in CI)
         #[arg(long)]
         skip_fuzz: bool,
@@ -45,6 +48,12 @@ enum Command {
         /// Seconds for each fuzz target
         #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
         fuzz_seconds: u32,
+    },
+    /// Build the firmware images, run them against their peers, and print what they take
+    Firmware {
+        /// Write the table to docs/firmware.md in place of comparing it
+        #[arg(long)]
+        write: bool,
     },
     /// Run a benchmark by hand, in release mode, on a machine that does nothing else
     Bench {
@@ -62,11 +71,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Test { skip_bare_metal, skip_fuzz, skip_interop, only, fuzz_seconds } => {
+        Command::Test { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, only, fuzz_seconds } => {
             let ci = std::env::var_os("CI").is_some();
-            let selection = Selection { skip_bare_metal, skip_fuzz, skip_interop, only, ci };
+            let selection = Selection { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, only, ci };
             Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection))
         }
+        Command::Firmware { write } => Context::new(0).and_then(|context| steps::firmware::print(&context, write)),
         Command::Bench { bench, smoke, args } => {
             Context::new(0).and_then(|context| bench::run(&context, bench, smoke, &args))
         }

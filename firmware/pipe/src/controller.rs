@@ -5,30 +5,21 @@ use rustuya_proto::{
     TxBuf,
 };
 
-/// What the board brings along: a TCP socket, a modem, or a UART that ends in a TCP connection.
+/// What the board brings along: a TCP socket, a modem, or a UART that ends in a TCP connection. Nothing in here waits.
 pub trait Pipe {
     /// Whether the pipe tells when its other end closes. A socket does, a UART does not.
     const HAS_CARRIER: bool;
 
     /// Opens the pipe; does nothing where it is always open.
-    ///
-    /// # Errors
-    /// Why it cannot be opened.
     fn dial(&mut self, to: core::net::SocketAddr) -> Result<(), LossReason>;
 
     /// Closes the pipe; does nothing where it is always open.
     fn hang_up(&mut self);
 
-    /// Moves what has arrived into `into`, without waiting; returns the number of bytes.
-    ///
-    /// # Errors
-    /// Why the pipe is closed.
+    /// Moves what has arrived into `into`; the number of bytes. An error means that the pipe is closed.
     fn read(&mut self, into: &mut [u8]) -> Result<usize, LossReason>;
 
-    /// Takes what can be sent at once from `from`; returns the number of bytes.
-    ///
-    /// # Errors
-    /// Why the pipe is closed.
+    /// Takes what can be sent at once from `from`; the number of bytes. An error means that the pipe is closed.
     fn write(&mut self, from: &[u8]) -> Result<usize, LossReason>;
 }
 
@@ -37,10 +28,12 @@ pub type Send<'a> = &'a mut dyn FnMut(&Command<'_>) -> Result<CommandId, SendErr
 
 /// One Tuya device, as its controller holds it. `N` is the size of both buffers: no larger frame can pass.
 pub struct Controller<const N: usize> {
-    /// The machine. It may be told of announcements, reconfigured or closed between two turns.
+    /// The machine. Between two turns it may send commands, be told of announcements, reconfigured or closed.
     pub device: Device,
-    rx: RxBuf<[u8; N]>,
-    tx: TxBuf<[u8; N]>,
+    /// Received, not yet taken.
+    pub rx: RxBuf<[u8; N]>,
+    /// To be sent.
+    pub tx: TxBuf<[u8; N]>,
     open: Option<ConnId>,
 }
 
@@ -49,19 +42,6 @@ impl<const N: usize> Controller<N> {
     #[inline(never)] // its temporaries are not to stay on the stack of whoever loops
     pub fn new(config: DeviceConfig, now: Instant) -> Self {
         Self { device: Device::new(config, now), rx: RxBuf::new([0; N]), tx: TxBuf::new([0; N]), open: None }
-    }
-
-    /// Sends a command between two turns.
-    ///
-    /// # Errors
-    /// [`SendError`]; nothing is sent then.
-    pub fn send(
-        &mut self,
-        command: &Command<'_>,
-        now: Instant,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<CommandId, SendError> {
-        self.device.send(command, now, rng, &mut self.tx)
     }
 
     /// Does everything that can be done at `now`. The next turn is due when bytes arrive, or at the returned instant.

@@ -9,9 +9,9 @@ use crate::metadata::Metadata;
 pub(super) fn manifests(files: &[File]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for file in files {
-        let Some(folder) = file.path.strip_suffix("Cargo.toml") else {
+        if !file.path.ends_with("Cargo.toml") {
             continue;
-        };
+        }
         let table: Table = match file.text.parse() {
             Ok(table) => table,
             Err(error) => {
@@ -19,8 +19,8 @@ pub(super) fn manifests(files: &[File]) -> Vec<Problem> {
                 continue;
             }
         };
-        if folder.is_empty() {
-            problems.extend(root(&table));
+        if table.contains_key("workspace") {
+            problems.extend(root(&file.path, &table));
         } else {
             problems.extend(member(&file.path, &table));
         }
@@ -28,13 +28,13 @@ pub(super) fn manifests(files: &[File]) -> Vec<Problem> {
     problems
 }
 
-fn root(table: &Table) -> Vec<Problem> {
+fn root(path: &str, table: &Table) -> Vec<Problem> {
     let dependencies =
         table.get("workspace").and_then(|workspace| workspace.get("dependencies")?.as_table()).into_iter().flatten();
     dependencies
         .filter(|(_, value)| value.get("path").is_none())
         .filter(|(_, value)| value.get("default-features").and_then(Value::as_bool) != Some(false))
-        .map(|(name, _)| format!("Cargo.toml: {name} needs default-features = false"))
+        .map(|(name, _)| format!("{path}: {name} needs default-features = false"))
         .collect()
 }
 

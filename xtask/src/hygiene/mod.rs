@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 
 use crate::context::Context;
+use crate::metadata::Metadata;
 
 mod core_source;
 mod dependencies;
@@ -56,6 +57,15 @@ pub(crate) fn run(context: &Context) -> Result<String> {
     }
     let compiled = msrv::compile(context, &msrv)?;
     Ok(format!("{} files, {} packages; {compiled}", files.len(), context.metadata.packages.len()))
+}
+
+/// Fails where a package outside the workspace has a licence that is not accepted here.
+pub(crate) fn licences_of(metadata: &Metadata) -> Result<()> {
+    let problems = licences::check(metadata);
+    if !problems.is_empty() {
+        bail!("{}", problems.join("\n"));
+    }
+    Ok(())
 }
 
 /// Every text file that is or will be committed.

@@ -10,9 +10,11 @@ use crate::context::Context;
 use crate::hygiene;
 
 mod bare_metal;
+pub(crate) mod firmware;
 mod fuzz;
 mod host;
 mod outside;
+mod sysroot;
 
 /// One thing that is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,6 +33,8 @@ pub(crate) enum Step {
     Vectors,
     /// The protocol core on a target that has only `core`
     BareMetal,
+    /// Firmware images on emulated microcontrollers, talking to real peers
+    Firmware,
     /// Every fuzz target for a short while
     Fuzz,
     /// Tests against other implementations
@@ -42,6 +46,7 @@ pub(crate) enum Step {
 /// What the command line selects.
 pub(crate) struct Selection {
     pub(crate) skip_bare_metal: bool,
+    pub(crate) skip_firmware: bool,
     pub(crate) skip_fuzz: bool,
     pub(crate) skip_interop: bool,
     pub(crate) only: Vec<Step>,
@@ -50,11 +55,15 @@ pub(crate) struct Selection {
 
 impl Selection {
     fn steps(&self) -> Result<Vec<Step>> {
-        let skipped: Vec<Step> =
-            [(self.skip_bare_metal, Step::BareMetal), (self.skip_fuzz, Step::Fuzz), (self.skip_interop, Step::Interop)]
-                .into_iter()
-                .filter_map(|(skip, step)| skip.then_some(step))
-                .collect();
+        let skipped: Vec<Step> = [
+            (self.skip_bare_metal, Step::BareMetal),
+            (self.skip_firmware, Step::Firmware),
+            (self.skip_fuzz, Step::Fuzz),
+            (self.skip_interop, Step::Interop),
+        ]
+        .into_iter()
+        .filter_map(|(skip, step)| skip.then_some(step))
+        .collect();
         if self.ci && !skipped.is_empty() {
             bail!("the environment variable CI is set: nothing may be skipped there");
         }
@@ -86,6 +95,7 @@ impl Step {
             Self::Test => host::test(context),
             Self::Vectors => outside::vectors(context),
             Self::BareMetal => bare_metal::run(context),
+            Self::Firmware => firmware::run(context),
             Self::Fuzz => fuzz::run(context),
             Self::Interop => outside::interop(context),
             Self::Demo => host::demo(context),
@@ -135,7 +145,14 @@ mod tests {
     use clap::ValueEnum;
 
     fn all() -> Selection {
-        Selection { skip_bare_metal: false, skip_fuzz: false, skip_interop: false, only: Vec::new(), ci: false }
+        Selection {
+            skip_bare_metal: false,
+            skip_firmware: false,
+            skip_fuzz: false,
+            skip_interop: false,
+            only: Vec::new(),
+            ci: false,
+        }
     }
 
     #[test]
@@ -152,6 +169,7 @@ mod tests {
         for selection in [
             Selection { skip_fuzz: true, ci: true, ..all() },
             Selection { skip_bare_metal: true, ci: true, ..all() },
+            Selection { skip_firmware: true, ci: true, ..all() },
             Selection { skip_interop: true, ci: true, ..all() },
         ] {
             assert!(selection.steps().is_err());

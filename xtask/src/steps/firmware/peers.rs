@@ -156,7 +156,7 @@ impl Job {
         }
         let heard = device.catch_up();
         ensure!(!heard.iter().any(|line| line.contains("violation")), "violations:\n{}", heard.join("\n"));
-        ensure!(heard.iter().any(is_control), "no control:\n{}", heard.join("\n"));
+        ensure!(heard.iter().any(|line| is_control(line)), "no control:\n{}", heard.join("\n"));
         device.write("{\"close\":true}\n")?;
         board.expect("the end of the connection", |line| line.starts_with("down "))?;
         self.greets(&mut board)?;

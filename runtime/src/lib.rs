@@ -18,6 +18,7 @@ mod manager;
 mod metrics;
 mod news;
 mod pacing;
+pub mod polled;
 pub mod record;
 mod registry;
 mod reply;

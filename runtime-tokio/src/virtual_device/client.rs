@@ -11,8 +11,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::server::Inner;
-use crate::driver::Timer;
+use crate::driver::sleep_until;
 use rustuya_runtime::convert;
+use rustuya_runtime::polled::Timer;
 use rustuya_runtime::{Buffers, Entry, Listener, loss};
 
 /// A request that reached a virtual device.
@@ -58,7 +59,7 @@ pub(super) struct Client {
     stream: TcpStream,
     machine: Emulator,
     buffers: Buffers,
-    timer: Timer,
+    timer: Timer<tokio::time::Sleep>,
     changes: Listener<Change>,
     /// A change that found no room yet.
     unpushed: Option<Change>,
@@ -100,7 +101,7 @@ impl Client {
                     None => break,
                 },
                 () = core::future::poll_fn(|cx| {
-                    self.timer.poll(until.map(|until| self.inner.clock.wake_up(until)), cx)
+                    self.timer.poll(until.map(|until| self.inner.clock.wake_up(until)), cx, sleep_until)
                 }) => {}
             }
             tokio::task::consume_budget().await;

@@ -1,0 +1,276 @@
+//! The loops as futures, for runtimes that poll.
+//!
+//! An async runtime has to say how it dials, reads, writes and sleeps: [`Reactor`]. [`Drive`] and [`Listen`] are then
+//! the tasks to be spawned by its [`Runtime`](crate::Runtime).
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::buffers::loss;
+use crate::discovery::{LARGEST_DATAGRAM, Listening, ListeningLink};
+use crate::link::{DrivenLink, Order};
+use crate::runtime::{Outlet, Pipe};
+
+/// What an async runtime brings along. Its calls are made inside of its own tasks.
+pub trait Reactor: Send + Unpin + 'static {
+    /// An open TCP connection.
+    type Stream: Send + Unpin + 'static;
+    /// A UDP socket.
+    type Socket: Send + Unpin + 'static;
+    /// A timer.
+    type Sleep: Future<Output = ()> + Send + 'static;
+
+    /// Opens a TCP connection without Nagle's delay: some firmware discards a frame that arrives in two segments.
+    fn dial(&self, to: SocketAddr) -> Dialing<Self::Stream>;
+
+    /// Reads what has arrived; 0 bytes mean the end of the stream.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn poll_read(stream: &mut Self::Stream, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes as much as there is room for.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn poll_write(stream: &mut Self::Stream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Receives a datagram.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn poll_receive(
+        socket: &mut Self::Socket,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>>;
+
+    /// Ends at this time or a little later, never before.
+    fn sleep_until(&self, at: Instant) -> Self::Sleep;
+}
+
+/// A connection that is being opened: its stream, and the short way to the wire if there is one.
+pub type Dialing<S> = Pin<Box<dyn Future<Output = io::Result<(S, Option<Arc<dyn Outlet>>)>> + Send>>;
+
+/// One device's loop.
+#[must_use = "a loop does nothing before it is polled"]
+pub struct Drive<R: Reactor> {
+    link: DrivenLink,
+    reactor: R,
+    wire: Wire<R::Stream>,
+    timer: Timer<R::Sleep>,
+}
+
+enum Wire<S> {
+    Off,
+    Dialing(Dialing<S>),
+    Up(S),
+}
+
+impl<R: Reactor> Drive<R> {
+    /// The loop of this link.
+    pub const fn new(link: DrivenLink, reactor: R) -> Self {
+        Self { link, reactor, wire: Wire::Off, timer: Timer::new() }
+    }
+}
+
+impl<R: Reactor> Future for Drive<R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { link, reactor, wire, timer } = self.get_mut();
+        loop {
+            if let Wire::Dialing(dial) = wire
+                && let Poll::Ready(dialed) = dial.as_mut().poll(cx)
+            {
+                *wire = match dialed {
+                    Ok((stream, outlet)) => {
+                        link.dialed(outlet);
+                        Wire::Up(stream)
+                    }
+                    Err(error) => {
+                        link.lost(loss(&error));
+                        Wire::Off
+                    }
+                };
+            }
+            let waker = cx.waker().clone();
+            let mut ends = match wire {
+                Wire::Up(stream) => Some(Ends::<R> { stream, cx: &mut *cx }),
+                Wire::Off | Wire::Dialing(_) => None,
+            };
+            match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
+                Order::Dial(to) => *wire = Wire::Dialing(reactor.dial(to)),
+                Order::Hangup => *wire = Wire::Off,
+                Order::Again => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Order::Sleep(until) => ready!(timer.poll(until, cx, |at| reactor.sleep_until(at))),
+                Order::End => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// The ends of a connection during one poll.
+struct Ends<'a, 'b, R: Reactor> {
+    stream: &'a mut R::Stream,
+    cx: &'a mut Context<'b>,
+}
+
+impl<R: Reactor> Pipe for Ends<'_, '_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        or_would_block(R::poll_read(self.stream, self.cx, into))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        or_would_block(R::poll_write(self.stream, self.cx, bytes))
+    }
+}
+
+fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+    match polled {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+/// One discovery's loop.
+#[must_use = "a loop does nothing before it is polled"]
+pub struct Listen<R: Reactor> {
+    discovery: ListeningLink,
+    reactor: R,
+    sockets: Vec<R::Socket>,
+    timer: Timer<R::Sleep>,
+}
+
+/// Datagrams that are taken in before others get their turn.
+const FAIR_SHARE: u32 = 64;
+
+impl<R: Reactor> Listen<R> {
+    /// The loop of this discovery, on these sockets.
+    pub const fn new(discovery: ListeningLink, reactor: R, sockets: Vec<R::Socket>) -> Self {
+        Self { discovery, reactor, sockets, timer: Timer::new() }
+    }
+}
+
+impl<R: Reactor> Future for Listen<R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { discovery, reactor, sockets, timer } = self.get_mut();
+        let mut datagram = [0; LARGEST_DATAGRAM];
+        for _ in 0..FAIR_SHARE {
+            let received = sockets.iter_mut().find_map(|socket| match R::poll_receive(socket, cx, &mut datagram) {
+                Poll::Ready(received) => Some(received),
+                Poll::Pending => None,
+            });
+            match received {
+                Some(Ok((len, source))) => discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source),
+                // An error, such as an unreachable earlier destination, concerns one datagram.
+                Some(Err(_)) => {}
+                None => match discovery.turn(cx.waker()) {
+                    Listening::Sleep(until) => ready!(timer.poll(until, cx, |at| reactor.sleep_until(at))),
+                    Listening::End => return Poll::Ready(()),
+                },
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A timer that is set anew only when it would end too late. One that ends too early costs a look around.
+#[derive(Debug)]
+pub struct Timer<S> {
+    at: Option<Instant>,
+    sleep: Option<Pin<Box<S>>>,
+}
+
+impl<S: Future<Output = ()>> Timer<S> {
+    /// A timer that is not set.
+    pub const fn new() -> Self {
+        Self { at: None, sleep: None }
+    }
+
+    /// Ready when `until` is over, or before; never, when there is none. `sleep_until` makes what to wait for.
+    pub fn poll(
+        &mut self,
+        until: Option<Instant>,
+        cx: &mut Context<'_>,
+        sleep_until: impl FnOnce(Instant) -> S,
+    ) -> Poll<()> {
+        let Some(until) = until else { return Poll::Pending };
+        if self.at.is_none_or(|at| until < at) {
+            self.at = Some(until);
+            match &mut self.sleep {
+                Some(sleep) => sleep.as_mut().set(sleep_until(until)),
+                None => self.sleep = Some(Box::pin(sleep_until(until))),
+            }
+        }
+        if let Some(sleep) = &mut self.sleep {
+            ready!(sleep.as_mut().poll(cx));
+        }
+        self.at = None;
+        Poll::Ready(())
+    }
+}
+
+impl<S: Future<Output = ()>> Default for Timer<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Reactor> fmt::Debug for Drive<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drive").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+impl<R: Reactor> fmt::Debug for Listen<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listen").field("discovery", &self.discovery).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+    use core::future::{Ready, ready};
+    use core::task::Waker;
+    use core::time::Duration;
+
+    #[test]
+    fn a_timer_is_set_anew_only_when_it_would_end_too_late() {
+        let set = Cell::new(0);
+        let never = |_| {
+            set.set(set.get() + 1);
+            core::future::pending()
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut timer = Timer::default();
+        let now = Instant::now();
+        let at = |seconds| Some(now + Duration::from_secs(seconds));
+        for (until, times) in [(None, 0), (at(5), 1), (at(9), 1), (None, 1), (at(5), 1), (at(4), 2)] {
+            assert!(timer.poll(until, &mut cx, never).is_pending());
+            assert_eq!(set.get(), times, "{until:?}");
+        }
+    }
+
+    #[test]
+    fn a_timer_that_has_ended_can_be_set_again() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut timer = Timer::<Ready<()>>::new();
+        for _ in 0..3 {
+            assert!(timer.poll(Some(Instant::now()), &mut cx, |_| ready(())).is_ready());
+        }
+    }
+}

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod driver;
+#[cfg(doctest)]
+mod guides;
 mod virtual_device;
 
 pub use driver::{Tokio, TokioHandle};

@@ -1,0 +1,200 @@
+//! The guides are complete: every error has its text and its reason in `docs/errors.md`, every guide is in the index.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rustuya_runtime_tokio::proto::{InvalidId, InvalidKey, SendError, UnknownQuirk, UnknownVersion};
+use rustuya_runtime_tokio::record::RecordErrorKind;
+use rustuya_runtime_tokio::{
+    AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, Version,
+};
+
+const ERRORS: &str = include_str!("../../docs/errors.md");
+const CORE: &str = include_str!("../../proto/src/device/event.rs");
+const RUNTIME: &str = include_str!("../../runtime/src/error.rs");
+const DEVICES_FILE: &str = include_str!("../../runtime/src/devices_file.rs");
+const RECORD: &str = include_str!("../../runtime/src/record/error.rs");
+const SIMULATION: &str = include_str!("../src/virtual_device/error.rs");
+
+/// The names of an enum's variants, from its source: the enums are open, so no `match` here can list them all.
+fn variants(source: &str, name: &str) -> BTreeSet<String> {
+    let body = source.split_once(&format!("pub enum {name} {{\n")).expect("is there").1;
+    let body = body.split_once("\n}").expect("ends").0;
+    let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = lines.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    names.map(|line| line.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
+}
+
+/// Whether the rows of `docs/errors.md` have exactly the variants of the enum, each with the words of its value.
+fn explained(source: &str, name: &str, values: &[(&str, String, &str)]) {
+    let known = variants(source, name);
+    assert!(!known.is_empty(), "{name}");
+    let given: BTreeSet<String> = values.iter().map(|(variant, _, _)| (*variant).to_owned()).collect();
+    assert_eq!(known, given, "variants of {name}, and those that this test knows");
+    let section = ERRORS.split_once(&format!("\n`{name}`")).unwrap_or_else(|| panic!("{name} is not explained")).1;
+    let table = section.split_once("|---").expect("has a table").1;
+    let table = table.split_once("\n\n").map_or(table, |(table, _)| table);
+    for (variant, text, advice) in values {
+        let starts = format!("| `{variant}`");
+        let row = table.lines().find(|row| row.starts_with(&starts) && row.contains(text.as_str()));
+        let row = row.unwrap_or_else(|| panic!("{name}::{variant} is not explained with its text `{text}`"));
+        assert!(row.contains(advice), "{name}::{variant} is not explained with its advice `{advice}`");
+    }
+    let rows = table.lines().filter(|row| row.starts_with("| `")).count();
+    assert_eq!(rows, values.len(), "rows about {name}");
+}
+
+/// The text of an error in backticks, as the guide has it, and the name of its variant.
+fn told(error: &(impl core::error::Error + ?Sized)) -> (String, String) {
+    let debug = format!("{error:?}");
+    let variant = debug.chars().take_while(char::is_ascii_alphanumeric).collect();
+    (variant, format!("`{error}`"))
+}
+
+fn check<E: core::error::Error>(source: &str, name: &str, errors: &[E]) {
+    let told: Vec<_> = errors.iter().map(|error| told(error)).collect();
+    let values: Vec<_> = told.iter().map(|(variant, text)| (variant.as_str(), text.clone(), "")).collect();
+    explained(source, name, &values);
+}
+
+#[test]
+fn every_reason_is_explained_with_its_advice() {
+    let reasons = [
+        DownReason::Unreachable,
+        DownReason::Refused,
+        DownReason::Busy,
+        DownReason::Silent,
+        DownReason::WrongKey { sure: true },
+        DownReason::WrongKey { sure: false },
+        DownReason::WrongVersion { speaks: Some(Version::V34) },
+        DownReason::WrongVersion { speaks: None },
+        DownReason::LeftOut { version: Version::V34 },
+        DownReason::KeyOrVersion,
+        DownReason::PeerClosed,
+        DownReason::Unresponsive,
+        DownReason::Garbage,
+        DownReason::Ended,
+    ];
+    let names = reasons.map(|reason| format!("{reason:?}"));
+    let values: Vec<_> = reasons
+        .iter()
+        .zip(&names)
+        .map(|(reason, name)| {
+            let variant = name.split(' ').next().unwrap_or_default();
+            (variant, format!("`{reason}`"), reason.advice())
+        })
+        .collect();
+    explained(CORE, "DownReason", &values);
+}
+
+#[test]
+fn every_error_of_a_command_is_explained() {
+    let reason = DownReason::Ended;
+    let errors = [
+        CommandError::Rejected { retcode: Some(1), text: "<its words>".into() },
+        CommandError::Unanswered,
+        CommandError::ConnectionLost { reason },
+        CommandError::NotConnected { reason: Some(reason) },
+        CommandError::Busy,
+        CommandError::SubDeviceOffline,
+        CommandError::Closed,
+        CommandError::TooLarge,
+        CommandError::InvalidDp("<text>".into()),
+        CommandError::InvalidValue("<why>".into()),
+        CommandError::Invalid(SendError::InvalidData),
+    ];
+    let told: Vec<_> = errors.iter().map(|error| told(error)).collect();
+    let general = |text: &str| text.replace(&reason.to_string(), "<reason>").replace(reason.advice(), "<advice>");
+    let values: Vec<_> = told.iter().map(|(variant, text)| (variant.as_str(), general(text), "")).collect();
+    explained(RUNTIME, "CommandError", &values);
+    let unknown = CommandError::NotConnected { reason: None }.to_string();
+    assert!(ERRORS.contains(&unknown), "{unknown}");
+}
+
+#[test]
+fn every_error_of_a_description_is_explained() {
+    let config = [
+        ConfigError::Id(InvalidId),
+        ConfigError::Key(InvalidKey),
+        ConfigError::Version(UnknownVersion),
+        ConfigError::Address,
+        ConfigError::SubDevice,
+    ];
+    check(RUNTIME, "ConfigError", &config);
+    let texts = [
+        ("DuplicateDevice", format!("`{}`", AddError::DuplicateDevice), ""),
+        ("Closed", format!("`{}`", AddError::Closed), ""),
+        ("Config", "that of the `ConfigError` below".into(), ""),
+        ("Discovery", format!("`{}`", AddError::Discovery(io::ErrorKind::AddrInUse.into())), ""),
+    ];
+    assert_eq!(AddError::Config(ConfigError::Address).to_string(), ConfigError::Address.to_string());
+    explained(RUNTIME, "AddError", &texts);
+}
+
+#[test]
+fn every_error_of_a_file_is_explained() {
+    let numbered = |text: String| text.replace("1000", "<n>");
+    let file = [
+        DevicesFileError::Io(io::ErrorKind::NotFound.into()),
+        DevicesFileError::NotJson { line: 1000, column: 1000, kind: "<what>" },
+        DevicesFileError::NoList,
+        DevicesFileError::Ambiguous("<name>".into()),
+    ];
+    let json = serde_json::from_str::<bool>("x").expect_err("is not JSON");
+    let record = [
+        RecordErrorKind::Io(io::ErrorKind::NotFound.into()),
+        RecordErrorKind::NoRecord,
+        RecordErrorKind::Format(1000),
+        RecordErrorKind::Malformed(json),
+        RecordErrorKind::TooLong(1000),
+        RecordErrorKind::Value("<what>"),
+        RecordErrorKind::Time,
+        RecordErrorKind::UnknownDevice(1000),
+        RecordErrorKind::TooManyDevices(1000),
+        RecordErrorKind::KeyNeeded(1000),
+    ];
+    let told_file: Vec<_> = file.iter().map(|error| told(error)).collect();
+    let told_record: Vec<_> = record.iter().map(|error| told(error)).collect();
+    for (source, name, told) in
+        [(DEVICES_FILE, "DevicesFileError", told_file), (RECORD, "RecordErrorKind", told_record)]
+    {
+        let values: Vec<_> = told.iter().map(|(name, text)| (name.as_str(), numbered(text.clone()), "")).collect();
+        explained(source, name, &values);
+    }
+    let simulation = [
+        SimulationError::Id(InvalidId),
+        SimulationError::Key(InvalidKey),
+        SimulationError::Quirk(UnknownQuirk),
+        SimulationError::Dps,
+    ];
+    check(SIMULATION, "SimulationError", &simulation);
+}
+
+#[test]
+fn the_variants_of_an_enum_are_found_in_its_source() {
+    let source = "/// An enum.\npub enum Other {\n    X,\n}\npub enum Some {\n    /// One.\n    #[error(\"one\")]\n    One,\n    \
+                  Two {\n        /// Inner.\n        Three: u8,\n    },\n    Four(Five),\n}\n";
+    let found: Vec<String> = variants(source, "Some").into_iter().collect();
+    assert_eq!(found, ["Four", "One", "Two"]);
+}
+
+#[test]
+fn every_guide_is_in_the_index() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let index = fs::read_to_string(docs.join("README.md")).expect("an index");
+    let tested = include_str!("../src/guides.rs");
+    let mut guides = 0;
+    for entry in fs::read_dir(&docs).expect("a folder") {
+        let name = entry.expect("can be read").file_name().into_string().expect("is text");
+        if name.ends_with(".md") && name != "README.md" {
+            assert!(index.contains(&format!("]({name})")), "{name} is not in the index");
+            let text = fs::read_to_string(docs.join(&name)).expect("can be read");
+            let has_programs = text.contains("```rust");
+            assert_eq!(tested.contains(&name), has_programs, "{name} and the list of compiled guides");
+            guides += 1;
+        }
+    }
+    assert!(guides >= 6);
+}

@@ -54,7 +54,7 @@ fn told(error: &(impl core::error::Error + ?Sized)) -> (String, String) {
 }
 
 fn check<E: core::error::Error>(source: &str, name: &str, errors: &[E]) {
-    let told: Vec<_> = errors.iter().map(|error| told(error)).collect();
+    let told: Vec<_> = errors.iter().map(told).collect();
     let values: Vec<_> = told.iter().map(|(variant, text)| (variant.as_str(), text.clone(), "")).collect();
     explained(source, name, &values);
 }
@@ -105,7 +105,7 @@ fn every_error_of_a_command_is_explained() {
         CommandError::InvalidValue("<why>".into()),
         CommandError::Invalid(SendError::InvalidData),
     ];
-    let told: Vec<_> = errors.iter().map(|error| told(error)).collect();
+    let told: Vec<_> = errors.iter().map(told).collect();
     let general = |text: &str| text.replace(&reason.to_string(), "<reason>").replace(reason.advice(), "<advice>");
     let values: Vec<_> = told.iter().map(|(variant, text)| (variant.as_str(), general(text), "")).collect();
     explained(RUNTIME, "CommandError", &values);
@@ -155,8 +155,8 @@ fn every_error_of_a_file_is_explained() {
         RecordErrorKind::TooManyDevices(1000),
         RecordErrorKind::KeyNeeded(1000),
     ];
-    let told_file: Vec<_> = file.iter().map(|error| told(error)).collect();
-    let told_record: Vec<_> = record.iter().map(|error| told(error)).collect();
+    let told_file: Vec<_> = file.iter().map(told).collect();
+    let told_record: Vec<_> = record.iter().map(told).collect();
     for (source, name, told) in
         [(DEVICES_FILE, "DevicesFileError", told_file), (RECORD, "RecordErrorKind", told_record)]
     {

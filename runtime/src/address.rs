@@ -61,6 +61,14 @@ macro_rules! from {
 from!(IpAddr => Ip, Ipv4Addr => Ip, Ipv6Addr => Ip, [u8; 4] => Ip, SocketAddr => Socket);
 
 /// Which version a device speaks, as a manager is told: a version, or to be found out.
+///
+/// ```
+/// # use rustuya_runtime::{Speaks, Version};
+/// assert_eq!("auto".parse(), Ok(Speaks(None)));
+/// assert_eq!("3.4".parse(), Ok(Speaks(Some(Version::V34))));
+/// assert_eq!(Speaks::from(Version::V34), Speaks(Some(Version::V34)));
+/// assert!("3.9".parse::<Speaks>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Speaks(pub Option<Version>);
 

@@ -6,6 +6,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustuya_proto::{LossReason, RxBuf, TxBuf};
 
 /// Memory that several connections share.
+///
+/// ```
+/// # use rustuya_runtime::{Buffers, Pool};
+/// let pool = Pool::default();
+/// let mut buffers = Buffers::new(); // holds no memory
+/// buffers.lend_rx(&pool);
+/// let room = buffers.rx.spare_mut().len(); // to read into, then `commit` what was read
+/// assert_eq!(room, 4096);
+/// buffers.reclaim(&pool); // nothing was received: the memory goes back
+/// assert!(buffers.rx.spare_mut().is_empty());
+/// ```
 #[derive(Debug, Default)]
 pub struct Pool(Mutex<Vec<Box<[u8]>>>);
 
@@ -27,6 +38,16 @@ impl Pool {
 }
 
 /// The buffers of one connection.
+///
+/// ```
+/// # use rustuya_runtime::{Buffers, Pool};
+/// # let pool = Pool::default();
+/// let mut buffers = Buffers::default();
+/// buffers.lend_tx(&pool);
+/// // A machine encodes into `tx`; what is there is written as far as the socket takes it.
+/// assert_eq!(buffers.flush(|_bytes| unreachable!("nothing was encoded")), Ok(false));
+/// buffers.reclaim(&pool);
+/// ```
 #[derive(Debug)]
 pub struct Buffers {
     /// Received bytes.
@@ -119,6 +140,12 @@ pub(crate) const FRAME: usize = 4096;
 const KEPT: usize = 64;
 
 /// What an I/O error means for a connection. For the loops that dial.
+///
+/// ```
+/// # use rustuya_runtime::{loss, proto::LossReason};
+/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+/// assert_eq!(loss(&refused), LossReason::Refused);
+/// ```
 pub fn loss(error: &io::Error) -> LossReason {
     use io::ErrorKind as Kind;
     match error.kind() {

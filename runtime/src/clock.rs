@@ -6,6 +6,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rustuya_proto as proto;
 
 /// The system's steady clock, counted from the birth of a machine.
+///
+/// ```
+/// # use rustuya_runtime::Clock;
+/// # use core::time::Duration;
+/// let clock = Clock::start();
+/// let now = clock.now(); // what machines are told
+/// let deadline = now + Duration::from_secs(5); // what they answer
+/// let wake_up = clock.wake_up(deadline); // what a timer is set to
+/// assert!(wake_up > std::time::Instant::now());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     epoch: Instant,
@@ -39,6 +49,10 @@ impl Clock {
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Seconds since 1970.
+///
+/// ```
+/// assert!(rustuya_runtime::unix_time() > 1_700_000_000);
+/// ```
 pub fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -4,6 +4,14 @@ use rustuya_proto::{DeviceError, DpValue, Dps, Message, Payload};
 use serde_json::{Map, Number, Value};
 
 /// A payload as JSON, as a string when it is none, or nothing.
+///
+/// ```
+/// # use rustuya_runtime::{convert, proto::Payload};
+/// # use serde_json::json;
+/// assert_eq!(convert::payload(&Payload::new(br#"{"dps":{"1":true}}"#)), Some(json!({ "dps": { "1": true } })));
+/// assert_eq!(convert::payload(&Payload::new(b"data unvalid")), Some(json!("data unvalid")));
+/// assert_eq!(convert::payload(&Payload::new(b"")), None);
+/// ```
 pub fn payload(payload: &Payload<'_>) -> Option<Value> {
     if payload.is_empty() {
         return None;
@@ -13,11 +21,23 @@ pub fn payload(payload: &Payload<'_>) -> Option<Value> {
 }
 
 /// DPs as a JSON object, in the order in which they came.
+///
+/// ```
+/// # use rustuya_runtime::{convert, proto::Dps};
+/// let dps = Dps::parse(br#"{"20":true,"1":-5}"#).expect("an object");
+/// let map = convert::dp_map(dps);
+/// assert_eq!(map.keys().collect::<Vec<_>>(), ["20", "1"]);
+/// ```
 pub fn dp_map(dps: Dps<'_>) -> Map<String, Value> {
     dps.map(|(id, value)| (id.to_string(), dp_value(&value))).collect()
 }
 
 /// One value.
+///
+/// ```
+/// # use rustuya_runtime::{convert, proto::DpValue};
+/// assert_eq!(convert::dp_value(&DpValue::Int(-5)), serde_json::json!(-5));
+/// ```
 pub fn dp_value(value: &DpValue<'_>) -> Value {
     match value {
         DpValue::Null => Value::Null,

@@ -30,6 +30,19 @@ use crate::error::ConfigError;
 pub struct DevicesFile(Vec<Listed>);
 
 /// What the file says about one device.
+///
+/// ```
+/// # use rustuya_runtime::DevicesFile;
+/// let file = DevicesFile::parse(br#"[
+///     { "id": "gw0123456789abcdefgh", "name": "hub", "key": "0123456789abcdef", "ip": "192.168.1.20" },
+///     { "id": "ch0123456789abcdefgh", "name": "sensor", "key": "0123456789abcdef", "node_id": "a4c1", "sub": true }
+/// ]"#)?;
+/// let hub = file.find("hub")?.ok_or("is listed")?;
+/// assert_eq!((hub.id(), hub.ip()), ("gw0123456789abcdefgh", "192.168.1.20".parse().ok()));
+/// let builder = hub.builder()?; // for `spawn`, or for `Manager::add_with`
+/// # let _ = builder;
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Listed {
     id: String,
@@ -44,6 +57,13 @@ pub struct Listed {
 }
 
 /// A file of devices is of no use.
+///
+/// ```
+/// # use rustuya_runtime::{DevicesFile, DevicesFileError};
+/// assert!(matches!(DevicesFile::parse(b"{}"), Err(DevicesFileError::NoList)));
+/// let error = DevicesFile::parse(b"[{").expect_err("has no end");
+/// assert!(error.to_string().contains("line 1"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DevicesFileError {
@@ -128,6 +148,18 @@ impl DevicesFile {
 
     /// The gateway of a sub-device: the one named as its parent, else the only device with the same key, which
     /// sub-devices share with their gateway. `None` when the file does not tell, or for what is no sub-device.
+    ///
+    /// ```
+    /// # use rustuya_runtime::DevicesFile;
+    /// let file = DevicesFile::parse(br#"[
+    ///     { "id": "gw0123456789abcdefgh", "name": "hub", "key": "0123456789abcdef", "ip": "192.168.1.20" },
+    ///     { "id": "ch0123456789abcdefgh", "name": "sensor", "key": "0123456789abcdef", "node_id": "a4c1", "sub": true }
+    /// ]"#)?;
+    /// let sensor = file.find("sensor")?.ok_or("is listed")?;
+    /// assert_eq!(file.gateway(sensor).map(|gateway| gateway.id()), Some("gw0123456789abcdefgh"));
+    /// assert_eq!(sensor.cid(), Some("a4c1")); // for `Device::sub`
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub fn gateway(&self, listed: &Listed) -> Option<&Listed> {
         if !listed.is_sub_device {
             return None;

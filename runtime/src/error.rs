@@ -5,6 +5,12 @@ use std::io;
 use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownVersion};
 
 /// A device cannot be described like this.
+///
+/// ```
+/// # use rustuya_runtime::{ConfigError, Device};
+/// let error = Device::builder("bf0123456789abcdefgh", "short").expect_err("no key");
+/// assert!(matches!(error, ConfigError::Key(_)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -26,6 +32,22 @@ pub enum ConfigError {
 }
 
 /// Why a command did not succeed. Every command resolves exactly once, with its answer or with one of these.
+///
+/// ```
+/// # use rustuya_runtime::{CommandError, Device};
+/// async fn switch_on(device: &Device) -> Result<(), CommandError> {
+///     match device.set_value(1, true).acknowledged().await {
+///         Ok(_) => Ok(()),
+///         // It may have been done: look before it is done again.
+///         Err(CommandError::Unanswered | CommandError::ConnectionLost { .. }) => match device.query().await?.get("1") {
+///             Some(serde_json::Value::Bool(true)) => Ok(()),
+///             _ => device.set_value(1, true).await,
+///         },
+///         // It was not done, and the text says what to do.
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
@@ -81,6 +103,13 @@ pub enum CommandError {
 
 impl CommandError {
     /// What is known about the connection, when that is the cause.
+    ///
+    /// ```
+    /// # use rustuya_runtime::{CommandError, DownReason};
+    /// let error = CommandError::NotConnected { reason: Some(DownReason::WrongKey { sure: true }) };
+    /// assert_eq!(error.diagnosis(), Some(DownReason::WrongKey { sure: true }));
+    /// assert!(error.is_auth());
+    /// ```
     pub const fn diagnosis(&self) -> Option<DownReason> {
         match self {
             Self::ConnectionLost { reason } => Some(*reason),
@@ -105,6 +134,21 @@ impl From<SendError> for CommandError {
 }
 
 /// Why a device was not added to a manager.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
+/// let (id, key) = ("bf0123456789abcdefgh", "0123456789abcdef");
+/// manager.add(id, [192, 0, 2, 1], key, Version::V33)?;
+/// assert!(matches!(manager.add(id, [192, 0, 2, 1], key, Version::V33), Err(AddError::DuplicateDevice)));
+/// assert!(matches!(manager.add(id, "my-lamp", key, Version::V33), Err(AddError::Config(ConfigError::Address))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {

@@ -12,6 +12,38 @@ use crate::error::CommandError;
 use crate::listener::Entry;
 
 /// News about a device. Cheap to clone.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// let mut events = device.listener();
+/// while let Some(event) = events.recv().await {
+///     match event {
+///         Event::Up { version } => println!("connected, version {version}"),
+///         Event::Down { reason, retry_in } => println!("{reason}: {}; again in {retry_in:?}", reason.advice()),
+///         Event::Message(message) => println!("{:?}", message.dps()),
+///         Event::SubDevice { cid, online } => println!("{cid} is online: {online}"),
+///         Event::Failed(failed) => println!("{:?}: {}", failed.command, failed.error),
+///         Event::Lagged(lost) => println!("too slow: {lost} events lost"),
+///         _ => {}
+///     }
+/// #    if device.is_connected() { break }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -52,6 +84,17 @@ impl Entry for Event {
 }
 
 /// News about one of many devices.
+///
+/// ```
+/// # use rustuya_runtime::{Event, Listener, ManagerEvent};
+/// async fn watch(mut events: Listener<ManagerEvent>) {
+///     while let Some(news) = events.recv().await {
+///         if let Event::Message(message) = news.event {
+///             println!("{}: {:?}", news.device_id, message.dps());
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ManagerEvent {
@@ -68,6 +111,33 @@ impl Entry for ManagerEvent {
 }
 
 /// A command that failed with nobody waiting for it.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # lamp.unplug().await;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr());
+/// let device = device.command_timeout(Duration::from_millis(50)).spawn(&Tokio);
+/// let mut events = device.listener();
+/// device.set_value(1, true).queue()?; // nobody waits for it
+/// while let Some(event) = events.recv().await {
+///     if let Event::Failed(failed) = event {
+///         assert_eq!((failed.command, failed.cid.as_deref()), (CommandCode::CONTROL, None));
+///         assert!(matches!(failed.error, CommandError::NotConnected { .. }));
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Failed {
@@ -80,6 +150,36 @@ pub struct Failed {
 }
 
 /// A received frame. Its payload is kept as it came and taken apart when it is looked at.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// let mut events = device.listener();
+/// device.query().await?;
+/// while let Some(event) = events.recv().await {
+///     if let Event::Message(message) = event {
+///         assert_eq!(message.dp(2), Some(json!(50)));
+///         assert_eq!(message.dps().len(), 2);
+///         assert_eq!(message.cid(), None); // about the device itself
+///         println!("{:?} {}", message.command(), message.text());
+///         break;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     command: CommandCode,

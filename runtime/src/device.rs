@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use core::task::Poll;
 use core::time::Duration;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::{
     Cid, CommandCode, DeviceConfig, DeviceId, Dialect, DownReason, DpId, LocalKey, SendError, Timing, Version,
@@ -38,7 +38,6 @@ pub struct Device(Arc<Handle>);
 
 struct Handle {
     link: Arc<Link>,
-    builder: Mutex<DeviceBuilder>,
     /// Keeps the service alive that this device is located by.
     watch: Mutex<Option<Watch>>,
 }
@@ -125,7 +124,9 @@ impl Device {
 
     /// The description that the device has now. Change it and hand it to [`reconfigure`](Self::reconfigure).
     pub fn config(&self) -> DeviceBuilder {
-        self.builder_lock().clone()
+        let (config, options, tap) = self.link().with(|engine, _| engine.description());
+        let discovery = self.watch().as_ref().map(|watch| watch.discovery().clone());
+        DeviceBuilder { config, options, discovery, tap }
     }
 
     /// Changes the description. Listeners and handles stay. Where address, port, key, version, dialect or time limits
@@ -138,10 +139,9 @@ impl Device {
         if builder.config.id.as_str() != self.id() {
             return Err(ConfigError::Id(rustuya_proto::InvalidId));
         }
-        self.link().with(|engine, _| engine.reconfigure(builder.config.clone(), builder.options));
-        let watch = builder.discovery.as_ref().map(|discovery| discovery.watch(self.link()));
-        *self.0.watch.lock().unwrap_or_else(PoisonError::into_inner) = watch;
-        *self.builder_lock() = builder;
+        self.link().with(|engine, _| engine.reconfigure(builder.config, builder.options));
+        let watch = builder.discovery.map(|discovery| discovery.watch(self.link()));
+        *self.watch() = watch;
         Ok(())
     }
 
@@ -290,8 +290,8 @@ impl Device {
         &self.0.link
     }
 
-    fn builder_lock(&self) -> std::sync::MutexGuard<'_, DeviceBuilder> {
-        self.0.builder.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watch(&self) -> MutexGuard<'_, Option<Watch>> {
+        self.0.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -412,9 +412,9 @@ impl DeviceBuilder {
     }
 
     pub(crate) fn spawn_in(self, runtime: &dyn Runtime, env: &Arc<Env>) -> Device {
-        let link = Link::new(self.config.clone(), self.options, self.tap.clone(), env);
+        let link = Link::new(self.config, self.options, self.tap, env);
         let watch = self.discovery.as_ref().map(|discovery| discovery.watch(&link));
         runtime.drive(DrivenLink::new(Arc::clone(&link)));
-        Device(Arc::new(Handle { link, builder: Mutex::new(self), watch: Mutex::new(watch) }))
+        Device(Arc::new(Handle { link, watch: Mutex::new(watch) }))
     }
 }

@@ -44,6 +44,11 @@ impl Slot {
         state.parts = state.parts.saturating_add(more);
     }
 
+    /// Whether somebody waits for the device's answer.
+    pub(crate) fn wants_answer(&self) -> bool {
+        self.lock().caller == Caller::Answer
+    }
+
     /// Whether the command is not to be sent any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.lock().caller == Caller::Gone

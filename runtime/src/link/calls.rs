@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, Cid, DeviceConfig};
 
 use super::engine::{Engine, Phase, Wire, flush};
+use super::machine::SharedTap;
 use super::request::{Ask, Request};
 use super::{Env, Options};
 use crate::error::CommandError;
@@ -19,7 +20,7 @@ impl Engine {
     pub(super) fn submit(&mut self, ask: Ask, cid: Option<Cid>, slot: Arc<Slot>, timeout: Option<Duration>, env: &Env) {
         let now = self.clock.now();
         let wait = timeout.unwrap_or_else(|| self.options.pacing.sleeps.unwrap_or(self.options.timeout));
-        let request = Request {
+        let request = Box::new(Request {
             ask,
             cid,
             issued: now,
@@ -29,7 +30,7 @@ impl Engine {
             merged: Vec::new(),
             trial: None,
             sent: now,
-        };
+        });
         if self.phase != Phase::Running {
             return self.fates().1.decide(&request, Err(CommandError::Closed));
         }
@@ -64,7 +65,7 @@ impl Engine {
             }
             self.note_written();
         }
-        let waiting = self.queue.deadline(self.machine.is_up(), &self.options.pacing);
+        let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
         let due = self.machine.deadline().into_iter().chain(waiting).min();
         let sooner = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
         if sooner || !self.buffers.tx.is_empty() {
@@ -98,6 +99,11 @@ impl Engine {
         self.options = options;
         self.machine.reconfigure(config, self.clock.now());
         self.wake_loop();
+    }
+
+    /// What the device was described as.
+    pub(crate) fn description(&self) -> (DeviceConfig, Options, Option<SharedTap>) {
+        (self.machine.config().clone(), self.options, self.machine.tap().cloned())
     }
 
     pub(crate) fn machine(&self) -> &proto::Device {

@@ -98,12 +98,12 @@ impl Engine {
         }
         let span = self.span.clone();
         let _in = span.enter();
+        let mut now = self.clock.now();
         for _ in 0..FAIR_SHARE {
             if self.loop_has_wire && matches!(self.wire, Wire::Off | Wire::Held(..)) {
                 self.loop_has_wire = false;
                 return Order::Hangup;
             }
-            let now = self.clock.now();
             if self.phase == Phase::Ended || self.close_now(now) {
                 return self.end(env);
             }
@@ -137,9 +137,9 @@ impl Engine {
                 None => None,
             };
             match self.transfer(pipe, waker, env, now) {
-                Transfer::Moved => {}
-                Transfer::Nothing => return self.sleep(until, None, env),
-                Transfer::Pressed(ends) => return self.sleep(until, Some(ends), env),
+                Transfer::Moved => now = self.clock.now(),
+                Transfer::Nothing => return self.sleep(now, until, None, env),
+                Transfer::Pressed(ends) => return self.sleep(now, until, Some(ends), env),
             }
         }
         Order::Again
@@ -210,14 +210,23 @@ impl Engine {
         Transfer::Moved
     }
 
-    fn sleep(&mut self, until: Option<proto::Instant>, pressed: Option<proto::Instant>, env: &Env) -> Order {
+    fn sleep(
+        &mut self,
+        now: proto::Instant,
+        until: Option<proto::Instant>,
+        pressed: Option<proto::Instant>,
+        env: &Env,
+    ) -> Order {
         self.buffers.reclaim(&env.pool);
-        let waiting = self.queue.deadline(self.machine.is_up(), &self.options.pacing);
+        let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
         let grace = match self.phase {
             Phase::Closing(grace) => grace,
             _ => None,
         };
-        self.armed = [until, waiting, pressed, grace].into_iter().flatten().min();
+        // An earlier alarm that has not gone off is left as it is: it costs one look around, where the next command
+        // would otherwise have to wake the loop to set it anew.
+        let set = self.armed.filter(|armed| *armed > now);
+        self.armed = [until, waiting, pressed, grace, set].into_iter().flatten().min();
         Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
     }
 

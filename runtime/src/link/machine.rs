@@ -60,6 +60,10 @@ impl Machine {
         Self { device: proto::Device::new(config, now), tap }
     }
 
+    pub(super) const fn tap(&self) -> Option<&SharedTap> {
+        self.tap.as_ref()
+    }
+
     pub(super) fn poll<'b>(&mut self, now: Instant, buffers: &'b mut Buffers) -> Output<'b> {
         let Buffers { rx, tx, .. } = buffers;
         self.note(now, Note::Poll);

@@ -41,8 +41,8 @@ impl Fates<'_> {
 /// The commands of one device.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    waiting: VecDeque<Request>,
-    sent: Vec<(CommandId, Request)>,
+    waiting: VecDeque<Box<Request>>,
+    sent: Vec<(CommandId, Box<Request>)>,
     /// How many of the last ones in `sent` are not written to the socket yet.
     unwritten: usize,
     /// No command before that.
@@ -68,7 +68,7 @@ impl Queue {
         self.waiting.len() < MOST_WAITING
     }
 
-    pub(crate) fn add(&mut self, request: Request) {
+    pub(crate) fn add(&mut self, request: Box<Request>) {
         self.waiting.push_back(request);
     }
 
@@ -77,9 +77,10 @@ impl Queue {
     }
 
     /// When the next command has waited long enough: to be given up, or to be sent.
-    pub(crate) fn deadline(&self, up: bool, pacing: &Pacing) -> Option<proto::Instant> {
+    pub(crate) fn deadline(&self, now: proto::Instant, up: bool, pacing: &Pacing) -> Option<proto::Instant> {
         let given_up = self.waiting.iter().map(|request| request.deadline).min();
-        let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing));
+        // One that is due already waits for an answer to make room.
+        let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing)).filter(|due| *due > now);
         given_up.into_iter().chain(due).min()
     }
 
@@ -99,7 +100,7 @@ impl Queue {
         }
         let (kept, late) = core::mem::take(&mut self.waiting).into_iter().partition(|request| request.deadline > now);
         self.waiting = kept;
-        let late: VecDeque<Request> = late;
+        let late: VecDeque<Box<Request>> = late;
         for request in late {
             let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
             fates.decide(&request, Err(error));
@@ -178,7 +179,7 @@ impl Queue {
 
     fn put_back(&mut self, parts: Vec<Request>) {
         for part in parts.into_iter().rev() {
-            self.waiting.push_front(part);
+            self.waiting.push_front(Box::new(part));
         }
     }
 
@@ -206,7 +207,9 @@ impl Queue {
             self.unwritten -= 1;
         }
         let (_, request) = self.sent.remove(at);
-        let reply = || message.map_or_else(|| Reply::empty(request.code()), Reply::new);
+        // Taking the answer apart is left out when nobody wants to see it.
+        let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
+        let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
         let result = match outcome {
             Outcome::Acknowledged { retcode } => {
                 fates.metrics.acknowledged += 1;

@@ -118,7 +118,7 @@ impl Request {
     }
 
     /// Takes another write to the same device into this one. Gives it back if it is something else.
-    pub(crate) fn merge(&mut self, other: Self) -> Option<Self> {
+    pub(crate) fn merge(&mut self, other: Box<Self>) -> Option<Box<Self>> {
         match (&mut self.ask, &other.ask) {
             (Ask::Set(writes), Ask::Set(later)) if self.cid == other.cid && other.trial.is_none() => {
                 writes.merge(later);
@@ -188,12 +188,12 @@ mod tests {
     #[test]
     fn later_writes_win_when_merged() {
         let mut first = set(&json!({ "1": true, "2": 5 }));
-        assert!(first.merge(set(&json!({ "2": 6, "3": "x" }))).is_none());
+        assert!(first.merge(Box::new(set(&json!({ "2": 6, "3": "x" })))).is_none());
         assert_eq!(written(&first), r#"{"1":true,"2":6,"3":"x"}"#);
         assert_eq!(first.slots().count(), 2);
         let mut other = set(&json!({ "1": 1 }));
         other.cid = Cid::new("child").ok();
-        assert!(first.merge(other).is_some());
+        assert!(first.merge(Box::new(other)).is_some());
     }
 
     #[test]

@@ -143,8 +143,8 @@ impl From<SendError> for CommandError {
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
 /// let (id, key) = ("bf0123456789abcdefgh", "0123456789abcdef");
-/// manager.add(id, [192, 0, 2, 1], key, Version::V33)?;
-/// assert!(matches!(manager.add(id, [192, 0, 2, 1], key, Version::V33), Err(AddError::DuplicateDevice)));
+/// manager.add(id, [127, 0, 0, 2], key, Version::V33)?;
+/// assert!(matches!(manager.add(id, [127, 0, 0, 2], key, Version::V33), Err(AddError::DuplicateDevice)));
 /// assert!(matches!(manager.add(id, "my-lamp", key, Version::V33), Err(AddError::Config(ConfigError::Address))));
 /// # Ok(())
 /// # }

@@ -10,6 +10,21 @@ use std::time::Instant;
 use futures_core::Stream;
 
 /// An entry that can be queued for listeners.
+///
+/// ```
+/// # use rustuya_runtime::Entry;
+/// #[derive(Clone)]
+/// enum News {
+///     Number(u32),
+///     Lagged(u64),
+/// }
+///
+/// impl Entry for News {
+///     fn lagged(lost: u64) -> Option<Self> {
+///         Some(Self::Lagged(lost))
+///     }
+/// }
+/// ```
 pub trait Entry: Clone {
     /// The mark that tells a slow listener how many entries it lost; `None` where losses are only counted.
     fn lagged(lost: u64) -> Option<Self>;
@@ -22,6 +37,37 @@ pub trait Entry: Clone {
 ///
 /// Also a [`Stream`]. Ends (`None`) when the source was closed or its last handle dropped, after everything queued
 /// was received.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// let mut events = device.listener();
+/// while let Some(event) = events.recv().await {
+///     if let Event::Up { version } = event {
+///         assert_eq!(version, Version::V34);
+///         break;
+///     }
+/// }
+/// device.query().await?;
+/// assert!(matches!(events.try_recv(), Some(Event::Message(_))));
+/// assert_eq!(events.missed(), 0);
+/// device.close().await; // ends it, once what is queued was received
+/// while events.recv().await.is_some() {}
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener<T: Entry = crate::Event> {
     queue: Arc<Queue<T>>,
@@ -242,6 +288,21 @@ impl<T: Entry> Hub<T> {
 }
 
 /// The sending end of [`Listener`]s, for sources that are no devices.
+///
+/// ```
+/// # use rustuya_runtime::{Entry, Source};
+/// # #[derive(Clone, Debug, PartialEq)]
+/// # struct Number(u32);
+/// # impl Entry for Number { fn lagged(_lost: u64) -> Option<Self> { None } }
+/// let source = Source::new(2);
+/// let mut listener = source.listener();
+/// for n in 1..=3 {
+///     source.publish(&Number(n));
+/// }
+/// assert_eq!((listener.try_recv(), listener.missed()), (Some(Number(2)), 1)); // only two fit
+/// source.close();
+/// assert!(listener.is_closed());
+/// ```
 #[derive(Debug)]
 pub struct Source<T: Entry>(Hub<T>);
 

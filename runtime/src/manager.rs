@@ -17,6 +17,34 @@ use crate::registry::{DeviceInfo, Registry};
 ///
 /// The devices live in a [`Registry`], which several managers can share: a device that two of them hold has one
 /// connection. When the last clone of a manager is dropped it lets go of its devices.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let registry = Registry::builder(Tokio).without_discovery().build();
+/// let manager = Manager::new(&registry);
+/// let mut events = manager.listener();
+/// manager.add("bf0123456789abcdefgh", lamp.local_addr(), "0123456789abcdef", "Auto")?;
+/// while let Some(news) = events.recv().await {
+///     if let Event::Up { version } = news.event {
+///         println!("{} speaks {version}", news.device_id);
+///         break;
+///     }
+/// }
+/// let device = manager.get("bf0123456789abcdefgh").ok_or("was added")?;
+/// device.set_value(1, true).await?;
+/// manager.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Manager(Arc<Member>);
 
@@ -46,6 +74,26 @@ impl Manager {
     /// Adds a device, at an address or `"Auto"`, of a version or `"Auto"`. If there is one with this id and anything
     /// of the three is different, it is reconfigured in place, for everybody who holds it; its other settings stay.
     ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+    /// #     .start()
+    /// #     .await?;
+    /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
+    /// let device = manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", Version::V34)?;
+    /// // The same device at another address, as text: the handle from above follows.
+    /// manager.add(lamp.id(), "127.0.0.2:6668", "0123456789abcdef", "3.4")?;
+    /// assert_eq!((manager.len(), device.address()), (1, "127.0.0.2".parse().ok()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`AddError::DuplicateDevice`] when this manager has the very same device already; [`AddError::Config`] for
     /// what cannot describe a device; [`AddError::Discovery`] when it is to be found and cannot be listened for.
@@ -68,6 +116,27 @@ impl Manager {
     }
 
     /// As [`add`](Self::add), with everything that can be said of a device. All of it counts in the comparison.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+    /// #     .start()
+    /// #     .await?;
+    /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
+    /// let bulb = Device::builder(lamp.id(), "0123456789abcdef")?
+    ///     .address(lamp.local_addr())
+    ///     .pacing(Pacing::NONE.gap(Duration::from_millis(100)));
+    /// let device = manager.add_with(bulb)?;
+    /// # assert_eq!(device.id(), lamp.id());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`add`](Self::add).
@@ -94,6 +163,29 @@ impl Manager {
 
     /// Lets go of a device. Unless another manager or a handle holds it, its connection ends. Says whether it was
     /// there.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+    /// #     .start()
+    /// #     .await?;
+    /// # let registry = Registry::builder(Tokio).without_discovery().build();
+    /// let (one, two) = (Manager::new(&registry), Manager::new(&registry));
+    /// one.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
+    /// two.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
+    /// assert!(one.remove(lamp.id()));
+    /// assert_eq!((one.len(), two.len(), registry.len()), (0, 1, 1)); // the other one keeps it
+    /// assert!(two.delete(lamp.id())); // gone for everybody
+    /// assert!(registry.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remove(&self, id: &str) -> bool {
         let known = self.0.shared.forget(id);
         if known {
@@ -114,6 +206,26 @@ impl Manager {
     }
 
     /// What is known of all devices of this manager, ordered by id.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+    /// #     .start()
+    /// #     .await?;
+    /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
+    /// # manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
+    /// for info in manager.list() {
+    ///     println!("{} at {:?}, connected: {}, {:?}", info.id, info.address, info.connected, info.down);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn list(&self) -> Vec<DeviceInfo> {
         self.devices().iter().map(DeviceInfo::new).collect()
     }
@@ -149,6 +261,26 @@ impl Manager {
 
     /// Ends every device that no other manager holds, answers their pending commands, and returns when their
     /// connections are closed, a second later at most. Listeners end, and no device can be added any more.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+    /// #     .start()
+    /// #     .await?;
+    /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
+    /// let device = manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
+    /// manager.shutdown().await;
+    /// assert!(manager.is_empty());
+    /// assert_eq!(device.query().await, Err(CommandError::Closed));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     /// Safe: the end goes on.

@@ -5,6 +5,29 @@ use core::time::Duration;
 use rustuya_proto::Stats;
 
 /// What has happened to one device, or to all of a manager, since it was added.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// device.query().await?;
+/// let metrics = device.metrics();
+/// assert_eq!((metrics.connects, metrics.reconnects), (1, 0));
+/// assert_eq!((metrics.sent, metrics.acknowledged, metrics.unanswered), (1, 1, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -68,6 +91,34 @@ impl Metrics {
 }
 
 /// A histogram of times, in steps that double.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// for _ in 0..10 {
+///     device.query().await?;
+/// }
+/// let latency = device.metrics().latency;
+/// assert_eq!(latency.count(), 10);
+/// println!("half of the answers within {:?}", latency.quantile(0.5));
+/// for (below, count) in latency.steps() {
+///     println!("below {below:?}: {count}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latency {
     counts: [u32; STEPS],

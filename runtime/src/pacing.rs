@@ -5,6 +5,32 @@ use core::time::Duration;
 
 /// How the commands of one device are spaced, because some firmware loses what comes too fast or too much at once.
 /// The default changes nothing.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// // Writes of the next 20 ms go out together, commands at least 100 ms apart.
+/// let pacing = Pacing::NONE.merge(Duration::from_millis(20)).gap(Duration::from_millis(100));
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?
+///     .address(lamp.local_addr())
+///     .pacing(pacing)
+///     .spawn(&Tokio);
+/// let (on, brightness) = (device.set_value(1, true), device.set_value(2, 80));
+/// let (on, brightness) = tokio::join!(on.acknowledged(), brightness.acknowledged());
+/// on?;
+/// brightness?;
+/// assert_eq!(device.metrics().sent, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pacing {

@@ -17,6 +17,56 @@ use crate::link::{DrivenLink, Order};
 use crate::runtime::{Outlet, Pipe};
 
 /// What an async runtime brings along. Its calls are made inside of its own tasks.
+///
+/// ```
+/// # use core::net::SocketAddr;
+/// # use core::task::{Context, Poll, ready};
+/// # use rustuya_runtime::polled::{Dialing, Reactor};
+/// # use std::io;
+/// # use std::pin::Pin;
+/// # use std::time::Instant;
+/// # use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+/// # use tokio::net::{TcpStream, UdpSocket};
+/// struct Net;
+///
+/// impl Reactor for Net {
+///     type Stream = TcpStream;
+///     type Socket = UdpSocket;
+///     type Sleep = tokio::time::Sleep;
+///
+///     fn dial(&self, to: SocketAddr) -> Dialing<TcpStream> {
+///         Box::pin(async move {
+///             let stream = TcpStream::connect(to).await?;
+///             stream.set_nodelay(true)?;
+///             Ok((stream, None)) // without the short way, everything is written by the loop
+///         })
+///     }
+///
+///     fn poll_read(stream: &mut TcpStream, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+///         let mut buffer = ReadBuf::new(into);
+///         ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+///         Poll::Ready(Ok(buffer.filled().len()))
+///     }
+///
+///     fn poll_write(stream: &mut TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+///         Pin::new(stream).poll_write(cx, bytes)
+///     }
+///
+///     fn poll_receive(
+///         socket: &mut UdpSocket,
+///         cx: &mut Context<'_>,
+///         into: &mut [u8],
+///     ) -> Poll<io::Result<(usize, SocketAddr)>> {
+///         let mut buffer = ReadBuf::new(into);
+///         let source = ready!(socket.poll_recv_from(cx, &mut buffer))?;
+///         Poll::Ready(Ok((buffer.filled().len(), source)))
+///     }
+///
+///     fn sleep_until(&self, at: Instant) -> tokio::time::Sleep {
+///         tokio::time::sleep_until(at.into())
+///     }
+/// }
+/// ```
 pub trait Reactor: Send + Unpin + 'static {
     /// An open TCP connection.
     type Stream: Send + Unpin + 'static;
@@ -55,9 +105,25 @@ pub trait Reactor: Send + Unpin + 'static {
 }
 
 /// A connection that is being opened: its stream, and the short way to the wire if there is one.
+///
+/// ```
+/// # use rustuya_runtime::polled::Dialing;
+/// # use tokio::net::TcpStream;
+/// fn dial(to: core::net::SocketAddr) -> Dialing<TcpStream> {
+///     Box::pin(async move { Ok((TcpStream::connect(to).await?, None)) })
+/// }
+/// ```
 pub type Dialing<S> = Pin<Box<dyn Future<Output = io::Result<(S, Option<Arc<dyn Outlet>>)>> + Send>>;
 
 /// One device's loop.
+///
+/// ```
+/// # use rustuya_runtime::{DrivenLink, polled::{Drive, Reactor}};
+/// /// What `Runtime::drive` spawns.
+/// fn task(link: DrivenLink, reactor: impl Reactor) -> impl Future<Output = ()> + Send {
+///     Drive::new(link, reactor)
+/// }
+/// ```
 #[must_use = "a loop does nothing before it is polled"]
 pub struct Drive<R: Reactor> {
     link: DrivenLink,
@@ -142,6 +208,14 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 }
 
 /// One discovery's loop.
+///
+/// ```
+/// # use rustuya_runtime::{ListeningLink, polled::{Listen, Reactor}};
+/// /// What `Runtime::listen` spawns, once the sockets are the reactor's.
+/// fn task<R: Reactor>(discovery: ListeningLink, reactor: R, sockets: Vec<R::Socket>) -> impl Future<Output = ()> + Send {
+///     Listen::new(discovery, reactor, sockets)
+/// }
+/// ```
 #[must_use = "a loop does nothing before it is polled"]
 pub struct Listen<R: Reactor> {
     discovery: ListeningLink,
@@ -187,6 +261,19 @@ impl<R: Reactor> Future for Listen<R> {
 }
 
 /// A timer that is set anew only when it would end too late. One that ends too early costs a look around.
+///
+/// ```
+/// # use rustuya_runtime::polled::Timer;
+/// # use core::time::Duration;
+/// # use std::time::Instant;
+/// # #[tokio::main]
+/// # async fn main() {
+/// let mut timer = Timer::new();
+/// let until = Instant::now() + Duration::from_millis(10);
+/// core::future::poll_fn(|cx| timer.poll(Some(until), cx, |at| tokio::time::sleep_until(at.into()))).await;
+/// assert!(Instant::now() >= until);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Timer<S> {
     at: Option<Instant>,

@@ -16,6 +16,13 @@ use crate::runtime::Runtime;
 
 /// Where devices live, each once, however many [`Manager`](crate::Manager)s hold them. Clones are the same registry;
 /// there is none but those that a program makes.
+///
+/// ```
+/// # use rustuya_runtime_tokio::{Manager, Registry, Tokio};
+/// let registry = Registry::new(Tokio); // nothing runs yet
+/// let (lamps, sensors) = (Manager::new(&registry), Manager::new(&registry));
+/// # assert!(lamps.is_empty() && sensors.is_empty());
+/// ```
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
@@ -168,6 +175,32 @@ impl core::fmt::Debug for Registry {
 }
 
 /// How a [`Registry`] is to be; made by [`Registry::builder`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let discovery = Discovery::builder()
+/// #     .ports([0, 0, 0])
+/// #     .bind_address([127, 0, 0, 1].into())
+/// #     .active(false)
+/// #     .start(&Tokio)?;
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .announce_to(discovery.local_addrs()[1])
+/// #     .announce_every(Duration::from_millis(50))
+/// #     .start()
+/// #     .await?;
+/// let registry = Registry::builder(Tokio).dials_at_once(64).discovery(&discovery).build();
+/// // On the usual port this would do: manager.add(id, "Auto", key, "Auto")
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.port(lamp.local_addr().port());
+/// let device = Manager::new(&registry).add_with(device)?;
+/// # let _ = device;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing before build"]
 pub struct RegistryBuilder {
     runtime: Arc<dyn Runtime>,
@@ -213,6 +246,29 @@ impl core::fmt::Debug for RegistryBuilder {
 }
 
 /// What is known of a device at one moment.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
+/// # manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
+/// for info in manager.list() {
+///     match info.down {
+///         Some(reason) => println!("{}: {reason}: {}", info.id, reason.advice()),
+///         None => println!("{}: heard {:?} ago", info.id, info.last_seen),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceInfo {

@@ -9,6 +9,90 @@ use crate::link::DrivenLink;
 /// A way to run loops: an async runtime, or a thread with a poll loop.
 ///
 /// A driver implements this for a type of its own. Everything else is decided by the links that it is given.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # use std::io::{self, Read as _, Write as _};
+/// # use std::net::{TcpStream, UdpSocket};
+/// # use std::sync::Arc;
+/// # use std::task::{Wake, Waker};
+/// # use std::thread::{self, Thread};
+/// /// A thread for each device, which looks at its connection every few milliseconds.
+/// struct Threads;
+///
+/// impl Runtime for Threads {
+///     fn drive(&self, link: DrivenLink) {
+///         thread::spawn(move || {
+///             let waker = Waker::from(Arc::new(Unpark(thread::current())));
+///             let mut stream: Option<TcpStream> = None;
+///             loop {
+///                 let mut ends = stream.as_ref().map(Ends);
+///                 match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
+///                     Order::Dial(to) => match dial(to) {
+///                         Ok(dialed) => {
+///                             stream = Some(dialed);
+///                             link.dialed(None);
+///                         }
+///                         Err(error) => link.lost(loss(&error)),
+///                     },
+///                     Order::Hangup => stream = None,
+///                     Order::Again => thread::yield_now(),
+///                     // A real driver waits for the socket, the waker and the time at once.
+///                     Order::Sleep(_until) => thread::park_timeout(Duration::from_millis(5)),
+///                     Order::End => return,
+///                 }
+///             }
+///         });
+///     }
+///
+///     fn listen(&self, _: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+///         Err(io::ErrorKind::Unsupported.into())
+///     }
+/// }
+///
+/// fn dial(to: std::net::SocketAddr) -> io::Result<TcpStream> {
+///     let stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
+///     stream.set_nodelay(true)?;
+///     stream.set_nonblocking(true)?;
+///     Ok(stream)
+/// }
+///
+/// struct Ends<'a>(&'a TcpStream);
+///
+/// impl Pipe for Ends<'_> {
+///     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+///         self.0.read(into)
+///     }
+///
+///     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+///         self.0.write(bytes)
+///     }
+/// }
+///
+/// struct Unpark(Thread);
+///
+/// impl Wake for Unpark {
+///     fn wake(self: Arc<Self>) {
+///         self.0.unpark();
+///     }
+/// }
+///
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&Threads);
+/// device.set_value(1, true).acknowledged().await?;
+/// assert_eq!(lamp.dps(None)["1"], json!(true));
+/// device.close().await;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Runtime: Send + Sync + 'static {
     /// Runs one device's loop in the background until [`DrivenLink::turn`] orders its end.
     fn drive(&self, link: DrivenLink);
@@ -25,6 +109,24 @@ pub trait Runtime: Send + Sync + 'static {
 ///
 /// Both calls end with [`io::ErrorKind::WouldBlock`] where they would have to wait, and see to it that the loop is
 /// woken when they would not any more.
+///
+/// ```
+/// # use rustuya_runtime::Pipe;
+/// # use std::io::{self, Read, Write};
+/// # use std::net::TcpStream;
+/// /// A socket that does not block, of a loop that looks again by itself.
+/// struct Ends(TcpStream);
+///
+/// impl Pipe for Ends {
+///     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+///         self.0.read(into)
+///     }
+///
+///     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+///         self.0.write(bytes)
+///     }
+/// }
+/// ```
 pub trait Pipe {
     /// Reads what has arrived. 0 bytes mean the end of the stream.
     ///
@@ -40,6 +142,26 @@ pub trait Pipe {
 }
 
 /// The short way to the wire: writes from the thread that gives a command, without waking the loop.
+///
+/// ```
+/// # use rustuya_runtime::{DrivenLink, Outlet};
+/// # use std::io::{self, Write};
+/// # use std::net::TcpStream;
+/// # use std::sync::Arc;
+/// /// A clone of the socket that the loop has, which does not block.
+/// struct Writer(TcpStream);
+///
+/// impl Outlet for Writer {
+///     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+///         (&self.0).write(bytes)
+///     }
+/// }
+///
+/// fn dialed(link: &DrivenLink, stream: &TcpStream) -> io::Result<()> {
+///     link.dialed(Some(Arc::new(Writer(stream.try_clone()?))));
+///     Ok(())
+/// }
+/// ```
 pub trait Outlet: Send + Sync {
     /// Writes as much as there is room for at once.
     ///

@@ -18,6 +18,29 @@ use crate::slot::{Caller, Slot};
 /// to listeners, as [`Event::Failed`](crate::Event::Failed), if it fails. For a device that was configured with
 /// [`nowait`](crate::DeviceBuilder::nowait) it is done as soon as it is queued.
 ///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// device.set_value(1, true).await?; // written
+/// device.set_value(1, false).acknowledged().await?; // answered
+/// device.set_value(1, true).queue()?; // on its way
+/// device.set_value(1, true).timeout(Duration::from_secs(2)).await?; // written, or failed within two seconds
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Cancel safety
 /// A dropped future takes the command back if it was not sent yet. If it was, it takes effect.
 #[derive(Debug)]
@@ -25,6 +48,31 @@ use crate::slot::{Caller, Slot};
 pub struct Sending(Stage);
 
 /// A command that is given when this is first polled, and done when the device has answered it.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// let (on, brightness) = (device.set_value(1, true), device.set_value(2, 75));
+/// // Both are sent at once; each gets its own answer.
+/// let (on, brightness) = tokio::join!(on.acknowledged(), brightness.acknowledged());
+/// on?;
+/// brightness?;
+/// assert_eq!(lamp.dps(None)["2"], json!(75));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Cancel safety
 /// A dropped future takes the command back if it was not sent yet. If it was, it takes effect; a failure is told to
@@ -75,6 +123,27 @@ impl Sending {
     }
 
     /// Gives the command now, from any thread, and does not wait for anything. If it fails, listeners are told.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+    /// #     .start()
+    /// #     .await?;
+    /// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+    /// #     .address(lamp.local_addr())
+    /// #     .version(Version::V34)
+    /// #     .spawn(&Tokio);
+    /// assert_eq!(device.set_value("switch", true).queue(), Err(CommandError::InvalidDp("switch".into())));
+    /// assert_eq!(device.set_value("1", true).queue(), Ok(()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// What can be said at once: [`CommandError::InvalidDp`], [`CommandError::InvalidValue`],

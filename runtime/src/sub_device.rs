@@ -17,6 +17,31 @@ use crate::state::State;
 /// Gateways answer from memory, also for a sub-device that is gone. Only a push, or a report of the gateway, tells
 /// whether it lives. While the last such news is that it is offline, its commands are not sent and fail with
 /// [`CommandError::SubDeviceOffline`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let far_end = VirtualDevice::builder("gw0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .sub("a4c1380000000001", serde_json::from_str(r#"{ "1": 215 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let gateway = Device::builder(far_end.id(), "0123456789abcdef")?
+/// #     .address(far_end.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// let sensor = gateway.sub("a4c1380000000001")?;
+/// assert_eq!(sensor.query().await?["1"], json!(215));
+/// assert_eq!(sensor.state().get(1), Some(&json!(215)));
+/// assert_eq!(sensor.is_online(), None); // an answer can come from the gateway's memory
+/// gateway.sub_discover().acknowledged().await?;
+/// assert_eq!(sensor.is_online(), Some(true));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SubDevice {
     gateway: Device,

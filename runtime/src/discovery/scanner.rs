@@ -14,6 +14,16 @@ use crate::runtime::Runtime;
 ///
 /// Every scan starts anew and reports every device. A program that keeps devices connected has a [`Discovery`]
 /// already; its methods do the same without opening the ports again.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::{Scanner, Tokio};
+/// # async fn scan() -> std::io::Result<()> {
+/// for found in Scanner::new(Tokio).timeout(Duration::from_secs(10)).scan().await? {
+///     println!("{} {} {:?}", found.id, found.ip, found.version);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Scanner {
     runtime: Arc<dyn Runtime>,
@@ -22,6 +32,16 @@ pub struct Scanner {
 }
 
 /// A running scan: what it hears, as it is heard. Ends with the scan; dropping it ends the scan.
+///
+/// ```
+/// # use rustuya_runtime_tokio::{Scanner, Tokio};
+/// # async fn show() -> std::io::Result<()> {
+/// let mut scan = Scanner::new(Tokio).stream()?;
+/// while let Some(found) = scan.recv().await {
+///     println!("{:?} {} {}", found.kind, found.id, found.ip);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Scan {
     found: Listener<Found>,
@@ -97,6 +117,15 @@ impl Scanner {
     }
 
     /// Scans until this device is heard.
+    ///
+    /// ```
+    /// # use rustuya_runtime_tokio::{Scanner, Tokio};
+    /// # async fn find() -> std::io::Result<()> {
+    /// if let Some(found) = Scanner::new(Tokio).find("bf0123456789abcdefgh").await? {
+    ///     println!("{}", found.ip);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.

@@ -174,10 +174,49 @@ impl Service {
 }
 
 /// A discovery in the hands of the loop that listens for it.
+///
+/// ```
+/// # use rustuya_runtime::{LARGEST_DATAGRAM, Listening, ListeningLink};
+/// # use std::net::UdpSocket;
+/// # use std::sync::Arc;
+/// # use std::task::{Wake, Waker};
+/// # struct Unpark(std::thread::Thread);
+/// # impl Wake for Unpark { fn wake(self: Arc<Self>) { self.0.unpark() } }
+/// /// A loop in a thread of its own that looks at its sockets every now and then.
+/// fn run(discovery: ListeningLink, sockets: Vec<UdpSocket>) {
+///     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+///     let mut datagram = [0; LARGEST_DATAGRAM];
+///     loop {
+///         for socket in &sockets {
+///             while let Ok((len, source)) = socket.recv_from(&mut datagram) {
+///                 discovery.receive(&mut datagram[..len], source);
+///             }
+///         }
+///         match discovery.turn(&waker) {
+///             Listening::Sleep(_until) => std::thread::park_timeout(std::time::Duration::from_millis(50)),
+///             Listening::End => return,
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ListeningLink(Arc<Service>);
 
 /// What the loop has to do next.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime::Listening;
+/// # use std::time::Instant;
+/// /// How long a loop may sleep; `None` when it is over.
+/// fn nap(order: Listening, longest: Duration) -> Option<Duration> {
+///     match order {
+///         Listening::Sleep(Some(until)) => Some(until.saturating_duration_since(Instant::now()).min(longest)),
+///         Listening::Sleep(None) => Some(longest),
+///         Listening::End => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "both variants are orders that a loop must obey")]
 pub enum Listening {
@@ -189,6 +228,11 @@ pub enum Listening {
 }
 
 /// More than any announcement: what is longer is cut, and then refused. For the buffers of loops.
+///
+/// ```
+/// let buffer = [0_u8; rustuya_runtime::LARGEST_DATAGRAM];
+/// # assert_eq!(buffer.len(), 2048);
+/// ```
 pub const LARGEST_DATAGRAM: usize = 2048;
 
 impl ListeningLink {

@@ -9,6 +9,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// A UDP socket for announcements, whose port other programs may share. It does not block.
 ///
+/// ```
+/// # use rustuya_runtime::bind_shared;
+/// let one = bind_shared("127.0.0.1:0".parse()?)?;
+/// assert_ne!(one.local_addr()?.port(), 0);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// What the operating system says.
 pub fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {

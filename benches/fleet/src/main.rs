@@ -4,6 +4,7 @@
 //! `cargo xtask bench fleet` runs all of it; `docs/benchmarks.md` says what is measured.
 
 use core::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,6 +41,12 @@ enum Command {
     Client(ClientArgs),
     /// Time a raw blocking socket alone
     Raw(RawArgs),
+    /// Print the table of what `run --json` printed, of several such files together
+    Table {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// A library to measure.
@@ -197,6 +204,7 @@ fn main() -> Result<()> {
             println!("{}", serde_json::to_string(&figures)?);
             Ok(())
         }
+        Command::Table { files } => run::table(&files),
         Command::Raw(args) => {
             let mut raw = raw::Raw::connect(VirtualDevice::new(0), args.port, args.version)?;
             raw.exchange(args.exchanges.div_ceil(10))?;

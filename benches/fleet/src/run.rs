@@ -2,10 +2,12 @@
 
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 
 use crate::client::scenario::Extent;
 use crate::figures::{Figures, Run};
@@ -71,18 +73,43 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
         }
     }
     runs.sort_by_key(|run| plan.libraries.iter().position(|library| library.name() == run.client));
+    let record = Record { machine, runs, failures };
     match plan.output {
-        Output::Json => {
-            let all = serde_json::json!({ "machine": machine, "runs": runs, "failures": failures });
-            println!("{}", serde_json::to_string_pretty(&all)?);
-        }
-        Output::Markdown => {
-            println!("{machine}\n\n{}", report::markdown(&runs));
-            for failure in &failures {
-                println!("* failed: {failure}");
-            }
+        Output::Json => println!("{}", serde_json::to_string_pretty(&record)?),
+        Output::Markdown => record.print(),
+    }
+    Ok(())
+}
+
+/// All runs of one call.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    machine: String,
+    runs: Vec<Run>,
+    /// Runs without figures, and why.
+    failures: Vec<String>,
+}
+
+impl Record {
+    fn print(&self) {
+        println!("{}\n\n{}", self.machine, report::markdown(&self.runs));
+        for failure in &self.failures {
+            println!("* failed: {failure}");
         }
     }
+}
+
+/// Prints one table of the records in `files`.
+pub(crate) fn table(files: &[PathBuf]) -> Result<()> {
+    let mut all = Record { machine: String::new(), runs: Vec::new(), failures: Vec::new() };
+    for file in files {
+        let text = std::fs::read(file).with_context(|| file.display().to_string())?;
+        let record: Record = serde_json::from_slice(&text).with_context(|| file.display().to_string())?;
+        all.machine = record.machine;
+        all.runs.extend(record.runs);
+        all.failures.extend(record.failures);
+    }
+    all.print();
     Ok(())
 }
 

@@ -55,9 +55,10 @@ pub(crate) fn machine() -> String {
     let kernel = read("/proc/sys/kernel/osrelease");
     let load = read("/proc/loadavg");
     let rustc = std::process::Command::new("rustc").arg("-V").output();
-    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let rustc = rustc.split_whitespace().nth(1).unwrap_or("of unknown version");
     format!(
-        "{cores} cores of {}, Linux {}, {rustc}, load before the run {}",
+        "{cores} cores of {}, Linux {}, compiler {rustc}, load before the run {}",
         model.unwrap_or("an unknown processor"),
         kernel.trim(),
         load.split_whitespace().next().unwrap_or("unknown"),

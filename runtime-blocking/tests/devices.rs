@@ -138,12 +138,11 @@ fn a_device_is_reconfigured_in_place() {
     let lamp = fake(Version::V34).start().expect("a free port");
     let device = controller(&lamp).version(Version::V35).spawn(&thread());
     let mut events = device.listener();
-    next(&mut events, |event| match event {
-        Event::Down { reason: DownReason::WrongVersion { speaks }, .. } => {
-            Some(assert_eq!(*speaks, Some(Version::V34)))
-        }
+    let verdict = next(&mut events, |event| match event {
+        Event::Down { reason: DownReason::WrongVersion { speaks }, .. } => Some(*speaks),
         _ => None,
     });
+    assert_eq!(verdict, Some(Version::V34));
     device.reconfigure(device.config().version(Version::V34)).expect("the same device");
     assert_eq!(device.wait_connected(SOON), Ok(Version::V34));
     let other = Device::builder("another", KEY).expect("usable id and key");

@@ -68,6 +68,10 @@ impl App {
             Event::Down { reason, .. } => console::line("down ", why(reason).into()),
             Event::Resolved { id, outcome, .. } => {
                 console::line("resolved ", fate(outcome).into());
+                if self.query == Some(id) && outcome == Outcome::Unanswered {
+                    // Up to 3.3 nothing but an answer proves that somebody is there.
+                    self.query = send(&Command::status()).ok();
+                }
                 let switch = dps.and_then(|dps| dps.value(DpId(1))?.as_bool());
                 if let Some(on) = switch.filter(|_| self.query == Some(id)) {
                     let sent = send(&Command::set(DpMap::Pairs(&[(DpId(1), DpValue::Bool(!on))])));

@@ -57,6 +57,8 @@ pub(super) struct Conn {
     beat_due: Option<Instant>,
     /// A heartbeat is to be sent without waiting for silence.
     beat_now: bool,
+    /// The device may have moved: at `beat_due` it is asked for a sign of life.
+    moved: bool,
     /// The device may have moved: its next heartbeat has little time for an answer.
     check: bool,
     up_at: Instant,
@@ -82,6 +84,7 @@ impl Conn {
             missed: 0,
             beat_due: None,
             beat_now: false,
+            moved: false,
             check: false,
             up_at: now,
             idle_since: now,
@@ -89,11 +92,10 @@ impl Conn {
         }
     }
 
-    /// Asks for a sign of life soon.
-    pub(super) const fn check_alive(&mut self) {
-        self.check = true;
-        self.beat_now = true;
-        self.beat_due = None;
+    /// Asks for a sign of life at `due`, unless there is one before.
+    pub(super) const fn check_alive(&mut self, due: Instant) {
+        self.moved = true;
+        self.beat_due = Some(due);
     }
 
     /// A command was sent. Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in
@@ -178,6 +180,7 @@ impl Device {
         self.stats.frames = self.stats.frames.saturating_add(1);
         conn.missed = 0;
         conn.beat_due = None;
+        conn.moved = false;
         conn.check = false;
         let payload = Payload::new(rx.at(opened.payload.clone()));
         let report = payload.report();
@@ -247,6 +250,7 @@ impl Device {
             self.end(DownReason::WrongVersion { speaks: Some(version) }, now + delay);
             return None;
         }
+        self.search.note_accepted();
         conn.told_up = true;
         conn.up_at = now;
         conn.idle_since = now;
@@ -310,7 +314,9 @@ impl Device {
             return None;
         };
         if conn.beat_due.is_some_and(|due| due <= now) {
-            if conn.check || conn.missed >= MAX_MISSED {
+            if core::mem::take(&mut conn.moved) {
+                conn.check = true;
+            } else if conn.check || conn.missed >= MAX_MISSED {
                 return self.broken(Failure::Silent, now, rng);
             }
             conn.beat_due = None;

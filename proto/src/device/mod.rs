@@ -200,6 +200,10 @@ impl Device {
                 *until = due;
                 self.last_wake = Some(due);
             }
+            Link::Up(conn) if moved => {
+                conn.check_alive(due);
+                self.last_wake = Some(due);
+            }
             _ if due > now => {}
             Link::Off if moved => {
                 self.last_wake = Some(now);
@@ -209,10 +213,6 @@ impl Device {
                 self.hangup = Some(*conn);
                 self.last_wake = Some(now);
                 self.link = Link::Backoff { until: now };
-            }
-            Link::Up(conn) if moved => {
-                self.last_wake = Some(now);
-                conn.check_alive();
             }
             _ => {}
         }
@@ -448,7 +448,10 @@ impl Device {
     /// The reason to tell: an attempt under a verdict that stands says nothing new by failing in an unclear way.
     fn standing(&self, reason: DownReason) -> DownReason {
         let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
-        self.diagnosis.filter(|verdict| unclear && verdict.is_auth()).unwrap_or(reason)
+        // Where the choice of version is ours, a wrong one was only a step of the search.
+        let ours =
+            |verdict: &DownReason| self.config.version.is_none() && matches!(verdict, DownReason::WrongVersion { .. });
+        self.diagnosis.filter(|verdict| unclear && verdict.is_auth() && !ours(verdict)).unwrap_or(reason)
     }
 
     /// Ends the connection or attempt, with the next one due at `retry_at`.

@@ -42,6 +42,8 @@ pub(super) struct Search {
     exhausted: bool,
     /// In this round a device closed the connection on us after we spoke.
     closed: bool,
+    /// The last attempt was closed before we spoke.
+    busy: bool,
 }
 
 /// What to do after an attempt that failed.
@@ -72,9 +74,14 @@ impl Search {
         *self = Self::default();
     }
 
+    /// A device that did not close at once is not busy.
+    pub(super) const fn note_accepted(&mut self) {
+        self.busy = false;
+    }
+
     /// Ends the round, but remembers that there was one.
     pub(super) fn stop(&mut self) {
-        *self = Self { step: None, exhausted: true, closed: false };
+        *self = Self { step: None, exhausted: true, closed: false, busy: false };
     }
 
     /// The version of the attempt to make, when a round is under way.
@@ -84,9 +91,10 @@ impl Search {
 
     /// Whether the coming attempt says nothing at first, to see whether the device closes all by itself. That tells
     /// a device whose connections are taken from one that dislikes what it hears. `known`: a version is configured or
-    /// was found out before, so that this attempt follows a failed one.
+    /// was found out before, so that this attempt follows a failed one. Whoever was found busy is listened to again:
+    /// spoken to at once, it would seem to dislike what it hears.
     pub(super) fn listens_first(&self, known: bool) -> bool {
-        self.step == Some(0) && (known || self.exhausted)
+        self.busy || (self.step == Some(0) && (known || self.exhausted))
     }
 
     /// Judges an attempt that failed. `searchable` says whether a round may begin because of it.
@@ -103,10 +111,12 @@ impl Search {
             Failure::Unreachable => return Verdict::Rest(DownReason::Unreachable),
             Failure::Closed if !seen.spoke => {
                 self.stop();
+                self.busy = true;
                 return Verdict::Rest(DownReason::Busy);
             }
             Failure::Closed | Failure::Silent | Failure::Garbage => {}
         }
+        self.busy = false;
         match seen.hint {
             Some(Hint::Speaks(version)) => return Verdict::Speaks(version),
             Some(Hint::SpeaksCrc) if configured.is_some() => {

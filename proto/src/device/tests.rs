@@ -204,6 +204,48 @@ fn a_live_device_that_moves_is_asked_for_a_sign_of_life_at_once() {
 }
 
 #[test]
+fn a_device_that_moves_right_after_it_was_located_is_asked_a_little_later() {
+    let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
+    let (old, new) = ("192.0.2.1".parse().expect("valid"), "192.0.2.9".parse().expect("valid"));
+    b.device.handle_announcement(old, None, b.now);
+    let located = b.now;
+    b.connect();
+    b.drain();
+    b.pass(10);
+    b.device.handle_announcement(new, None, b.now);
+    assert_eq!(b.drain().1, Some(located + WAKE_LIMIT));
+    // The same address again is no news, and no reason to forget the check.
+    b.device.handle_announcement(new, None, b.now);
+    b.now = located + WAKE_LIMIT;
+    b.drain();
+    b.pass(700);
+    assert!(b.drain().0.iter().any(|seen| matches!(seen, Seen::Down(..))), "no sign of life");
+    assert!(matches!(b.drain().0.last(), None | Some(Seen::Dial(..))));
+    b.pass(1000);
+    assert!(b.drain().0.iter().any(|seen| matches!(seen, Seen::Dial(_, to) if to.ip() == new)));
+}
+
+#[test]
+fn a_busy_device_is_not_taken_for_one_with_another_key() {
+    let mut b = Bench::new(|config| config.version(Version::V35));
+    let mut told = Vec::new();
+    for _ in 0..6 {
+        let conn = b.connect();
+        let (seen, _) = b.drain();
+        assert_eq!(seen, []);
+        // What closes at once has not seen what was said to it, if anything was.
+        b.tx.clear();
+        b.device.handle_lost(conn, LossReason::Closed, b.now);
+        let (seen, until) = b.drain();
+        told.extend(seen);
+        b.now = until.expect("a retry is due");
+    }
+    let busy = Seen::Down(DownReason::Busy, true);
+    assert_eq!(told.first(), Some(&Seen::Down(DownReason::KeyOrVersion, true)), "spoken to at once");
+    assert!(told.len() == 6 && told.iter().skip(1).all(|seen| *seen == busy), "{told:?}");
+}
+
+#[test]
 fn commands_are_refused_with_a_reason_and_without_a_trace() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     let on = Command::set(DpMap::Pairs(&ON));

@@ -1,6 +1,7 @@
 //! Bounded queues from one source to any number of listeners.
 
 use core::pin::Pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -125,11 +126,17 @@ impl<T: Entry> Listener<T> {
                 state.waker = Some(waker.clone());
             }
         }
-        // Half empty is room enough: whoever waits for it may go on.
-        if state.pressed_since.is_some() && state.ring.len() <= self.queue.capacity / 2 {
-            state.pressed_since = None;
+        state.taken = state.taken.wrapping_add(1);
+        // Half empty is room enough: whoever waits for it may go on, one for each entry taken, so that they do not
+        // all come back at once.
+        if state.ring.len() <= self.queue.capacity / 2 {
             state.slow = false;
-            let blocked = core::mem::take(&mut state.blocked);
+            self.queue.relieve(&mut state);
+            let blocked = if entry.is_none() {
+                core::mem::take(&mut state.blocked)
+            } else {
+                state.blocked.pop_front().into_iter().collect()
+            };
             drop(state);
             blocked.into_iter().for_each(Waker::wake);
         }
@@ -148,7 +155,11 @@ impl<T: Entry> Stream for Listener<T> {
 impl<T: Entry> Drop for Listener<T> {
     /// Nobody waits for one that is gone.
     fn drop(&mut self) {
-        let blocked = core::mem::take(&mut self.queue.lock().blocked);
+        let mut state = self.queue.lock();
+        self.queue.relieve(&mut state);
+        state.closed = true;
+        let blocked = core::mem::take(&mut state.blocked);
+        drop(state);
         blocked.into_iter().for_each(Waker::wake);
     }
 }
@@ -158,6 +169,18 @@ impl<T: Entry> Drop for Listener<T> {
 pub(crate) struct Hub<T> {
     inner: Mutex<HubState<T>>,
     capacity: usize,
+    pressure: Pressure,
+}
+
+/// How many listeners of one source are nearly overrun, and are waited for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pressure(Arc<AtomicUsize>);
+
+impl Pressure {
+    /// Whether any is.
+    pub(crate) fn is_felt(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
 }
 
 #[derive(Debug)]
@@ -167,8 +190,13 @@ struct HubState<T> {
 }
 
 impl<T: Entry> Hub<T> {
-    pub(crate) const fn new(capacity: usize) -> Self {
-        Self { inner: Mutex::new(HubState { queues: Vec::new(), closed: false }), capacity }
+    pub(crate) fn new(capacity: usize) -> Self {
+        let inner = Mutex::new(HubState { queues: Vec::new(), closed: false });
+        Self { inner, capacity, pressure: Pressure::default() }
+    }
+
+    pub(crate) const fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     pub(crate) fn listener(&self) -> Listener<T> {
@@ -184,11 +212,13 @@ impl<T: Entry> Hub<T> {
             closed: inner.closed,
             ends,
             waker: None,
-            pressed_since: None,
+            taken: 0,
+            pressed: None,
             slow: false,
-            blocked: Vec::new(),
+            blocked: VecDeque::new(),
         };
-        let queue = Arc::new(Queue { state: Mutex::new(state), capacity: self.capacity });
+        let pressure = self.pressure.clone();
+        let queue = Arc::new(Queue { state: Mutex::new(state), capacity: self.capacity, pressure });
         if !inner.closed {
             inner.queues.retain(|queue| queue.strong_count() > 0);
             inner.queues.push(Arc::downgrade(&queue));
@@ -201,39 +231,49 @@ impl<T: Entry> Hub<T> {
         self.lock().queues.iter().any(|queue| queue.strong_count() > 0)
     }
 
-    /// Queues an entry for every listener. Adds the wakers to call, once no lock is held, to `wakes`. Says whether a
-    /// listener's queue is nearly full. Returns how many entries were lost by it, too.
-    pub(crate) fn publish(&self, entry: &T, wakes: &mut Vec<Waker>) -> Published {
-        let mut published = Published::default();
+    /// Queues an entry for every listener. Adds the wakers to call, once no lock is held, to `wakes`. Returns how many
+    /// older entries slow listeners lost for it.
+    pub(crate) fn publish(&self, entry: &T, wakes: &mut Vec<Waker>) -> u64 {
+        let mut lost = 0;
         self.each(|queue, state| {
             if state.ring.len() >= queue.capacity {
                 state.ring.pop_front();
                 state.lagged += 1;
-                published.lost += 1;
+                lost += 1;
             }
             state.ring.push_back(entry.clone());
-            published.pressed |= state.ring.len() > queue.capacity / 4 * 3;
+            if state.pressed.is_none() && !state.slow && state.ring.len() > queue.capacity / 4 * 3 {
+                let now = Instant::now();
+                state.pressed = Some(Pressed { since: now, moved: now, taken: state.taken });
+                queue.pressure.0.fetch_add(1, Ordering::Relaxed);
+            }
             wakes.extend(state.waker.take());
         });
-        published
+        lost
     }
 
     /// Whether the source should wait until a listener that keeps reading has room again; `waker` is called then.
     /// The longest such wait ends at the returned time.
     pub(crate) fn pressed_until(&self, now: Instant, waker: &Waker) -> Option<Instant> {
+        if !self.pressure.is_felt() {
+            return None;
+        }
         let mut until: Option<Instant> = None;
         self.each(|queue, state| {
-            if state.slow || state.ring.len() <= queue.capacity / 4 * 3 {
-                return;
+            let taken = state.taken;
+            let Some(pressed) = &mut state.pressed else { return };
+            if pressed.taken != taken {
+                (pressed.taken, pressed.moved) = (taken, now);
             }
-            let ends = *state.pressed_since.get_or_insert(now) + PATIENCE;
+            let ends = (pressed.moved + PATIENCE).min(pressed.since + LONGEST);
             if ends <= now {
                 // Not waited for again before it has caught up.
                 state.slow = true;
+                queue.relieve(state);
                 return;
             }
-            if !state.blocked.iter().any(|blocked| blocked.will_wake(waker)) {
-                state.blocked.push(waker.clone());
+            if state.blocked.len() < MOST_BLOCKED {
+                state.blocked.push_back(waker.clone());
             }
             until = until.max(Some(ends));
         });
@@ -247,10 +287,11 @@ impl<T: Entry> Hub<T> {
 
     /// Ends every listener once it has received what is queued.
     pub(crate) fn close(&self, wakes: &mut Vec<Waker>) {
-        self.each(|_, state| {
+        self.each(|queue, state| {
             state.closed = true;
             wakes.extend(state.waker.take());
-            wakes.append(&mut state.blocked);
+            queue.relieve(state);
+            wakes.extend(state.blocked.drain(..));
         });
         let mut inner = self.lock();
         inner.closed = true;
@@ -308,7 +349,7 @@ pub struct Source<T: Entry>(Hub<T>);
 
 impl<T: Entry> Source<T> {
     /// A source each of whose listeners holds at most `capacity` entries.
-    pub const fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize) -> Self {
         Self(Hub::new(capacity))
     }
 
@@ -337,19 +378,11 @@ impl<T: Entry> Source<T> {
     }
 }
 
-/// What became of a published entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Published {
-    /// A listener's queue is nearly full.
-    pub(crate) pressed: bool,
-    /// Older entries that slow listeners lost for it.
-    pub(crate) lost: u64,
-}
-
 #[derive(Debug)]
 struct Queue<T> {
     state: Mutex<QueueState<T>>,
     capacity: usize,
+    pressure: Pressure,
 }
 
 #[derive(Debug)]
@@ -360,22 +393,47 @@ struct QueueState<T> {
     closed: bool,
     ends: Option<Instant>,
     waker: Option<Waker>,
-    /// Since when somebody waits for room.
-    pressed_since: Option<Instant>,
+    /// How often something was taken, or tried to be.
+    taken: u64,
+    /// Nearly overrun, and waited for.
+    pressed: Option<Pressed>,
     /// Was waited for in vain, and has not caught up since.
     slow: bool,
     /// Sources that wait for room.
-    blocked: Vec<Waker>,
+    blocked: VecDeque<Waker>,
+}
+
+/// A wait for a listener.
+#[derive(Clone, Copy, Debug)]
+struct Pressed {
+    since: Instant,
+    /// When it was last seen to have taken something.
+    moved: Instant,
+    taken: u64,
 }
 
 impl<T> Queue<T> {
+    /// Nobody waits for this listener any more.
+    fn relieve(&self, state: &mut QueueState<T>) {
+        if state.pressed.take().is_some() {
+            self.pressure.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How long a source waits for a listener that is nearly overrun. Far below the 5 s that any answer may take.
+/// How long a source waits for a listener that is nearly overrun and takes nothing. Far below the 5 s that any answer
+/// may take.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long it waits for one that takes something now and then, but does not catch up.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Sources that are woken when there is room; any more look again when their patience ends.
+const MOST_BLOCKED: usize = 65_536;
 
 /// Entries that a drained queue keeps memory for.
 const KEPT: usize = 16;
@@ -396,11 +454,12 @@ mod tests {
         }
     }
 
-    fn publish(hub: &Hub<Item>, n: u64) -> Published {
+    /// Whether a listener's queue is nearly full after that.
+    fn publish(hub: &Hub<Item>, n: u64) -> bool {
         let mut wakes = Vec::new();
-        let published = hub.publish(&Item::Number(n), &mut wakes);
+        hub.publish(&Item::Number(n), &mut wakes);
         wakes.into_iter().for_each(Waker::wake);
-        published
+        hub.pressure().is_felt()
     }
 
     #[test]
@@ -439,11 +498,12 @@ mod tests {
         let hub = Hub::new(8);
         let mut reader = hub.listener();
         for n in 0..6 {
-            assert!(!publish(&hub, n).pressed);
+            assert!(!publish(&hub, n));
         }
-        assert!(publish(&hub, 6).pressed);
+        assert!(publish(&hub, 6));
         let start = Instant::now();
-        assert_eq!(hub.pressed_until(start, Waker::noop()), Some(start + PATIENCE));
+        let until = hub.pressed_until(start, Waker::noop()).expect("is waited for");
+        assert!(until <= start + PATIENCE);
         for _ in 0..3 {
             reader.try_recv();
         }
@@ -452,17 +512,53 @@ mod tests {
         for n in 7..10 {
             publish(&hub, n);
         }
-        assert!(hub.pressed_until(start, Waker::noop()).is_some());
-        let late = start + PATIENCE;
-        assert_eq!(hub.pressed_until(late, Waker::noop()), None, "patience is over");
+        // As long as it takes something, patience begins anew, but not for ever.
+        let mut now = Instant::now();
+        let end = now + LONGEST;
+        while now + PATIENCE < end {
+            assert!(hub.pressed_until(now, Waker::noop()).is_some_and(|until| until > now));
+            reader.try_recv();
+            publish(&hub, 10);
+            now += PATIENCE / 2;
+        }
+        assert!(hub.pressed_until(end + PATIENCE, Waker::noop()).is_none(), "patience is over");
         reader.try_recv();
-        publish(&hub, 11);
-        assert_eq!(hub.pressed_until(late, Waker::noop()), None, "it has not caught up yet");
+        assert!(!publish(&hub, 11), "it has not caught up yet");
         while reader.try_recv().is_some() {}
+        for n in 0..6 {
+            publish(&hub, n);
+        }
+        assert!(publish(&hub, 6), "it has caught up");
+        drop(reader);
+        assert!(!hub.pressure().is_felt());
+    }
+
+    #[test]
+    fn those_who_wait_for_room_come_back_one_by_one() {
+        struct Count(AtomicUsize);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let hub = Hub::new(8);
+        let mut reader = hub.listener();
         for n in 0..7 {
             publish(&hub, n);
         }
-        assert!(hub.pressed_until(late, Waker::noop()).is_some(), "it has caught up");
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        for _ in 0..9 {
+            assert!(hub.pressed_until(Instant::now(), &waker).is_some());
+        }
+        let woken: Vec<usize> = core::iter::from_fn(|| {
+            reader.try_recv()?;
+            Some(count.0.load(Ordering::Relaxed))
+        })
+        .collect();
+        assert_eq!(woken, [0, 0, 1, 2, 3, 4, 5]);
+        assert_eq!(reader.try_recv(), None);
+        assert_eq!(count.0.load(Ordering::Relaxed), 9, "an empty queue has room for all");
     }
 
     #[test]

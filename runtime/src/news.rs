@@ -5,23 +5,21 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use crate::event::{Event, ManagerEvent};
-use crate::listener::{Hub, Listener};
+use crate::listener::{Hub, Listener, Pressure};
 
 /// The listeners of one device.
 #[derive(Debug)]
 pub(crate) struct News {
     id: Arc<str>,
     hub: Hub<Event>,
-    managers: Vec<Weak<Hub<ManagerEvent>>>,
-    /// A listener's queue is nearly full.
-    pressed: bool,
+    managers: Vec<(Weak<Hub<ManagerEvent>>, Pressure)>,
     /// Events that slow listeners lost.
     pub(crate) lost: u64,
 }
 
 impl News {
-    pub(crate) const fn new(id: Arc<str>) -> Self {
-        Self { id, hub: Hub::new(CAPACITY), managers: Vec::new(), pressed: false, lost: 0 }
+    pub(crate) fn new(id: Arc<str>) -> Self {
+        Self { id, hub: Hub::new(CAPACITY), managers: Vec::new(), lost: 0 }
     }
 
     pub(crate) fn listener(&self) -> Listener<Event> {
@@ -31,11 +29,11 @@ impl News {
     /// A manager's listeners hear of this device, too.
     pub(crate) fn attach(&mut self, hub: &Arc<Hub<ManagerEvent>>) {
         self.detach(hub);
-        self.managers.push(Arc::downgrade(hub));
+        self.managers.push((Arc::downgrade(hub), hub.pressure().clone()));
     }
 
     pub(crate) fn detach(&mut self, hub: &Arc<Hub<ManagerEvent>>) {
-        self.managers.retain(|known| known.strong_count() > 0 && known.as_ptr() != Arc::as_ptr(hub));
+        self.managers.retain(|(known, _)| known.strong_count() > 0 && known.as_ptr() != Arc::as_ptr(hub));
     }
 
     /// Whether anybody listens; if not, there is no need to make an event.
@@ -44,28 +42,24 @@ impl News {
     }
 
     pub(crate) fn publish(&mut self, event: Event, wakes: &mut Vec<Waker>) {
-        for hub in self.managers.iter().filter_map(Weak::upgrade) {
+        for hub in self.managers.iter().filter_map(|(hub, _)| hub.upgrade()) {
             let entry = ManagerEvent { device_id: Arc::clone(&self.id), event: event.clone() };
-            let published = hub.publish(&entry, wakes);
-            self.pressed |= published.pressed;
-            self.lost += published.lost;
+            self.lost += hub.publish(&entry, wakes);
         }
-        let published = self.hub.publish(&event, wakes);
-        self.pressed |= published.pressed;
-        self.lost += published.lost;
+        self.lost += self.hub.publish(&event, wakes);
     }
 
-    /// Until when to read no more, so that a listener that keeps reading is not overrun; `waker` is called when it
+    /// Whether a listener that keeps reading is nearly overrun.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.hub.pressure().is_felt() || self.managers.iter().any(|(_, pressure)| pressure.is_felt())
+    }
+
+    /// Until when to tell no more, so that a listener that keeps reading is not overrun; `waker` is called when it
     /// has room sooner.
-    pub(crate) fn pressed_until(&mut self, waker: &Waker) -> Option<Instant> {
-        if !self.pressed {
-            return None;
-        }
+    pub(crate) fn pressed_until(&self, waker: &Waker) -> Option<Instant> {
         let now = Instant::now();
         let managers = self.managers().filter_map(|hub| hub.pressed_until(now, waker)).max();
-        let until = self.hub.pressed_until(now, waker).max(managers);
-        self.pressed = until.is_some();
-        until
+        self.hub.pressed_until(now, waker).max(managers)
     }
 
     /// Ends the listeners of this device; those of managers go on.
@@ -75,7 +69,7 @@ impl News {
     }
 
     fn managers(&self) -> impl Iterator<Item = Arc<Hub<ManagerEvent>>> {
-        self.managers.iter().filter_map(Weak::upgrade)
+        self.managers.iter().filter_map(|(hub, _)| hub.upgrade())
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Engine {
     loop_has_wire: bool,
     /// The loop's waker.
     waker: Option<Waker>,
+    /// Commands sent before the loop last went to sleep.
+    sent_before: u64,
     /// Until when the loop sleeps.
     pub(super) armed: Option<proto::Instant>,
     pub(super) phase: Phase,
@@ -81,6 +83,7 @@ impl Engine {
             permit: Permit::None,
             loop_has_wire: false,
             waker: None,
+            sent_before: 0,
             armed: None,
             phase: Phase::Running,
             options,
@@ -111,6 +114,12 @@ impl Engine {
                 return order;
             }
             self.expire(now);
+            // What is received but not told stays where it is: the machine is not asked before listeners have room.
+            if self.side.news.is_pressed()
+                && let Some(ends) = self.side.news.pressed_until(waker)
+            {
+                return self.sleep(now, Some(self.clock.machine_time(ends)), env);
+            }
             self.buffers.lend_tx(&env.pool);
             let until = match self.machine.poll(now, &mut self.buffers) {
                 Output::Dial { conn, to } => {
@@ -136,10 +145,9 @@ impl Engine {
                 Some(pipe) => Some(&mut **pipe),
                 None => None,
             };
-            match self.transfer(pipe, waker, env, now) {
+            match self.transfer(pipe, env, now) {
                 Transfer::Moved => now = self.clock.now(),
-                Transfer::Nothing => return self.sleep(now, until, None, env),
-                Transfer::Pressed(ends) => return self.sleep(now, until, Some(ends), env),
+                Transfer::Nothing => return self.sleep(now, until, env),
             }
         }
         Order::Again
@@ -160,7 +168,7 @@ impl Engine {
     }
 
     /// Writes and reads.
-    fn transfer(&mut self, pipe: Option<&mut dyn Pipe>, waker: &Waker, env: &Env, now: proto::Instant) -> Transfer {
+    fn transfer(&mut self, pipe: Option<&mut dyn Pipe>, env: &Env, now: proto::Instant) -> Transfer {
         let (Wire::Up(conn, _), Some(pipe)) = (&self.wire, pipe) else { return Transfer::Nothing };
         let conn = *conn;
         let mut moved = false;
@@ -173,9 +181,6 @@ impl Engine {
         }
         if let Phase::Closing(_) = self.phase {
             return if moved { Transfer::Moved } else { Transfer::Nothing };
-        }
-        if let Some(ends) = self.side.news.pressed_until(waker) {
-            return Transfer::Pressed(self.clock.machine_time(ends));
         }
         self.buffers.lend_rx(&env.pool);
         loop {
@@ -210,23 +215,18 @@ impl Engine {
         Transfer::Moved
     }
 
-    fn sleep(
-        &mut self,
-        now: proto::Instant,
-        until: Option<proto::Instant>,
-        pressed: Option<proto::Instant>,
-        env: &Env,
-    ) -> Order {
+    fn sleep(&mut self, now: proto::Instant, until: Option<proto::Instant>, env: &Env) -> Order {
         self.buffers.reclaim(&env.pool);
         let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
         let grace = match self.phase {
             Phase::Closing(grace) => grace,
             _ => None,
         };
-        // An earlier alarm that has not gone off is left as it is: it costs one look around, where the next command
-        // would otherwise have to wake the loop to set it anew.
-        let set = self.armed.filter(|armed| *armed > now);
-        self.armed = [until, waiting, pressed, grace, set].into_iter().flatten().min();
+        // While commands come, an earlier alarm that has not gone off is left as it is: it costs one look around, where
+        // the next command would otherwise have to wake the loop to set it anew.
+        let commanded = core::mem::replace(&mut self.sent_before, self.side.metrics.sent) != self.side.metrics.sent;
+        let set = self.armed.filter(|armed| commanded && *armed > now);
+        self.armed = [until, waiting, grace, set].into_iter().flatten().min();
         Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
     }
 
@@ -372,8 +372,6 @@ pub(super) enum Transfer {
     /// There is something new for the machine.
     Moved,
     Nothing,
-    /// Listeners have no room before that, or until the waker is called.
-    Pressed(proto::Instant),
 }
 
 #[cfg(test)]

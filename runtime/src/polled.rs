@@ -260,7 +260,7 @@ impl<R: Reactor> Future for Listen<R> {
     }
 }
 
-/// A timer that is set anew only when it would end too late. One that ends too early costs a look around.
+/// A timer that is set anew only when its end moves.
 ///
 /// ```
 /// # use rustuya_runtime::polled::Timer;

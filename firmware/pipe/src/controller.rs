@@ -71,7 +71,7 @@ impl<const N: usize> Controller<N> {
                 Output::Wait { until } => break until,
             }
         };
-        let conn = self.open?;
+        let Some(conn) = self.open else { return until };
         let moved = pipe.write(self.tx.pending()).and_then(|sent| {
             self.tx.consume(sent);
             let got = pipe.read(self.rx.spare_mut())?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::sysroot::Sysroot;
 use crate::context::Context;
@@ -56,6 +56,7 @@ fn measure(context: &Context) -> Result<(Vec<Row>, usize)> {
     let python = tools::python(context)?;
     let targets = Chip::ALL.map(Chip::target);
     let sysroot = Sysroot::new(context, &targets)?;
+    quotations(context)?;
     host_checks(context)?;
     libraries(context, &sysroot)?;
     context.cargo().args(["build", "--locked", "--package", "rustuya-cli"]).run()?;
@@ -121,6 +122,27 @@ fn libraries(context: &Context, sysroot: &Sysroot) -> Result<()> {
     for (path, limit) in [("firmware/pipe/src/controller.rs", 100), ("firmware/async/src/lib.rs", 150)] {
         let lines = std::fs::read_to_string(context.root.join(path)).context(path)?.lines().count();
         ensure!(lines < limit, "{path}: {lines} lines, not under {limit}");
+    }
+    Ok(())
+}
+
+/// Every line of Rust that the document shows stands in the firmware's sources.
+fn quotations(context: &Context) -> Result<()> {
+    let sources =
+        ["pipe/src/controller.rs", "images/src/lib.rs", "images/src/bin/controller.rs", "images/src/bin/device.rs"];
+    let mut known = std::collections::BTreeSet::new();
+    for source in sources {
+        let path = context.root.join("firmware").join(source);
+        known.extend(std::fs::read_to_string(path).context(source)?.lines().map(|line| line.trim().to_owned()));
+    }
+    let text = std::fs::read_to_string(context.root.join(table::DOCUMENT)).context(table::DOCUMENT)?;
+    let mut quoting = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            quoting = line == "```rust";
+        } else if quoting && !known.contains(line.trim()) {
+            bail!("{}: `{line}` stands in none of {}", table::DOCUMENT, sources.join(", "));
+        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::image::{Chip, Image, Role, Sizes};
 use crate::context::Context;
 
-const DOCUMENT: &str = "docs/firmware.md";
+pub(super) const DOCUMENT: &str = "docs/firmware.md";
 const BEGIN: &str = "<!-- sizes: written by cargo xtask firmware --write -->\n";
 const END: &str = "<!-- end of sizes -->\n";
 /// By how much a number of the document may differ, in percent and at least in bytes: the packaged compiler is updated

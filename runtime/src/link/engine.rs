@@ -1,7 +1,7 @@
 //! The inside of a link. It carries out the machine's orders and tells it what happened, and decides nothing about
 //! the protocol.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io;
@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     /// To be called once the lock is released.
     pub(super) wakes: Vec<Waker>,
     span: tracing::Span,
+    /// The address that the span tells.
+    dialed_before: Option<IpAddr>,
 }
 
 /// The connection as far as the operating system is concerned.
@@ -72,9 +74,6 @@ impl Engine {
     pub(super) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, id: Arc<str>) -> Self {
         let clock = Clock::start();
         let span = tracing::debug_span!("device", id = &*id, address = tracing::field::Empty);
-        if let Some(address) = config.address {
-            span.record("address", tracing::field::display(address));
-        }
         Self {
             machine: Machine::new(config, tap, clock.now()),
             clock,
@@ -92,6 +91,7 @@ impl Engine {
             closing: Vec::new(),
             wakes: Vec::new(),
             span,
+            dialed_before: None,
         }
     }
 
@@ -161,7 +161,9 @@ impl Engine {
             return None;
         }
         tracing::debug!(%to, "dialing");
-        self.span.record("address", tracing::field::display(to.ip()));
+        if self.dialed_before.replace(to.ip()) != Some(to.ip()) {
+            self.span.record("address", tracing::field::display(to.ip()));
+        }
         self.wire = Wire::Dialing(conn);
         self.loop_has_wire = true;
         Some(Order::Dial(to))

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use rustuya_runtime::record::Tap;
-use rustuya_runtime::{Address, Dialect, Pacing, Timing, Version};
+use rustuya_runtime::{Address, Dialect, LocalKey, Pacing, Timing, Version};
 
 use crate::device::Device;
 use crate::discovery::Discovery;
@@ -19,6 +19,11 @@ impl DeviceBuilder {
     /// (the default, which needs a [`discovery`](Self::discovery) or a manager).
     pub fn address(self, address: impl Into<Address>) -> Self {
         Self(self.0.address(address))
+    }
+
+    /// Another local key: that of a device which was paired anew.
+    pub fn local_key(self, local_key: LocalKey) -> Self {
+        Self(self.0.local_key(local_key))
     }
 
     /// TCP port, 6668 by default.
@@ -79,5 +84,12 @@ impl DeviceBuilder {
     /// Starts to connect, in the background.
     pub fn spawn(self, thread: &PollThread) -> Device {
         Device::new(self.0.spawn(thread), thread)
+    }
+}
+
+impl From<rustuya_runtime::DeviceBuilder> for DeviceBuilder {
+    /// Takes over what a [devices file](crate::DevicesFile) says of a device.
+    fn from(builder: rustuya_runtime::DeviceBuilder) -> Self {
+        Self(builder)
     }
 }

@@ -26,9 +26,10 @@ pub use manager::Manager;
 pub use poll_thread::PollThread;
 pub use registry::{Registry, RegistryBuilder};
 pub use rustuya_runtime::{
-    AddError, Address, Cid, CommandCode, CommandError, ConfigError, DeviceId, DeviceInfo, Dialect, DownReason, Dp,
-    Entry, Event, Failed, Found, Heard, Latency, LocalKey, ManagerEvent, Message, Metrics, Pacing, Reply, SendError,
-    SightingKind, Speaks, State, Timing, Version, convert, proto, record,
+    AddError, Address, Cid, CommandCode, CommandError, ConfigError, DeviceId, DeviceInfo, DevicesFile,
+    DevicesFileError, Dialect, DownReason, Dp, Entry, Event, Failed, Found, Heard, Latency, Listed, LocalKey,
+    ManagerEvent, Message, Metrics, Pacing, Reply, SendError, SightingKind, Speaks, State, Timing, Version, convert,
+    proto, record,
 };
 pub use scanner::{Scan, Scanner};
 pub use sending::Sending;

@@ -45,8 +45,8 @@ impl Manager {
     ///
     /// # Errors
     /// As [`add`](Self::add).
-    pub fn add_with(&self, builder: DeviceBuilder) -> Result<Device, AddError> {
-        self.inner.add_with(builder.0).map(|device| self.wrap(device))
+    pub fn add_with(&self, builder: impl Into<DeviceBuilder>) -> Result<Device, AddError> {
+        self.inner.add_with(builder.into().0).map(|device| self.wrap(device))
     }
 
     /// A device of this manager.

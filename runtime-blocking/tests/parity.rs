@@ -1,0 +1,69 @@
+//! Nothing that the shared handles can do is missing here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The names of the public methods in these files of a crate's `src`.
+fn methods(root: &str, files: &[&str]) -> BTreeSet<String> {
+    let path = |file: &&str| Path::new(env!("CARGO_MANIFEST_DIR")).join(root).join(file);
+    let text: String = files.iter().map(|file| fs::read_to_string(path(file)).expect("is there")).collect();
+    let signatures = text.lines().filter_map(|line| line.strip_prefix("    pub "));
+    let names = signatures.filter_map(|line| {
+        let name = ["fn ", "const fn ", "async fn "].into_iter().find_map(|kind| line.strip_prefix(kind))?;
+        Some(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+    });
+    names.collect()
+}
+
+/// The names in the `pub use` lists of a crate.
+fn exports(lib: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(lib)).expect("is there");
+    let lists = text.split("pub use ").skip(1).map(|rest| rest.split(';').next().unwrap_or_default());
+    let words = lists.flat_map(|list| list.split(|c: char| !(c.is_alphanumeric() || c == '_')));
+    words.filter(|word| word.starts_with(|first: char| first.is_uppercase())).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_verb_has_its_call() {
+    let pairs: [(&str, &[&str]); 7] = [
+        ("device.rs", &["device.rs", "builder.rs"]),
+        ("sub_device.rs", &["sub_device.rs"]),
+        ("manager.rs", &["manager.rs"]),
+        ("registry.rs", &["registry.rs"]),
+        ("discovery/mod.rs", &["discovery.rs"]),
+        ("discovery/scanner.rs", &["scanner.rs"]),
+        ("sending.rs", &["sending.rs"]),
+    ];
+    for (shared, ours) in pairs {
+        let (shared_methods, ours) = (methods("../runtime/src", &[shared]), methods("src", ours));
+        assert!(!shared_methods.is_empty(), "{shared}");
+        let missing: Vec<_> = shared_methods.difference(&ours).collect();
+        assert!(missing.is_empty(), "{shared}: {missing:?} cannot be called here");
+    }
+}
+
+#[test]
+fn every_type_that_a_call_can_return_is_named_here() {
+    // What only those who write drivers need, and the future that a call stands for.
+    let for_drivers = [
+        "Acknowledged",
+        "Buffers",
+        "Clock",
+        "DrivenLink",
+        "LARGEST_DATAGRAM",
+        "Listening",
+        "ListeningLink",
+        "Order",
+        "Outlet",
+        "Pipe",
+        "Pool",
+        "Runtime",
+        "Source",
+    ];
+    let shared = exports("../runtime/src/lib.rs");
+    assert!(for_drivers.iter().all(|name| shared.contains(*name)), "{for_drivers:?}");
+    let ours = exports("src/lib.rs");
+    let missing: Vec<_> = shared.difference(&ours).filter(|name| !for_drivers.contains(&name.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -137,7 +137,7 @@ impl Buffers {
 pub(crate) const FRAME: usize = 4096;
 
 /// Buffers that are kept for reuse; more are in flight only in a burst.
-const KEPT: usize = 64;
+const KEPT: usize = 16;
 
 /// What an I/O error means for a connection. For the loops that dial.
 ///

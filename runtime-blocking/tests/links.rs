@@ -31,9 +31,11 @@ fn down(events: &mut Listener) -> (DownReason, Option<Duration>) {
     })
 }
 
+type End = fn(&Device, &Manager, &Registry);
+
 #[test]
 fn a_blocked_caller_is_released_by_close_delete_and_shutdown() {
-    let ends: [(&str, fn(&Device, &Manager, &Registry)); 4] = [
+    let ends: [(&str, End); 4] = [
         ("close", |device, _, _| device.close()),
         ("delete", |device, manager, _| assert!(manager.delete(device.id()))),
         ("manager", |_, manager, _| manager.shutdown()),

@@ -6,7 +6,8 @@ mod common;
 use core::task::{Context, Waker};
 use core::time::Duration;
 use std::fs;
-use std::sync::mpsc::{Sender, channel};
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 use std::time::Instant;
@@ -18,12 +19,23 @@ use serde_json::json;
 
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// How many threads of this process are poll threads.
-fn poll_threads() -> usize {
+/// The folders of those threads of this process that are poll threads.
+fn folders() -> Vec<PathBuf> {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux lists threads");
+    let folders = tasks.filter_map(|task| Some(task.ok()?.path()));
     // One that ends meanwhile is none.
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.trim_end() == "rustuya").count()
+    folders.filter(|at| fs::read_to_string(at.join("comm")).is_ok_and(|name| name.trim_end() == "rustuya")).collect()
+}
+
+fn poll_threads() -> usize {
+    folders().len()
+}
+
+/// How long the only poll thread has computed so far.
+fn computed() -> Duration {
+    let [folder] = folders().try_into().expect("one thread");
+    let text = fs::read_to_string(folder.join("schedstat")).expect("Linux counts time");
+    Duration::from_nanos(text.split(' ').next().and_then(|time| time.parse().ok()).expect("a number"))
 }
 
 #[test]
@@ -69,6 +81,22 @@ fn a_thousand_devices_share_one_thread() {
     assert_eq!(poll_threads(), 1, "it is still held");
     drop((devices, manager, registry));
     assert_eq!(poll_threads(), 0);
+}
+
+#[test]
+fn a_thread_without_news_sleeps() {
+    let _alone = ALONE.lock();
+    let lamp = fake(Version::V35).start().expect("a free port");
+    let thread = thread();
+    let device = controller(&lamp).version(Version::V35).spawn(&thread);
+    let nowhere = Device::builder("nowhere", KEY).expect("usable id and key").spawn(&thread);
+    device.query().expect("answers");
+    let mut events = nowhere.listener();
+    let before = computed();
+    assert!(before > Duration::ZERO);
+    assert_eq!(events.recv_timeout(Duration::from_millis(500)), Err(RecvTimeoutError::Timeout));
+    let idle = computed() - before;
+    assert!(idle < Duration::from_millis(50), "computed for {idle:?}");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+"""Tuya smart-home devices on the local network.
+
+``import rustuya`` is for threads; :mod:`rustuya.aio` has the same nouns for asyncio, :mod:`rustuya.testing` virtual
+devices, :mod:`rustuya.codec` frames for tools.
+"""
+
+from __future__ import annotations
+
+import atexit as _atexit
+import os as _os
+import threading as _threading
+from collections.abc import Mapping as _Mapping
+
+from . import _native
+from ._native import (
+    Device,
+    DeviceEvent,
+    DeviceMessageReceiver,
+    Manager,
+    ManagerEvent,
+    ManagerEventReceiver,
+    Scanner,
+    ScanReceiver,
+    SubDevice,
+    Subscription,
+    configure,
+)
+from .commands import CommandType
+from .exceptions import (
+    ClosedError,
+    CommandRejected,
+    ConfigError,
+    ConnectError,
+    ConnectionLost,
+    DeviceBusy,
+    DeviceNotFound,
+    DeviceOffline,
+    DeviceTimeout,
+    DiscoveryError,
+    DuplicateDevice,
+    ForkedError,
+    FrameError,
+    InvalidAddress,
+    InvalidDp,
+    InvalidId,
+    InvalidKey,
+    InvalidType,
+    InvalidValue,
+    InvalidVersion,
+    KeyOrVersionError,
+    PayloadError,
+    TooLarge,
+    TuyaError,
+    WrongKey,
+    WrongVersion,
+)
+from .logs import set_log_callback, set_log_level
+from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+
+__version__: str = _native.__VERSION__
+
+__all__ = [
+    "ClosedError",
+    "CommandRejected",
+    "CommandType",
+    "ConfigError",
+    "ConnectError",
+    "ConnectionLost",
+    "Device",
+    "DeviceBusy",
+    "DeviceEvent",
+    "DeviceInfo",
+    "DeviceMessageReceiver",
+    "DeviceNotFound",
+    "DeviceOffline",
+    "DeviceTimeout",
+    "Diagnosis",
+    "DiscoveryError",
+    "DuplicateDevice",
+    "ForkedError",
+    "Found",
+    "FrameError",
+    "InvalidAddress",
+    "InvalidDp",
+    "InvalidId",
+    "InvalidKey",
+    "InvalidType",
+    "InvalidValue",
+    "InvalidVersion",
+    "Json",
+    "KeyOrVersionError",
+    "Manager",
+    "ManagerEvent",
+    "ManagerEventReceiver",
+    "Metrics",
+    "PayloadError",
+    "Reply",
+    "ScanReceiver",
+    "Scanner",
+    "State",
+    "SubDevice",
+    "Subscription",
+    "TooLarge",
+    "TuyaError",
+    "WrongKey",
+    "WrongVersion",
+    "__version__",
+    "configure",
+    "set_log_callback",
+    "set_log_level",
+]
+
+_Mapping.register(DeviceEvent)
+
+# Before threads are joined, so that those blocked in a listener come back. Where that is not possible, at the end.
+getattr(_threading, "_register_atexit", _atexit.register)(_native.leave)
+if hasattr(_os, "register_at_fork"):
+    _os.register_at_fork(after_in_child=_native.forked)

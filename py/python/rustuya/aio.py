@@ -1,0 +1,621 @@
+"""The nouns of :mod:`rustuya` for asyncio: ``await``, ``async with``, ``async for``.
+
+Both faces share one engine: a manager here and one there hold the same connections. Nothing here blocks the loop or
+starts a thread per device. Cancelling what is awaited is safe: a command that was not sent yet is not sent, one that
+was takes effect, and no event is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from typing import TYPE_CHECKING, Any, Generic, Literal, Optional, Protocol, TypeVar, overload
+
+from . import _native
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from os import PathLike
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+
+__all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
+
+Event_co = TypeVar("Event_co", covariant=True)
+T = TypeVar("T")
+
+_ATTRIBUTE = "_rustuya_bridge"
+_FAIR_SHARE = 128
+
+
+def _bridge() -> _native.LoopBridge:
+    """The bridge of the running loop: an attribute of the loop, so that it ends with it."""
+    loop = asyncio.get_running_loop()
+    bridge = getattr(loop, _ATTRIBUTE, None)
+    if bridge is None:
+        bridge = _native.LoopBridge.attach(loop)
+        setattr(loop, _ATTRIBUTE, bridge)
+    return bridge
+
+
+async def _finish(bridge: _native.LoopBridge, future: Awaitable[T]) -> T:
+    try:
+        return await future
+    except BaseException:
+        bridge.cancel(future)
+        raise
+
+
+class _Source(Protocol[Event_co]):
+    """A receiver of the synchronous face."""
+
+    def try_recv(self) -> Event_co | None: ...
+    def close(self) -> None: ...
+    def _ready(self, bridge: _native.LoopBridge) -> Awaitable[None]: ...
+    @property
+    def is_closed(self) -> bool: ...
+    @property
+    def missed(self) -> int: ...
+
+
+class Receiver(Generic[Event_co]):
+    """What happens, from the moment this was made. An asynchronous iterator."""
+
+    def __init__(self, source: _Source[Event_co]) -> None:
+        self._source = source
+        self._turns = 0
+
+    async def recv(self, timeout: float | None = None) -> Event_co | None:
+        """The next event; None after ``timeout`` seconds, or when nothing will come any more."""
+        event = await self._next_now()
+        if event is not None or self._source.is_closed:
+            return event
+        if timeout is None:
+            return await self._next()
+        try:
+            return await asyncio.wait_for(self._next(), timeout)
+        except asyncio.TimeoutError:
+            return None
+
+    def try_recv(self) -> Event_co | None:
+        """The next event if there is one already."""
+        return self._source.try_recv()
+
+    def close(self) -> None:
+        """Ends this receiver."""
+        self._source.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
+        return self._source.is_closed
+
+    @property
+    def missed(self) -> int:
+        """How many events were lost because they were not taken in time."""
+        return self._source.missed
+
+    async def _next_now(self) -> Event_co | None:
+        self._turns += 1
+        if self._turns >= _FAIR_SHARE:
+            self._turns = 0
+            await asyncio.sleep(0)
+        return self._source.try_recv()
+
+    async def _next(self) -> Event_co | None:
+        bridge = _bridge()
+        while True:
+            # What is awaited is only the news that there is something, so that nothing is lost with a cancelled task.
+            await _finish(bridge, self._source._ready(bridge))
+            event = self._source.try_recv()
+            if event is not None or self._source.is_closed:
+                return event
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event_co:
+        event = await self._next_now()
+        if event is None:
+            event = await self._next()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self.close()
+
+
+async def _deliver(receiver: Receiver[T], callback: Callable[[T], object]) -> None:
+    async for event in receiver:
+        try:
+            callback(event)
+        except Exception as error:
+            context = {"message": "a rustuya callback failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _subscribe(receiver: Receiver[T], callback: Callable[[T], object]) -> Callable[[], None]:
+    task = asyncio.get_running_loop().create_task(_deliver(receiver, callback))
+
+    def unsubscribe() -> None:
+        receiver.close()
+        task.cancel()
+
+    return unsubscribe
+
+
+_Wait = Optional[Literal["ack", "queue"]]
+
+
+class _Commands:
+    """What devices and sub-devices have in common."""
+
+    _verbs: _native.AsyncVerbs
+
+    @overload
+    async def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    @overload
+    async def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
+    async def status(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
+        """Asks for the state; the answer comes as an event."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.status(bridge, wait, timeout))
+
+    async def query(self, *, timeout: float | None = None) -> dict[str, Json]:
+        """Asks for the state and returns the DPs in the answer."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.query(bridge, timeout))
+
+    @overload
+    async def set_value(
+        self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None
+    ) -> Reply: ...
+    @overload
+    async def set_value(
+        self,
+        dp_id: int | str,
+        value: Json,
+        *,
+        wait: Literal["queue"] | None = None,
+        timeout: float | None = None,
+    ) -> None: ...
+    async def set_value(
+        self, dp_id: int | str, value: Json, *, wait: _Wait = None, timeout: float | None = None
+    ) -> Reply | None:
+        """Sets one DP."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.set_value(bridge, dp_id, value, wait, timeout))
+
+    @overload
+    async def set_dps(
+        self,
+        dps_dict: Mapping[Any, Json],
+        *,
+        wait: Literal["ack"],
+        timeout: float | None = None,
+    ) -> Reply: ...
+    @overload
+    async def set_dps(
+        self,
+        dps_dict: Mapping[Any, Json],
+        *,
+        wait: Literal["queue"] | None = None,
+        timeout: float | None = None,
+    ) -> None: ...
+    async def set_dps(
+        self, dps_dict: Mapping[Any, Json], *, wait: _Wait = None, timeout: float | None = None
+    ) -> Reply | None:
+        """Sets several DPs at once."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.set_dps(bridge, dps_dict, wait, timeout))
+
+    async def update_dps(
+        self, dp_ids: Iterable[int | str], *, wait: _Wait = None, timeout: float | None = None
+    ) -> Reply | None:
+        """Asks the device to measure DPs again and to report them."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.update_dps(bridge, list(dp_ids), wait, timeout))
+
+
+class Device(_Commands):
+    """One device on the local network, kept connected in the background."""
+
+    def __init__(
+        self,
+        id: str,
+        address: str | None = "Auto",
+        local_key: str | bytes | None = None,
+        version: str | float | None = "Auto",
+        *,
+        port: int | None = None,
+        dev_type: str | None = None,
+        persist: bool | None = None,
+        nowait: bool | None = None,
+        connection_timeout: float | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        if local_key is None:
+            raise TypeError("missing required argument: 'local_key'")
+        native = _native.Device(
+            id,
+            address,
+            local_key,
+            version,
+            port=port,
+            dev_type=dev_type,
+            persist=persist,
+            nowait=nowait,
+            connection_timeout=connection_timeout,
+            timeout=timeout,
+        )
+        self._adopt(native)
+
+    def _adopt(self, native: _native.Device) -> None:
+        self._native = native
+        self._verbs = _native.AsyncVerbs(native)
+
+    @classmethod
+    def of(cls, device: _native.Device) -> Self:
+        """The asyncio face of a device of the synchronous one: the same connection."""
+        this = cls.__new__(cls)
+        this._adopt(device)
+        return this
+
+    @classmethod
+    def from_devices_file(
+        cls,
+        path: str | PathLike[str],
+        name: str | None = None,
+        *,
+        id: str | None = None,
+        address: str | None = None,
+        version: str | float | None = None,
+    ) -> Self:
+        """The device that a file of tinytuya describes, found by name or id."""
+        return cls.of(_native.Device.from_devices_file(path, name, id=id, address=address, version=version))
+
+    @property
+    def sync(self) -> _native.Device:
+        """The synchronous face of this device: the same connection, its configuration included."""
+        return self._native
+
+    @property
+    def id(self) -> str:
+        """The device id."""
+        return self._native.id
+
+    @property
+    def version(self) -> str:
+        """The version that is configured or was found out; "Auto" while it is not known."""
+        return self._native.version
+
+    @property
+    def address(self) -> str:
+        """The address that is configured or was heard of; "Auto" while it is not known."""
+        return self._native.address
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return self._native.port
+
+    @property
+    def dev_type(self) -> str:
+        """The dialect in use: "default" or "device22"."""
+        return self._native.dev_type
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is usable at this moment."""
+        return self._native.is_connected
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the device was closed."""
+        return self._native.is_closed
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """Why the device could not be used, since it last could."""
+        return self._native.diagnosis
+
+    @property
+    def state(self) -> State:
+        """The DPs as they were last heard."""
+        return self._native.state
+
+    @property
+    def metrics(self) -> Metrics:
+        """Counters since the device was made."""
+        return self._native.metrics
+
+    @overload
+    async def request(
+        self,
+        command: int,
+        data: dict[str, Json] | None = None,
+        cid: str | None = None,
+        *,
+        wait: Literal["ack"],
+        timeout: float | None = None,
+    ) -> Reply: ...
+    @overload
+    async def request(
+        self,
+        command: int,
+        data: dict[str, Json] | None = None,
+        cid: str | None = None,
+        *,
+        wait: Literal["queue"] | None = None,
+        timeout: float | None = None,
+    ) -> None: ...
+    async def request(
+        self,
+        command: int,
+        data: dict[str, Json] | None = None,
+        cid: str | None = None,
+        *,
+        wait: _Wait = None,
+        timeout: float | None = None,
+    ) -> Reply | None:
+        """Sends a raw command."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.request(bridge, command, data, cid, wait, timeout))
+
+    async def sub_discover(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
+        """Asks a gateway for its sub-devices."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.sub_discover(bridge, wait, timeout))
+
+    def sub(self, cid: str) -> SubDevice:
+        """A sub-device of this gateway."""
+        return SubDevice(self._native.sub(cid))
+
+    def sub_devices(self) -> dict[str, bool | None]:
+        """The sub-devices that were heard of, and whether the gateway reaches them."""
+        return self._native.sub_devices()
+
+    async def detect_dps(self) -> list[int]:
+        """Finds out which DPs the device has."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.detect_dps(bridge, self._native))
+
+    async def wait_connected(self, timeout: float | None = 10.0) -> str:
+        """Waits until the connection is usable; returns the version that is spoken."""
+        bridge = _bridge()
+        return await _finish(bridge, self._verbs.wait_connected(bridge, self._native, timeout))
+
+    def connect_now(self) -> None:
+        """Connects without waiting for the delay between attempts. Returns at once."""
+        self._native.connect_now()
+
+    def listener(self) -> Receiver[_native.DeviceEvent]:
+        """Receives what happens from now on."""
+        return Receiver(self._native.listener())
+
+    def subscribe(self, callback: Callable[[_native.DeviceEvent], object]) -> Callable[[], None]:
+        """Has a function called in the loop with every event; call what is returned to end that."""
+        return _subscribe(self.listener(), callback)
+
+    async def close(self) -> None:
+        """Ends the connection, for all handles."""
+        bridge = _bridge()
+        await _finish(bridge, self._verbs.close(bridge, self._native))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return repr(self._native).replace("rustuya.", "rustuya.aio.", 1)
+
+
+class SubDevice(_Commands):
+    """A device behind a gateway, whose connection it shares. Made by :meth:`Device.sub`."""
+
+    def __init__(self, native: _native.SubDevice) -> None:
+        self._native = native
+        self._verbs = _native.AsyncVerbs(native)
+
+    @property
+    def id(self) -> str:
+        """Its cid."""
+        return self._native.id
+
+    @property
+    def gateway(self) -> Device:
+        """A handle of its gateway."""
+        return Device.of(self._native.gateway)
+
+    @property
+    def is_online(self) -> bool | None:
+        """Whether the gateway reaches it, as far as it has said."""
+        return self._native.is_online
+
+    @property
+    def state(self) -> State:
+        """Its DPs as they were last heard."""
+        return self._native.state
+
+    def __repr__(self) -> str:
+        return repr(self._native).replace("rustuya.", "rustuya.aio.", 1)
+
+
+class Manager:
+    """Many devices with one stream of events; ``async with`` ends them."""
+
+    def __init__(self) -> None:
+        self._native = _native.Manager()
+
+    @staticmethod
+    def maximize_fd_limit() -> None:
+        """Raises the limit of open files as far as the system allows."""
+        _native.Manager.maximize_fd_limit()
+
+    @staticmethod
+    async def shutdown_all() -> None:
+        """Ends every device of the process."""
+        bridge = _bridge()
+        await _finish(bridge, _native.AsyncVerbs.shutdown_all(bridge))
+
+    def add(
+        self,
+        id: str,
+        address: str | None = "Auto",
+        local_key: str | bytes | None = None,
+        version: str | float | None = "Auto",
+        *,
+        port: int | None = None,
+        dev_type: str | None = None,
+        persist: bool | None = None,
+        nowait: bool | None = None,
+        connection_timeout: float | None = None,
+        timeout: float | None = None,
+    ) -> Device:
+        """Adds a device, or changes the configuration of the one with this id."""
+        if local_key is None:
+            raise TypeError("missing required argument: 'local_key'")
+        device = self._native.add(
+            id,
+            address,
+            local_key,
+            version,
+            port=port,
+            dev_type=dev_type,
+            persist=persist,
+            nowait=nowait,
+            connection_timeout=connection_timeout,
+            timeout=timeout,
+        )
+        return Device.of(device)
+
+    def get(self, id: str) -> Device | None:
+        """The device with this id, or None."""
+        device = self._native.get(id)
+        return None if device is None else Device.of(device)
+
+    def __getitem__(self, id: str) -> Device:
+        return Device.of(self._native[id])
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._native
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._native)
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def remove(self, id: str) -> bool:
+        """Lets go of a device; says whether it was there."""
+        return self._native.remove(id)
+
+    def delete(self, id: str) -> bool:
+        """Ends a device for everybody; says whether it was there."""
+        return self._native.delete(id)
+
+    def clear(self) -> None:
+        """Lets go of all devices."""
+        self._native.clear()
+
+    def list(self) -> builtins.list[DeviceInfo]:
+        """What is known of all devices."""
+        return self._native.list()
+
+    @property
+    def metrics(self) -> Metrics:
+        """The counters of all devices together."""
+        return self._native.metrics
+
+    def listener(self) -> Receiver[_native.ManagerEvent]:
+        """Receives what happens to all devices from now on."""
+        return Receiver(self._native.listener())
+
+    def subscribe(self, callback: Callable[[_native.ManagerEvent], object]) -> Callable[[], None]:
+        """Has a function called in the loop with every event; call what is returned to end that."""
+        return _subscribe(self.listener(), callback)
+
+    async def shutdown(self) -> None:
+        """Ends this manager, and every device that no other manager holds."""
+        bridge = _bridge()
+        await _finish(bridge, _native.AsyncVerbs.shutdown(bridge, self._native))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.shutdown()
+
+    def __repr__(self) -> str:
+        return repr(self._native).replace("rustuya.", "rustuya.aio.", 1)
+
+
+class Scanner:
+    """Finds devices on the local network. Every method that configures it returns it."""
+
+    def __init__(self) -> None:
+        self._native = _native.Scanner()
+
+    def timeout(self, timeout_sec: float) -> Self:
+        """Sets how long a scan takes, in seconds."""
+        self._native.timeout(timeout_sec)
+        return self
+
+    def bind_address(self, address: str) -> Self:
+        """Sets the local address to listen on and to ask from."""
+        self._native.bind_address(address)
+        return self
+
+    def broadcast_address(self, address: str) -> Self:
+        """Sets the address that devices are asked at."""
+        self._native.broadcast_address(address)
+        return self
+
+    def ports(self, ports: tuple[int, int, int]) -> Self:
+        """Sets the three UDP ports to listen on."""
+        self._native.ports(ports)
+        return self
+
+    def probe_to(self, addresses: Iterable[tuple[str, int]]) -> Self:
+        """Asks these addresses and ports instead of everybody."""
+        self._native.probe_to(list(addresses))
+        return self
+
+    def active(self, active: bool) -> Self:
+        """Sets whether devices are asked at all, or only listened for."""
+        self._native.active(active)
+        return self
+
+    async def scan(self) -> list[Found]:
+        """Scans, and returns all devices that were heard."""
+        bridge = _bridge()
+        return await _finish(bridge, _native.AsyncVerbs.scan(bridge, self._native))
+
+    async def discover(self, id: str) -> Found | None:
+        """Scans until this device is heard; None if it is not."""
+        bridge = _bridge()
+        return await _finish(bridge, _native.AsyncVerbs.discover(bridge, self._native, id))
+
+    def stream(self) -> Receiver[Found]:
+        """Scans; devices come as they are heard."""
+        return Receiver(self._native.stream())
+
+    def __aiter__(self) -> Receiver[Found]:
+        return self.stream()

@@ -1,0 +1,34 @@
+"""Numbers of the protocol's commands."""
+
+from enum import IntEnum
+
+__all__ = ["CommandType"]
+
+
+class CommandType(IntEnum):
+    """The command field of a frame. Devices may send numbers that have no name here."""
+
+    Udp = 0x00
+    ApConfig = 0x01
+    Active = 0x02
+    SessKeyNegStart = 0x03
+    SessKeyNegResp = 0x04
+    SessKeyNegFinish = 0x05
+    Unbind = 0x06
+    Control = 0x07
+    Status = 0x08
+    HeartBeat = 0x09
+    DpQuery = 0x0A
+    QueryWifi = 0x0B
+    TokenBind = 0x0C
+    ControlNew = 0x0D
+    EnableWifi = 0x0E
+    WifiInfo = 0x0F
+    DpQueryNew = 0x10
+    SceneExecute = 0x11
+    UpdateDps = 0x12
+    UdpNew = 0x13
+    ApConfigNew = 0x14
+    BoardcastLpv34 = 0x23
+    ReqDevinfo = 0x25
+    LanExtStream = 0x40

@@ -1,0 +1,182 @@
+"""What can go wrong: one root, and a leaf for each thing that is to be done about it.
+
+Every exception has a ``code``: the number that tinytuya gives such an error, 900 to 914.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ClosedError",
+    "CommandRejected",
+    "ConfigError",
+    "ConnectError",
+    "ConnectionLost",
+    "DeviceBusy",
+    "DeviceNotFound",
+    "DeviceOffline",
+    "DeviceTimeout",
+    "DiscoveryError",
+    "DuplicateDevice",
+    "ForkedError",
+    "FrameError",
+    "InvalidAddress",
+    "InvalidDp",
+    "InvalidId",
+    "InvalidKey",
+    "InvalidType",
+    "InvalidValue",
+    "InvalidVersion",
+    "KeyOrVersionError",
+    "PayloadError",
+    "TooLarge",
+    "TuyaError",
+    "WrongKey",
+    "WrongVersion",
+]
+
+
+class TuyaError(Exception):
+    """The root of everything that rustuya raises."""
+
+    code: int = 906
+    """Number of the error, as tinytuya numbers them."""
+    device_id: str | None = None
+    """The device that it is about, with ``/`` and the cid for a sub-device."""
+    reason: str | None = None
+    """Why there is no connection, where that is the cause: the ``reason`` of a :class:`rustuya.Diagnosis`."""
+
+
+class ConfigError(TuyaError, ValueError):
+    """A device cannot be described like this."""
+
+    code = 912
+
+
+class InvalidId(ConfigError):
+    """The id of a device or sub-device is unusable."""
+
+
+class InvalidKey(ConfigError):
+    """The local key does not have 16 characters."""
+
+    code = 914
+
+
+class InvalidVersion(ConfigError):
+    """There is no such protocol version."""
+
+    code = 914
+
+
+class InvalidAddress(ConfigError):
+    """This is no IP address."""
+
+
+class DuplicateDevice(TuyaError, ValueError):
+    """The manager has this very device already."""
+
+    code = 912
+
+
+class DeviceNotFound(TuyaError, LookupError):
+    """A file does not list the device that was asked for, or lists several."""
+
+    code = 912
+
+
+class ConnectError(TuyaError, ConnectionError):
+    """There is no usable connection."""
+
+    code = 901
+
+
+class KeyOrVersionError(ConnectError):
+    """Local key or version must be corrected."""
+
+    code = 914
+
+
+class WrongKey(KeyOrVersionError):
+    """The local key must be fetched again."""
+
+
+class WrongVersion(KeyOrVersionError):
+    """The device speaks another version."""
+
+
+class DeviceBusy(ConnectError):
+    """Another client holds the device, or too many commands wait for it."""
+
+
+class DeviceOffline(ConnectError):
+    """Check address, power and Wi-Fi; of a sub-device, battery and reach."""
+
+    code = 905
+
+
+class ConnectionLost(ConnectError):
+    """The connection ended before the answer. The command may have taken effect."""
+
+
+class DeviceTimeout(TuyaError, TimeoutError):
+    """No answer in time. The command may have taken effect."""
+
+    code = 902
+
+
+class CommandRejected(TuyaError):
+    """The device refused the command."""
+
+    code = 904
+    text: str = ""
+    """The device's own words."""
+    retcode: int | None = None
+    """The return code of the refusal."""
+
+
+class PayloadError(TuyaError):
+    """What was received, or was to be sent, makes no sense."""
+
+    code = 904
+
+
+class InvalidDp(PayloadError, ValueError):
+    """DPs are numbers from 0 to 65535."""
+
+    code = 903
+
+
+class InvalidValue(PayloadError, ValueError):
+    """The value cannot be carried by JSON, or is no map of DPs."""
+
+    code = 903
+
+
+class InvalidType(PayloadError, TypeError):
+    """A value of this type cannot be carried by JSON."""
+
+    code = 912
+
+
+class TooLarge(PayloadError, ValueError):
+    """The request exceeds what devices accept: send fewer DPs at once."""
+
+    code = 903
+
+
+class FrameError(PayloadError, ValueError):
+    """Bytes are no valid frame under this key and version."""
+
+
+class DiscoveryError(TuyaError, OSError):
+    """Announcements of devices cannot be received."""
+
+    code = 901
+
+
+class ClosedError(TuyaError, RuntimeError):
+    """The device, manager or engine has ended."""
+
+
+class ForkedError(ClosedError):
+    """This process is a forked child of one in which rustuya was in use."""

@@ -1,0 +1,176 @@
+"""Records: immutable, with attributes, and readable like a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeAlias
+
+__all__ = ["DeviceInfo", "Diagnosis", "Found", "Frame", "Json", "Metrics", "Record", "Reply", "Request", "State"]
+
+Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]
+"""What a DP's value or a payload can be."""
+
+
+class Record(Mapping[str, Any]):
+    """A record that also answers ``record["name"]``, ``.get``, ``in`` and iteration over its names."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.__dataclass_fields__:  # type: ignore[attr-defined]
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (entry.name for entry in fields(self))  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(fields(self))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis(Record):
+    """Why a device cannot be used, and what helps."""
+
+    code: int
+    """Number of the error, as tinytuya numbers them."""
+    reason: str
+    """A name for programs, such as ``wrong_key``, ``unreachable`` or ``busy``."""
+    text: str
+    """The reason in words."""
+    advice: str
+    """What can be done about it."""
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.advice})"
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceInfo(Record):
+    """What is known of a device at one moment."""
+
+    id: str
+    address: str
+    """Where it is; "Auto" while that is not known."""
+    port: int
+    version: str
+    """The version that it speaks; "Auto" while that is not known."""
+    is_connected: bool
+    last_seen: float | None
+    """Seconds since it was last heard or seen."""
+    product_key: str | None
+    """The product id, once it has announced it."""
+    diagnosis: Diagnosis | None
+    """Why it could not be used, since it last could."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found(Record):
+    """A device that was heard."""
+
+    id: str
+    ip: str
+    version: str | None
+    """The version that it announces; None when it is one that is not known here."""
+    product_key: str | None
+    product_id: str | None = field(init=False)
+    """The same as ``product_key``."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "product_id", self.product_key)
+
+
+@dataclass(frozen=True, eq=False)
+class Reply(Record):
+    """What a device answered."""
+
+    cmd: int
+    retcode: int | None
+    """Return code. Not zero can mean success, too: a refusal is raised."""
+    payload: Json
+    dps: dict[str, Json]
+    """The DPs in the payload."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request(Record):
+    """A request that reached a virtual device."""
+
+    cmd: int
+    name: str | None
+    """Name of the command, if it has one."""
+    seqno: int
+    cid: str | None
+    """The sub-device that it is for."""
+    payload: Json
+
+
+@dataclass(frozen=True, eq=False)
+class Frame(Record):
+    """One frame, verified and decrypted."""
+
+    cmd: int
+    seqno: int
+    retcode: int | None
+    payload: Json
+    data: bytes
+    """The payload as it came."""
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics(Record):
+    """Counters of one device, or of all devices of a manager."""
+
+    connects: int
+    """Connections that became usable."""
+    reconnects: int
+    failed_attempts: int
+    frames: int
+    """Valid frames received."""
+    bad_frames: int
+    resyncs: int
+    sent: int
+    """Commands sent."""
+    acknowledged: int
+    rejected: int
+    unanswered: int
+    lost: int
+    """Commands whose connection ended first."""
+    lagged: int
+    """Events that slow listeners lost."""
+    latency_p50: float | None
+    """Seconds from command to acknowledgement that half of the commands stayed below."""
+    latency_p99: float | None
+
+
+class State(Mapping[str, Json]):
+    """The DPs of a device as they were last heard."""
+
+    __slots__ = ("_ages", "_values")
+
+    def __init__(self, values: dict[str, Json], ages: dict[str, float]) -> None:
+        self._values = values
+        self._ages = ages
+
+    @property
+    def ages(self) -> Mapping[str, float]:
+        """Seconds since each DP was last heard."""
+        return MappingProxyType(self._ages)
+
+    def __getitem__(self, dp: str | int) -> Json:
+        return self._values[str(dp)]
+
+    def __contains__(self, dp: object) -> bool:
+        return str(dp) in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"State({self._values!r})"

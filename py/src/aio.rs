@@ -1,0 +1,346 @@
+//! Operations in event loops.
+//!
+//! An operation is polled by the loop's own thread, so that nothing of it happens anywhere else, and cancelling it is
+//! dropping it. Wakers put it into the loop's queue, and a thread that does nothing else wakes the loop, once per
+//! batch: neither a waker nor a thread of the engine ever waits for the GIL.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
+use std::task::Wake;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
+
+use crate::device::{self, Device};
+use crate::engine::{self, lock};
+use crate::manager::{self, Manager};
+use crate::operation::Operation;
+use crate::scanner::Scanner;
+use crate::sub_device::SubDevice;
+use crate::verbs::{Options, Target};
+
+/// What wakers know of a loop.
+struct Queue {
+    ready: Mutex<Vec<Arc<Task>>>,
+    /// Whether the loop is on its way to look into the queue.
+    called: AtomicBool,
+    /// Weak references to the loop and to its bridge.
+    target: OnceLock<(Py<PyWeakrefReference>, Py<PyWeakrefReference>)>,
+}
+
+struct Task {
+    operation: Mutex<Option<Operation>>,
+    queued: AtomicBool,
+    queue: Weak<Queue>,
+    key: usize,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        if self.queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Some(queue) = self.queue.upgrade() else { return };
+        lock(&queue.ready).push(self);
+        if !queue.called.swap(true, Ordering::AcqRel) {
+            // It fails in a process that is ending.
+            let _ = callers().send(queue);
+        }
+    }
+}
+
+impl Task {
+    fn drop_operation(&self) {
+        drop(lock(&self.operation).take());
+    }
+}
+
+/// What awaits the outcome.
+struct Awaited {
+    task: Arc<Task>,
+    future: Py<PyAny>,
+}
+
+/// The operations of one event loop. Lives as long as the loop, whose attribute it is.
+#[pyclass(frozen, weakref, module = "rustuya._native")]
+pub(crate) struct LoopBridge {
+    queue: Arc<Queue>,
+    awaited: Mutex<HashMap<usize, Awaited>>,
+}
+
+#[pymethods]
+impl LoopBridge {
+    /// Makes the bridge of a loop.
+    #[staticmethod]
+    fn attach<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+        let py = event_loop.py();
+        engine::engine(py)?;
+        let queue = Queue { ready: Mutex::default(), called: AtomicBool::new(false), target: OnceLock::new() };
+        let bridge = Bound::new(py, Self { queue: Arc::new(queue), awaited: Mutex::default() })?;
+        let weak = |object: &Bound<'py, PyAny>| PyWeakrefReference::new(object).map(Bound::unbind);
+        let _ = bridge.get().queue.target.set((weak(event_loop)?, weak(bridge.as_any())?));
+        Ok(bridge)
+    }
+
+    /// Takes the operations forward that were woken. Called by the loop.
+    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        // Before the queue is taken: who comes later calls again.
+        self.queue.called.store(false, Ordering::Release);
+        let ready = core::mem::take(&mut *lock(&self.queue.ready));
+        for task in ready {
+            task.queued.store(false, Ordering::Release);
+            let waker = Waker::from(Arc::clone(&task));
+            let mut operation = lock(&task.operation);
+            let Some(running) = operation.as_mut() else { continue };
+            let Poll::Ready(result) = running.as_mut().poll(&mut Context::from_waker(&waker)) else { continue };
+            drop(operation.take());
+            drop(operation);
+            let awaited = lock(&self.awaited).remove(&task.key);
+            let Some(Awaited { future, .. }) = awaited else { continue };
+            let future = future.bind(py);
+            if !future.call_method0("done")?.is_truthy()? {
+                match result.map_err(|failure| failure.into_error(py)).and_then(|answer| answer.into_python(py)) {
+                    Ok(value) => future.call_method1("set_result", (value,))?,
+                    Err(error) => future.call_method1("set_exception", (error,))?,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the operation that a future stands for. A command that was not sent is not sent any more.
+    fn cancel(&self, future: &Bound<'_, PyAny>) {
+        let awaited = lock(&self.awaited).remove(&(future.as_ptr() as usize));
+        if let Some(awaited) = awaited {
+            awaited.task.drop_operation();
+        }
+    }
+
+    /// How many operations are under way.
+    fn __len__(&self) -> usize {
+        lock(&self.awaited).len()
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Held only by the thread that runs Python code of this loop.
+        if let Ok(awaited) = self.awaited.try_lock() {
+            for entry in awaited.values() {
+                visit.call(&entry.future)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let all = core::mem::take(&mut *lock(&self.awaited));
+        all.values().for_each(|entry| entry.task.drop_operation());
+    }
+}
+
+impl Drop for LoopBridge {
+    fn drop(&mut self) {
+        if engine::is_forked() {
+            return core::mem::forget(core::mem::take(&mut *lock(&self.awaited)));
+        }
+        lock(&self.awaited).values().for_each(|entry| entry.task.drop_operation());
+    }
+}
+
+/// Begins an operation in the loop's own thread. Returns a future of the loop.
+pub(crate) fn start<'py>(bridge: &Bound<'py, LoopBridge>, mut operation: Operation) -> PyResult<Bound<'py, PyAny>> {
+    let py = bridge.py();
+    engine::check(py)?;
+    let closed = || PyErr::new::<pyo3::exceptions::PyRuntimeError, _>("the event loop is gone");
+    let this = bridge.get();
+    let (event_loop, _) = this.queue.target.get().ok_or_else(closed)?;
+    let event_loop = event_loop.bind(py).upgrade().ok_or_else(closed)?;
+    let future = event_loop.call_method0("create_future")?;
+    let key = future.as_ptr() as usize;
+    // Queued until it was looked at, so that a waker does nothing yet but remember.
+    let task = Arc::new(Task {
+        operation: Mutex::new(None),
+        queued: AtomicBool::new(false),
+        queue: Arc::downgrade(&this.queue),
+        key,
+    });
+    let waker = Waker::from(Arc::clone(&task));
+    let mut slot = lock(&task.operation);
+    match operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(result) => {
+            drop(slot);
+            match result.map_err(|failure| failure.into_error(py)).and_then(|answer| answer.into_python(py)) {
+                Ok(value) => future.call_method1("set_result", (value,))?,
+                Err(error) => return Err(error),
+            };
+        }
+        Poll::Pending => {
+            *slot = Some(operation);
+            drop(slot);
+            let awaited = Awaited { task, future: future.clone().unbind() };
+            lock(&this.awaited).insert(key, awaited);
+        }
+    }
+    Ok(future)
+}
+
+/// The thread that wakes loops.
+fn callers() -> mpsc::Sender<Arc<Queue>> {
+    static CALLERS: OnceLock<mpsc::Sender<Arc<Queue>>> = OnceLock::new();
+    let callers = CALLERS.get_or_init(|| {
+        let (sender, queues) = mpsc::channel();
+        // Without a thread, sending fails, and loops are not woken: nothing else would work either.
+        let _ = std::thread::Builder::new().name("rustuya-asyncio".to_owned()).spawn(move || call(&queues));
+        sender
+    });
+    callers.clone()
+}
+
+fn call(queues: &mpsc::Receiver<Arc<Queue>>) {
+    while let Ok(queue) = queues.recv() {
+        let called = Python::try_attach(|py| {
+            let (event_loop, bridge) = queue.target.get()?;
+            let (event_loop, bridge) = (event_loop.bind(py).upgrade()?, bridge.bind(py).upgrade()?);
+            let drain = bridge.getattr("drain").ok()?;
+            if event_loop.call_method1("call_soon_threadsafe", (drain,)).is_err() {
+                // The loop was closed: nobody will ever take the outcomes.
+                bridge.cast::<LoopBridge>().ok()?.get().__clear__();
+            }
+            Some(())
+        });
+        if called.is_none() {
+            break;
+        }
+    }
+}
+
+/// The commands of a device or sub-device, and the waits of the other nouns, as futures of a loop.
+#[pyclass(frozen, module = "rustuya._native")]
+pub(crate) struct AsyncVerbs(Option<Target>);
+
+impl AsyncVerbs {
+    fn target(&self) -> PyResult<&Target> {
+        self.0.as_ref().ok_or_else(|| PyTypeError::new_err("this stands for no device"))
+    }
+}
+
+type Awaitable<'py> = PyResult<Bound<'py, PyAny>>;
+
+#[pymethods]
+impl AsyncVerbs {
+    #[new]
+    fn py_new(target: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let Some(target) = target else { return Ok(Self(None)) };
+        let py = target.py();
+        if let Ok(device) = target.cast::<Device>() {
+            return Ok(Self(Some(device.get().target(py)?)));
+        }
+        Ok(Self(Some(target.cast::<SubDevice>()?.get().target(py)?)))
+    }
+
+    fn status<'py>(&self, bridge: &Bound<'py, LoopBridge>, wait: Option<&str>, timeout: Option<f64>) -> Awaitable<'py> {
+        start(bridge, self.target()?.status(bridge.py(), Options { wait, timeout })?.start())
+    }
+
+    fn query<'py>(&self, bridge: &Bound<'py, LoopBridge>, timeout: Option<f64>) -> Awaitable<'py> {
+        start(bridge, self.target()?.status(bridge.py(), Options { wait: None, timeout })?.query())
+    }
+
+    fn set_value<'py>(
+        &self,
+        bridge: &Bound<'py, LoopBridge>,
+        dp_id: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> Awaitable<'py> {
+        start(bridge, self.target()?.set_value(dp_id, value, Options { wait, timeout })?.start())
+    }
+
+    fn set_dps<'py>(
+        &self,
+        bridge: &Bound<'py, LoopBridge>,
+        dps: &Bound<'py, PyAny>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> Awaitable<'py> {
+        start(bridge, self.target()?.set_dps(dps, Options { wait, timeout })?.start())
+    }
+
+    fn update_dps<'py>(
+        &self,
+        bridge: &Bound<'py, LoopBridge>,
+        dp_ids: Vec<Bound<'py, PyAny>>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> Awaitable<'py> {
+        start(bridge, self.target()?.update_dps(bridge.py(), &dp_ids, Options { wait, timeout })?.start())
+    }
+
+    fn request<'py>(
+        &self,
+        bridge: &Bound<'py, LoopBridge>,
+        command: u32,
+        data: Option<&Bound<'py, PyAny>>,
+        cid: Option<&str>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> Awaitable<'py> {
+        let order = self.target()?.request(bridge.py(), command, data, cid, Options { wait, timeout })?;
+        start(bridge, order.start())
+    }
+
+    fn sub_discover<'py>(
+        &self,
+        bridge: &Bound<'py, LoopBridge>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> Awaitable<'py> {
+        start(bridge, self.target()?.sub_discover(bridge.py(), Options { wait, timeout })?.start())
+    }
+
+    #[staticmethod]
+    fn detect_dps<'py>(bridge: &Bound<'py, LoopBridge>, device: &Device) -> Awaitable<'py> {
+        start(bridge, device::detected(device.inner(bridge.py())?))
+    }
+
+    #[staticmethod]
+    fn wait_connected<'py>(bridge: &Bound<'py, LoopBridge>, device: &Device, timeout: Option<f64>) -> Awaitable<'py> {
+        start(bridge, device::connected(device.inner(bridge.py())?, timeout)?)
+    }
+
+    #[staticmethod]
+    fn close<'py>(bridge: &Bound<'py, LoopBridge>, device: &Device) -> Awaitable<'py> {
+        start(bridge, device::closed(device.inner(bridge.py())?))
+    }
+
+    #[staticmethod]
+    fn shutdown<'py>(bridge: &Bound<'py, LoopBridge>, manager: &Manager) -> Awaitable<'py> {
+        start(bridge, manager::ended(manager.inner(bridge.py())?))
+    }
+
+    #[staticmethod]
+    fn shutdown_all<'py>(bridge: &Bound<'py, LoopBridge>) -> Awaitable<'py> {
+        match manager::all_ended() {
+            Some(operation) => start(bridge, operation),
+            None => start(bridge, Box::pin(core::future::ready(Ok(crate::operation::Answer::Nothing)))),
+        }
+    }
+
+    #[staticmethod]
+    fn scan<'py>(bridge: &Bound<'py, LoopBridge>, scanner: &Scanner) -> Awaitable<'py> {
+        start(bridge, scanner.all(bridge.py())?)
+    }
+
+    #[staticmethod]
+    fn discover<'py>(bridge: &Bound<'py, LoopBridge>, scanner: &Scanner, id: &str) -> Awaitable<'py> {
+        start(bridge, scanner.one(bridge.py(), id)?)
+    }
+}

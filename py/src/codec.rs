@@ -1,0 +1,144 @@
+//! Frames, session keys and announcements, for tools.
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use rustuya_proto::{
+    CommandCode, Datagram, FrameError, Head, Keys, RetCode, Sender, Version, VersionHeader, derive_session_key,
+    frame_len, open, seal,
+};
+use rustuya_runtime_tokio::convert as json;
+use rustuya_runtime_tokio::proto::Payload;
+
+use crate::{convert, errors, models};
+
+fn keys(py: Python<'_>, version: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<Keys> {
+    let version = needed_version(py, version)?;
+    Ok(Keys::new(version, convert::key(Some(key))?.expose()))
+}
+
+fn needed_version(py: Python<'_>, version: &Bound<'_, PyAny>) -> PyResult<Version> {
+    convert::version(Some(version))?.ok_or_else(|| errors::no_version(py, "Auto"))
+}
+
+fn sender(py: Python<'_>, name: &str) -> PyResult<Sender> {
+    match name {
+        "device" => Ok(Sender::Device),
+        "client" => Ok(Sender::Controller),
+        _ => {
+            Err(errors::leaf(py, "ConfigError", 912, &format!("{name:?} sends nothing: give \"device\" or \"client\"")))
+        }
+    }
+}
+
+fn refused(py: Python<'_>, error: FrameError) -> PyErr {
+    errors::leaf(py, "FrameError", 904, &error.to_string())
+}
+
+/// One frame, as a client or a device of this version writes it. `payload` is bytes, text, or what JSON carries.
+#[pyfunction]
+#[pyo3(signature = (version, key, command, payload=None, *, seqno=1, sender="client", retcode=None))]
+#[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
+pub(crate) fn encode<'py>(
+    py: Python<'py>,
+    version: &Bound<'py, PyAny>,
+    key: &Bound<'py, PyAny>,
+    command: u32,
+    payload: Option<&Bound<'py, PyAny>>,
+    seqno: u32,
+    sender: &str,
+    retcode: Option<u32>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let keys = keys(py, version, key)?;
+    let sender = self::sender(py, sender)?;
+    let body: Vec<u8> = match payload {
+        None => Vec::new(),
+        Some(payload) => match (payload.extract::<Vec<u8>>(), payload.extract::<String>()) {
+            (Ok(bytes), _) if payload.is_instance_of::<PyBytes>() => bytes,
+            (_, Ok(text)) => text.into_bytes(),
+            _ => convert::to_json(payload)?.to_string().into_bytes(),
+        },
+    };
+    encoded(py, &keys, sender, CommandCode(command), seqno, retcode.map(RetCode), &body)
+}
+
+/// The frames at the front of `data`: a list of frames, and how many bytes they took. What is no frame, or fails its
+/// check, raises FrameError.
+#[pyfunction]
+#[pyo3(signature = (version, key, data, *, sender="device"))]
+pub(crate) fn decode<'py>(
+    py: Python<'py>,
+    version: &Bound<'py, PyAny>,
+    key: &Bound<'py, PyAny>,
+    data: &[u8],
+    sender: &str,
+) -> PyResult<(Vec<Bound<'py, PyAny>>, usize)> {
+    let keys = keys(py, version, key)?;
+    let sender = self::sender(py, sender)?;
+    let class = models::class(py, "Frame")?;
+    let mut bytes = data.to_vec();
+    let (mut frames, mut at) = (Vec::new(), 0);
+    while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
+        let Some(len) = frame_len(rest).map_err(|error| refused(py, error))? else { break };
+        let Some(frame) = rest.get_mut(..len) else { break };
+        let opened = open(&keys, sender, frame).map_err(|error| refused(py, error))?;
+        let body = frame.get(opened.payload).unwrap_or_default();
+        let payload = json::payload(&Payload::new(body)).map(|value| convert::to_python(py, &value)).transpose()?;
+        let retcode = opened.retcode.map(|code| code.0);
+        frames.push(class.call1((opened.command.0, opened.seqno, retcode, payload, PyBytes::new(py, body)))?);
+        at += len;
+    }
+    Ok((frames, at))
+}
+
+/// The session key of a connection of version 3.4 or 3.5, from the nonces of its negotiation, 16 bytes each.
+#[pyfunction]
+pub(crate) fn session_key<'py>(
+    py: Python<'py>,
+    version: &Bound<'py, PyAny>,
+    local_key: &Bound<'py, PyAny>,
+    client_nonce: [u8; 16],
+    device_nonce: [u8; 16],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let version = needed_version(py, version)?;
+    let key = derive_session_key(version, &convert::key(Some(local_key))?, &client_nonce, &device_nonce);
+    let key = key.ok_or_else(|| errors::leaf(py, "InvalidVersion", 914, "only 3.4 and 3.5 negotiate a session key"))?;
+    Ok(PyBytes::new(py, key.expose()))
+}
+
+/// The device that a datagram from UDP 6666, 6667 or 7000 announces; None for a client's question.
+#[pyfunction]
+pub(crate) fn announcement<'py>(py: Python<'py>, datagram: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let mut bytes = datagram.to_vec();
+    match Datagram::decode(&mut bytes) {
+        Ok(Datagram::Announcement(seen)) => {
+            let ip = seen.ip.map(|ip| ip.to_string());
+            let version = seen.version.map(|version| version.as_str());
+            models::class(py, "Found")?.call1((seen.id, ip, version, seen.product_key)).map(Some)
+        }
+        Ok(Datagram::InfoRequest { .. }) => Ok(None),
+        Err(error) => Err(errors::leaf(py, "FrameError", 904, &error.to_string())),
+    }
+}
+
+fn encoded<'py>(
+    py: Python<'py>,
+    keys: &Keys,
+    sender: Sender,
+    command: CommandCode,
+    seqno: u32,
+    retcode: Option<RetCode>,
+    body: &[u8],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let version = keys.version();
+    let header = (version != Version::V31 && command.carries_version_header()).then(|| match sender {
+        Sender::Controller => VersionHeader::controller(version),
+        Sender::Device => VersionHeader::device(version, seqno),
+    });
+    // Devices put a return code first, except in what they send of themselves.
+    let zero = (sender == Sender::Device && command != CommandCode::STATUS).then_some(RetCode(0));
+    let head = Head { sender, seqno, command, retcode: retcode.or(zero), header };
+    let mut out = vec![0; body.len() * 2 + 256];
+    let len = seal(keys, &head, &rand::random(), body, &mut out)
+        .map_err(|error| errors::leaf(py, "TooLarge", 903, &error.to_string()))?;
+    Ok(PyBytes::new(py, out.get(..len).unwrap_or_default()))
+}

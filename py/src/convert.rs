@@ -1,0 +1,203 @@
+//! Values between Python and JSON.
+
+use core::str::FromStr;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Speaks, Version};
+use serde_json::{Map, Number, Value};
+
+use crate::errors;
+
+/// Lists and maps in each other at most. Devices know none at all.
+const DEPTH: usize = 32;
+
+/// A value as JSON carries it.
+pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    nested(value, DEPTH)
+}
+
+fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+    let py = value.py();
+    if depth == 0 {
+        return Err(errors::leaf(py, "InvalidValue", 903, "the value is nested too deeply, or contains itself"));
+    }
+    if value.is_none() {
+        return Ok(Value::Null);
+    }
+    if let Ok(value) = value.cast::<PyBool>() {
+        return Ok(Value::Bool(value.is_true()));
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(Value::String(text.to_cow()?.into_owned()));
+    }
+    if value.is_instance_of::<PyInt>() {
+        let number = value.extract::<i64>().map(Number::from).or_else(|_| value.extract::<u64>().map(Number::from));
+        return number.map(Value::Number).map_err(|_| {
+            errors::leaf(
+                py,
+                "InvalidValue",
+                903,
+                "the number does not fit into 64 bits, and no device takes more than 32",
+            )
+        });
+    }
+    if value.is_instance_of::<PyFloat>() {
+        let number = Number::from_f64(value.extract()?).map(Value::Number);
+        return number.ok_or_else(|| errors::leaf(py, "InvalidValue", 903, "JSON has no infinity and no not-a-number"));
+    }
+    if let Ok(map) = value.cast::<PyDict>() {
+        return object(map, depth).map(Value::Object);
+    }
+    if let Ok(list) = value.cast::<PyList>() {
+        return list.iter().map(|item| nested(&item, depth - 1)).collect::<PyResult<_>>().map(Value::Array);
+    }
+    if let Ok(list) = value.cast::<PyTuple>() {
+        return list.iter().map(|item| nested(&item, depth - 1)).collect::<PyResult<_>>().map(Value::Array);
+    }
+    let name = value.get_type().name()?;
+    let advice = if value.is_instance_of::<PyBytes>() {
+        "encode raw DPs as base64 or hex text"
+    } else {
+        "JSON carries bool, int, float, str, None, list and dict"
+    };
+    Err(errors::leaf(py, "InvalidType", 912, &format!("a value of type {name} cannot be sent: {advice}")))
+}
+
+fn object(map: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>> {
+    let mut object = Map::new();
+    for (key, value) in map {
+        let name = if let Ok(text) = key.cast::<PyString>() {
+            text.to_cow()?.into_owned()
+        } else if key.is_instance_of::<PyInt>() && !key.is_instance_of::<PyBool>() {
+            key.str()?.to_cow()?.into_owned()
+        } else {
+            let text = "the keys of a map must be text or whole numbers";
+            return Err(errors::leaf(map.py(), "InvalidType", 912, text));
+        };
+        object.insert(name, nested(&value, depth - 1)?);
+    }
+    Ok(object)
+}
+
+/// A map of DPs.
+pub(crate) fn dps(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>> {
+    if let Ok(map) = value.cast::<PyDict>() {
+        return object(map, DEPTH);
+    }
+    let py = value.py();
+    // Any other mapping.
+    let map = PyDict::new(py);
+    if value.hasattr("keys")? && map.update(value.cast().map_err(|_| no_map(py))?).is_ok() {
+        return object(&map, DEPTH);
+    }
+    Err(no_map(py))
+}
+
+fn no_map(py: Python<'_>) -> PyErr {
+    errors::leaf(py, "InvalidType", 912, "DPs are given as a dict, such as {\"1\": True, \"2\": 50}")
+}
+
+/// The number of a DP, given as such or as text.
+pub(crate) fn dp(value: &Bound<'_, PyAny>) -> PyResult<u16> {
+    let py = value.py();
+    let refused = || {
+        let shown = value.repr().map(|text| text.to_string()).unwrap_or_default();
+        errors::leaf(py, "InvalidDp", 903, &format!("{shown} is no DP: DPs are numbers from 0 to 65535"))
+    };
+    if value.is_instance_of::<PyBool>() {
+        return Err(refused());
+    }
+    if value.is_instance_of::<PyInt>() {
+        return value.extract().map_err(|_| refused());
+    }
+    match value.cast::<PyString>() {
+        Ok(text) => text.to_cow()?.parse().map_err(|_| refused()),
+        Err(_) => Err(refused()),
+    }
+}
+
+/// JSON as Python's own objects.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (_, Some(number)) => number.into_pyobject(py)?.into_any(),
+            _ => PyFloat::new(py, number.as_f64().unwrap_or(f64::NAN)).into_any(),
+        },
+        Value::Array(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(to_python(py, item)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(map) => map_to_python(py, map)?.into_any(),
+    })
+}
+
+pub(crate) fn map_to_python<'py>(py: Python<'py>, map: &Map<String, Value>) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (key, value) in map {
+        dict.set_item(key, to_python(py, value)?)?;
+    }
+    Ok(dict)
+}
+
+/// A local key of 16 characters or bytes.
+pub(crate) fn key(value: Option<&Bound<'_, PyAny>>) -> PyResult<LocalKey> {
+    let Some(value) = value else {
+        return Err(PyTypeError::new_err("missing required argument: 'local_key'"));
+    };
+    let py = value.py();
+    if let Ok(text) = value.cast::<PyString>() {
+        return LocalKey::from_text(&text.to_cow()?).map_err(|_| errors::no_key(py));
+    }
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return bytes.as_bytes().try_into().map(LocalKey::new).map_err(|_| errors::no_key(py));
+    }
+    Err(errors::leaf(py, "InvalidType", 912, "the local key is given as text of 16 characters, or as 16 bytes"))
+}
+
+/// A version, as text or number; `None` for "Auto".
+pub(crate) fn version(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Version>> {
+    let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
+    let text = value.str()?;
+    let text = &*text.to_cow()?;
+    let Speaks(version) = Speaks::from_str(text).map_err(|_| errors::no_version(value.py(), text))?;
+    Ok(version)
+}
+
+/// An address, as text; `None` is "Auto", too.
+pub(crate) fn address(value: Option<&Bound<'_, PyAny>>) -> PyResult<Address> {
+    let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(Address::Auto) };
+    // Objects of the module `ipaddress` read as text, too.
+    let text = value.str()?;
+    let text = &*text.to_cow()?;
+    Address::from_str(text)
+        .map_err(|error| errors::leaf(value.py(), "InvalidAddress", 912, &format!("{text:?} is an {error}")))
+}
+
+/// A dialect by tinytuya's name for it; `None` for "Auto".
+pub(crate) fn dialect(py: Python<'_>, text: &str) -> PyResult<Option<Dialect>> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Ok(None),
+        "default" => Ok(Some(Dialect::Default)),
+        "device22" => Ok(Some(Dialect::Device22)),
+        _ => {
+            let advice = format!("{text:?} is no device type: give \"default\", \"device22\" or \"Auto\"");
+            Err(errors::leaf(py, "ConfigError", 912, &advice))
+        }
+    }
+}
+
+pub(crate) const fn dialect_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Default => "default",
+        Dialect::Device22 => "device22",
+    }
+}

@@ -1,0 +1,367 @@
+//! `Device`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyType};
+use rustuya_runtime_tokio as rt;
+
+use crate::config::{self, Extra};
+use crate::engine::{self, Held, engine};
+use crate::operation::{Answer, Failure, Operation, finish};
+use crate::receiver::DeviceMessageReceiver;
+use crate::sub_device::SubDevice;
+use crate::subscription::Subscription;
+use crate::verbs::{self, Options, Target};
+use crate::{convert, errors, event, listed, models};
+
+/// One device on the local network, kept connected in the background.
+///
+/// `address` and `version` may be "Auto". Every handle of a device can be shared by threads.
+#[pyclass(frozen, module = "rustuya", weakref)]
+pub(crate) struct Device(Held<rt::Device>);
+
+impl Device {
+    pub(crate) const fn new(device: rt::Device) -> Self {
+        Self(Held::new(device))
+    }
+
+    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<&rt::Device> {
+        self.0.get(py)
+    }
+
+    pub(crate) fn target(&self, py: Python<'_>) -> PyResult<Target> {
+        Ok(Target::Device(self.inner(py)?.clone()))
+    }
+
+    /// Changes the configuration and gives the handle back.
+    fn change(
+        slf: Bound<'_, Self>,
+        change: impl FnOnce(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
+    ) -> PyResult<Bound<'_, Self>> {
+        let py = slf.py();
+        let device = slf.get().inner(py)?;
+        let builder = change(device.config())?;
+        device.reconfigure(builder).map_err(|error| errors::config(py, error))?;
+        Ok(slf)
+    }
+}
+
+/// Starts a device that belongs to no manager.
+pub(crate) fn spawn(py: Python<'_>, builder: rt::DeviceBuilder, located: bool, id: &str) -> PyResult<Device> {
+    let engine = engine(py)?;
+    let builder = engine.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;
+    Ok(Device::new(builder.spawn(&engine.driver())))
+}
+
+/// Waits until a device can be used.
+pub(crate) fn connected(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
+    let limit = engine::seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
+    let device = device.clone();
+    Ok(Box::pin(async move {
+        let version = device.wait_connected(limit).await;
+        version.map(Answer::Version).map_err(|error| Failure::Command(device.id().into(), error))
+    }))
+}
+
+pub(crate) fn closed(device: &rt::Device) -> Operation {
+    let device = device.clone();
+    Box::pin(async move {
+        device.close().await;
+        Ok(Answer::Nothing)
+    })
+}
+
+pub(crate) fn detected(device: &rt::Device) -> Operation {
+    let device = device.clone();
+    Box::pin(async move {
+        let numbers = device.detect_dps().await;
+        numbers.map(Answer::Numbers).map_err(|error| Failure::Command(device.id().into(), error))
+    })
+}
+
+#[pymethods]
+impl Device {
+    #[new]
+    #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
+                        nowait=None, connection_timeout=None, timeout=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
+    fn py_new(
+        py: Python<'_>,
+        id: &str,
+        address: Option<&Bound<'_, PyAny>>,
+        local_key: Option<&Bound<'_, PyAny>>,
+        version: Option<&Bound<'_, PyAny>>,
+        port: Option<u16>,
+        dev_type: Option<String>,
+        persist: Option<bool>,
+        nowait: Option<bool>,
+        connection_timeout: Option<f64>,
+        timeout: Option<f64>,
+    ) -> PyResult<Self> {
+        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout };
+        let (builder, located) = config::builder(py, id, address, local_key, version)?;
+        spawn(py, extra.apply(py, builder)?, located, id)
+    }
+
+    /// The device that a file of tinytuya describes, found by name or id.
+    #[classmethod]
+    #[pyo3(signature = (path, name=None, *, id=None, address=None, version=None))]
+    fn from_devices_file(
+        cls: &Bound<'_, PyType>,
+        path: &Bound<'_, PyAny>,
+        name: Option<&str>,
+        id: Option<&str>,
+        address: Option<&Bound<'_, PyAny>>,
+        version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = cls.py();
+        let (builder, located, id) = listed::builder(path, name, id, address, version)?;
+        spawn(py, builder, located, &id)
+    }
+
+    #[getter]
+    fn id(&self, py: Python<'_>) -> PyResult<&str> {
+        Ok(self.inner(py)?.id())
+    }
+
+    /// The version that is configured or was found out, "Auto" while it is not known.
+    #[getter]
+    fn version(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(models::version(self.inner(py)?.version()))
+    }
+
+    /// The address that is configured or was heard of, "Auto" while it is not known.
+    #[getter]
+    fn address(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(self.inner(py)?.address().map_or_else(|| "Auto".to_owned(), |address| address.to_string()))
+    }
+
+    #[getter]
+    fn port(&self, py: Python<'_>) -> PyResult<u16> {
+        Ok(self.inner(py)?.port())
+    }
+
+    /// The dialect in use: "default" or "device22".
+    #[getter]
+    fn dev_type(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(convert::dialect_name(self.inner(py)?.dialect()))
+    }
+
+    #[getter]
+    fn is_connected(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.inner(py)?.is_connected())
+    }
+
+    #[getter]
+    fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.inner(py)?.is_closed())
+    }
+
+    #[getter]
+    fn nowait(&self, py: Python<'_>) -> PyResult<bool> {
+        let config = self.inner(py)?.config();
+        Ok(config.clone().nowait(true) == config)
+    }
+
+    #[getter]
+    fn persist(&self, py: Python<'_>) -> PyResult<bool> {
+        let config = self.inner(py)?.config();
+        Ok(config.clone().persist(true) == config)
+    }
+
+    /// The product id, once the device has announced it.
+    #[getter]
+    fn product_key(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.inner(py)?.product_key().map(|key| key.to_string()))
+    }
+
+    /// Seconds since the device was last heard or seen.
+    #[getter]
+    fn last_seen(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        Ok(self.inner(py)?.last_seen().map(|age| age.as_secs_f64()))
+    }
+
+    /// Why the device could not be used, since it last could; None if it can.
+    #[getter]
+    fn diagnosis<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        models::diagnosis(py, self.inner(py)?.diagnosis())
+    }
+
+    /// The DPs as they were last heard, with their ages. Asks nobody.
+    #[getter]
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        models::state(py, &self.inner(py)?.state())
+    }
+
+    /// Counters since the device was made.
+    #[getter]
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        models::metrics(py, &self.inner(py)?.metrics())
+    }
+
+    fn set_nowait<'py>(slf: Bound<'py, Self>, nowait: bool) -> PyResult<Bound<'py, Self>> {
+        Self::change(slf, |builder| Ok(builder.nowait(nowait)))
+    }
+
+    fn with_nowait<'py>(slf: Bound<'py, Self>, nowait: bool) -> PyResult<Bound<'py, Self>> {
+        Self::set_nowait(slf, nowait)
+    }
+
+    fn set_persist<'py>(slf: Bound<'py, Self>, persist: bool) -> PyResult<Bound<'py, Self>> {
+        Self::change(slf, |builder| Ok(builder.persist(persist)))
+    }
+
+    fn with_persist<'py>(slf: Bound<'py, Self>, persist: bool) -> PyResult<Bound<'py, Self>> {
+        Self::set_persist(slf, persist)
+    }
+
+    fn set_port<'py>(slf: Bound<'py, Self>, port: u16) -> PyResult<Bound<'py, Self>> {
+        Self::change(slf, |builder| Ok(builder.port(port)))
+    }
+
+    fn with_port<'py>(slf: Bound<'py, Self>, port: u16) -> PyResult<Bound<'py, Self>> {
+        Self::set_port(slf, port)
+    }
+
+    /// Limits the time that the dial may take, in milliseconds.
+    fn set_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_ms: f64) -> PyResult<Bound<'py, Self>> {
+        let limit = verbs::milliseconds(Some(timeout_ms))?.unwrap_or(rt::Timing::DEFAULT.connect);
+        Self::change(slf, |builder| Ok(config::connection_timeout(builder, limit)))
+    }
+
+    fn with_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_ms: f64) -> PyResult<Bound<'py, Self>> {
+        Self::set_connection_timeout(slf, timeout_ms)
+    }
+
+    fn set_version<'py>(slf: Bound<'py, Self>, version: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+        Self::change(slf, |builder| Ok(builder.version(convert::version(Some(version))?)))
+    }
+
+    fn with_version<'py>(slf: Bound<'py, Self>, version: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
+        Self::set_version(slf, version)
+    }
+
+    fn set_dev_type<'py>(slf: Bound<'py, Self>, dev_type: &str) -> PyResult<Bound<'py, Self>> {
+        let py = slf.py();
+        Self::change(slf, |builder| Ok(builder.dialect(convert::dialect(py, dev_type)?)))
+    }
+
+    fn with_dev_type<'py>(slf: Bound<'py, Self>, dev_type: &str) -> PyResult<Bound<'py, Self>> {
+        Self::set_dev_type(slf, dev_type)
+    }
+
+    #[pyo3(signature = (*, wait=None, timeout=None))]
+    fn status(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        self.target(py)?.status(py, Options { wait, timeout })?.finish(py)
+    }
+
+    /// Asks for the state and returns the DPs in the answer.
+    #[pyo3(signature = (*, timeout=None))]
+    fn query<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        engine::check(py)?;
+        finish(py, self.target(py)?.status(py, Options { wait: None, timeout })?.query())
+    }
+
+    #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
+    fn set_value(
+        &self,
+        dp_id: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = dp_id.py();
+        self.target(py)?.set_value(dp_id, value, Options { wait, timeout })?.finish(py)
+    }
+
+    #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
+    fn set_dps(&self, dps_dict: &Bound<'_, PyAny>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        let py = dps_dict.py();
+        self.target(py)?.set_dps(dps_dict, Options { wait, timeout })?.finish(py)
+    }
+
+    /// Asks the device to measure DPs again and to report them.
+    #[pyo3(signature = (dp_ids, *, wait=None, timeout=None))]
+    fn update_dps(
+        &self,
+        py: Python<'_>,
+        dp_ids: Vec<Bound<'_, PyAny>>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<PyAny>> {
+        self.target(py)?.update_dps(py, &dp_ids, Options { wait, timeout })?.finish(py)
+    }
+
+    #[pyo3(signature = (command, data=None, cid=None, *, wait=None, timeout=None))]
+    fn request(
+        &self,
+        py: Python<'_>,
+        command: u32,
+        data: Option<&Bound<'_, PyAny>>,
+        cid: Option<&str>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<PyAny>> {
+        self.target(py)?.request(py, command, data, cid, Options { wait, timeout })?.finish(py)
+    }
+
+    #[pyo3(signature = (*, wait=None, timeout=None))]
+    fn sub_discover(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        self.target(py)?.sub_discover(py, Options { wait, timeout })?.finish(py)
+    }
+
+    fn sub(&self, py: Python<'_>, cid: &str) -> PyResult<SubDevice> {
+        self.inner(py)?.sub(cid).map(SubDevice::new).map_err(|error| errors::config(py, error))
+    }
+
+    /// The sub-devices that were heard of, and whether the gateway reaches them.
+    fn sub_devices(&self, py: Python<'_>) -> PyResult<std::collections::BTreeMap<String, Option<bool>>> {
+        Ok(self.inner(py)?.sub_devices().into_iter().map(|(cid, online)| (cid.to_string(), online)).collect())
+    }
+
+    /// Finds out which DPs the device has.
+    fn detect_dps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        finish(py, detected(self.inner(py)?))
+    }
+
+    /// Waits until the connection is usable; returns the version that is spoken.
+    #[pyo3(signature = (timeout=10.0))]
+    fn wait_connected<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        finish(py, connected(self.inner(py)?, timeout)?)
+    }
+
+    /// Connects without waiting for the delay between attempts. Returns at once.
+    fn connect_now(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner(py)?.connect_now();
+        Ok(())
+    }
+
+    fn listener(&self, py: Python<'_>) -> PyResult<DeviceMessageReceiver> {
+        Ok(DeviceMessageReceiver::new(self.inner(py)?.listener()))
+    }
+
+    /// Has a function called with every event, in a thread that all such functions share.
+    fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
+        Subscription::start(py, self.inner(py)?.listener(), callback, event::device_event)
+    }
+
+    /// Ends the connection, for all handles.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        finish(py, closed(self.inner(py)?)).map(drop)
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.close(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let device = self.inner(py)?;
+        let state = if device.is_connected() { "connected" } else { "not connected" };
+        let (id, address, version) = (device.id(), self.address(py)?, self.version(py)?);
+        Ok(format!("<rustuya.Device {id:?} at {address}, version {version}, {state}>"))
+    }
+}

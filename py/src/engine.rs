@@ -1,0 +1,320 @@
+//! The one engine of a process: a tokio runtime, a registry, a service that finds devices. Started by what needs it
+//! first.
+
+use core::cell::Cell;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::pin::pin;
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Wake;
+use std::thread::Thread;
+use std::time::Instant;
+
+use pyo3::prelude::*;
+use rustuya_runtime_tokio::{AddError, DeviceBuilder, Discovery, Registry, TokioHandle};
+use tokio::runtime::{Handle, Runtime};
+
+use crate::{errors, log};
+
+/// What a process has once.
+pub(crate) struct Engine {
+    runtime: Runtime,
+    pub(crate) registry: Registry,
+    discovery: Mutex<Option<Discovery>>,
+    settings: Settings,
+}
+
+/// What [`configure`] sets.
+#[derive(Clone, Debug)]
+struct Settings {
+    worker_threads: usize,
+    dials_at_once: usize,
+    discovery: bool,
+    ports: [u16; 3],
+    bind: Ipv4Addr,
+    broadcast: Option<Ipv4Addr>,
+    probe_to: Vec<SocketAddrV4>,
+}
+
+static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
+    worker_threads: 2,
+    dials_at_once: 128,
+    discovery: true,
+    ports: [6666, 6667, 7000],
+    bind: Ipv4Addr::UNSPECIFIED,
+    broadcast: None,
+    probe_to: Vec::new(),
+});
+static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+static LIFE: AtomicU8 = AtomicU8::new(Life::Running as u8);
+
+/// What has become of the process, as far as this library is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Life {
+    /// Everything works.
+    Running,
+    /// This is a child whose parent has the engine's threads.
+    Forked,
+    /// The interpreter is about to end.
+    Leaving,
+}
+
+pub(crate) fn set_life(life: Life) {
+    LIFE.store(life as u8, Ordering::Release);
+}
+
+/// Whether this is a forked child that inherited an engine without its threads, whose locks may be held for good.
+pub(crate) fn is_forked() -> bool {
+    LIFE.load(Ordering::Acquire) == Life::Forked as u8
+}
+
+pub(crate) fn is_leaving() -> bool {
+    LIFE.load(Ordering::Acquire) == Life::Leaving as u8
+}
+
+/// The engine if something has started it.
+pub(crate) fn started() -> Option<&'static Engine> {
+    ENGINE.get()?.as_ref().ok()
+}
+
+/// The engine, started if need be.
+pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
+    check(py)?;
+    let engine = ENGINE.get_or_init(|| {
+        let settings = lock(&SETTINGS).clone();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let builder = builder.worker_threads(settings.worker_threads).thread_name("rustuya-io").enable_all();
+        let runtime = builder.build().map_err(|error| error.to_string())?;
+        log::install();
+        let driver = TokioHandle(runtime.handle().clone());
+        let registry = Registry::builder(driver).dials_at_once(settings.dials_at_once).without_discovery().build();
+        Ok(Engine { runtime, registry, discovery: Mutex::new(None), settings })
+    });
+    engine.as_ref().map_err(|error| {
+        errors::leaf(py, "ClosedError", 906, &format!("the threads for input and output cannot be started: {error}"))
+    })
+}
+
+/// Whether calls can work at all.
+pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
+    if is_forked() {
+        let text = "rustuya was in use when this process was forked, and its threads stayed behind: use the \
+                    start method 'spawn' or 'forkserver', or use rustuya for the first time after the fork";
+        return Err(errors::leaf(py, "ForkedError", 906, text));
+    }
+    if is_leaving() {
+        return Err(errors::leaf(py, "ClosedError", 906, "the interpreter is ending"));
+    }
+    Ok(())
+}
+
+impl Engine {
+    pub(crate) fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    pub(crate) fn driver(&self) -> TokioHandle {
+        TokioHandle(self.handle().clone())
+    }
+
+    /// Has the device located by its announcements. Without ports to hear them on, that matters only to devices
+    /// without an address.
+    pub(crate) fn with_discovery(&self, builder: DeviceBuilder, located: bool) -> Result<DeviceBuilder, AddError> {
+        if !self.settings.discovery {
+            let off = || std::io::Error::other("discovery was switched off by rustuya.configure()");
+            return if located { Ok(builder) } else { Err(AddError::Discovery(off())) };
+        }
+        let mut discovery = lock(&self.discovery);
+        if discovery.is_none() {
+            match self.start_discovery() {
+                Ok(started) => *discovery = Some(started),
+                Err(error) if !located => return Err(AddError::Discovery(error)),
+                Err(error) => tracing::debug!(%error, "announcements cannot be received"),
+            }
+        }
+        Ok(match &*discovery {
+            Some(discovery) => builder.discovery(discovery),
+            None => builder,
+        })
+    }
+
+    fn start_discovery(&self) -> std::io::Result<Discovery> {
+        let Settings { ports, bind, broadcast, probe_to, .. } = &self.settings;
+        let mut builder = Discovery::builder().ports(*ports).bind_address(*bind).probe_to(probe_to.iter().copied());
+        if let Some(broadcast) = broadcast {
+            builder = builder.broadcast_address(*broadcast);
+        }
+        builder.start(&self.driver())
+    }
+}
+
+/// Sets what the engine is like. Possible until the first device, manager or scanner is made.
+#[pyfunction]
+#[pyo3(signature = (*, worker_threads=None, dials_at_once=None, discovery=None, ports=None, bind_address=None,
+                    broadcast_address=None, probe_to=None))]
+#[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
+pub(crate) fn configure(
+    py: Python<'_>,
+    worker_threads: Option<usize>,
+    dials_at_once: Option<usize>,
+    discovery: Option<bool>,
+    ports: Option<[u16; 3]>,
+    bind_address: Option<&str>,
+    broadcast_address: Option<&str>,
+    probe_to: Option<Vec<(String, u16)>>,
+) -> PyResult<()> {
+    check(py)?;
+    if ENGINE.get().is_some() {
+        let text = "call configure() before the first device, manager or scanner is made";
+        return Err(errors::leaf(py, "ClosedError", 906, text));
+    }
+    let address = |text: &str| text.parse::<Ipv4Addr>().map_err(|_| errors::no_address(py, text));
+    let mut settings = lock(&SETTINGS).clone();
+    if let Some(threads) = worker_threads {
+        settings.worker_threads = threads.clamp(1, 64);
+    }
+    settings.dials_at_once = dials_at_once.unwrap_or(settings.dials_at_once);
+    settings.discovery = discovery.unwrap_or(settings.discovery);
+    settings.ports = ports.unwrap_or(settings.ports);
+    if let Some(bind) = bind_address {
+        settings.bind = address(bind)?;
+    }
+    if let Some(broadcast) = broadcast_address {
+        settings.broadcast = Some(address(broadcast)?);
+    }
+    if let Some(to) = probe_to {
+        let socket = |(host, port): &(String, u16)| Ok(SocketAddrV4::new(address(host)?, *port));
+        settings.probe_to = to.iter().map(socket).collect::<PyResult<_>>()?;
+    }
+    *lock(&SETTINGS) = settings;
+    Ok(())
+}
+
+/// The longest time that a signal waits for its handler during a blocking call.
+const SLICE: Duration = Duration::from_millis(50);
+
+struct Parker {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.thread.unpark();
+        }
+    }
+}
+
+thread_local! {
+    static PARKER: Cell<Option<Arc<Parker>>> = const { Cell::new(None) };
+}
+
+/// Waits for a future without the GIL, and lets signal handlers run meanwhile. `None` after `limit`.
+///
+/// The first look is taken with the GIL held: no thread of the engine ever waits for it, and most commands are done
+/// at once.
+pub(crate) fn block<F>(py: Python<'_>, future: F, limit: Option<Duration>) -> PyResult<Option<F::Output>>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    let mut future = pin!(future);
+    let parker = PARKER
+        .take()
+        .unwrap_or_else(|| Arc::new(Parker { thread: std::thread::current(), woken: AtomicBool::new(false) }));
+    let waker = Waker::from(Arc::clone(&parker));
+    parker.woken.store(false, Ordering::Release);
+    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        PARKER.set(Some(parker));
+        return Ok(Some(output));
+    }
+    let ends = limit.and_then(|limit| Instant::now().checked_add(limit));
+    loop {
+        let step = py.detach(|| wait(&parker, ends, || future.as_mut().poll(&mut Context::from_waker(&waker))));
+        match step {
+            Step::Done(output) => {
+                PARKER.set(Some(parker));
+                return Ok(Some(output));
+            }
+            Step::Over => return Ok(None),
+            Step::Slice => {
+                py.check_signals()?;
+                if is_leaving() {
+                    return Err(errors::leaf(py, "ClosedError", 906, "the interpreter is ending"));
+                }
+                // A handler may have waited on this thread, too, and taken the wake-up.
+                parker.woken.store(true, Ordering::Release);
+            }
+        }
+    }
+}
+
+enum Step<T> {
+    Done(T),
+    Over,
+    Slice,
+}
+
+fn wait<T>(parker: &Parker, ends: Option<Instant>, mut poll: impl FnMut() -> Poll<T>) -> Step<T> {
+    let slice = Instant::now() + SLICE;
+    loop {
+        if parker.woken.swap(false, Ordering::AcqRel)
+            && let Poll::Ready(output) = poll()
+        {
+            return Step::Done(output);
+        }
+        let now = Instant::now();
+        let until = ends.map_or(slice, |ends| ends.min(slice));
+        if now >= until {
+            return if ends.is_some_and(|ends| now >= ends) { Step::Over } else { Step::Slice };
+        }
+        std::thread::park_timeout(until - now);
+    }
+}
+
+/// A time limit in seconds, as Python gives it.
+pub(crate) fn seconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
+    let duration = |seconds: f64| {
+        Duration::try_from_secs_f64(seconds.max(0.0))
+            .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of seconds, or None"))
+    };
+    limit.filter(|limit| *limit != f64::INFINITY).map(duration).transpose()
+}
+
+/// Locks what cannot be poisoned in a way that matters.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A handle whose drop must not happen in a forked child: it would wait for locks whose holders do not exist there.
+pub(crate) struct Held<T>(Option<T>);
+
+impl<T> Held<T> {
+    pub(crate) const fn new(handle: T) -> Self {
+        Self(Some(handle))
+    }
+
+    /// The handle, unless this process is a forked child.
+    pub(crate) fn get(&self, py: Python<'_>) -> PyResult<&T> {
+        if is_forked() {
+            check(py)?;
+        }
+        self.0.as_ref().ok_or_else(|| errors::leaf(py, "ClosedError", 906, "the handle is gone"))
+    }
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        if is_forked() {
+            core::mem::forget(self.0.take());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Rust's errors as the leaves of `rustuya.exceptions`, each with its number.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyModule;
+use rustuya_proto::SendError;
+use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError};
+
+static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+/// An exception of the package. `code` is one of tinytuya's numbers.
+pub(crate) fn leaf(py: Python<'_>, name: &str, code: u16, text: &str) -> PyErr {
+    make(py, name, code, text).unwrap_or_else(|error| error)
+}
+
+fn make(py: Python<'_>, name: &str, code: u16, text: &str) -> PyResult<PyErr> {
+    let module = MODULE.get_or_try_init(py, || py.import("rustuya.exceptions").map(Bound::unbind))?;
+    let value = module.bind(py).getattr(name)?.call1((text,))?;
+    value.setattr("code", code)?;
+    Ok(PyErr::from_value(value))
+}
+
+fn with(py: Python<'_>, error: PyErr, name: &str, value: impl for<'py> IntoPyObject<'py>) -> PyErr {
+    // Without the attribute it is still the right error.
+    let _ = error.value(py).setattr(name, value);
+    error
+}
+
+pub(crate) fn no_address(py: Python<'_>, text: &str) -> PyErr {
+    leaf(py, "InvalidAddress", 912, &format!("{text:?} is no IPv4 address"))
+}
+
+pub(crate) fn no_version(py: Python<'_>, text: &str) -> PyErr {
+    leaf(py, "InvalidVersion", 914, &format!("{text:?} is no known version: give 3.1, 3.2, 3.3, 3.4, 3.5 or \"Auto\""))
+}
+
+pub(crate) fn no_key(py: Python<'_>) -> PyErr {
+    let text = "the local key must have 16 characters: fetch it again, and mind characters that a shell or a JSON \
+                file escapes";
+    leaf(py, "InvalidKey", 914, text)
+}
+
+pub(crate) fn config(py: Python<'_>, error: ConfigError) -> PyErr {
+    let text = |source: &dyn core::fmt::Display| format!("{error}: {source}");
+    match &error {
+        ConfigError::Id(source) => leaf(py, "InvalidId", 912, &text(source)),
+        ConfigError::Key(_) => no_key(py),
+        ConfigError::Version(source) => leaf(py, "InvalidVersion", 914, &text(source)),
+        ConfigError::Address => leaf(py, "InvalidAddress", 912, &error.to_string()),
+        other => leaf(py, "ConfigError", 912, &other.to_string()),
+    }
+}
+
+pub(crate) fn add(py: Python<'_>, id: &str, error: AddError) -> PyErr {
+    match error {
+        AddError::DuplicateDevice => {
+            with(py, leaf(py, "DuplicateDevice", 912, &format!("{id}: {error}")), "device_id", id)
+        }
+        AddError::Config(error) => config(py, error),
+        AddError::Discovery(ref source) => leaf(py, "DiscoveryError", 901, &format!("{error}: {source}")),
+        AddError::Closed => leaf(py, "ClosedError", 906, &error.to_string()),
+        other => leaf(py, "TuyaError", 906, &other.to_string()),
+    }
+}
+
+/// The number of a reason, and the leaf that names what is to be done about it.
+pub(crate) const fn down(reason: DownReason) -> (&'static str, u16, &'static str) {
+    match reason {
+        DownReason::Unreachable => ("DeviceOffline", 905, "unreachable"),
+        DownReason::Refused => ("DeviceOffline", 901, "refused"),
+        DownReason::Busy => ("DeviceBusy", 901, "busy"),
+        DownReason::Silent => ("DeviceTimeout", 902, "silent"),
+        DownReason::WrongKey { .. } => ("WrongKey", 914, "wrong_key"),
+        DownReason::WrongVersion { .. } => ("WrongVersion", 914, "wrong_version"),
+        DownReason::LeftOut { .. } => ("WrongVersion", 914, "left_out"),
+        DownReason::KeyOrVersion => ("KeyOrVersionError", 914, "key_or_version"),
+        DownReason::PeerClosed => ("ConnectionLost", 901, "peer_closed"),
+        DownReason::Unresponsive => ("DeviceTimeout", 902, "unresponsive"),
+        DownReason::Garbage => ("PayloadError", 904, "garbage"),
+        DownReason::Ended => ("ClosedError", 906, "ended"),
+        _ => ("ConnectError", 901, "other"),
+    }
+}
+
+/// The number and the leaf of a command's error.
+pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
+    match error {
+        CommandError::Rejected { .. } => ("CommandRejected", 904),
+        CommandError::Unanswered => ("DeviceTimeout", 902),
+        CommandError::NotConnected { reason: None } => ("DeviceOffline", 905),
+        CommandError::ConnectionLost { reason: DownReason::Unresponsive } => ("DeviceTimeout", 902),
+        CommandError::ConnectionLost { .. } => ("ConnectionLost", 901),
+        CommandError::NotConnected { reason: Some(reason) } => {
+            let (name, code, _) = down(*reason);
+            (name, code)
+        }
+        CommandError::Busy => ("DeviceBusy", 902),
+        CommandError::SubDeviceOffline => ("DeviceOffline", 905),
+        CommandError::Closed => ("ClosedError", 906),
+        CommandError::TooLarge => ("TooLarge", 903),
+        CommandError::InvalidDp(_) => ("InvalidDp", 903),
+        CommandError::InvalidValue(_) => ("InvalidValue", 903),
+        CommandError::Invalid(SendError::InvalidData) => ("InvalidValue", 903),
+        _ => ("PayloadError", 904),
+    }
+}
+
+pub(crate) fn command(py: Python<'_>, id: &str, error: &CommandError) -> PyErr {
+    let (name, code) = command_code(error);
+    let mut raised = with(py, leaf(py, name, code, &format!("{id}: {error}")), "device_id", id);
+    if let CommandError::Rejected { retcode, text } = error {
+        raised = with(py, raised, "text", text);
+        raised = with(py, raised, "retcode", *retcode);
+    }
+    if let Some(reason) = error.diagnosis() {
+        raised = with(py, raised, "reason", down(reason).2);
+    }
+    raised
+}
+
+pub(crate) fn devices_file(py: Python<'_>, path: &str, error: DevicesFileError) -> PyErr {
+    match error {
+        DevicesFileError::Io(source) => source.into(),
+        DevicesFileError::Ambiguous(_) => leaf(py, "DeviceNotFound", 912, &format!("{path}: {error}")),
+        other => leaf(py, "ConfigError", 912, &format!("{path}: {other}")),
+    }
+}
+
+pub(crate) fn simulation(py: Python<'_>, error: SimulationError) -> PyErr {
+    let source = core::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    match error {
+        SimulationError::Key(_) => no_key(py),
+        SimulationError::Id(_) => leaf(py, "InvalidId", 912, &format!("{error}{source}")),
+        SimulationError::Dps => leaf(py, "InvalidDp", 903, &error.to_string()),
+        other => leaf(py, "ConfigError", 912, &format!("{other}{source}")),
+    }
+}

@@ -1,0 +1,271 @@
+//! Events: immutable, with attributes, and readable like a dict.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
+use rustuya_runtime_tokio::{Event, Failed, Message};
+
+use crate::{convert, errors, models};
+
+/// What happened to a device.
+///
+/// `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
+/// a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events).
+#[pyclass(frozen, subclass, module = "rustuya")]
+pub(crate) struct DeviceEvent {
+    event: Event,
+    payload: PyOnceLock<Py<PyAny>>,
+}
+
+/// What happened to one of a manager's devices: an event with a `device_id`.
+#[pyclass(frozen, extends = DeviceEvent, module = "rustuya")]
+pub(crate) struct ManagerEvent {
+    id: Arc<str>,
+}
+
+const KEYS: [&str; 8] = ["kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
+const MANAGER_KEYS: [&str; 9] = ["device_id", "kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
+
+impl DeviceEvent {
+    pub(crate) const fn new(event: Event) -> Self {
+        Self { event, payload: PyOnceLock::new() }
+    }
+
+    fn message(&self) -> Option<&Message> {
+        if let Event::Message(message) = &self.event { Some(message) } else { None }
+    }
+
+    fn failed(&self) -> Option<&Failed> {
+        if let Event::Failed(failed) = &self.event { Some(failed) } else { None }
+    }
+
+    fn make_payload(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let dict = PyDict::new(py);
+        match &self.event {
+            Event::Message(message) => {
+                let payload = message.payload();
+                return Ok(match payload {
+                    Some(payload) => convert::to_python(py, &payload)?.unbind(),
+                    None => py.None(),
+                });
+            }
+            Event::Up { version } => {
+                dict.set_item("connected", true)?;
+                dict.set_item("version", version.as_str())?;
+            }
+            Event::Down { reason, retry_in } => {
+                dict.set_item("connected", false)?;
+                dict.set_item("Error", reason.to_string())?;
+                dict.set_item("Err", errors::down(*reason).1.to_string())?;
+                dict.set_item("reason", errors::down(*reason).2)?;
+                dict.set_item("advice", reason.advice())?;
+                dict.set_item("retry_in", retry_in.map(|time| time.as_secs_f64()))?;
+            }
+            Event::SubDevice { cid, online } => {
+                dict.set_item("cid", &**cid)?;
+                dict.set_item("online", online)?;
+            }
+            Event::Failed(failed) => {
+                dict.set_item("Error", failed.error.to_string())?;
+                dict.set_item("Err", errors::command_code(&failed.error).1.to_string())?;
+            }
+            Event::Dialect(dialect) => dict.set_item("dev_type", convert::dialect_name(*dialect))?,
+            Event::Lagged(lost) => dict.set_item("lost", lost)?,
+            _ => {}
+        }
+        Ok(dict.into_any().unbind())
+    }
+
+    fn item<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(Some(match key {
+            "kind" => self.kind().into_pyobject(py)?.into_any(),
+            "cmd" => self.cmd().into_pyobject(py)?.into_any(),
+            "seqno" => self.seqno().into_pyobject(py)?.into_any(),
+            "payload" => self.payload(py)?.into_bound(py),
+            "dps" => self.dps(py)?.into_any(),
+            "cid" => self.cid().into_pyobject(py)?.into_any(),
+            "retcode" => self.retcode().into_pyobject(py)?.into_any(),
+            "error" => self.error(py).into_pyobject(py)?.into_any(),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn no_key(key: &Bound<'_, PyAny>) -> PyErr {
+    PyKeyError::new_err(key.clone().unbind())
+}
+
+fn text<'a>(key: &'a Bound<'_, PyAny>) -> Option<std::borrow::Cow<'a, str>> {
+    key.cast::<PyString>().ok()?.to_cow().ok()
+}
+
+fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<String> {
+    let mut shown = Vec::new();
+    for field in fields {
+        let value = event.getattr(*field)?;
+        if !value.is_none() {
+            shown.push(format!("{field}={}", value.repr()?.to_cow()?));
+        }
+    }
+    Ok(format!("{name}({})", shown.join(", ")))
+}
+
+#[pymethods]
+impl DeviceEvent {
+    /// What this is: "state", "acknowledgement", "connection", "error" or "lag".
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match &self.event {
+            Event::Message(message) if message.dps().is_empty() => "acknowledgement",
+            Event::Message(_) => "state",
+            Event::Failed(_) => "error",
+            Event::Lagged(_) => "lag",
+            _ => "connection",
+        }
+    }
+
+    /// Command number of the frame, or of the command that failed.
+    #[getter]
+    fn cmd(&self) -> Option<u32> {
+        let command = self.message().map(Message::command).or_else(|| self.failed().map(|failed| failed.command));
+        command.map(|command| command.0)
+    }
+
+    /// Sequence number of the frame.
+    #[getter]
+    fn seqno(&self) -> Option<u32> {
+        self.message().map(Message::seqno)
+    }
+
+    /// The parsed JSON of the frame, its text if it is none; of other events, a dict that tells more.
+    #[getter]
+    fn payload(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.payload.get_or_try_init(py, || self.make_payload(py)).map(|payload| payload.clone_ref(py))
+    }
+
+    /// The DPs in the frame.
+    #[getter]
+    fn dps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        match self.message() {
+            Some(message) => convert::map_to_python(py, &message.dps()),
+            None => Ok(PyDict::new(py)),
+        }
+    }
+
+    /// The sub-device that this is about.
+    #[getter]
+    fn cid(&self) -> Option<String> {
+        match &self.event {
+            Event::SubDevice { cid, .. } => Some(cid.to_string()),
+            Event::Failed(failed) => failed.cid.clone(),
+            _ => self.message().and_then(Message::cid),
+        }
+    }
+
+    /// Return code of the frame, if it has one.
+    #[getter]
+    fn retcode(&self) -> Option<u32> {
+        self.message().and_then(Message::retcode)
+    }
+
+    /// The exception that says why a command failed.
+    #[getter]
+    fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let failed = self.failed()?;
+        Some(errors::command(py, "a command", &failed.error).into_value(py).into_any())
+    }
+
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let item = match text(key).as_deref() {
+            Some("device_id") => return id_of(slf).ok_or_else(|| no_key(key)),
+            Some(key) => slf.get().item(slf.py(), key)?,
+            None => None,
+        };
+        item.ok_or_else(|| no_key(key))
+    }
+
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match Self::__getitem__(slf, key) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_instance_of::<PyKeyError>(slf.py()) => Ok(default),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn __contains__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> bool {
+        text(key).is_some_and(|key| names(slf).contains(&&*key))
+    }
+
+    fn __len__(slf: &Bound<'_, Self>) -> usize {
+        names(slf).len()
+    }
+
+    fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(slf.py(), names(slf))
+    }
+
+    fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let values: Vec<_> = names(slf).iter().map(|name| slf.get_item(name)).collect::<PyResult<_>>()?;
+        PyTuple::new(slf.py(), values)
+    }
+
+    fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let pairs = names(slf).iter().map(|name| Ok((*name, slf.get_item(name)?)));
+        PyTuple::new(slf.py(), pairs.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyIterator>> {
+        Self::keys(slf)?.try_iter()
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let class = slf.get_type().name()?;
+        let fields: &[&str] = match slf.cast::<ManagerEvent>() {
+            Ok(_) => &["device_id", "kind", "cmd", "seqno", "cid", "payload"],
+            Err(_) => &["kind", "cmd", "seqno", "cid", "payload"],
+        };
+        show(slf.as_any(), &class.to_cow()?, fields)
+    }
+}
+
+fn names(event: &Bound<'_, DeviceEvent>) -> &'static [&'static str] {
+    if event.cast::<ManagerEvent>().is_ok() { &MANAGER_KEYS } else { &KEYS }
+}
+
+fn id_of<'py>(event: &Bound<'py, DeviceEvent>) -> Option<Bound<'py, PyAny>> {
+    let event = event.cast::<ManagerEvent>().ok()?;
+    Some(PyString::new(event.py(), &event.get().id).into_any())
+}
+
+#[pymethods]
+impl ManagerEvent {
+    /// Id of the device; empty for the kind "lag", which is about the listener.
+    #[getter]
+    fn device_id(&self) -> &str {
+        &self.id
+    }
+}
+
+pub(crate) fn device_event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
+    Ok(Bound::new(py, DeviceEvent::new(event))?.into_any().unbind())
+}
+
+pub(crate) fn manager_event(py: Python<'_>, event: rustuya_runtime_tokio::ManagerEvent) -> PyResult<Py<PyAny>> {
+    let whole =
+        PyClassInitializer::from(DeviceEvent::new(event.event)).add_subclass(ManagerEvent { id: event.device_id });
+    Ok(Bound::new(py, whole)?.into_any().unbind())
+}
+
+pub(crate) fn request(py: Python<'_>, request: rustuya_runtime_tokio::Request) -> PyResult<Py<PyAny>> {
+    let payload = request.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
+    let class = models::class(py, "Request")?;
+    Ok(class.call1((request.command.0, request.name, request.seqno, request.cid, payload))?.unbind())
+}

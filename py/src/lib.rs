@@ -1,0 +1,58 @@
+//! The native half of the Python package `rustuya`: one engine behind the synchronous and the asyncio face.
+
+mod aio;
+mod codec;
+mod config;
+mod convert;
+mod device;
+mod engine;
+mod errors;
+mod event;
+mod exit;
+mod listed;
+mod log;
+mod manager;
+mod models;
+mod operation;
+mod receiver;
+mod scanner;
+mod sub_device;
+mod subscription;
+mod testing;
+mod verbs;
+
+/// See the package `rustuya`, which re-exports what is public here.
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::aio::{AsyncVerbs, LoopBridge};
+    #[pymodule_export]
+    use crate::codec::{announcement, decode, encode, session_key};
+    #[pymodule_export]
+    use crate::device::Device;
+    #[pymodule_export]
+    use crate::engine::configure;
+    #[pymodule_export]
+    use crate::event::{DeviceEvent, ManagerEvent};
+    #[pymodule_export]
+    use crate::exit::{forked, leave};
+    #[pymodule_export]
+    use crate::log::{set_log_callback, set_log_level};
+    #[pymodule_export]
+    use crate::manager::Manager;
+    #[pymodule_export]
+    use crate::models::command_names;
+    #[pymodule_export]
+    use crate::receiver::{DeviceMessageReceiver, ManagerEventReceiver, RequestReceiver, ScanReceiver};
+    #[pymodule_export]
+    use crate::scanner::Scanner;
+    #[pymodule_export]
+    use crate::sub_device::SubDevice;
+    #[pymodule_export]
+    use crate::subscription::Subscription;
+    #[pymodule_export]
+    use crate::testing::VirtualDevice;
+
+    #[pymodule_export]
+    const __VERSION__: &str = env!("CARGO_PKG_VERSION");
+}

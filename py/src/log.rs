@@ -1,0 +1,234 @@
+//! Records of the engine for Python's `logging`, handed over by a bounded queue: whoever makes a record never waits.
+
+use core::cell::RefCell;
+use core::fmt::{self, Write as _};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, OnceLock};
+
+use pyo3::prelude::*;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::engine::lock;
+
+/// Records that wait for Python at most; more are counted and dropped.
+const CAPACITY: usize = 8192;
+/// Records that are handed over while the GIL is held once.
+const BATCH: usize = 256;
+
+/// Python's number of the level from which records are made.
+static LEVEL: AtomicU8 = AtomicU8::new(30);
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+static QUEUE: OnceLock<SyncSender<Line>> = OnceLock::new();
+static CALLBACK: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+
+struct Line {
+    level: u8,
+    target: &'static str,
+    text: String,
+}
+
+/// Sets the level, as a number of Python's module `logging`, from which records are made.
+#[pyfunction]
+pub(crate) fn set_log_level(level: u8) {
+    LEVEL.store(level, Ordering::Release);
+    tracing::callsite::rebuild_interest_cache();
+}
+
+/// Has a function called with level, logger name and text of every record, instead of the loggers; None ends that.
+#[pyfunction]
+#[pyo3(signature = (callback))]
+pub(crate) fn set_log_callback(callback: Option<Py<PyAny>>) {
+    let before = core::mem::replace(&mut *lock(&CALLBACK), callback);
+    drop(before);
+}
+
+/// Receives the engine's records from now on. If the process has another receiver for them, that one keeps them.
+pub(crate) fn install() {
+    let collector = Collector { spans: Mutex::default(), next: AtomicU64::new(1) };
+    let _ = tracing::subscriber::set_global_default(collector);
+}
+
+const fn number(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 40,
+        Level::WARN => 30,
+        Level::INFO => 20,
+        Level::DEBUG => 10,
+        Level::TRACE => 5,
+    }
+}
+
+struct Collector {
+    /// What records of a device begin with.
+    spans: Mutex<HashMap<u64, Span>>,
+    next: AtomicU64,
+}
+
+struct Span {
+    fields: Text,
+    handles: usize,
+}
+
+thread_local! {
+    static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Subscriber for Collector {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Spans always: the level may be lowered later.
+        metadata.target().starts_with("rustuya")
+            && (metadata.is_span() || number(*metadata.level()) >= LEVEL.load(Ordering::Acquire))
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(if LEVEL.load(Ordering::Acquire) <= 5 { LevelFilter::TRACE } else { LevelFilter::DEBUG })
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut fields = Text::default();
+        span.record(&mut fields);
+        lock(&self.spans).insert(id, Span { fields, handles: 1 });
+        Id::from_u64(id)
+    }
+
+    fn record(&self, span: &Id, values: &Values<'_>) {
+        if let Some(span) = lock(&self.spans).get_mut(&span.into_u64()) {
+            let mut text = Text::default();
+            values.record(&mut text);
+            // A value that is recorded again replaces the earlier one.
+            span.fields.fields.retain(|(name, _)| !text.fields.iter().any(|(new, _)| new == name));
+            span.fields.fields.append(&mut text.fields);
+        }
+    }
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let current = || ENTERED.with_borrow(|stack| stack.last().copied());
+        let span = event.parent().map(Id::into_u64).or_else(current);
+        if let Some(span) = span.and_then(|id| lock(&self.spans).get(&id).map(|span| span.fields.fields.clone())) {
+            text.fields.extend(span);
+        }
+        let metadata = event.metadata();
+        send(Line { level: number(*metadata.level()), target: metadata.target(), text: text.line() });
+    }
+
+    fn enter(&self, span: &Id) {
+        ENTERED.with_borrow_mut(|stack| stack.push(span.into_u64()));
+    }
+
+    fn exit(&self, span: &Id) {
+        ENTERED.with_borrow_mut(|stack| {
+            if let Some(at) = stack.iter().rposition(|entered| *entered == span.into_u64()) {
+                stack.remove(at);
+            }
+        });
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        if let Some(span) = lock(&self.spans).get_mut(&id.into_u64()) {
+            span.handles += 1;
+        }
+        id.clone()
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        let mut spans = lock(&self.spans);
+        let Some(span) = spans.get_mut(&id.into_u64()) else { return false };
+        span.handles -= 1;
+        let last = span.handles == 0;
+        if last {
+            spans.remove(&id.into_u64());
+        }
+        last
+    }
+}
+
+#[derive(Clone, Default)]
+struct Text {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Text {
+    fn line(self) -> String {
+        let mut line = self.message;
+        for (name, value) in self.fields {
+            // Writing to text cannot fail.
+            let _ = write!(line, " {name}={value}");
+        }
+        line
+    }
+}
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.push((field.name(), value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.fields.push((field.name(), format!("{value:?}")));
+        }
+    }
+}
+
+fn send(line: Line) {
+    let queue = QUEUE.get_or_init(|| {
+        let (sender, lines) = sync_channel(CAPACITY);
+        // Without a thread, records are dropped.
+        let _ = std::thread::Builder::new().name("rustuya-logging".to_owned()).spawn(move || hand_over(&lines));
+        sender
+    });
+    if let Err(TrySendError::Full(_)) = queue.try_send(line) {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn hand_over(lines: &Receiver<Line>) {
+    while let Ok(first) = lines.recv() {
+        let done = Python::try_attach(|py| {
+            for line in core::iter::once(first).chain(lines.try_iter().take(BATCH)) {
+                tell(py, &line);
+            }
+            match DROPPED.swap(0, Ordering::Relaxed) {
+                0 => {}
+                lost => tell(py, &Line { level: 30, target: "rustuya", text: format!("{lost} records were lost") }),
+            }
+        });
+        if done.is_none() {
+            break;
+        }
+    }
+}
+
+fn tell(py: Python<'_>, line: &Line) {
+    let name = line.target.replacen('_', ".", 1).replace("::", ".");
+    let callback = lock(&CALLBACK).as_ref().map(|callback| callback.clone_ref(py));
+    let result = match &callback {
+        Some(callback) => callback.call1(py, (line.level, name, &line.text)).map(drop),
+        None => py
+            .import("logging")
+            .and_then(|logging| logging.call_method1("getLogger", (name,)))
+            .and_then(|logger| logger.call_method1("log", (line.level, "%s", &line.text)))
+            .map(drop),
+    };
+    if let Err(error) = result {
+        error.write_unraisable(py, None);
+    }
+}

@@ -1,0 +1,175 @@
+//! `Manager`.
+
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyList, PyTuple};
+use rustuya_runtime_tokio as rt;
+
+use crate::config::{self, Extra};
+use crate::device::Device;
+use crate::engine::{Held, engine, started};
+use crate::operation::{Answer, Operation, finish};
+use crate::receiver::ManagerEventReceiver;
+use crate::subscription::Subscription;
+use crate::{errors, event, models};
+
+/// Many devices with one stream of events. All managers of a process share their devices' connections.
+#[pyclass(frozen, module = "rustuya", weakref)]
+pub(crate) struct Manager(Held<rt::Manager>);
+
+impl Manager {
+    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<&rt::Manager> {
+        self.0.get(py)
+    }
+}
+
+pub(crate) fn ended(manager: &rt::Manager) -> Operation {
+    let manager = manager.clone();
+    Box::pin(async move {
+        manager.shutdown().await;
+        Ok(Answer::Nothing)
+    })
+}
+
+pub(crate) fn all_ended() -> Option<Operation> {
+    let registry = started()?.registry.clone();
+    Some(Box::pin(async move {
+        registry.shutdown().await;
+        Ok(Answer::Nothing)
+    }))
+}
+
+#[pymethods]
+impl Manager {
+    #[new]
+    fn py_new(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self(Held::new(rt::Manager::new(&engine(py)?.registry))))
+    }
+
+    /// Raises the limit of open files as far as the system allows. Does nothing on Windows.
+    #[staticmethod]
+    fn maximize_fd_limit() -> PyResult<()> {
+        rlimit::increase_nofile_limit(u64::MAX)?;
+        Ok(())
+    }
+
+    /// Ends every device of the process. Managers can be filled again afterwards.
+    #[staticmethod]
+    fn shutdown_all(py: Python<'_>) -> PyResult<()> {
+        crate::engine::check(py)?;
+        all_ended().map_or(Ok(()), |operation| finish(py, operation).map(drop))
+    }
+
+    #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
+                        nowait=None, connection_timeout=None, timeout=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
+    fn add(
+        &self,
+        py: Python<'_>,
+        id: &str,
+        address: Option<&Bound<'_, PyAny>>,
+        local_key: Option<&Bound<'_, PyAny>>,
+        version: Option<&Bound<'_, PyAny>>,
+        port: Option<u16>,
+        dev_type: Option<String>,
+        persist: Option<bool>,
+        nowait: Option<bool>,
+        connection_timeout: Option<f64>,
+        timeout: Option<f64>,
+    ) -> PyResult<Device> {
+        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout };
+        let (builder, located) = config::builder(py, id, address, local_key, version)?;
+        let builder = extra.apply(py, builder)?;
+        let builder = engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;
+        self.inner(py)?.add_with(builder).map(Device::new).map_err(|error| errors::add(py, id, error))
+    }
+
+    fn get(&self, py: Python<'_>, id: &str) -> PyResult<Option<Device>> {
+        Ok(self.inner(py)?.get(id).map(Device::new))
+    }
+
+    fn __getitem__(&self, py: Python<'_>, id: &str) -> PyResult<Device> {
+        self.get(py, id)?.ok_or_else(|| PyKeyError::new_err(id.to_owned()))
+    }
+
+    fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let id = id.extract::<String>();
+        Ok(id.is_ok_and(|id| self.inner(py).is_ok_and(|manager| manager.get(&id).is_some())))
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        let devices = self.inner(py)?.devices();
+        PyList::new(py, devices.iter().map(rt::Device::id))?.try_iter()
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.inner(py)?.len())
+    }
+
+    /// A manager is true even while it has no devices.
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    /// Lets go of a device; says whether it was there.
+    fn remove(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
+        Ok(self.inner(py)?.remove(id))
+    }
+
+    /// Ends a device for everybody; says whether it was there.
+    fn delete(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
+        Ok(self.inner(py)?.delete(id))
+    }
+
+    /// Lets go of all devices.
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner(py)?.clear();
+        Ok(())
+    }
+
+    fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for info in self.inner(py)?.list() {
+            list.append(models::device_info(py, &info)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Handles of all devices.
+    fn devices(&self, py: Python<'_>) -> PyResult<Vec<Device>> {
+        Ok(self.inner(py)?.devices().into_iter().map(Device::new).collect())
+    }
+
+    fn listener(&self, py: Python<'_>) -> PyResult<ManagerEventReceiver> {
+        Ok(ManagerEventReceiver::new(self.inner(py)?.listener()))
+    }
+
+    /// Has a function called with every event, in a thread that all such functions share.
+    fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
+        Subscription::start(py, self.inner(py)?.listener(), callback, event::manager_event)
+    }
+
+    /// The counters of all devices together.
+    #[getter]
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        models::metrics(py, &self.inner(py)?.metrics())
+    }
+
+    /// Ends this manager, and every device that no other manager holds.
+    fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
+        finish(py, ended(self.inner(py)?)).map(drop)
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.shutdown(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<rustuya.Manager of {} devices>", self.inner(py)?.len()))
+    }
+}

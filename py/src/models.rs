@@ -1,0 +1,92 @@
+//! Records of the module `rustuya.models`, filled in here.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyModule};
+use rustuya_runtime_tokio::{CommandCode, DeviceInfo, DownReason, Found, Metrics, Reply, State, Version};
+
+use crate::{convert, errors};
+
+static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+pub(crate) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let module = MODULE.get_or_try_init(py, || py.import("rustuya.models").map(Bound::unbind))?;
+    module.bind(py).getattr(name)
+}
+
+/// A version, or "Auto" while it is not known.
+pub(crate) fn version(version: Option<Version>) -> &'static str {
+    version.map_or("Auto", Version::as_str)
+}
+
+pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
+    let payload = reply.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
+    let dps = convert::map_to_python(py, &reply.dps)?;
+    class(py, "Reply")?.call1((reply.command.0, reply.retcode, payload, dps))
+}
+
+pub(crate) fn found<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, PyAny>> {
+    let version = found.version.map(Version::as_str);
+    class(py, "Found")?.call1((&found.id, found.ip.to_string(), version, &found.product_key))
+}
+
+pub(crate) fn diagnosis(py: Python<'_>, reason: Option<DownReason>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let Some(reason) = reason else { return Ok(None) };
+    let (_, code, name) = errors::down(reason);
+    class(py, "Diagnosis")?.call1((code, name, reason.to_string(), reason.advice())).map(Some)
+}
+
+pub(crate) fn device_info<'py>(py: Python<'py>, info: &DeviceInfo) -> PyResult<Bound<'py, PyAny>> {
+    let address = info.address.map_or_else(|| "Auto".to_owned(), |address| address.to_string());
+    class(py, "DeviceInfo")?.call1((
+        &*info.id,
+        address,
+        info.port,
+        version(info.version),
+        info.connected,
+        info.last_seen.map(|age| age.as_secs_f64()),
+        info.product_key.as_deref(),
+        diagnosis(py, info.down)?,
+    ))
+}
+
+pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    let counters = [
+        ("connects", metrics.connects),
+        ("reconnects", metrics.reconnects),
+        ("failed_attempts", metrics.failed_attempts),
+        ("frames", metrics.frames),
+        ("bad_frames", metrics.bad_frames),
+        ("resyncs", metrics.resyncs),
+        ("sent", metrics.sent),
+        ("acknowledged", metrics.acknowledged),
+        ("rejected", metrics.rejected),
+        ("unanswered", metrics.unanswered),
+        ("lost", metrics.lost),
+        ("lagged", metrics.lagged),
+    ];
+    for (name, value) in counters {
+        fields.set_item(name, value)?;
+    }
+    for (name, share) in [("latency_p50", 0.5), ("latency_p99", 0.99)] {
+        fields.set_item(name, metrics.latency.quantile(share).map(|time| time.as_secs_f64()))?;
+    }
+    class(py, "Metrics")?.call((), Some(&fields))
+}
+
+pub(crate) fn state<'py>(py: Python<'py>, state: &State) -> PyResult<Bound<'py, PyAny>> {
+    let (values, ages) = (PyDict::new(py), PyDict::new(py));
+    for (dp, heard) in &state.dps {
+        let dp = dp.to_string();
+        values.set_item(&dp, convert::to_python(py, &heard.value)?)?;
+        ages.set_item(&dp, heard.age.as_secs_f64())?;
+    }
+    class(py, "State")?.call1((values, ages))
+}
+
+/// Every command that has a name, with its number.
+#[pyfunction]
+pub(crate) fn command_names() -> Vec<(&'static str, u32)> {
+    CommandCode::NAMED.iter().map(|(code, name)| (*name, code.0)).collect()
+}

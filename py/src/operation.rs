@@ -1,0 +1,162 @@
+//! What is waited for, by a thread or by an event loop, and what comes of it.
+
+use core::pin::Pin;
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use rustuya_runtime_tokio::{CommandError, Found, Reply, Sending, Version};
+use serde_json::{Map, Value};
+
+use crate::{convert, engine, errors, models};
+
+/// Something that is under way.
+pub(crate) type Operation = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
+
+/// What an operation gives.
+pub(crate) enum Answer {
+    Nothing,
+    Reply(Reply),
+    Dps(Map<String, Value>),
+    Version(Version),
+    Numbers(BTreeSet<u16>),
+    Found(Option<Found>),
+    AllFound(Vec<Found>),
+}
+
+/// Why it does not.
+pub(crate) enum Failure {
+    Command(Arc<str>, CommandError),
+    Ports(io::Error),
+}
+
+impl Answer {
+    pub(crate) fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Nothing => Ok(py.None().into_bound(py)),
+            Self::Reply(reply) => models::reply(py, &reply),
+            Self::Dps(dps) => Ok(convert::map_to_python(py, &dps)?.into_any()),
+            Self::Version(version) => Ok(version.as_str().into_pyobject(py)?.into_any()),
+            Self::Numbers(numbers) => Ok(PyList::new(py, numbers)?.into_any()),
+            Self::Found(None) => Ok(py.None().into_bound(py)),
+            Self::Found(Some(found)) => models::found(py, &found),
+            Self::AllFound(all) => {
+                let list = PyList::empty(py);
+                for found in &all {
+                    list.append(models::found(py, found)?)?;
+                }
+                Ok(list.into_any())
+            }
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn into_error(self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Command(id, error) => errors::command(py, &id, &error),
+            Self::Ports(error) => {
+                let text = format!("announcements of devices cannot be received: {error}; free the UDP ports");
+                errors::leaf(py, "DiscoveryError", 901, &text)
+            }
+        }
+    }
+}
+
+/// Waits for it on this thread.
+pub(crate) fn finish(py: Python<'_>, operation: Operation) -> PyResult<Bound<'_, PyAny>> {
+    match engine::block(py, operation, None)? {
+        Some(Ok(answer)) => answer.into_python(py),
+        Some(Err(failure)) => Err(failure.into_error(py)),
+        None => Ok(py.None().into_bound(py)),
+    }
+}
+
+/// How far a command is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// As the device is configured.
+    Usual,
+    /// Until it is in the queue.
+    Queue,
+    /// Until the device has answered.
+    Ack,
+}
+
+impl Wait {
+    pub(crate) fn new(py: Python<'_>, wait: Option<&str>) -> PyResult<Self> {
+        match wait {
+            None => Ok(Self::Usual),
+            Some("queue") => Ok(Self::Queue),
+            Some("ack") => Ok(Self::Ack),
+            Some(other) => {
+                let text = format!("wait={other:?} is not known: give \"ack\", \"queue\" or None");
+                Err(errors::leaf(py, "ConfigError", 912, &text))
+            }
+        }
+    }
+}
+
+/// A command that is yet to be given.
+pub(crate) struct Order {
+    pub(crate) id: Arc<str>,
+    pub(crate) sending: Sending,
+    pub(crate) wait: Wait,
+}
+
+impl Order {
+    pub(crate) fn new(id: &Arc<str>, sending: Sending, wait: Wait, timeout: Option<Duration>) -> Self {
+        let sending = match timeout {
+            Some(timeout) => sending.timeout(timeout),
+            None => sending,
+        };
+        Self { id: Arc::clone(id), sending, wait }
+    }
+
+    /// Gives it and waits on this thread.
+    pub(crate) fn finish(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        engine::check(py)?;
+        let Self { id, sending, wait } = self;
+        let result = match wait {
+            Wait::Queue => sending.queue(),
+            Wait::Usual => engine::block(py, sending, None)?.unwrap_or(Ok(())),
+            Wait::Ack => match engine::block(py, sending.acknowledged(), None)? {
+                Some(Ok(reply)) => return models::reply(py, &reply).map(Bound::unbind),
+                Some(Err(error)) => Err(error),
+                None => Ok(()),
+            },
+        };
+        result.map(|()| py.None()).map_err(|error| errors::command(py, &id, &error))
+    }
+
+    /// As something to be waited for elsewhere.
+    pub(crate) fn start(self) -> Operation {
+        let Self { id, sending, wait } = self;
+        match wait {
+            Wait::Queue => {
+                let result = sending.queue();
+                Box::pin(async move { result.map(|()| Answer::Nothing).map_err(|error| Failure::Command(id, error)) })
+            }
+            Wait::Usual => {
+                Box::pin(
+                    async move { sending.await.map(|()| Answer::Nothing).map_err(|error| Failure::Command(id, error)) },
+                )
+            }
+            Wait::Ack => Box::pin(async move {
+                sending.acknowledged().await.map(Answer::Reply).map_err(|error| Failure::Command(id, error))
+            }),
+        }
+    }
+
+    /// As something that gives the DPs of the answer.
+    pub(crate) fn query(self) -> Operation {
+        let Self { id, sending, .. } = self;
+        Box::pin(async move {
+            let reply = sending.acknowledged().await.map_err(|error| Failure::Command(id, error))?;
+            Ok(Answer::Dps(reply.dps))
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! Receivers: iterators over what happens, for threads and for event loops.
+
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
+
+use pyo3::prelude::*;
+use rustuya_runtime_tokio::{self as rt, Entry, Listener, Scan};
+
+use crate::engine::{self, Held, lock};
+use crate::operation::Answer;
+use crate::{aio, event, models, verbs};
+
+/// Where entries come from.
+pub(crate) trait Feed: Send + 'static {
+    type Item: Send + 'static;
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Item>>;
+
+    /// How many were lost because nobody took them in time.
+    fn missed(&self) -> u64;
+}
+
+impl<T: Entry + Send + 'static> Feed for Listener<T> {
+    type Item = T;
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_recv(cx)
+    }
+
+    fn missed(&self) -> u64 {
+        Self::missed(self)
+    }
+}
+
+impl Feed for Scan {
+    type Item = rt::Found;
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<rt::Found>> {
+        core::pin::pin!(self.recv()).poll(cx)
+    }
+
+    fn missed(&self) -> u64 {
+        0
+    }
+}
+
+/// A feed that any number of threads and event loops may wait for; each entry goes to one of them.
+pub(crate) struct Shared<F: Feed> {
+    inner: Mutex<Inner<F>>,
+    waiting: Arc<Waiting>,
+    waker: Waker,
+}
+
+struct Inner<F: Feed> {
+    feed: Option<F>,
+    /// Seen by who waits for there to be one, not taken yet.
+    seen: Option<F::Item>,
+}
+
+/// Everybody who waits. A feed knows one waker only.
+#[derive(Default)]
+struct Waiting(Mutex<Vec<Waker>>);
+
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let all = core::mem::take(&mut *lock(&self.0));
+        all.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<F: Feed> Shared<F> {
+    pub(crate) fn new(feed: F) -> Arc<Self> {
+        let waiting = Arc::new(Waiting::default());
+        let waker = Waker::from(Arc::clone(&waiting));
+        Arc::new(Self { inner: Mutex::new(Inner { feed: Some(feed), seen: None }), waiting, waker })
+    }
+
+    fn poll(&self, waker: Option<&Waker>) -> Poll<Option<F::Item>> {
+        let mut inner = lock(&self.inner);
+        if let Some(item) = inner.seen.take() {
+            return Poll::Ready(Some(item));
+        }
+        let Some(feed) = &mut inner.feed else { return Poll::Ready(None) };
+        if let Some(waker) = waker {
+            let mut waiting = lock(&self.waiting.0);
+            if !waiting.iter().any(|known| known.will_wake(waker)) {
+                waiting.push(waker.clone());
+            }
+        }
+        let polled = feed.poll_item(&mut Context::from_waker(&self.waker));
+        if let Poll::Ready(None) = polled {
+            inner.feed = None;
+            drop(inner);
+            // Nobody else will be woken by it.
+            self.waker.wake_by_ref();
+        }
+        polled
+    }
+
+    /// The next entry; `None` at the end.
+    pub(crate) async fn next(&self) -> Option<F::Item> {
+        core::future::poll_fn(|cx| self.poll(Some(cx.waker()))).await
+    }
+
+    /// Waits until there is an entry, or an end, and leaves it there.
+    async fn ready(&self) {
+        core::future::poll_fn(|cx| match self.poll(Some(cx.waker())) {
+            Poll::Ready(Some(item)) => {
+                lock(&self.inner).seen = Some(item);
+                self.waker.wake_by_ref();
+                Poll::Ready(())
+            }
+            Poll::Ready(None) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+    }
+
+    fn close(&self) {
+        lock(&self.inner).feed = None;
+        self.waker.wake_by_ref();
+    }
+
+    fn is_closed(&self) -> bool {
+        let inner = lock(&self.inner);
+        inner.feed.is_none() && inner.seen.is_none()
+    }
+
+    fn missed(&self) -> u64 {
+        lock(&self.inner).feed.as_ref().map_or(0, Feed::missed)
+    }
+}
+
+macro_rules! receiver {
+    ($(#[$doc:meta])* $name:ident, $feed:ty, $convert:path) => {
+        $(#[$doc])*
+        #[pyclass(frozen, module = "rustuya")]
+        pub(crate) struct $name(Held<Arc<Shared<$feed>>>);
+
+        impl $name {
+            pub(crate) fn new(feed: $feed) -> Self {
+                Self(Held::new(Shared::new(feed)))
+            }
+
+            fn take(&self, py: Python<'_>, limit: Option<core::time::Duration>) -> PyResult<Option<Py<PyAny>>> {
+                let shared = self.0.get(py)?;
+                if let Poll::Ready(item) = shared.poll(None) {
+                    return item.map(|item| $convert(py, item)).transpose();
+                }
+                let item = engine::block(py, shared.next(), limit)?;
+                item.flatten().map(|item| $convert(py, item)).transpose()
+            }
+        }
+
+        #[pymethods]
+        impl $name {
+            /// The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more.
+            #[pyo3(signature = (timeout_ms=None))]
+            fn recv(&self, py: Python<'_>, timeout_ms: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
+                self.take(py, verbs::milliseconds(timeout_ms)?)
+            }
+
+            /// The next entry if there is one already.
+            fn try_recv(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+                match self.0.get(py)?.poll(None) {
+                    Poll::Ready(item) => item.map(|item| $convert(py, item)).transpose(),
+                    Poll::Pending => Ok(None),
+                }
+            }
+
+            /// Ends this receiver: whoever waits for it comes back.
+            fn close(&self, py: Python<'_>) -> PyResult<()> {
+                self.0.get(py)?.close();
+                Ok(())
+            }
+
+            /// Whether nothing will come any more.
+            #[getter]
+            fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
+                Ok(self.0.get(py)?.is_closed())
+            }
+
+            /// How many entries were lost because they were not taken in time.
+            #[getter]
+            fn missed(&self, py: Python<'_>) -> PyResult<u64> {
+                Ok(self.0.get(py)?.missed())
+            }
+
+            /// Waits in an event loop until there is an entry or an end.
+            fn _ready<'py>(&self, bridge: &Bound<'py, aio::LoopBridge>) -> PyResult<Bound<'py, PyAny>> {
+                let shared = Arc::clone(self.0.get(bridge.py())?);
+                aio::start(
+                    bridge,
+                    Box::pin(async move {
+                        shared.ready().await;
+                        Ok(Answer::Nothing)
+                    }),
+                )
+            }
+
+            fn __iter__(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+                match self.take(py, None) {
+                    Err(_) if engine::is_leaving() => Ok(None),
+                    result => result,
+                }
+            }
+
+            fn __enter__(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            #[pyo3(signature = (*_exc))]
+            fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+                self.close(py)
+            }
+        }
+    };
+}
+
+receiver! {
+    /// What happens to one device, from the moment this was made. An iterator.
+    DeviceMessageReceiver, Listener<rt::Event>, event::device_event
+}
+receiver! {
+    /// What happens to all devices of a manager, from the moment this was made. An iterator.
+    ManagerEventReceiver, Listener<rt::ManagerEvent>, event::manager_event
+}
+receiver! {
+    /// The devices that a scan hears, as it hears them. An iterator.
+    ScanReceiver, Scan, found
+}
+receiver! {
+    /// The requests that a virtual device receives. An iterator.
+    RequestReceiver, Listener<rt::Request>, event::request
+}
+
+fn found(py: Python<'_>, found: rt::Found) -> PyResult<Py<PyAny>> {
+    models::found(py, &found).map(Bound::unbind)
+}

@@ -1,0 +1,138 @@
+//! `Scanner`.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+use rustuya_runtime_tokio as rt;
+
+use crate::engine::{self, engine, lock};
+use crate::errors;
+use crate::operation::{Answer, Failure, Operation, finish};
+use crate::receiver::ScanReceiver;
+
+/// Finds devices on the local network. Every method that configures it returns it.
+#[pyclass(frozen, module = "rustuya")]
+pub(crate) struct Scanner(Mutex<Settings>);
+
+#[derive(Clone)]
+struct Settings {
+    timeout: Duration,
+    bind: Option<Ipv4Addr>,
+    broadcast: Option<Ipv4Addr>,
+    ports: Option<[u16; 3]>,
+    probe_to: Vec<SocketAddrV4>,
+    active: bool,
+}
+
+fn address(py: Python<'_>, text: &str) -> PyResult<Ipv4Addr> {
+    text.parse().map_err(|_| errors::no_address(py, text))
+}
+
+impl Scanner {
+    fn scanner(&self, py: Python<'_>) -> PyResult<rt::Scanner> {
+        let settings = lock(&self.0).clone();
+        let mut scanner = rt::Scanner::new(engine(py)?.driver()).timeout(settings.timeout).active(settings.active);
+        if let Some(bind) = settings.bind {
+            scanner = scanner.bind_address(bind);
+        }
+        if let Some(broadcast) = settings.broadcast {
+            scanner = scanner.broadcast_address(broadcast);
+        }
+        if let Some(ports) = settings.ports {
+            scanner = scanner.ports(ports);
+        }
+        Ok(scanner.probe_to(settings.probe_to))
+    }
+
+    pub(crate) fn all(&self, py: Python<'_>) -> PyResult<Operation> {
+        let scanner = self.scanner(py)?;
+        Ok(Box::pin(async move { scanner.scan().await.map(Answer::AllFound).map_err(Failure::Ports) }))
+    }
+
+    pub(crate) fn one(&self, py: Python<'_>, id: &str) -> PyResult<Operation> {
+        let (scanner, id) = (self.scanner(py)?, id.to_owned());
+        Ok(Box::pin(async move { scanner.find(&id).await.map(Answer::Found).map_err(Failure::Ports) }))
+    }
+
+    fn change(slf: Bound<'_, Self>, change: impl FnOnce(&mut Settings)) -> Bound<'_, Self> {
+        change(&mut lock(&slf.get().0));
+        slf
+    }
+}
+
+#[pymethods]
+impl Scanner {
+    #[new]
+    const fn py_new() -> Self {
+        Self(Mutex::new(Settings {
+            timeout: Duration::from_secs(18),
+            bind: None,
+            broadcast: None,
+            ports: None,
+            probe_to: Vec::new(),
+            active: true,
+        }))
+    }
+
+    /// Sets how long a scan takes, in seconds.
+    fn timeout<'py>(slf: Bound<'py, Self>, timeout_sec: f64) -> PyResult<Bound<'py, Self>> {
+        let timeout = engine::seconds(Some(timeout_sec))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+        Ok(Self::change(slf, |settings| settings.timeout = timeout))
+    }
+
+    /// Sets the local address to listen on and to ask from.
+    fn bind_address<'py>(slf: Bound<'py, Self>, address: &str) -> PyResult<Bound<'py, Self>> {
+        let bind = self::address(slf.py(), address)?;
+        Ok(Self::change(slf, |settings| settings.bind = Some(bind)))
+    }
+
+    /// Sets the address that devices are asked at, instead of each interface's own broadcast address.
+    fn broadcast_address<'py>(slf: Bound<'py, Self>, address: &str) -> PyResult<Bound<'py, Self>> {
+        let broadcast = self::address(slf.py(), address)?;
+        Ok(Self::change(slf, |settings| settings.broadcast = Some(broadcast)))
+    }
+
+    /// Sets the three UDP ports to listen on; 0 takes a free one.
+    fn ports(slf: Bound<'_, Self>, ports: [u16; 3]) -> Bound<'_, Self> {
+        Self::change(slf, |settings| settings.ports = Some(ports))
+    }
+
+    /// Asks these addresses and ports instead of everybody.
+    fn probe_to<'py>(slf: Bound<'py, Self>, addresses: Vec<(String, u16)>) -> PyResult<Bound<'py, Self>> {
+        let py = slf.py();
+        let socket = |(host, port): &(String, u16)| Ok(SocketAddrV4::new(address(py, host)?, *port));
+        let to = addresses.iter().map(socket).collect::<PyResult<Vec<_>>>()?;
+        Ok(Self::change(slf, |settings| settings.probe_to = to))
+    }
+
+    /// Sets whether devices are asked at all, or only listened for.
+    fn active(slf: Bound<'_, Self>, active: bool) -> Bound<'_, Self> {
+        Self::change(slf, |settings| settings.active = active)
+    }
+
+    /// Scans, and returns all devices that were heard.
+    fn scan<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        finish(py, self.all(py)?)
+    }
+
+    /// Scans until this device is heard; None if it is not.
+    fn discover<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyAny>> {
+        finish(py, self.one(py, id)?)
+    }
+
+    /// Scans; devices come as they are heard.
+    fn stream(&self, py: Python<'_>) -> PyResult<ScanReceiver> {
+        let scan = self.scanner(py)?.stream().map_err(|error| Failure::Ports(error).into_error(py))?;
+        Ok(ScanReceiver::new(scan))
+    }
+
+    fn __iter__(&self, py: Python<'_>) -> PyResult<ScanReceiver> {
+        self.stream(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<rustuya.Scanner of {} s>", lock(&self.0).timeout.as_secs_f64())
+    }
+}

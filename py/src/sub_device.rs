@@ -1,0 +1,99 @@
+//! `SubDevice`.
+
+use pyo3::prelude::*;
+use rustuya_runtime_tokio as rt;
+
+use crate::device::Device;
+use crate::engine::{self, Held};
+use crate::models;
+use crate::operation::finish;
+use crate::verbs::{Options, Target};
+
+/// A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
+/// its events, marked with its cid. Made by `Device.sub`.
+#[pyclass(frozen, module = "rustuya", weakref)]
+pub(crate) struct SubDevice(Held<rt::SubDevice>);
+
+impl SubDevice {
+    pub(crate) const fn new(sub: rt::SubDevice) -> Self {
+        Self(Held::new(sub))
+    }
+
+    pub(crate) fn target(&self, py: Python<'_>) -> PyResult<Target> {
+        Ok(Target::Sub(self.0.get(py)?.clone()))
+    }
+}
+
+#[pymethods]
+impl SubDevice {
+    /// Its cid.
+    #[getter]
+    fn id(&self, py: Python<'_>) -> PyResult<&str> {
+        Ok(self.0.get(py)?.id())
+    }
+
+    /// A handle of its gateway.
+    #[getter]
+    fn gateway(&self, py: Python<'_>) -> PyResult<Device> {
+        Ok(Device::new(self.0.get(py)?.gateway().clone()))
+    }
+
+    /// Whether the gateway reaches it, as far as it has said; None when it has said nothing yet.
+    #[getter]
+    fn is_online(&self, py: Python<'_>) -> PyResult<Option<bool>> {
+        Ok(self.0.get(py)?.is_online())
+    }
+
+    /// Its DPs as they were last heard, with their ages. Asks nobody.
+    #[getter]
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        models::state(py, &self.0.get(py)?.state())
+    }
+
+    #[pyo3(signature = (*, wait=None, timeout=None))]
+    fn status(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        self.target(py)?.status(py, Options { wait, timeout })?.finish(py)
+    }
+
+    /// Asks for the state and returns the DPs in the answer.
+    #[pyo3(signature = (*, timeout=None))]
+    fn query<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        engine::check(py)?;
+        finish(py, self.target(py)?.status(py, Options { wait: None, timeout })?.query())
+    }
+
+    #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
+    fn set_value(
+        &self,
+        dp_id: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = dp_id.py();
+        self.target(py)?.set_value(dp_id, value, Options { wait, timeout })?.finish(py)
+    }
+
+    #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
+    fn set_dps(&self, dps_dict: &Bound<'_, PyAny>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        let py = dps_dict.py();
+        self.target(py)?.set_dps(dps_dict, Options { wait, timeout })?.finish(py)
+    }
+
+    /// Asks it to measure DPs again and to report them.
+    #[pyo3(signature = (dp_ids, *, wait=None, timeout=None))]
+    fn update_dps(
+        &self,
+        py: Python<'_>,
+        dp_ids: Vec<Bound<'_, PyAny>>,
+        wait: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<PyAny>> {
+        self.target(py)?.update_dps(py, &dp_ids, Options { wait, timeout })?.finish(py)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let sub = self.0.get(py)?;
+        Ok(format!("<rustuya.SubDevice {:?} of {:?}>", sub.id(), sub.gateway().id()))
+    }
+}

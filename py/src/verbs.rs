@@ -1,0 +1,121 @@
+//! The commands that devices and sub-devices share.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rustuya_proto::SendError;
+use rustuya_runtime_tokio::{self as rt, CommandCode, CommandError, Sending};
+
+use crate::operation::{Order, Wait};
+use crate::{convert, engine, errors};
+
+/// Whom a command is for.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Device(rt::Device),
+    Sub(rt::SubDevice),
+}
+
+/// The two options that every command has.
+#[derive(Clone, Copy)]
+pub(crate) struct Options<'a> {
+    pub(crate) wait: Option<&'a str>,
+    pub(crate) timeout: Option<f64>,
+}
+
+impl Target {
+    fn device(&self) -> &rt::Device {
+        match self {
+            Self::Device(device) => device,
+            Self::Sub(sub) => sub.gateway(),
+        }
+    }
+
+    /// What errors name: the id, or the id of the gateway and the cid.
+    pub(crate) fn name(&self) -> Arc<str> {
+        match self {
+            Self::Device(device) => device.id().into(),
+            Self::Sub(sub) => format!("{}/{}", sub.gateway().id(), sub.id()).into(),
+        }
+    }
+
+    fn order(&self, py: Python<'_>, sending: Sending, options: Options<'_>) -> PyResult<Order> {
+        let Options { wait, timeout } = options;
+        Ok(Order::new(&self.name(), sending, Wait::new(py, wait)?, engine::seconds(timeout)?))
+    }
+
+    pub(crate) fn status(&self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
+        let sending = match self {
+            Self::Device(device) => device.status(),
+            Self::Sub(sub) => sub.status(),
+        };
+        self.order(py, sending, options)
+    }
+
+    pub(crate) fn set_value(
+        &self,
+        dp: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        options: Options<'_>,
+    ) -> PyResult<Order> {
+        let (number, json) = (convert::dp(dp)?, convert::to_json(value)?);
+        let sending = match self {
+            Self::Device(device) => device.set_value(number, json),
+            Self::Sub(sub) => sub.set_value(number, json),
+        };
+        self.order(dp.py(), sending, options)
+    }
+
+    pub(crate) fn set_dps(&self, dps: &Bound<'_, PyAny>, options: Options<'_>) -> PyResult<Order> {
+        let py = dps.py();
+        let map = convert::dps(dps)?;
+        if let Some(wrong) = map.keys().find(|dp| dp.parse::<u16>().is_err()) {
+            return Err(errors::command(py, &self.name(), &CommandError::InvalidDp(wrong.clone())));
+        }
+        let sending = match self {
+            Self::Device(device) => device.set_dps(map),
+            Self::Sub(sub) => sub.set_dps(map),
+        };
+        self.order(py, sending, options)
+    }
+
+    pub(crate) fn update_dps(&self, py: Python<'_>, dps: &[Bound<'_, PyAny>], options: Options<'_>) -> PyResult<Order> {
+        let numbers = dps.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()?;
+        let sending = match self {
+            Self::Device(device) => device.update_dps(&numbers),
+            Self::Sub(sub) => sub.update_dps(&numbers),
+        };
+        self.order(py, sending, options)
+    }
+
+    pub(crate) fn request(
+        &self,
+        py: Python<'_>,
+        command: u32,
+        data: Option<&Bound<'_, PyAny>>,
+        cid: Option<&str>,
+        options: Options<'_>,
+    ) -> PyResult<Order> {
+        let data = data.filter(|data| !data.is_none()).map(convert::to_json).transpose()?;
+        if data.as_ref().is_some_and(|data| !data.is_object()) {
+            return Err(errors::leaf(py, "InvalidType", 912, "the data of a request is a dict, or None"));
+        }
+        if let Some(cid) = cid
+            && rt::Cid::new(cid).is_err()
+        {
+            return Err(errors::command(py, cid, &CommandError::Invalid(SendError::InvalidData)));
+        }
+        self.order(py, self.device().request(CommandCode(command), data, cid), options)
+    }
+
+    pub(crate) fn sub_discover(&self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
+        self.order(py, self.device().sub_discover(), options)
+    }
+}
+
+/// A number of milliseconds, as the documented methods take it.
+pub(crate) fn milliseconds(limit: Option<f64>) -> PyResult<Option<core::time::Duration>> {
+    engine::seconds(limit.map(|limit| limit / 1000.0))
+        .map_err(|_| PyValueError::new_err("a time limit is a number of milliseconds, or None"))
+}

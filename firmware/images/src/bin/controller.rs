@@ -11,7 +11,7 @@ use rustuya_firmware_images::console::{self, Part};
 use rustuya_firmware_images::settings::Settings;
 use rustuya_firmware_images::{BUFFER, generator, stack};
 use rustuya_firmware_pipe::controller::{Controller, Send};
-use rustuya_proto::{Command, CommandId, DeviceConfig, DownReason, DpId, DpMap, DpValue, Event, Outcome, Timing};
+use rustuya_proto::{Command, CommandId, DeviceConfig, DpId, DpMap, DpValue, Event, Outcome, Timing};
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
@@ -65,7 +65,9 @@ impl App {
                 console::line("up ", version.as_str().into());
                 self.query = send(&Command::status()).ok();
             }
-            Event::Down { reason, .. } => console::line("down ", why(reason).into()),
+            Event::Down { reason, .. } => {
+                console::line("down ", if reason.is_auth() { "key or version" } else { "connection" }.into());
+            }
             Event::Resolved { id, outcome, .. } => {
                 console::line("resolved ", fate(outcome).into());
                 if self.query == Some(id) && outcome == Outcome::Unanswered {
@@ -95,17 +97,6 @@ fn print(dp: DpId, value: DpValue<'_>) {
     };
     console::line("dp ", Part::Number(dp.0.into()));
     console::line("value ", value);
-}
-
-const fn why(reason: DownReason) -> &'static str {
-    match reason {
-        DownReason::WrongKey { .. } => "wrong key",
-        DownReason::WrongVersion { .. } => "wrong version",
-        DownReason::Unresponsive => "unresponsive",
-        DownReason::Silent => "silent",
-        DownReason::Garbage => "garbage",
-        _ => "other",
-    }
 }
 
 const fn fate(outcome: Outcome) -> &'static str {

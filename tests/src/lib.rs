@@ -1,5 +1,6 @@
 //! What the tests of this crate share: vectors in the terms of the protocol core.
 
+pub mod conformance;
 pub mod faulty;
 pub mod pair;
 pub mod rng;

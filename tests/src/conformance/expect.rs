@@ -1,0 +1,105 @@
+//! Whether what came is what was wanted.
+
+use std::collections::BTreeSet;
+
+use rustuya_proto::{CommandCode, Version};
+use rustuya_runtime::{CommandError, SightingKind};
+use serde_json::{Map, Value};
+
+use super::scenario::{Sign, Want};
+use super::subject::{Answer, Heard};
+use crate::faulty::{FaultyDevice, Request};
+
+/// Whether an answer is the one that is wanted. `at` is the device that was asked.
+pub(super) fn is_answer(devices: &[FaultyDevice], at: usize, answer: &Answer, want: &Want) -> bool {
+    match (want, answer) {
+        (Want::Either(wants), _) => wants.iter().any(|want| is_answer(devices, at, answer, want)),
+        (Want::Ok, answer) => !matches!(answer, Answer::Failed(_)),
+        (Want::Up, Answer::Up(version)) => *version == devices[at].version(),
+        (Want::Dps(wanted), Answer::Reply { dps, .. }) => wanted.as_object() == Some(dps),
+        (Want::Ids(wanted), Answer::Ids(ids)) => wanted == ids,
+        (Want::Payload(pointer, wanted), Answer::Reply { payload: Some(payload), .. }) => {
+            payload.pointer(pointer) == Some(wanted)
+        }
+        (Want::Found(nodes), Answer::Found(found)) => {
+            let wanted: BTreeSet<_> = nodes.iter().map(|node| devices[*node].id().as_str().to_owned()).collect();
+            let ids: BTreeSet<_> = found.iter().map(|found| found.id.clone()).collect();
+            let fits = |node: &usize| {
+                let device = &devices[*node];
+                found.iter().any(|found| {
+                    found.id == device.id().as_str()
+                        && found.version == Some(device.version())
+                        && core::net::IpAddr::V4(found.ip) == device.addr().ip()
+                })
+            };
+            wanted == ids
+                && found.len() == nodes.len()
+                && nodes.iter().all(fits)
+                && found.iter().all(|found| found.kind == SightingKind::New)
+        }
+        (want, Answer::Failed(error)) => is_error(error, want),
+        _ => false,
+    }
+}
+
+/// Whether a map has all entries of an object.
+pub(super) fn holds(dps: &Map<String, Value>, some: &Value) -> bool {
+    some.as_object().is_some_and(|some| some.iter().all(|(dp, value)| dps.get(dp) == Some(value)))
+}
+
+/// `version` is the device's.
+pub(super) fn is_sign(version: Version, heard: &Heard, sign: &Sign) -> bool {
+    match (sign, heard) {
+        (Sign::Up(wanted), Heard::Up(found)) => *found == wanted.unwrap_or(version),
+        (Sign::Down(wanted), Heard::Down(reason)) => wanted == reason,
+        (Sign::Dps(wanted, some), Heard::Message { cid, dps }) => *wanted == cid.as_deref() && holds(dps, some),
+        (Sign::Child(wanted, state), Heard::Child(cid, online)) => wanted == cid && state == online,
+        (Sign::Failed(want), Heard::Failed(error)) => is_error(error, want),
+        (Sign::Dialect(wanted), Heard::Dialect(dialect)) => wanted == dialect,
+        (Sign::Lagged(wanted), Heard::Lagged(lost)) => wanted == lost,
+        (Sign::End, Heard::End) => true,
+        _ => false,
+    }
+}
+
+pub(super) fn is_error(error: &CommandError, want: &Want) -> bool {
+    match (want, error) {
+        (Want::Rejected(words), CommandError::Rejected { text, .. }) => text.contains(words),
+        (Want::Unanswered, CommandError::Unanswered)
+        | (Want::SubDeviceOffline, CommandError::SubDeviceOffline)
+        | (Want::NotConnectedAnyhow, CommandError::NotConnected { .. })
+        | (Want::Busy, CommandError::Busy)
+        | (Want::Closed, CommandError::Closed)
+        | (Want::TooLarge, CommandError::TooLarge)
+        | (Want::InvalidValue, CommandError::InvalidValue(_)) => true,
+        (Want::Lost(wanted), CommandError::ConnectionLost { reason }) => wanted == reason,
+        (Want::NotConnected(wanted), CommandError::NotConnected { reason }) => wanted == reason,
+        (Want::InvalidDp(wanted), CommandError::InvalidDp(dp)) => wanted == dp,
+        (Want::Either(wants), _) => wants.iter().any(|want| is_error(error, want)),
+        _ => false,
+    }
+}
+
+/// The DPs that a request carries.
+pub(super) fn dps(request: &Request) -> Option<&Value> {
+    let payload = request.payload.as_ref()?;
+    payload.pointer("/data/dps").or_else(|| payload.pointer("/dps"))
+}
+
+/// The DPs that a control writes; `None` for anything else. A map of nulls asks.
+pub(super) fn control(request: &Request) -> Option<Value> {
+    if !matches!(request.command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) {
+        return None;
+    }
+    let asks = dps(request)?.as_object()?.values().all(Value::is_null);
+    if asks { None } else { dps(request).cloned() }
+}
+
+/// What a request is, whatever code its version has for it.
+pub(super) fn kind(request: &Request) -> CommandCode {
+    match request.command {
+        CommandCode::CONTROL | CommandCode::CONTROL_NEW if control(request).is_some() => CommandCode::CONTROL,
+        CommandCode::CONTROL_NEW | CommandCode::DP_QUERY_NEW => CommandCode::DP_QUERY,
+        other => other,
+    }
+}

@@ -1,0 +1,277 @@
+//! Devices that go wrong: the connection ends, or nothing comes of it.
+
+use rustuya_proto::{CommandCode, DownReason};
+use serde_json::json;
+
+use super::{
+    ALL, BOTH, EACH, NEW, V33, arrived, ask, connected, diagnosed, disconnected, dps, hear, lamp, query, scenario, set,
+    up, within, write,
+};
+use crate::conformance::scenario::{Call, Counter, Fact, How, Scenario, Setup, Sign, Step, Want};
+use crate::faulty::{Fault, PowerLoss};
+
+/// It is of use again.
+fn recovered() -> Vec<Step> {
+    vec![
+        // Versions without negotiation are connected before anything is proven.
+        Step::Becomes(Fact::Working),
+        ask(set("2", 77), Want::Ok),
+        Step::Has(None, json!({ "2": 77 })),
+    ]
+}
+
+fn then_recovers(mut steps: Vec<Step>) -> Vec<Step> {
+    steps.extend(recovered());
+    steps
+}
+
+/// Short limits, because what is tested here is what happens after them.
+fn brisk() -> Setup {
+    lamp().answer(300).heartbeat(100)
+}
+
+pub(super) fn list() -> Vec<Scenario> {
+    vec![
+        scenario(
+            "a power-cycle with resets: down at once, and back",
+            ALL,
+            [lamp()],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::PowerOff(PowerLoss::Reset),
+                hear(Sign::Down(DownReason::PeerClosed)),
+                hear(Sign::Down(DownReason::Refused)),
+                diagnosed(DownReason::Refused),
+                Step::PowerOn,
+                hear(Sign::Up(None)),
+            ]),
+        ),
+        // Delays grow to 160 ms here; a floor of 16 s was seen elsewhere.
+        scenario(
+            "after a cut the device is back within a second",
+            ALL,
+            [lamp()],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::Mark,
+                Step::CutAll,
+                hear(Sign::Down(DownReason::PeerClosed)),
+                hear(Sign::Up(None)),
+                Step::Before(3000),
+            ]),
+        ),
+        scenario(
+            "the first delay after a connection that worked is short, whatever is configured",
+            BOTH,
+            [lamp().backoff(60_000, 60_000)],
+            then_recovers(vec![
+                query(Want::Ok),
+                // A connection that lasts less than 2 s counts as a failure.
+                Step::Linger(2_100),
+                Step::CutAll,
+                Step::Mark,
+                hear(Sign::Up(None)),
+                Step::Before(3000),
+            ]),
+        ),
+        scenario(
+            "power lost without a word is noticed by heartbeats",
+            EACH,
+            [brisk()],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::PowerOff(PowerLoss::Silence),
+                hear(Sign::Down(DownReason::Unresponsive)),
+                hear(Sign::Down(DownReason::Refused)),
+                Step::PowerOn,
+            ]),
+        ),
+        scenario(
+            "a reboot that nobody noticed is noticed by its reset",
+            BOTH,
+            [lamp().heartbeat(100)],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::PowerOff(PowerLoss::Silence),
+                Step::PowerOn,
+                hear(Sign::Down(DownReason::PeerClosed)),
+            ]),
+        ),
+        scenario(
+            "a device that refuses dials is diagnosed and tried again",
+            EACH,
+            [lamp().fault(Fault::RefuseDial)],
+            then_recovers(vec![diagnosed(DownReason::Refused), Step::Is(Fact::Connected(false)), Step::Mend]),
+        ),
+        scenario(
+            "a device that resets every connection is tried again",
+            EACH,
+            [lamp().fault(Fault::Reset)],
+            then_recovers(vec![Step::Accepted(4), Step::Mend]),
+        ),
+        scenario(
+            "a device that accepts and closes at once is diagnosed as busy",
+            NEW,
+            [lamp().fault(Fault::AcceptAndClose)],
+            then_recovers(vec![
+                diagnosed(DownReason::Busy),
+                within(set("1", true), 200, Want::NotConnected(Some(DownReason::Busy))),
+                Step::Mend,
+            ]),
+        ),
+        scenario(
+            "a device that accepts and closes at once comes back when it is free",
+            EACH,
+            [lamp().fault(Fault::AcceptAndClose)],
+            then_recovers(vec![Step::Accepted(4), Step::Mend]),
+        ),
+        scenario(
+            "a device that closes in the orderly way is dialed again",
+            EACH,
+            [lamp()],
+            then_recovers(vec![query(Want::Ok), Step::CloseAll, hear(Sign::Down(DownReason::PeerClosed))]),
+        ),
+        scenario(
+            "a device that serves one client is diagnosed by the other as busy",
+            NEW,
+            [lamp().fault(Fault::OneClientOnly), lamp().twin().unheld()],
+            vec![
+                up(),
+                super::on(1, Step::SpawnAt(0)),
+                super::on(1, diagnosed(DownReason::Busy)),
+                ask(set("1", true), Want::Ok),
+                write(Call::Close, Want::Ok),
+                super::on(1, connected()),
+                super::on(1, ask(set("2", 5), Want::Ok)),
+                Step::Has(None, json!({ "1": true, "2": 5 })),
+            ],
+        ),
+        scenario(
+            "a silent device is diagnosed, and of use when it speaks again",
+            NEW,
+            [brisk().fault(Fault::Silent)],
+            then_recovers(vec![
+                diagnosed(DownReason::Silent),
+                within(set("1", true), 200, Want::NotConnected(Some(DownReason::Silent))),
+                Step::Controls(vec![]),
+                Step::Mend,
+            ]),
+        ),
+        scenario(
+            "a device that falls silent is given up",
+            EACH,
+            [brisk()],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::Fault(Fault::Silent),
+                Step::Begin(1, set("1", true), How::Within(200)),
+                Step::End(1, Want::Unanswered),
+                hear(Sign::Down(DownReason::Unresponsive)),
+                Step::Mend,
+                Step::Has(None, json!({ "1": true })),
+            ]),
+        ),
+        scenario(
+            "garbage in place of answers is no connection",
+            NEW,
+            [brisk().fault(Fault::Garbage { seed: 3 })],
+            then_recovers(vec![
+                Step::Accepted(2),
+                Step::Is(Fact::Connected(false)),
+                hear(Sign::Down(DownReason::Silent)),
+                Step::Mend,
+            ]),
+        ),
+        scenario(
+            "garbage in place of heartbeats ends the connection",
+            EACH,
+            [brisk()],
+            then_recovers(vec![query(Want::Ok), Step::Fault(Fault::Garbage { seed: 5 }), disconnected(), Step::Mend]),
+        ),
+        scenario(
+            "a device that closes its half is gone, and back",
+            EACH,
+            [lamp()],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::Fault(Fault::HalfClose { after: 1 }),
+                Step::Begin(1, set("1", true), How::Acked),
+                Step::End(1, Want::Ok),
+                hear(Sign::Down(DownReason::PeerClosed)),
+                Step::Mend,
+            ]),
+        ),
+        scenario(
+            "a device that closes its half in place of an answer loses the command",
+            BOTH,
+            [lamp()],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::Fault(Fault::HalfClose { after: 0 }),
+                ask(set("1", true), Want::Lost(DownReason::PeerClosed)),
+                Step::Mend,
+            ]),
+        ),
+        scenario(
+            "a device that disappears in the middle of a frame is noticed",
+            EACH,
+            [brisk()],
+            then_recovers(vec![
+                query(Want::Ok),
+                Step::Fault(Fault::DisappearMidFrame { after: 0 }),
+                within(set("1", true), 200, Want::Unanswered),
+                hear(Sign::Down(DownReason::Unresponsive)),
+                Step::Mend,
+                Step::Becomes(Fact::AtLeast(Counter::Connects, 2)),
+            ]),
+        ),
+        scenario(
+            "controls that are obeyed and not acknowledged are known by their push",
+            ALL,
+            [lamp().fault(Fault::DropAcks)],
+            vec![
+                ask(set("1", true), Want::Ok),
+                hear(dps(json!({ "1": true }))),
+                Step::Controls(vec![json!({ "1": true })]),
+            ],
+        ),
+        scenario(
+            "answers out of order find their commands",
+            V33,
+            [lamp().fault(Fault::OutOfOrder)],
+            vec![
+                up(),
+                Step::Begin(1, Call::Query, How::Acked),
+                Step::Arrived(CommandCode::DP_QUERY, 1),
+                Step::Begin(2, set("1", true), How::Acked),
+                Step::Arrived(CommandCode::CONTROL, 1),
+                Step::Begin(3, Call::Query, How::Acked),
+                Step::Arrived(CommandCode::DP_QUERY, 2),
+                Step::Begin(4, set("2", 3), How::Acked),
+                Step::End(2, Want::Ok),
+                Step::End(1, Want::Dps(json!({ "1": false, "2": 50, "3": "white" }))),
+                Step::End(3, Want::Dps(json!({ "1": true, "2": 50, "3": "white" }))),
+                Step::End(4, Want::Ok),
+                arrived(CommandCode::CONTROL),
+                Step::Controls(vec![json!({ "1": true }), json!({ "2": 3 })]),
+            ],
+        ),
+        scenario(
+            "answers out of order leave no command without one",
+            ALL,
+            [lamp().fault(Fault::OutOfOrder)],
+            vec![
+                up(),
+                Step::Begin(1, set("1", true), How::Acked),
+                Step::Arrived(CommandCode::CONTROL, 1),
+                Step::Begin(2, set("2", 3), How::Acked),
+                Step::Arrived(CommandCode::CONTROL, 2),
+                Step::Begin(3, set("3", "red"), How::Acked),
+                Step::End(1, Want::Ok),
+                Step::End(2, Want::Ok),
+                Step::End(3, Want::Ok),
+                Step::Controls(vec![json!({ "1": true }), json!({ "2": 3 }), json!({ "3": "red" })]),
+            ],
+        ),
+    ]
+}

@@ -1,0 +1,261 @@
+//! What firmware does differently: versions, dialects, odd answers.
+
+use rustuya_proto::{CommandCode, Dialect, DownReason, Version};
+use serde_json::json;
+
+use super::{ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, scenario, set, up, within};
+use crate::conformance::scenario::{
+    Call, Counter, Ear, Edit, Fact, How, OTHER_KEY, Scenario, Setup, Sign, Speaks, Step, Want,
+};
+use crate::faulty::Fault;
+
+/// Sets, asks, has measured, hears: whatever is odd about the device, it is of use.
+fn of_use() -> Vec<Step> {
+    vec![
+        up(),
+        ask(set("1", true), Want::Ok),
+        Step::Has(None, json!({ "1": true })),
+        ask(set("2", 9), Want::Ok),
+        query(Want::Ok),
+        Step::Push(None, json!({ "3": "blue" })),
+        hear(dps(json!({ "3": "blue" }))),
+        Step::Controls(vec![json!({ "1": true }), json!({ "2": 9 })]),
+        Step::AcceptedOnly(1),
+    ]
+}
+
+fn odd(name: &'static str, versions: &'static [Version], device: Setup) -> Scenario {
+    scenario(name, versions, [device], of_use())
+}
+
+pub(super) fn list() -> Vec<Scenario> {
+    let auto = || lamp().speaks(Speaks::Auto);
+    let wrong_version = |speaks| DownReason::WrongVersion { speaks };
+    let old: &[Version] = &[Version::V32, Version::V33];
+    vec![
+        scenario(
+            "Auto finds the version by trying",
+            EACH,
+            [auto()],
+            vec![
+                ask(set("1", true), Want::Ok),
+                Step::Is(Fact::RightVersion),
+                Step::Is(Fact::Diagnosis(None)),
+                Step::Controls(vec![json!({ "1": true })]),
+            ],
+        ),
+        scenario(
+            "Auto gets on with 3.2, which is device22",
+            &[Version::V32],
+            [auto().answer(800)],
+            vec![
+                ask(set("1", true), Want::Ok),
+                query(Want::Ok),
+                Step::Becomes(Fact::Dialect(Dialect::Device22)),
+                Step::Has(None, json!({ "1": true })),
+            ],
+        ),
+        scenario(
+            "Auto follows an update to another version",
+            EACH,
+            [auto()],
+            vec![
+                query(Want::Ok),
+                Step::SetVersion(Version::V34),
+                ask(set("1", true), Want::Either(vec![Want::Ok, Want::Unanswered, Want::Lost(DownReason::PeerClosed)])),
+                connected(),
+                Step::Becomes(Fact::Version(Some(Version::V34))),
+                ask(set("2", 3), Want::Ok),
+                Step::Has(None, json!({ "2": 3 })),
+            ],
+        ),
+        scenario(
+            "an update to another version than configured is diagnosed",
+            V33,
+            [lamp()],
+            vec![
+                query(Want::Ok),
+                Step::SetVersion(Version::V35),
+                diagnosed(wrong_version(Some(Version::V35))),
+                within(set("1", true), 300, in_vain(wrong_version(Some(Version::V35)))),
+                Step::Reconfigure(vec![Edit::Speaks(Speaks::Right)]),
+                ask(set("1", true), Want::Ok),
+                Step::Is(Fact::Diagnosis(None)),
+            ],
+        ),
+        scenario(
+            "a device of 3.4 or 3.5 that is taken for 3.3 is diagnosed with its version",
+            NEW,
+            [lamp().speaks(Speaks::Only(Version::V33))],
+            vec![Step::Becomes(Fact::DiagnosedVersion), Step::Controls(vec![])],
+        ),
+        scenario(
+            "a 3.3 device that is taken for 3.4 is diagnosed",
+            V33,
+            [lamp().speaks(Speaks::Only(Version::V34)).answer(500)],
+            vec![
+                Step::Becomes(Fact::DiagnosedVersion),
+                within(set("1", true), 200, in_vain(wrong_version(Some(Version::V33)))),
+            ],
+        ),
+        scenario(
+            "a wrong key is diagnosed: proven up to 3.3",
+            old,
+            [lamp().wrong_key()],
+            vec![
+                Step::Begin(1, Call::Query, How::Acked),
+                Step::End(1, Want::Lost(DownReason::WrongKey { sure: true })),
+                diagnosed(DownReason::WrongKey { sure: true }),
+            ],
+        ),
+        scenario(
+            "a wrong key is diagnosed: most likely, where devices just close",
+            NEW,
+            [lamp().wrong_key().answer(800)],
+            vec![
+                diagnosed(DownReason::WrongKey { sure: false }),
+                within(set("1", true), 200, Want::NotConnected(Some(DownReason::WrongKey { sure: false }))),
+                Step::Controls(vec![]),
+            ],
+        ),
+        scenario(
+            "after a new pairing the old key is diagnosed, and the new one set in place",
+            NEW,
+            [lamp().answer(800)],
+            vec![
+                up(),
+                Step::Reconfigure(vec![Edit::Key(Some(crate::conformance::scenario::KEY))]),
+                up(),
+                Step::SetKey(OTHER_KEY),
+                diagnosed(DownReason::WrongKey { sure: false }),
+                Step::Reconfigure(vec![Edit::Key(None)]),
+                up(),
+                ask(set("1", true), Want::Ok),
+            ],
+        ),
+        scenario(
+            "a device that closes on the negotiation is diagnosed",
+            NEW,
+            [lamp().quirk("wrong-proof")],
+            vec![diagnosed(DownReason::WrongKey { sure: true })],
+        ),
+        // Passed on as an ordinary answer, the refusal would be a state without DPs.
+        scenario(
+            "a device22 refusal is no answer: the query is repeated in the other dialect",
+            V33,
+            [lamp().device22()],
+            vec![
+                query(Want::Dps(json!({ "1": false }))),
+                hear(Sign::Dialect(Dialect::Device22)),
+                Step::Is(Fact::Dialect(Dialect::Device22)),
+                Step::Arrived(CommandCode::DP_QUERY, 2),
+                Step::Is(Fact::Diagnosis(None)),
+            ],
+        ),
+        scenario(
+            "a device22 refusal with return code 0 is no answer either",
+            V33,
+            [lamp().device22().quirk("refusal-retcode-zero")],
+            vec![query(Want::Dps(json!({ "1": false }))), Step::Is(Fact::Dialect(Dialect::Device22))],
+        ),
+        scenario(
+            "device22 that answers with data in its reply",
+            V33,
+            [lamp().device22().quirk("device22-data-in-reply")],
+            vec![query(Want::Dps(json!({ "1": false })))],
+        ),
+        scenario(
+            "a dialect that is configured is kept, and the refusal told",
+            V33,
+            [lamp().device22().knows_dialect(Dialect::Default)],
+            vec![query(Want::Rejected("json obj data unvalid")), Step::Is(Fact::Dialect(Dialect::Default))],
+        ),
+        scenario(
+            "device22 obeys, reports and pushes",
+            V33,
+            [lamp().device22().knows_dialect(Dialect::Device22)],
+            vec![
+                ask(set("1", true), Want::Ok),
+                Step::Has(None, json!({ "1": true })),
+                ask(Call::SetDps(json!({ "2": 4, "3": "red" })), Want::Ok),
+                query(Want::Ok),
+                hear(dps(json!({ "1": true }))),
+                Step::Controls(vec![json!({ "1": true }), json!({ "2": 4, "3": "red" })]),
+            ],
+        ),
+        odd("the push before the acknowledgement", ALL, lamp().quirk("push-before-ack")),
+        odd("a push in place of the acknowledgement", ALL, lamp().quirk("drop-ack")),
+        odd("acknowledgements in place of pushes", ALL, lamp().quirk("drop-push")),
+        odd("acknowledgements with return code 1", ALL, lamp().quirk("ack-retcode-one")),
+        odd("frames without return codes", ALL, lamp().quirk("no-retcode")),
+        odd("sequence numbers that are all 0", EACH, lamp().quirk("seqno-zero")),
+        odd("sequence numbers of the device's own", EACH, lamp().quirk("seqno-counter")),
+        odd("replies in the wrapper of pushes", EACH, lamp().quirk("wrapped-reply")),
+        odd("replies with the version header", EACH, lamp().quirk("reply-header")),
+        odd("pushes without the version header", EACH, lamp().quirk("push-without-header")),
+        odd("a clock that counts from the start of the device", EACH, lamp().quirk("bad-clock")),
+        odd("several frames in one segment", ALL, lamp().quirk("merge-segments")),
+        scenario("random bytes between frames are skipped", EACH, [lamp().quirk("garbage")], {
+            let mut steps = of_use();
+            steps.push(Step::Is(Fact::AtLeast(Counter::Resyncs, 1)));
+            steps
+        }),
+        scenario(
+            "a session key that begins with zero is negotiated anew",
+            NEW,
+            [lamp().quirk("zero-key").answer(800)],
+            vec![ask(set("1", true), Want::Ok), Step::Has(None, json!({ "1": true }))],
+        ),
+        scenario(
+            "refusals in clear text are understood",
+            V33,
+            [lamp().quirk("clear-errors").quirk("unknown-command-error")],
+            vec![
+                up(),
+                query(Want::Ok),
+                ask(Call::Request(CommandCode(0x2f), None, None), Want::Rejected("json obj data unvalid")),
+            ],
+        ),
+        scenario(
+            "a device that takes few DPs at once is given few",
+            BOTH,
+            [lamp().dps(json!({ "1": false, "2": 0, "3": "", "4": 0 })).fault(Fault::RefuseSeveralDps { max: 2 })],
+            vec![
+                ask(Call::SetDps(json!({ "1": true, "2": 1, "3": "x", "4": 4 })), Want::Ok),
+                Step::Has(None, json!({ "1": true, "2": 1, "3": "x", "4": 4 })),
+                // The next one is split before it is refused.
+                ask(Call::SetDps(json!({ "1": false, "2": 2, "4": 5 })), Want::Ok),
+                Step::Controls(vec![
+                    json!({ "1": true, "2": 1, "3": "x", "4": 4 }),
+                    json!({ "1": true, "2": 1 }),
+                    json!({ "3": "x", "4": 4 }),
+                    json!({ "1": false, "2": 2 }),
+                    json!({ "4": 5 }),
+                ]),
+            ],
+        ),
+        scenario(
+            "a slow device is waited for",
+            &[Version::V33, Version::V34],
+            [lamp().quirk("delay-ms=300")],
+            vec![up(), query(Want::Ok), ask(set("1", true), Want::Ok)],
+        ),
+        scenario(
+            "a device that closes after a few frames is dialed again",
+            BOTH,
+            [lamp().quirk("close-after=3").heartbeat(50)],
+            vec![
+                up(),
+                Step::Accepted(3),
+                Step::Becomes(Fact::AtLeast(Counter::Connects, 3)),
+                Step::Hear(Ear::Own, Sign::Down(DownReason::PeerClosed)),
+            ],
+        ),
+    ]
+}
+
+/// A command to a device that cannot be spoken to fails, with the reason where it is known by then. Versions without
+/// negotiation are connected before that shows.
+fn in_vain(reason: DownReason) -> Want {
+    Want::Either(vec![Want::NotConnected(Some(reason)), Want::Lost(reason), Want::Unanswered])
+}

@@ -1,0 +1,216 @@
+//! Every verb, with every version.
+
+use rustuya_proto::{CommandCode, DownReason};
+use serde_json::json;
+
+use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, hear, lamp, query, scenario, set, up, within, write};
+use crate::conformance::scenario::{Call, Ear, Fact, How, Scenario, Sign, Speaks, Step, Want};
+
+pub(super) fn list() -> Vec<Scenario> {
+    let whole = || json!({ "1": false, "2": 50, "3": "white" });
+    let rich = json!({ "1": false, "2": 0, "3": "", "4": 1.5, "5": -3 });
+    vec![
+        scenario(
+            "connects, and there is no start delay",
+            ALL,
+            [lamp()],
+            vec![
+                Step::Mark,
+                up(),
+                // A device that was just given to a client once had to wait for 5 s.
+                Step::Before(3000),
+                Step::Is(Fact::Connected(true)),
+                Step::Is(Fact::RightVersion),
+                Step::Is(Fact::At(0)),
+                Step::Is(Fact::Exactly(crate::conformance::scenario::Counter::Connects, 1)),
+            ],
+        ),
+        scenario(
+            "query returns the state",
+            EACH,
+            [lamp()],
+            vec![query(Want::Dps(whole())), arrived(CommandCode::DP_QUERY), Step::Is(Fact::Diagnosis(None))],
+        ),
+        scenario(
+            "query of device22 returns the DPs that are known",
+            &[rustuya_proto::Version::V32],
+            [lamp()],
+            vec![
+                ask(Call::SetDps(json!({ "1": true, "2": 51, "3": "red" })), Want::Ok),
+                hear(dps(json!({ "1": true, "2": 51, "3": "red" }))),
+                query(Want::Dps(json!({ "1": true, "2": 51, "3": "red" }))),
+            ],
+        ),
+        scenario(
+            "status is done when written, the state is an event",
+            ALL,
+            [lamp()],
+            vec![up(), write(Call::Status, Want::Ok), hear(dps(json!({ "1": false })))],
+        ),
+        scenario(
+            "set_value, done when written",
+            ALL,
+            [lamp()],
+            vec![
+                up(),
+                write(set("1", true), Want::Ok),
+                Step::Has(None, json!({ "1": true, "2": 50 })),
+                hear(dps(json!({ "1": true }))),
+                Step::Controls(vec![json!({ "1": true })]),
+            ],
+        ),
+        scenario(
+            "set_value, acknowledged",
+            ALL,
+            [lamp()],
+            vec![
+                ask(set("2", 7), Want::Ok),
+                Step::Has(None, json!({ "2": 7 })),
+                Step::Controls(vec![json!({ "2": 7 })]),
+            ],
+        ),
+        scenario(
+            "set_dps writes several DPs in one command",
+            ALL,
+            [lamp()],
+            vec![
+                ask(Call::SetDps(json!({ "1": true, "2": 9, "3": "red" })), Want::Ok),
+                Step::Has(None, json!({ "1": true, "2": 9, "3": "red" })),
+                Step::Controls(vec![json!({ "1": true, "2": 9, "3": "red" })]),
+            ],
+        ),
+        scenario(
+            "every kind of value arrives as it was given",
+            ALL,
+            [lamp().dps(rich)],
+            vec![
+                ask(Call::SetDps(json!({ "1": true, "2": -70000, "3": "grün \"x\" \\ \n 😀", "4": 2.25 })), Want::Ok),
+                Step::Has(None, json!({ "1": true, "2": -70000, "3": "grün \"x\" \\ \n 😀", "4": 2.25, "5": -3 })),
+                hear(dps(json!({ "1": true, "2": -70000, "3": "grün \"x\" \\ \n 😀", "4": 2.25 }))),
+            ],
+        ),
+        scenario(
+            "a long value arrives whole",
+            EACH,
+            [lamp()],
+            vec![ask(set("3", "long ".repeat(400)), Want::Ok), Step::Has(None, json!({ "3": "long ".repeat(400) }))],
+        ),
+        scenario(
+            "update_dps has DPs reported again",
+            EACH,
+            [lamp()],
+            vec![
+                up(),
+                ask(Call::Update(vec![2]), Want::Ok),
+                hear(dps(json!({ "2": 50 }))),
+                Step::Arrived(CommandCode::UPDATE_DPS, 1),
+            ],
+        ),
+        scenario(
+            "silence after update_dps is success",
+            BOTH,
+            [lamp().quirk("update-silence").answer(200)],
+            vec![up(), ask(Call::Update(vec![2]), Want::Ok), Step::Arrived(CommandCode::UPDATE_DPS, 1)],
+        ),
+        scenario(
+            "request sends any command",
+            V33,
+            [lamp()],
+            vec![
+                ask(Call::Request(CommandCode::DP_QUERY, None, None), Want::Dps(whole())),
+                ask(Call::Request(CommandCode::CONTROL, Some(json!({ "2": 4 })), None), Want::Ok),
+                Step::Has(None, json!({ "2": 4 })),
+            ],
+        ),
+        scenario(
+            "a command that the device does not know is not answered",
+            BOTH,
+            [lamp()],
+            vec![up(), within(Call::Request(CommandCode(0x2f), None, None), 200, Want::Unanswered), query(Want::Ok)],
+        ),
+        scenario(
+            "a refusal is told in the device's words",
+            BOTH,
+            [lamp().quirk("unknown-command-error")],
+            vec![
+                up(),
+                ask(Call::Request(CommandCode(0x2f), None, None), Want::Rejected("json obj data unvalid")),
+                query(Want::Ok),
+            ],
+        ),
+        scenario(
+            "impossible requests are refused at once and not sent",
+            V33,
+            [lamp()],
+            vec![
+                up(),
+                ask(set("switch", true), Want::InvalidDp("switch")),
+                ask(set("70000", true), Want::InvalidDp("70000")),
+                ask(Call::SetDps(json!({})), Want::InvalidValue),
+                ask(Call::SetDps(json!([1, 2])), Want::InvalidValue),
+                ask(set("3", "x".repeat(5000)), Want::TooLarge),
+                ask(set("2", 1), Want::Ok),
+                Step::Controls(vec![json!({ "2": 1 })]),
+            ],
+        ),
+        scenario(
+            "detect_dps lists what an ordinary device has",
+            EACH,
+            [lamp()],
+            vec![ask(Call::Detect, Want::Ids(vec![1, 2, 3]))],
+        ),
+        scenario(
+            "detect_dps looks through the ranges of device22",
+            V33,
+            [lamp().device22().dps(json!({ "1": true, "9": 1, "20": true, "101": "x", "140": 2 })).answer(400)],
+            vec![ask(Call::Detect, Want::Ids(vec![1, 9, 20, 101, 140]))],
+        ),
+        scenario(
+            "wait_connected tells the version that was found out",
+            EACH,
+            [lamp().speaks(Speaks::Auto)],
+            vec![up(), Step::Is(Fact::RightVersion)],
+        ),
+        scenario(
+            "state keeps what was heard, DP by DP",
+            EACH,
+            [lamp()],
+            vec![
+                query(Want::Ok),
+                Step::Push(None, json!({ "2": 51 })),
+                Step::Becomes(Fact::State(None, json!({ "1": false, "2": 51, "3": "white" }))),
+            ],
+        ),
+        scenario(
+            "a push is an event",
+            ALL,
+            [lamp()],
+            vec![
+                up(),
+                Step::Ready(1),
+                query(Want::Ok),
+                Step::Push(None, json!({ "3": "blue" })),
+                hear(dps(json!({ "3": "blue" }))),
+            ],
+        ),
+        scenario(
+            "close ends the connection and the listeners",
+            ALL,
+            [lamp()],
+            vec![
+                up(),
+                Step::Open(1),
+                write(Call::Close, Want::Ok),
+                write(Call::Close, Want::Ok),
+                Step::Is(Fact::Closed),
+                Step::Is(Fact::Connected(false)),
+                hear(Sign::Down(DownReason::Ended)),
+                Step::Next(Ear::Own, Sign::End),
+                Step::Open(0),
+                ask(Call::Status, Want::Closed),
+                write(set("1", true), Want::Closed),
+                Step::Ask(Call::Connection, How::Acked, Want::Closed),
+            ],
+        ),
+    ]
+}

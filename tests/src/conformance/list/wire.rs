@@ -1,0 +1,144 @@
+//! Frames as the network and bad senders make them.
+
+use rustuya_proto::{CommandCode, DownReason, Version};
+use serde_json::json;
+
+use super::{ALL, BOTH, EACH, V33, ask, dps, hear, lamp, query, scenario, set, up};
+use crate::conformance::scenario::{Call, Counter, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
+use crate::faulty::{Fault, SUFFIX_DP};
+
+/// Whatever the wire does to them, frames arrive, in order, and the connection stays.
+fn undisturbed() -> Vec<Step> {
+    vec![
+        up(),
+        query(Want::Ok),
+        ask(Call::SetDps(json!({ "1": true, "2": 9 })), Want::Ok),
+        Step::Push(None, json!({ "3": "blue" })),
+        hear(dps(json!({ "3": "blue" }))),
+        Step::Times(5, vec![query(Want::Ok)]),
+        Step::Controls(vec![json!({ "1": true, "2": 9 })]),
+        Step::AcceptedOnly(1),
+        Step::Unheard(Ear::Own, Sign::Down(DownReason::PeerClosed)),
+    ]
+}
+
+fn wire(name: &'static str, versions: &'static [Version], fault: Fault) -> Scenario {
+    let device: Setup = lamp().fault(fault);
+    scenario(name, versions, [device], undisturbed())
+}
+
+pub(super) fn list() -> Vec<Scenario> {
+    let ciphered: &[Version] = &[Version::V32, Version::V33, Version::V34, Version::V35];
+    let and = |mut scenario: Scenario, step: Step| {
+        scenario.steps.push(step);
+        scenario
+    };
+    vec![
+        wire("every byte a segment of its own", ALL, Fault::OneByteSegments),
+        wire("frames that are split across reads", ALL, Fault::SplitAcrossReads),
+        and(
+            wire("a length of 4 GiB is not believed", EACH, Fault::FourGiBLength),
+            Step::Is(Fact::AtLeast(Counter::Resyncs, 1)),
+        ),
+        and(
+            wire("one bad prefix is skipped, the connection stays", EACH, Fault::BadPrefixOnce),
+            Step::Is(Fact::AtLeast(Counter::Resyncs, 1)),
+        ),
+        and(
+            wire("what fails its integrity check is not delivered", ALL, Fault::BadIntegrity),
+            Step::Is(Fact::AtLeast(Counter::BadFrames, 1)),
+        ),
+        // Once a frame has been read, bad padding does not prove a wrong key any more.
+        scenario("what fails its padding check is not delivered", ALL, [lamp()], {
+            let spoilt = vec![up(), query(Want::Ok), Step::Fault(Fault::BadPadding)];
+            let mut steps = spoilt.into_iter().chain(undisturbed()).collect::<Vec<_>>();
+            steps.push(Step::Is(Fact::AtLeast(Counter::BadFrames, 1)));
+            steps
+        }),
+        scenario(
+            "ciphertext that contains the suffix does not split a frame",
+            ciphered,
+            [lamp()],
+            vec![
+                up(),
+                query(Want::Ok),
+                Step::Fault(Fault::SuffixInCiphertext),
+                ask(set("1", true), Want::Ok),
+                Step::HearDp(Ear::Own, SUFFIX_DP),
+                query(Want::Ok),
+                Step::AcceptedOnly(1),
+                Step::Is(Fact::Exactly(Counter::Resyncs, 0)),
+                Step::Is(Fact::Exactly(Counter::BadFrames, 0)),
+            ],
+        ),
+        scenario(
+            "a burst of pushes is heard whole by a listener that reads",
+            EACH,
+            [lamp()],
+            vec![
+                up(),
+                query(Want::Ok),
+                Step::Flood(5_000),
+                Step::HearFlood(Ear::Own, 5_000),
+                Step::Is(Fact::Exactly(Counter::Lagged, 0)),
+            ],
+        ),
+        scenario(
+            "a burst of pushes does not hold up commands",
+            BOTH,
+            [lamp()],
+            vec![
+                up(),
+                query(Want::Ok),
+                Step::Flood(3_000),
+                Step::Mark,
+                Step::Begin(1, set("1", true), How::Acked),
+                Step::HearFlood(Ear::Own, 3_000),
+                Step::End(1, Want::Ok),
+                Step::Before(5_000),
+                Step::AcceptedOnly(1),
+            ],
+        ),
+        scenario(
+            "a device that floods with every answer is of use",
+            BOTH,
+            [lamp().fault(Fault::FloodPushes { count: 50 })],
+            vec![
+                up(),
+                Step::Times(4, vec![ask(set("1", true), Want::Ok), ask(set("1", false), Want::Ok)]),
+                Step::Arrived(CommandCode::CONTROL, 8),
+                Step::HearFlood(Ear::Own, 400),
+            ],
+        ),
+        scenario(
+            "a listener that does not read lags alone and is told how much",
+            V33,
+            [lamp()],
+            vec![
+                up(),
+                query(Want::Ok),
+                Step::Listen(1),
+                Step::Flood(2_000),
+                Step::HearFlood(Ear::Own, 2_000),
+                Step::HearLag(Ear::Extra(1)),
+                Step::HearNumber(Ear::Extra(1), 2_000),
+                Step::Becomes(Fact::AtLeast(Counter::Lagged, 900)),
+            ],
+        ),
+        scenario(
+            "each listener hears everything from its beginning on",
+            EACH,
+            [lamp()],
+            vec![
+                up(),
+                query(Want::Ok),
+                Step::Flood(10),
+                Step::HearFlood(Ear::Own, 10),
+                Step::Listen(1),
+                Step::Push(None, json!({ "2": 99 })),
+                Step::Next(Ear::Extra(1), dps(json!({ "2": 99 }))),
+                hear(dps(json!({ "2": 99 }))),
+            ],
+        ),
+    ]
+}

@@ -1,0 +1,439 @@
+//! Plays a scenario on a stage.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rustuya_proto::{DownReason, LocalKey, Timing, Version};
+use serde_json::Value;
+
+use super::expect::{control, holds, is_answer, is_sign, kind};
+use super::scenario::{Added, Ear, Edit, Fact, Held, KEY, Known, Scenario, Setup, Sign, Speaks, Step, Want};
+use super::subject::{Heard, Look, Plan, Stage, Ticket};
+use crate::faulty::{FLOOD_DP, FaultyDevice, POISON_DP, State};
+
+/// Longer than anything takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Plays `scenario` with devices of `version`.
+///
+/// # Errors
+/// What is not as it has to be, and at which step.
+pub fn play(scenario: &Scenario, version: Version, stage: &mut dyn Stage) -> Result<(), String> {
+    let devices = scenario.devices.iter().enumerate().map(|(node, setup)| plug_in(node, setup, version, stage));
+    let devices = devices.collect::<Vec<_>>();
+    let known = scenario.devices.iter().map(|setup| setup.known.clone()).collect();
+    let at = (0..devices.len()).collect();
+    let mark = stage.now();
+    let log = VecDeque::new();
+    let mut run = Run { stage, devices, known, at, tickets: BTreeMap::new(), mark, log };
+    for (node, setup) in scenario.devices.iter().enumerate() {
+        match setup.held {
+            Held::Alone => {
+                let plan = run.plan(node);
+                run.stage.spawn(node, &plan);
+            }
+            Held::Manager => run.add(0, node)?,
+            Held::Nobody => {}
+        }
+    }
+    for (number, step) in scenario.steps.iter().enumerate() {
+        run.step(0, step).map_err(|why| format!("step {}, {}: {why}", number + 1, short(step)))?;
+    }
+    run.finish()
+}
+
+fn plug_in(node: usize, setup: &Setup, version: Version, stage: &mut dyn Stage) -> FaultyDevice {
+    let id = format!("bf0123456789abcd{:04}", if setup.twin { 0 } else { node });
+    let version = setup.version.unwrap_or(version);
+    let mut device = FaultyDevice::builder(&id, KEY, version).dialect(setup.dialect).dps(setup.dps.clone());
+    device = setup.subs.iter().fold(device, |device, (cid, dps)| device.sub(cid, dps.clone()));
+    for quirk in &setup.quirks {
+        device = device.quirk(quirk).unwrap_or_else(|error| panic!("{quirk}: {error}"));
+    }
+    let device = stage.plug_in(device.seed(node as u64 + 1));
+    if let Some(fault) = &setup.fault {
+        device.set_fault(fault.clone());
+    }
+    if setup.off {
+        device.power_off(crate::faulty::PowerLoss::Reset);
+    }
+    device
+}
+
+struct Run<'a> {
+    stage: &'a mut dyn Stage,
+    devices: Vec<FaultyDevice>,
+    known: Vec<Known>,
+    /// Which device's address is known for each.
+    at: Vec<usize>,
+    tickets: BTreeMap<usize, Ticket>,
+    mark: Duration,
+    /// What was heard lately.
+    log: VecDeque<Heard>,
+}
+
+impl Run<'_> {
+    fn plan(&self, node: usize) -> Plan {
+        let (known, device) = (&self.known[node], &self.devices[self.at[node]]);
+        let ms = Duration::from_millis;
+        let mut timing = Timing::DEFAULT;
+        timing.connect = ms(known.answer);
+        timing.negotiate = ms(known.answer);
+        timing.answer = ms(known.answer);
+        timing.heartbeat = ms(known.heartbeat);
+        (timing.backoff_min, timing.backoff_max) = (ms(known.backoff.0), ms(known.backoff.1));
+        Plan {
+            id: device.id(),
+            key: known.key.map_or_else(|| device.key(), |key| LocalKey::from_text(key).expect("16 characters")),
+            address: known.address.then(|| device.addr().ip()),
+            port: device.addr().port(),
+            version: match known.speaks {
+                Speaks::Right => Some(device.version()),
+                Speaks::Auto => None,
+                Speaks::Only(version) => Some(version),
+            },
+            dialect: known.dialect,
+            persist: known.persist,
+            nowait: known.nowait,
+            command_timeout: ms(known.command_timeout),
+            timing,
+            pacing: known.pacing,
+            discovered: known.discovered,
+        }
+    }
+
+    fn add(&mut self, manager: usize, node: usize) -> Result<(), String> {
+        let plan = self.plan(node);
+        same("added", &self.stage.add(manager, node, &plan), &Added::Ok)
+    }
+
+    fn edit(&mut self, node: usize, edits: &[Edit]) {
+        for edit in edits {
+            let known = &mut self.known[node];
+            match *edit {
+                Edit::At(other) => self.at[node] = other,
+                Edit::Speaks(speaks) => known.speaks = speaks,
+                Edit::Key(key) => known.key = key,
+                Edit::CommandTimeout(limit) => known.command_timeout = limit,
+            }
+        }
+    }
+
+    fn step(&mut self, node: usize, step: &Step) -> Result<(), String> {
+        match step {
+            Step::At(other, step) => self.step(*other, step),
+            Step::Times(times, steps) => {
+                (0..*times).try_for_each(|_| steps.iter().try_for_each(|step| self.step(node, step)))
+            }
+            Step::Ask(call, how, want) => {
+                let ticket = self.stage.begin(node, call, *how);
+                self.end(node, ticket, want)
+            }
+            Step::Begin(name, call, how) => {
+                let ticket = self.stage.begin(node, call, *how);
+                assert!(self.tickets.insert(*name, ticket).is_none(), "two commands are named {name}");
+                Ok(())
+            }
+            Step::End(name, want) => {
+                let ticket = self.ticket(*name);
+                self.end(node, ticket, want)
+            }
+            Step::Drop(name) => {
+                let ticket = self.ticket(*name);
+                self.stage.forget(ticket);
+                Ok(())
+            }
+            Step::Hear(ear, sign) => self.hear(node, *ear, sign),
+            Step::Next(ear, sign) => {
+                let heard = self.next(node, *ear, LIMIT)?;
+                let right = heard.as_ref().is_some_and(|heard| self.is_sign(node, heard, sign));
+                if right { Ok(()) } else { Err(format!("heard {heard:?}")) }
+            }
+            Step::Unheard(ear, sign) => {
+                while let Some(heard) = self.next(node, *ear, Duration::ZERO)? {
+                    if self.is_sign(node, &heard, sign) {
+                        return Err(format!("heard {heard:?}"));
+                    }
+                    if heard == Heard::End {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Step::HearFlood(ear, last) => self.hear_numbers(node, *ear, Some(1), *last),
+            Step::HearDp(ear, dp) => {
+                self.hear_any(node, *ear, |heard| matches!(heard, Heard::Message { dps, .. } if dps.contains_key(*dp)))
+            }
+            Step::HearLag(ear) => self.hear_any(node, *ear, |heard| matches!(heard, Heard::Lagged(_))),
+            Step::HearNumber(ear, last) => self.hear_numbers(node, *ear, None, *last),
+            Step::SpawnAt(other) => {
+                self.at[node] = *other;
+                let plan = self.plan(node);
+                self.stage.spawn(node, &plan);
+                Ok(())
+            }
+            Step::Linger(span) => {
+                let end = self.stage.now() + Duration::from_millis(*span);
+                while self.stage.now() < end {
+                    self.stage.breathe();
+                }
+                Ok(())
+            }
+            Step::Listen(extra) => {
+                self.stage.listen(node, *extra);
+                Ok(())
+            }
+            Step::Is(fact) => self.fact(node, fact),
+            Step::Becomes(fact) => self.becomes(node, fact),
+            Step::Reconfigure(edits) => {
+                self.edit(node, edits);
+                let plan = self.plan(node);
+                self.stage.reconfigure(node, &plan);
+                Ok(())
+            }
+            Step::Add(manager, edits, want) => {
+                self.edit(node, edits);
+                let plan = self.plan(node);
+                same("added", &self.stage.add(*manager, node, &plan), want)
+            }
+            Step::Remove(manager) => same("it was there", &self.stage.remove(*manager, node), &true),
+            Step::Delete(manager) => same("it was there", &self.stage.delete(*manager, node), &true),
+            Step::Clear(manager) => {
+                self.stage.clear(*manager);
+                Ok(())
+            }
+            Step::Mark => {
+                self.mark = self.stage.now();
+                Ok(())
+            }
+            Step::Before(limit) => self.took(|took| took < Duration::from_millis(*limit)),
+            Step::After(limit) => self.took(|took| took >= Duration::from_millis(*limit)),
+            world => self.world(node, world),
+        }
+    }
+
+    fn took(&self, right: impl FnOnce(Duration) -> bool) -> Result<(), String> {
+        let took = self.stage.now() - self.mark;
+        if right(took) { Ok(()) } else { Err(format!("it took {took:?}")) }
+    }
+
+    fn ticket(&mut self, name: usize) -> Ticket {
+        self.tickets.remove(&name).unwrap_or_else(|| panic!("no command is named {name}"))
+    }
+
+    fn end(&mut self, node: usize, ticket: Ticket, want: &Want) -> Result<(), String> {
+        let Some(answer) = self.stage.end(ticket, LIMIT) else {
+            return Err(format!("never resolved; {:?}", self.stage.look(node)));
+        };
+        if is_answer(&self.devices, self.at[node], &answer, want) { Ok(()) } else { Err(format!("came to {answer:?}")) }
+    }
+
+    fn next(&mut self, node: usize, ear: Ear, limit: Duration) -> Result<Option<Heard>, String> {
+        let Some(heard) = self.stage.hear(node, ear, limit) else { return Ok(None) };
+        const KEPT: usize = 6;
+        self.log.push_back(heard.clone());
+        if self.log.len() > KEPT {
+            self.log.pop_front();
+        }
+        match &heard {
+            Heard::Message { dps, .. } if dps.contains_key(POISON_DP) => {
+                Err(format!("a frame whose check failed was delivered: {heard:?}"))
+            }
+            _ => Ok(Some(heard)),
+        }
+    }
+
+    fn hear(&mut self, node: usize, ear: Ear, sign: &Sign) -> Result<(), String> {
+        let version = self.devices[self.at[node]].version();
+        self.hear_any(node, ear, |heard| is_sign(version, heard, sign))
+    }
+
+    fn hear_any(&mut self, node: usize, ear: Ear, right: impl Fn(&Heard) -> bool) -> Result<(), String> {
+        let end = self.stage.now() + LIMIT;
+        loop {
+            let left = end.saturating_sub(self.stage.now());
+            match self.next(node, ear, left)? {
+                Some(heard) if right(&heard) => return Ok(()),
+                Some(Heard::End) | None => return Err(format!("never heard; lately {:?}", self.log)),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The numbers of a flood, from the first one (or whichever comes first) to the last, in order.
+    fn hear_numbers(&mut self, node: usize, ear: Ear, first: Option<u64>, last: u64) -> Result<(), String> {
+        let mut expected = first;
+        while expected.is_none_or(|expected| expected <= last) {
+            match self.next(node, ear, LIMIT)? {
+                Some(Heard::Message { dps, .. }) => match dps.get(FLOOD_DP).and_then(Value::as_u64) {
+                    Some(number) if expected.is_none_or(|expected| expected == number) => expected = Some(number + 1),
+                    Some(number) => return Err(format!("{number} instead of {expected:?}")),
+                    None => {}
+                },
+                Some(Heard::Lagged(lost)) => return Err(format!("{lost} lost before {expected:?}")),
+                Some(Heard::End) | None => return Err(format!("nothing before {expected:?}")),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn is_sign(&self, node: usize, heard: &Heard, sign: &Sign) -> bool {
+        is_sign(self.devices[self.at[node]].version(), heard, sign)
+    }
+
+    fn becomes(&mut self, node: usize, fact: &Fact) -> Result<(), String> {
+        let end = self.stage.now() + LIMIT;
+        loop {
+            let result = self.fact(node, fact);
+            if result.is_ok() || self.stage.now() >= end {
+                return result;
+            }
+            self.stage.breathe();
+        }
+    }
+
+    fn fact(&mut self, node: usize, fact: &Fact) -> Result<(), String> {
+        let look = match fact {
+            Fact::State(cid, wanted) => {
+                let state = self.stage.state(node, *cid);
+                if state.contains_key(POISON_DP) {
+                    return Err("a frame whose check failed became state".to_owned());
+                }
+                return same("state", &Value::Object(state), wanted);
+            }
+            Fact::Online(cid, wanted) => return same("online", &self.stage.online(node, cid), wanted),
+            Fact::Holds(manager, wanted) => return same("devices", &self.stage.holds(*manager), wanted),
+            Fact::Registered(wanted) => return same("devices", &self.stage.registered(), wanted),
+            Fact::Listed(manager, connected, down) => {
+                return same("listed", &self.stage.listed(*manager, node), &Some((*connected, *down)));
+            }
+            _ => self.stage.look(node),
+        };
+        let Look { connected, version, dialect, diagnosis, address, port, closed, counters } = look;
+        match fact {
+            Fact::Connected(wanted) => same("connected", &connected, wanted),
+            Fact::Working => same("working", &(connected, diagnosis), &(true, None)),
+            Fact::Version(wanted) => same("version", &version, wanted),
+            Fact::RightVersion => same("version", &version, &Some(self.devices[self.at[node]].version())),
+            Fact::Dialect(wanted) => same("dialect", &dialect, wanted),
+            Fact::Diagnosis(wanted) => same("diagnosis", &diagnosis, wanted),
+            Fact::DiagnosedVersion => {
+                let speaks = Some(self.devices[self.at[node]].version());
+                same("diagnosis", &diagnosis, &Some(DownReason::WrongVersion { speaks }))
+            }
+            Fact::At(other) => {
+                let at = self.devices[*other].addr();
+                same("address", &(address, port), &(Some(at.ip()), at.port()))
+            }
+            Fact::AtLeast(counter, least) if counters.get(*counter) >= *least => Ok(()),
+            Fact::AtLeast(counter, wanted) | Fact::Exactly(counter, wanted) => {
+                same("counter", &counters.get(*counter), wanted)
+            }
+            _ => same("closed", &closed, &true),
+        }
+    }
+
+    /// Steps at the device.
+    fn world(&mut self, node: usize, step: &Step) -> Result<(), String> {
+        let device = &self.devices[node];
+        match step {
+            Step::Announce => self.stage.announce(device, None),
+            Step::AnnounceAs(last) => self.stage.announce(device, Some(address(*last))),
+            Step::AnnounceTill(name) => {
+                let ticket = self.tickets[name];
+                let end = self.stage.now() + LIMIT;
+                while !self.stage.is_done(ticket) {
+                    if self.stage.now() > end {
+                        return Err("the command is never done".to_owned());
+                    }
+                    self.stage.announce(&self.devices[node], None);
+                    self.stage.breathe();
+                }
+            }
+            Step::Fault(fault) => device.set_fault(fault.clone()),
+            Step::Mend => device.clear_fault(),
+            Step::PowerOff(loss) => device.power_off(*loss),
+            Step::PowerOn => device.power_on().map_err(|error| error.to_string())?,
+            Step::MoveTo(last) => device.move_to(address(*last)).map_err(|error| error.to_string())?,
+            Step::CutAll => device.cut_all(),
+            Step::CloseAll => device.close_all(),
+            Step::SetVersion(version) => device.set_version(*version),
+            Step::SetKey(key) => device.set_key(key),
+            Step::Push(cid, dps) => device.push(*cid, dps.clone()),
+            Step::Flood(count) => {
+                device.flood(*count);
+            }
+            Step::Report => device.report_children(),
+            Step::Arrived(code, count) => {
+                return self
+                    .soon(node, |state| state.requests().filter(|found| kind(found) == *code).count() >= *count);
+            }
+            Step::Controls(wanted) => {
+                let controls = |state: &State| state.requests().filter_map(control).collect::<Vec<_>>();
+                self.soon(node, |state| controls(state).len() >= wanted.len())?;
+                let found: Vec<Value> = self.devices[node].requests().iter().filter_map(control).collect();
+                return same("controls", &found, wanted);
+            }
+            Step::ControlsInAnyOrder(wanted) => {
+                let count = |state: &State| state.requests().filter_map(control).count();
+                self.soon(node, |state| count(state) >= wanted.len())?;
+                let mut found: Vec<Value> = self.devices[node].requests().iter().filter_map(control).collect();
+                let mut wanted = wanted.clone();
+                found.sort_by_key(Value::to_string);
+                wanted.sort_by_key(Value::to_string);
+                return same("controls", &found, &wanted);
+            }
+            Step::Has(cid, wanted) => return self.soon(node, |state| holds(&state.dps(*cid), wanted)),
+            Step::Open(count) => return self.soon(node, |state| state.open() == *count),
+            Step::Ready(count) => return self.soon(node, |state| state.ready() == *count),
+            Step::Accepted(count) => return self.soon(node, |state| state.accepted() >= *count),
+            Step::AcceptedOnly(count) => return same("connections", &device.connections(), count),
+            _ => return Err("not a step at the device".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn soon(&mut self, node: usize, mut right: impl FnMut(&State) -> bool) -> Result<(), String> {
+        let device = &self.devices[node];
+        if self.stage.until(device, LIMIT, &mut right) {
+            return Ok(());
+        }
+        let requests = device.requests();
+        let last = &requests[requests.len().saturating_sub(5)..];
+        Err(format!("never; {} connections, {} requests, the last {last:?}", device.connections(), requests.len()))
+    }
+
+    /// What holds at the end of every scenario.
+    fn finish(&mut self) -> Result<(), String> {
+        if !self.tickets.is_empty() {
+            return Err(format!("nobody asked what became of commands {:?}", self.tickets.keys()));
+        }
+        for device in &self.devices {
+            let mut seen = BTreeSet::new();
+            for request in device.requests().iter().filter(|request| control(request).is_some()) {
+                if !seen.insert((request.connection, request.seqno)) {
+                    return Err(format!("a control arrived twice: {request:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn address(last: u8) -> core::net::IpAddr {
+    core::net::Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+fn same<T: PartialEq + core::fmt::Debug>(what: &str, found: &T, wanted: &T) -> Result<(), String> {
+    if found == wanted { Ok(()) } else { Err(format!("{what}: {found:?}, not {wanted:?}")) }
+}
+
+fn short(step: &Step) -> String {
+    let mut text = format!("{step:?}");
+    if let Some((at, _)) = text.char_indices().nth(160) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}

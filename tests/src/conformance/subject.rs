@@ -1,0 +1,240 @@
+//! What is put to the test: one implementation per runtime.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use rustuya_proto::{DeviceId, Dialect, DownReason, LocalKey, Version};
+use rustuya_runtime::{CommandError, Event, Found, Pacing};
+use serde_json::{Map, Value};
+
+use super::scenario::{Added, Call, Counter, Ear, How, Need};
+use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
+
+/// A runtime, or the machine without one.
+pub trait Subject: Sync {
+    /// Its column in the table.
+    fn name(&self) -> &'static str;
+
+    /// Why it cannot do this, if it cannot.
+    fn lacks(&self, need: Need) -> Option<&'static str>;
+
+    /// A fresh world for one run of a scenario.
+    fn stage(&self) -> Box<dyn Stage + '_>;
+}
+
+/// One run. All calls block; limits are in the time of the stage.
+///
+/// Devices are named by their number in the scenario, managers by any number: they are made when they are first named.
+pub trait Stage {
+    /// Puts a device on the network of this stage.
+    fn plug_in(&mut self, device: FaultyDeviceBuilder) -> FaultyDevice;
+
+    /// The time of this stage.
+    fn now(&self) -> Duration;
+
+    /// Lets time pass until `holds`; whether it does within `limit`.
+    fn until(&mut self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool;
+
+    /// Lets a little time pass.
+    fn breathe(&mut self);
+
+    /// Makes a handle of a device, and a listener.
+    fn spawn(&mut self, node: usize, plan: &Plan);
+
+    /// Gives a device to a manager, and makes listeners of both if there are none.
+    fn add(&mut self, manager: usize, node: usize, plan: &Plan) -> Added;
+
+    /// Has the manager let go of a device; whether it was there.
+    fn remove(&mut self, manager: usize, node: usize) -> bool;
+
+    /// Ends a device for everybody; whether it was there.
+    fn delete(&mut self, manager: usize, node: usize) -> bool;
+
+    /// Has the manager let go of everything.
+    fn clear(&mut self, manager: usize);
+
+    /// Changes what is known of a device.
+    fn reconfigure(&mut self, node: usize, plan: &Plan);
+
+    /// Gives a command. With calls that block, it may be given a moment after this has returned.
+    fn begin(&mut self, node: usize, call: &Call, how: How) -> Ticket;
+
+    /// What came of it, within `limit`.
+    fn end(&mut self, ticket: Ticket, limit: Duration) -> Option<Answer>;
+
+    /// Whether it is decided what came of it.
+    fn is_done(&mut self, ticket: Ticket) -> bool;
+
+    /// Waits for it no more.
+    fn forget(&mut self, ticket: Ticket);
+
+    /// Another listener of a device.
+    fn listen(&mut self, node: usize, extra: usize);
+
+    /// The next news within `limit`; those of a manager about other devices are skipped.
+    fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard>;
+
+    /// What is known of a device.
+    fn look(&mut self, node: usize) -> Look;
+
+    /// The DPs that were heard, of the device or a sub-device.
+    fn state(&mut self, node: usize, cid: Option<&str>) -> Map<String, Value>;
+
+    /// Whether a sub-device is reachable.
+    fn online(&mut self, node: usize, cid: &str) -> Option<bool>;
+
+    /// How many devices a manager has.
+    fn holds(&mut self, manager: usize) -> usize;
+
+    /// How many devices the registry has.
+    fn registered(&mut self) -> usize;
+
+    /// Whether a device is connected, and why not, in the list of a manager.
+    fn listed(&mut self, manager: usize, node: usize) -> Option<(bool, Option<DownReason>)>;
+
+    /// Has the announcement of a device reach those who listen for it.
+    fn announce(&mut self, device: &FaultyDevice, named: Option<IpAddr>);
+}
+
+/// Names a command that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(pub usize);
+
+/// What a controller is told of a device.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its id.
+    pub id: DeviceId,
+    /// The key that is configured.
+    pub key: LocalKey,
+    /// The address that is configured.
+    pub address: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+    /// The version that is configured.
+    pub version: Option<Version>,
+    /// The dialect that is configured.
+    pub dialect: Option<Dialect>,
+    /// The connection is kept.
+    pub persist: bool,
+    /// Commands are done when they are queued.
+    pub nowait: bool,
+    /// How long a command waits for the connection.
+    pub command_timeout: Duration,
+    /// Time limits.
+    pub timing: rustuya_proto::Timing,
+    /// How commands are spaced.
+    pub pacing: Pacing,
+    /// Announcements are listened to.
+    pub discovered: bool,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It was written, queued, or done without an answer.
+    Done,
+    /// It was answered.
+    Reply {
+        /// The DPs of the answer.
+        dps: Map<String, Value>,
+        /// The payload.
+        payload: Option<Value>,
+    },
+    /// There is a connection.
+    Up(Version),
+    /// These DPs exist.
+    Ids(Vec<u16>),
+    /// It failed.
+    Failed(CommandError),
+    /// These devices were found.
+    Found(Vec<Found>),
+}
+
+/// News as they came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// Connected.
+    Up(Version),
+    /// Not connected.
+    Down(DownReason),
+    /// A message.
+    Message {
+        /// The sub-device.
+        cid: Option<String>,
+        /// The DPs.
+        dps: Map<String, Value>,
+    },
+    /// A sub-device came or went.
+    Child(String, bool),
+    /// A command failed with nobody waiting for it.
+    Failed(CommandError),
+    /// The dialect was found out.
+    Dialect(Dialect),
+    /// So many were lost.
+    Lagged(u64),
+    /// There are no more.
+    End,
+}
+
+impl From<Event> for Heard {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Up { version } => Self::Up(version),
+            Event::Down { reason, .. } => Self::Down(reason),
+            Event::Message(message) => Self::Message { cid: message.cid(), dps: message.dps() },
+            Event::SubDevice { cid, online } => Self::Child(cid.to_string(), online),
+            Event::Failed(failed) => Self::Failed(failed.error.clone()),
+            Event::Dialect(dialect) => Self::Dialect(dialect),
+            Event::Lagged(lost) => Self::Lagged(lost),
+            other => panic!("an event that no scenario knows: {other:?}"),
+        }
+    }
+}
+
+/// What is known of a device at one moment.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Whether the connection is usable.
+    pub connected: bool,
+    /// The version in use.
+    pub version: Option<Version>,
+    /// The dialect in use.
+    pub dialect: Dialect,
+    /// Why the device could not be used.
+    pub diagnosis: Option<DownReason>,
+    /// Where it is.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+    /// Whether it was closed.
+    pub closed: bool,
+    /// Counters.
+    pub counters: Counters,
+}
+
+/// Counters of a device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Connections that became usable.
+    pub connects: u64,
+    /// Frames that were not believed.
+    pub bad_frames: u64,
+    /// Times that bytes were skipped.
+    pub resyncs: u64,
+    /// Events that were lost.
+    pub lagged: u64,
+}
+
+impl Counters {
+    /// One of them.
+    #[must_use]
+    pub const fn get(&self, counter: Counter) -> u64 {
+        match counter {
+            Counter::Connects => self.connects,
+            Counter::BadFrames => self.bad_frames,
+            Counter::Resyncs => self.resyncs,
+            Counter::Lagged => self.lagged,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Runs every scenario on every subject, and shows the outcome.
+
+use core::fmt::{self, Write as _};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::runner;
+use super::scenario::{Need, Scenario};
+use super::subject::Subject;
+
+/// What a scenario came to on a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Everything was as it has to be.
+    Passed,
+    /// It was not, for these versions and reasons.
+    Failed(Vec<String>),
+    /// The subject has nothing that could do it.
+    Lacks(Need, &'static str),
+}
+
+/// Scenarios by subjects.
+#[derive(Clone, Debug)]
+pub struct Table {
+    subjects: Vec<&'static str>,
+    rows: Vec<(Scenario, Vec<Cell>)>,
+    took: Duration,
+}
+
+/// Runs at a time: most of them wait most of the time.
+const THREADS: usize = 24;
+
+impl Table {
+    /// Runs `scenarios`, or those whose name holds `filter`, on every subject.
+    pub fn run(scenarios: &[Scenario], filter: Option<&str>, subjects: &[&dyn Subject]) -> Self {
+        let started = Instant::now();
+        let chosen = scenarios.iter().filter(|scenario| filter.is_none_or(|filter| scenario.name.contains(filter)));
+        let chosen: Vec<&Scenario> = chosen.collect();
+        let mut rows = Vec::new();
+        for scenario in &chosen {
+            let lacks = |subject: &&dyn Subject| {
+                let needs = scenario.needs();
+                let lacking = needs.into_iter().find_map(|need| Some((need, subject.lacks(need)?)));
+                lacking.map_or(Cell::Passed, |(need, why)| Cell::Lacks(need, why))
+            };
+            rows.push(((*scenario).clone(), subjects.iter().map(lacks).collect::<Vec<_>>()));
+        }
+        let mut jobs = Vec::new();
+        for (row, (scenario, cells)) in rows.iter().enumerate() {
+            for (column, _) in cells.iter().enumerate().filter(|(_, cell)| **cell == Cell::Passed) {
+                jobs.extend(scenario.versions.iter().map(|version| (row, column, *version)));
+            }
+        }
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    while let Some((row, column, version)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let mut stage = subjects[*column].stage();
+                        let play = || runner::play(chosen[*row], *version, &mut *stage);
+                        let result = catch_unwind(AssertUnwindSafe(play));
+                        let result = result.unwrap_or_else(|panic| Err(format!("panicked: {}", words(&*panic))));
+                        if let Err(why) = result {
+                            let why = (*row, *column, format!("{version}: {why}"));
+                            failed.lock().unwrap_or_else(PoisonError::into_inner).push(why);
+                        }
+                    }
+                });
+            }
+        });
+        let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failed.sort();
+        for (row, column, why) in failed {
+            match &mut rows[row].1[column] {
+                Cell::Failed(reasons) => reasons.push(why),
+                cell => *cell = Cell::Failed(vec![why]),
+            }
+        }
+        Self { subjects: subjects.iter().map(|subject| subject.name()).collect(), rows, took: started.elapsed() }
+    }
+
+    /// Every cell that failed, with the reasons.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for (scenario, cells) in &self.rows {
+            for (subject, cell) in self.subjects.iter().zip(cells) {
+                if let Cell::Failed(reasons) = cell {
+                    failures.extend(reasons.iter().map(|why| format!("{subject}: {}: {why}", scenario.name)));
+                }
+            }
+        }
+        failures
+    }
+
+    /// How long it took.
+    #[must_use]
+    pub const fn took(&self) -> Duration {
+        self.took
+    }
+
+    /// The page for the documentation.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut page = String::from(INTRODUCTION);
+        let names = self.subjects.join(" | ");
+        let _ = writeln!(page, "| | scenario | versions | {names} |");
+        let _ = writeln!(page, "|---|---|---|{}", "---|".repeat(self.subjects.len()));
+        let mut reasons: Vec<(Need, &'static str, &'static str)> = Vec::new();
+        for (number, (scenario, cells)) in self.rows.iter().enumerate() {
+            let mut marks = Vec::new();
+            for (subject, cell) in self.subjects.iter().zip(cells) {
+                marks.push(match cell {
+                    Cell::Passed => "yes".to_owned(),
+                    Cell::Failed(_) => "**no**".to_owned(),
+                    Cell::Lacks(need, why) => {
+                        let reason = (*need, *subject, *why);
+                        let known = reasons.iter().position(|known| *known == reason);
+                        let at = known.unwrap_or_else(|| {
+                            reasons.push(reason);
+                            reasons.len() - 1
+                        });
+                        format!("- ({})", at + 1)
+                    }
+                });
+            }
+            let versions: Vec<&str> = scenario.versions.iter().map(|version| version.as_str()).collect();
+            let (name, versions, marks) = (scenario.name, versions.join(" "), marks.join(" | "));
+            let _ = writeln!(page, "| {} | {name} | {versions} | {marks} |", number + 1);
+        }
+        if !reasons.is_empty() {
+            page.push_str("\nWhat a dash stands for:\n\n");
+        }
+        for (number, (need, subject, why)) in reasons.iter().enumerate() {
+            let _ = writeln!(page, "{}. {subject}, {need}: {why}", number + 1);
+        }
+        page
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widest = self.rows.iter().map(|(scenario, _)| scenario.name.chars().count()).max().unwrap_or(0);
+        write!(f, "{:widest$}", "")?;
+        self.subjects.iter().try_for_each(|subject| write!(f, "  {subject}"))?;
+        writeln!(f)?;
+        for (scenario, cells) in &self.rows {
+            write!(f, "{:widest$}", scenario.name)?;
+            for (subject, cell) in self.subjects.iter().zip(cells) {
+                let mark = match cell {
+                    Cell::Passed => "yes",
+                    Cell::Failed(_) => "NO",
+                    Cell::Lacks(..) => "-",
+                };
+                write!(f, "  {mark:^width$}", width = subject.len())?;
+            }
+            writeln!(f)?;
+        }
+        let runs: usize = self.rows.iter().map(|(scenario, _)| scenario.versions.len()).sum();
+        writeln!(f, "{} scenarios, {runs} runs each, {:.1} s", self.rows.len(), self.took.as_secs_f32())
+    }
+}
+
+/// What a panic said.
+fn words(panic: &(dyn core::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
+}
+
+const INTRODUCTION: &str = "\
+# Conformance
+
+One list of scenarios, as data, runs on every driver: steps on the public API, faults at the device and on the wire,
+and what has to come of them: results, events, diagnosis, and what arrived at the device. Each run has devices and a
+controller of its own; a control that arrives twice, or a frame that is delivered although its check failed, fails any
+scenario. The list is in `tests/src/conformance/list`.
+
+This page is generated. `cargo test -p rustuya-tests --test conformance` runs the list and compares; with
+`RUSTUYA_WRITE=1` it writes the page anew.
+
+";

@@ -1,0 +1,34 @@
+//! The conformance list on every runtime; see `docs/conformance.md`, which this compares with what it finds.
+//!
+//! `RUSTUYA_ONLY=words` runs the scenarios whose name holds these words, `RUSTUYA_WRITE=1` writes the page anew.
+
+mod blocking;
+
+use std::fs;
+use std::path::Path;
+
+use rustuya_runtime_tokio::TokioHandle;
+use rustuya_tests::conformance::{Asynchronous, Subject, Table, scenarios};
+
+#[test]
+fn every_scenario_holds_on_every_runtime() {
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("threads");
+    let on_tokio = Asynchronous::new("tokio", TokioHandle(tokio.handle().clone()));
+    let blocking = blocking::Blocking::new();
+    let subjects: [&dyn Subject; 2] = [&on_tokio, &blocking];
+
+    let only = std::env::var("RUSTUYA_ONLY").ok();
+    let table = Table::run(&scenarios(), only.as_deref(), &subjects);
+    println!("{table}");
+    let failures = table.failures();
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    if only.is_some() {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");
+    if std::env::var_os("RUSTUYA_WRITE").is_some() {
+        fs::write(&path, table.page()).expect("docs can be written");
+    }
+    let page = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(page, table.page(), "docs/conformance.md is not what was found: run this with RUSTUYA_WRITE=1");
+}

@@ -17,11 +17,43 @@ use tokio::time::Sleep;
 
 /// Devices run as tasks of the tokio runtime that they are spawned in, which needs I/O and time enabled. Spawning
 /// outside of one panics; [`TokioHandle`] names one.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&Tokio);
+/// device.set_value(1, true).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "it is a name")]
 pub struct Tokio;
 
 /// Devices run as tasks of this tokio runtime, which needs I/O and time enabled.
+///
+/// ```
+/// # use rustuya_runtime_tokio::{Device, Tokio, TokioHandle, Version, VirtualDevice};
+/// # fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false }"#)?)?;
+/// # let lamp = runtime.block_on(lamp.start())?;
+/// // From a thread that is none of the runtime's:
+/// let background = TokioHandle(runtime.handle().clone());
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&background);
+/// runtime.block_on(device.set_value(1, true).acknowledged())?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it is a name for the handle")]
 pub struct TokioHandle(pub Handle);

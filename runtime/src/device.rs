@@ -33,6 +33,31 @@ use crate::sub_device::SubDevice;
 /// A handle is cheap to clone; all clones share one connection. When the last one is dropped (those inside
 /// [`SubDevice`]s and managers count) the connection ends. Commands given while there is no connection wait for it,
 /// and fail with a diagnosis when there is none within [`command_timeout`](DeviceBuilder::command_timeout).
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// device.wait_connected(Duration::from_secs(10)).await?;
+/// assert_eq!(device.query().await?["2"], json!(50));
+/// device.set_value(1, true).acknowledged().await?;
+/// assert_eq!(lamp.dps(None)["1"], json!(true));
+/// assert_eq!((device.version(), device.diagnosis()), (Some(Version::V34), None));
+/// device.close().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Device(Arc<Handle>);
 
@@ -50,6 +75,13 @@ impl Drop for Handle {
 
 impl Device {
     /// Describes a device: its id and its local key of 16 characters, unescaped.
+    ///
+    /// ```
+    /// # use rustuya_runtime::Device;
+    /// let lamp = Device::builder("bf0123456789abcdefgh", "0123456789abcdef")?.address([192, 168, 1, 20]);
+    /// assert!(!format!("{lamp:?}").contains("0123456789abcdef\"")); // keys are never shown
+    /// # Ok::<(), rustuya_runtime::ConfigError>(())
+    /// ```
     ///
     /// # Errors
     /// [`ConfigError`] when the id or the key cannot be one.
@@ -98,6 +130,16 @@ impl Device {
     }
 
     /// Why the device could not be used, since it last could.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// if let Some(reason) = device.diagnosis() {
+    ///     println!("{reason}: {}", reason.advice());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn diagnosis(&self) -> Option<DownReason> {
         self.link().with(|engine, _| engine.machine().diagnosis())
     }
@@ -133,6 +175,14 @@ impl Device {
     /// differ, the connection is made anew, and commands that were sent on the old one fail as lost; commands that
     /// wait go on waiting.
     ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// device.reconfigure(device.config().address([192, 168, 1, 21]).version(Version::V35))?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ConfigError::Id`] when the description is that of another device.
     pub fn reconfigure(&self, builder: DeviceBuilder) -> Result<(), ConfigError> {
@@ -151,6 +201,15 @@ impl Device {
     }
 
     /// Waits until the connection is usable; connects where it is not kept. Returns the version that is spoken.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// let version = device.wait_connected(Duration::from_secs(10)).await?;
+    /// println!("speaks {version}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, [`CommandError::Closed`] once closed.
@@ -176,6 +235,16 @@ impl Device {
     /// Asks for the state, and returns the DPs in the answer: the reply itself, or the push by which device22
     /// firmware answers. The map is empty when the answer holds no DPs.
     ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// for (dp, value) in device.query().await? {
+    ///     println!("{dp} = {value}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// See [`CommandError`].
     ///
@@ -186,23 +255,58 @@ impl Device {
     }
 
     /// Sets one DP to anything that serializes to JSON.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// device.set_value(1, true).await?;
+    /// device.set_value("24", "000003e803e8").acknowledged().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn set_value(&self, dp: impl Into<Dp>, value: impl Serialize) -> Sending {
         self.ask(dp::set_value(dp.into(), value), None)
     }
 
     /// Sets several DPs at once: a map, or anything else that serializes to a JSON object, whose keys are DP numbers.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// device.set_dps(serde_json::json!({ "1": true, "2": 80 })).await?;
+    /// device.set_dps(std::collections::BTreeMap::from([(1, 5), (2, 6)])).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn set_dps(&self, dps: impl Serialize) -> Sending {
         self.ask(dp::set_dps(dps), None)
     }
 
     /// Asks the device to measure these DPs again and to report them. The values arrive as events. Silence is how
     /// many devices take this, so it counts as success.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// device.update_dps(&[18, 19, 20]).await?; // of a meter: current, power, voltage
+    /// # Ok(()) }
+    /// ```
     pub fn update_dps(&self, dps: &[u16]) -> Sending {
         self.ask(Ok(Ask::Update(dps.iter().copied().map(DpId).collect())), None)
     }
 
     /// Sends any command with the fields that its code usually carries. `data` becomes the `dps` of the request (of
     /// [`CommandCode::LAN_EXT_STREAM`], the `data`); `cid` addresses a sub-device.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// let dps = serde_json::json!({ "1": true });
+    /// device.request(CommandCode::CONTROL, Some(dps), Some("a4c1380000000001")).acknowledged().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn request(&self, command: CommandCode, data: Option<Value>, cid: Option<&str>) -> Sending {
         let ask = Ask::Raw(command, data.map(|data| data.to_string()));
         match cid.map(Cid::new).transpose() {
@@ -214,11 +318,29 @@ impl Device {
     /// Asks a gateway for its sub-devices. Of the answer, `data.online` and `data.offline` in the payload list the
     /// cids; a gateway with many may send more reports, which arrive as events. One in neither list of one report is
     /// not thereby gone. Devices that are no gateways, and gateways that speak 3.3, often do not answer.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// let report = device.sub_discover().acknowledged().await?.payload;
+    /// println!("{:?}", report.map(|report| report["data"]["online"].clone()));
+    /// # Ok(()) }
+    /// ```
     pub fn sub_discover(&self) -> Sending {
         self.ask(Ok(Ask::SubDevices), None)
     }
 
     /// A sub-device of this gateway. The handle shares this connection and asks nothing of the gateway by itself.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// let sensor = device.sub("a4c1380000000001")?;
+    /// println!("{:?}", sensor.query().await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ConfigError::Id`] when `cid` cannot be one.
@@ -233,6 +355,14 @@ impl Device {
 
     /// Finds out which DPs the device has. Ordinary devices list them when they are asked for their state; device22
     /// firmware answers only for DPs that are named, and is asked for the usual ranges, one after the other.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// println!("{:?}", device.detect_dps().await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// See [`CommandError`]. Ranges that are not answered are taken to be empty.
@@ -312,6 +442,20 @@ fn numbers(dps: &Map<String, Value>) -> impl Iterator<Item = u16> + '_ {
 }
 
 /// What a device is to be like; made by [`Device::builder`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime::{Device, DeviceBuilder, Pacing, Timing, Version};
+/// fn bulb(builder: DeviceBuilder) -> DeviceBuilder {
+///     let mut timing = Timing::DEFAULT;
+///     timing.answer = Duration::from_secs(8);
+///     builder
+///         .version(Version::V33)
+///         .timing(timing)
+///         .pacing(Pacing::NONE.gap(Duration::from_millis(100)))
+///         .command_timeout(Duration::from_secs(20))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a builder does nothing before spawn"]
 pub struct DeviceBuilder {
@@ -401,6 +545,13 @@ impl DeviceBuilder {
     /// Has everything noted that passes between this device's connection and the machine that speaks its protocol,
     /// for example by a [`Recorder`](crate::record::Recorder). It begins with [`spawn`](Self::spawn); a
     /// [reconfigured](Device::reconfigure) device goes on being recorded by what it was spawned with.
+    ///
+    /// ```
+    /// # use rustuya_runtime::{DeviceBuilder, record::Recorder};
+    /// fn recorded(builder: DeviceBuilder) -> std::io::Result<DeviceBuilder> {
+    ///     Ok(builder.record(Recorder::redacted(std::fs::File::create("session.jsonl")?)))
+    /// }
+    /// ```
     pub fn record(mut self, tap: impl Tap + 'static) -> Self {
         self.tap = Some(SharedTap::new(tap));
         self

@@ -14,35 +14,20 @@ use crate::listener::Entry;
 /// News about a device. Cheap to clone.
 ///
 /// ```
-/// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
-/// # use serde_json::json;
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
-/// let mut events = device.listener();
-/// while let Some(event) = events.recv().await {
-///     match event {
-///         Event::Up { version } => println!("connected, version {version}"),
-///         Event::Down { reason, retry_in } => println!("{reason}: {}; again in {retry_in:?}", reason.advice()),
-///         Event::Message(message) => println!("{:?}", message.dps()),
-///         Event::SubDevice { cid, online } => println!("{cid} is online: {online}"),
-///         Event::Failed(failed) => println!("{:?}: {}", failed.command, failed.error),
-///         Event::Lagged(lost) => println!("too slow: {lost} events lost"),
-///         _ => {}
+/// # use rustuya_runtime::{Event, Listener};
+/// async fn show(mut events: Listener) {
+///     while let Some(event) = events.recv().await {
+///         match event {
+///             Event::Up { version } => println!("connected, version {version}"),
+///             Event::Down { reason, retry_in } => println!("{reason}: {}; again in {retry_in:?}", reason.advice()),
+///             Event::Message(message) => println!("{:?}", message.dps()),
+///             Event::SubDevice { cid, online } => println!("{cid} is online: {online}"),
+///             Event::Failed(failed) => println!("{:?}: {}", failed.command, failed.error),
+///             Event::Lagged(lost) => println!("too slow: {lost} events lost"),
+///             _ => {}
+///         }
 ///     }
-/// #    if device.is_connected() { break }
 /// }
-/// # Ok(())
-/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -55,14 +55,13 @@ pub trait Entry: Clone {
 /// #     .version(Version::V34)
 /// #     .spawn(&Tokio);
 /// let mut events = device.listener();
+/// device.query().await?;
 /// while let Some(event) = events.recv().await {
-///     if let Event::Up { version } = event {
-///         assert_eq!(version, Version::V34);
+///     if let Event::Message(message) = event {
+///         assert_eq!(message.dp(2), Some(json!(50)));
 ///         break;
 ///     }
 /// }
-/// device.query().await?;
-/// assert!(matches!(events.try_recv(), Some(Event::Message(_))));
 /// assert_eq!(events.missed(), 0);
 /// device.close().await; // ends it, once what is queued was received
 /// while events.recv().await.is_some() {}

@@ -33,15 +33,12 @@ use crate::registry::{DeviceInfo, Registry};
 /// let manager = Manager::new(&registry);
 /// let mut events = manager.listener();
 /// manager.add("bf0123456789abcdefgh", lamp.local_addr(), "0123456789abcdef", "Auto")?;
-/// while let Some(news) = events.recv().await {
-///     if let Event::Up { version } = news.event {
-///         println!("{} speaks {version}", news.device_id);
-///         break;
-///     }
-/// }
 /// let device = manager.get("bf0123456789abcdefgh").ok_or("was added")?;
-/// device.set_value(1, true).await?;
-/// manager.shutdown().await;
+/// device.set_value(1, true).acknowledged().await?;
+/// manager.shutdown().await; // ends the listener, too
+/// while let Some(news) = events.recv().await {
+///     println!("{}: {:?}", news.device_id, news.event);
+/// }
 /// # Ok(())
 /// # }
 /// ```

@@ -17,6 +17,15 @@ use rustuya_runtime::polled::Timer;
 use rustuya_runtime::{Buffers, Entry, Listener, loss};
 
 /// A request that reached a virtual device.
+///
+/// ```
+/// # use rustuya_runtime_tokio::{Listener, Request};
+/// async fn show(mut requests: Listener<Request>) {
+///     while let Some(request) = requests.recv().await {
+///         println!("{} {:?} {:?}", request.seqno, request.name, request.payload);
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Request {

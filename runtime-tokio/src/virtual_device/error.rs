@@ -3,6 +3,14 @@
 use rustuya_runtime::proto::{InvalidId, InvalidKey, UnknownQuirk};
 
 /// A virtual device cannot be described like this.
+///
+/// ```
+/// # use rustuya_runtime_tokio::{SimulationError, Version, VirtualDevice};
+/// let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V35)?;
+/// assert!(matches!(lamp.clone().quirk("telepathy"), Err(SimulationError::Quirk(_))));
+/// assert_eq!(lamp.sub("no spaces here", Default::default()).err().map(|error| error.to_string()).as_deref(), Some("unusable id"));
+/// # Ok::<(), SimulationError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulationError {

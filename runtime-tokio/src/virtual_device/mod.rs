@@ -28,6 +28,33 @@ use store::Store;
 /// and announces itself, as firmware of its version does. For development and tests without hardware.
 ///
 /// Clones are handles of the same device. It ends when the last one is dropped.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V35)?
+///     .bind("127.0.0.1:0".parse()?) // a free port
+///     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+///     .start()
+///     .await?;
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&Tokio);
+///
+/// device.set_value(1, true).acknowledged().await?;
+/// assert_eq!(lamp.dps(None)["1"], json!(true)); // a controller wrote it
+/// lamp.set_dps(None, serde_json::from_str(r#"{ "2": 80 }"#)?)?; // somebody turned the knob: it is pushed
+///
+/// lamp.unplug().await;
+/// let error = device.set_value(1, true).timeout(Duration::from_millis(200)).await.expect_err("it is away");
+/// println!("{error}");
+/// lamp.plug().await?;
+/// device.wait_connected(Duration::from_secs(10)).await?;
+/// lamp.stop().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct VirtualDevice(Arc<Handle>);
 
@@ -101,6 +128,34 @@ impl VirtualDevice {
 
     /// Receives every request of every controller from now on. A listener that is too slow loses the oldest; see
     /// [`Listener::missed`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+    /// #     .start()
+    /// #     .await?;
+    /// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+    /// #     .address(lamp.local_addr())
+    /// #     .version(Version::V34)
+    /// #     .spawn(&Tokio);
+    /// let mut requests = lamp.requests();
+    /// device.set_value(1, true).await?;
+    /// let control = loop {
+    ///     let request = requests.recv().await.ok_or("lives")?;
+    ///     if request.command == CommandCode::CONTROL_NEW {
+    ///         break request;
+    ///     }
+    /// };
+    /// assert_eq!(control.cid, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn requests(&self) -> Listener<Request> {
         self.0.inner.requests.listener()
     }
@@ -164,6 +219,24 @@ impl Drop for Handle {
 }
 
 /// What a virtual device is to be like; made by [`VirtualDevice::builder`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// let gateway = VirtualDevice::builder("gw0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+///     .bind("127.0.0.1:0".parse()?)
+///     .sub("a4c1380000000001", serde_json::from_str(r#"{ "1": 215 }"#)?)?
+///     .quirk("push-before-ack")?
+///     .quirk("delay-ms=20")?
+///     .start()
+///     .await?;
+/// assert_eq!(gateway.dps(Some("a4c1380000000001"))["1"], json!(215));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before start"]
 pub struct VirtualDeviceBuilder {

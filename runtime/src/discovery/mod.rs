@@ -21,6 +21,37 @@ pub use sockets::bind_shared;
 
 /// Listens for the announcements of devices and, during a scan, asks for them. One serves the whole process; clones
 /// share it. It ends when the last clone is dropped and no [`Device`](crate::Device) uses it any more.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let discovery = Discovery::builder()
+/// #     .ports([0, 0, 0])
+/// #     .bind_address([127, 0, 0, 1].into())
+/// #     .active(false)
+/// #     .start(&Tokio)?;
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .announce_to(discovery.local_addrs()[1])
+/// #     .announce_every(Duration::from_millis(50))
+/// #     .start()
+/// #     .await?;
+/// let mut news = discovery.listener();
+/// let found = news.recv().await.ok_or("goes on")?;
+/// assert_eq!(found.id, lamp.id());
+/// // A device whose address and version are unknown, or change:
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?
+///     .port(lamp.local_addr().port())
+///     .discovery(&discovery)
+///     .spawn(&Tokio);
+/// device.wait_connected(Duration::from_secs(10)).await?;
+/// assert_eq!(device.address(), Some(lamp.local_addr().ip()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Discovery(Arc<Handle>);
 
@@ -44,6 +75,30 @@ impl PartialEq for Discovery {
 }
 
 /// A device that was heard.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let discovery = Discovery::builder()
+/// #     .ports([0, 0, 0])
+/// #     .bind_address([127, 0, 0, 1].into())
+/// #     .active(false)
+/// #     .start(&Tokio)?;
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .announce_to(discovery.local_addrs()[1])
+/// #     .announce_every(Duration::from_millis(50))
+/// #     .start()
+/// #     .await?;
+/// let found = discovery.find(lamp.id(), Duration::from_secs(5)).await.ok_or("announces itself")?;
+/// assert_eq!((found.version, found.ip), (Some(Version::V34), [127, 0, 0, 1].into()));
+/// assert_eq!(found.kind, SightingKind::New);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
@@ -88,12 +143,60 @@ impl Discovery {
 
     /// Looks for devices for `duration`; what is heard comes as it is heard, and the stream ends with the scan.
     /// Devices that were known before count as new again.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let discovery = Discovery::builder()
+    /// #     .ports([0, 0, 0])
+    /// #     .bind_address([127, 0, 0, 1].into())
+    /// #     .active(false)
+    /// #     .start(&Tokio)?;
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .announce_to(discovery.local_addrs()[1])
+    /// #     .announce_every(Duration::from_millis(50))
+    /// #     .start()
+    /// #     .await?;
+    /// let mut scan = discovery.stream(Duration::from_millis(500));
+    /// while let Some(found) = scan.recv().await {
+    ///     println!("{:?} {} {}", found.kind, found.id, found.ip);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stream(&self, duration: Duration) -> Listener<Found> {
         self.0.service.scan(duration)
     }
 
     /// Looks for devices for `duration`, and returns all that were heard, each once, as it was heard last. Devices
     /// that were known before count as new again.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime_tokio::*;
+    /// # use serde_json::json;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let discovery = Discovery::builder()
+    /// #     .ports([0, 0, 0])
+    /// #     .bind_address([127, 0, 0, 1].into())
+    /// #     .active(false)
+    /// #     .start(&Tokio)?;
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .announce_to(discovery.local_addrs()[1])
+    /// #     .announce_every(Duration::from_millis(50))
+    /// #     .start()
+    /// #     .await?;
+    /// let found = discovery.scan(Duration::from_secs(1)).await;
+    /// assert_eq!(found.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     /// Safe: a dropped future stops waiting; the probes go on for `duration`.
@@ -156,6 +259,17 @@ impl Drop for Watch {
 }
 
 /// How a [`Discovery`] listens and asks.
+///
+/// ```
+/// # use rustuya_runtime_tokio::{Discovery, Tokio};
+/// # async fn start() -> std::io::Result<()> {
+/// let here = Discovery::builder().start(&Tokio)?;
+/// let other_subnet = Discovery::builder()
+///     .bind_address([192, 168, 1, 5].into())
+///     .broadcast_address([192, 168, 2, 255].into())
+///     .start(&Tokio)?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before start"]
 pub struct DiscoveryBuilder {

@@ -107,10 +107,35 @@ impl fmt::Debug for Link {
 
 /// A link in the hands of the loop that drives it. When it is dropped before its end, as with a runtime that shuts
 /// down, every command is answered all the same.
+///
+/// ```
+/// # use rustuya_runtime::{DrivenLink, Order, Pipe};
+/// # use std::task::Waker;
+/// /// What a loop does once there is no connection left to care about.
+/// fn finish(link: &DrivenLink, waker: &Waker) {
+///     link.close();
+///     while link.turn(None, waker) != Order::End {}
+/// }
+/// ```
 #[derive(Debug)]
 pub struct DrivenLink(Arc<Link>);
 
 /// What the loop has to do next.
+///
+/// ```
+/// # use rustuya_runtime::Order;
+/// /// How a loop that must not block takes its orders.
+/// fn meaning(order: Order) -> &'static str {
+///     match order {
+///         Order::Dial(_) => "open a connection in the background, then report it",
+///         Order::Hangup => "drop the connection",
+///         Order::Again => "yield, then turn again",
+///         Order::Sleep(_) => "wait for the pipe, the waker, or this time",
+///         Order::End => "return",
+///     }
+/// }
+/// # assert_eq!(meaning(Order::End), "return");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "every variant is an order that a loop must obey")]
 pub enum Order {

@@ -3,6 +3,14 @@
 use std::io;
 
 /// A record cannot be replayed any further.
+///
+/// ```
+/// # use rustuya_runtime::record::{RecordErrorKind, Replay};
+/// let error = Replay::new(&b"hello"[..]).err().ok_or("that is no record")?;
+/// assert!(matches!(error.kind, RecordErrorKind::NoRecord));
+/// assert_eq!(error.line, 1);
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("line {line} of the record: {kind}")]
 #[non_exhaustive]

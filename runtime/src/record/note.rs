@@ -12,6 +12,27 @@ use rustuya_proto::{
 };
 
 /// Something that wants to know what passes between a driver and the machine of one device.
+///
+/// ```
+/// # use rustuya_runtime::proto::Instant;
+/// # use rustuya_runtime::record::{Note, Tap};
+/// /// Counts what passes over the network.
+/// #[derive(Default)]
+/// struct Traffic {
+///     sent: usize,
+///     received: usize,
+/// }
+///
+/// impl Tap for Traffic {
+///     fn note(&mut self, _at: Instant, what: Note<'_>) {
+///         match what {
+///             Note::Sent(bytes) => self.sent += bytes.len(),
+///             Note::Received(bytes) => self.received += bytes.len(),
+///             _ => {}
+///         }
+///     }
+/// }
+/// ```
 pub trait Tap: Send {
     /// Takes a note. `at` is the `now` of the call that the note is about.
     fn note(&mut self, at: Instant, what: Note<'_>);
@@ -102,6 +123,15 @@ pub enum Note<'a> {
 }
 
 /// A command, in parts that can be written down.
+///
+/// ```
+/// # use rustuya_runtime::proto::{CommandCode, DpMap, RequestData};
+/// # use rustuya_runtime::record::Asked;
+/// let dps = RequestData::Dps(DpMap::Json(r#"{"1":true}"#));
+/// let asked = Asked::request(CommandCode::CONTROL, dps).cid(Some("a4c1380000000001"));
+/// let command = asked.command(); // for the machine
+/// # let _ = command;
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Asked<'a> {

@@ -22,6 +22,36 @@ const MAX_DRAWS: usize = 4096;
 /// Lines are written as soon as they are certain, each with one call of `write`, the last ones by
 /// [`finish`](Self::finish) or when the recorder is dropped. Memory stays small: a redacted record holds back what
 /// waits for the rest of a frame, and gives up on a frame that does not end.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// # drop(device);
+/// # use std::sync::{Arc, Mutex};
+/// # use rustuya_runtime_tokio::record::Recorder;
+/// let recorder = Arc::new(Mutex::new(Recorder::redacted(Vec::new()))); // or a File
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?
+///     .address(lamp.local_addr())
+///     .record(Arc::clone(&recorder))
+///     .spawn(&Tokio);
+/// device.query().await?;
+/// device.close().await;
+/// recorder.lock().map_err(|_| "a panic elsewhere")?.finish()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Recorder<W: Write + Send> {
     out: W,
     writing: Writing,
@@ -267,6 +297,16 @@ fn append(text: &mut Vec<u8>, value: &impl serde::Serialize) {
 }
 
 /// A writer for the recorders of several devices, each with its [number](Recorder::device): one record of all.
+///
+/// ```
+/// # use rustuya_runtime::record::{Recorder, SharedWriter};
+/// # fn recorders() -> std::io::Result<()> {
+/// let file = SharedWriter::new(std::fs::File::create("session.jsonl")?);
+/// let lamp = Recorder::redacted(file.clone()).device(1);
+/// let plug = Recorder::redacted(file).device(2);
+/// # drop((lamp, plug));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct SharedWriter<W>(Arc<Mutex<W>>);
 

@@ -6,6 +6,14 @@ use core::net::{IpAddr, SocketAddr};
 use rustuya_proto::{CommandCode, Dialect, DownReason, Instant, LossReason, Outcome, RetCode, SendError, Version};
 
 /// One thing that happened in a replay.
+///
+/// ```
+/// # use rustuya_runtime::record::{Happened, Step};
+/// /// What a reader of a record wants to see first.
+/// fn is_notable(step: &Step) -> bool {
+///     matches!(step.what, Happened::Up { .. } | Happened::Down { .. } | Happened::Diverged(_))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {

@@ -1,60 +1,98 @@
-//! `rustuya get`: the state of a device.
+//! `rustuya get`: the state of devices.
 
-use std::io::Write;
-
-use rustuya_runtime_tokio::CommandCode;
-use serde_json::Value;
+use rustuya_runtime_tokio::{CommandCode, CommandError, Device};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::block_on;
-use crate::output::{dp_table, json_line};
-use crate::target::TargetArgs;
+use crate::each::each;
+use crate::output::{dp_line, dp_table, json_line_now, line_now};
+use crate::target::{Target, TargetArgs};
 
-/// Ask a device for its state; prints its DPs
+/// Ask devices for their state; prints their DPs
+///
+/// Several devices are asked at the same time, and each is printed in a line as it answers. Those that do not are told
+/// on stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Device id; with --devices, also its name
-    #[arg(value_name = "ID")]
-    id: String,
+    /// Device ids; with --devices, also names
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
+    ids: Vec<String>,
     /// Ask the gateway ID for this sub-device
-    #[arg(long, value_name = "CID")]
+    #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
     /// Ask for these DPs. device22 firmware, which includes 3.2, tells only what it is asked for, DP 1 if nothing is
     /// named; other firmware tells everything
     #[arg(long, value_name = "DP,...", value_delimiter = ',')]
     dp: Vec<u16>,
-    /// Print one JSON object, such as {"1":true,"2":50}
+    /// Print one JSON object, such as {"1":true,"2":50}; of several devices, one for each, such as
+    /// {"id":..,"name":..,"dps":{"1":true}}
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArgs,
 }
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let dps = block_on(async {
-        let (target, device) = args.target.open(&args.id, args.cid.as_deref()).await?;
-        let cid = target.cid.as_ref().map(|cid| cid.as_str());
-        let ids = args.dp.iter().map(|dp| (dp.to_string(), Value::Null));
-        let asked = (!args.dp.is_empty()).then(|| Value::Object(ids.collect()));
-        let ask = || device.request(CommandCode::DP_QUERY, asked.clone(), cid).acknowledged();
-        let state = async {
-            let mut dps = ask().await?.dps;
-            // device22 firmware answers with a push, and pushes do not tell which query they answer: the one taken
-            // for the answer may be that of the query by which the version was found out.
-            if args.dp.iter().any(|dp| !dps.contains_key(&dp.to_string())) {
-                dps.extend(ask().await?.dps);
-            }
-            Ok(dps)
-        };
-        target.run(&device, state).await
-    })?;
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        return json_line(&mut out, &dps);
-    }
-    if dps.is_empty() {
-        writeln!(out, "the device answered, but shows no DPs")?;
-    } else {
-        writeln!(out, "{}", dp_table(&dps))?;
-    }
-    Ok(())
+/// The state of one of several devices.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cid: Option<&'a str>,
+    dps: &'a Map<String, Value>,
 }
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    block_on(async {
+        let selected = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
+        let several = selected.several;
+        let show = |target: &Target, dps| {
+            if several { show_line(target, &dps, args.json) } else { show(&dps, args.json) }
+        };
+        each(&args.target, selected, args.json, |device, target| ask(device, target, &args.dp), show).await
+    })
+}
+
+/// Asks one device, for `dps` if any are named.
+fn ask(
+    device: Device,
+    target: &Target,
+    dps: &[u16],
+) -> impl Future<Output = Result<Map<String, Value>, CommandError>> + Send + use<> {
+    let cid = target.cid.as_ref().map(ToString::to_string);
+    let wanted: Vec<String> = dps.iter().map(ToString::to_string).collect();
+    async move {
+        let ask = || {
+            let data = wanted.iter().map(|dp| (dp.clone(), Value::Null)).collect();
+            let data = (!wanted.is_empty()).then_some(Value::Object(data));
+            device.request(CommandCode::DP_QUERY, data, cid.as_deref()).acknowledged()
+        };
+        let mut dps = ask().await?.dps;
+        // device22 firmware answers with a push, and pushes do not tell which query they answer: the one taken for
+        // the answer may be that of the query by which the version was found out.
+        if wanted.iter().any(|dp| !dps.contains_key(dp)) {
+            dps.extend(ask().await?.dps);
+        }
+        Ok(dps)
+    }
+}
+
+fn show(dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
+    if json {
+        return json_line_now(dps);
+    }
+    if dps.is_empty() { line_now(NOTHING) } else { line_now(&dp_table(dps).to_string()) }
+}
+
+fn show_line(target: &Target, dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
+    if json {
+        let cid = target.cid.as_ref().map(|cid| cid.as_str());
+        return json_line_now(&Line { id: target.id.as_str(), name: target.called(), cid, dps });
+    }
+    let state = if dps.is_empty() { NOTHING.to_owned() } else { dp_line(dps) };
+    line_now(&format!("{}: {state}", target.name))
+}
+
+const NOTHING: &str = "the device answered, but shows no DPs";

@@ -3,6 +3,7 @@
 //! Keys are not parsed by clap: its messages repeat the text that is wrong.
 
 use core::fmt;
+use core::str::FromStr;
 use core::time::Duration;
 
 use serde_json::{Map, Value};
@@ -57,6 +58,20 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
 
 /// A hundred years: more would overflow clocks.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// UDP ports of announcements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports(pub(crate) [u16; 3]);
+
+impl FromStr for Ports {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ports: Result<Vec<u16>, _> = text.split(',').map(str::parse).collect();
+        let ports = ports.ok().and_then(|ports| ports.try_into().ok());
+        ports.map(Self).ok_or("must be three port numbers, such as 6666,6667,7000")
+    }
+}
 
 /// Reads a JSON object whose keys are DP numbers.
 pub(crate) fn dp_map(name: &str, text: &str) -> Result<Map<String, Value>, UsageError> {

@@ -82,11 +82,6 @@ impl Secret {
         };
         key.map_err(|error| unfit(&format!("{source}: {error}")))
     }
-
-    /// Whether there is no text at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl From<OsString> for Secret {

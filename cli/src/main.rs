@@ -4,13 +4,15 @@
 //! failed, 2 usage.
 
 mod announcement;
+mod connect;
 mod decode;
 mod demo;
-mod devices;
+mod each;
 mod get;
 mod input;
 mod key;
 mod output;
+mod record;
 mod session_key;
 mod set;
 mod signal;

@@ -1,29 +1,32 @@
 //! `rustuya set`: write DPs.
 
-use std::io::Write;
+use core::time::Duration;
 use std::time::Instant;
 
+use rustuya_runtime_tokio::{CommandError, Device, Reply};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::block_on;
+use crate::each::each;
 use crate::input::{UsageError, is_dp, unfit};
-use crate::output::{dp_line, json_line, short};
-use crate::target::TargetArgs;
+use crate::output::{dp_line, json_line_now, line_now, short};
+use crate::target::{Target, TargetArgs};
 
-/// Set DPs of a device, and wait until it acknowledges them
+/// Set DPs of devices, and wait until they acknowledge them
+///
+/// Several devices are set at the same time, and each is printed in a line as it acknowledges. Those that do not are
+/// told on stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Device id; with --devices, also its name
-    #[arg(value_name = "ID")]
-    id: String,
-    /// What to set, such as 1=true 2=50 5='"red"'. Values that are not JSON are taken as text
-    #[arg(required = true, value_name = "DP=VALUE")]
-    dps: Vec<String>,
+    /// Device ids, with --devices also names; then what to set, such as 1=true 2=50 5='"red"'. Values that are not JSON
+    /// are taken as text
+    #[arg(required = true, value_name = "ID... DP=VALUE")]
+    words: Vec<String>,
     /// Let the gateway ID set them on this sub-device
-    #[arg(long, value_name = "CID")]
+    #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
-    /// Print one JSON object
+    /// Print one JSON object for each device
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -33,6 +36,8 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Done<'a> {
     id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     cid: Option<&'a str>,
     set: &'a Map<String, Value>,
     /// Name of the command that answered.
@@ -43,37 +48,57 @@ struct Done<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let dps = assignments(&args.dps)?;
+    let (ids, dps) = words(&args.words, args.target.is_all())?;
     block_on(async {
-        let (target, device) = args.target.open(&args.id, args.cid.as_deref()).await?;
-        let cid = target.cid.as_ref().map(|cid| cid.as_str());
-        let sub = cid.map(|cid| device.sub(cid)).transpose()?;
-        let wanted = dps.clone();
-        let set = async {
-            device.wait_connected(args.target.timeout()).await?;
-            let begun = Instant::now();
-            let reply = match &sub {
-                Some(sub) => sub.set_dps(wanted).acknowledged().await?,
-                None => device.set_dps(wanted).acknowledged().await?,
-            };
-            Ok((reply, begun.elapsed()))
+        let selected = args.target.resolve(ids, args.cid.as_deref()).await?;
+        let timeout = args.target.timeout();
+        let show = |target: &Target, (reply, took): (Reply, Duration)| {
+            if !args.json {
+                return line_now(&format!("{}: {} acknowledged in {}", target.name, dp_line(&dps), short(took)));
+            }
+            json_line_now(&Done {
+                id: target.id.as_str(),
+                name: target.called(),
+                cid: target.cid.as_ref().map(|cid| cid.as_str()),
+                set: &dps,
+                answer: reply.command.name(),
+                retcode: reply.retcode,
+                micros: took.as_micros(),
+            })
         };
-        let (reply, took) = target.run(&device, set).await?;
-        let mut out = std::io::stdout().lock();
-        if !args.json {
-            writeln!(out, "{}: {} acknowledged in {}", target.name, dp_line(&dps), short(took))?;
-            return Ok(());
-        }
-        let done = Done {
-            id: target.id.as_str(),
-            cid,
-            set: &dps,
-            answer: reply.command.name(),
-            retcode: reply.retcode,
-            micros: took.as_micros(),
-        };
-        json_line(&mut out, &done)
+        each(&args.target, selected, args.json, |device, target| set(device, target, dps.clone(), timeout), show).await
     })
+}
+
+/// Sets the DPs of one device.
+fn set(
+    device: Device,
+    target: &Target,
+    dps: Map<String, Value>,
+    timeout: Duration,
+) -> impl Future<Output = Result<(Reply, Duration), CommandError>> + Send + use<> {
+    let sub = target.cid.as_ref().and_then(|cid| device.sub(cid.as_str()).ok());
+    async move {
+        device.wait_connected(timeout).await?;
+        let begun = Instant::now();
+        let sending = sub.map_or_else(|| device.set_dps(dps.clone()), |sub| sub.set_dps(dps.clone()));
+        Ok((sending.acknowledged().await?, begun.elapsed()))
+    }
+}
+
+/// Tells ids, which come first, from what is to be set.
+fn words(words: &[String], all: bool) -> Result<(&[String], Map<String, Value>), UsageError> {
+    // The first word is an id whatever it looks like, for names may hold anything.
+    let least = if all { 0 } else { 1.min(words.len()) };
+    let found = words.iter().skip(least).position(|word| word.contains('='));
+    let (ids, dps) = words.split_at(found.map_or(words.len(), |at| at + least));
+    if dps.is_empty() {
+        return Err(unfit("nothing to set: after the ids, give DP=VALUE, such as 1=true"));
+    }
+    match (all, ids.first()) {
+        (true, Some(id)) => Err(unfit(&format!("{id}: --all takes no ids, and what is to be set must be DP=VALUE"))),
+        _ => Ok((ids, assignments(dps)?)),
+    }
 }
 
 fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageError> {
@@ -102,6 +127,22 @@ mod tests {
             "1": true, "2": -50, "3": "white", "4": "12", "5": "", "24": "01e0=", "6": { "a": [1] }
         });
         assert_eq!(assignments(&texts).map(Value::Object).ok(), Some(expected));
+    }
+
+    #[test]
+    fn ids_come_first() {
+        let split = |texts: &[&str], all| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            words(&texts, all).map(|(ids, dps)| (ids.len(), dps.len())).map_err(|error| error.to_string())
+        };
+        assert_eq!(split(&["a", "1=true"], false), Ok((1, 1)));
+        assert_eq!(split(&["a", "b", "1=true", "2=1"], false), Ok((2, 2)));
+        assert_eq!(split(&["a=b", "1=c=d"], false), Ok((1, 1)));
+        assert_eq!(split(&["1=true"], true), Ok((0, 1)));
+        for (bad, all) in [(&["a"][..], false), (&["1=true"], false), (&["a", "1=true", "b"], false), (&[], true)] {
+            assert!(split(bad, all).is_err_and(|error| error.contains("DP=VALUE")), "{bad:?}");
+        }
+        assert!(split(&["a", "1=true"], true).is_err_and(|error| error.contains("--all takes no ids")));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which device is meant, where it is, and the connection to it.
+//! Which devices are meant, and where they are.
 
 use core::net::IpAddr;
 use core::str::FromStr;
@@ -6,14 +6,10 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use rustuya_proto::{DeviceError, UnknownVersion};
-use rustuya_runtime_tokio::{
-    Cid, CommandError, Device, DeviceId, Discovery, DownReason, Event, LocalKey, Timing, Tokio, Version,
-};
-use tokio::time::Instant;
+use rustuya_proto::UnknownVersion;
+use rustuya_runtime_tokio::{Cid, DeviceId, DevicesFile, Listed, LocalKey, Version};
 
-use crate::devices::{DeviceList, Listed};
-use crate::input::{UsageError, seconds, unfit};
+use crate::input::{Ports, UsageError, seconds, unfit};
 use crate::key::{self, KeyArgs};
 
 /// Options that say how devices are reached.
@@ -30,9 +26,12 @@ pub(crate) struct TargetArgs {
     /// from --devices, else found out
     #[arg(long, value_name = "V")]
     version: Option<Speaks>,
-    /// A devices.json as tinytuya writes it: id, name, key, ip and version of each device
+    /// A devices.json or snapshot.json as tinytuya writes it: id, name, key, ip and version of each device
     #[arg(long, value_name = "FILE")]
     devices: Option<PathBuf>,
+    /// Every device in --devices, sub-devices among them
+    #[arg(long, requires = "devices")]
+    all: bool,
     #[command(flatten)]
     key: KeyArgs,
     /// How long to wait for the connection; the answer may take three tenths of it, at most 5 seconds
@@ -41,7 +40,7 @@ pub(crate) struct TargetArgs {
     /// UDP ports to listen on when a device is looked for: of clear announcements, of encrypted ones, and of answers
     /// to probes
     #[arg(long, value_name = "A,B,C", default_value = "6666,6667,7000")]
-    discovery_ports: Ports,
+    pub(crate) discovery_ports: Ports,
 }
 
 /// A device, or a sub-device behind one.
@@ -51,73 +50,108 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) id: DeviceId,
     pub(crate) cid: Option<Cid>,
-    key: LocalKey,
-    address: Option<IpAddr>,
-    port: u16,
-    version: Option<Version>,
-    timeout: Duration,
+    pub(crate) key: LocalKey,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) port: u16,
+    pub(crate) version: Option<Version>,
+    pub(crate) timeout: Duration,
 }
 
-impl TargetArgs {
-    /// Whether one address is given for whatever is meant.
-    pub(crate) const fn has_address(&self) -> bool {
-        self.address.is_some()
-    }
+/// What is meant by a command line.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    pub(crate) targets: Vec<Target>,
+    /// Devices in the file that nothing can be done with.
+    pub(crate) unusable: Vec<Unusable>,
+    /// Whether there may be more than one, so that each must be named in what is printed.
+    pub(crate) several: bool,
+}
 
+/// An entry of the file without which others can go on.
+#[derive(Debug)]
+pub(crate) struct Unusable {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) error: anyhow::Error,
+}
+
+/// Where a device is: its port, if it is given.
+type Place = (IpAddr, Option<u16>);
+
+impl TargetArgs {
     /// How long to wait for the connection.
     pub(crate) const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Finds out what is meant by each of `names`, all with this `cid` if there is one.
-    pub(crate) async fn resolve(&self, names: &[String], cid: Option<&str>) -> anyhow::Result<Vec<Target>> {
-        let list = self.list()?;
+    /// Whether every device of the file is meant.
+    pub(crate) const fn is_all(&self) -> bool {
+        self.all
+    }
+
+    /// Finds out what is meant by each of `names`, all with this `cid` if there is one; or by `--all`.
+    pub(crate) async fn resolve(&self, names: &[String], cid: Option<&str>) -> anyhow::Result<Selected> {
+        let file = self.devices.as_deref();
+        let context = || format!("--devices {}", file.map(|path| path.display().to_string()).unwrap_or_default());
+        let list = file.map(DevicesFile::read).transpose().with_context(context)?;
         let address = self.look_up().await?;
-        names.iter().map(|name| self.target(name, cid, list.as_ref(), address)).collect()
+        let mut selected = Selected { targets: Vec::new(), unusable: Vec::new(), several: names.len() > 1 || self.all };
+        for name in names {
+            let listed = list.as_ref().map(|list| list.find(name)).transpose().with_context(context)?.flatten();
+            selected.targets.push(self.target(name, cid, list.as_ref(), listed, address)?);
+        }
+        for listed in list.iter().filter(|_| self.all).flat_map(DevicesFile::devices) {
+            let name = listed.name().unwrap_or(listed.id());
+            match self.target(name, None, list.as_ref(), Some(listed), address) {
+                Ok(target) => selected.targets.push(target),
+                Err(error) => {
+                    selected.unusable.push(Unusable { id: listed.id().to_owned(), name: name.to_owned(), error });
+                }
+            }
+        }
+        if selected.targets.is_empty() && selected.unusable.is_empty() {
+            bail!("{}: lists no devices", context());
+        }
+        let first = selected.targets.first().map(|target| target.id.clone());
+        if self.address.is_some() && selected.targets.iter().any(|target| Some(&target.id) != first.as_ref()) {
+            return Err(unfit("--address is for one device; use --devices for several").into());
+        }
+        Ok(selected)
     }
 
-    fn list(&self) -> anyhow::Result<Option<DeviceList>> {
-        self.devices.as_deref().map(DeviceList::read).transpose()
-    }
-
-    async fn look_up(&self) -> anyhow::Result<Option<(IpAddr, Option<u16>)>> {
+    async fn look_up(&self) -> anyhow::Result<Option<Place>> {
         match &self.address {
             Some(address) => look_up(address).await.map(Some),
             None => Ok(None),
         }
     }
 
-    fn target(
+    fn target<'a>(
         &self,
         name: &str,
         cid: Option<&str>,
-        list: Option<&DeviceList>,
-        address: Option<(IpAddr, Option<u16>)>,
+        list: Option<&'a DevicesFile>,
+        mut listed: Option<&'a Listed>,
+        address: Option<Place>,
     ) -> anyhow::Result<Target> {
         let mut cid = cid.map(str::to_owned);
-        let mut listed = match list {
-            Some(list) => list.find(name)?,
-            None => None,
-        };
-        if let (Some(list), Some(child)) = (list, listed)
-            && let Some(place) = &child.child
-        {
-            let gateway = list.gateway(child, place);
+        if let (Some(list), Some(child)) = (list, listed.filter(|listed| listed.is_sub_device())) {
+            let gateway = list.gateway(child);
             listed = Some(gateway.with_context(|| format!("--devices does not tell which gateway {name} is behind"))?);
             if cid.is_none() {
-                let known = place.cid.clone();
+                let known = child.cid().map(str::to_owned);
                 cid = Some(known.with_context(|| format!("--devices has no node_id for {name}: give --cid"))?);
             }
         }
-        let id = listed.map_or(name, |listed| listed.id.as_str());
+        let id = listed.map_or(name, Listed::id);
         let version = match self.version {
             Some(Speaks::Auto) => None,
             Some(Speaks::Version(version)) => Some(version),
-            None => listed.and_then(|listed| listed.version),
+            None => listed.and_then(Listed::version),
         };
         let (ip, port) = match address {
             Some((ip, port)) => (Some(ip), port.or(self.port)),
-            None => (listed.and_then(|listed| listed.ip), self.port.or(listed.and_then(|listed| listed.port))),
+            None => (listed.and_then(Listed::ip), self.port.or(listed.and_then(Listed::port))),
         };
         Ok(Target {
             name: name.to_owned(),
@@ -135,8 +169,9 @@ impl TargetArgs {
         if let Some(key) = self.key.explicit()? {
             return Ok(key);
         }
-        if let Some(key) = listed.and_then(|listed| listed.key.as_ref()).filter(|key| !key.is_empty()) {
-            return Ok(key.read("--devices")?);
+        let known = listed.map_or(Ok(None), Listed::local_key);
+        if let Some(key) = known.map_err(|error| unfit(&format!("--devices: {name}: {error}")))? {
+            return Ok(key);
         }
         if let Some(key) = key::from_environment()? {
             return Ok(key);
@@ -147,108 +182,16 @@ impl TargetArgs {
         }
         .into())
     }
-
-    /// Finds out what is meant, and begins to connect.
-    pub(crate) async fn open(&self, name: &str, cid: Option<&str>) -> anyhow::Result<(Target, Device)> {
-        let address = self.look_up().await?;
-        let target = self.target(name, cid, self.list()?.as_ref(), address)?;
-        let discovery = self.discovery(core::slice::from_ref(&target))?;
-        let device = self.spawn(&target, discovery.as_ref());
-        Ok((target, device))
-    }
-
-    /// Begins to listen for announcements when the address of any target is not known.
-    pub(crate) fn discovery(&self, targets: &[Target]) -> anyhow::Result<Option<Discovery>> {
-        if targets.iter().all(|target| target.address.is_some()) {
-            return Ok(None);
-        }
-        let started = Discovery::builder().ports(self.discovery_ports.0).start(&Tokio);
-        started.map(Some).context("cannot listen for announcements; give --address instead")
-    }
-
-    /// Begins to connect; with `discovery`, as soon as the device is found.
-    pub(crate) fn spawn(&self, target: &Target, discovery: Option<&Discovery>) -> Device {
-        // So that the versions that a device does not speak can be told from a wrong key in time.
-        let mut timing = Timing::DEFAULT;
-        timing.answer = timing.answer.min(self.timeout.mul_f64(0.3));
-        timing.negotiate = timing.answer;
-        let mut builder = Device::builder_with(target.id.clone(), target.key.clone())
-            .port(target.port)
-            .timing(timing)
-            .command_timeout(self.timeout);
-        if let Some(version) = target.version {
-            builder = builder.version(version);
-        }
-        match (target.address, discovery) {
-            (Some(address), _) => builder.address(address),
-            (None, Some(discovery)) => builder.discovery(discovery),
-            (None, None) => builder,
-        }
-        .spawn(&Tokio)
-    }
 }
 
 impl Target {
-    /// Runs one command on a device that is being connected. Gives up as soon as it is clear that key or version must
-    /// be corrected.
-    pub(crate) async fn run<T>(
-        &self,
-        device: &Device,
-        command: impl Future<Output = Result<T, CommandError>>,
-    ) -> anyhow::Result<T> {
-        let deadline = Instant::now() + self.timeout;
-        let mut hopeless = core::pin::pin!(self.hopeless(device));
-        let mut result = tokio::select! {
-            result = command => result,
-            reason = &mut hopeless => Err(CommandError::NotConnected { reason: Some(reason) }),
-        };
-        // Silence may mean a wrong version: up to 3.3, nothing is negotiated before the first command.
-        if matches!(result, Err(CommandError::Unanswered | CommandError::ConnectionLost { .. }))
-            && !device.version().is_some_and(Version::negotiates)
-            && let Ok(reason) = tokio::time::timeout_at(deadline, hopeless).await
-        {
-            result = Err(CommandError::NotConnected { reason: Some(reason) });
-        }
-        device.close().await;
-        if self.address.is_none() && matches!(result, Err(CommandError::NotConnected { reason: None })) {
-            bail!(
-                "{}: no announcement heard; check that the device has power and is in this network, or give --address",
-                self.name
-            );
-        }
-        if let Err(CommandError::Rejected { text, .. }) = &result
-            && text == DeviceError::DataFormat.text()
-            && self.version.is_some_and(|version| version != Version::V31)
-        {
-            bail!("{}: {text}: devices of 3.1 say so to requests of other versions; check the version", self.name);
-        }
-        result.with_context(|| self.name.clone())
-    }
-
-    /// Waits until more attempts are useless.
-    async fn hopeless(&self, device: &Device) -> DownReason {
-        let is_final = |reason: &DownReason| match reason {
-            DownReason::WrongKey { .. } => true,
-            // Without a version of the user's, the next attempt is made with the right one.
-            DownReason::WrongVersion { .. } => self.version.is_some(),
-            _ => false,
-        };
-        let mut listener = device.listener();
-        if let Some(reason) = device.diagnosis().filter(is_final) {
-            return reason;
-        }
-        while let Some(event) = listener.recv().await {
-            if let Event::Down { reason, .. } = event
-                && is_final(&reason)
-            {
-                return reason;
-            }
-        }
-        core::future::pending().await
+    /// What it is called, unless that is its id.
+    pub(crate) fn called(&self) -> Option<&str> {
+        (self.name != self.id.as_str()).then_some(self.name.as_str())
     }
 }
 
-async fn look_up(address: &str) -> anyhow::Result<(IpAddr, Option<u16>)> {
+async fn look_up(address: &str) -> anyhow::Result<Place> {
     let (host, port) = split(address)?;
     if let Ok(ip) = host.parse() {
         return Ok((ip, port));
@@ -284,19 +227,6 @@ impl FromStr for Speaks {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Version) }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ports([u16; 3]);
-
-impl FromStr for Ports {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ports: Result<Vec<u16>, _> = text.split(',').map(str::parse).collect();
-        let ports = ports.ok().and_then(|ports| ports.try_into().ok());
-        ports.map(Self).ok_or("must be three port numbers, such as 6666,6667,7000")
     }
 }
 

@@ -1,31 +1,36 @@
 //! `rustuya watch`: what happens to devices.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
-use rustuya_runtime_tokio::{CommandError, Device, DeviceId, Dialect, Event, Listener};
+use anyhow::bail;
+use rustuya_runtime_tokio::{CommandError, Device, Dialect, Event, Manager};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::block_on;
-use crate::input::{seconds, unfit};
+use crate::connect::{connect_with, manager};
+use crate::input::seconds;
 use crate::output::{dp_line, json_line_now, line_now, short};
+use crate::record::Record;
 use crate::signal::Stop;
-use crate::target::{Target, TargetArgs};
+use crate::target::{Selected, Target, TargetArgs, Unusable};
 
 /// Stay connected to devices and print what happens, until Ctrl-C
 ///
 /// With --json, each line is {"time":..,"id":..,"event":..} and what belongs to the event: up (version), down (reason,
-/// advice, retry_in), state (command, cid, dps), message (command, cid, payload), error (reason), dialect, lagged
-/// (lost).
+/// advice, retry_in), state (command, cid, dps), message (command, cid, payload), sub_device (cid, online), error
+/// (reason), dialect, lagged (lost; without id).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Device ids; with --devices, also names
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
     ids: Vec<String>,
     /// Watch this sub-device of the gateway ID alone
-    #[arg(long, value_name = "CID")]
+    #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
     /// Print one JSON object per event
     #[arg(long)]
@@ -36,6 +41,15 @@ pub(crate) struct Args {
     /// End after so many seconds. With --for or --count, a device that was never connected is a failure
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
+    /// Write every byte with direction and time into this file, which is overwritten, for a bug report: `rustuya
+    /// replay` repeats it without the device. Keys, ids, addresses and values are made unreadable; sizes, times, DP
+    /// numbers and the structure of payloads stay
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Record the bytes as they are, with real ids and addresses: whoever has the file and the local key can read
+    /// everything. One device only
+    #[arg(long, requires = "record")]
+    record_payloads: bool,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -48,19 +62,17 @@ struct Watched {
     up: bool,
 }
 
-/// What a connection's task has to tell.
-enum News {
-    Event(Event),
-    /// The state could not be asked for.
-    Unasked {
-        cid: Option<String>,
-        error: CommandError,
-    },
+/// The state of a device could not be asked for.
+struct Unasked {
+    id: String,
+    cid: Option<String>,
+    error: CommandError,
 }
 
 #[derive(Default, Serialize)]
 struct Line<'a> {
     time: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -78,6 +90,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cid: Option<String>,
@@ -90,25 +104,21 @@ struct Line<'a> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
         let mut stop = Stop::new()?;
-        let targets = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
-        let discovery = args.target.discovery(&targets)?;
-        let (send, mut news) = mpsc::channel(64);
-        let mut watched: Vec<Watched> = Vec::new();
+        let Selected { targets, unusable, several } = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
+        let manager = manager(&args.target, &targets)?;
+        let mut record = Record::create(args.record.as_deref(), args.record_payloads, &targets)?;
+        for entry in &unusable {
+            Line::unusable(entry).show(args.json)?;
+        }
+        let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
+        let mut events = manager.listener();
         for target in targets {
-            if let Some(known) = watched.iter_mut().find(|known| known.id() == &target.id) {
-                known.targets.push(target);
-                continue;
-            }
-            let device = args.target.spawn(&target, discovery.as_ref());
-            watched.push(Watched { device, targets: vec![target], up: false });
+            let id = target.id.to_string();
+            let device = connect_with(&manager, &target, |builder| record.add_to(builder))?;
+            let entry = watched.entry(id).or_insert_with(|| Watched { device, targets: Vec::new(), up: false });
+            entry.targets.push(target);
         }
-        if args.target.has_address() && watched.len() > 1 {
-            return Err(unfit("--address is for one device; use --devices for several").into());
-        }
-        for (index, watched) in watched.iter().enumerate() {
-            let listener = watched.device.listener();
-            tokio::spawn(follow(index, watched.device.clone(), listener, watched.cids(), send.clone()));
-        }
+        let (send, mut failures) = mpsc::channel(64);
         let mut end = core::pin::pin!(async {
             match args.duration {
                 Some(duration) => tokio::time::sleep(duration).await,
@@ -117,83 +127,68 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         });
         let mut left = args.count.unwrap_or(u64::MAX);
         while left > 0 {
-            tokio::select! {
-                Some((index, news)) = news.recv() => {
-                    let Some(watched) = watched.get_mut(index) else { continue };
-                    watched.up |= matches!(news, News::Event(Event::Up { .. }));
-                    if let Some(line) = watched.line(news) {
-                        if args.json { json_line_now(&line)? } else { line_now(&line.for_people())? }
-                        left -= 1;
+            let line = tokio::select! {
+                Some(news) = events.recv() => match watched.get_mut(&*news.device_id) {
+                    Some(watched) => {
+                        watched.note(&news.event, &send);
+                        watched.line(news.event)
                     }
+                    None => Line::about_listener(&news.event),
+                },
+                Some(Unasked { id, cid, error }) = failures.recv() => {
+                    watched.get(&id).map(|watched| watched.unasked(cid, &error))
                 }
                 () = &mut end => break,
                 () = stop.wait() => {
-                    close(&watched).await;
-                    return Ok(());
+                    manager.shutdown().await;
+                    return record.finish();
                 }
+            };
+            if let Some(line) = line {
+                line.show(args.json)?;
+                left -= 1;
             }
         }
-        close(&watched).await;
-        match watched.iter().find(|watched| !watched.up) {
-            None => Ok(()),
-            Some(never) => {
-                let error = CommandError::NotConnected { reason: never.device.diagnosis() };
-                Err(anyhow::Error::new(error).context(never.name(None).to_owned()))
-            }
-        }
+        let diagnoses = watched.values().filter(|watched| !watched.up).map(Watched::never_up).collect();
+        finish(&manager, record, diagnoses, several, unusable.len(), watched.len()).await
     })
 }
 
-async fn close(watched: &[Watched]) {
-    for watched in watched {
-        watched.device.close().await;
+/// Ends the connections, and says which devices were never connected.
+async fn finish(
+    manager: &Manager,
+    record: Record,
+    never_up: Vec<anyhow::Error>,
+    several: bool,
+    unusable: usize,
+    connections: usize,
+) -> anyhow::Result<()> {
+    manager.shutdown().await;
+    record.finish()?;
+    let failed = never_up.len() + unusable;
+    if several {
+        never_up.iter().for_each(|error| eprintln!("rustuya: {error:#}"));
+        return if failed == 0 { Ok(()) } else { bail!("{failed} of {} devices failed", connections + unusable) };
     }
-}
-
-/// Passes on what happens, and asks for the state on each new connection.
-async fn follow(
-    index: usize,
-    device: Device,
-    mut listener: Listener,
-    cids: Vec<Option<String>>,
-    send: mpsc::Sender<(usize, News)>,
-) {
-    while let Some(event) = listener.recv().await {
-        if matches!(event, Event::Up { .. }) {
-            for cid in &cids {
-                tokio::spawn(ask(index, device.clone(), cid.clone(), send.clone()));
-            }
-        }
-        if send.send((index, News::Event(event))).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Asks for the state. The answer arrives as an event.
-async fn ask(index: usize, device: Device, cid: Option<String>, send: mpsc::Sender<(usize, News)>) {
-    let result = match &cid {
-        Some(text) => match device.sub(text) {
-            Ok(sub) => sub.status().acknowledged().await,
-            Err(_) => return,
-        },
-        None => device.status().acknowledged().await,
-    };
-    // A connection that ended is reported by itself.
-    if let Err(error @ (CommandError::Rejected { .. } | CommandError::Unanswered)) = result {
-        // The receiver is gone only when the command ends.
-        let _ = send.send((index, News::Unasked { cid, error })).await;
-    }
+    never_up.into_iter().next().map_or(Ok(()), Err)
 }
 
 impl Watched {
-    fn id(&self) -> &DeviceId {
-        // Every group is made around a first target.
-        &self.targets.first().expect("a group has a target").id
+    /// Notes what concerns the connection. The state is asked for on each new one; the answer arrives as an event.
+    fn note(&mut self, event: &Event, send: &mpsc::Sender<Unasked>) {
+        if !matches!(event, Event::Up { .. }) {
+            return;
+        }
+        self.up = true;
+        for target in &self.targets {
+            tokio::spawn(ask(self.device.clone(), target.cid.as_ref().map(ToString::to_string), send.clone()));
+        }
     }
 
-    fn cids(&self) -> Vec<Option<String>> {
-        self.targets.iter().map(|target| target.cid.as_ref().map(ToString::to_string)).collect()
+    /// Why the connection never came about.
+    fn never_up(&self) -> anyhow::Error {
+        let error = CommandError::NotConnected { reason: self.device.diagnosis() };
+        anyhow::Error::new(error).context(self.name(None).to_owned())
     }
 
     /// What the user called the device, or its sub-device.
@@ -210,27 +205,27 @@ impl Watched {
         })
     }
 
-    /// What is printed about it, if anything.
-    fn line(&self, news: News) -> Option<Line<'_>> {
-        let mut line = Line { id: self.id().as_str(), ..Line::default() };
-        match news {
-            News::Event(Event::Up { version }) => {
+    /// What is printed about an event, if anything.
+    fn line(&self, event: Event) -> Option<Line<'_>> {
+        let mut line = Line { id: self.device.id(), ..Line::default() };
+        match event {
+            Event::Up { version } => {
                 line.event = "up";
                 line.version = Some(version.as_str());
             }
-            News::Event(Event::Down { reason, retry_in }) => {
+            Event::Down { reason, retry_in } => {
                 line.event = "down";
                 line.reason = Some(reason.to_string());
                 line.advice = Some(reason.advice());
                 line.retry_in = retry_in.map(|wait| wait.as_secs_f64());
             }
-            News::Event(Event::Message(message)) => {
-                let (command, cid, dps) = (message.command(), message.cid(), message.dps());
-                if !self.wants(cid.as_deref()) {
+            Event::Message(message) => {
+                let (command, dps) = (message.command(), message.dps());
+                line.cid = message.cid();
+                if !self.wants(line.cid.as_deref()) {
                     return None;
                 }
                 line.command = Some(command.name().map_or_else(|| format!("{:#04x}", command.0), str::to_owned));
-                line.cid = cid;
                 if dps.is_empty() {
                     line.event = "message";
                     line.payload = message.payload();
@@ -239,32 +234,82 @@ impl Watched {
                     line.dps = Some(dps);
                 }
             }
-            News::Event(Event::Dialect(dialect)) => {
+            Event::SubDevice { cid, online } => {
+                if !self.wants(Some(&*cid)) {
+                    return None;
+                }
+                line.event = "sub_device";
+                line.cid = Some(cid.to_string());
+                line.online = Some(online);
+            }
+            Event::Dialect(dialect) => {
                 line.event = "dialect";
                 line.dialect = Some(match dialect {
                     Dialect::Default => "default",
                     Dialect::Device22 => "device22",
                 });
             }
-            News::Event(Event::Lagged(lost)) => {
-                line.event = "lagged";
-                line.lost = Some(lost);
-            }
-            News::Event(_) => return None,
-            News::Unasked { cid, error } => {
-                line.event = "error";
-                line.cid = cid;
-                line.reason = Some(error.to_string());
-            }
+            _ => return None,
         }
+        Some(self.named(line))
+    }
+
+    /// What is printed when the state cannot be asked for.
+    fn unasked(&self, cid: Option<String>, error: &CommandError) -> Line<'_> {
+        let reason = Some(format!("does not tell its state: {error}"));
+        self.named(Line { id: self.device.id(), event: "error", cid, reason, ..Line::default() })
+    }
+
+    fn named<'a>(&'a self, mut line: Line<'a>) -> Line<'a> {
         let name = self.name(line.cid.as_deref());
         line.name = (name != line.id).then_some(name);
-        line.time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        Some(line)
+        line.time = now();
+        line
     }
 }
 
-impl Line<'_> {
+/// Asks for the state.
+async fn ask(device: Device, cid: Option<String>, send: mpsc::Sender<Unasked>) {
+    let result = match &cid {
+        Some(text) => match device.sub(text) {
+            Ok(sub) => sub.status().acknowledged().await,
+            Err(_) => return,
+        },
+        None => device.status().acknowledged().await,
+    };
+    // A connection that ended is reported by itself.
+    if let Err(error @ (CommandError::Rejected { .. } | CommandError::Unanswered | CommandError::SubDeviceOffline)) =
+        result
+    {
+        // The receiver is gone only when the command ends.
+        let _ = send.send(Unasked { id: device.id().to_owned(), cid, error }).await;
+    }
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+impl<'a> Line<'a> {
+    /// About an entry of the file that cannot be watched.
+    fn unusable(entry: &'a Unusable) -> Self {
+        let name = (entry.name != entry.id).then_some(entry.name.as_str());
+        let reason = Some(format!("{:#}", entry.error));
+        Self { time: now(), id: &entry.id, name, event: "error", reason, ..Self::default() }
+    }
+
+    /// About events of all devices that were lost.
+    fn about_listener(event: &Event) -> Option<Self> {
+        match event {
+            Event::Lagged(lost) => Some(Self { time: now(), event: "lagged", lost: Some(*lost), ..Self::default() }),
+            _ => None,
+        }
+    }
+
+    fn show(&self, json: bool) -> anyhow::Result<()> {
+        if json { json_line_now(self) } else { line_now(&self.for_people()) }
+    }
+
     fn for_people(&self) -> String {
         let name = self.name.unwrap_or(self.id);
         let who = match &self.cid {
@@ -288,8 +333,9 @@ impl Line<'_> {
             }
             "dialect" => format!("speaks the {} dialect", self.dialect.unwrap_or_default()),
             "lagged" => format!("{} events lost: the reader is too slow", self.lost.unwrap_or_default()),
-            _ => format!("does not tell its state: {}", self.reason.as_deref().unwrap_or_default()),
+            "sub_device" => if self.online == Some(true) { "is online" } else { "is offline" }.to_owned(),
+            _ => self.reason.clone().unwrap_or_default(),
         };
-        format!("{} {who} {what}", self.time)
+        if who.is_empty() { format!("{} {what}", self.time) } else { format!("{} {who} {what}", self.time) }
     }
 }

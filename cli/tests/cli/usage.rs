@@ -13,7 +13,7 @@ fn refused(args: &[&str], words: &[&str]) {
 
 #[test]
 fn nothing_and_nonsense() {
-    for args in [&[][..], &["frobnicate"], &["get"], &["set", ID], &["watch"], &["simulate"], &["demo", "now"]] {
+    for args in [&[][..], &["frobnicate"], &["get"], &["set"], &["watch"], &["simulate"], &["demo", "now"]] {
         refused(args, &["Usage"]);
     }
 }
@@ -36,6 +36,7 @@ fn values() {
     for bad in ["switch=true", "1", "=true", "70000=1", "-1=1"] {
         refused(&["set", "--address", "127.0.0.1", ID, "--", bad], &["DP=VALUE"]);
     }
+    refused(&["set", ID], &["nothing to set", "DP=VALUE"]);
     refused(&["set", ID, "1=true", "1=false"], &["DP 1 is given twice"]);
 }
 

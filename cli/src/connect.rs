@@ -1,0 +1,108 @@
+//! The connections to the devices that are meant.
+
+use anyhow::{Context, bail};
+use rustuya_proto::DeviceError;
+use rustuya_runtime_tokio::{
+    CommandError, Device, DeviceBuilder, Discovery, DownReason, Event, Manager, Registry, Timing, Tokio, Version,
+};
+use tokio::time::Instant;
+
+use crate::target::{Target, TargetArgs};
+
+/// Begins to listen for announcements when the address of any target is not known, and makes a manager for all.
+pub(crate) fn manager(args: &TargetArgs, targets: &[Target]) -> anyhow::Result<Manager> {
+    let registry = Registry::builder(Tokio);
+    let registry = if targets.iter().all(|target| target.address.is_some()) {
+        registry.without_discovery()
+    } else {
+        let started = Discovery::builder().ports(args.discovery_ports.0).start(&Tokio);
+        registry.discovery(&started.context("cannot listen for announcements; give --address instead")?)
+    };
+    Ok(Manager::new(&registry.build()))
+}
+
+/// Begins to connect. Sub-devices share the connection of their gateway.
+pub(crate) fn connect(manager: &Manager, target: &Target) -> anyhow::Result<Device> {
+    connect_with(manager, target, |builder| builder)
+}
+
+/// As [`connect`], with what `more` adds where the connection is not there yet.
+pub(crate) fn connect_with(
+    manager: &Manager,
+    target: &Target,
+    more: impl FnOnce(DeviceBuilder) -> DeviceBuilder,
+) -> anyhow::Result<Device> {
+    if let Some(device) = manager.get(target.id.as_str()) {
+        return Ok(device);
+    }
+    manager.add_with(more(target.builder())).with_context(|| target.name.clone())
+}
+
+impl Target {
+    fn builder(&self) -> DeviceBuilder {
+        // So that the versions that a device does not speak can be told from a wrong key in time.
+        let mut timing = Timing::DEFAULT;
+        timing.answer = timing.answer.min(self.timeout.mul_f64(0.3));
+        timing.negotiate = timing.answer;
+        let builder = Device::builder_with(self.id.clone(), self.key.clone()).port(self.port).version(self.version);
+        let builder = builder.timing(timing).command_timeout(self.timeout);
+        match self.address {
+            Some(address) => builder.address(address),
+            None => builder,
+        }
+    }
+
+    /// Runs one command on the device, which is being connected. Gives up as soon as it is clear that key or version must
+    /// be corrected.
+    pub(crate) async fn run<T>(
+        &self,
+        device: &Device,
+        command: impl Future<Output = Result<T, CommandError>>,
+    ) -> anyhow::Result<T> {
+        let deadline = Instant::now() + self.timeout;
+        let mut hopeless = core::pin::pin!(self.hopeless(device));
+        let mut result = tokio::select! {
+            result = command => result,
+            reason = &mut hopeless => Err(CommandError::NotConnected { reason: Some(reason) }),
+        };
+        // Silence may mean a wrong version: up to 3.3, nothing is negotiated before the first command.
+        if matches!(result, Err(CommandError::Unanswered | CommandError::ConnectionLost { .. }))
+            && !device.version().is_some_and(Version::negotiates)
+            && let Ok(reason) = tokio::time::timeout_at(deadline, hopeless).await
+        {
+            result = Err(CommandError::NotConnected { reason: Some(reason) });
+        }
+        if self.address.is_none() && matches!(result, Err(CommandError::NotConnected { reason: None })) {
+            bail!("no announcement heard; check that the device has power and is in this network, or give --address");
+        }
+        if let Err(CommandError::Rejected { text, .. }) = &result
+            && text == DeviceError::DataFormat.text()
+            && self.version.is_some_and(|version| version != Version::V31)
+        {
+            bail!("{text}: devices of 3.1 say so to requests of other versions; check the version");
+        }
+        Ok(result?)
+    }
+
+    /// Waits until more attempts are useless.
+    async fn hopeless(&self, device: &Device) -> DownReason {
+        let is_final = |reason: &DownReason| match reason {
+            DownReason::WrongKey { .. } => true,
+            // Without a version of the user's, the next attempt is made with the right one.
+            DownReason::WrongVersion { .. } => self.version.is_some(),
+            _ => false,
+        };
+        let mut listener = device.listener();
+        if let Some(reason) = device.diagnosis().filter(is_final) {
+            return reason;
+        }
+        while let Some(event) = listener.recv().await {
+            if let Event::Down { reason, .. } = event
+                && is_final(&reason)
+            {
+                return reason;
+            }
+        }
+        core::future::pending().await
+    }
+}

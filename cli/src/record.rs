@@ -1,0 +1,74 @@
+//! The record of what `rustuya watch` exchanges with devices.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use rustuya_runtime_tokio::DeviceBuilder;
+use rustuya_runtime_tokio::record::{Recorder, SharedWriter};
+
+use crate::input::unfit;
+use crate::target::Target;
+
+type Shared = Arc<Mutex<Recorder<SharedWriter<File>>>>;
+
+/// A record that is being written, if one is wanted.
+pub(crate) struct Record {
+    file: Option<(PathBuf, SharedWriter<File>)>,
+    full: bool,
+    /// Of several devices, each has a number, from 1.
+    numbered: bool,
+    recorders: Vec<Shared>,
+}
+
+impl Record {
+    /// Creates the file at `path`.
+    pub(crate) fn create(path: Option<&Path>, full: bool, targets: &[Target]) -> anyhow::Result<Self> {
+        let first = targets.first().map(|target| &target.id);
+        let numbered = targets.iter().any(|target| Some(&target.id) != first);
+        if full && numbered {
+            return Err(unfit("--record-payloads is for one device: the keys of several do not fit a replay").into());
+        }
+        let file = match path {
+            Some(path) => {
+                let file = create(path).with_context(|| format!("--record {}", path.display()))?;
+                Some((path.to_owned(), SharedWriter::new(file)))
+            }
+            None => None,
+        };
+        Ok(Self { file, full, numbered, recorders: Vec::new() })
+    }
+
+    /// Has the device recorded that is about to be made.
+    pub(crate) fn add_to(&mut self, builder: DeviceBuilder) -> DeviceBuilder {
+        let Some((_, out)) = &self.file else { return builder };
+        let recorder = if self.full { Recorder::full(out.clone()) } else { Recorder::redacted(out.clone()) };
+        let number = if self.numbered { u32::try_from(self.recorders.len() + 1).unwrap_or(u32::MAX) } else { 0 };
+        let recorder = Arc::new(Mutex::new(recorder.device(number)));
+        self.recorders.push(Arc::clone(&recorder));
+        builder.record(recorder)
+    }
+
+    /// Writes what is held back.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let Some((path, _)) = self.file else { return Ok(()) };
+        for recorder in self.recorders {
+            let finished = recorder.lock().unwrap_or_else(PoisonError::into_inner).finish();
+            finished.with_context(|| format!("--record {}: cannot be written", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Only for the user's eyes: a record tells of a home, whatever is left out.
+#[cfg(unix)]
+fn create(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn create(path: &Path) -> std::io::Result<File> {
+    File::create(path)
+}

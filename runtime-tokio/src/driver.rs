@@ -29,7 +29,8 @@ use tokio::time::Sleep;
 /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
 /// #     .start()
 /// #     .await?;
-/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&Tokio);
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr());
+/// let device = device.version(Version::V34).spawn(&Tokio);
 /// device.set_value(1, true).await?;
 /// # Ok(())
 /// # }
@@ -44,7 +45,7 @@ pub struct Tokio;
 /// # use rustuya_runtime_tokio::{Device, Tokio, TokioHandle, Version, VirtualDevice};
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let runtime = tokio::runtime::Runtime::new()?;
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V33)?
 /// #     .bind("127.0.0.1:0".parse()?)
 /// #     .dps(serde_json::from_str(r#"{ "1": false }"#)?)?;
 /// # let lamp = runtime.block_on(lamp.start())?;

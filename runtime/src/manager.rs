@@ -32,7 +32,7 @@ use crate::registry::{DeviceInfo, Registry};
 /// # let registry = Registry::builder(Tokio).without_discovery().build();
 /// let manager = Manager::new(&registry);
 /// let mut events = manager.listener();
-/// manager.add("bf0123456789abcdefgh", lamp.local_addr(), "0123456789abcdef", "Auto")?;
+/// manager.add("bf0123456789abcdefgh", lamp.local_addr(), "0123456789abcdef", "3.4")?;
 /// let device = manager.get("bf0123456789abcdefgh").ok_or("was added")?;
 /// device.set_value(1, true).acknowledged().await?;
 /// manager.shutdown().await; // ends the listener, too

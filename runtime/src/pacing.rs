@@ -21,6 +21,7 @@ use core::time::Duration;
 /// let pacing = Pacing::NONE.merge(Duration::from_millis(20)).gap(Duration::from_millis(100));
 /// let device = Device::builder(lamp.id(), "0123456789abcdef")?
 ///     .address(lamp.local_addr())
+///     .version(Version::V34)
 ///     .pacing(pacing)
 ///     .spawn(&Tokio);
 /// let (on, brightness) = (device.set_value(1, true), device.set_value(2, 80));

@@ -86,7 +86,8 @@ use crate::link::DrivenLink;
 ///     }
 /// }
 ///
-/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&Threads);
+/// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr());
+/// let device = device.version(Version::V34).spawn(&Threads);
 /// device.set_value(1, true).acknowledged().await?;
 /// assert_eq!(lamp.dps(None)["1"], json!(true));
 /// device.close().await;

@@ -47,7 +47,8 @@ use store::Store;
 /// lamp.set_dps(None, serde_json::from_str(r#"{ "2": 80 }"#)?)?; // somebody turned the knob: it is pushed
 ///
 /// lamp.unplug().await;
-/// let error = device.set_value(1, true).timeout(Duration::from_millis(200)).await.expect_err("it is away");
+/// let status = device.status().timeout(Duration::from_millis(200));
+/// let error = status.acknowledged().await.expect_err("it is away");
 /// println!("{error}");
 /// lamp.plug().await?;
 /// device.wait_connected(Duration::from_secs(10)).await?;

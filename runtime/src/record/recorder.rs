@@ -44,6 +44,7 @@ const MAX_DRAWS: usize = 4096;
 /// let recorder = Arc::new(Mutex::new(Recorder::redacted(Vec::new()))); // or a File
 /// let device = Device::builder(lamp.id(), "0123456789abcdef")?
 ///     .address(lamp.local_addr())
+///     .version(Version::V34)
 ///     .record(Arc::clone(&recorder))
 ///     .spawn(&Tokio);
 /// device.query().await?;

@@ -191,7 +191,8 @@ fn every_guide_is_in_the_index() {
         if name.ends_with(".md") && name != "README.md" {
             assert!(index.contains(&format!("]({name})")), "{name} is not in the index");
             let text = fs::read_to_string(docs.join(&name)).expect("can be read");
-            let has_programs = text.contains("```rust");
+            let mut programs = text.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next());
+            let has_programs = programs.any(|program| program.contains("rustuya_runtime_tokio"));
             assert_eq!(tested.contains(&name), has_programs, "{name} and the list of compiled guides");
             guides += 1;
         }

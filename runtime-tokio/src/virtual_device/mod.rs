@@ -313,7 +313,7 @@ impl VirtualDeviceBuilder {
     }
 
     /// Turns on a deviation from faithful firmware by its name, such as `push-before-ack` or `close-after=3`:
-    /// [`Quirks::NAMES`](crate::Quirks::NAMES) lists them. Can be repeated.
+    /// [`Quirks::NAMES`](crate::proto::Quirks::NAMES) lists them. Can be repeated.
     ///
     /// # Errors
     /// [`SimulationError::Quirk`], whose source names those that there are.

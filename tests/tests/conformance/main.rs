@@ -2,11 +2,18 @@
 //!
 //! `RUSTUYA_ONLY=words` runs the scenarios whose name holds these words, `RUSTUYA_WRITE=1` writes the page anew.
 
+#[expect(dead_code, reason = "the example's own program is not run here")]
+#[path = "../../../runtime-futures/examples/async_std.rs"]
+mod async_std_example;
 mod blocking;
+#[expect(dead_code, reason = "the example's own program is not run here")]
+#[path = "../../../runtime-futures/examples/smol.rs"]
+mod smol_example;
 
 use std::fs;
 use std::path::Path;
 
+use rustuya_runtime_futures::Futures;
 use rustuya_runtime_tokio::TokioHandle;
 use rustuya_tests::conformance::{Asynchronous, Subject, Table, scenarios};
 
@@ -15,7 +22,9 @@ fn every_scenario_holds_on_every_runtime() {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("threads");
     let on_tokio = Asynchronous::new("tokio", TokioHandle(tokio.handle().clone()));
     let blocking = blocking::Blocking::new();
-    let subjects: [&dyn Subject; 2] = [&on_tokio, &blocking];
+    let on_smol = Asynchronous::new("smol", Futures::new(smol_example::Smol));
+    let on_async_std = Asynchronous::new("async-std", Futures::new(async_std_example::AsyncStd));
+    let subjects: [&dyn Subject; 4] = [&on_tokio, &blocking, &on_smol, &on_async_std];
 
     let only = std::env::var("RUSTUYA_ONLY").ok();
     let table = Table::run(&scenarios(), only.as_deref(), &subjects);

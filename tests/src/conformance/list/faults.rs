@@ -70,6 +70,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Linger(2_100),
                 Step::CutAll,
                 Step::Mark,
+                hear(Sign::Down(DownReason::PeerClosed)),
                 hear(Sign::Up(None)),
                 Step::Before(3000),
             ]),

@@ -225,7 +225,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Add(1, vec![], Added::Ok),
                 Step::Begin(1, Call::Query, How::Acked),
                 write(Call::ShutdownAll, Want::Ok),
-                Step::End(1, Want::Either(vec![Want::Ok, Want::Lost(DownReason::Ended)])),
+                Step::End(1, Want::Either(vec![Want::Ok, Want::Lost(DownReason::Ended), Want::Closed])),
                 Step::Is(Fact::Registered(0)),
                 Step::Is(Fact::Holds(0, 0)),
                 Step::Is(Fact::Holds(1, 0)),

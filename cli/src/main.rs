@@ -4,6 +4,7 @@
 //! failed, 2 usage.
 
 mod announcement;
+mod completions;
 mod connect;
 mod decode;
 mod demo;
@@ -13,6 +14,8 @@ mod input;
 mod key;
 mod output;
 mod record;
+mod replay;
+mod scan;
 mod session_key;
 mod set;
 mod signal;
@@ -37,25 +40,31 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Scan(scan::Args),
     Get(get::Args),
     Set(set::Args),
     Watch(watch::Args),
+    Replay(replay::Args),
     Simulate(simulate::Args),
     Decode(decode::Args),
     SessionKey(session_key::Args),
     Announcement(announcement::Args),
+    Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Scan(args) => scan::run(&args),
         Command::Get(args) => get::run(&args),
         Command::Set(args) => set::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::SessionKey(args) => session_key::run(&args),
         Command::Announcement(args) => announcement::run(&args),
+        Command::Completions(args) => completions::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

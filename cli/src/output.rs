@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::io::{self, Write};
 
 use comfy_table::{Table, presets};
-use rustuya_proto::FrameError;
+use rustuya_proto::{CommandCode, Dialect, FrameError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -13,6 +13,11 @@ pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> anyhow:
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     Ok(out.write_all(&line)?)
+}
+
+/// Writes one line of text.
+pub(crate) fn line(out: &mut impl Write, text: &impl core::fmt::Display) -> anyhow::Result<()> {
+    Ok(writeln!(out, "{text}")?)
 }
 
 /// Writes one value as one line of JSON, and makes it visible at once.
@@ -58,6 +63,19 @@ pub(crate) fn short(duration: Duration) -> String {
 /// Whether the command failed only because nobody reads its output any more, as with `| head`.
 pub(crate) fn reader_left(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A command's name, or its code where it has none.
+pub(crate) fn command_name(command: CommandCode) -> String {
+    command.name().map_or_else(|| format!("{:#04x}", command.0), str::to_owned)
+}
+
+/// The word for a dialect.
+pub(crate) const fn dialect_name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Default => "default",
+        Dialect::Device22 => "device22",
+    }
 }
 
 /// The word for a frame error in JSON.

@@ -21,7 +21,7 @@ use crate::target::{Target, TargetArgs};
 pub(crate) struct Args {
     /// Device ids, with --devices also names; then what to set, such as 1=true 2=50 5='"red"'. Values that are not JSON
     /// are taken as text
-    #[arg(required = true, value_name = "ID... DP=VALUE")]
+    #[arg(required = true, value_name = "ID|DP=VALUE")]
     words: Vec<String>,
     /// Let the gateway ID set them on this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]

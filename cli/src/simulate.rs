@@ -17,7 +17,7 @@ use crate::signal::Stop;
 
 /// Be a virtual device until Ctrl-C; prints one JSON object per command received
 ///
-/// The first line is {"listening":"HOST:PORT","id":..,"version":..}. Each command that arrives gives
+/// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes". Each command that arrives gives
 /// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}.
 #[derive(Debug, clap::Args)]
 #[command(after_help = quirk_list())]
@@ -49,6 +49,12 @@ pub(crate) struct Args {
     /// Announce the device there, every 5 seconds. Can be repeated
     #[arg(long, value_name = "HOST:PORT")]
     announce: Vec<String>,
+    /// Hear requests for announcements there, as devices do on UDP port 7000, and answer them. Only 3.5 devices do
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0.0.0.0:7000")]
+    answer_probes: Option<String>,
+    /// UDP port to which requests for announcements are answered
+    #[arg(long, value_name = "P", default_value = "7000", requires = "answer_probes")]
+    answer_port: u16,
     /// Deviate from faithful firmware, in one of the ways listed below. Can be repeated
     #[arg(long, value_name = "NAME")]
     quirk: Vec<String>,
@@ -59,6 +65,9 @@ struct Listening<'a> {
     listening: SocketAddr,
     id: &'a str,
     version: &'static str,
+    /// Where it hears requests for announcements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probes: Option<SocketAddr>,
 }
 
 #[derive(Serialize)]
@@ -94,12 +103,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         for to in &args.announce {
             builder = builder.announce_to(address("--announce", to.as_str()).await?);
         }
+        if let Some(listen) = &args.answer_probes {
+            builder = builder.answer_probes(address("--answer-probes", listen.as_str()).await?, args.answer_port);
+        }
         for quirk in &args.quirk {
             builder = builder.quirk(quirk)?;
         }
         let device = builder.start().await.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?;
         let mut requests = device.requests();
-        json_line_now(&Listening { listening: device.local_addr(), id: device.id(), version: args.version.as_str() })?;
+        json_line_now(&Listening {
+            listening: device.local_addr(),
+            id: device.id(),
+            version: args.version.as_str(),
+            probes: device.probe_addr(),
+        })?;
         loop {
             tokio::select! {
                 request = requests.recv() => match request {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use anyhow::bail;
-use rustuya_runtime_tokio::{CommandError, Device, Dialect, Event, Manager};
+use rustuya_runtime_tokio::{CommandError, Device, Event, Manager};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::block_on;
 use crate::connect::{connect_with, manager};
 use crate::input::seconds;
-use crate::output::{dp_line, json_line_now, line_now, short};
+use crate::output::{command_name, dialect_name, dp_line, json_line_now, line_now, short};
 use crate::record::Record;
 use crate::signal::Stop;
 use crate::target::{Selected, Target, TargetArgs, Unusable};
@@ -225,7 +225,7 @@ impl Watched {
                 if !self.wants(line.cid.as_deref()) {
                     return None;
                 }
-                line.command = Some(command.name().map_or_else(|| format!("{:#04x}", command.0), str::to_owned));
+                line.command = Some(command_name(command));
                 if dps.is_empty() {
                     line.event = "message";
                     line.payload = message.payload();
@@ -244,10 +244,7 @@ impl Watched {
             }
             Event::Dialect(dialect) => {
                 line.event = "dialect";
-                line.dialect = Some(match dialect {
-                    Dialect::Default => "default",
-                    Dialect::Device22 => "device22",
-                });
+                line.dialect = Some(dialect_name(dialect));
             }
             _ => return None,
         }

@@ -1,0 +1,122 @@
+//! `rustuya scan`: devices on the local network.
+
+mod view;
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use rustuya_runtime_tokio::{DevicesFile, Scan, Scanner, SightingKind, Tokio};
+
+use crate::block_on;
+use crate::input::{Ports, seconds, unfit};
+use crate::signal::Stop;
+use view::View;
+
+/// Look for devices on the local network, and show them as they are heard
+///
+/// Devices announce themselves every few seconds; those of 3.5 are asked to. With --json, each device gives
+/// {"id":..,"ip":..,"version":..,"product_key":..,"name":..} as it is heard, and again when anything of it changes.
+/// Hearing nobody is no failure, but --find is one when it ends without the device.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How long to look; 18 seconds are enough to hear any device three times
+    #[arg(long, value_name = "SECONDS", default_value = "18", value_parser = seconds)]
+    timeout: Duration,
+    /// End as soon as this device is heard, and show nothing else; with --devices, also a name
+    #[arg(long, value_name = "ID")]
+    find: Option<String>,
+    /// Print one JSON object per device
+    #[arg(long)]
+    json: bool,
+    /// Listen on this address only, and ask from it only. On most systems, broadcasts are then not heard
+    #[arg(long, value_name = "IP")]
+    bind: Option<Ipv4Addr>,
+    /// Where to broadcast requests, instead of each interface's own address, such as that of another subnet
+    #[arg(long, value_name = "IP")]
+    broadcast: Option<Ipv4Addr>,
+    /// Ask there instead of broadcasting. Can be repeated
+    #[arg(long, value_name = "IP:PORT", conflicts_with = "broadcast")]
+    probe: Vec<SocketAddrV4>,
+    /// UDP ports to listen on: of clear announcements, of encrypted ones, and of answers to requests
+    #[arg(long, value_name = "A,B,C", default_value = "6666,6667,7000")]
+    discovery_ports: Ports,
+    /// A devices.json or snapshot.json as tinytuya writes it, to show names
+    #[arg(long, value_name = "FILE")]
+    devices: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let list = match &args.devices {
+        Some(path) => Some(DevicesFile::read(path).with_context(|| format!("--devices {}", path.display()))?),
+        None => None,
+    };
+    let wanted = args.find.as_deref().map(|wanted| id_of(wanted, list.as_ref())).transpose()?;
+    block_on(async {
+        let mut stop = Stop::new()?;
+        let mut scan = args.start()?;
+        let mut view = View::new(args.json, list.as_ref());
+        let mut found = false;
+        loop {
+            let news = tokio::select! {
+                news = scan.recv() => news,
+                () = stop.wait() => break,
+            };
+            let Some(news) = news else { break };
+            if wanted.as_ref().is_some_and(|wanted| *wanted != news.id) {
+                continue;
+            }
+            found = true;
+            if news.kind != SightingKind::SeenAgain {
+                view.heard(&news)?;
+            }
+            if wanted.is_some() {
+                break;
+            }
+        }
+        view.done()?;
+        match (found, &args.find) {
+            (true, _) => {}
+            (false, Some(wanted)) => bail!("{wanted} was not heard; {}", args.advice()),
+            (false, None) => eprintln!("rustuya: no device was heard; {}", args.advice()),
+        }
+        Ok(())
+    })
+}
+
+/// The id that is meant.
+fn id_of(wanted: &str, list: Option<&DevicesFile>) -> anyhow::Result<String> {
+    let listed = list.map(|list| list.find(wanted)).transpose().context("--find")?.flatten();
+    match listed {
+        Some(listed) if listed.is_sub_device() => {
+            Err(unfit("--find: a sub-device does not announce itself: look for its gateway").into())
+        }
+        Some(listed) => Ok(listed.id().to_owned()),
+        None => Ok(wanted.to_owned()),
+    }
+}
+
+impl Args {
+    fn start(&self) -> anyhow::Result<Scan> {
+        let mut scanner = Scanner::new(Tokio).timeout(self.timeout).ports(self.discovery_ports.0);
+        if let Some(address) = self.bind {
+            scanner = scanner.bind_address(address);
+        }
+        if let Some(address) = self.broadcast {
+            scanner = scanner.broadcast_address(address);
+        }
+        let scan = scanner.probe_to(self.probe.iter().copied()).stream();
+        scan.context("cannot listen for announcements: another program may hold the UDP ports; see --discovery-ports")
+    }
+
+    /// What to check when nothing comes.
+    fn advice(&self) -> String {
+        let Ports([clear, encrypted, answers]) = self.discovery_ports;
+        format!(
+            "check that the devices have power and are in the same network as this computer, no guest network or \
+             other subnet (else see --broadcast); that the firewall lets UDP {clear}, {encrypted} and {answers} in; \
+             and that no app keeps the device busy: one without a free connection is silent"
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! What a scan shows: a table that is drawn again in place, or a line for each device.
+
+use core::net::Ipv4Addr;
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use crossterm::terminal::{Clear, ClearType};
+use crossterm::{cursor, execute, terminal};
+use rustuya_runtime_tokio::{DevicesFile, Found};
+use serde::Serialize;
+
+use crate::output::{json_line_now, line_now, short};
+
+pub(super) struct View<'a> {
+    mode: Mode,
+    list: Option<&'a DevicesFile>,
+    begun: Instant,
+    /// What the table holds, in the order in which it was heard.
+    rows: Vec<(String, [String; 6])>,
+}
+
+enum Mode {
+    Json,
+    /// A line for each device.
+    Plain,
+    /// The table, drawn again for each device; so many lines of it are on the screen.
+    Live {
+        drawn: u16,
+    },
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    ip: Ipv4Addr,
+    version: Option<&'static str>,
+    product_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(json: bool, list: Option<&'a DevicesFile>) -> Self {
+        let screen = if io::stdout().is_terminal() { terminal::size().ok() } else { None };
+        let mode = match screen {
+            _ if json => Mode::Json,
+            Some((columns, _)) if columns >= NARROW => Mode::Live { drawn: 0 },
+            _ => Mode::Plain,
+        };
+        Self { mode, list, begun: Instant::now(), rows: Vec::new() }
+    }
+
+    /// Shows a device that is new or has changed.
+    pub(super) fn heard(&mut self, found: &Found) -> anyhow::Result<()> {
+        let listed = self.list.and_then(|list| list.devices().find(|listed| listed.id() == found.id));
+        let name = listed.and_then(|listed| listed.name());
+        let version = found.version.map(|version| version.as_str());
+        let product_key = found.product_key.as_deref();
+        match self.mode {
+            Mode::Json => json_line_now(&Line { id: &found.id, ip: found.ip, version, product_key, name }),
+            Mode::Plain => {
+                let name = name.map(|name| format!("  {}", plain(name))).unwrap_or_default();
+                let (ip, version) = (found.ip.to_string(), version.unwrap_or("?"));
+                line_now(&format!("{ip:<15}  {:<22}  {version}{name}", plain(&found.id)))
+            }
+            Mode::Live { .. } => {
+                let row = [
+                    name.map(plain).unwrap_or_default(),
+                    plain(&found.id),
+                    found.ip.to_string(),
+                    version.unwrap_or("?").to_owned(),
+                    product_key.map(plain).unwrap_or_default(),
+                    short(self.begun.elapsed()),
+                ];
+                match self.rows.iter_mut().find(|(id, _)| *id == found.id) {
+                    Some((_, known)) => *known = row,
+                    None => self.rows.push((found.id.clone(), row)),
+                }
+                self.draw(false)
+            }
+        }
+    }
+
+    /// The scan is over.
+    pub(super) fn done(&mut self) -> anyhow::Result<()> {
+        if matches!(self.mode, Mode::Live { .. }) && !self.rows.is_empty() { self.draw(true) } else { Ok(()) }
+    }
+
+    /// Draws the table. While the scan goes on, as much of its end as fits the screen: what has scrolled away cannot
+    /// be drawn again.
+    fn draw(&mut self, whole: bool) -> anyhow::Result<()> {
+        let Mode::Live { drawn } = &mut self.mode else { return Ok(()) };
+        let (width, height) = terminal::size().unwrap_or(SCREEN);
+        let text = table(&self.rows, self.list.is_some(), width);
+        let lines: Vec<&str> = text.lines().collect();
+        let room = usize::from(height.saturating_sub(2).max(1));
+        let skipped = if whole { 0 } else { lines.len().saturating_sub(room) };
+        let mut out = io::stdout().lock();
+        if *drawn > 0 {
+            execute!(out, cursor::MoveToPreviousLine(*drawn), Clear(ClearType::FromCursorDown))?;
+        }
+        for line in lines.iter().skip(skipped) {
+            writeln!(out, "{line}")?;
+        }
+        out.flush()?;
+        *drawn = u16::try_from(lines.len() - skipped).unwrap_or(u16::MAX);
+        Ok(())
+    }
+}
+
+/// All devices as a table, no wider than `width`, with their names if there are any.
+fn table(rows: &[(String, [String; 6])], names: bool, width: u16) -> String {
+    let columns = usize::from(!names);
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width);
+    table.set_header(COLUMNS.into_iter().skip(columns));
+    for (_, row) in rows {
+        table.add_row(row.iter().skip(columns));
+    }
+    table.to_string()
+}
+
+/// Text from the network or a file, fit for a terminal.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+const COLUMNS: [&str; 6] = ["name", "id", "address", "version", "product", "after"];
+
+/// In fewer columns a table cannot be read.
+const NARROW: u16 = 60;
+
+/// Columns and lines of a screen that does not tell.
+const SCREEN: (u16, u16) = (80, 24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str) -> (String, [String; 6]) {
+        (
+            id.to_owned(),
+            [String::from("lamp"), id.to_owned(), "192.0.2.7".into(), "3.3".into(), "".into(), "1 s".into()],
+        )
+    }
+
+    #[test]
+    fn names_have_a_column_if_there_is_a_file() {
+        let rows = [row("a"), row("b")];
+        let (with, without) = (table(&rows, true, 100), table(&rows, false, 100));
+        assert!(with.contains("lamp") && with.contains("name") && with.contains("192.0.2.7"), "{with}");
+        assert!(!without.contains("lamp") && !without.contains("name") && without.contains("192.0.2.7"), "{without}");
+        assert_eq!(with.lines().count(), 6);
+        let narrow = table(&rows, true, 40);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+    }
+
+    #[test]
+    fn control_sequences_do_not_reach_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31mb\r\n\u{9b}c"), "a[31mbc");
+    }
+}

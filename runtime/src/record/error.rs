@@ -23,6 +23,14 @@ pub struct RecordError {
 }
 
 /// What is wrong with a line.
+///
+/// ```
+/// # use rustuya_runtime::record::{RecordErrorKind, Replay};
+/// let newer = br#"{"record":"rustuya","format":999,"redacted":true}"#;
+/// let error = Replay::new(&newer[..]).err().ok_or("that is from the future")?;
+/// assert!(matches!(error.kind, RecordErrorKind::Format(999)));
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordErrorKind {

@@ -55,6 +55,19 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
 ///
 /// Calls are noted right before they are made. What comes of a call, its draws and its orders, is noted before the
 /// next call.
+///
+/// ```
+/// # use rustuya_runtime::record::Note;
+/// fn show(what: &Note<'_>) -> String {
+///     match what {
+///         Note::Dial { to, .. } => format!("dial {to}"),
+///         Note::Sent(bytes) => format!("{} bytes out", bytes.len()),
+///         Note::Received(bytes) => format!("{} bytes in", bytes.len()),
+///         other => format!("{other:?}"),
+///     }
+/// }
+/// # assert_eq!(show(&Note::Sent(&[1, 2])), "2 bytes out");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a tap is to be told of every call that the machine has")]
 pub enum Note<'a> {
@@ -198,6 +211,15 @@ impl<'a> Asked<'a> {
 }
 
 /// A generator for a machine that is recorded: draws from another one and notes what was drawn.
+///
+/// ```
+/// # use rustuya_runtime::proto::{CryptoRng, Instant};
+/// # use rustuya_runtime::record::{RecordingRng, Tap};
+/// /// Lends a machine what it draws from, for one call at `now`.
+/// fn lent(inner: &mut dyn CryptoRng, tap: &mut dyn Tap, now: Instant, call: impl FnOnce(&mut dyn CryptoRng)) {
+///     call(&mut RecordingRng::new(inner, tap, now));
+/// }
+/// ```
 pub struct RecordingRng<'a> {
     inner: &'a mut dyn CryptoRng,
     tap: &'a mut dyn Tap,

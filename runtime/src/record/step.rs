@@ -28,6 +28,19 @@ pub struct Step {
 }
 
 /// What happened. Connections and commands are numbered from 1, in their order.
+///
+/// ```
+/// # use rustuya_runtime::record::Happened;
+/// /// What went wrong, if anything did.
+/// fn trouble(what: &Happened) -> Option<String> {
+///     match what {
+///         Happened::Down { reason, .. } => Some(format!("{reason}: {}", reason.advice())),
+///         Happened::Diverged(divergence) => Some(divergence.to_string()),
+///         _ => None,
+///     }
+/// }
+/// # assert_eq!(trouble(&Happened::Created), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happened {
@@ -140,6 +153,12 @@ pub enum Happened {
 }
 
 /// The difference between a record and its replay.
+///
+/// ```
+/// # use rustuya_runtime::record::Divergence;
+/// let divergence = Divergence::Draws { recorded: 16, replayed: 32 };
+/// assert_eq!(divergence.to_string(), "16 random bytes were drawn, 32 in the replay");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Divergence {
@@ -184,6 +203,18 @@ pub enum Divergence {
 }
 
 /// The header of a frame, and its size.
+///
+/// ```
+/// # use rustuya_runtime::record::{FrameHead, Happened};
+/// /// The frames that the machine sent, of all that happened.
+/// fn sent(happened: &[Happened]) -> impl Iterator<Item = &FrameHead> {
+///     happened.iter().filter_map(|what| match what {
+///         Happened::Sent(head) => Some(head),
+///         _ => None,
+///     })
+/// }
+/// # assert_eq!(sent(&[]).count(), 0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrameHead {

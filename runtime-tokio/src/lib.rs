@@ -7,5 +7,6 @@ mod guides;
 mod virtual_device;
 
 pub use driver::{Tokio, TokioHandle};
+pub use rustuya_proto::Quirks;
 pub use rustuya_runtime::*;
 pub use virtual_device::{Request, SimulationError, VirtualDevice, VirtualDeviceBuilder};

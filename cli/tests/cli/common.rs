@@ -156,19 +156,27 @@ pub(crate) struct Simulated {
     pub(crate) process: Running,
     /// `127.0.0.1:PORT`.
     pub(crate) address: String,
+    /// What it said first.
+    pub(crate) listening: Value,
 }
 
 impl Simulated {
     #[track_caller]
     pub(crate) fn start(version: &str, args: &[&str]) -> Self {
-        let mut all = vec!["simulate", "--version", version, "--id", ID, "--port", "0"];
+        Self::start_as(ID, version, args)
+    }
+
+    /// With another id.
+    #[track_caller]
+    pub(crate) fn start_as(id: &str, version: &str, args: &[&str]) -> Self {
+        let mut all = vec!["simulate", "--version", version, "--id", id, "--port", "0"];
         all.extend(args);
         let process = Running::start(&all);
         let line = process.line();
-        assert_eq!((&line["id"], &line["version"]), (&Value::from(ID), &Value::from(version)));
+        assert_eq!((&line["id"], &line["version"]), (&Value::from(id), &Value::from(version)));
         let address = line["listening"].as_str().expect("an address").to_owned();
         assert!(address.starts_with("127.0.0.1:"), "{address}");
-        Self { process, address }
+        Self { process, address, listening: line }
     }
 
     /// Runs a subcommand on this device.

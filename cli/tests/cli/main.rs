@@ -3,4 +3,7 @@
 mod common;
 mod demo;
 mod devices;
+mod fleet;
+mod replay;
+mod scan;
 mod usage;

@@ -1,6 +1,6 @@
 //! What is wrong on the command line gives exit status 2, a reason, and never the key.
 
-use crate::common::{ID, KEY, finish, run, rustuya};
+use crate::common::{ID, KEY, TempFile, finish, run, rustuya};
 
 const SIMULATE: &[&str] = &["simulate", "--version", "3.3", "--id", ID, "--port", "0"];
 
@@ -29,6 +29,55 @@ fn devices_and_addresses() {
     refused(&["get", ID, "--discovery-ports", "1,2"], &["three port numbers"]);
     refused(&["watch", ID, "another", "--address", "127.0.0.1"], &["--devices for several"]);
     refused(&["watch", ID, "--count", "0"], &["--count"]);
+}
+
+#[test]
+fn files_of_devices() {
+    for subcommand in [&["get", "--all"][..], &["set", "--all", "1=true"], &["watch", "--all"]] {
+        refused(subcommand, &["--devices"]);
+        refused(&[subcommand, &["--devices", "x", "--cid", "c1"]].concat(), &["--cid"]);
+    }
+    refused(&["get", ID, "--all", "--devices", "x"], &["--all"]);
+    refused(&["watch", ID, "--all", "--devices", "x"], &["--all"]);
+    refused(&["set", ID, "1=true", "--all", "--devices", "x"], &["--all takes no ids"]);
+    refused(&["get", ID, "another", "--address", "127.0.0.1"], &["--devices for several"]);
+    let empty = TempFile::new("empty.json", b"[]");
+    run(&["get", "--all", "--devices", empty.path()]).failed(1, &["lists no devices"]);
+    let other = TempFile::new("other.json", b"{}");
+    run(&["get", "--all", "--devices", other.path()]).failed(1, &["no list of devices", "tinytuya"]);
+}
+
+#[test]
+fn scans() {
+    for args in [["--timeout", "0"], ["--bind", "::1"], ["--broadcast", "here"], ["--probe", "127.0.0.1"]] {
+        refused(&[&["scan"][..], &args].concat(), &[args[0]]);
+    }
+    refused(&["scan", "--probe", "127.0.0.1:7", "--broadcast", "127.0.0.1"], &["--broadcast"]);
+    refused(&["simulate", "--version", "3.5", "--id", ID, "--answer-port", "7"], &["--answer-probes"]);
+    refused(&["replay"], &["Usage"]);
+}
+
+#[test]
+fn completions_know_every_subcommand() {
+    let subcommands = ["demo", "scan", "get", "set", "watch", "replay", "simulate", "decode", "session-key"];
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let done = run(&["completions", shell]);
+        done.succeeded();
+        for word in subcommands.iter().chain(&["announcement", "completions", "answer-probes", "record-payloads"]) {
+            assert!(done.stdout.contains(word), "{shell} {word}");
+        }
+    }
+    refused(&["completions", "tcsh"], &["bash, elvish, fish, powershell, zsh"]);
+    refused(&["completions"], &["SHELL"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bash_understands_its_completions() {
+    let script = TempFile::new("completions.bash", run(&["completions", "bash"]).stdout.as_bytes());
+    let line = format!("source {}; complete -p rustuya", script.path());
+    let bash = std::process::Command::new("bash").args(["--norc", "-c", &line]).output().expect("bash exists");
+    assert!(bash.status.success() && bash.stderr.is_empty(), "{bash:?}");
 }
 
 #[test]

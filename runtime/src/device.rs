@@ -559,13 +559,16 @@ impl DeviceBuilder {
 
     /// Starts to connect, in the background of a runtime.
     pub fn spawn(self, runtime: &impl Runtime) -> Device {
-        self.spawn_in(runtime, Env::standalone())
+        self.spawn_in(runtime, Env::standalone(), |_| ())
     }
 
-    pub(crate) fn spawn_in(self, runtime: &dyn Runtime, env: &Arc<Env>) -> Device {
+    /// `before` is called before anything can happen to the device, so that who listens from there misses nothing.
+    pub(crate) fn spawn_in(self, runtime: &dyn Runtime, env: &Arc<Env>, before: impl FnOnce(&Device)) -> Device {
         let link = Link::new(self.config, self.options, self.tap, env);
         let watch = self.discovery.as_ref().map(|discovery| discovery.watch(&link));
-        runtime.drive(DrivenLink::new(Arc::clone(&link)));
-        Device(Arc::new(Handle { link, watch: Mutex::new(watch) }))
+        let device = Device(Arc::new(Handle { link, watch: Mutex::new(watch) }));
+        before(&device);
+        runtime.drive(DrivenLink::new(Arc::clone(device.link())));
+        device
     }
 }

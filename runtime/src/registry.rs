@@ -100,8 +100,7 @@ impl Registry {
         let mut devices = self.devices();
         let Some(entry) = devices.get_mut(id).filter(|entry| !entry.device.is_closed()) else {
             let builder = self.with_discovery(describe(None))?;
-            let device = builder.spawn_in(&*self.0.runtime, &self.0.env);
-            manager.hold(&device);
+            let device = builder.spawn_in(&*self.0.runtime, &self.0.env, |device| manager.hold(device));
             devices.insert(id.into(), Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] });
             return Ok(device);
         };

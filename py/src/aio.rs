@@ -205,7 +205,7 @@ fn callers() -> mpsc::Sender<Arc<Queue>> {
 
 fn call(queues: &mpsc::Receiver<Arc<Queue>>) {
     while let Ok(queue) = queues.recv() {
-        let called = Python::try_attach(|py| {
+        let called = engine::attach(|py| {
             let (event_loop, bridge) = queue.target.get()?;
             let (event_loop, bridge) = (event_loop.bind(py).upgrade()?, bridge.bind(py).upgrade()?);
             let drain = bridge.getattr("drain").ok()?;

@@ -336,12 +336,14 @@ impl Device {
     }
 
     fn listener(&self, py: Python<'_>) -> PyResult<DeviceMessageReceiver> {
-        Ok(DeviceMessageReceiver::new(self.inner(py)?.listener()))
+        let device = self.inner(py)?;
+        Ok(DeviceMessageReceiver::new(device.listener(), device.clone()))
     }
 
     /// Has a function called with every event, in a thread that all such functions share.
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
-        Subscription::start(py, self.inner(py)?.listener(), callback, event::device_event)
+        let device = self.inner(py)?;
+        Subscription::start(py, device.listener(), device.clone(), callback, event::device_event)
     }
 
     /// Ends the connection, for all handles.

@@ -4,7 +4,7 @@
 use core::cell::Cell;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::pin::pin;
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -58,12 +58,14 @@ pub(crate) enum Life {
     Running,
     /// This is a child whose parent has the engine's threads.
     Forked,
-    /// The interpreter is about to end.
+    /// The interpreter is about to end: threads come back from their waits.
     Leaving,
+    /// The interpreter ends: nobody may enter it any more.
+    Over,
 }
 
 pub(crate) fn set_life(life: Life) {
-    LIFE.store(life as u8, Ordering::Release);
+    LIFE.store(life as u8, Ordering::SeqCst);
 }
 
 /// Whether this is a forked child that inherited an engine without its threads, whose locks may be held for good.
@@ -72,7 +74,34 @@ pub(crate) fn is_forked() -> bool {
 }
 
 pub(crate) fn is_leaving() -> bool {
-    LIFE.load(Ordering::Acquire) == Life::Leaving as u8
+    LIFE.load(Ordering::Acquire) >= Life::Leaving as u8
+}
+
+fn is_over() -> bool {
+    LIFE.load(Ordering::Acquire) == Life::Over as u8
+}
+
+/// Threads of this library that run Python code.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs Python code in a thread of this library; `None` when the interpreter is about to end. One that entered a
+/// dying interpreter would be killed where it stands.
+pub(crate) fn attach<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
+    INSIDE.fetch_add(1, Ordering::SeqCst);
+    let done = if LIFE.load(Ordering::SeqCst) == Life::Running as u8 { Python::try_attach(work) } else { None };
+    INSIDE.fetch_sub(1, Ordering::SeqCst);
+    done
+}
+
+/// How long the threads of this library may take to come out of Python code.
+const OUT: Duration = Duration::from_secs(2);
+
+/// Waits until no thread of this library runs Python code. Called without the GIL, when none enters it any more.
+pub(crate) fn wait_outside() {
+    let ends = Instant::now() + OUT;
+    while INSIDE.load(Ordering::SeqCst) > 0 && Instant::now() < ends {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The engine if something has started it.
@@ -238,7 +267,14 @@ where
     }
     let ends = limit.and_then(|limit| Instant::now().checked_add(limit));
     loop {
-        let step = py.detach(|| wait(&parker, ends, || future.as_mut().poll(&mut Context::from_waker(&waker))));
+        let step = py.detach(|| {
+            let step = wait(&parker, ends, || future.as_mut().poll(&mut Context::from_waker(&waker)));
+            while is_over() {
+                // A thread that came back now would be killed inside of this function.
+                std::thread::park();
+            }
+            step
+        });
         match step {
             Step::Done(output) => {
                 PARKER.set(Some(parker));

@@ -89,6 +89,10 @@ pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
         CommandError::Unanswered => ("DeviceTimeout", 902),
         CommandError::NotConnected { reason: None } => ("DeviceOffline", 905),
         CommandError::ConnectionLost { reason: DownReason::Unresponsive } => ("DeviceTimeout", 902),
+        CommandError::ConnectionLost { reason } if reason.is_auth() => {
+            let (name, code, _) = down(*reason);
+            (name, code)
+        }
         CommandError::ConnectionLost { .. } => ("ConnectionLost", 901),
         CommandError::NotConnected { reason: Some(reason) } => {
             let (name, code, _) = down(*reason);

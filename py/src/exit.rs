@@ -21,6 +21,15 @@ pub(crate) fn leave(py: Python<'_>) {
         let _ = engine::block(py, engine.registry.shutdown(), Some(FAREWELL));
     }
     engine::set_life(Life::Leaving);
+    py.detach(engine::wait_outside);
+}
+
+/// Notes that threads were joined and that the interpreter ends now.
+#[pyfunction]
+pub(crate) fn left() {
+    if !engine::is_forked() {
+        engine::set_life(Life::Over);
+    }
 }
 
 /// Notes that this process is a forked child. Its parent's threads do not exist here.

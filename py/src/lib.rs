@@ -35,7 +35,7 @@ mod _native {
     #[pymodule_export]
     use crate::event::{DeviceEvent, ManagerEvent};
     #[pymodule_export]
-    use crate::exit::{forked, leave};
+    use crate::exit::{forked, leave, left};
     #[pymodule_export]
     use crate::log::{set_log_callback, set_log_level};
     #[pymodule_export]

@@ -14,7 +14,7 @@ use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::engine::lock;
+use crate::engine::{self, lock};
 
 /// Records that wait for Python at most; more are counted and dropped.
 const CAPACITY: usize = 8192;
@@ -202,7 +202,7 @@ fn send(line: Line) {
 
 fn hand_over(lines: &Receiver<Line>) {
     while let Ok(first) = lines.recv() {
-        let done = Python::try_attach(|py| {
+        let done = engine::attach(|py| {
             for line in core::iter::once(first).chain(lines.try_iter().take(BATCH)) {
                 tell(py, &line);
             }

@@ -141,12 +141,14 @@ impl Manager {
     }
 
     fn listener(&self, py: Python<'_>) -> PyResult<ManagerEventReceiver> {
-        Ok(ManagerEventReceiver::new(self.inner(py)?.listener()))
+        let manager = self.inner(py)?;
+        Ok(ManagerEventReceiver::new(manager.listener(), manager.clone()))
     }
 
     /// Has a function called with every event, in a thread that all such functions share.
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
-        Subscription::start(py, self.inner(py)?.listener(), callback, event::manager_event)
+        let manager = self.inner(py)?;
+        Subscription::start(py, manager.listener(), manager.clone(), callback, event::manager_event)
     }
 
     /// The counters of all devices together.

@@ -53,7 +53,8 @@ pub(crate) struct Shared<F: Feed> {
 }
 
 struct Inner<F: Feed> {
-    feed: Option<F>,
+    /// With what it comes from, which stays alive for it.
+    feed: Option<(F, Box<dyn Send>)>,
     /// Seen by who waits for there to be one, not taken yet.
     seen: Option<F::Item>,
 }
@@ -74,10 +75,10 @@ impl Wake for Waiting {
 }
 
 impl<F: Feed> Shared<F> {
-    pub(crate) fn new(feed: F) -> Arc<Self> {
+    pub(crate) fn new(feed: F, source: impl Send + 'static) -> Arc<Self> {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(Arc::clone(&waiting));
-        Arc::new(Self { inner: Mutex::new(Inner { feed: Some(feed), seen: None }), waiting, waker })
+        Arc::new(Self { inner: Mutex::new(Inner { feed: Some((feed, Box::new(source))), seen: None }), waiting, waker })
     }
 
     fn poll(&self, waker: Option<&Waker>) -> Poll<Option<F::Item>> {
@@ -85,7 +86,7 @@ impl<F: Feed> Shared<F> {
         if let Some(item) = inner.seen.take() {
             return Poll::Ready(Some(item));
         }
-        let Some(feed) = &mut inner.feed else { return Poll::Ready(None) };
+        let Some((feed, _)) = &mut inner.feed else { return Poll::Ready(None) };
         if let Some(waker) = waker {
             let mut waiting = lock(&self.waiting.0);
             if !waiting.iter().any(|known| known.will_wake(waker)) {
@@ -94,8 +95,9 @@ impl<F: Feed> Shared<F> {
         }
         let polled = feed.poll_item(&mut Context::from_waker(&self.waker));
         if let Poll::Ready(None) = polled {
-            inner.feed = None;
+            let ended = inner.feed.take();
             drop(inner);
+            drop(ended);
             // Nobody else will be woken by it.
             self.waker.wake_by_ref();
         }
@@ -122,7 +124,8 @@ impl<F: Feed> Shared<F> {
     }
 
     fn close(&self) {
-        lock(&self.inner).feed = None;
+        let ended = lock(&self.inner).feed.take();
+        drop(ended);
         self.waker.wake_by_ref();
     }
 
@@ -132,7 +135,7 @@ impl<F: Feed> Shared<F> {
     }
 
     fn missed(&self) -> u64 {
-        lock(&self.inner).feed.as_ref().map_or(0, Feed::missed)
+        lock(&self.inner).feed.as_ref().map_or(0, |(feed, _)| feed.missed())
     }
 }
 
@@ -143,8 +146,8 @@ macro_rules! receiver {
         pub(crate) struct $name(Held<Arc<Shared<$feed>>>);
 
         impl $name {
-            pub(crate) fn new(feed: $feed) -> Self {
-                Self(Held::new(Shared::new(feed)))
+            pub(crate) fn new(feed: $feed, source: impl Send + 'static) -> Self {
+                Self(Held::new(Shared::new(feed, source)))
             }
 
             fn take(&self, py: Python<'_>, limit: Option<core::time::Duration>) -> PyResult<Option<Py<PyAny>>> {

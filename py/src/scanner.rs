@@ -125,7 +125,7 @@ impl Scanner {
     /// Scans; devices come as they are heard.
     fn stream(&self, py: Python<'_>) -> PyResult<ScanReceiver> {
         let scan = self.scanner(py)?.stream().map_err(|error| Failure::Ports(error).into_error(py))?;
-        Ok(ScanReceiver::new(scan))
+        Ok(ScanReceiver::new(scan, ()))
     }
 
     fn __iter__(&self, py: Python<'_>) -> PyResult<ScanReceiver> {

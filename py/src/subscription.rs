@@ -26,6 +26,7 @@ impl Subscription {
     pub(crate) fn start<F: Feed>(
         py: Python<'_>,
         mut feed: F,
+        source: impl Send + 'static,
         callback: Py<PyAny>,
         convert: fn(Python<'_>, F::Item) -> PyResult<Py<PyAny>>,
     ) -> PyResult<Self> {
@@ -36,6 +37,8 @@ impl Subscription {
         let calls = thread();
         let called = Arc::clone(&callback);
         let work = async move {
+            // What the events come from stays alive for them.
+            let _source = source;
             while let Some(item) = core::future::poll_fn(|cx| feed.poll_item(cx)).await {
                 let called = Arc::clone(&called);
                 let call: Call = Box::new(move |py| {
@@ -95,7 +98,7 @@ fn thread() -> mpsc::Sender<Call> {
         let (sender, mut calls) = mpsc::channel::<Call>(CAPACITY);
         let work = move || {
             while let Some(call) = calls.blocking_recv() {
-                if engine::is_leaving() || Python::try_attach(call).is_none() {
+                if engine::attach(call).is_none() {
                     break;
                 }
             }

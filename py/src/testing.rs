@@ -151,7 +151,8 @@ impl VirtualDevice {
 
     /// Receives every request of every controller from now on.
     fn requests(&self, py: Python<'_>) -> PyResult<RequestReceiver> {
-        Ok(RequestReceiver::new(self.device.get(py)?.requests()))
+        let device = self.device.get(py)?;
+        Ok(RequestReceiver::new(device.requests(), device.clone()))
     }
 
     /// Takes the device off the network, until it is plugged in again.

@@ -11,7 +11,10 @@ import os as _os
 import threading as _threading
 from collections.abc import Mapping as _Mapping
 
-from . import _native
+from . import (
+    _interpreter,  # noqa: F401  # first: it refuses where the rest would not work
+    _native,
+)
 from ._native import (
     Device,
     DeviceEvent,
@@ -112,7 +115,8 @@ __all__ = [
 
 _Mapping.register(DeviceEvent)
 
-# Before threads are joined, so that those blocked in a listener come back. Where that is not possible, at the end.
+# Before threads are joined, so that those blocked in a listener come back; where that is not possible, at the end.
+_atexit.register(_native.left)
 getattr(_threading, "_register_atexit", _atexit.register)(_native.leave)
 if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(after_in_child=_native.forked)

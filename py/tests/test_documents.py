@@ -1,0 +1,129 @@
+"""Every Python example of the documents runs, against virtual devices."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import textwrap
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rustuya
+from rustuya.testing import VirtualDevice
+
+from .conftest import free_ports
+
+ROOT = Path(__file__).parents[2]
+FILES = ["docs/python-api.md", "docs/python.md", "py/README.md", "README.md", "py/docs/development.md"]
+SUBS = {"cid": {"1": 21}, "sub_id_123": {"1": True}}
+KEY = "0123456789abcdef"
+
+
+def blocks() -> list[Any]:
+    found = []
+    for name in FILES:
+        path = ROOT / name
+        if not path.exists():
+            continue
+        text = path.read_text(encoding="utf-8")
+        for match in re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            line = text[: match.start()].count("\n") + 1
+            found.append(pytest.param(match[1], id=f"{name}:{line}"))
+    return found
+
+
+def filled_in(code: str, device: VirtualDevice, port: int) -> str:
+    """Puts real arguments in the place of the words that stand for them."""
+    where = f'"id", "{device.address}", "{device.local_key}", "{device.version}"'
+    for placeholder in ['"id", "ip", "key", "ver"', '"id", "address", "key", "version"']:
+        code = code.replace(placeholder, where)
+    code = code.replace('"id", "192.168.1.20", "0123456789abcdef", "3.4"', where)
+    code = code.replace('"key"', f'"{KEY}"')
+    code = code.replace("from rustuya import Scanner\n", "")
+    code = code.replace("timeout(18)", "timeout(0.4)").replace('"0.0.0.0"', '"127.0.0.1"')
+    # What needs a running loop gets one.
+    if re.search(r"^asyncio\.create_task", code, re.MULTILINE):
+        body = code.replace("asyncio.create_task(", "task = asyncio.create_task(")
+        body += "\nawait _then(task)\n"
+        code = "async def _main():\n" + textwrap.indent(body, "    ") + "\nasyncio.run(_main())\n"
+    return code
+
+
+@pytest.mark.parametrize("code", blocks())
+def test_example(code: str, virtual_device: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ports = free_ports()
+    device = virtual_device(
+        "id",
+        dps={"1": False, "2": 5},
+        subs=SUBS,
+        announce_to=[("127.0.0.1", ports[1])],
+        announce_every=0.1,
+    )
+    manager = rustuya.Manager()
+    dev = manager.add(device.id, device.address, device.local_key, device.version)
+    if "Manager()" in code or ".add(" in code:
+        manager.clear()
+
+    async def then(task: asyncio.Task[None]) -> None:
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(dev.set_value, 1, True, wait="ack") if hasattr(asyncio, "to_thread") else None
+        await asyncio.sleep(0.2)
+        task.cancel()
+        # Whoever waits in a thread comes back.
+        dev.close()
+
+    scope: dict[str, Any] = {
+        "__name__": "__main__",
+        "Manager": rustuya.Manager,
+        "Scanner": lambda: rustuya.Scanner().active(False).ports(ports).timeout(0.4),
+        "Device": rustuya.Device,
+        "asyncio": asyncio,
+        "mgr": manager,
+        "dev": dev,
+        "device": dev,
+        "parent_dev": dev,
+        "gateway": dev,
+        "sub_dev": dev.sub("cid"),
+        "virtual_device": virtual_device,
+        "_then": then,
+    }
+    failures: list[BaseException] = []
+    compiled = compile(filled_in(code, device, ports[1]), "<example>", "exec")
+
+    def run() -> None:
+        try:
+            exec(compiled, scope)
+            for name, test in list(scope.items()):
+                if name.startswith("test_"):
+                    test(virtual_device)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    endless = "in mgr.listener()" in code
+    if endless:
+        thread.join(0.3)
+        assert thread.is_alive()
+        dev.set_value(2, 7, wait="ack")
+        thread.join(0.3)
+        manager.shutdown()
+    thread.join(20)
+    assert not thread.is_alive()
+    if failures:
+        raise failures[0]
+    output = capsys.readouterr().out
+    if endless:
+        assert "Device id sent: " in output
+    if "Found:" in code:
+        assert "Found: id at 127.0.0.1" in output
+    if "Async Event:" in code:
+        assert "Async Event: DeviceEvent(" in output
+    dev.close()
+    manager.shutdown()
+
+
+def test_there_are_examples() -> None:
+    assert len(blocks()) >= 25

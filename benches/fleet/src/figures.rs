@@ -18,11 +18,11 @@ pub(crate) struct Figures {
     pub(crate) threads: usize,
     pub(crate) idle: Option<Idle>,
     /// Set to push, called from a task of the runtime.
-    pub(crate) from_task: Latency,
-    /// Set to push, called from the thread that blocks on the future, beside the threads of the runtime.
-    pub(crate) from_thread: Latency,
+    pub(crate) from_task: Option<Latency>,
+    /// Set to push, called from a thread that waits for the call, beside the threads of the library.
+    pub(crate) from_thread: Option<Latency>,
     /// Set to push with one more device in a runtime of one thread.
-    pub(crate) one_thread: Latency,
+    pub(crate) one_thread: Option<Latency>,
     pub(crate) commands: Rate,
     /// Commands that wait for the device's acknowledgement, without a listener.
     pub(crate) acknowledged: Option<Rate>,

@@ -20,7 +20,7 @@ mod server;
 mod usage;
 mod virtual_device;
 
-use client::scenario::{self, Extent, Server};
+use client::{Extent, Ours, Peer, Server, Tasks, Threads, scenario};
 use run::{Output, Plan};
 use virtual_device::VirtualDevice;
 
@@ -54,6 +54,8 @@ enum Command {
 enum Library {
     /// This library with its tokio driver
     Ours,
+    /// This library with its plain-thread driver
+    Blocking,
     /// The crate rustuya 0.4 with its tokio driver
     Peer,
 }
@@ -62,7 +64,8 @@ impl Library {
     /// How tables call it.
     const fn name(self) -> &'static str {
         match self {
-            Self::Ours => "ours",
+            Self::Ours => "ours tokio",
+            Self::Blocking => "ours blocking",
             Self::Peer => "0.4.6",
         }
     }
@@ -76,8 +79,8 @@ struct RunArgs {
     /// Protocol versions
     #[arg(long, value_delimiter = ',', default_values_t = [Version::V33, Version::V35], value_parser = version)]
     versions: Vec<Version>,
-    /// Libraries, in this order in the table
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Library::Ours, Library::Peer])]
+    /// Libraries, in this order in the table; ratios are those to the last one
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Library::Ours, Library::Blocking, Library::Peer])]
     libraries: Vec<Library>,
     /// Rounds; the table shows medians
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
@@ -198,8 +201,9 @@ fn main() -> Result<()> {
         Command::Client(args) => {
             let server = Server { port: args.port, orders: args.orders };
             let figures = match args.library {
-                Library::Ours => scenario::run::<client::Ours>(server, args.extent())?,
-                Library::Peer => scenario::run::<client::Peer>(server, args.extent())?,
+                Library::Ours => scenario::run::<Tasks<Ours>>(server, args.extent())?,
+                Library::Blocking => scenario::run::<Threads>(server, args.extent())?,
+                Library::Peer => scenario::run::<Tasks<Peer>>(server, args.extent())?,
             };
             println!("{}", serde_json::to_string(&figures)?);
             Ok(())
@@ -241,7 +245,7 @@ fn plan(args: RunArgs) -> Result<Plan> {
             events: Duration::from_millis(100),
             ..extent
         };
-        let libraries = vec![Library::Ours];
+        let libraries = vec![Library::Ours, Library::Blocking];
         return Ok(Plan {
             sizes: vec![20],
             versions: args.versions,

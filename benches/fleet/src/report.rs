@@ -19,18 +19,18 @@ const ROWS: &[Row] = &[
     Row { name: "threads", figure: |f| Some(f.threads as f64), decimals: 0 },
     Row { name: "idle, % of a core", figure: |f| Some(f.idle?.cpu_percent), decimals: 3 },
     Row { name: "CPU per heartbeat, us", figure: |f| f.idle?.us_per_heartbeat, decimals: 1 },
-    Row { name: "set to push, a task: p50, us", figure: |f| Some(f.from_task.p50), decimals: 1 },
-    Row { name: "set to push, a task: p99, us", figure: |f| Some(f.from_task.p99), decimals: 1 },
-    Row { name: "set to push, a task: raw p50, us", figure: |f| Some(f.from_task.raw_p50), decimals: 1 },
-    Row { name: "set to push, a task: p50 to raw p50", figure: |f| Some(f.from_task.ratio), decimals: 2 },
-    Row { name: "set to push, `block_on`: p50, us", figure: |f| Some(f.from_thread.p50), decimals: 1 },
-    Row { name: "set to push, `block_on`: p99, us", figure: |f| Some(f.from_thread.p99), decimals: 1 },
-    Row { name: "set to push, `block_on`: raw p50, us", figure: |f| Some(f.from_thread.raw_p50), decimals: 1 },
-    Row { name: "set to push, `block_on`: p50 to raw p50", figure: |f| Some(f.from_thread.ratio), decimals: 2 },
-    Row { name: "set to push, one thread: p50, us", figure: |f| Some(f.one_thread.p50), decimals: 1 },
-    Row { name: "set to push, one thread: p99, us", figure: |f| Some(f.one_thread.p99), decimals: 1 },
-    Row { name: "set to push, one thread: raw p50, us", figure: |f| Some(f.one_thread.raw_p50), decimals: 1 },
-    Row { name: "set to push, one thread: p50 to raw p50", figure: |f| Some(f.one_thread.ratio), decimals: 2 },
+    Row { name: "set to push, a task: p50, us", figure: |f| Some(f.from_task?.p50), decimals: 1 },
+    Row { name: "set to push, a task: p99, us", figure: |f| Some(f.from_task?.p99), decimals: 1 },
+    Row { name: "set to push, a task: raw p50, us", figure: |f| Some(f.from_task?.raw_p50), decimals: 1 },
+    Row { name: "set to push, a task: p50 to raw p50", figure: |f| Some(f.from_task?.ratio), decimals: 2 },
+    Row { name: "set to push, a thread: p50, us", figure: |f| Some(f.from_thread?.p50), decimals: 1 },
+    Row { name: "set to push, a thread: p99, us", figure: |f| Some(f.from_thread?.p99), decimals: 1 },
+    Row { name: "set to push, a thread: raw p50, us", figure: |f| Some(f.from_thread?.raw_p50), decimals: 1 },
+    Row { name: "set to push, a thread: p50 to raw p50", figure: |f| Some(f.from_thread?.ratio), decimals: 2 },
+    Row { name: "set to push, one thread: p50, us", figure: |f| Some(f.one_thread?.p50), decimals: 1 },
+    Row { name: "set to push, one thread: p99, us", figure: |f| Some(f.one_thread?.p99), decimals: 1 },
+    Row { name: "set to push, one thread: raw p50, us", figure: |f| Some(f.one_thread?.raw_p50), decimals: 1 },
+    Row { name: "set to push, one thread: p50 to raw p50", figure: |f| Some(f.one_thread?.ratio), decimals: 2 },
     Row { name: "commands to push, per s", figure: |f| Some(f.commands.per_second), decimals: 0 },
     Row { name: "CPU per command, us", figure: |f| Some(f.commands.cpu_us), decimals: 1 },
     Row { name: "server CPU per command, us", figure: |f| Some(f.commands.server_cpu_us), decimals: 1 },
@@ -54,7 +54,7 @@ fn lost(figures: &Figures) -> f64 {
 }
 
 /// One table: a line for each figure and version, medians over the rounds, and for each size of the fleet the
-/// libraries side by side. The ratio is the first library's figure to the second one's.
+/// libraries side by side. In brackets behind a figure is its ratio to that of the last library.
 pub(crate) fn markdown(runs: &[Run]) -> String {
     let (sizes, versions) = (distinct(runs, |run| run.devices), distinct(runs, |run| run.version.clone()));
     let clients = distinct(runs, |run| run.client.clone());
@@ -63,10 +63,6 @@ pub(crate) fn markdown(runs: &[Run]) -> String {
     for size in &sizes {
         for client in &clients {
             let _ = write!(text, " N={size} {client} |");
-            rule.push_str("--:|");
-        }
-        if clients.len() == 2 {
-            text.push_str(" ratio |");
             rule.push_str("--:|");
         }
     }
@@ -82,13 +78,15 @@ pub(crate) fn markdown(runs: &[Run]) -> String {
                     median(mine.filter_map(|run| (row.figure)(&run.figures)).collect())
                 };
                 let values: Vec<Option<f64>> = clients.iter().map(of).collect();
-                for value in &values {
-                    let _ = write!(text, " {} |", number(*value, row.decimals));
+                let Some((last, others)) = values.split_last() else { continue };
+                for value in others {
+                    let _ = write!(text, " {}", number(*value, row.decimals));
+                    if let Some(ratio) = value.zip(*last).and_then(|(value, last)| quotient(value, last)) {
+                        let _ = write!(text, " ({ratio:.2})");
+                    }
+                    text.push_str(" |");
                 }
-                if let [ours, theirs] = values[..] {
-                    let ratio = ours.zip(theirs).and_then(|(ours, theirs)| quotient(ours, theirs));
-                    let _ = write!(text, " {} |", number(ratio, 2));
-                }
+                let _ = write!(text, " {} |", number(*last, row.decimals));
             }
             text.push('\n');
         }
@@ -126,9 +124,9 @@ mod tests {
         let runs = [run("a", 10.0, 100), run("b", 30.0, 75), run("b", 50.0, 75), run("a", 20.0, 100)];
         let table = markdown(&runs);
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines[0], "| figure | version | N=10 a | N=10 b | ratio |");
-        assert_eq!(lines[2], "| all connected, ms | 3.5 | 15 | 40 | 0.38 |");
-        assert!(lines.contains(&"| burst of 500 per device, lost, % | 3.5 | 0.0 | 25.0 | 0.00 |"));
-        assert!(lines.contains(&"| half back after a cut, s | 3.5 | - | - | - |"));
+        assert_eq!(lines[0], "| figure | version | N=10 a | N=10 b |");
+        assert_eq!(lines[2], "| all connected, ms | 3.5 | 15 (0.38) | 40 |");
+        assert!(lines.contains(&"| burst of 500 per device, lost, % | 3.5 | 0.0 (0.00) | 25.0 |"));
+        assert!(lines.contains(&"| half back after a cut, s | 3.5 | - | - |"));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::client::scenario::Extent;
+use crate::client::Extent;
 use crate::figures::{Figures, Run};
 use crate::{ClientArgs, Library, report, usage};
 
@@ -119,8 +119,9 @@ fn plausible(figures: &Figures) -> Result<()> {
     let burst = &figures.burst;
     ensure!(burst.received == burst.sent, "{} of {} pushes of the burst arrived", burst.received, burst.sent);
     ensure!(figures.commands.per_second > 0.0, "no command was carried out");
-    let latency = figures.from_task.p50;
+    let latency = figures.from_thread.context("no exchange was timed")?.p50;
     ensure!(latency > 0.0 && latency < 1e6, "a push takes {latency} us");
+    ensure!(figures.acknowledged.is_none_or(|rate| rate.per_second > 0.0), "no command was acknowledged");
     ensure!(figures.back.is_some(), "the fleet did not come back after a cut");
     Ok(())
 }

@@ -1,61 +1,91 @@
-//! What a library must be able to do to be measured, and the libraries.
+//! What a fleet must be able to do to be measured, and the fleets of each library.
 
+mod measure;
 mod ours;
 mod peer;
 pub(crate) mod scenario;
+mod tasks;
+mod threads;
+
+use core::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Result;
 use rustuya_proto::Version;
 
 use crate::virtual_device::VirtualDevice;
+use measure::{Progress, Reader};
 
+pub(crate) use measure::{Extent, Server};
 pub(crate) use ours::Ours;
 pub(crate) use peer::Peer;
+pub(crate) use tasks::Tasks;
+pub(crate) use threads::Threads;
 
 /// The most devices that dial or negotiate at the same time.
-pub(crate) const DIALS: usize = 128;
+const DIALS: usize = 128;
 
 /// How long anything may take before the run is given up.
-pub(crate) const PATIENCE: core::time::Duration = core::time::Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A fleet in the hands of one library. Everything is called inside a tokio runtime.
-pub(crate) trait Client: Sized + Send + Sync + 'static {
-    /// One device.
-    type Device: Device;
-    /// A listener for all devices.
-    type Events: Events;
+/// A fleet in the hands of one library, used by a plain thread.
+pub(crate) trait Fleet: Sized {
+    /// The threads that the library needs.
+    type Pool;
+    /// Those who give commands.
+    type Workers;
+
+    /// Starts the threads; `None` when there is no such pool.
+    fn pool(size: PoolSize) -> Result<Option<Self::Pool>>;
 
     /// Begins to connect to every device.
-    fn start(devices: &[VirtualDevice], port: u16, version: Version) -> Result<Self>;
+    fn start(pool: Self::Pool, devices: &[VirtualDevice], port: u16, version: Version) -> Result<Self>;
 
     /// Returns once every device is connected.
-    fn all_connected(&self) -> impl Future<Output = Result<()>> + Send;
+    fn wait_connected(&self) -> Result<()>;
 
     /// How many devices are connected now.
     fn connected(&self) -> usize;
 
-    /// A handle of device number `index`.
-    fn device(&self, index: usize) -> Self::Device;
+    /// Times `rounds` commands to one device until the push arrives at its listener; `None` when there is no such
+    /// caller.
+    fn exchange(&self, caller: Caller, index: usize, rounds: usize) -> Result<Option<Vec<Duration>>>;
 
-    /// Listens to every device from now on.
-    fn listen(&self) -> Self::Events;
+    /// Has commands given to all devices until `progress` says stop; `None` when the library cannot.
+    fn commands(&self, confirm: Confirm, progress: &Arc<Progress>) -> Result<Option<Self::Workers>>;
+
+    /// Waits for those who have been told to stop.
+    fn join(&self, workers: Self::Workers) -> Result<()>;
+
+    /// Listens to every device, and has a reader take `sent` pushes.
+    fn read(&self, sent: u64) -> Result<Reader>;
 }
 
-/// A handle of one device.
-pub(crate) trait Device: Clone + Send + Sync + 'static {
-    type Events: Events;
+/// The threads of a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolSize {
+    /// As the library comes.
+    Default,
+    /// Devices and callers share one.
+    One,
+}
 
-    /// Whether the library waits for acknowledgements.
-    const ACKNOWLEDGES: bool;
+/// Who calls the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// A task of the runtime.
+    Task,
+    /// A thread that waits for the call.
+    Thread,
+}
 
-    /// Switches DP 1, without waiting for the device.
-    fn set(&self, on: bool) -> impl Future<Output = Result<()>> + Send;
-
-    /// Switches DP 1 and waits for the device's acknowledgement. Not called when the library cannot.
-    fn set_acknowledged(&self, on: bool) -> impl Future<Output = Result<()>> + Send;
-
-    /// Listens to this device from now on.
-    fn listen(&self) -> Self::Events;
+/// How a command is known to have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirm {
+    /// A listener sees the push.
+    ByPush,
+    /// The library says so.
+    ByReply,
 }
 
 /// What a listener hands out.
@@ -67,9 +97,4 @@ pub(crate) enum Seen {
     Lost(u64),
     /// Anything else, such as the acknowledgement of a command.
     Other,
-}
-
-pub(crate) trait Events: Send + 'static {
-    /// The next event; `None` when there will be no more.
-    fn next(&mut self) -> impl Future<Output = Option<Seen>> + Send;
 }

@@ -6,7 +6,8 @@ use anyhow::Result;
 use rustuya_proto::{CommandCode, Version};
 use rustuya_runtime_tokio::{Device as OurDevice, Event, Listener, Manager, ManagerEvent, Registry, Tokio};
 
-use super::{Client, DIALS, Device, Events, PATIENCE, Seen};
+use super::tasks::{Client, Device, Events};
+use super::{DIALS, PATIENCE, Seen};
 use crate::virtual_device::VirtualDevice;
 
 pub(crate) struct Ours {
@@ -29,19 +30,8 @@ impl Client for Ours {
         Ok(Self { manager, devices })
     }
 
-    async fn all_connected(&self) -> Result<()> {
-        for device in &self.devices {
-            device.wait_connected(PATIENCE).await?;
-        }
-        Ok(())
-    }
-
-    fn connected(&self) -> usize {
-        self.devices.iter().filter(|device| device.is_connected()).count()
-    }
-
-    fn device(&self, index: usize) -> OurDevice {
-        self.devices[index].clone()
+    fn devices(&self) -> &[OurDevice] {
+        &self.devices
     }
 
     fn listen(&self) -> Listener<ManagerEvent> {
@@ -53,6 +43,15 @@ impl Device for OurDevice {
     type Events = Listener;
 
     const ACKNOWLEDGES: bool = true;
+
+    async fn wait_connected(&self) -> Result<()> {
+        self.wait_connected(PATIENCE).await?;
+        Ok(())
+    }
+
+    fn is_connected(&self) -> bool {
+        self.is_connected()
+    }
 
     async fn set(&self, on: bool) -> Result<()> {
         Ok(self.set_value(1, on).await?)
@@ -80,7 +79,7 @@ impl Events for Listener<ManagerEvent> {
     }
 }
 
-fn seen(event: &Event) -> Seen {
+pub(crate) fn seen(event: &Event) -> Seen {
     match event {
         Event::Message(message) if message.command() == CommandCode::STATUS => Seen::Push,
         Event::Lagged(count) => Seen::Lost(*count),

@@ -6,7 +6,8 @@ use rustuya::tokio::{
 };
 use rustuya_proto::{CommandCode, Version};
 
-use super::{Client, DIALS, Device, Events, PATIENCE, Seen};
+use super::tasks::{Client, Device, Events};
+use super::{DIALS, PATIENCE, Seen};
 use crate::virtual_device::VirtualDevice;
 
 pub(crate) struct Peer {
@@ -36,19 +37,8 @@ impl Client for Peer {
         Ok(Self { devices: devices.iter().map(start).collect::<Result<_, _>>()? })
     }
 
-    async fn all_connected(&self) -> Result<()> {
-        for device in &self.devices {
-            device.wait_connected(PATIENCE).await?;
-        }
-        Ok(())
-    }
-
-    fn connected(&self) -> usize {
-        self.devices.iter().filter(|device| device.is_connected()).count()
-    }
-
-    fn device(&self, index: usize) -> PeerDevice {
-        self.devices[index].clone()
+    fn devices(&self) -> &[PeerDevice] {
+        &self.devices
     }
 
     fn listen(&self) -> MultiListener {
@@ -64,6 +54,15 @@ impl Device for PeerDevice {
     type Events = Listener;
 
     const ACKNOWLEDGES: bool = false;
+
+    async fn wait_connected(&self) -> Result<()> {
+        self.wait_connected(PATIENCE).await?;
+        Ok(())
+    }
+
+    fn is_connected(&self) -> bool {
+        self.is_connected()
+    }
 
     async fn set(&self, on: bool) -> Result<()> {
         Ok(self.set_value(1, on).await?)

@@ -1,8 +1,8 @@
 //! Runs every scenario on every subject, and shows the outcome.
 
 use core::fmt::{self, Write as _};
-use core::sync::atomic::{AtomicUsize, Ordering};
 use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::panic::catch_unwind;
 use std::sync::{Mutex, PoisonError};

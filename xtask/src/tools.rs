@@ -69,6 +69,34 @@ pub(crate) fn python(context: &Context) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The Node packages that `tests/interop/package-lock.json` pins: the folder that holds them.
+pub(crate) fn node_modules(context: &Context) -> Result<PathBuf> {
+    if !on_path("node") || !on_path("npm") {
+        apt_install(context, &["nodejs", "npm"]).context("the tests against tuyapi need Node and npm")?;
+    }
+    let source = context.root.join("tests/interop");
+    let folder = context.target.join("node");
+    let modules = folder.join("node_modules");
+    let stamp = folder.join("installed.json");
+    let locked = fs::read_to_string(source.join("package-lock.json")).context("tests/interop/package-lock.json")?;
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == locked) && modules.is_dir() {
+        return Ok(modules);
+    }
+    fs::create_dir_all(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(name), folder.join(name)).with_context(|| format!("tests/interop/{name}"))?;
+    }
+    // `ci` installs what is locked, or fails; no package gets to run anything.
+    context
+        .shell("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
+        .arg(&folder)
+        .run()
+        .context("cannot install the Node packages of tests/interop/package-lock.json")?;
+    fs::write(&stamp, locked)?;
+    Ok(modules)
+}
+
 /// The search path with the folder of installed cargo tools in front.
 pub(crate) fn tools_path(context: &Context) -> Result<std::ffi::OsString> {
     let mut folders = vec![context.target.join("tools/bin")];

@@ -13,8 +13,9 @@ pub(super) fn vectors(context: &Context) -> Result<String> {
 
 pub(super) fn interop(context: &Context) -> Result<String> {
     let python = tools::python(context)?;
+    let node_modules = tools::node_modules(context)?;
     tools::need_compiler(context)?;
-    // The two scripts must understand each other before either is used to judge this library.
+    // tinytuya's two scripts must understand each other before either is used to judge this library.
     context.shell(&python).arg("tests/interop/selftest.py").run()?;
     context.cargo().args(["build", "--locked", "--package", "rustuya-cli"]).run()?;
     let binary = context.target.join("debug").join(format!("rustuya{}", std::env::consts::EXE_SUFFIX));
@@ -23,7 +24,8 @@ pub(super) fn interop(context: &Context) -> Result<String> {
         .args(["test", "--locked", "--package", "rustuya-tests", "--test", "interop"])
         .args(["--", "--include-ignored"])
         .env("RUSTUYA_INTEROP_PYTHON", &python)
+        .env("RUSTUYA_INTEROP_NODE_MODULES", &node_modules)
         .env("RUSTUYA_INTEROP_BINARY", &binary)
         .run()?;
-    Ok("tinytuya, both ways".to_owned())
+    Ok("tinytuya and tuyapi, both ways".to_owned())
 }

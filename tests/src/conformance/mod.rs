@@ -5,6 +5,7 @@
 //! whose devices are driven by futures.
 
 mod asynchronous;
+mod bare;
 mod expect;
 mod list;
 mod runner;
@@ -14,6 +15,7 @@ mod subject;
 mod table;
 
 pub use asynchronous::Asynchronous;
+pub use bare::Bare;
 pub use list::scenarios;
 pub use runner::play;
 pub use scenario::{

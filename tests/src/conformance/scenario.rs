@@ -22,6 +22,8 @@ pub struct Scenario {
     pub devices: Vec<Setup>,
     /// What happens, in order.
     pub steps: Vec<Step>,
+    /// What it asks of a subject that its steps do not tell.
+    pub also: Vec<Need>,
 }
 
 /// A command.
@@ -344,6 +346,8 @@ pub enum Need {
     Abandon,
     /// Commands are spaced, joined and split.
     Pacing,
+    /// DPs and values are taken as callers have them.
+    Values,
     /// Several listeners with queues of their own.
     Listeners,
     /// Verbs made of several commands.
@@ -351,14 +355,32 @@ pub enum Need {
 }
 
 impl Scenario {
+    /// Something else that it asks of a subject.
+    #[must_use]
+    pub fn needing(mut self, need: Need) -> Self {
+        self.also.push(need);
+        self
+    }
+
     /// Everything that it asks of a subject, without repetition.
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {
-        let mut needs: Vec<Need> = self.devices.iter().flat_map(Setup::needs).collect();
+        let mut needs: Vec<Need> = self.devices.iter().flat_map(Setup::needs).chain(self.also.clone()).collect();
         self.steps.iter().for_each(|step| step.add_needs(&mut needs));
         needs.sort_unstable();
         needs.dedup();
         needs
+    }
+}
+
+impl Want {
+    fn needs(&self) -> Option<Need> {
+        match self {
+            Self::InvalidDp(_) | Self::InvalidValue => Some(Need::Values),
+            Self::SubDeviceOffline => Some(Need::Cache),
+            Self::Either(wants) => wants.iter().find_map(Self::needs),
+            _ => None,
+        }
     }
 }
 
@@ -367,7 +389,15 @@ impl Step {
         let need = match self {
             Self::At(_, step) => return step.add_needs(needs),
             Self::Times(_, steps) => return steps.iter().for_each(|step| step.add_needs(needs)),
-            Self::Ask(call, how, _) | Self::Begin(_, call, how) => match (call, how) {
+            Self::End(_, want) => {
+                needs.extend(want.needs());
+                return;
+            }
+            Self::Ask(call, how, want) => {
+                needs.extend(want.needs());
+                return Self::Begin(0, call.clone(), *how).add_needs(needs);
+            }
+            Self::Begin(_, call, how) => match (call, how) {
                 (Call::Shutdown(_) | Call::ShutdownAll, _) => Need::Manager,
                 (Call::Scan(_) | Call::Find(..), _) => Need::Scan,
                 (Call::Detect, _) => Need::Detect,
@@ -380,7 +410,7 @@ impl Step {
             Self::HearLag(_) | Self::HearNumber(..) => Need::Listeners,
             Self::Hear(ear, sign) | Self::Next(ear, sign) | Self::Unheard(ear, sign) => match (ear, sign) {
                 (Ear::Manager(_), _) => Need::Manager,
-                (Ear::Extra(_), _) | (_, Sign::Lagged(_) | Sign::End) => Need::Listeners,
+                (Ear::Extra(_), _) | (_, Sign::Lagged(_)) => Need::Listeners,
                 (_, Sign::Child(..)) => Need::Cache,
                 (_, Sign::Failed(_)) => Need::Queue,
                 _ => return,
@@ -406,6 +436,7 @@ impl fmt::Display for Need {
             Self::Queue => "commands that nobody waits for",
             Self::Abandon => "waits that are given up",
             Self::Pacing => "pacing",
+            Self::Values => "DPs and values as callers have them",
             Self::Listeners => "listeners",
             Self::Detect => "detection of DPs",
         })

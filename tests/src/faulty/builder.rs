@@ -9,8 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustuya_proto::{DeviceId, Dialect, EmulatorConfig, UnknownQuirk, Version};
 use serde_json::Value;
 
+use super::memory::MemoryNet;
 use super::port::Port;
-use super::state::Shared;
+use super::state::{Clock, Shared};
 use super::store::Store;
 use super::{FaultyDevice, object};
 
@@ -107,8 +108,25 @@ impl FaultyDeviceBuilder {
     pub fn start(mut self) -> io::Result<FaultyDevice> {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.config.clock = since_1970.as_secs();
-        let shared = Arc::new(Shared::new(self.config, self.store, self.max_clients, self.seed));
-        let device = FaultyDevice { shared, port: Mutex::new(Port::reserve(self.bind)?) };
+        let port = Port::reserve(self.bind)?;
+        self.put(port, Clock::Real(std::time::Instant::now()))
+    }
+
+    /// Puts the device on a network in memory, at an address of its own if none was given.
+    ///
+    /// # Panics
+    /// If there is a device with this address and port already.
+    #[must_use]
+    pub fn start_in(self, net: &MemoryNet) -> FaultyDevice {
+        let port = net.reserve(self.bind);
+        let device = self.put(port, net.clock()).expect("memory has no limits");
+        net.enter(&device.shared, &device.port.lock().unwrap_or_else(PoisonError::into_inner));
+        device
+    }
+
+    fn put(self, port: Port, clock: Clock) -> io::Result<FaultyDevice> {
+        let shared = Arc::new(Shared::new(self.config, self.store, self.max_clients, self.seed, clock));
+        let device = FaultyDevice { shared, port: Mutex::new(port) };
         device.port.lock().unwrap_or_else(PoisonError::into_inner).open(&device.shared)?;
         Ok(device)
     }

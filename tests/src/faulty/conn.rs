@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rustuya_proto::{Emulator, RxBuf, TxBuf};
@@ -14,6 +14,7 @@ use socket2::SockRef;
 
 use super::fault::Fault;
 use super::filter::Filter;
+use super::memory::Line;
 use super::state::{Conn, Shared, State};
 use super::tap::{Splitter, Tap};
 use super::worker::Worker;
@@ -77,10 +78,24 @@ pub(super) fn start(number: u64, stream: TcpStream, shared: &Arc<Shared>, state:
     stream.set_write_timeout(Some(Duration::from_millis(20)))?;
     let (sender, ops) = mpsc::channel();
     let cut = Arc::new(Cut::default());
-    let wire = Wire { stream: Arc::new(stream), cut: Arc::clone(&cut), half_closed: Cell::new(false) };
+    let stream = Arc::new(stream);
+    let worker = worker(number, shared, state, ops, Wire::socket(Arc::clone(&stream), Arc::clone(&cut)));
+    let ready = worker.emulator.is_ready();
+    let conn = Conn { ops: sender.clone(), cut, ready, held: false, left: false };
+    let thread = thread::Builder::new()
+        .name("faulty device".to_owned())
+        .stack_size(STACK)
+        .spawn(move || serve(worker, stream, sender))?;
+    state.conns.insert(number, conn);
+    state.threads.push(thread);
+    Ok(())
+}
+
+/// The machine of a new connection.
+pub(super) fn worker(number: u64, shared: &Arc<Shared>, state: &State, ops: Receiver<Op>, wire: Wire) -> Worker {
     let mut rng = SeededRng::new(shared.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let config = state.config.clone();
-    let worker = Worker {
+    Worker {
         number,
         shared: Arc::clone(shared),
         ops,
@@ -102,22 +117,13 @@ pub(super) fn start(number: u64, stream: TcpStream, shared: &Arc<Shared>, state:
         unheard: false,
         forgotten: false,
         gone: false,
-    };
-    let ready = worker.emulator.is_ready();
-    let conn = Conn { ops: sender.clone(), cut, ready, held: false, left: false };
-    let thread = thread::Builder::new()
-        .name("faulty device".to_owned())
-        .stack_size(STACK)
-        .spawn(move || serve(worker, sender))?;
-    state.conns.insert(number, conn);
-    state.threads.push(thread);
-    Ok(())
+    }
 }
 
 /// Runs a connection to its end.
-fn serve(mut worker: Worker, sender: Sender<Op>) {
+fn serve(mut worker: Worker, stream: Arc<TcpStream>, sender: Sender<Op>) {
     let unread = Arc::new(AtomicUsize::new(0));
-    let reader = read(Arc::clone(&worker.wire.stream), sender, Arc::clone(&worker.wire.cut), Arc::clone(&unread));
+    let reader = read(Arc::clone(&stream), sender, Arc::clone(&worker.wire.cut), Arc::clone(&unread));
     let end = match &reader {
         Ok(_) => worker.run(&unread),
         Err(_) => End::Reset,
@@ -126,14 +132,14 @@ fn serve(mut worker: Worker, sender: Sender<Op>) {
     wire.cut.set(end);
     // Each of these fails when the controller was quicker.
     if end == End::Reset {
-        let _ = SockRef::from(&*wire.stream).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
     } else {
-        let _ = wire.stream.shutdown(Shutdown::Write);
+        let _ = stream.shutdown(Shutdown::Write);
     }
     // Wakes the reader without a word on the wire.
-    let _ = wire.stream.shutdown(Shutdown::Read);
+    let _ = stream.shutdown(Shutdown::Read);
     let is_sound = reader.ok().is_none_or(|thread| thread.join().is_ok());
-    drop(wire);
+    drop((wire, stream));
     shared.change(|state| state.conns.remove(&number));
     assert!(is_sound, "the reading thread of a faulty device panicked");
 }
@@ -177,23 +183,43 @@ fn is_timeout(error: &io::Error) -> bool {
 
 /// The sending half of a connection.
 pub(super) struct Wire {
-    stream: Arc<TcpStream>,
+    to: To,
     cut: Arc<Cut>,
     half_closed: Cell<bool>,
 }
 
+enum To {
+    Socket(Arc<TcpStream>),
+    Memory(Arc<Mutex<Line>>),
+}
+
 impl Wire {
+    pub(super) const fn socket(stream: Arc<TcpStream>, cut: Arc<Cut>) -> Self {
+        Self { to: To::Socket(stream), cut, half_closed: Cell::new(false) }
+    }
+
+    pub(super) const fn memory(line: Arc<Mutex<Line>>, cut: Arc<Cut>) -> Self {
+        Self { to: To::Memory(line), cut, half_closed: Cell::new(false) }
+    }
+
     /// Writes everything, however long the controller takes to read it, unless the connection is cut; nothing, once
     /// the sending half is closed.
     pub(super) fn write(&self, mut bytes: &[u8]) -> Result<(), End> {
         if self.half_closed.get() {
             return Ok(());
         }
+        let stream = match &self.to {
+            To::Socket(stream) => stream,
+            To::Memory(line) => {
+                line.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+                return Ok(());
+            }
+        };
         while !bytes.is_empty() {
             if let Some(end) = self.cut.get() {
                 return Err(end);
             }
-            match (&*self.stream).write(bytes) {
+            match (&**stream).write(bytes) {
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
                 Err(error) if is_timeout(&error) => {}
                 Err(_) => return Err(End::Close),
@@ -205,8 +231,21 @@ impl Wire {
     /// Ends the sending half.
     pub(super) fn half_close(&self) {
         self.half_closed.set(true);
-        // Fails when the controller has closed already, which is as good.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        match &self.to {
+            To::Socket(stream) => {
+                // Fails when the controller has closed already, which is as good.
+                let _ = stream.shutdown(Shutdown::Write);
+            }
+            To::Memory(line) => line.lock().unwrap_or_else(PoisonError::into_inner).end(End::Close),
+        }
+    }
+
+    /// Lets so much time pass before the next write.
+    pub(super) fn pause(&self, span: Duration) {
+        match &self.to {
+            To::Socket(_) => thread::sleep(span),
+            To::Memory(line) => line.lock().unwrap_or_else(PoisonError::into_inner).pause(span),
+        }
     }
 
     /// How the connection is to end, if it is.

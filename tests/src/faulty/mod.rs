@@ -10,6 +10,7 @@ mod conn;
 mod craft;
 mod fault;
 mod filter;
+mod memory;
 mod port;
 mod state;
 mod store;
@@ -28,6 +29,7 @@ use serde_json::{Map, Value};
 pub use builder::FaultyDeviceBuilder;
 use conn::{End, Op};
 pub use fault::{FLOOD_DP, Fault, POISON_DP, SUFFIX_DP};
+pub use memory::{MemoryConn, MemoryNet, Read};
 use port::Port;
 use state::Shared;
 pub use state::{Request, State};
@@ -153,7 +155,7 @@ impl FaultyDevice {
     /// When the port is taken at that address; nothing is changed then.
     pub fn move_to(&self, ip: IpAddr) -> io::Result<()> {
         let mut port = self.port();
-        let mut new = Port::reserve(SocketAddr::new(ip, port.address.port()))?;
+        let mut new = port.elsewhere(ip)?;
         let listens =
             self.shared.change(|state| state.powered && !state.fault.as_ref().is_some_and(Fault::refuses_dials));
         port.close();
@@ -228,6 +230,16 @@ impl FaultyDevice {
     /// # Errors
     /// When it cannot be sent, or the device has no IPv4 address and `as_ip` is none.
     pub fn announce_to(&self, to: SocketAddr, as_ip: Option<Ipv4Addr>) -> io::Result<()> {
+        let datagram = self.announcement(as_ip)?;
+        UdpSocket::bind((self.addr().ip(), 0))?.send_to(&datagram, to)?;
+        Ok(())
+    }
+
+    /// The datagram of [`announce_to`](Self::announce_to).
+    ///
+    /// # Errors
+    /// When the device has no IPv4 address and `as_ip` is none.
+    pub fn announcement(&self, as_ip: Option<Ipv4Addr>) -> io::Result<Vec<u8>> {
         let ip = self.addr().ip();
         let named = match (as_ip, ip) {
             (Some(named), _) | (None, IpAddr::V4(named)) => named,
@@ -239,8 +251,7 @@ impl FaultyDevice {
         let iv = core::array::from_fn(|_| rng.bits() as u8);
         let mut datagram = [0; 512];
         let len = announcement.write(&iv, &mut datagram).map_err(io::Error::other)?;
-        UdpSocket::bind((ip, 0))?.send_to(&datagram[..len], to)?;
-        Ok(())
+        Ok(datagram[..len].to_vec())
     }
 
     /// The requests that have arrived; see [`State::requests`].

@@ -1,26 +1,36 @@
 //! The port of a faulty device and the thread that accepts on it.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::conn;
+use super::conn::{self, End};
 use super::fault::Fault;
-use super::state::Shared;
+use super::state::{Shared, State};
 
 /// A port that stays the device's own, also while nothing listens on it.
 pub(super) struct Port {
     pub(super) address: SocketAddr,
-    /// Bound, but never listening: nobody else is given the port, and dials to it are refused.
-    _reservation: Socket,
-    acceptor: Option<Acceptor>,
+    place: Place,
 }
+
+enum Place {
+    Socket {
+        /// Bound, but never listening: nobody else is given the port, and dials to it are refused.
+        _reservation: Socket,
+        acceptor: Option<Acceptor>,
+    },
+    Memory(Spot),
+}
+
+/// A port on a network in memory: where it is, and whether anything listens.
+pub(super) type Spot = Arc<Mutex<(SocketAddr, bool)>>;
 
 struct Acceptor {
     stop: Arc<AtomicBool>,
@@ -34,12 +44,44 @@ impl Port {
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         let address = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-        Ok(Self { address, _reservation: socket, acceptor: None })
+        Ok(Self { address, place: Place::Socket { _reservation: socket, acceptor: None } })
+    }
+
+    /// A port on a network in memory.
+    pub(super) fn in_memory(address: SocketAddr) -> Self {
+        Self { address, place: Place::Memory(Arc::new(Mutex::new((address, false)))) }
+    }
+
+    /// The port of the same device at another address.
+    pub(super) fn elsewhere(&self, ip: IpAddr) -> io::Result<Self> {
+        let address = SocketAddr::new(ip, self.address.port());
+        match &self.place {
+            Place::Socket { .. } => Self::reserve(address),
+            Place::Memory(spot) => {
+                *lock(spot) = (address, false);
+                Ok(Self { address, place: Place::Memory(Arc::clone(spot)) })
+            }
+        }
+    }
+
+    /// Where the network finds it, if it is in memory.
+    pub(super) const fn spot(&self) -> Option<&Spot> {
+        match &self.place {
+            Place::Socket { .. } => None,
+            Place::Memory(spot) => Some(spot),
+        }
     }
 
     /// Accepts connections from now on, if it does not already.
     pub(super) fn open(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
-        if self.acceptor.is_some() {
+        let acceptor = match &mut self.place {
+            Place::Socket { acceptor, .. } => acceptor,
+            Place::Memory(spot) => {
+                *lock(spot) = (self.address, true);
+                return Ok(());
+            }
+        };
+        if acceptor.is_some() {
             return Ok(());
         }
         let listener = TcpListener::bind(self.address)?;
@@ -49,13 +91,20 @@ impl Port {
             .name("faulty port".to_owned())
             .stack_size(conn::STACK)
             .spawn(move || accept(&listener, &stopped, &shared))?;
-        self.acceptor = Some(Acceptor { stop, thread });
+        *acceptor = Some(Acceptor { stop, thread });
         Ok(())
     }
 
     /// Accepts nothing any more. Returns when dials are refused.
     pub(super) fn close(&mut self) {
-        let Some(acceptor) = self.acceptor.take() else { return };
+        let acceptor = match &mut self.place {
+            Place::Socket { acceptor, .. } => acceptor.take(),
+            Place::Memory(spot) => {
+                lock(spot).1 = false;
+                None
+            }
+        };
+        let Some(acceptor) = acceptor else { return };
         acceptor.stop.store(true, Ordering::SeqCst);
         while !acceptor.thread.is_finished() {
             // Wakes the thread; when it is on its way out already, the dial fails.
@@ -79,24 +128,34 @@ fn accept(listener: &TcpListener, stop: &AtomicBool, shared: &Arc<Shared>) {
 
 /// Does with a new connection what the fault at hand demands.
 fn welcome(stream: TcpStream, shared: &Arc<Shared>) {
-    /// More connections are never kept, whoever is behind them.
-    const LIMIT: usize = 64;
     shared.change(|state| {
         let number = state.accept();
-        let turned_away = match state.fault {
-            Some(Fault::Reset) => {
-                // Without lingering, closing is resetting.
-                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-                true
-            }
-            Some(Fault::AcceptAndClose) => true,
-            Some(Fault::OneClientOnly) => state.live() > 0,
-            _ => state.live() >= state.max_clients || state.conns.len() >= LIMIT,
-        };
+        let turned_away = turn_away(state);
+        if turned_away == Some(End::Reset) {
+            // Without lingering, closing is resetting.
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
         state.threads.retain(|thread| !thread.is_finished());
-        if !turned_away {
+        if turned_away.is_none() {
             // A connection that cannot be set up is dropped, which the controller notices.
             let _ = conn::start(number, stream, shared, state);
         }
     });
+}
+
+/// How a new connection ends at once, if it does.
+pub(super) fn turn_away(state: &State) -> Option<End> {
+    /// More connections are never kept, whoever is behind them.
+    const LIMIT: usize = 64;
+    let turned_away = match state.fault {
+        Some(Fault::Reset) => return Some(End::Reset),
+        Some(Fault::AcceptAndClose) => true,
+        Some(Fault::OneClientOnly) => state.live() > 0,
+        _ => state.live() >= state.max_clients || state.conns.len() >= LIMIT,
+    };
+    turned_away.then_some(End::Close)
+}
+
+fn lock(spot: &Spot) -> MutexGuard<'_, (SocketAddr, bool)> {
+    spot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! What the handle, the accepting thread and the connections of a faulty device share.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::Sender;
@@ -134,12 +135,21 @@ impl State {
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    started: std::time::Instant,
+    clock: Clock,
     pub(super) seed: u64,
 }
 
+/// Where the time comes from.
+#[derive(Clone)]
+pub(super) enum Clock {
+    /// The system's.
+    Real(std::time::Instant),
+    /// A network in memory: microseconds. Nothing happens on it unless it is told to go on.
+    Virtual(Arc<AtomicU64>),
+}
+
 impl Shared {
-    pub(super) fn new(config: EmulatorConfig, store: Store, max_clients: usize, seed: u64) -> Self {
+    pub(super) fn new(config: EmulatorConfig, store: Store, max_clients: usize, seed: u64, clock: Clock) -> Self {
         let state = State {
             config,
             store,
@@ -152,11 +162,14 @@ impl Shared {
             flooded: 0,
             requests: VecDeque::new(),
         };
-        Self { state: Mutex::new(state), changed: Condvar::new(), started: std::time::Instant::now(), seed }
+        Self { state: Mutex::new(state), changed: Condvar::new(), clock, seed }
     }
 
     pub(super) fn now(&self) -> Instant {
-        Instant::ZERO + self.started.elapsed()
+        match &self.clock {
+            Clock::Real(started) => Instant::ZERO + started.elapsed(),
+            Clock::Virtual(micros) => Instant::from_micros(micros.load(Ordering::SeqCst)),
+        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -170,9 +183,12 @@ impl Shared {
         result
     }
 
-    /// Waits until `holds`. Whether it does within `timeout`.
+    /// Waits until `holds`. Whether it does within `timeout`. Does not wait where time is virtual.
     pub(super) fn wait_for(&self, timeout: Duration, mut holds: impl FnMut(&State) -> bool) -> bool {
         let guard = self.state();
+        if let Clock::Virtual(_) = self.clock {
+            return holds(&guard);
+        }
         let (_guard, result) = self
             .changed
             .wait_timeout_while(guard, timeout, |state| !holds(state))
@@ -192,6 +208,10 @@ impl Shared {
             }
             state.accepted
         };
+        if let Clock::Virtual(_) = self.clock {
+            // It is done when the network goes on.
+            return;
+        }
         let is_left = |(number, conn): (&u64, &Conn)| *number > last || (conn.held && !also_held);
         let gone = self.wait_for(Duration::from_secs(10), |state| state.conns.iter().all(is_left));
         assert!(gone, "a connection of the faulty device does not end");

@@ -4,7 +4,6 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::thread;
 
 use rustuya_proto::{
     CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, Instant, RxBuf, Segments, Sender as Side, TxBuf,
@@ -86,6 +85,27 @@ impl Worker {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Does all that can be done at once; when there is more to do, unless something comes before.
+    pub(super) fn turn_now(&mut self, unread: &AtomicUsize) -> Result<Option<Instant>, End> {
+        loop {
+            let until = self.advance(unread)?;
+            if let Some(end) = self.wire.cut() {
+                return Err(end);
+            }
+            if let Ok(op) = self.ops.try_recv() {
+                self.obey(op, unread)?;
+                continue;
+            }
+            match self.filter.overdue(self.shared.now()) {
+                Some(frame) => {
+                    self.send(frame)?;
+                    self.flush()?;
+                }
+                None => return Ok([until, self.filter.due()].into_iter().flatten().min()),
+            }
+        }
     }
 
     fn obey(&mut self, op: Op, unread: &AtomicUsize) -> Result<(), End> {
@@ -379,7 +399,7 @@ impl Worker {
         self.flush()?;
         let (front, back) = frame.split_at(self.filter.cut(frame.len()));
         self.wire.write(front)?;
-        thread::sleep(filter::SPLIT_PAUSE);
+        self.wire.pause(filter::SPLIT_PAUSE);
         self.wire.write(back)
     }
 
@@ -394,7 +414,7 @@ impl Worker {
         }
         for byte in out {
             self.wire.write(&[byte])?;
-            thread::sleep(filter::SEGMENT_PAUSE);
+            self.wire.pause(filter::SEGMENT_PAUSE);
         }
         Ok(())
     }

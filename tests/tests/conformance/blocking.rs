@@ -19,11 +19,11 @@ use serde_json::{Map, Value};
 
 /// One poll thread for all scenarios.
 #[derive(Debug)]
-pub struct Blocking(PollThread);
+pub(crate) struct Blocking(PollThread);
 
 impl Blocking {
     /// Starts the thread.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(PollThread::start().expect("a thread"))
     }
 }

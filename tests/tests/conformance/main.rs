@@ -15,7 +15,7 @@ use std::path::Path;
 
 use rustuya_runtime_futures::Futures;
 use rustuya_runtime_tokio::TokioHandle;
-use rustuya_tests::conformance::{Asynchronous, Subject, Table, scenarios};
+use rustuya_tests::conformance::{Asynchronous, Bare, Subject, Table, scenarios};
 
 #[test]
 fn every_scenario_holds_on_every_runtime() {
@@ -24,7 +24,7 @@ fn every_scenario_holds_on_every_runtime() {
     let blocking = blocking::Blocking::new();
     let on_smol = Asynchronous::new("smol", Futures::new(smol_example::Smol));
     let on_async_std = Asynchronous::new("async-std", Futures::new(async_std_example::AsyncStd));
-    let subjects: [&dyn Subject; 4] = [&on_tokio, &blocking, &on_smol, &on_async_std];
+    let subjects: [&dyn Subject; 5] = [&on_tokio, &blocking, &on_smol, &on_async_std, &Bare];
 
     let only = std::env::var("RUSTUYA_ONLY").ok();
     let table = Table::run(&scenarios(), only.as_deref(), &subjects);

@@ -51,7 +51,7 @@ fn scenario(
     devices: impl Into<Vec<Setup>>,
     steps: Vec<Step>,
 ) -> Scenario {
-    Scenario { name, versions, devices: devices.into(), steps }
+    Scenario { name, versions, devices: devices.into(), steps, also: Vec::new() }
 }
 
 fn lamp() -> Setup {

@@ -7,7 +7,7 @@ use rustuya_runtime::Pacing;
 use serde_json::json;
 
 use super::{BOTH, EACH, V33, ask, hear, lamp, query, queue, scenario, set, up};
-use crate::conformance::scenario::{Call, Scenario, Sign, Step, Want};
+use crate::conformance::scenario::{Call, Need, Scenario, Sign, Step, Want};
 
 pub(super) fn list() -> Vec<Scenario> {
     let ms = Duration::from_millis;
@@ -64,7 +64,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Has(None, json!({ "3": "x".repeat(2100), "4": "y".repeat(2100) })),
                 Step::Arrived(CommandCode::CONTROL, 2),
             ],
-        ),
+        )
+        .needing(Need::Pacing),
         scenario(
             "a sleeper gets what it missed as one command when it wakes",
             BOTH,

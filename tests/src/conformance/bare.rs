@@ -1,0 +1,503 @@
+//! The machine without a runtime, on a network in memory and under a virtual clock: what a driver of a hundred lines
+//! makes of it.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use rustuya_proto::{
+    Command, CommandCode, CommandId, ConnId, Device, DeviceConfig, Discovery, DiscoveryConfig, DownReason, DpId, DpMap,
+    Event, Instant, Message, Outcome, Output, RequestData, RxBuf, SendError, TxBuf,
+};
+use rustuya_runtime::{CommandError, convert};
+use serde_json::{Map, Value, json};
+
+use super::scenario::{Added, Call, Ear, How, Need};
+use super::subject::{Answer, Counters, Heard, Look, Plan, Stage, Subject, Ticket};
+use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, MemoryConn, MemoryNet, Read, State};
+use crate::rng::SeededRng;
+
+/// The machine of `rustuya_proto` alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Bare;
+
+impl Subject for Bare {
+    fn name(&self) -> &'static str {
+        "bare machine"
+    }
+
+    fn lacks(&self, need: Need) -> Option<&'static str> {
+        Some(match need {
+            Need::Manager => "it is one device",
+            Need::Scan => "how long is listened, and to what, is the driver's business",
+            Need::Cache => "it holds no state, it lends what arrives",
+            Need::Queue => "it takes commands while connected, and tells the one who polls what comes of each",
+            Need::Abandon => "a command that was taken is sent",
+            Need::Pacing => "it sends what it is given when it is given",
+            Need::Values => "it takes numbers and JSON text",
+            Need::Listeners => "there is one who polls",
+            Need::Detect => "the driver asks one range after the other",
+        })
+    }
+
+    fn stage(&self) -> Box<dyn Stage + '_> {
+        let discovery = Box::new(Discovery::new(DiscoveryConfig::default()));
+        let (net, nodes, answers) = (MemoryNet::new(), BTreeMap::new(), BTreeMap::new());
+        Box::new(Scene { net, nodes, answers, discovery, last: 0 })
+    }
+}
+
+struct Scene {
+    net: MemoryNet,
+    nodes: BTreeMap<usize, Node>,
+    answers: BTreeMap<usize, Answer>,
+    discovery: Box<Discovery<16>>,
+    last: usize,
+}
+
+/// One device, and the driver of its machine.
+struct Node {
+    machine: Device,
+    plan: Plan,
+    conn: Option<(ConnId, MemoryConn)>,
+    rx: RxBuf<Vec<u8>>,
+    tx: TxBuf<Vec<u8>>,
+    rng: SeededRng,
+    /// Commands that wait for the connection.
+    waiting: VecDeque<Request>,
+    sent: Vec<(CommandId, Request)>,
+    heard: VecDeque<Heard>,
+    /// Why the connection last ended.
+    reason: Option<DownReason>,
+    /// Until when the machine has nothing to do.
+    until: Option<Instant>,
+    closed: bool,
+}
+
+struct Request {
+    ticket: usize,
+    call: Call,
+    how: How,
+    deadline: Instant,
+}
+
+impl Scene {
+    /// Lets time pass until `done`, at most for `limit`; whether it is.
+    fn run(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.net.now() + limit;
+        loop {
+            self.settle();
+            if done(self) {
+                return true;
+            }
+            let due = self.nodes.values().filter_map(Node::due).min();
+            match due.filter(|due| *due <= end) {
+                Some(due) => self.net.advance_to(due.max(self.net.now() + TICK)),
+                None => {
+                    self.net.advance_to(end);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Does all that can be done at this instant.
+    fn settle(&mut self) {
+        const ROUNDS: usize = 100_000;
+        for _ in 0..ROUNDS {
+            let (net, answers) = (&self.net, &mut self.answers);
+            let moved = self.nodes.values_mut().fold(false, |moved, node| node.turn(net, answers) | moved);
+            if !moved {
+                return;
+            }
+        }
+        panic!("an instant without end");
+    }
+
+    fn node(&mut self, node: usize) -> &mut Node {
+        self.nodes.get_mut(&node).expect("the device has a controller")
+    }
+}
+
+/// The least that time moves on.
+const TICK: Duration = Duration::from_micros(1);
+
+impl Node {
+    fn new(plan: &Plan, seed: u64, now: Instant) -> Self {
+        Self {
+            machine: Device::new(config(plan), now),
+            plan: plan.clone(),
+            conn: None,
+            rx: RxBuf::new(vec![0; 4096]),
+            tx: TxBuf::new(vec![0; 4096]),
+            rng: SeededRng::new(seed + 77),
+            waiting: VecDeque::new(),
+            sent: Vec::new(),
+            heard: VecDeque::new(),
+            reason: None,
+            until: None,
+            closed: false,
+        }
+    }
+
+    /// When something is to be done.
+    fn due(&self) -> Option<Instant> {
+        let waiting = self.waiting.iter().map(|request| request.deadline).min();
+        let conn = self.conn.as_ref().and_then(|(_, conn)| conn.due());
+        [self.until, waiting, conn].into_iter().flatten().min()
+    }
+
+    /// Does something; whether there may be more to do.
+    fn turn(&mut self, net: &MemoryNet, answers: &mut BTreeMap<usize, Answer>) -> bool {
+        let now = net.now();
+        let mut moved = self.poll(net, answers);
+        moved |= self.send(now, answers);
+        let Some((id, conn)) = &mut self.conn else { return moved };
+        if !self.tx.pending().is_empty() {
+            conn.write(self.tx.pending());
+            self.tx.clear();
+            moved = true;
+        }
+        conn.turn();
+        let spare = self.rx.spare_mut();
+        if spare.is_empty() {
+            return moved;
+        }
+        match conn.read(spare) {
+            Read::Nothing => moved,
+            Read::Bytes(len) => {
+                self.rx.commit(len);
+                true
+            }
+            Read::Lost(why) => {
+                let id = *id;
+                self.conn = None;
+                self.machine.handle_lost(id, why, now);
+                true
+            }
+        }
+    }
+
+    /// Lets the machine speak until it has nothing more to say.
+    fn poll(&mut self, net: &MemoryNet, answers: &mut BTreeMap<usize, Answer>) -> bool {
+        let now = net.now();
+        let mut moved = false;
+        loop {
+            match self.machine.poll(now, &mut self.rng, &mut self.rx, &mut self.tx) {
+                Output::Dial { conn, to } => {
+                    self.conn = None;
+                    match net.dial(to) {
+                        Ok(open) => {
+                            self.machine.handle_dialed(conn, now);
+                            self.conn = Some((conn, open));
+                        }
+                        Err(why) => self.machine.handle_lost(conn, why, now),
+                    }
+                }
+                Output::Hangup { conn } => {
+                    self.conn.take_if(|(open, _)| *open == conn);
+                }
+                Output::Event(Event::Up { version }) => self.heard.push_back(Heard::Up(version)),
+                Output::Event(Event::Down { reason, .. }) => {
+                    self.reason = Some(reason);
+                    self.heard.push_back(Heard::Down(reason));
+                }
+                Output::Event(Event::Dialect(dialect)) => self.heard.push_back(Heard::Dialect(dialect)),
+                Output::Event(Event::Message(message)) => self.heard.extend(heard(&message)),
+                Output::Event(Event::Resolved { id, outcome, message }) => {
+                    self.heard.extend(message.as_ref().and_then(heard));
+                    let at = self.sent.iter().position(|(sent, _)| *sent == id).expect("a command that was sent");
+                    let (_, request) = self.sent.remove(at);
+                    let answer = answer(outcome, message.as_ref(), &request, self.reason);
+                    // One that was only to be written is done already.
+                    answers.entry(request.ticket).or_insert(answer);
+                }
+                Output::Event(_) => {}
+                Output::Wait { until } => {
+                    self.until = until;
+                    return moved;
+                }
+            }
+            moved = true;
+        }
+    }
+
+    /// Hands what waits to the machine, and gives up what has waited too long.
+    fn send(&mut self, now: Instant, answers: &mut BTreeMap<usize, Answer>) -> bool {
+        let mut moved = false;
+        while let Some(request) = self.waiting.pop_front() {
+            if self.machine.is_up() {
+                match self.give(&request, now) {
+                    Ok(None) => {
+                        answers.insert(request.ticket, Answer::Up(self.machine.version().expect("is spoken")));
+                        continue;
+                    }
+                    Ok(Some(id)) => {
+                        if request.how == How::Written && !matches!(request.call, Call::Query | Call::SubQuery(_)) {
+                            answers.insert(request.ticket, Answer::Done);
+                        }
+                        self.sent.push((id, request));
+                        moved = true;
+                        continue;
+                    }
+                    Err(SendError::NotReady | SendError::TooMany | SendError::NoRoom { .. }) => {}
+                    Err(error) => {
+                        answers.insert(request.ticket, Answer::Failed(error.into()));
+                        continue;
+                    }
+                }
+            }
+            self.waiting.push_front(request);
+            break;
+        }
+        let (up, reason) = (self.machine.is_up(), self.machine.diagnosis());
+        self.waiting.retain(|request| {
+            let late = request.deadline <= now;
+            if late {
+                let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
+                answers.insert(request.ticket, Answer::Failed(error));
+            }
+            !late
+        });
+        moved
+    }
+
+    /// Gives one command. `Ok(None)` for the one that only waits for the connection.
+    fn give(&mut self, request: &Request, now: Instant) -> Result<Option<CommandId>, SendError> {
+        let (text, ids): (String, Vec<DpId>);
+        let command = match &request.call {
+            Call::Connection => return Ok(None),
+            Call::Set(dp, value) => {
+                text = json!({ *dp: value }).to_string();
+                Command::set(DpMap::Json(&text))
+            }
+            Call::SubSet(cid, dp, value) => {
+                text = json!({ dp.to_string(): value }).to_string();
+                Command::set(DpMap::Json(&text)).cid(cid)
+            }
+            Call::SetDps(dps) => {
+                text = dps.to_string();
+                Command::set(DpMap::Json(&text))
+            }
+            Call::Update(dps) => {
+                ids = dps.iter().copied().map(DpId).collect();
+                Command::update_dps(&ids)
+            }
+            Call::SubUpdate(cid, dps) => {
+                ids = dps.iter().copied().map(DpId).collect();
+                Command::update_dps(&ids).cid(cid)
+            }
+            Call::Request(code, data, cid) => {
+                text = data.as_ref().map(Value::to_string).unwrap_or_default();
+                let data = if text.is_empty() { RequestData::None } else { RequestData::Json(&text) };
+                let command = Command::request(*code, data);
+                match cid {
+                    Some(cid) => command.cid(cid),
+                    None => command,
+                }
+            }
+            Call::SubDiscover => Command::request(CommandCode::LAN_EXT_STREAM, RequestData::None),
+            Call::SubQuery(cid) => Command::status().cid(cid),
+            _ => Command::status(),
+        };
+        let command = match request.how {
+            How::Within(limit) => command.timeout(Duration::from_millis(limit)),
+            _ => command,
+        };
+        self.machine.send(&command, now, &mut self.rng, &mut self.tx).map(Some)
+    }
+}
+
+impl Stage for Scene {
+    fn plug_in(&mut self, device: FaultyDeviceBuilder) -> FaultyDevice {
+        device.start_in(&self.net)
+    }
+
+    fn now(&self) -> Duration {
+        self.net.now().saturating_since(Instant::ZERO)
+    }
+
+    fn until(&mut self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool {
+        self.run(limit, |_| device.wait_for(Duration::ZERO, &mut *holds))
+    }
+
+    fn breathe(&mut self) {
+        self.run(Duration::from_millis(1), |_| false);
+    }
+
+    fn spawn(&mut self, node: usize, plan: &Plan) {
+        let controller = Node::new(plan, node as u64, self.net.now());
+        self.nodes.insert(node, controller);
+    }
+
+    fn add(&mut self, _manager: usize, _node: usize, _plan: &Plan) -> Added {
+        unreachable!("scenarios with managers are not played")
+    }
+
+    fn remove(&mut self, _manager: usize, _node: usize) -> bool {
+        unreachable!("scenarios with managers are not played")
+    }
+
+    fn delete(&mut self, _manager: usize, _node: usize) -> bool {
+        unreachable!("scenarios with managers are not played")
+    }
+
+    fn clear(&mut self, _manager: usize) {
+        unreachable!("scenarios with managers are not played")
+    }
+
+    fn reconfigure(&mut self, node: usize, plan: &Plan) {
+        let now = self.net.now();
+        let node = self.node(node);
+        node.plan = plan.clone();
+        node.machine.reconfigure(config(plan), now);
+    }
+
+    fn begin(&mut self, node: usize, call: &Call, how: How) -> Ticket {
+        self.last += 1;
+        let (ticket, now) = (self.last, self.net.now());
+        let answers = &mut self.answers;
+        let node = self.nodes.get_mut(&node).expect("the device has a controller");
+        if matches!(call, Call::Close) {
+            answers.insert(ticket, Answer::Done);
+            if !core::mem::replace(&mut node.closed, true) {
+                node.machine.close();
+                for request in core::mem::take(&mut node.waiting) {
+                    answers.insert(request.ticket, Answer::Failed(CommandError::Closed));
+                }
+                self.settle();
+                self.nodes.values_mut().filter(|node| node.closed).for_each(|node| node.heard.push_back(Heard::End));
+            }
+        } else if node.closed {
+            answers.insert(ticket, Answer::Failed(CommandError::Closed));
+        } else {
+            let wait = match (how, call) {
+                (How::Within(limit), _) => Duration::from_millis(limit),
+                (_, Call::Connection) => Duration::from_secs(10),
+                _ => node.plan.command_timeout,
+            };
+            node.waiting.push_back(Request { ticket, call: call.clone(), how, deadline: now + wait });
+            if !node.plan.persist {
+                node.machine.connect_now(now);
+            }
+            self.settle();
+        }
+        Ticket(ticket)
+    }
+
+    fn end(&mut self, ticket: Ticket, limit: Duration) -> Option<Answer> {
+        self.run(limit, |scene| scene.answers.contains_key(&ticket.0));
+        self.answers.remove(&ticket.0)
+    }
+
+    fn is_done(&mut self, ticket: Ticket) -> bool {
+        self.settle();
+        self.answers.contains_key(&ticket.0)
+    }
+
+    fn forget(&mut self, _ticket: Ticket) {
+        unreachable!("scenarios in which waits are given up are not played")
+    }
+
+    fn listen(&mut self, _node: usize, _extra: usize) {
+        unreachable!("scenarios with more listeners are not played")
+    }
+
+    fn hear(&mut self, node: usize, _ear: Ear, limit: Duration) -> Option<Heard> {
+        self.run(limit, |scene| !scene.node(node).heard.is_empty());
+        self.node(node).heard.pop_front()
+    }
+
+    fn look(&mut self, node: usize) -> Look {
+        self.settle();
+        let node = self.node(node);
+        let stats = node.machine.stats();
+        Look {
+            connected: node.machine.is_up(),
+            version: node.machine.version(),
+            dialect: node.machine.dialect(),
+            diagnosis: node.machine.diagnosis(),
+            address: node.machine.address(),
+            port: node.machine.config().port,
+            closed: node.closed,
+            counters: Counters {
+                connects: stats.connects.into(),
+                bad_frames: stats.bad_frames.into(),
+                resyncs: stats.resyncs.into(),
+                lagged: 0,
+            },
+        }
+    }
+
+    fn state(&mut self, _node: usize, _cid: Option<&str>) -> Map<String, Value> {
+        unreachable!("scenarios about what is kept are not played")
+    }
+
+    fn online(&mut self, _node: usize, _cid: &str) -> Option<bool> {
+        unreachable!("scenarios about what is kept are not played")
+    }
+
+    fn holds(&mut self, _manager: usize) -> usize {
+        unreachable!("scenarios with managers are not played")
+    }
+
+    fn registered(&mut self) -> usize {
+        unreachable!("scenarios with managers are not played")
+    }
+
+    fn listed(&mut self, _manager: usize, _node: usize) -> Option<(bool, Option<DownReason>)> {
+        unreachable!("scenarios with managers are not played")
+    }
+
+    fn announce(&mut self, device: &FaultyDevice, named: Option<IpAddr>) {
+        let named = named.and_then(|ip| match ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        });
+        let mut datagram = device.announcement(named).expect("devices have IPv4 addresses here");
+        let (now, source) = (self.net.now(), SocketAddr::new(device.addr().ip(), 49_152));
+        // One that is not believed is none.
+        let Ok(sighting) = self.discovery.handle_datagram(&mut datagram, source, now) else { return };
+        let (id, address, version) = (sighting.announcement.id, sighting.address, sighting.announcement.version);
+        for node in self.nodes.values_mut().filter(|node| node.plan.discovered && node.plan.id.as_str() == id) {
+            node.machine.handle_announcement(address.into(), version, now);
+        }
+        self.settle();
+    }
+}
+
+fn config(plan: &Plan) -> DeviceConfig {
+    let mut config = DeviceConfig::new(plan.id.clone(), plan.key.clone()).port(plan.port).timing(plan.timing);
+    (config.address, config.version, config.dialect) = (plan.address, plan.version, plan.dialect);
+    config.persist(plan.persist)
+}
+
+/// News, unless the message is empty: an acknowledgement is no news to anybody but the one who asked.
+fn heard(message: &Message<'_>) -> Option<Heard> {
+    let report = message.payload.report();
+    let cid = report.and_then(|report| report.cid).map(|cid| cid.to_string());
+    let dps = report.and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default();
+    (!message.payload.is_empty()).then_some(Heard::Message { cid, dps })
+}
+
+fn answer(outcome: Outcome, message: Option<&Message<'_>>, request: &Request, reason: Option<DownReason>) -> Answer {
+    let report = message.and_then(|message| message.payload.report());
+    let dps = report.and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default();
+    let payload = message.and_then(|message| convert::payload(&message.payload));
+    match outcome {
+        Outcome::Acknowledged { .. } => Answer::Reply { dps, payload },
+        // Silence is how many devices take this command.
+        Outcome::Unanswered if matches!(request.call, Call::Update(_) | Call::SubUpdate(..)) => {
+            Answer::Reply { dps, payload }
+        }
+        Outcome::Rejected { retcode, .. } => {
+            let words = message.map(|message| String::from_utf8_lossy(message.payload.as_bytes()).into_owned());
+            let text = words.unwrap_or_else(|| "json obj data unvalid".to_owned());
+            Answer::Failed(CommandError::Rejected { retcode: retcode.map(|code| code.0), text })
+        }
+        Outcome::ConnectionLost => {
+            Answer::Failed(CommandError::ConnectionLost { reason: reason.unwrap_or(DownReason::Ended) })
+        }
+        _ => Answer::Failed(CommandError::Unanswered),
+    }
+}

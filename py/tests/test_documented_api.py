@@ -26,14 +26,15 @@ def add(manager: Manager, device: VirtualDevice, **kwargs: Any) -> Device:
 def test_every_verb_returns_none_and_reaches_the_device(lamp: VirtualDevice, manager: Manager) -> None:
     dev = add(manager, lamp)
     requests = lamp.requests()
-    for verb in [
+    verbs: list[Callable[[], object]] = [
         lambda: dev.status(),
         lambda: dev.set_value(1, True),
         lambda: dev.set_value("1", False),
         lambda: dev.set_dps({"1": True, 2: 60}),
         lambda: dev.request(CommandType["DpQuery"], None),
         lambda: dev.request(CommandType.Control, {"1": True}),
-    ]:
+    ]
+    for verb in verbs:
         assert verb() is None
         seen = requests.recv(5000)
         while seen is not None and seen.name == "HeartBeat":
@@ -133,16 +134,16 @@ def test_values_that_cannot_be_sent_are_refused_at_the_call(manager: Manager) ->
         (lambda: dev.set_value(70000, 1), rustuya.InvalidDp, ValueError),
         (lambda: dev.set_value(-1, 1), rustuya.InvalidDp, ValueError),
         (lambda: dev.set_value(True, 1), rustuya.InvalidDp, ValueError),
-        (lambda: dev.set_value(1, b"raw"), rustuya.InvalidType, TypeError),  # type: ignore[arg-type]
-        (lambda: dev.set_value(1, {1, 2}), rustuya.InvalidType, TypeError),  # type: ignore[arg-type]
+        (lambda: dev.set_value(1, b"raw"), rustuya.InvalidType, TypeError),  # type: ignore[call-overload]
+        (lambda: dev.set_value(1, {1, 2}), rustuya.InvalidType, TypeError),  # type: ignore[call-overload]
         (lambda: dev.set_value(1, float("nan")), rustuya.InvalidValue, ValueError),
         (lambda: dev.set_value(1, 1 << 70), rustuya.InvalidValue, ValueError),
         (lambda: dev.set_value(1, endless), rustuya.InvalidValue, ValueError),
         (lambda: dev.set_dps({"x": 1}), rustuya.InvalidDp, ValueError),
         (lambda: dev.set_dps({}), rustuya.InvalidValue, ValueError),
-        (lambda: dev.set_dps(5), rustuya.InvalidType, TypeError),  # type: ignore[arg-type]
+        (lambda: dev.set_dps(5), rustuya.InvalidType, TypeError),  # type: ignore[call-overload]
         (lambda: dev.set_dps({1.5: 1}), rustuya.InvalidType, TypeError),
-        (lambda: dev.request(7, 5), rustuya.InvalidType, TypeError),  # type: ignore[arg-type]
+        (lambda: dev.request(7, 5), rustuya.InvalidType, TypeError),  # type: ignore[call-overload]
         (lambda: dev.set_value(1, 1, wait="x"), rustuya.ConfigError, ValueError),  # type: ignore[call-overload]
     ]
     for act, leaf, builtin in cases:
@@ -209,7 +210,7 @@ def test_shutting_down_ends_listeners_and_everything(lamp: VirtualDevice) -> Non
     dev = add(manager, lamp)
     dev.query()
     seen: list[Any] = []
-    receivers = [manager.listener(), dev.listener()]
+    receivers: list[Any] = [manager.listener(), dev.listener()]
     threads = [threading.Thread(target=lambda receiver=receiver: seen.extend(receiver)) for receiver in receivers]
     for thread in threads:
         thread.start()

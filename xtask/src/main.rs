@@ -42,6 +42,9 @@ enum Command {
         /// Leave out the tests against other implementations (not in CI)
         #[arg(long)]
         skip_interop: bool,
+        /// Leave out the Python package (not in CI)
+        #[arg(long)]
+        skip_python: bool,
         /// Run only this step (may be given several times)
         #[arg(long, value_enum, value_name = "STEP")]
         only: Vec<Step>,
@@ -71,9 +74,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Test { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, only, fuzz_seconds } => {
+        Command::Test { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, skip_python, only, fuzz_seconds } => {
             let ci = std::env::var_os("CI").is_some();
-            let selection = Selection { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, only, ci };
+            let selection = Selection { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, skip_python, only, ci };
             Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection))
         }
         Command::Firmware { write } => Context::new(0).and_then(|context| steps::firmware::print(&context, write)),

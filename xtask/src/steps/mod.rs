@@ -14,6 +14,7 @@ pub(crate) mod firmware;
 mod fuzz;
 mod host;
 mod outside;
+mod python;
 mod sysroot;
 
 /// One thing that is checked.
@@ -39,6 +40,8 @@ pub(crate) enum Step {
     Fuzz,
     /// Tests against other implementations
     Interop,
+    /// The Python package: wheel, tests, types
+    Python,
     /// The demonstration, to its end
     Demo,
 }
@@ -49,6 +52,7 @@ pub(crate) struct Selection {
     pub(crate) skip_firmware: bool,
     pub(crate) skip_fuzz: bool,
     pub(crate) skip_interop: bool,
+    pub(crate) skip_python: bool,
     pub(crate) only: Vec<Step>,
     pub(crate) ci: bool,
 }
@@ -60,6 +64,7 @@ impl Selection {
             (self.skip_firmware, Step::Firmware),
             (self.skip_fuzz, Step::Fuzz),
             (self.skip_interop, Step::Interop),
+            (self.skip_python, Step::Python),
         ]
         .into_iter()
         .filter_map(|(skip, step)| skip.then_some(step))
@@ -98,6 +103,7 @@ impl Step {
             Self::Firmware => firmware::run(context),
             Self::Fuzz => fuzz::run(context),
             Self::Interop => outside::interop(context),
+            Self::Python => python::run(context),
             Self::Demo => host::demo(context),
         }
     }
@@ -150,6 +156,7 @@ mod tests {
             skip_firmware: false,
             skip_fuzz: false,
             skip_interop: false,
+            skip_python: false,
             only: Vec::new(),
             ci: false,
         }
@@ -171,6 +178,7 @@ mod tests {
             Selection { skip_bare_metal: true, ci: true, ..all() },
             Selection { skip_firmware: true, ci: true, ..all() },
             Selection { skip_interop: true, ci: true, ..all() },
+            Selection { skip_python: true, ci: true, ..all() },
         ] {
             assert!(selection.steps().is_err());
         }

@@ -76,7 +76,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Test { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, skip_python, only, fuzz_seconds } => {
             let ci = std::env::var_os("CI").is_some();
-            let selection = Selection { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, skip_python, only, ci };
+            let selection =
+                Selection { skip_bare_metal, skip_firmware, skip_fuzz, skip_interop, skip_python, only, ci };
             Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection))
         }
         Command::Firmware { write } => Context::new(0).and_then(|context| steps::firmware::print(&context, write)),

@@ -2,6 +2,7 @@
 
 mod aio;
 mod codec;
+mod command;
 mod config;
 mod convert;
 mod device;
@@ -28,6 +29,8 @@ mod _native {
     use crate::aio::{AsyncVerbs, LoopBridge};
     #[pymodule_export]
     use crate::codec::{announcement, decode, encode, session_key};
+    #[pymodule_export]
+    use crate::command::run_command_line;
     #[pymodule_export]
     use crate::device::Device;
     #[pymodule_export]

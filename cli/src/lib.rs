@@ -1,0 +1,91 @@
+//! The `rustuya` command, for the binary of this crate and for the Python package.
+//!
+//! One file per subcommand. Results go to stdout, reasons for failure to stderr. Exit status: 0 done, 1 refused or
+//! failed, 2 usage.
+
+mod announcement;
+mod completions;
+mod connect;
+mod decode;
+mod demo;
+mod each;
+mod get;
+mod input;
+mod key;
+mod output;
+mod record;
+mod replay;
+mod scan;
+mod session_key;
+mod set;
+mod signal;
+mod simulate;
+mod target;
+mod watch;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::input::UsageError;
+
+/// Talk to Tuya devices on the local network, and look into what they say.
+#[derive(Debug, Parser)]
+#[command(name = "rustuya", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Scan(scan::Args),
+    Get(get::Args),
+    Set(set::Args),
+    Watch(watch::Args),
+    Replay(replay::Args),
+    Simulate(simulate::Args),
+    Decode(decode::Args),
+    SessionKey(session_key::Args),
+    Announcement(announcement::Args),
+    Completions(completions::Args),
+}
+
+/// Runs the command that `args` are, the program's name first, and returns the exit status.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let command = match Cli::try_parse_from(args) {
+        Ok(Cli { command }) => command,
+        Err(told) => {
+            // Where help cannot be written, there is nobody to be told.
+            let _ = told.print();
+            return u8::try_from(told.exit_code()).unwrap_or(2);
+        }
+    };
+    let result = match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Scan(args) => scan::run(&args),
+        Command::Get(args) => get::run(&args),
+        Command::Set(args) => set::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Decode(args) => decode::run(&args),
+        Command::SessionKey(args) => session_key::run(&args),
+        Command::Announcement(args) => announcement::run(&args),
+        Command::Completions(args) => completions::run(&args),
+    };
+    match result {
+        Ok(()) => 0,
+        Err(error) if output::reader_left(&error) => 0,
+        Err(error) => {
+            eprintln!("rustuya: {error:#}");
+            if error.is::<UsageError>() { 2 } else { 1 }
+        }
+    }
+}
+
+/// Runs what a subcommand does on sockets. One thread is enough for it.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,17 @@
+"""``python -m rustuya``: the command line of the Rust binary."""
+
+import signal
+import sys
+
+from . import _native
+
+
+def main() -> int:
+    """Runs the command line, and returns the exit status."""
+    # The command ends by signals as any program does, or handles them itself.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return _native.run_command_line(["rustuya", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+//! The command line, the same as that of the Rust binary.
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+
+/// Runs the command that `args` are, the program's name first, and returns the exit status.
+#[pyfunction]
+pub(crate) fn run_command_line(py: Python<'_>, args: Vec<OsString>) -> u8 {
+    py.detach(|| rustuya_cli::run(args))
+}

@@ -27,7 +27,7 @@ def of(device: VirtualDevice) -> list[str]:
 def test_one_device(virtual_device: Callable[..., VirtualDevice]) -> None:
     device = virtual_device(dps={"1": False})
     assert run("basic.py", *of(device)) == "{'1': True}\n"
-    assert "'connected': True" in run("listener.py", *of(device), "0.5")
+    assert "state {" in run("listener.py", *of(device), "1")
     assert "state {'1': False}" in run("asyncio_events.py", *of(device))
 
 

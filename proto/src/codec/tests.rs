@@ -51,7 +51,7 @@ fn with_crc(command: CommandCode, body: &[u8]) -> Vec<u8> {
     frame.extend(command.0.to_be_bytes());
     frame.extend(u32::try_from(body.len() + 8).expect("small").to_be_bytes());
     frame.extend(body);
-    frame.extend(crc32fast::hash(&frame).to_be_bytes());
+    frame.extend(super::crc::checksum(&frame));
     frame.extend([0, 0, 0xaa, 0x55]);
     frame
 }

@@ -57,7 +57,7 @@ fn core_tests(context: &Context, features: &str) -> Shell {
 pub(super) struct FeatureSets {
     /// All versions, with every combination of the other features.
     pub(super) whole: Vec<String>,
-    /// One version alone, with every combination of the other features.
+    /// One version alone, with none and with all of the other features.
     pub(super) partial: Vec<String>,
 }
 
@@ -66,10 +66,11 @@ pub(super) fn feature_sets(context: &Context) -> Result<FeatureSets> {
     let names = || core.features.keys().map(String::as_str).filter(|name| *name != "default");
     let (versions, others): (Vec<&str>, Vec<&str>) = names().partition(|name| is_version(name));
     let combinations = combinations(&others)?;
-    let with = |front: &str| combinations.iter().map(|set| joined(front, set)).collect::<Vec<_>>();
+    let all = versions.join(",");
+    let ends = || [combinations.first(), combinations.last()].into_iter().flatten();
     Ok(FeatureSets {
-        whole: with(&versions.join(",")),
-        partial: versions.iter().flat_map(|version| with(version)).collect(),
+        whole: combinations.iter().map(|set| joined(&all, set)).collect(),
+        partial: versions.iter().flat_map(|version| ends().map(|set| joined(version, set))).collect(),
     })
 }
 

@@ -17,11 +17,11 @@ pub(super) fn interop(context: &Context) -> Result<String> {
     tools::need_compiler(context)?;
     // tinytuya's two scripts must understand each other before either is used to judge this library.
     context.shell(&python).arg("tests/interop/selftest.py").run()?;
-    context.cargo().args(["build", "--locked", "--package", "rustuya-cli"]).run()?;
+    context.cargo().args(["build", "--locked", "--workspace", "--bin", "rustuya"]).run()?;
     let binary = context.target.join("debug").join(format!("rustuya{}", std::env::consts::EXE_SUFFIX));
     context
         .cargo()
-        .args(["test", "--locked", "--package", "rustuya-tests", "--test", "interop"])
+        .args(["test", "--locked", "--workspace", "--test", "interop"])
         .args(["--", "--include-ignored"])
         .env("RUSTUYA_INTEROP_PYTHON", &python)
         .env("RUSTUYA_INTEROP_NODE_MODULES", &node_modules)

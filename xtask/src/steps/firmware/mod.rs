@@ -59,7 +59,7 @@ fn measure(context: &Context) -> Result<(Vec<Row>, usize)> {
     quotations(context)?;
     host_checks(context)?;
     libraries(context, &sysroot)?;
-    context.cargo().args(["build", "--locked", "--package", "rustuya-cli"]).run()?;
+    context.cargo().args(["build", "--locked", "--workspace", "--bin", "rustuya"]).run()?;
     let binary = context.target.join("debug").join(format!("rustuya{}", std::env::consts::EXE_SUFFIX));
 
     let images = Image::all();

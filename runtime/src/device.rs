@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::net::IpAddr;
-use core::task::Poll;
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -396,11 +395,7 @@ impl Device {
     /// Safe: closing goes on.
     pub async fn close(&self) {
         self.start_close();
-        core::future::poll_fn(|cx| match self.link().poll_closed(cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
+        core::future::poll_fn(|cx| self.link().poll_closed(cx)).await;
     }
 
     /// Whether the device was closed.

@@ -324,11 +324,6 @@ impl Shared {
         device.is_some()
     }
 
-    /// As [`forget`](Self::forget), whether it was there or not.
-    pub(crate) fn let_go(&self, id: &str) {
-        self.forget(id);
-    }
-
     fn close(&self) {
         let mut wakes = Vec::new();
         self.hub.close(&mut wakes);

@@ -38,6 +38,16 @@ struct Entry {
     holders: Vec<Weak<ManagerShared>>,
 }
 
+impl Entry {
+    /// Ends the device, and has every manager let go of it.
+    fn end(&self) {
+        self.device.start_close();
+        for manager in self.holders.iter().filter_map(Weak::upgrade) {
+            manager.forget(self.device.id());
+        }
+    }
+}
+
 enum Finding {
     /// To be started when the first device is added.
     Later,
@@ -79,10 +89,7 @@ impl Registry {
     /// Safe: the end goes on.
     pub async fn shutdown(&self) {
         let entries: Vec<Entry> = self.devices().drain().map(|(_, entry)| entry).collect();
-        for Entry { device, holders } in &entries {
-            device.start_close();
-            holders.iter().filter_map(Weak::upgrade).for_each(|manager| manager.let_go(device.id()));
-        }
+        entries.iter().for_each(Entry::end);
         self.stop_finding();
         for entry in &entries {
             entry.device.close().await;
@@ -131,10 +138,8 @@ impl Registry {
     /// Ends a device for everybody.
     pub(crate) fn delete(&self, id: &str) -> bool {
         let entry = self.devices().remove(id);
-        let Some(Entry { device, holders }) = entry else { return false };
-        device.start_close();
-        holders.iter().filter_map(Weak::upgrade).for_each(|manager| manager.let_go(id));
-        true
+        entry.iter().for_each(Entry::end);
+        entry.is_some()
     }
 
     fn stop_finding(&self) {

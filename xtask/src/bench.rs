@@ -5,6 +5,8 @@ use clap::ValueEnum;
 
 use crate::context::Context;
 
+pub(crate) mod python;
+
 const FLEET: &str = "benches/fleet/Cargo.toml";
 
 /// What can be timed.
@@ -14,6 +16,8 @@ pub(crate) enum Bench {
     Fleet,
     /// Single frames, beside the bare cipher and checksum work
     Codec,
+    /// The Python package, beside two others and a raw socket (Linux)
+    Python,
 }
 
 /// Runs a benchmark; `args` are its own arguments. With `smoke`, a few seconds of it whose results are only checked
@@ -26,6 +30,7 @@ pub(crate) fn run(context: &Context, bench: Bench, smoke: bool, args: &[String])
             let cargo = context.cargo().args(["bench", "--locked", "--package", "rustuya-tests", "--bench", "codec"]);
             cargo.arg("--").args(quick.iter().copied()).args(args).run()
         }
+        Bench::Python => python::run(context, smoke, args),
     }
 }
 

@@ -107,6 +107,10 @@ struct ServerArgs {
     /// Their protocol version
     #[arg(long, value_parser = version)]
     version: Version,
+    /// Have the devices beyond the fleet use their local key as session key, without any negotiation, so that frames
+    /// that were sealed beforehand can be sent to them
+    #[arg(long)]
+    replay: bool,
 }
 
 #[derive(Args)]
@@ -197,7 +201,7 @@ fn version(text: &str) -> Result<Version, String> {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Run(args) => run::run(&plan(args)?),
-        Command::Server(args) => server::run(args.devices, args.version),
+        Command::Server(args) => server::run(args.devices, args.version, args.replay),
         Command::Client(args) => {
             let server = Server { port: args.port, orders: args.orders };
             let figures = match args.library {

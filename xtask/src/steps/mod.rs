@@ -14,7 +14,7 @@ pub(crate) mod firmware;
 mod fuzz;
 mod host;
 mod outside;
-mod python;
+pub(crate) mod python;
 mod sysroot;
 
 /// One thing that is checked.

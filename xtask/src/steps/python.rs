@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::bench;
 use crate::context::Context;
 use crate::shell::Shell;
 use crate::tools;
 
 pub(super) fn run(context: &Context) -> Result<String> {
     let package = context.root.join("py");
-    let tools = environment(context, "python-tools", &package.join("requirements-test.txt"))?;
+    let tools = tools(context)?;
     let python = |python: &Path| Shell::new(python, &package);
     python(&tools).args(["-m", "ruff", "check", "."]).run()?;
     python(&tools).args(["-m", "ruff", "format", "--check", "."]).run()?;
-    let wheel = wheel(context, &tools)?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall", "--no-deps"];
-    python(&tools).args(pip).arg(&wheel).run()?;
+    let wheel = wheel(context, &tools, Optimised::Somewhat)?;
+    install(context, &tools, &wheel)?;
     python(&tools).args(["-m", "pytest"]).run()?;
-    python(&tools).args(["-m", "mypy", "python/rustuya", "tests"]).run()?;
+    python(&tools).args(["-m", "mypy", "python/rustuya", "tests", "benches"]).run()?;
     for example in examples(&package)? {
         python(&tools).args(["-m", "mypy"]).arg(example).run()?;
     }
@@ -27,15 +27,27 @@ pub(super) fn run(context: &Context) -> Result<String> {
         .args(["-m", "mypy.stubtest", "rustuya", "--ignore-unused-allowlist"])
         .args(["--allowlist", "tests/stubtest-allowlist.txt"])
         .run()?;
+    // The device server is for Linux only.
+    if cfg!(target_os = "linux") {
+        bench::python::smoke(context, &tools)?;
+    }
     let size = fs::metadata(&wheel)?.len() / 1024;
-    Ok(format!("wheel of {size} KiB, tests, mypy, stubtest, ruff"))
+    Ok(format!("wheel of {size} KiB, tests, mypy, stubtest, ruff, benchmarks at small"))
 }
 
-/// The Python of an environment with the tools that `requirements` pins, apart from the one of the interop tests.
-fn environment(context: &Context, name: &str, requirements: &Path) -> Result<PathBuf> {
+/// The Python of an environment with the tools that the tests need.
+pub(crate) fn tools(context: &Context) -> Result<PathBuf> {
+    environment(context, "python-tools", Some(&context.root.join("py/requirements-test.txt")))
+}
+
+/// The Python of an environment with what `requirements` pins, apart from the one of the interop tests.
+pub(crate) fn environment(context: &Context, name: &str, requirements: Option<&Path>) -> Result<PathBuf> {
     // Where that one could be made, so can this.
     tools::python(context)?;
-    let pinned = fs::read_to_string(requirements).with_context(|| requirements.display().to_string())?;
+    let pinned = match requirements {
+        Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string())?,
+        None => String::new(),
+    };
     let folder = context.target.join(name);
     let python = folder.join("bin/python");
     let stamp = folder.join("installed.txt");
@@ -43,26 +55,47 @@ fn environment(context: &Context, name: &str, requirements: &Path) -> Result<Pat
         return Ok(python);
     }
     context.shell("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    context.shell(&python).args(pip).arg(requirements).run()?;
+    if let Some(path) = requirements {
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        context.shell(&python).args(pip).arg(path).run()?;
+    }
     fs::write(&stamp, pinned)?;
     Ok(python)
 }
 
-/// Builds the wheel as it is shipped, but for the slow optimisations across crates.
-fn wheel(context: &Context, python: &Path) -> Result<PathBuf> {
-    let folder = context.target.join("python-wheel");
+/// Installs the wheel, whatever was installed of it before.
+pub(crate) fn install(context: &Context, python: &Path, wheel: &Path) -> Result<()> {
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--force-reinstall", "--no-deps"];
+    context.shell(python).args(pip).arg(wheel).run()
+}
+
+/// How a wheel is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Optimised {
+    /// As it is shipped, but for the slow optimisations across crates.
+    Somewhat,
+    /// As it is shipped.
+    Fully,
+}
+
+/// Builds the wheel with the maturin that is installed for `python`.
+pub(crate) fn wheel(context: &Context, python: &Path, optimised: Optimised) -> Result<PathBuf> {
+    let folder = context.target.join(match optimised {
+        Optimised::Somewhat => "python-wheel",
+        Optimised::Fully => "python-wheel-optimised",
+    });
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    context
+    let mut build = context
         .shell(python)
         .args(["-m", "maturin", "build", "--release", "--locked", "--manifest-path", "py/Cargo.toml", "--out"])
         .arg(&folder)
-        .env("CARGO_TARGET_DIR", &context.target)
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-        .run()?;
+        .env("CARGO_TARGET_DIR", &context.target);
+    if optimised == Optimised::Somewhat {
+        build = build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    }
+    build.run()?;
     let wheels = fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
     match wheels.as_slice() {
         [wheel] => Ok(wheel.path()),

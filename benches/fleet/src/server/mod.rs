@@ -33,8 +33,8 @@ const ORDER_LINE: Token = Token(2);
 const FIRST_CONNECTION: usize = 3;
 
 /// Runs `devices` virtual devices until the connection for orders is closed. Prints the port of the devices and
-/// that of the orders first.
-pub(crate) fn run(devices: usize, version: Version) -> Result<()> {
+/// that of the orders first. With `replay`, devices beyond those have negotiated their local key from the start.
+pub(crate) fn run(devices: usize, version: Version, replay: bool) -> Result<()> {
     anyhow::ensure!(devices <= MAX_DEVICES, "at most {MAX_DEVICES} devices");
     usage::raise_file_limit(devices + EXTRA)?;
     let poll = Poll::new()?;
@@ -44,7 +44,7 @@ pub(crate) fn run(devices: usize, version: Version) -> Result<()> {
     let orders = Orders::new(poll.registry())?;
     println!("ready {port} {}", orders.port()?);
     std::io::stdout().flush()?;
-    Server::new(poll, listener, orders, devices, version).run()
+    Server::new(poll, listener, orders, devices, version, replay).run()
 }
 
 fn listen() -> Result<TcpListener> {
@@ -62,6 +62,7 @@ struct Server {
     orders: Orders,
     connections: Slab<Connection>,
     version: Version,
+    replay: bool,
     /// Ready connections of each device.
     ready: Vec<u32>,
     fleet: usize,
@@ -79,13 +80,14 @@ struct Cut {
 }
 
 impl Server {
-    fn new(poll: Poll, listener: TcpListener, orders: Orders, fleet: usize, version: Version) -> Self {
+    fn new(poll: Poll, listener: TcpListener, orders: Orders, fleet: usize, version: Version, replay: bool) -> Self {
         Self {
             poll,
             listener,
             orders,
             connections: Slab::with_capacity(fleet + EXTRA),
             version,
+            replay,
             ready: vec![0; fleet + EXTRA],
             fleet,
             replies: Vec::new(),
@@ -140,7 +142,8 @@ impl Server {
                 self.counts.refused += 1;
                 continue;
             };
-            let session = Session::new(VirtualDevice::new(index), self.version, &mut self.rng)?;
+            let negotiates = self.version.negotiates() && !(self.replay && index >= self.fleet);
+            let session = Session::new(VirtualDevice::new(index), self.version, negotiates, &mut self.rng)?;
             let entry = self.connections.vacant_entry();
             let token = Token(entry.key() + FIRST_CONNECTION);
             self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;

@@ -42,10 +42,11 @@ enum Phase {
 }
 
 impl Session {
-    pub(super) fn new(device: VirtualDevice, version: Version, rng: &mut StdRng) -> Result<Self> {
+    /// A connection to `device`. One that does not negotiate is ready at once, under the local key.
+    pub(super) fn new(device: VirtualDevice, version: Version, negotiates: bool, rng: &mut StdRng) -> Result<Self> {
         let local = device.local_key()?;
         let keys = Keys::new(version, local.expose());
-        let phase = if version.negotiates() { Phase::AwaitStart } else { Phase::Ready };
+        let phase = if negotiates { Phase::AwaitStart } else { Phase::Ready };
         Ok(Self { version, id: device.id, local, keys, phase, sealed: 0, salt: rng.random() })
     }
 

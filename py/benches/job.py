@@ -1,0 +1,98 @@
+"""What a worker is told, what it tells, and the device server that it works with."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any, Callable
+
+MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one library, in a process of its own."""
+
+    scenario: str
+    variant: str
+    version: str
+    port: int
+    orders: int
+    devices: int
+    # A sealed query, in hex, and the size of its answer.
+    frame: str
+    answer: int
+    # Turns of the measurements that take turns.
+    turns: int
+    # Commands in a row without a pause.
+    commands: int
+    # Seconds for each way to take events.
+    seconds: float
+
+    def to_json(self) -> str:
+        """As the argument of a worker."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class VirtualDevice:
+    """One device of the server; everything follows from its index."""
+
+    id: str
+    key: str
+    address: str
+
+
+def virtual_device(index: int) -> VirtualDevice:
+    """Device number ``index``, as the server knows it."""
+    number = index + 1
+    mixed = (number * 0x9E3779B97F4A7C15) & MASK
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & MASK
+    mixed ^= mixed >> 31
+    return VirtualDevice(f"fleet{index:017}", f"{mixed:016x}", f"127.1.{number >> 8 & 255}.{number & 255}")
+
+
+class Orders:
+    """The connection over which the device server takes orders. The server ends with it."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
+
+    def send(self, order: str) -> None:
+        """Gives an order whose answer is taken later."""
+        self._socket.sendall(f"{order}\n".encode())
+
+    def answer(self) -> str:
+        """The answer to the oldest order without one."""
+        line = self._lines.readline()
+        word, _, rest = line.rstrip("\n").partition(" ")
+        if word != "ok":
+            raise RuntimeError(f"the device server answered {line!r}")
+        return rest
+
+    def order(self, order: str) -> str:
+        """Gives an order and waits for its answer."""
+        self.send(order)
+        return self.answer()
+
+    def counts(self) -> dict[str, int]:
+        """What the server has seen and done so far."""
+        counts: dict[str, int] = json.loads(self.order("counts"))
+        return counts
+
+
+Figures = dict[str, dict[str, float]]
+Scenario = Callable[[Job, Orders], Figures]
+
+
+def run(scenarios: dict[str, Scenario]) -> None:
+    """The main program of a worker: does the job that its argument describes and prints the figures."""
+    fields: dict[str, Any] = json.loads(sys.argv[1])
+    job = Job(**fields)
+    orders = Orders(job.orders)
+    print(json.dumps(scenarios[job.scenario](job, orders)), flush=True)

@@ -1,20 +1,23 @@
 //! What can be said of a device, beside id, address, key and version.
 
+use core::num::NonZeroU16;
 use core::time::Duration;
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, Timing};
+use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, Pacing, Timing};
 
 use crate::{convert, engine, errors, verbs};
 
 /// The keyword arguments of a device.
-pub(crate) struct Extra {
+pub(crate) struct Extra<'py> {
     pub(crate) port: Option<u16>,
     pub(crate) dev_type: Option<String>,
     pub(crate) persist: Option<bool>,
     pub(crate) nowait: Option<bool>,
     pub(crate) connection_timeout: Option<f64>,
     pub(crate) timeout: Option<f64>,
+    pub(crate) timing: Option<Bound<'py, PyAny>>,
+    pub(crate) pacing: Option<Bound<'py, PyAny>>,
 }
 
 /// The description that arguments give, and whether it has an address.
@@ -31,7 +34,29 @@ pub(crate) fn builder(
     Ok((builder.address(address).version(convert::version(version)?), address != Address::Auto))
 }
 
-impl Extra {
+/// Changes the arguments that are given.
+pub(crate) fn edited(
+    py: Python<'_>,
+    mut builder: DeviceBuilder,
+    address: Option<&Bound<'_, PyAny>>,
+    local_key: Option<&Bound<'_, PyAny>>,
+    version: Option<&Bound<'_, PyAny>>,
+) -> PyResult<DeviceBuilder> {
+    if local_key.is_some() {
+        builder = builder.local_key(convert::key(local_key)?);
+    }
+    if version.is_some() {
+        builder = builder.version(convert::version(version)?);
+    }
+    if address.is_none() {
+        return Ok(builder);
+    }
+    let address = convert::address(address)?;
+    let (builder, located) = (builder.address(address), address != Address::Auto);
+    engine::engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, "the device", error))
+}
+
+impl Extra<'_> {
     pub(crate) fn apply(&self, py: Python<'_>, mut builder: DeviceBuilder) -> PyResult<DeviceBuilder> {
         if let Some(port) = self.port {
             builder = builder.port(port);
@@ -45,6 +70,12 @@ impl Extra {
         if let Some(nowait) = self.nowait {
             builder = builder.nowait(nowait);
         }
+        if let Some(limits) = &self.timing {
+            builder = builder.timing(timing(limits)?);
+        }
+        if let Some(rules) = &self.pacing {
+            builder = builder.pacing(pacing(rules)?);
+        }
         if let Some(limit) = verbs::milliseconds(self.connection_timeout)? {
             builder = connection_timeout(builder, limit);
         }
@@ -55,9 +86,43 @@ impl Extra {
     }
 }
 
-/// Limits the dial, the only time limit of a connection that Python sets.
+/// Limits the dial.
 pub(crate) fn connection_timeout(builder: DeviceBuilder, limit: Duration) -> DeviceBuilder {
+    builder.connect_timeout(limit.max(Duration::from_millis(1)))
+}
+
+/// An attribute of a settings object; `what` names the class that has it.
+fn field<'py, T: FromPyObjectOwned<'py>>(object: &Bound<'py, PyAny>, name: &str, what: &str) -> PyResult<T> {
+    let value = object.getattr(name).and_then(|value| value.extract().map_err(Into::into));
+    value.map_err(|_| {
+        let text = format!("this needs a rustuya.{what}, whose `{name}` is a number");
+        errors::leaf(object.py(), "InvalidType", 912, &text)
+    })
+}
+
+/// A number of seconds; infinity is as long as can be.
+fn span(seconds: f64) -> PyResult<Duration> {
+    Ok(engine::seconds(Some(seconds))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX))))
+}
+
+fn timing(limits: &Bound<'_, PyAny>) -> PyResult<Timing> {
+    let limit = |name| span(field(limits, name, "Timing")?);
     let mut timing = Timing::DEFAULT;
-    timing.connect = limit.max(Duration::from_millis(1));
-    builder.timing(timing)
+    timing.connect = limit("connect")?.max(Duration::from_millis(1));
+    timing.negotiate = limit("negotiate")?;
+    timing.answer = limit("answer")?;
+    timing.heartbeat = limit("heartbeat")?;
+    timing.backoff_min = limit("backoff_min")?;
+    timing.backoff_max = limit("backoff_max")?;
+    Ok(timing)
+}
+
+fn pacing(rules: &Bound<'_, PyAny>) -> PyResult<Pacing> {
+    let sleeps: Option<f64> = field(rules, "sleeps", "Pacing")?;
+    let mut pacing = Pacing::NONE;
+    pacing.merge = span(field(rules, "merge", "Pacing")?)?;
+    pacing.gap = span(field(rules, "gap", "Pacing")?)?;
+    pacing.max_dps = field::<Option<NonZeroU16>>(rules, "max_dps", "Pacing")?;
+    pacing.sleeps = sleeps.map(span).transpose()?;
+    Ok(pacing)
 }

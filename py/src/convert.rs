@@ -101,10 +101,9 @@ fn no_map(py: Python<'_>) -> PyErr {
 
 /// The number of a DP, given as such or as text.
 pub(crate) fn dp(value: &Bound<'_, PyAny>) -> PyResult<u16> {
-    let py = value.py();
     let refused = || {
         let shown = value.repr().map(|text| text.to_string()).unwrap_or_default();
-        errors::leaf(py, "InvalidDp", 903, &format!("{shown} is no DP: DPs are numbers from 0 to 65535"))
+        errors::no_dp(value, &format!("{shown} is no DP: DPs are numbers from 0 to 65535"))
     };
     if value.is_instance_of::<PyBool>() {
         return Err(refused());

@@ -82,7 +82,7 @@ pub(crate) fn detected(device: &rt::Device) -> Operation {
 impl Device {
     #[new]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
-                        nowait=None, connection_timeout=None, timeout=None))]
+                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
@@ -96,8 +96,10 @@ impl Device {
         nowait: Option<bool>,
         connection_timeout: Option<f64>,
         timeout: Option<f64>,
+        timing: Option<Bound<'_, PyAny>>,
+        pacing: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout };
+        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing };
         let (builder, located) = config::builder(py, id, address, local_key, version)?;
         spawn(py, extra.apply(py, builder)?, located, id)
     }
@@ -247,6 +249,29 @@ impl Device {
 
     fn with_dev_type<'py>(slf: Bound<'py, Self>, dev_type: &str) -> PyResult<Bound<'py, Self>> {
         Self::set_dev_type(slf, dev_type)
+    }
+
+    /// Changes what is given, all at once: a connection that must be made anew is so once.
+    #[pyo3(signature = (*, address=None, local_key=None, version=None, port=None, dev_type=None, persist=None,
+                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
+    fn reconfigure<'py>(
+        slf: Bound<'py, Self>,
+        address: Option<&Bound<'py, PyAny>>,
+        local_key: Option<&Bound<'py, PyAny>>,
+        version: Option<&Bound<'py, PyAny>>,
+        port: Option<u16>,
+        dev_type: Option<String>,
+        persist: Option<bool>,
+        nowait: Option<bool>,
+        connection_timeout: Option<f64>,
+        timeout: Option<f64>,
+        timing: Option<Bound<'py, PyAny>>,
+        pacing: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let py = slf.py();
+        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing };
+        Self::change(slf, |builder| extra.apply(py, config::edited(py, builder, address, local_key, version)?))
     }
 
     #[pyo3(signature = (*, wait=None, timeout=None))]

@@ -6,6 +6,8 @@ use pyo3::types::PyModule;
 use rustuya_proto::SendError;
 use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError};
 
+use crate::models;
+
 static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 /// An exception of the package. `code` is one of tinytuya's numbers.
@@ -38,6 +40,11 @@ pub(crate) fn no_key(py: Python<'_>) -> PyErr {
     let text = "the local key must have 16 characters: fetch it again, and mind characters that a shell or a JSON \
                 file escapes";
     leaf(py, "InvalidKey", 914, text)
+}
+
+/// What was given as a DP is none.
+pub(crate) fn no_dp(given: &Bound<'_, PyAny>, text: &str) -> PyErr {
+    with(given.py(), leaf(given.py(), "InvalidDp", 903, text), "dp", given.clone().unbind())
 }
 
 pub(crate) fn config(py: Python<'_>, error: ConfigError) -> PyErr {
@@ -82,6 +89,17 @@ pub(crate) const fn down(reason: DownReason) -> (&'static str, u16, &'static str
     }
 }
 
+/// The version that a device speaks instead, where that is the reason, and whether the reason is proven.
+pub(crate) const fn evidence(reason: DownReason) -> (Option<&'static str>, bool) {
+    match reason {
+        DownReason::WrongVersion { speaks: Some(version) } | DownReason::LeftOut { version } => {
+            (Some(version.as_str()), true)
+        }
+        DownReason::WrongKey { sure } => (None, sure),
+        _ => (None, true),
+    }
+}
+
 /// The number and the leaf of a command's error.
 pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
     match error {
@@ -99,7 +117,7 @@ pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
             (name, code)
         }
         CommandError::Busy => ("DeviceBusy", 902),
-        CommandError::SubDeviceOffline => ("DeviceOffline", 905),
+        CommandError::SubDeviceOffline => ("SubDeviceOffline", 905),
         CommandError::Closed => ("ClosedError", 906),
         CommandError::TooLarge => ("TooLarge", 903),
         CommandError::InvalidDp(_) => ("InvalidDp", 903),
@@ -110,14 +128,33 @@ pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
 }
 
 pub(crate) fn command(py: Python<'_>, id: &str, error: &CommandError) -> PyErr {
+    with(py, described(py, &format!("{id}: {error}"), error), "device_id", id)
+}
+
+/// The error of a command that nobody waits for; who tells it knows the device.
+pub(crate) fn late(py: Python<'_>, error: &CommandError) -> PyErr {
+    described(py, &error.to_string(), error)
+}
+
+fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
     let (name, code) = command_code(error);
-    let mut raised = with(py, leaf(py, name, code, &format!("{id}: {error}")), "device_id", id);
-    if let CommandError::Rejected { retcode, text } = error {
-        raised = with(py, raised, "text", text);
-        raised = with(py, raised, "retcode", *retcode);
+    let mut raised = leaf(py, name, code, words);
+    match error {
+        CommandError::Rejected { retcode, text } => {
+            raised = with(py, raised, "text", text);
+            raised = with(py, raised, "retcode", *retcode);
+        }
+        CommandError::InvalidDp(dp) => raised = with(py, raised, "dp", dp),
+        _ => {}
     }
+    let sent =
+        matches!(error, CommandError::Rejected { .. } | CommandError::Unanswered | CommandError::ConnectionLost { .. });
+    raised = with(py, raised, "was_sent", sent);
     if let Some(reason) = error.diagnosis() {
         raised = with(py, raised, "reason", down(reason).2);
+        if let Ok(diagnosis) = models::diagnosis(py, Some(reason)) {
+            raised = with(py, raised, "diagnosis", diagnosis.map(Bound::unbind));
+        }
     }
     raised
 }

@@ -62,6 +62,9 @@ impl DeviceEvent {
                 dict.set_item("Err", errors::down(*reason).1.to_string())?;
                 dict.set_item("reason", errors::down(*reason).2)?;
                 dict.set_item("advice", reason.advice())?;
+                let (speaks, sure) = errors::evidence(*reason);
+                dict.set_item("speaks", speaks)?;
+                dict.set_item("sure", sure)?;
                 dict.set_item("retry_in", retry_in.map(|time| time.as_secs_f64()))?;
             }
             Event::SubDevice { cid, online } => {
@@ -175,7 +178,7 @@ impl DeviceEvent {
     #[getter]
     fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let failed = self.failed()?;
-        Some(errors::command(py, "a command", &failed.error).into_value(py).into_any())
+        Some(errors::late(py, &failed.error).into_value(py).into_any())
     }
 
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

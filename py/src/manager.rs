@@ -61,7 +61,7 @@ impl Manager {
     }
 
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
-                        nowait=None, connection_timeout=None, timeout=None))]
+                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn add(
         &self,
@@ -76,8 +76,10 @@ impl Manager {
         nowait: Option<bool>,
         connection_timeout: Option<f64>,
         timeout: Option<f64>,
+        timing: Option<Bound<'_, PyAny>>,
+        pacing: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Device> {
-        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout };
+        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing };
         let (builder, located) = config::builder(py, id, address, local_key, version)?;
         let builder = extra.apply(py, builder)?;
         let builder = engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;

@@ -33,7 +33,8 @@ pub(crate) fn found<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, 
 pub(crate) fn diagnosis(py: Python<'_>, reason: Option<DownReason>) -> PyResult<Option<Bound<'_, PyAny>>> {
     let Some(reason) = reason else { return Ok(None) };
     let (_, code, name) = errors::down(reason);
-    class(py, "Diagnosis")?.call1((code, name, reason.to_string(), reason.advice())).map(Some)
+    let (speaks, sure) = errors::evidence(reason);
+    class(py, "Diagnosis")?.call1((code, name, reason.to_string(), reason.advice(), speaks, sure)).map(Some)
 }
 
 pub(crate) fn device_info<'py>(py: Python<'py>, info: &DeviceInfo) -> PyResult<Bound<'py, PyAny>> {

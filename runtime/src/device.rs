@@ -518,6 +518,12 @@ impl DeviceBuilder {
         self
     }
 
+    /// Limits the dial alone: [`Timing::connect`].
+    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.config.timing.connect = limit;
+        self
+    }
+
     /// How commands are spaced, joined and split.
     pub const fn pacing(mut self, pacing: Pacing) -> Self {
         self.options.pacing = pacing;

@@ -52,6 +52,7 @@ from .exceptions import (
     InvalidVersion,
     KeyOrVersionError,
     PayloadError,
+    SubDeviceOffline,
     TooLarge,
     TuyaError,
     WrongKey,
@@ -59,6 +60,7 @@ from .exceptions import (
 )
 from .logs import set_log_callback, set_log_level
 from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+from .settings import Pacing, Timing
 
 __version__: str = _native.__VERSION__
 
@@ -96,13 +98,16 @@ __all__ = [
     "ManagerEvent",
     "ManagerEventReceiver",
     "Metrics",
+    "Pacing",
     "PayloadError",
     "Reply",
     "ScanReceiver",
     "Scanner",
     "State",
     "SubDevice",
+    "SubDeviceOffline",
     "Subscription",
+    "Timing",
     "TooLarge",
     "TuyaError",
     "WrongKey",

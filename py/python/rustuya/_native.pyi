@@ -8,6 +8,7 @@ from typing import Any, Literal, final, overload
 from typing_extensions import Self, disjoint_base
 
 from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Reply, Request, State
+from .settings import Pacing, Timing
 
 __all__ = [
     "__VERSION__",
@@ -189,6 +190,8 @@ class Device:
         nowait: bool | None = None,
         connection_timeout: float | None = None,
         timeout: float | None = None,
+        timing: Timing | None = None,
+        pacing: Pacing | None = None,
     ) -> Self: ...
     @classmethod
     def from_devices_file(
@@ -240,6 +243,21 @@ class Device:
     def with_version(self, version: str | float | None) -> Self: ...
     def set_dev_type(self, dev_type: str) -> Self: ...
     def with_dev_type(self, dev_type: str) -> Self: ...
+    def reconfigure(
+        self,
+        *,
+        address: str | None = None,
+        local_key: str | bytes | None = None,
+        version: str | float | None = None,
+        port: int | None = None,
+        dev_type: str | None = None,
+        persist: bool | None = None,
+        nowait: bool | None = None,
+        connection_timeout: float | None = None,
+        timeout: float | None = None,
+        timing: Timing | None = None,
+        pacing: Pacing | None = None,
+    ) -> Self: ...
     @overload
     def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
     @overload
@@ -360,6 +378,8 @@ class Manager:
         nowait: bool | None = None,
         connection_timeout: float | None = None,
         timeout: float | None = None,
+        timing: Timing | None = None,
+        pacing: Pacing | None = None,
     ) -> Device: ...
     def get(self, id: str) -> Device | None: ...
     def __getitem__(self, id: str, /) -> Device: ...

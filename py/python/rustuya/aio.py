@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+    from .settings import Pacing, Timing
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 
@@ -240,6 +241,8 @@ class Device(_Commands):
         nowait: bool | None = None,
         connection_timeout: float | None = None,
         timeout: float | None = None,
+        timing: Timing | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
         if local_key is None:
             raise TypeError("missing required argument: 'local_key'")
@@ -254,6 +257,8 @@ class Device(_Commands):
             nowait=nowait,
             connection_timeout=connection_timeout,
             timeout=timeout,
+            timing=timing,
+            pacing=pacing,
         )
         self._adopt(native)
 
@@ -285,6 +290,37 @@ class Device(_Commands):
     def sync(self) -> _native.Device:
         """The synchronous face of this device: the same connection, its configuration included."""
         return self._native
+
+    def reconfigure(
+        self,
+        *,
+        address: str | None = None,
+        local_key: str | bytes | None = None,
+        version: str | float | None = None,
+        port: int | None = None,
+        dev_type: str | None = None,
+        persist: bool | None = None,
+        nowait: bool | None = None,
+        connection_timeout: float | None = None,
+        timeout: float | None = None,
+        timing: Timing | None = None,
+        pacing: Pacing | None = None,
+    ) -> Self:
+        """Changes what is given, all at once: a connection that must be made anew is so once."""
+        self._native.reconfigure(
+            address=address,
+            local_key=local_key,
+            version=version,
+            port=port,
+            dev_type=dev_type,
+            persist=persist,
+            nowait=nowait,
+            connection_timeout=connection_timeout,
+            timeout=timeout,
+            timing=timing,
+            pacing=pacing,
+        )
+        return self
 
     @property
     def id(self) -> str:
@@ -485,6 +521,8 @@ class Manager:
         nowait: bool | None = None,
         connection_timeout: float | None = None,
         timeout: float | None = None,
+        timing: Timing | None = None,
+        pacing: Pacing | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id."""
         if local_key is None:
@@ -500,6 +538,8 @@ class Manager:
             nowait=nowait,
             connection_timeout=connection_timeout,
             timeout=timeout,
+            timing=timing,
+            pacing=pacing,
         )
         return Device.of(device)
 

@@ -5,6 +5,11 @@ Every exception has a ``code``: the number that tinytuya gives such an error, 90
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .models import Diagnosis
+
 __all__ = [
     "ClosedError",
     "CommandRejected",
@@ -28,6 +33,7 @@ __all__ = [
     "InvalidVersion",
     "KeyOrVersionError",
     "PayloadError",
+    "SubDeviceOffline",
     "TooLarge",
     "TuyaError",
     "WrongKey",
@@ -44,6 +50,10 @@ class TuyaError(Exception):
     """The device that it is about, with ``/`` and the cid for a sub-device."""
     reason: str | None = None
     """Why there is no connection, where that is the cause: the ``reason`` of a :class:`rustuya.Diagnosis`."""
+    diagnosis: Diagnosis | None = None
+    """All that is known about that reason."""
+    was_sent: bool = False
+    """Whether the command was sent, so that it may have taken effect. One that was not can be repeated at once."""
 
 
 class ConfigError(TuyaError, ValueError):
@@ -109,9 +119,13 @@ class DeviceBusy(ConnectError):
 
 
 class DeviceOffline(ConnectError):
-    """Check address, power and Wi-Fi; of a sub-device, battery and reach."""
+    """Check address, power and Wi-Fi."""
 
     code = 905
+
+
+class SubDeviceOffline(DeviceOffline):
+    """The gateway does not reach the sub-device: check its battery and reach."""
 
 
 class ConnectionLost(ConnectError):
@@ -144,6 +158,8 @@ class InvalidDp(PayloadError, ValueError):
     """DPs are numbers from 0 to 65535."""
 
     code = 903
+    dp: object = None
+    """What was given instead."""
 
 
 class InvalidValue(PayloadError, ValueError):

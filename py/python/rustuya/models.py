@@ -43,6 +43,10 @@ class Diagnosis(Record):
     """The reason in words."""
     advice: str
     """What can be done about it."""
+    speaks: str | None = None
+    """Of a wrong version, the one that the device speaks, if it can be told."""
+    sure: bool = True
+    """Whether it is proven. A wrong key may be no more than most likely: some devices just close."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.advice})"

@@ -17,7 +17,7 @@ use rustuya_runtime::{
 use serde_json::{Map, Value};
 
 use super::scenario::{Added, Call, Ear, How, Need};
-use super::subject::{Answer, Counters, Heard, Look, Plan, Stage, Subject, Ticket};
+use super::subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket};
 use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 
 /// An async runtime under its name.
@@ -145,12 +145,14 @@ impl<R: Runtime + Clone> Scene<R> {
             }
             Call::Scan(limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
-                return Box::pin(async move { Answer::Found(discovery.scan(limit).await) });
+                return Box::pin(async move {
+                    Answer::Found(discovery.scan(limit).await.into_iter().map(Sighted::from).collect())
+                });
             }
             Call::Find(wanted, limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
                 let id = wanted.map_or("nobody".to_owned(), |node| self.ids[node].clone());
-                let found = |found: Option<Found>| Answer::Found(found.into_iter().collect());
+                let found = |found: Option<Found>| Answer::Found(found.into_iter().map(Sighted::from).collect());
                 return Box::pin(async move { found(discovery.find(&id, limit).await) });
             }
             _ => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rustuya_proto::{CommandCode, Version};
-use rustuya_runtime::{CommandError, SightingKind};
+use rustuya_runtime::CommandError;
 use serde_json::{Map, Value};
 
 use super::scenario::{Sign, Want};
@@ -35,7 +35,7 @@ pub(super) fn is_answer(devices: &[FaultyDevice], at: usize, answer: &Answer, wa
             wanted == ids
                 && found.len() == nodes.len()
                 && nodes.iter().all(fits)
-                && found.iter().all(|found| found.kind == SightingKind::New)
+                && found.iter().all(|found| found.new != Some(false))
         }
         (want, Answer::Failed(error)) => is_error(error, want),
         _ => false,

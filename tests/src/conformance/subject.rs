@@ -1,10 +1,10 @@
 //! What is put to the test: one implementation per runtime.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use rustuya_proto::{DeviceId, Dialect, DownReason, LocalKey, Version};
-use rustuya_runtime::{CommandError, Event, Found, Pacing};
+use rustuya_runtime::{CommandError, Event, Found, Pacing, SightingKind};
 use serde_json::{Map, Value};
 
 use super::scenario::{Added, Call, Counter, Ear, How, Need};
@@ -148,7 +148,26 @@ pub enum Answer {
     /// It failed.
     Failed(CommandError),
     /// These devices were found.
-    Found(Vec<Found>),
+    Found(Vec<Sighted>),
+}
+
+/// A device that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighted {
+    /// Its id.
+    pub id: String,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// The version that it announces.
+    pub version: Option<Version>,
+    /// Whether it is news, where the subject tells.
+    pub new: Option<bool>,
+}
+
+impl From<Found> for Sighted {
+    fn from(found: Found) -> Self {
+        Self { id: found.id, ip: found.ip, version: found.version, new: Some(found.kind == SightingKind::New) }
+    }
 }
 
 /// News as they came.

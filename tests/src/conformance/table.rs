@@ -103,10 +103,10 @@ impl Table {
         self.took
     }
 
-    /// The page for the documentation.
+    /// The page for the documentation, beginning with `introduction`.
     #[must_use]
-    pub fn page(&self) -> String {
-        let mut page = String::from(INTRODUCTION);
+    pub fn page(&self, introduction: &str) -> String {
+        let mut page = String::from(introduction);
         let names = self.subjects.join(" | ");
         let _ = writeln!(page, "| | scenario | versions | {names} |");
         let _ = writeln!(page, "|---|---|---|{}", "---|".repeat(self.subjects.len()));
@@ -170,16 +170,3 @@ fn words(panic: &(dyn core::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }
-
-const INTRODUCTION: &str = "\
-# Conformance
-
-One list of scenarios, as data, runs on every driver: steps on the public API, faults at the device and on the wire,
-and what has to come of them: results, events, diagnosis, and what arrived at the device. Each run has devices and a
-controller of its own; a control that arrives twice, or a frame that is delivered although its check failed, fails any
-scenario. The list is in `tests/src/conformance/list`.
-
-This page is generated. `cargo test -p rustuya-tests --test conformance` runs the list and compares; with
-`RUSTUYA_WRITE=1` it writes the page anew.
-
-";

@@ -12,7 +12,7 @@ use rustuya_runtime_blocking::{
     ManagerEvent, PollThread, Registry, Reply, Sending,
 };
 use rustuya_tests::conformance::{
-    Added, Answer, Call, Counters, Ear, Heard, How, Look, Need, Plan, Stage, Subject, Ticket,
+    Added, Answer, Call, Counters, Ear, Heard, How, Look, Need, Plan, Sighted, Stage, Subject, Ticket,
 };
 use rustuya_tests::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 use serde_json::{Map, Value};
@@ -134,13 +134,14 @@ impl Scene {
                             found.push(news);
                         }
                     }
-                    Answer::Found(found)
+                    Answer::Found(found.into_iter().map(Sighted::from).collect())
                 });
             }
             Call::Find(wanted, limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
                 let id = wanted.map_or("nobody".to_owned(), |node| self.ids[node].clone());
-                return Box::new(move || Answer::Found(discovery.find(&id, limit).into_iter().collect()));
+                let found = move || discovery.find(&id, limit).into_iter().map(Sighted::from).collect();
+                return Box::new(move || Answer::Found(found()));
             }
             _ => {}
         }

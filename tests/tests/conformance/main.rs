@@ -35,9 +35,23 @@ fn every_scenario_holds_on_every_runtime() {
         return;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");
+    let found = table.page(INTRODUCTION);
     if std::env::var_os("RUSTUYA_WRITE").is_some() {
-        fs::write(&path, table.page()).expect("docs can be written");
+        fs::write(&path, &found).expect("docs can be written");
     }
     let page = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(page, table.page(), "docs/conformance.md is not what was found: run this with RUSTUYA_WRITE=1");
+    assert_eq!(page, found, "docs/conformance.md is not what was found: run this with RUSTUYA_WRITE=1");
 }
+
+const INTRODUCTION: &str = "\
+# Conformance
+
+One list of scenarios, as data, runs on every driver: steps on the public API, faults at the device and on the wire,
+and what has to come of them: results, events, diagnosis, and what arrived at the device. Each run has devices and a
+controller of its own; a control that arrives twice, or a frame that is delivered although its check failed, fails any
+scenario. The list is in `tests/src/conformance/list`.
+
+This page is generated. `cargo test -p rustuya-tests --test conformance` runs the list and compares; with
+`RUSTUYA_WRITE=1` it writes the page anew.
+
+";

@@ -27,12 +27,18 @@ pub(super) fn run(context: &Context) -> Result<String> {
         .args(["-m", "mypy.stubtest", "rustuya", "--ignore-unused-allowlist"])
         .args(["--allowlist", "tests/stubtest-allowlist.txt"])
         .run()?;
+    // Every scenario of the list, by the package that was just installed. Of the whole workspace, which is built already.
+    context
+        .cargo()
+        .args(["test", "--locked", "--workspace", "--test", "python", "--", "--ignored"])
+        .env("RUSTUYA_PYTHON", &tools)
+        .run()?;
     // The device server is for Linux only.
     if cfg!(target_os = "linux") {
         bench::python::smoke(context, &tools)?;
     }
     let size = fs::metadata(&wheel)?.len() / 1024;
-    Ok(format!("wheel of {size} KiB, tests, mypy, stubtest, ruff, benchmarks at small"))
+    Ok(format!("wheel of {size} KiB, tests, mypy, stubtest, ruff, conformance, benchmarks at small"))
 }
 
 /// The Python of an environment with the tools that the tests need.

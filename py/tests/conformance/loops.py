@@ -1,0 +1,103 @@
+"""The face for asyncio: everything happens in one loop, and what waits is a task."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import sys
+import time
+import traceback
+
+import rustuya
+from rustuya import aio
+
+from . import tell
+from .scene import Order, Scene, settings
+from .tell import Told
+
+
+class Loops(Scene[aio.Device, aio.Manager]):
+    """A scenario on :mod:`rustuya.aio`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: dict[int, asyncio.Task[Told]] = {}
+
+    def new_device(self, plan: Order) -> aio.Device:
+        return aio.Device(plan["id"], **settings(plan))
+
+    def new_manager(self) -> aio.Manager:
+        return aio.Manager()
+
+    def new_scanner(self, order: Order) -> aio.Scanner:
+        scanner = aio.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
+        return scanner.bind_address(order["address"]).active(False)
+
+    async def run(self, order: Order) -> Told:
+        try:
+            return tell.outcome(order["verb"], await self.command(order))
+        except rustuya.TuyaError as error:
+            return tell.error(error)
+        except Exception:
+            return {"failed": traceback.format_exc()}
+
+    async def do_begin(self, order: Order) -> Told:
+        self.given[order["ticket"]] = asyncio.create_task(self.run(order))
+        # The task takes its first steps, up to where it waits.
+        await asyncio.sleep(0)
+        return {}
+
+    async def do_end(self, order: Order) -> Told:
+        task = self.given.pop(order["ticket"])
+        await asyncio.wait([task], timeout=order["limit"])
+        return {"answer": task.result() if task.done() else None}
+
+    async def do_is_done(self, order: Order) -> Told:
+        return {"done": self.given[order["ticket"]].done()}
+
+    async def do_forget(self, order: Order) -> Told:
+        task = self.given.pop(order["ticket"])
+        assert task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        return {}
+
+    async def do_hear(self, order: Order) -> Told:
+        ear, about = self.ears[order["ear"]], order["about"]
+        deadline = time.monotonic() + order["limit"]
+        while True:
+            event = await ear.recv(timeout=max(0.0, deadline - time.monotonic()))
+            if event is None:
+                return {"heard": [{"end": True}] if ear.is_closed else []}
+            if about is None or event.device_id == about:
+                return {"heard": [tell.event(event), *self.more(ear, about)]}
+
+    async def do_reset(self, _order: Order) -> Told:
+        for device in self.devices.values():
+            await device.close()
+        for manager in self.managers.values():
+            await manager.shutdown()
+        await aio.Manager.shutdown_all()
+        if self.given:
+            await asyncio.wait(self.given.values())
+        return {}
+
+
+async def serve() -> None:
+    """Answers one order after the other."""
+    lines = asyncio.StreamReader(limit=1 << 24)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    scene = Loops()
+    while line := await lines.readline():
+        order = json.loads(line)
+        try:
+            told = getattr(scene, f"do_{order['do']}")(order)
+            if inspect.isawaitable(told):
+                told = await told
+        except Exception:
+            told = {"failed": traceback.format_exc()}
+        if order["do"] == "reset":
+            scene = Loops()
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()

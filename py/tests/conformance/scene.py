@@ -1,0 +1,192 @@
+"""One run of a scenario: what both faces have in common, which is everything that nobody waits for."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+import rustuya
+
+from . import tell
+from .tell import AnyDevice, AnyManager, Told
+
+DeviceT = TypeVar("DeviceT", bound=AnyDevice)
+ManagerT = TypeVar("ManagerT", bound=AnyManager)
+Order = dict[str, Any]
+
+AT_ONCE = 500
+
+
+def settings(plan: Order) -> dict[str, Any]:
+    """The arguments of a device, without its id."""
+    return {
+        "address": plan["address"],
+        "local_key": plan["key"],
+        "version": plan["version"],
+        "port": plan["port"],
+        "dev_type": plan["dev_type"],
+        "persist": plan["persist"],
+        "nowait": plan["nowait"],
+        "timeout": plan["timeout"],
+        "timing": rustuya.Timing(**plan["timing"]),
+        "pacing": rustuya.Pacing(**plan["pacing"]),
+    }
+
+
+def give(device: Any, order: Order) -> Any:
+    """Gives a command: what comes of it, or with asyncio, what is to be awaited."""
+    verb, options = order["verb"], {}
+    if order["how"] == "queued":
+        options["wait"] = "queue"
+    elif order["how"] in ("acked", "within"):
+        options["wait"] = "ack"
+    if order["how"] == "within":
+        options["timeout"] = order["limit"]
+    to = device if order.get("to") is None else device.sub(order["to"])
+    if verb == "wait_connected":
+        return device.wait_connected(timeout=options.get("timeout", 10.0))
+    if verb in ("close", "detect_dps", "query"):
+        return getattr(to, verb)()
+    if verb in ("status", "sub_discover"):
+        return getattr(to, verb)(**options)
+    if verb == "set_value":
+        return to.set_value(order["dp"], order["value"], **options)
+    if verb == "set_dps":
+        return to.set_dps(order["value"], **options)
+    if verb == "update_dps":
+        return to.update_dps(order["value"], **options)
+    assert verb == "request", verb
+    return to.request(order["code"], order["value"], order["cid"], **options)
+
+
+def wait_for_listener(address: str, port: int) -> None:
+    """Returns when a socket is bound there: a datagram to where none is, is refused."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((address, port))
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                probe.send(b"\0")
+                probe.send(b"\0")
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.001)
+    raise AssertionError("the scan does not begin")
+
+
+class Scene(Generic[DeviceT, ManagerT]):
+    """Devices and managers by their numbers in the scenario."""
+
+    def __init__(self) -> None:
+        self.devices: dict[int, DeviceT] = {}
+        self.managers: dict[int, ManagerT] = {}
+        self.ears: dict[str, Any] = {}
+
+    def new_device(self, plan: Order) -> DeviceT:
+        raise NotImplementedError
+
+    def new_manager(self) -> ManagerT:
+        raise NotImplementedError
+
+    def new_scanner(self, order: Order) -> Any:
+        raise NotImplementedError
+
+    def manager(self, number: int) -> ManagerT:
+        if number not in self.managers:
+            made = self.managers[number] = self.new_manager()
+            self.ears[f"manager {number}"] = made.listener()
+        return self.managers[number]
+
+    def command(self, order: Order) -> Any:
+        """As :func:`give`, for all verbs."""
+        verb = order["verb"]
+        if verb == "shutdown":
+            return self.manager(order["manager"]).shutdown()
+        if verb == "shutdown_all":
+            return self.manager(0).shutdown_all()
+        if verb in ("scan", "discover"):
+            scanner = self.new_scanner(order)
+            return scanner.scan() if verb == "scan" else scanner.discover(order["id"])
+        return give(self.devices[order["node"]], order)
+
+    def more(self, ear: Any, about: str | None) -> Iterator[Told]:
+        """What else has come by now: a listener that is to keep up with a flood must not be asked for each event."""
+        for _ in range(AT_ONCE):
+            event = ear.try_recv()
+            if event is None:
+                return
+            if about is None or event.device_id == about:
+                yield tell.event(event)
+
+    def keep(self, node: int, device: DeviceT) -> None:
+        self.devices[node] = device
+        self.ears[f"own {node}"] = device.listener()
+
+    def do_spawn(self, order: Order) -> Told:
+        self.keep(order["node"], self.new_device(order["plan"]))
+        return {}
+
+    def do_add(self, order: Order) -> Told:
+        node, plan = order["node"], order["plan"]
+        try:
+            device = self.manager(order["manager"]).add(plan["id"], **settings(plan))
+        except rustuya.DuplicateDevice:
+            return {"added": "duplicate"}
+        except rustuya.ClosedError:
+            return {"added": "closed"}
+        known = node in self.devices and not self.devices[node].is_closed
+        if not known:
+            self.keep(node, device)  # type: ignore[arg-type]
+        return {"added": "ok", "known": known}
+
+    def do_remove(self, order: Order) -> Told:
+        return {"was": self.manager(order["manager"]).remove(self.devices[order["node"]].id)}
+
+    def do_delete(self, order: Order) -> Told:
+        return {"was": self.manager(order["manager"]).delete(self.devices[order["node"]].id)}
+
+    def do_clear(self, order: Order) -> Told:
+        self.manager(order["manager"]).clear()
+        return {}
+
+    def do_reconfigure(self, order: Order) -> Told:
+        device = self.devices[order["node"]]
+        assert device.reconfigure(**settings(order["plan"])) is device
+        return {}
+
+    def do_listen(self, order: Order) -> Told:
+        self.ears[f"extra {order['extra']}"] = self.devices[order["node"]].listener()
+        return {}
+
+    def do_look(self, order: Order) -> Told:
+        return tell.look(self.devices[order["node"]])
+
+    def do_state(self, order: Order) -> Told:
+        device = self.devices[order["node"]]
+        state = device.state if order["cid"] is None else device.sub(order["cid"]).state
+        assert state.keys() == state.ages.keys()
+        return {"state": dict(state)}
+
+    def do_online(self, order: Order) -> Told:
+        device = self.devices[order["node"]]
+        online = device.sub(order["cid"]).is_online
+        assert device.sub_devices().get(order["cid"]) == online
+        return {"online": online}
+
+    def do_holds(self, order: Order) -> Told:
+        manager = self.manager(order["manager"])
+        assert len(list(manager)) == len(manager) == len(manager.list())
+        return {"count": len(manager)}
+
+    def do_registered(self, _order: Order) -> Told:
+        """Of the registry, Python shows what its managers hold."""
+        return {"count": len({id for manager in self.managers.values() for id in manager})}
+
+    def do_listed(self, order: Order) -> Told:
+        id = self.devices[order["node"]].id
+        for info in self.manager(order["manager"]).list():
+            if info.id == id:
+                return {"listed": {"connected": info.is_connected, "diagnosis": tell.diagnosis(info.diagnosis)}}
+        return {"listed": None}

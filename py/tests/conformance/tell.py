@@ -1,0 +1,93 @@
+"""What Python shows, as JSON: nothing here knows what a scenario expects."""
+
+from __future__ import annotations
+
+from typing import Any, Union
+
+import rustuya
+from rustuya import aio
+
+AnyDevice = Union[rustuya.Device, aio.Device]
+AnyManager = Union[rustuya.Manager, aio.Manager]
+Told = dict[str, Any]
+
+
+def diagnosis(shown: rustuya.Diagnosis | None) -> Told | None:
+    if shown is None:
+        return None
+    assert shown.text
+    assert shown.advice
+    return {"reason": shown.reason, "code": shown.code, "speaks": shown.speaks, "sure": shown.sure}
+
+
+def error(raised: BaseException) -> Told:
+    assert isinstance(raised, rustuya.TuyaError), repr(raised)
+    assert str(raised)
+    told: Told = {
+        "class": type(raised).__name__,
+        "code": raised.code,
+        "was_sent": raised.was_sent,
+        "diagnosis": diagnosis(raised.diagnosis),
+        "words": str(raised),
+    }
+    assert raised.reason == (raised.diagnosis and raised.diagnosis.reason)
+    if isinstance(raised, rustuya.CommandRejected):
+        told.update(text=raised.text, retcode=raised.retcode)
+    if isinstance(raised, rustuya.InvalidDp):
+        told.update(dp=raised.dp)
+    return {"error": told}
+
+
+def found(shown: rustuya.Found) -> Told:
+    return {"id": shown.id, "ip": shown.ip, "version": shown.version, "product_key": shown.product_key}
+
+
+def outcome(verb: str, result: Any) -> Told:
+    """What a command came to."""
+    if isinstance(result, rustuya.Reply):
+        return {"reply": {"dps": result.dps, "payload": result.payload}}
+    if verb == "scan":
+        return {"found": [found(each) for each in result]}
+    if verb == "discover":
+        return {"found": [] if result is None else [found(result)]}
+    if verb == "wait_connected":
+        return {"up": result}
+    if verb == "detect_dps":
+        return {"ids": result}
+    if isinstance(result, dict):
+        return {"reply": {"dps": result, "payload": None}}
+    assert result is None, result
+    return {"done": True}
+
+
+def event(shown: rustuya.DeviceEvent) -> Told:
+    kind, payload = shown.kind, shown.payload
+    assert shown["kind"] == kind
+    if kind in ("state", "acknowledgement"):
+        return {"message": {"cid": shown.cid, "dps": shown.dps}}
+    if kind == "error":
+        assert shown.error is not None
+        return error(shown.error)
+    if kind == "lag":
+        return {"lagged": payload["lost"]}
+    if "online" in payload:
+        return {"child": {"cid": shown.cid, "online": payload["online"]}}
+    if "dev_type" in payload:
+        return {"dialect": payload["dev_type"]}
+    if payload["connected"]:
+        return {"up": payload["version"]}
+    return {"down": {"code": int(payload["Err"]), **{name: payload[name] for name in ("reason", "speaks", "sure")}}}
+
+
+def look(device: AnyDevice) -> Told:
+    metrics = device.metrics
+    return {
+        "connected": device.is_connected,
+        "version": device.version,
+        "dialect": device.dev_type,
+        "diagnosis": diagnosis(device.diagnosis),
+        "address": device.address,
+        "port": device.port,
+        "closed": device.is_closed,
+        "counters": {name: metrics[name] for name in ("connects", "bad_frames", "resyncs", "lagged")},
+    }

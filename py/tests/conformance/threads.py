@@ -1,0 +1,106 @@
+"""The synchronous face: who waits, waits in a thread."""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+import time
+import traceback
+
+import rustuya
+
+from . import tell
+from .scene import Order, Scene, settings, wait_for_listener
+from .tell import Told
+
+
+class Threads(Scene[rustuya.Device, rustuya.Manager]):
+    """A scenario on :mod:`rustuya`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: dict[int, queue.Queue[Told]] = {}
+        self.done: dict[int, Told] = {}
+
+    def new_device(self, plan: Order) -> rustuya.Device:
+        return rustuya.Device(plan["id"], **settings(plan))
+
+    def new_manager(self) -> rustuya.Manager:
+        return rustuya.Manager()
+
+    def new_scanner(self, order: Order) -> rustuya.Scanner:
+        scanner = rustuya.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
+        return scanner.bind_address(order["address"]).active(False)
+
+    def run(self, order: Order, told: queue.Queue[Told]) -> None:
+        try:
+            told.put(tell.outcome(order["verb"], self.command(order)))
+        except rustuya.TuyaError as error:
+            told.put(tell.error(error))
+        except Exception:
+            told.put({"failed": traceback.format_exc()})
+
+    def do_begin(self, order: Order) -> Told:
+        told = self.given[order["ticket"]] = queue.Queue()
+        if order["how"] == "queued":
+            self.run(order, told)
+        else:
+            threading.Thread(target=self.run, args=(order, told), daemon=True).start()
+        if order["verb"] in ("scan", "discover"):
+            wait_for_listener(order["address"], order["ports"][1])
+        return {}
+
+    def do_end(self, order: Order) -> Told:
+        ticket = order["ticket"]
+        told = self.given.pop(ticket)
+        if ticket in self.done:
+            return {"answer": self.done.pop(ticket)}
+        try:
+            return {"answer": told.get(timeout=order["limit"])}
+        except queue.Empty:
+            return {"answer": None}
+
+    def do_is_done(self, order: Order) -> Told:
+        ticket = order["ticket"]
+        if ticket not in self.done and not self.given[ticket].empty():
+            self.done[ticket] = self.given[ticket].get()
+        return {"done": ticket in self.done}
+
+    def do_forget(self, _order: Order) -> Told:
+        raise AssertionError("a thread that waits cannot be told to wait no more")
+
+    def do_hear(self, order: Order) -> Told:
+        ear, about = self.ears[order["ear"]], order["about"]
+        deadline = time.monotonic() + order["limit"]
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            event = ear.recv(timeout_ms=left * 1000)
+            if event is None:
+                return {"heard": [{"end": True}] if ear.is_closed else []}
+            if about is None or event.device_id == about:
+                return {"heard": [tell.event(event), *self.more(ear, about)]}
+
+    def do_reset(self, _order: Order) -> Told:
+        for device in self.devices.values():
+            device.close()
+        for manager in self.managers.values():
+            manager.shutdown()
+        rustuya.Manager.shutdown_all()
+        return {}
+
+
+def serve() -> None:
+    """Answers one order after the other."""
+    scene = Threads()
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            told = getattr(scene, f"do_{order['do']}")(order)
+        except Exception:
+            told = {"failed": traceback.format_exc()}
+        if order["do"] == "reset":
+            scene = Threads()
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()

@@ -8,13 +8,56 @@ import json
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import rustuya
 from rustuya import aio
 
 from . import tell
-from .scene import Order, Scene, settings
+from .scene import FLOOD, PAUSE, Order, Scene, settings
 from .tell import Told
+
+
+class Ear:
+    """A listener, and during a flood a task that takes what comes."""
+
+    def __init__(self, listener: Any) -> None:
+        self.listener = listener
+        self.taken: asyncio.Queue[Any] = asyncio.Queue()
+        self.flood: asyncio.Task[None] | None = None
+
+    async def take(self, limit: float) -> list[Any]:
+        """The next event, and others that are there by then. None at all if none comes in time."""
+        while self.flood is not None:
+            event = await self.taken.get()
+            if event is not None:
+                return [event, *self.more(self.taken.get_nowait)]
+            self.flood = None
+        event = await self.listener.recv(timeout=limit)
+        if event is None:
+            return []
+        heard = [event, *self.more(self.listener.try_recv)]
+        if len(heard) == FLOOD:
+            self.flood = asyncio.create_task(self.take_flood())
+        return heard
+
+    def more(self, take: Callable[[], Any]) -> Iterator[Any]:
+        for _ in range(FLOOD - 1):
+            try:
+                event = take()
+            except asyncio.QueueEmpty:
+                return
+            if event is None:
+                # With a flood, its end.
+                self.flood = None
+                return
+            yield event
+
+    async def take_flood(self) -> None:
+        while event := await self.listener.recv(timeout=PAUSE):
+            self.taken.put_nowait(event)
+        self.taken.put_nowait(None)
 
 
 class Loops(Scene[aio.Device, aio.Manager]):
@@ -33,6 +76,9 @@ class Loops(Scene[aio.Device, aio.Manager]):
     def new_scanner(self, order: Order) -> aio.Scanner:
         scanner = aio.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
         return scanner.bind_address(order["address"]).active(False)
+
+    def new_ear(self, listener: Any) -> Ear:
+        return Ear(listener)
 
     async def run(self, order: Order) -> Told:
         try:
@@ -67,11 +113,12 @@ class Loops(Scene[aio.Device, aio.Manager]):
         ear, about = self.ears[order["ear"]], order["about"]
         deadline = time.monotonic() + order["limit"]
         while True:
-            event = await ear.recv(timeout=max(0.0, deadline - time.monotonic()))
-            if event is None:
-                return {"heard": [{"end": True}] if ear.is_closed else []}
-            if about is None or event.device_id == about:
-                return {"heard": [tell.event(event), *self.more(ear, about)]}
+            heard = await ear.take(max(0.0, deadline - time.monotonic()))
+            if not heard:
+                return {"heard": [{"end": True}] if ear.listener.is_closed else []}
+            wanted = [event for event in heard if about is None or event.device_id == about]
+            if wanted:
+                return {"heard": [tell.event(event) for event in wanted]}
 
     async def do_reset(self, _order: Order) -> Told:
         for device in self.devices.values():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import rustuya
@@ -16,7 +15,10 @@ DeviceT = TypeVar("DeviceT", bound=AnyDevice)
 ManagerT = TypeVar("ManagerT", bound=AnyManager)
 Order = dict[str, Any]
 
-AT_ONCE = 500
+FLOOD = 50
+"""So many events at once are a flood, in which a listener is to keep up: what follows is taken without being asked."""
+PAUSE = 0.2
+"""A flood is over when nothing has come for so many seconds."""
 
 
 def settings(plan: Order) -> dict[str, Any]:
@@ -93,10 +95,13 @@ class Scene(Generic[DeviceT, ManagerT]):
     def new_scanner(self, order: Order) -> Any:
         raise NotImplementedError
 
+    def new_ear(self, listener: Any) -> Any:
+        raise NotImplementedError
+
     def manager(self, number: int) -> ManagerT:
         if number not in self.managers:
             made = self.managers[number] = self.new_manager()
-            self.ears[f"manager {number}"] = made.listener()
+            self.ears[f"manager {number}"] = self.new_ear(made.listener())
         return self.managers[number]
 
     def command(self, order: Order) -> Any:
@@ -111,18 +116,9 @@ class Scene(Generic[DeviceT, ManagerT]):
             return scanner.scan() if verb == "scan" else scanner.discover(order["id"])
         return give(self.devices[order["node"]], order)
 
-    def more(self, ear: Any, about: str | None) -> Iterator[Told]:
-        """What else has come by now: a listener that is to keep up with a flood must not be asked for each event."""
-        for _ in range(AT_ONCE):
-            event = ear.try_recv()
-            if event is None:
-                return
-            if about is None or event.device_id == about:
-                yield tell.event(event)
-
     def keep(self, node: int, device: DeviceT) -> None:
         self.devices[node] = device
-        self.ears[f"own {node}"] = device.listener()
+        self.ears[f"own {node}"] = self.new_ear(device.listener())
 
     def do_spawn(self, order: Order) -> Told:
         self.keep(order["node"], self.new_device(order["plan"]))
@@ -157,7 +153,7 @@ class Scene(Generic[DeviceT, ManagerT]):
         return {}
 
     def do_listen(self, order: Order) -> Told:
-        self.ears[f"extra {order['extra']}"] = self.devices[order["node"]].listener()
+        self.ears[f"extra {order['extra']}"] = self.new_ear(self.devices[order["node"]].listener())
         return {}
 
     def do_look(self, order: Order) -> Told:

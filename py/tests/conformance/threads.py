@@ -8,12 +8,56 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import rustuya
 
 from . import tell
-from .scene import Order, Scene, settings, wait_for_listener
+from .scene import FLOOD, PAUSE, Order, Scene, settings, wait_for_listener
 from .tell import Told
+
+
+class Ear:
+    """A listener, and during a flood a thread that takes what comes."""
+
+    def __init__(self, listener: Any) -> None:
+        self.listener = listener
+        self.taken: queue.Queue[Any] = queue.Queue()
+        self.flooded = False
+
+    def take(self, limit: float) -> list[Any]:
+        """The next event, and others that are there by then. None at all if none comes in time."""
+        while self.flooded:
+            event = self.taken.get()
+            if event is not None:
+                return [event, *self.more(self.taken.get_nowait)]
+            self.flooded = False
+        event = self.listener.recv(timeout_ms=limit * 1000)
+        if event is None:
+            return []
+        heard = [event, *self.more(self.listener.try_recv)]
+        if len(heard) == FLOOD:
+            self.flooded = True
+            threading.Thread(target=self.take_flood, daemon=True).start()
+        return heard
+
+    def more(self, take: Callable[[], Any]) -> Iterator[Any]:
+        for _ in range(FLOOD - 1):
+            try:
+                event = take()
+            except queue.Empty:
+                return
+            if event is None:
+                # With a flood, its end.
+                self.flooded = False
+                return
+            yield event
+
+    def take_flood(self) -> None:
+        while event := self.listener.recv(timeout_ms=PAUSE * 1000):
+            self.taken.put(event)
+        self.taken.put(None)
 
 
 class Threads(Scene[rustuya.Device, rustuya.Manager]):
@@ -33,6 +77,9 @@ class Threads(Scene[rustuya.Device, rustuya.Manager]):
     def new_scanner(self, order: Order) -> rustuya.Scanner:
         scanner = rustuya.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
         return scanner.bind_address(order["address"]).active(False)
+
+    def new_ear(self, listener: Any) -> Ear:
+        return Ear(listener)
 
     def run(self, order: Order, told: queue.Queue[Told]) -> None:
         try:
@@ -75,12 +122,12 @@ class Threads(Scene[rustuya.Device, rustuya.Manager]):
         ear, about = self.ears[order["ear"]], order["about"]
         deadline = time.monotonic() + order["limit"]
         while True:
-            left = max(0.0, deadline - time.monotonic())
-            event = ear.recv(timeout_ms=left * 1000)
-            if event is None:
-                return {"heard": [{"end": True}] if ear.is_closed else []}
-            if about is None or event.device_id == about:
-                return {"heard": [tell.event(event), *self.more(ear, about)]}
+            heard = ear.take(max(0.0, deadline - time.monotonic()))
+            if not heard:
+                return {"heard": [{"end": True}] if ear.listener.is_closed else []}
+            wanted = [event for event in heard if about is None or event.device_id == about]
+            if wanted:
+                return {"heard": [tell.event(event) for event in wanted]}
 
     def do_reset(self, _order: Order) -> Told:
         for device in self.devices.values():

@@ -31,12 +31,10 @@ pub struct Table {
     took: Duration,
 }
 
-/// Runs at a time: most of them wait most of the time.
-const THREADS: usize = 24;
-
 impl Table {
-    /// Runs `scenarios`, or those whose name holds `filter`, on every subject.
-    pub fn run(scenarios: &[Scenario], filter: Option<&str>, subjects: &[&dyn Subject]) -> Self {
+    /// Runs `scenarios`, or those whose name holds `filter`, on every subject, `at_once` at a time: most of them wait
+    /// most of the time.
+    pub fn run(scenarios: &[Scenario], filter: Option<&str>, subjects: &[&dyn Subject], at_once: usize) -> Self {
         let started = Instant::now();
         let chosen = scenarios.iter().filter(|scenario| filter.is_none_or(|filter| scenario.name.contains(filter)));
         let chosen: Vec<&Scenario> = chosen.collect();
@@ -57,7 +55,7 @@ impl Table {
         }
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
-            for _ in 0..THREADS {
+            for _ in 0..at_once {
                 scope.spawn(|| {
                     while let Some((row, column, version)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let mut stage = subjects[*column].stage();

@@ -27,7 +27,7 @@ fn every_scenario_holds_on_every_runtime() {
     let subjects: [&dyn Subject; 5] = [&on_tokio, &blocking, &on_smol, &on_async_std, &Bare];
 
     let only = std::env::var("RUSTUYA_ONLY").ok();
-    let table = Table::run(&scenarios(), only.as_deref(), &subjects);
+    let table = Table::run(&scenarios(), only.as_deref(), &subjects, 24);
     println!("{table}");
     let failures = table.failures();
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));

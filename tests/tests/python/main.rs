@@ -16,6 +16,9 @@ use rustuya_tests::conformance::{Subject, Table, scenarios};
 
 use self::stage::{Face, Python};
 
+/// Each of them has a process.
+const AT_ONCE: usize = 10;
+
 #[test]
 #[ignore = "RUSTUYA_PYTHON names an interpreter with the package: cargo xtask test --only python has one"]
 fn every_scenario_holds_from_python() {
@@ -25,7 +28,7 @@ fn every_scenario_holds_from_python() {
     let subjects: [&dyn Subject; 2] = [&threads, &asyncio];
 
     let only = std::env::var("RUSTUYA_ONLY").ok();
-    let table = Table::run(&scenarios(), only.as_deref(), &subjects);
+    let table = Table::run(&scenarios(), only.as_deref(), &subjects, AT_ONCE);
     println!("{table}");
     let failures = table.failures();
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -86,19 +87,25 @@ def one(args: argparse.Namespace, scenario: str, column: str) -> Figures:
         frame, answer = query(args.version, devices)
         job = Job(scenario, variant, args.version, port, orders, devices, frame.hex(), answer, turns, commands, seconds)
         command = [getattr(args, library), "-m", MODULES[library], job.to_json()]
-        done = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, timeout=300, check=True)
+        done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{column} failed in {scenario}:\n{done.stderr}")
     figures: Figures = json.loads(done.stdout)
     return figures
 
 
 def started(python: Path, code: str) -> tuple[float, float]:
     """Milliseconds of a fresh interpreter that runs one line, and its CPU time."""
-    begin, spent = time.perf_counter(), os.times()
+    begin, spent = time.perf_counter(), children()
     # Not from the folder of the sources.
     subprocess.run([python, "-c", code], cwd=HERE, check=True)
-    passed, now = time.perf_counter() - begin, os.times()
-    cpu = now.children_user + now.children_system - spent.children_user - spent.children_system
-    return passed * 1e3, cpu * 1e3
+    return (time.perf_counter() - begin) * 1e3, (children() - spent) * 1e3
+
+
+def children() -> float:
+    """Seconds of CPU time of all processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def imports(python: Path, library: str, count: int) -> Figures:
@@ -151,9 +158,10 @@ def machine(args: argparse.Namespace) -> str:
             model = line.partition(":")[2].strip()
             break
     system, load = f"{platform.system()} {platform.release()}", os.getloadavg()[0]
+    busy = "; **the machine did other work meanwhile**" if load > 0.5 else ""
     return (
         f"{os.cpu_count()} cores of {model}, {system}, CPython {platform.python_version()}, protocol {args.version}, "
-        f"{args.rounds} rounds, load before the run {load:.2f}."
+        f"{args.rounds} rounds, load before the run {load:.2f}{busy}."
     )
 
 

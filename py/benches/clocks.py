@@ -139,8 +139,8 @@ def sustained(name: str, call: Call, count: int, orders: Orders) -> Figures:
     # The answers to the last ones.
     time.sleep(0.02)
     spent = time.process_time_ns() - cpu
-    figures = {"": called - begin, "_delivered": seen - begin, "_cpu": spent}
-    result = {f"{name}{part}": spread([value / 1e3 / count]) for part, value in figures.items()}
+    figures = {"": (called - begin, count), "_delivered": (seen - begin, arrived), "_cpu": (spent, arrived)}
+    result = {f"{name}{part}": spread([value / 1e3 / max(1, of)]) for part, (value, of) in figures.items()}
     result[f"{name}_lost"] = spread([100.0 * (count - arrived) / count])
     return result
 

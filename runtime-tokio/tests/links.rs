@@ -150,6 +150,51 @@ async fn many_commands_at_once_are_all_answered() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_nobody_waits_for_are_each_sent_once_and_in_order() {
+    const THREADS: i64 = 4;
+    const EACH: i64 = 500;
+    const ALL: u64 = (THREADS * EACH) as u64;
+    let lamp = lamp(Version::V35).await;
+    let device = controller(&lamp).version(Version::V35).nowait(true).spawn(&Tokio);
+    soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
+    let mut requests = lamp.requests();
+    let give = |thread: i64| {
+        let device = device.clone();
+        move || {
+            for n in 0..EACH {
+                while device.set_value(2, thread * EACH + n).queue() == Err(CommandError::Busy) {
+                    std::thread::yield_now();
+                }
+            }
+        }
+    };
+    let threads: Vec<_> = (0..THREADS).map(|thread| std::thread::spawn(give(thread))).collect();
+    let (mut next, mut heard) = ([0; THREADS as usize], 0);
+    // A busy machine may keep this listener from hearing all of them, but it is told how many it missed.
+    while heard + requests.missed() < ALL {
+        let payload = soon(requests.recv()).await.expect("the device lives").payload.unwrap_or_default();
+        let Some(value) = payload.pointer("/data/dps/2").and_then(serde_json::Value::as_i64) else { continue };
+        let (thread, number) = (usize::try_from(value / EACH).expect("a thread"), value % EACH);
+        assert!(number >= next[thread], "{number} after {} of thread {thread}", next[thread]);
+        next[thread] = number + 1;
+        heard += 1;
+    }
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    assert_eq!((heard + requests.missed(), device.metrics().sent), (ALL, ALL));
+    assert!(heard > ALL / 2, "{heard}");
+}
+
+#[tokio::test]
+async fn a_command_that_nobody_waits_for_is_refused_at_once_when_too_many_wait() {
+    let lamp = fake(ID, Version::V33).quirk("silent-control").expect("a quirk").start().await.expect("a free port");
+    let device = controller(&lamp).version(Version::V33).nowait(true).spawn(&Tokio);
+    soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
+    let given = (0..1000).take_while(|n| device.set_value(2, *n).queue().is_ok()).count();
+    assert!((256..=256 + 16).contains(&given), "{given}");
+    assert_eq!(device.set_value(2, 0).await, Err(CommandError::Busy));
+}
+
 #[tokio::test]
 async fn a_command_that_finds_no_place_in_time_is_refused_as_busy() {
     let lamp = fake(ID, Version::V33).quirk("silent-control").expect("a quirk").start().await.expect("a free port");

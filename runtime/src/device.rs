@@ -400,7 +400,7 @@ impl Device {
 
     /// Whether the device was closed.
     pub fn is_closed(&self) -> bool {
-        self.link().with(|engine, _| engine.is_closed())
+        self.link().is_closed()
     }
 
     pub(crate) fn start_close(&self) {

@@ -52,8 +52,11 @@ impl From<DpId> for Dp {
 /// Writing one DP.
 pub(crate) fn set_value(dp: Dp, value: impl Serialize) -> Result<Ask, CommandError> {
     let dp = dp.0.map_err(CommandError::InvalidDp)?;
-    let value = serde_json::to_string(&value).map_err(|error| CommandError::InvalidValue(error.to_string()))?;
-    Ok(Ask::Set(Writes { json: format!("{{\"{dp}\":{value}}}"), count: 1 }))
+    let mut json = format!("{{\"{dp}\":").into_bytes();
+    serde_json::to_writer(&mut json, &value).map_err(|error| CommandError::InvalidValue(error.to_string()))?;
+    json.push(b'}');
+    // What is written is always text.
+    Ok(Ask::Set(Writes { json: String::from_utf8(json).unwrap_or_default(), count: 1 }))
 }
 
 /// Writing several DPs.

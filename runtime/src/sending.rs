@@ -147,15 +147,11 @@ impl Sending {
     ///
     /// # Errors
     /// What can be said at once: [`CommandError::InvalidDp`], [`CommandError::InvalidValue`],
-    /// [`CommandError::Closed`].
+    /// [`CommandError::Closed`], [`CommandError::Busy`] when 256 commands wait already.
     pub fn queue(mut self) -> Result<(), CommandError> {
         match &mut self.0 {
             Stage::New(order) => match order.take() {
-                Some(order) if order.link.with(|engine, _| engine.is_closed()) => Err(CommandError::Closed),
-                Some(order) => {
-                    order.give(Caller::Nothing);
-                    Ok(())
-                }
+                Some(order) => order.post(),
                 None => Ok(()),
             },
             Stage::Refused(error) => error.take().map_or(Ok(()), Err),
@@ -168,6 +164,10 @@ impl Order {
     fn give(self, caller: Caller) -> Arc<Slot> {
         self.link.submit(self.ask, self.cid, caller, self.timeout)
     }
+
+    fn post(self) -> Result<(), CommandError> {
+        self.link.post(self.ask, self.cid, self.timeout)
+    }
 }
 
 impl Stage {
@@ -175,11 +175,9 @@ impl Stage {
         if let Self::New(order) = self
             && let Some(order) = order.take()
         {
-            let nowait = caller == Caller::Written && order.link.with(|engine, _| engine.options.nowait);
-            if nowait && !order.link.with(|engine, _| engine.is_closed()) {
-                order.give(Caller::Nothing);
+            if caller == Caller::Written && order.link.is_nowait() {
                 *self = Self::Done;
-                return Poll::Ready(Ok(None));
+                return Poll::Ready(order.post().map(|()| None));
             }
             *self = Self::Given(order.give(caller));
         }

@@ -30,7 +30,7 @@ pub(crate) struct Engine {
     loop_has_wire: bool,
     /// The loop's waker.
     waker: Option<Waker>,
-    /// Commands sent before the loop last went to sleep.
+    /// Commands sent before the alarm was set.
     sent_before: u64,
     /// Until when the loop sleeps.
     pub(super) armed: Option<proto::Instant>,
@@ -226,8 +226,11 @@ impl Engine {
         };
         // While commands come, an earlier alarm that has not gone off is left as it is: it costs one look around, where
         // the next command would otherwise have to wake the loop to set it anew.
-        let commanded = core::mem::replace(&mut self.sent_before, self.side.metrics.sent) != self.side.metrics.sent;
+        let commanded = self.sent_before != self.side.metrics.sent;
         let set = self.armed.filter(|armed| commanded && *armed > now);
+        if set.is_none() {
+            self.sent_before = self.side.metrics.sent;
+        }
         self.armed = [until, waiting, grace, set].into_iter().flatten().min();
         Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
     }

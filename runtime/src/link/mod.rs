@@ -1,7 +1,8 @@
 //! One device's link: the machine, its buffers and its commands behind one lock, where callers and the loop meet.
 //!
 //! Callers send from their own thread where the connection is up and has room; the loop is woken only when something
-//! is left over or a deadline moved. No waker is called and nothing foreign runs while the lock is held.
+//! is left over or a deadline moved. No waker is called and nothing foreign runs while the lock is held. Callers who
+//! wait for nothing do not wait for the lock either: whoever holds it sends for them.
 
 mod calls;
 mod engine;
@@ -12,14 +13,16 @@ mod side;
 
 use core::fmt;
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use rustuya_proto::{Cid, DeviceConfig, LossReason};
 
 use crate::buffers::Pool;
+use crate::error::CommandError;
 use crate::limiter::Limiter;
 use crate::pacing::Pacing;
 use crate::runtime::{Outlet, Pipe};
@@ -62,23 +65,81 @@ pub(crate) struct Link {
     pub(crate) id: Arc<str>,
     env: Arc<Env>,
     engine: Mutex<Engine>,
+    /// Commands that came while somebody else had the engine, from callers who wait for nothing.
+    inbox: Mutex<Vec<Parcel>>,
+    glance: Glance,
+}
+
+/// A command on its way to the engine.
+struct Parcel {
+    ask: Ask,
+    cid: Option<Cid>,
+    slot: Arc<Slot>,
+    timeout: Option<Duration>,
+}
+
+/// What can be seen of the engine without waiting for it: how it was when it was last left.
+struct Glance(AtomicUsize);
+
+impl Glance {
+    const CLOSED: usize = 1;
+    const NOWAIT: usize = 2;
+    const COUNTED: u32 = 2;
+
+    fn of(engine: &Engine) -> usize {
+        let closed = if engine.is_closed() { Self::CLOSED } else { 0 };
+        let nowait = if engine.options.nowait { Self::NOWAIT } else { 0 };
+        closed | nowait | (engine.queue.len() << Self::COUNTED)
+    }
 }
 
 impl Link {
     pub(crate) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, env: &Arc<Env>) -> Arc<Self> {
         let id: Arc<str> = config.id.as_str().into();
-        let engine = Mutex::new(Engine::new(config, options, tap, Arc::clone(&id)));
-        Arc::new(Self { id, env: Arc::clone(env), engine })
+        let engine = Engine::new(config, options, tap, Arc::clone(&id));
+        let glance = Glance(AtomicUsize::new(Glance::of(&engine)));
+        Arc::new(Self { id, env: Arc::clone(env), engine: Mutex::new(engine), inbox: Mutex::default(), glance })
     }
 
     /// Does something to the engine, and wakes whom it concerns once the lock is released.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
-        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = self.visit(self.engine.lock().unwrap_or_else(PoisonError::into_inner), act);
+        self.take_in();
+        result
+    }
+
+    fn visit<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
+        for Parcel { ask, cid, slot, timeout } in core::mem::take(&mut *self.inbox()) {
+            engine.submit(ask, cid, slot, timeout, &self.env);
+        }
         let result = act(&mut engine, &self.env);
         let wakes = core::mem::take(&mut engine.wakes);
+        self.glance.0.store(Glance::of(&engine), Ordering::Relaxed);
         drop(engine);
         wakes.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Takes in what came while the engine was held: by this caller, who has just let go of it, or by another, who
+    /// does the same.
+    fn take_in(&self) {
+        while !self.inbox().is_empty()
+            && let Some(engine) = self.free_engine()
+        {
+            self.visit(engine, |_, _| ());
+        }
+    }
+
+    fn free_engine(&self) -> Option<MutexGuard<'_, Engine>> {
+        match self.engine.try_lock() {
+            Ok(engine) => Some(engine),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Vec<Parcel>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a command on its way. `timeout` limits the wait for the connection and the wait for the answer.
@@ -86,6 +147,44 @@ impl Link {
         let slot = Slot::new(caller);
         self.with(|engine, env| engine.submit(ask, cid, Arc::clone(&slot), timeout, env));
         slot
+    }
+
+    /// Gives a command on its way without waiting, not even for the engine.
+    pub(crate) fn post(&self, ask: Ask, cid: Option<Cid>, timeout: Option<Duration>) -> Result<(), CommandError> {
+        if self.is_closed() {
+            return Err(CommandError::Closed);
+        }
+        let slot = Slot::new(Caller::Nothing);
+        if let Some(engine) = self.free_engine() {
+            let has_room = |engine: &mut Engine, env: &Env| {
+                let has_room = engine.queue.has_room();
+                if has_room {
+                    engine.submit(ask, cid, slot, timeout, env);
+                }
+                has_room
+            };
+            let has_room = self.visit(engine, has_room);
+            self.take_in();
+            return if has_room { Ok(()) } else { Err(CommandError::Busy) };
+        }
+        let mut inbox = self.inbox();
+        if inbox.len() + (self.glance.0.load(Ordering::Relaxed) >> Glance::COUNTED) >= queue::MOST_WAITING {
+            return Err(CommandError::Busy);
+        }
+        inbox.push(Parcel { ask, cid, slot, timeout });
+        drop(inbox);
+        self.take_in();
+        Ok(())
+    }
+
+    /// Whether the device was closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.glance.0.load(Ordering::Relaxed) & Glance::CLOSED != 0
+    }
+
+    /// Whether commands are done as soon as they are queued.
+    pub(crate) fn is_nowait(&self) -> bool {
+        self.glance.0.load(Ordering::Relaxed) & Glance::NOWAIT != 0
     }
 
     /// Ends the link; what is encoded is given a moment to leave.

@@ -26,10 +26,9 @@ pub(crate) struct Fates<'a> {
 impl Fates<'_> {
     /// Tells the caller, or the listeners where no caller is left to be told.
     pub(crate) fn decide(&mut self, request: &Request, result: Result<Reply, CommandError>) {
-        let mut untold = None;
-        for slot in request.slots() {
-            untold = slot.decide(result.clone(), self.wakes).or(untold);
-        }
+        let merged = request.merged.iter().map(|slot| slot.decide(result.clone(), self.wakes));
+        let untold = merged.fold(None, Option::or);
+        let untold = request.slot.decide(result, self.wakes).or(untold);
         if let Some(error) = untold {
             let cid = request.cid.as_ref().map(|cid| cid.as_str().to_owned());
             let failed = Failed { command: request.code(), cid, error };
@@ -42,6 +41,8 @@ impl Fates<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: VecDeque<Box<Request>>,
+    /// None of those in `waiting` is given up before that.
+    kept_until: Option<proto::Instant>,
     sent: Vec<(CommandId, Box<Request>)>,
     /// How many of the last ones in `sent` are not written to the socket yet.
     unwritten: usize,
@@ -69,16 +70,28 @@ impl Queue {
     }
 
     pub(crate) fn add(&mut self, request: Box<Request>) {
+        self.keep(&request);
         self.waiting.push_back(request);
+    }
+
+    /// Minds when this one, which is about to wait, is given up.
+    fn keep(&mut self, request: &Request) {
+        let others = self.kept_until.filter(|_| !self.waiting.is_empty());
+        self.kept_until = others.into_iter().chain([request.deadline]).min();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// When the next command has waited long enough: to be given up, or to be sent.
+    /// How many commands wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// When the next command has waited long enough, or a little before: to be given up, or to be sent.
     pub(crate) fn deadline(&self, now: proto::Instant, up: bool, pacing: &Pacing) -> Option<proto::Instant> {
-        let given_up = self.waiting.iter().map(|request| request.deadline).min();
+        let given_up = self.kept_until.filter(|_| !self.waiting.is_empty());
         // One that is due already waits for an answer to make room.
         let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing)).filter(|due| *due > now);
         given_up.into_iter().chain(due).min()
@@ -95,11 +108,12 @@ impl Queue {
 
     /// Gives up what has waited too long.
     pub(crate) fn expire(&mut self, now: proto::Instant, up: bool, reason: Option<DownReason>, fates: &mut Fates<'_>) {
-        if self.waiting.iter().all(|request| request.deadline > now) {
+        if self.waiting.is_empty() || self.kept_until.is_some_and(|until| until > now) {
             return;
         }
         let (kept, late) = core::mem::take(&mut self.waiting).into_iter().partition(|request| request.deadline > now);
         self.waiting = kept;
+        self.kept_until = self.waiting.iter().map(|request| request.deadline).min();
         let late: VecDeque<Box<Request>> = late;
         for request in late {
             let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
@@ -179,6 +193,7 @@ impl Queue {
 
     fn put_back(&mut self, parts: Vec<Request>) {
         for part in parts.into_iter().rev() {
+            self.keep(&part);
             self.waiting.push_front(Box::new(part));
         }
     }
@@ -272,4 +287,4 @@ const fn writes(request: &Request) -> usize {
 }
 
 /// Commands that wait for one device at most.
-const MOST_WAITING: usize = 256;
+pub(crate) const MOST_WAITING: usize = 256;

@@ -1,10 +1,10 @@
 //! Operations in event loops.
 //!
 //! An operation is polled by the loop's own thread, so that nothing of it happens anywhere else, and cancelling it is
-//! dropping it. Wakers put it into the loop's queue, and a thread that does nothing else wakes the loop, once per
-//! batch: neither a waker nor a thread of the engine ever waits for the GIL.
+//! dropping it. Wakers put it into the loop's queue and ring its bell, once per batch: neither a waker nor a thread of
+//! the engine ever waits for the GIL.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
@@ -13,8 +13,9 @@ use std::task::Wake;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyWeakrefReference;
+use pyo3::types::{PyTuple, PyWeakrefReference};
 
+use crate::bell::Bell;
 use crate::device::{self, Device};
 use crate::engine::{self, lock};
 use crate::manager::{self, Manager};
@@ -28,15 +29,28 @@ struct Queue {
     ready: Mutex<Vec<Arc<Task>>>,
     /// Whether the loop is on its way to look into the queue.
     called: AtomicBool,
+    bell: Option<Bell>,
     /// Weak references to the loop and to its bridge.
     target: OnceLock<(Py<PyWeakrefReference>, Py<PyWeakrefReference>)>,
+}
+
+impl Queue {
+    /// Has the loop look into the queue.
+    fn call(self: Arc<Self>) {
+        match &self.bell {
+            Some(bell) => bell.ring(),
+            // It fails in a process that is ending.
+            None => drop(callers().send(self)),
+        }
+    }
 }
 
 struct Task {
     operation: Mutex<Option<Operation>>,
     queued: AtomicBool,
     queue: Weak<Queue>,
-    key: usize,
+    /// The address of the future that stands for it.
+    key: AtomicUsize,
 }
 
 impl Wake for Task {
@@ -47,8 +61,7 @@ impl Wake for Task {
         let Some(queue) = self.queue.upgrade() else { return };
         lock(&queue.ready).push(self);
         if !queue.called.swap(true, Ordering::AcqRel) {
-            // It fails in a process that is ending.
-            let _ = callers().send(queue);
+            queue.call();
         }
     }
 }
@@ -79,15 +92,23 @@ impl LoopBridge {
     fn attach<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let py = event_loop.py();
         engine::engine(py)?;
-        let queue = Queue { ready: Mutex::default(), called: AtomicBool::new(false), target: OnceLock::new() };
-        let bridge = Bound::new(py, Self { queue: Arc::new(queue), awaited: Mutex::default() })?;
+        let bell = Bell::new(event_loop)?;
+        let (ready, called) = (Mutex::default(), AtomicBool::new(false));
+        let queue = Arc::new(Queue { ready, called, bell, target: OnceLock::new() });
+        let bridge = Bound::new(py, Self { queue: Arc::clone(&queue), awaited: Mutex::default() })?;
         let weak = |object: &Bound<'py, PyAny>| PyWeakrefReference::new(object).map(Bound::unbind);
-        let _ = bridge.get().queue.target.set((weak(event_loop)?, weak(bridge.as_any())?));
+        let _ = queue.target.set((weak(event_loop)?, weak(bridge.as_any())?));
+        if let Some(bell) = &queue.bell {
+            bell.hang(event_loop, bridge.getattr("drain")?)?;
+        }
         Ok(bridge)
     }
 
     /// Takes the operations forward that were woken. Called by the loop.
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(bell) = &self.queue.bell {
+            bell.quiet();
+        }
         // Before the queue is taken: who comes later calls again.
         self.queue.called.store(false, Ordering::Release);
         let ready = core::mem::take(&mut *lock(&self.queue.ready));
@@ -99,7 +120,7 @@ impl LoopBridge {
             let Poll::Ready(result) = running.as_mut().poll(&mut Context::from_waker(&waker)) else { continue };
             drop(operation.take());
             drop(operation);
-            let awaited = lock(&self.awaited).remove(&task.key);
+            let awaited = lock(&self.awaited).remove(&task.key.load(Ordering::Relaxed));
             let Some(Awaited { future, .. }) = awaited else { continue };
             let future = future.bind(py);
             if !future.call_method0("done")?.is_truthy()? {
@@ -154,44 +175,35 @@ impl Drop for LoopBridge {
     }
 }
 
-/// Begins an operation in the loop's own thread. Returns a future of the loop.
+/// Begins an operation in the loop's own thread. Returns a future of the loop, or the outcome alone in a tuple when
+/// there is nothing to wait for.
 pub(crate) fn start<'py>(bridge: &Bound<'py, LoopBridge>, mut operation: Operation) -> PyResult<Bound<'py, PyAny>> {
     let py = bridge.py();
     engine::check(py)?;
-    let closed = || PyErr::new::<pyo3::exceptions::PyRuntimeError, _>("the event loop is gone");
     let this = bridge.get();
-    let (event_loop, _) = this.queue.target.get().ok_or_else(closed)?;
-    let event_loop = event_loop.bind(py).upgrade().ok_or_else(closed)?;
-    let future = event_loop.call_method0("create_future")?;
-    let key = future.as_ptr() as usize;
-    // Queued until it was looked at, so that a waker does nothing yet but remember.
     let task = Arc::new(Task {
         operation: Mutex::new(None),
         queued: AtomicBool::new(false),
         queue: Arc::downgrade(&this.queue),
-        key,
+        key: AtomicUsize::new(0),
     });
+    // Woken at once, it is queued; the loop looks at it when this has returned.
     let waker = Waker::from(Arc::clone(&task));
-    let mut slot = lock(&task.operation);
-    match operation.as_mut().poll(&mut Context::from_waker(&waker)) {
-        Poll::Ready(result) => {
-            drop(slot);
-            match result.map_err(|failure| failure.into_error(py)).and_then(|answer| answer.into_python(py)) {
-                Ok(value) => future.call_method1("set_result", (value,))?,
-                Err(error) => return Err(error),
-            };
-        }
-        Poll::Pending => {
-            *slot = Some(operation);
-            drop(slot);
-            let awaited = Awaited { task, future: future.clone().unbind() };
-            lock(&this.awaited).insert(key, awaited);
-        }
+    if let Poll::Ready(result) = operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+        let value = result.map_err(|failure| failure.into_error(py))?.into_python(py)?;
+        return Ok(PyTuple::new(py, [value])?.into_any());
     }
+    let closed = || PyErr::new::<pyo3::exceptions::PyRuntimeError, _>("the event loop is gone");
+    let (event_loop, _) = this.queue.target.get().ok_or_else(closed)?;
+    let future = event_loop.bind(py).upgrade().ok_or_else(closed)?.call_method0("create_future")?;
+    let key = future.as_ptr() as usize;
+    task.key.store(key, Ordering::Relaxed);
+    *lock(&task.operation) = Some(operation);
+    lock(&this.awaited).insert(key, Awaited { task, future: future.clone().unbind() });
     Ok(future)
 }
 
-/// The thread that wakes loops.
+/// The thread that wakes loops that have no bell.
 fn callers() -> mpsc::Sender<Arc<Queue>> {
     static CALLERS: OnceLock<mpsc::Sender<Arc<Queue>>> = OnceLock::new();
     let callers = CALLERS.get_or_init(|| {
@@ -226,8 +238,8 @@ fn call(queues: &mpsc::Receiver<Arc<Queue>>) {
 pub(crate) struct AsyncVerbs(Option<Target>);
 
 impl AsyncVerbs {
-    fn target(&self) -> PyResult<&Target> {
-        self.0.as_ref().ok_or_else(|| PyTypeError::new_err("this stands for no device"))
+    fn target(&self) -> PyResult<Target> {
+        self.0.clone().ok_or_else(|| PyTypeError::new_err("this stands for no device"))
     }
 }
 

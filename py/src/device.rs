@@ -58,7 +58,7 @@ pub(crate) fn connected(device: &rt::Device, timeout: Option<f64>) -> PyResult<O
     let device = device.clone();
     Ok(Box::pin(async move {
         let version = device.wait_connected(limit).await;
-        version.map(Answer::Version).map_err(|error| Failure::Command(device.id().into(), error))
+        version.map(Answer::Version).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
     }))
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn detected(device: &rt::Device) -> Operation {
     let device = device.clone();
     Box::pin(async move {
         let numbers = device.detect_dps().await;
-        numbers.map(Answer::Numbers).map_err(|error| Failure::Command(device.id().into(), error))
+        numbers.map(Answer::Numbers).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
     })
 }
 

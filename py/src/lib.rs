@@ -1,6 +1,7 @@
 //! The native half of the Python package `rustuya`: one engine behind the synchronous and the asyncio face.
 
 mod aio;
+mod bell;
 mod codec;
 mod command;
 mod config;

@@ -4,13 +4,13 @@ use core::pin::Pin;
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use rustuya_runtime_tokio::{CommandError, Found, Reply, Sending, Version};
 use serde_json::{Map, Value};
 
+use crate::verbs::Target;
 use crate::{convert, engine, errors, models};
 
 /// Something that is under way.
@@ -29,7 +29,7 @@ pub(crate) enum Answer {
 
 /// Why it does not.
 pub(crate) enum Failure {
-    Command(Arc<str>, CommandError),
+    Command(Target, CommandError),
     Ports(io::Error),
 }
 
@@ -57,7 +57,7 @@ impl Answer {
 impl Failure {
     pub(crate) fn into_error(self, py: Python<'_>) -> PyErr {
         match self {
-            Self::Command(id, error) => errors::command(py, &id, &error),
+            Self::Command(target, error) => errors::command(py, &target.name(), &error),
             Self::Ports(error) => {
                 let text = format!("announcements of devices cannot be received: {error}; free the UDP ports");
                 errors::leaf(py, "DiscoveryError", 901, &text)
@@ -102,24 +102,24 @@ impl Wait {
 
 /// A command that is yet to be given.
 pub(crate) struct Order {
-    pub(crate) id: Arc<str>,
+    pub(crate) target: Target,
     pub(crate) sending: Sending,
     pub(crate) wait: Wait,
 }
 
 impl Order {
-    pub(crate) fn new(id: &Arc<str>, sending: Sending, wait: Wait, timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(target: Target, sending: Sending, wait: Wait, timeout: Option<Duration>) -> Self {
         let sending = match timeout {
             Some(timeout) => sending.timeout(timeout),
             None => sending,
         };
-        Self { id: Arc::clone(id), sending, wait }
+        Self { target, sending, wait }
     }
 
     /// Gives it and waits on this thread.
     pub(crate) fn finish(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         engine::check(py)?;
-        let Self { id, sending, wait } = self;
+        let Self { target, sending, wait } = self;
         let result = match wait {
             Wait::Queue => sending.queue(),
             Wait::Usual => engine::block(py, sending, None)?.unwrap_or(Ok(())),
@@ -129,33 +129,33 @@ impl Order {
                 None => Ok(()),
             },
         };
-        result.map(|()| py.None()).map_err(|error| errors::command(py, &id, &error))
+        result.map(|()| py.None()).map_err(|error| errors::command(py, &target.name(), &error))
     }
 
     /// As something to be waited for elsewhere.
     pub(crate) fn start(self) -> Operation {
-        let Self { id, sending, wait } = self;
+        let Self { target, sending, wait } = self;
         match wait {
             Wait::Queue => {
                 let result = sending.queue();
-                Box::pin(async move { result.map(|()| Answer::Nothing).map_err(|error| Failure::Command(id, error)) })
-            }
-            Wait::Usual => {
                 Box::pin(
-                    async move { sending.await.map(|()| Answer::Nothing).map_err(|error| Failure::Command(id, error)) },
+                    async move { result.map(|()| Answer::Nothing).map_err(|error| Failure::Command(target, error)) },
                 )
             }
+            Wait::Usual => Box::pin(async move {
+                sending.await.map(|()| Answer::Nothing).map_err(|error| Failure::Command(target, error))
+            }),
             Wait::Ack => Box::pin(async move {
-                sending.acknowledged().await.map(Answer::Reply).map_err(|error| Failure::Command(id, error))
+                sending.acknowledged().await.map(Answer::Reply).map_err(|error| Failure::Command(target, error))
             }),
         }
     }
 
     /// As something that gives the DPs of the answer.
     pub(crate) fn query(self) -> Operation {
-        let Self { id, sending, .. } = self;
+        let Self { target, sending, .. } = self;
         Box::pin(async move {
-            let reply = sending.acknowledged().await.map_err(|error| Failure::Command(id, error))?;
+            let reply = sending.acknowledged().await.map_err(|error| Failure::Command(target, error))?;
             Ok(Answer::Dps(reply.dps))
         })
     }

@@ -40,13 +40,13 @@ impl Target {
         }
     }
 
-    fn order(&self, py: Python<'_>, sending: Sending, options: Options<'_>) -> PyResult<Order> {
+    fn order(self, py: Python<'_>, sending: Sending, options: Options<'_>) -> PyResult<Order> {
         let Options { wait, timeout } = options;
-        Ok(Order::new(&self.name(), sending, Wait::new(py, wait)?, engine::seconds(timeout)?))
+        Ok(Order::new(self, sending, Wait::new(py, wait)?, engine::seconds(timeout)?))
     }
 
-    pub(crate) fn status(&self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
-        let sending = match self {
+    pub(crate) fn status(self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
+        let sending = match &self {
             Self::Device(device) => device.status(),
             Self::Sub(sub) => sub.status(),
         };
@@ -54,35 +54,35 @@ impl Target {
     }
 
     pub(crate) fn set_value(
-        &self,
+        self,
         dp: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
         options: Options<'_>,
     ) -> PyResult<Order> {
         let (number, json) = (convert::dp(dp)?, convert::to_json(value)?);
-        let sending = match self {
+        let sending = match &self {
             Self::Device(device) => device.set_value(number, json),
             Self::Sub(sub) => sub.set_value(number, json),
         };
         self.order(dp.py(), sending, options)
     }
 
-    pub(crate) fn set_dps(&self, dps: &Bound<'_, PyAny>, options: Options<'_>) -> PyResult<Order> {
+    pub(crate) fn set_dps(self, dps: &Bound<'_, PyAny>, options: Options<'_>) -> PyResult<Order> {
         let py = dps.py();
         let map = convert::dps(dps)?;
         if let Some(wrong) = map.keys().find(|dp| dp.parse::<u16>().is_err()) {
             return Err(errors::command(py, &self.name(), &CommandError::InvalidDp(wrong.clone())));
         }
-        let sending = match self {
+        let sending = match &self {
             Self::Device(device) => device.set_dps(map),
             Self::Sub(sub) => sub.set_dps(map),
         };
         self.order(py, sending, options)
     }
 
-    pub(crate) fn update_dps(&self, py: Python<'_>, dps: &[Bound<'_, PyAny>], options: Options<'_>) -> PyResult<Order> {
+    pub(crate) fn update_dps(self, py: Python<'_>, dps: &[Bound<'_, PyAny>], options: Options<'_>) -> PyResult<Order> {
         let numbers = dps.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()?;
-        let sending = match self {
+        let sending = match &self {
             Self::Device(device) => device.update_dps(&numbers),
             Self::Sub(sub) => sub.update_dps(&numbers),
         };
@@ -90,7 +90,7 @@ impl Target {
     }
 
     pub(crate) fn request(
-        &self,
+        self,
         py: Python<'_>,
         command: u32,
         data: Option<&Bound<'_, PyAny>>,
@@ -106,11 +106,13 @@ impl Target {
         {
             return Err(errors::command(py, cid, &CommandError::Invalid(SendError::InvalidData)));
         }
-        self.order(py, self.device().request(CommandCode(command), data, cid), options)
+        let sending = self.device().request(CommandCode(command), data, cid);
+        self.order(py, sending, options)
     }
 
-    pub(crate) fn sub_discover(&self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
-        self.order(py, self.device().sub_discover(), options)
+    pub(crate) fn sub_discover(self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
+        let sending = self.device().sub_discover();
+        self.order(py, sending, options)
     }
 }
 

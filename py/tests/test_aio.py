@@ -18,9 +18,26 @@ from rustuya.testing import VirtualDevice
 
 from .conftest import PORTS
 
-LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop"]
+LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop", "without sockets"]
 Make = Callable[..., VirtualDevice]
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+class WithoutSockets(asyncio.SelectorEventLoop):
+    """A loop that cannot watch sockets for others, as the usual one of Windows."""
+
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
+        raise NotImplementedError
+
+    def remove_reader(self, fd: Any) -> bool:
+        raise NotImplementedError
+
+
+def new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    if kind == "uvloop":
+        loop: asyncio.AbstractEventLoop = pytest.importorskip("uvloop").new_event_loop()
+        return loop
+    return asyncio.new_event_loop() if kind == "asyncio" else WithoutSockets()
 
 
 @pytest.fixture(params=LOOPS)
@@ -33,8 +50,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
         if request.param == "asyncio":
             return asyncio.run(limited())
-        uvloop = pytest.importorskip("uvloop")
-        loop = uvloop.new_event_loop()
+        loop = new_loop(request.param)
         try:
             return loop.run_until_complete(limited())
         finally:
@@ -277,10 +293,9 @@ def test_nothing_is_left_of_a_loop_that_was_dropped(virtual_device: Make, kind: 
     device = virtual_device(dps={"1": 0})
     device.unplug()
     dev = of(device, timeout=60)
-    new_loop = asyncio.new_event_loop if kind == "asyncio" else pytest.importorskip("uvloop").new_event_loop
 
     def leave_work_behind() -> tuple[Any, Any]:
-        loop = new_loop()
+        loop = new_loop(kind)
         events = dev.listener()
 
         async def begin() -> Any:

@@ -91,7 +91,7 @@ def test_callbacks_come_in_one_thread_until_they_are_ended(virtual_device: Calla
         device.set_dps({"1": 1})
         wait_for(lambda: len(seen) == 1)
         # A callback may use the device.
-        manager.add(device.id, device.address, device.local_key, device.version).query()
+        assert manager.add(device.id, device.address, device.local_key, device.version).query() == {"1": 1}
         answers: list[object] = []
         with manager.subscribe(lambda event: answers.append(dev.query()["1"]) if event.kind == "state" else None):
             device.set_dps({"1": 2})

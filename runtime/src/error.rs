@@ -75,8 +75,9 @@ pub enum CommandError {
         /// still unknown.
         reason: Option<DownReason>,
     },
-    /// The device is connected, but other commands kept it busy for the whole time limit. The command was not sent.
-    #[error("the device was busy with other commands for the whole time limit: send fewer at a time")]
+    /// The device is connected, but other commands kept it busy for the whole time limit, or 256 wait already. The
+    /// command was not sent.
+    #[error("other commands kept the device busy for the whole time limit, or 256 wait already: send fewer at a time")]
     Busy,
     /// The gateway reported that this sub-device is offline, and nothing was heard of it since. The gateway would
     /// answer from its memory. The command was not sent.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from typing import TYPE_CHECKING, Any, Generic, Literal, Optional, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Optional, Protocol, TypeVar, Union, overload
 
 from . import _native
 
@@ -27,6 +27,7 @@ __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 
 Event_co = TypeVar("Event_co", covariant=True)
 T = TypeVar("T")
+_Begun = Union["Awaitable[T]", "tuple[T]"]
 
 _ATTRIBUTE = "_rustuya_bridge"
 _FAIR_SHARE = 128
@@ -42,11 +43,13 @@ def _bridge() -> _native.LoopBridge:
     return bridge
 
 
-async def _finish(bridge: _native.LoopBridge, future: Awaitable[T]) -> T:
+async def _finish(bridge: _native.LoopBridge, begun: _Begun[T]) -> T:
+    if isinstance(begun, tuple):
+        return begun[0]
     try:
-        return await future
+        return await begun
     except BaseException:
-        bridge.cancel(future)
+        bridge.cancel(begun)
         raise
 
 
@@ -55,7 +58,7 @@ class _Source(Protocol[Event_co]):
 
     def try_recv(self) -> Event_co | None: ...
     def close(self) -> None: ...
-    def _ready(self, bridge: _native.LoopBridge) -> Awaitable[None]: ...
+    def _ready(self, bridge: _native.LoopBridge) -> _Begun[None]: ...
     @property
     def is_closed(self) -> bool: ...
     @property

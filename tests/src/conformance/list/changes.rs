@@ -58,6 +58,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 Step::Begin(1, set("1", true), How::Acked),
                 arrived(CommandCode::CONTROL),
+                // It is noted when it arrives, and obeyed a moment later.
+                Step::Has(None, json!({ "1": true })),
                 Step::Reconfigure(vec![Edit::Key(Some(OTHER_KEY))]),
                 Step::End(1, Want::Lost(DownReason::Ended)),
                 Step::Reconfigure(vec![Edit::Key(None)]),

@@ -1,24 +1,31 @@
-"""Switches a device while its events are shown: asyncio_events.py ID ADDRESS KEY VERSION"""
+"""Switches a device on and off while its events are shown: asyncio_events.py ID ADDRESS KEY VERSION"""
 
 import asyncio
 import sys
 
-from rustuya import aio
+from rustuya import DeviceEvent, TuyaError, aio
 
 
-async def show(device: aio.Device) -> None:
-    async for event in device.listener():
-        print(event.kind, event.dps, flush=True)
+async def show(events: aio.Receiver[DeviceEvent]) -> None:
+    async for event in events:
+        if event.kind == "state":
+            print("state", event.dps, flush=True)
 
 
 async def main() -> None:
     async with aio.Device(*sys.argv[1:5]) as device:
-        shown = asyncio.create_task(show(device))
-        await device.wait_connected()
+        # Made before the commands, so that it misses nothing.
+        shown = asyncio.create_task(show(device.listener()))
+        print("speaks", await device.wait_connected())
         for value in (True, False):
-            await device.set_value(1, value, wait="ack")
+            await device.set_value(1, value, wait="ack", timeout=5)
             await asyncio.sleep(0.2)
+        # Cancelling is safe at any time.
         shown.cancel()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except TuyaError as error:
+        sys.exit(f"error {error.code}: {error}")

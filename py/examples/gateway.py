@@ -2,9 +2,21 @@
 
 import sys
 
-from rustuya import Device
+from rustuya import Device, DeviceOffline
 
-with Device(*sys.argv[1:5]) as gateway:
-    gateway.sub_discover(wait="ack")
-    for cid, online in gateway.sub_devices().items():
-        print(cid, "online" if online else "offline", gateway.sub(cid).query() if online else {})
+
+def main() -> None:
+    with Device(*sys.argv[1:5]) as gateway:
+        # Asks the gateway which there are, and which of them it reaches.
+        gateway.sub_discover(wait="ack")
+        for cid, online in gateway.sub_devices().items():
+            sub_device = gateway.sub(cid)
+            try:
+                print(cid, "online" if online else "offline", sub_device.query())
+            except DeviceOffline as error:
+                # Its battery is empty, or it is out of reach: the connection to the gateway is fine.
+                print(cid, "offline", error)
+
+
+if __name__ == "__main__":
+    main()

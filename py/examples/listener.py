@@ -5,11 +5,29 @@ import time
 
 from rustuya import Device
 
-seconds = float(sys.argv[5]) if len(sys.argv) > 5 else 60.0
-with Device(*sys.argv[1:5]) as device, device.listener() as listener:
-    device.status()
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        event = listener.recv(timeout_ms=left * 1000)
-        if event is not None:
-            print(event.kind, event.payload, flush=True)
+
+def main() -> None:
+    seconds = float(sys.argv[5]) if len(sys.argv) > 5 else 60.0
+    with Device(*sys.argv[1:5]) as device, device.listener() as listener:
+        # Answers come to the listener as well as what happens at the device.
+        device.status()
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            event = listener.recv(timeout_ms=left * 1000)
+            if event is None:
+                break
+            if event.kind == "state":
+                print("state", event.dps, flush=True)
+            elif event.kind == "lag":
+                # The queue of a listener is bounded: what is not taken in time is lost, and counted.
+                print("events were lost:", listener.missed, flush=True)
+            else:
+                print(event.kind, event.payload, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        # Waits can be interrupted at any time.
+        print("stopped")

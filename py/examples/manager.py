@@ -1,20 +1,38 @@
-"""Asks every device of tinytuya's devices.json for its state: manager.py FILE"""
+"""Shows the state of every device of tinytuya's devices.json, then what they tell: manager.py FILE [SECONDS]"""
 
-import json
 import sys
-from pathlib import Path
+import time
 
-from rustuya import Manager, TuyaError
+from rustuya import DeviceConfig, Manager, ManagerEvent, TuyaError
 
-with Manager() as manager:
-    for entry in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
-        address = entry.get("ip") or "Auto"
-        version = entry.get("version") or "Auto"
-        manager.add(entry["id"], address, entry["key"], version, port=entry.get("port"))
-    for device in manager.devices():
-        try:
-            print(device.id, device.query(timeout=10))
-        except TuyaError as error:
-            print(device.id, error)
-    for info in manager.list():
-        print(info.id, info.address, info.version, info.diagnosis or "fine")
+
+def show(event: ManagerEvent) -> None:
+    """Called in a thread of its own with whatever happens to any of the devices."""
+    if event.kind == "state":
+        print(event.device_id, "tells", event.dps, flush=True)
+
+
+def main() -> None:
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+    configs = DeviceConfig.load(sys.argv[1])
+    names = {config.id: config.name or config.id for config in configs}
+    Manager.maximize_fd_limit()  # a connection is an open file
+    with Manager() as manager:
+        for config in configs:
+            # As a mapping, a configuration holds the arguments.
+            manager.add(**config)
+        # All are being connected meanwhile; each command waits for its own device.
+        for device in manager.devices():
+            try:
+                print(names[device.id], device.query(timeout=10))
+            except TuyaError as error:
+                print(names[device.id], "failed:", error)
+        for info in manager.list():
+            print(names[info.id], info.address, info.version, info.diagnosis or "fine")
+        with manager.subscribe(show):
+            time.sleep(seconds)
+        print(manager.metrics.acknowledged, "commands were answered")
+
+
+if __name__ == "__main__":
+    main()

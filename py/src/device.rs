@@ -120,6 +120,7 @@ impl Device {
         spawn(py, builder, located, &id)
     }
 
+    /// The device id.
     #[getter]
     fn id(&self, py: Python<'_>) -> PyResult<&str> {
         Ok(self.inner(py)?.id())
@@ -137,6 +138,7 @@ impl Device {
         Ok(self.inner(py)?.address().map_or_else(|| "Auto".to_owned(), |address| address.to_string()))
     }
 
+    /// The TCP port.
     #[getter]
     fn port(&self, py: Python<'_>) -> PyResult<u16> {
         Ok(self.inner(py)?.port())
@@ -148,22 +150,26 @@ impl Device {
         Ok(convert::dialect_name(self.inner(py)?.dialect()))
     }
 
+    /// Whether the connection is usable at this moment.
     #[getter]
     fn is_connected(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.inner(py)?.is_connected())
     }
 
+    /// Whether the device was closed. A closed device stays so.
     #[getter]
     fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.inner(py)?.is_closed())
     }
 
+    /// Whether commands return as soon as they are queued.
     #[getter]
     fn nowait(&self, py: Python<'_>) -> PyResult<bool> {
         let config = self.inner(py)?.config();
         Ok(config.clone().nowait(true) == config)
     }
 
+    /// Whether the connection is kept while there is nothing to do.
     #[getter]
     fn persist(&self, py: Python<'_>) -> PyResult<bool> {
         let config = self.inner(py)?.config();
@@ -200,26 +206,32 @@ impl Device {
         models::metrics(py, &self.inner(py)?.metrics())
     }
 
+    /// Sets whether commands return as soon as they are queued, or once they are written. Returns the device.
     fn set_nowait<'py>(slf: Bound<'py, Self>, nowait: bool) -> PyResult<Bound<'py, Self>> {
         Self::change(slf, |builder| Ok(builder.nowait(nowait)))
     }
 
+    /// The same as `set_nowait`.
     fn with_nowait<'py>(slf: Bound<'py, Self>, nowait: bool) -> PyResult<Bound<'py, Self>> {
         Self::set_nowait(slf, nowait)
     }
 
+    /// Sets whether the connection is kept while there is nothing to do. Returns the device.
     fn set_persist<'py>(slf: Bound<'py, Self>, persist: bool) -> PyResult<Bound<'py, Self>> {
         Self::change(slf, |builder| Ok(builder.persist(persist)))
     }
 
+    /// The same as `set_persist`.
     fn with_persist<'py>(slf: Bound<'py, Self>, persist: bool) -> PyResult<Bound<'py, Self>> {
         Self::set_persist(slf, persist)
     }
 
+    /// Sets the TCP port. Returns the device.
     fn set_port<'py>(slf: Bound<'py, Self>, port: u16) -> PyResult<Bound<'py, Self>> {
         Self::change(slf, |builder| Ok(builder.port(port)))
     }
 
+    /// The same as `set_port`.
     fn with_port<'py>(slf: Bound<'py, Self>, port: u16) -> PyResult<Bound<'py, Self>> {
         Self::set_port(slf, port)
     }
@@ -230,23 +242,28 @@ impl Device {
         Self::change(slf, |builder| Ok(config::connection_timeout(builder, limit)))
     }
 
+    /// The same as `set_connection_timeout`.
     fn with_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_ms: f64) -> PyResult<Bound<'py, Self>> {
         Self::set_connection_timeout(slf, timeout_ms)
     }
 
+    /// Sets the protocol version, "3.1" to "3.5"; "Auto" has it found out. Returns the device.
     fn set_version<'py>(slf: Bound<'py, Self>, version: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         Self::change(slf, |builder| Ok(builder.version(convert::version(Some(version))?)))
     }
 
+    /// The same as `set_version`.
     fn with_version<'py>(slf: Bound<'py, Self>, version: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         Self::set_version(slf, version)
     }
 
+    /// Sets the dialect: "default", "device22", or "Auto" to have it found out. Returns the device.
     fn set_dev_type<'py>(slf: Bound<'py, Self>, dev_type: &str) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         Self::change(slf, |builder| Ok(builder.dialect(convert::dialect(py, dev_type)?)))
     }
 
+    /// The same as `set_dev_type`.
     fn with_dev_type<'py>(slf: Bound<'py, Self>, dev_type: &str) -> PyResult<Bound<'py, Self>> {
         Self::set_dev_type(slf, dev_type)
     }
@@ -274,6 +291,9 @@ impl Device {
         Self::change(slf, |builder| extra.apply(py, config::edited(py, builder, address, local_key, version)?))
     }
 
+    /// Asks for the state; the answer comes as an event.
+    ///
+    /// `wait="ack"` waits for it and returns it as a `Reply`.
     #[pyo3(signature = (*, wait=None, timeout=None))]
     fn status(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         self.target(py)?.status(py, Options { wait, timeout })?.finish(py)
@@ -286,6 +306,7 @@ impl Device {
         finish(py, self.target(py)?.status(py, Options { wait: None, timeout })?.query())
     }
 
+    /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`.
     #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
     fn set_value(
         &self,
@@ -298,6 +319,7 @@ impl Device {
         self.target(py)?.set_value(dp_id, value, Options { wait, timeout })?.finish(py)
     }
 
+    /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`.
     #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
     fn set_dps(&self, dps_dict: &Bound<'_, PyAny>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         let py = dps_dict.py();
@@ -316,6 +338,9 @@ impl Device {
         self.target(py)?.update_dps(py, &dp_ids, Options { wait, timeout })?.finish(py)
     }
 
+    /// Sends a raw command, to a sub-device if `cid` is given.
+    ///
+    /// `wait="ack"` waits for the answer and returns it as a `Reply`.
     #[pyo3(signature = (command, data=None, cid=None, *, wait=None, timeout=None))]
     fn request(
         &self,
@@ -329,11 +354,13 @@ impl Device {
         self.target(py)?.request(py, command, data, cid, Options { wait, timeout })?.finish(py)
     }
 
+    /// Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`.
     #[pyo3(signature = (*, wait=None, timeout=None))]
     fn sub_discover(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         self.target(py)?.sub_discover(py, Options { wait, timeout })?.finish(py)
     }
 
+    /// A sub-device of this gateway, by its cid.
     fn sub(&self, py: Python<'_>, cid: &str) -> PyResult<SubDevice> {
         self.inner(py)?.sub(cid).map(SubDevice::new).map_err(|error| errors::config(py, error))
     }
@@ -360,6 +387,7 @@ impl Device {
         Ok(())
     }
 
+    /// A receiver of what happens to the device from now on.
     fn listener(&self, py: Python<'_>) -> PyResult<DeviceMessageReceiver> {
         let device = self.inner(py)?;
         Ok(DeviceMessageReceiver::new(device.listener(), device.clone()))

@@ -190,6 +190,7 @@ impl DeviceEvent {
         item.ok_or_else(|| no_key(key))
     }
 
+    /// The value under a name, or the default where this event has none.
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(
         slf: &Bound<'py, Self>,
@@ -211,15 +212,18 @@ impl DeviceEvent {
         names(slf).len()
     }
 
+    /// The names under which this event has values.
     fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(slf.py(), names(slf))
     }
 
+    /// The values, in the order of the names.
     fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let values: Vec<_> = names(slf).iter().map(|name| slf.get_item(name)).collect::<PyResult<_>>()?;
         PyTuple::new(slf.py(), values)
     }
 
+    /// Pairs of names and values.
     fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let pairs = names(slf).iter().map(|name| Ok((*name, slf.get_item(name)?)));
         PyTuple::new(slf.py(), pairs.collect::<PyResult<Vec<_>>>()?)

@@ -41,6 +41,8 @@ mod _native {
     #[pymodule_export]
     use crate::exit::{forked, leave, left};
     #[pymodule_export]
+    use crate::listed::listed_devices;
+    #[pymodule_export]
     use crate::log::{set_log_callback, set_log_level};
     #[pymodule_export]
     use crate::manager::Manager;

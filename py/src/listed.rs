@@ -1,9 +1,28 @@
 //! Devices from the files that tinytuya writes.
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{Address, DeviceBuilder, DevicesFile};
+use rustuya_runtime_tokio::{Address, DeviceBuilder, DevicesFile, Listed, Version};
 
 use crate::{convert, errors};
+
+/// Name, id, local key, address, version and port of a device, as far as a file tells.
+type Described = (Option<String>, String, Option<String>, Option<String>, Option<&'static str>, Option<u16>);
+
+/// The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own.
+#[pyfunction]
+pub(crate) fn listed_devices(path: &Bound<'_, PyAny>) -> PyResult<Vec<Described>> {
+    let file = DevicesFile::read(path.extract::<std::path::PathBuf>()?)
+        .map_err(|error| errors::devices_file(path.py(), &path.to_string(), error))?;
+    let described = |device: &Listed| {
+        // What is no key is refused, with advice, when the device is made.
+        let key = device.local_key().ok().flatten();
+        let key = key.and_then(|key| core::str::from_utf8(key.expose()).map(str::to_owned).ok());
+        let (name, id) = (device.name().map(str::to_owned), device.id().to_owned());
+        let ip = device.ip().map(|ip| ip.to_string());
+        (name, id, key, ip, device.version().map(Version::as_str), device.port())
+    };
+    Ok(file.devices().filter(|device| !device.is_sub_device()).map(described).collect())
+}
 
 /// The description of the wanted device, whether it has an address, and its id.
 pub(crate) fn builder(

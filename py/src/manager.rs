@@ -60,6 +60,7 @@ impl Manager {
         all_ended().map_or(Ok(()), |operation| finish(py, operation).map(drop))
     }
 
+    /// Adds a device, or changes the configuration of the one with this id. Returns its handle.
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
@@ -86,6 +87,7 @@ impl Manager {
         self.inner(py)?.add_with(builder).map(Device::new).map_err(|error| errors::add(py, id, error))
     }
 
+    /// The device with this id, or None.
     fn get(&self, py: Python<'_>, id: &str) -> PyResult<Option<Device>> {
         Ok(self.inner(py)?.get(id).map(Device::new))
     }
@@ -129,6 +131,7 @@ impl Manager {
         Ok(())
     }
 
+    /// What is known of all devices, ordered by id.
     fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
         for info in self.inner(py)?.list() {
@@ -142,6 +145,7 @@ impl Manager {
         Ok(self.inner(py)?.devices().into_iter().map(Device::new).collect())
     }
 
+    /// A receiver of what happens to all devices from now on, those that are added later included.
     fn listener(&self, py: Python<'_>) -> PyResult<ManagerEventReceiver> {
         let manager = self.inner(py)?;
         Ok(ManagerEventReceiver::new(manager.listener(), manager.clone()))

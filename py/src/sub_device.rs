@@ -50,6 +50,9 @@ impl SubDevice {
         models::state(py, &self.0.get(py)?.state())
     }
 
+    /// Asks for the state; the answer comes as an event.
+    ///
+    /// `wait="ack"` waits for it and returns it as a `Reply`.
     #[pyo3(signature = (*, wait=None, timeout=None))]
     fn status(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         self.target(py)?.status(py, Options { wait, timeout })?.finish(py)
@@ -62,6 +65,7 @@ impl SubDevice {
         finish(py, self.target(py)?.status(py, Options { wait: None, timeout })?.query())
     }
 
+    /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`.
     #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
     fn set_value(
         &self,
@@ -74,6 +78,7 @@ impl SubDevice {
         self.target(py)?.set_value(dp_id, value, Options { wait, timeout })?.finish(py)
     }
 
+    /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`.
     #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
     fn set_dps(&self, dps_dict: &Bound<'_, PyAny>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         let py = dps_dict.py();

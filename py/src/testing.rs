@@ -85,6 +85,7 @@ impl VirtualDevice {
         Ok(Self { device: Held::new(device), local_key: local_key.to_owned() })
     }
 
+    /// The device id.
     #[getter]
     fn id(&self, py: Python<'_>) -> PyResult<&str> {
         Ok(self.device.get(py)?.id())
@@ -96,6 +97,7 @@ impl VirtualDevice {
         &self.local_key
     }
 
+    /// The version that it speaks.
     #[getter]
     fn version(&self, py: Python<'_>) -> PyResult<&'static str> {
         Ok(self.device.get(py)?.version().as_str())

@@ -130,7 +130,7 @@ def test_managers_and_gateways(virtual_device: Make, run: Run) -> None:
             assert sub.is_online
             assert [info.id for info in manager.list()] == ["gate", "lamp"]
             assert manager.metrics.connects == 2
-            seen = []
+            seen: list[tuple[str, str]] = []
             async for event in events:
                 seen.append((event.device_id, event.kind))
                 if event.cid == "c" and event.kind == "state":

@@ -211,7 +211,7 @@ def test_shutting_down_ends_listeners_and_everything(lamp: VirtualDevice) -> Non
     dev.query()
     seen: list[Any] = []
     receivers: list[Any] = [manager.listener(), dev.listener()]
-    threads = [threading.Thread(target=lambda receiver=receiver: seen.extend(receiver)) for receiver in receivers]
+    threads = [threading.Thread(target=seen.extend, args=(receiver,)) for receiver in receivers]
     for thread in threads:
         thread.start()
     dev.set_value(1, True, wait="ack")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import textwrap
 import threading
@@ -16,17 +17,17 @@ from rustuya.testing import VirtualDevice
 from .conftest import free_ports
 
 ROOT = Path(__file__).parents[2]
-FILES = ["docs/python-api.md", "docs/python.md", "py/README.md", "README.md", "py/docs/development.md"]
+# In a source distribution, the pages are not there.
+PAGES = sorted((ROOT / "docs" / "python").glob("*.md"))
+FILES = [*PAGES, ROOT / "README.md", ROOT / "py" / "README.md", *sorted((ROOT / "py" / "docs").glob("*.md"))]
 SUBS = {"cid": {"1": 21}, "sub_id_123": {"1": True}}
 KEY = "0123456789abcdef"
 
 
 def blocks() -> list[Any]:
-    found = []
-    for name in FILES:
-        path = ROOT / name
-        if not path.exists():
-            continue
+    found: list[Any] = []
+    for path in FILES:
+        name = path.relative_to(ROOT).as_posix()
         text = path.read_text(encoding="utf-8")
         for match in re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
             line = text[: match.start()].count("\n") + 1
@@ -52,7 +53,13 @@ def filled_in(code: str, device: VirtualDevice, port: int) -> str:
 
 
 @pytest.mark.parametrize("code", blocks())
-def test_example(code: str, virtual_device: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_example(
+    code: str,
+    virtual_device: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     ports = free_ports()
     device = virtual_device(
         "id",
@@ -61,6 +68,9 @@ def test_example(code: str, virtual_device: Any, capsys: pytest.CaptureFixture[s
         announce_to=[("127.0.0.1", ports[1])],
         announce_every=0.1,
     )
+    listed = {"id": device.id, "name": "Lamp", "key": device.local_key, "ip": device.ip, "port": device.port}
+    (tmp_path / "devices.json").write_text(json.dumps([{**listed, "version": device.version}]), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     manager = rustuya.Manager()
     dev = manager.add(device.id, device.address, device.local_key, device.version)
     if "Manager()" in code or ".add(" in code:
@@ -126,4 +136,4 @@ def test_example(code: str, virtual_device: Any, capsys: pytest.CaptureFixture[s
 
 
 def test_there_are_examples() -> None:
-    assert len(blocks()) >= 25
+    assert len(blocks()) >= (45 if PAGES else 4)

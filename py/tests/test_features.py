@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import logging
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import rustuya
-from rustuya import CommandType, codec
+import rustuya.aio
+import rustuya.exceptions
+import rustuya.models
+import rustuya.testing
+from rustuya import CommandType, DeviceConfig, codec
 from rustuya.testing import VirtualDevice
 
 KEY = "0123456789abcdef"
@@ -115,7 +123,11 @@ def test_a_callback_that_fails_is_told_and_goes_on(
 ) -> None:
     device = virtual_device(dps={"1": 0})
     told: list[object] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(unraisable.exc_value))
+
+    def tell(unraisable: Any) -> None:
+        told.append(unraisable.exc_value)
+
+    monkeypatch.setattr(sys, "unraisablehook", tell)
 
     def fail(_event: object) -> None:
         raise ZeroDivisionError
@@ -220,7 +232,11 @@ def test_records_go_to_logging(lamp: VirtualDevice, caplog: pytest.LogCaptureFix
 
 def test_a_handler_that_waits_holds_up_nothing(lamp: VirtualDevice) -> None:
     gate = threading.Event()
-    rustuya.set_log_callback(lambda *_args: gate.wait(10))
+
+    def wait(_level: int, _name: str, _text: str) -> None:
+        gate.wait(10)
+
+    rustuya.set_log_callback(wait)
     rustuya.set_log_level("DEBUG")
     try:
         with lamp.device() as dev:
@@ -234,7 +250,7 @@ def test_a_handler_that_waits_holds_up_nothing(lamp: VirtualDevice) -> None:
 
 
 def test_the_engine_is_set_up_once() -> None:
-    rustuya.testing.VirtualDevice().stop()
+    VirtualDevice().stop()
     with pytest.raises(rustuya.ClosedError, match="before"):
         rustuya.configure(worker_threads=1)
 
@@ -249,3 +265,54 @@ def test_importing_is_fast_and_starts_nothing() -> None:
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) for _ in range(3)
     ]
     assert min(times) < 0.5
+
+
+def test_a_configuration_is_the_arguments_of_a_device(
+    virtual_device: Callable[..., VirtualDevice], tmp_path: Path
+) -> None:
+    lamp = virtual_device("lamp", version="3.5", dps={"1": True})
+    entries: list[dict[str, object]] = [
+        {"id": "lamp", "name": "Lamp", "key": lamp.local_key, "ip": lamp.ip, "port": lamp.port, "version": 3.5},
+        {"id": "keyless", "name": "Old"},
+        {"id": "behind", "key": lamp.local_key, "node_id": "c", "sub": True},
+    ]
+    path = tmp_path / "devices.json"
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    first, second = DeviceConfig.load(path)
+    assert (first.name, first.address, first.version, first.port) == ("Lamp", lamp.ip, "3.5", lamp.port)
+    assert lamp.local_key not in repr(first)
+    assert "name" not in first
+    assert set(first) == {"id", "local_key", "address", "version", "port"}
+    assert len(first) == 5
+    with pytest.raises(rustuya.InvalidKey):
+        rustuya.Device(**second)
+    patient = first.replace(timeout=20)
+    assert patient["timeout"] == 20
+    with rustuya.Device(**patient) as device:
+        assert device.query() == {"1": True}
+    with rustuya.Manager() as manager:
+        assert manager.add(**first).query() == {"1": True}
+    path.write_text("nothing", encoding="utf-8")
+    with pytest.raises(rustuya.ConfigError):
+        DeviceConfig.load(path)
+    with pytest.raises(FileNotFoundError):
+        DeviceConfig.load(tmp_path / "missing.json")
+
+
+def tells(value: object) -> bool:
+    """Whether it has words of its own, which a default of a field has not."""
+    wrapped = isinstance(value, (classmethod, property, staticmethod))
+    return wrapped or inspect.isclass(value) or inspect.isroutine(value) or inspect.isgetsetdescriptor(value)
+
+
+def test_everything_public_tells_what_it_does() -> None:
+    silent: list[str] = []
+    for module in (rustuya, rustuya.aio, rustuya.testing, codec, rustuya.models, rustuya.exceptions):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if not (inspect.isclass(thing) or callable(thing)):
+                continue
+            members = vars(thing).items() if inspect.isclass(thing) else ()
+            told = [(name, thing), *((f"{name}.{member}", value) for member, value in members if member[0] != "_")]
+            silent += [f"{module.__name__}.{at}" for at, value in told if tells(value) and not inspect.getdoc(value)]
+    assert not silent

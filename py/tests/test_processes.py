@@ -12,7 +12,9 @@ import time
 import pytest
 
 START = """
-import sys, threading, time
+import signal, sys, threading, time
+# A shell that starts the tests in the background has this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import rustuya
 from rustuya.testing import VirtualDevice
 rustuya.configure(discovery=False)

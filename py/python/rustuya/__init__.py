@@ -9,10 +9,11 @@ from __future__ import annotations
 import atexit as _atexit
 import os as _os
 import threading as _threading
+from abc import ABCMeta as _ABCMeta
 from collections.abc import Mapping as _Mapping
 
 from . import (
-    _interpreter,  # noqa: F401  # first: it refuses where the rest would not work
+    _interpreter,  # noqa: F401  # pyright: ignore[reportUnusedImport]  # first: it refuses where the rest would not work
     _native,
 )
 from ._native import (
@@ -59,7 +60,7 @@ from .exceptions import (
     WrongVersion,
 )
 from .logs import set_log_callback, set_log_level
-from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
 from .settings import Pacing, Timing
 
 __version__: str = _native.__VERSION__
@@ -73,6 +74,7 @@ __all__ = [
     "ConnectionLost",
     "Device",
     "DeviceBusy",
+    "DeviceConfig",
     "DeviceEvent",
     "DeviceInfo",
     "DeviceMessageReceiver",
@@ -118,7 +120,7 @@ __all__ = [
     "set_log_level",
 ]
 
-_Mapping.register(DeviceEvent)
+_ABCMeta.register(_Mapping, DeviceEvent)  # pyright: ignore[reportArgumentType]  # protocols hide their metaclass
 
 # Before threads are joined, so that those blocked in a listener come back; where that is not possible, at the end.
 _atexit.register(_native.left)

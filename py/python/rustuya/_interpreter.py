@@ -1,12 +1,21 @@
 """Refuses to be imported where the engine cannot work: in a sub-interpreter."""
 
-try:
-    import _interpreters as _subinterpreters  # type: ignore[import-not-found, unused-ignore]
-except ImportError:
-    try:
-        import _xxsubinterpreters as _subinterpreters  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        _subinterpreters = None
+from __future__ import annotations
 
-if _subinterpreters is not None and _subinterpreters.get_current() != _subinterpreters.get_main():
+from importlib import import_module
+from typing import Any
+
+
+def _subinterpreters() -> Any:
+    """The interpreter's module that knows about them, whose name depends on the version; None where there is none."""
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    return None
+
+
+_known = _subinterpreters()
+if _known is not None and _known.get_current() != _known.get_main():
     raise ImportError("rustuya cannot be used in a subinterpreter: import it in the main interpreter of the process")

@@ -34,6 +34,7 @@ __all__ = [
     "forked",
     "leave",
     "left",
+    "listed_devices",
     "run_command_line",
     "session_key",
     "set_log_callback",
@@ -54,14 +55,37 @@ def configure(
     bind_address: str | None = None,
     broadcast_address: str | None = None,
     probe_to: Sequence[tuple[str, int]] | None = None,
-) -> None: ...
-def command_names() -> list[tuple[str, int]]: ...
-def run_command_line(args: Sequence[str]) -> int: ...
-def leave() -> None: ...
-def left() -> None: ...
-def forked() -> None: ...
-def set_log_level(level: int) -> None: ...
-def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None: ...
+) -> None:
+    """Sets what the engine is like. Possible until the first device, manager or scanner is made."""
+
+def command_names() -> list[tuple[str, int]]:
+    """Every command that has a name, with its number."""
+
+def run_command_line(args: Sequence[str]) -> int:
+    """Runs the command that `args` are, the program's name first, and returns the exit status."""
+
+def leave() -> None:
+    """Ends every connection, and with them every listener, so that threads blocked in one come back. Called before
+    the interpreter joins its threads.
+    """
+
+def left() -> None:
+    """Notes that threads were joined and that the interpreter ends now."""
+
+def forked() -> None:
+    """Notes that this process is a forked child. Its parent's threads do not exist here."""
+
+def listed_devices(
+    path: str | PathLike[str],
+) -> list[tuple[str | None, str, str | None, str | None, str | None, int | None]]:
+    """The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own."""
+
+def set_log_level(level: int) -> None:
+    """Sets the level, as a number of Python's module `logging`, from which records are made."""
+
+def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None:
+    """Has a function called with level, logger name and text of every record, instead of the loggers; None ends that."""
+
 def encode(
     version: str | float,
     key: str | bytes,
@@ -71,54 +95,86 @@ def encode(
     seqno: int = 1,
     sender: str = "client",
     retcode: int | None = None,
-) -> bytes: ...
-def decode(
-    version: str | float, key: str | bytes, data: bytes, *, sender: str = "device"
-) -> tuple[list[Frame], int]: ...
-def session_key(version: str | float, local_key: str | bytes, client_nonce: bytes, device_nonce: bytes) -> bytes: ...
-def announcement(datagram: bytes) -> Found | None: ...
+) -> bytes:
+    """One frame, as a client or a device of this version writes it. `payload` is bytes, text, or what JSON carries."""
+
+def decode(version: str | float, key: str | bytes, data: bytes, *, sender: str = "device") -> tuple[list[Frame], int]:
+    """The frames at the front of `data`: a list of frames, and how many bytes they took. What is no frame, or fails its
+    check, raises FrameError.
+    """
+
+def session_key(version: str | float, local_key: str | bytes, client_nonce: bytes, device_nonce: bytes) -> bytes:
+    """The session key of a connection of version 3.4 or 3.5, from the nonces of its negotiation, 16 bytes each."""
+
+def announcement(datagram: bytes) -> Found | None:
+    """The device that a datagram from UDP 6666, 6667 or 7000 announces; None for a client's question."""
 
 @disjoint_base
 class DeviceEvent:
+    """What happened to a device.
+
+    `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
+    a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events).
+    """
     @property
-    def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag"]: ...
+    def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag"]:
+        """What this is: "state", "acknowledgement", "connection", "error" or "lag"."""
     @property
-    def cmd(self) -> int | None: ...
+    def cmd(self) -> int | None:
+        """Command number of the frame, or of the command that failed."""
     @property
-    def seqno(self) -> int | None: ...
+    def seqno(self) -> int | None:
+        """Sequence number of the frame."""
     @property
-    def payload(self) -> Any: ...
+    def payload(self) -> Any:
+        """The parsed JSON of the frame, its text if it is none; of other events, a dict that tells more."""
     @property
-    def dps(self) -> dict[str, Json]: ...
+    def dps(self) -> dict[str, Json]:
+        """The DPs in the frame."""
     @property
-    def cid(self) -> str | None: ...
+    def cid(self) -> str | None:
+        """The sub-device that this is about."""
     @property
-    def retcode(self) -> int | None: ...
+    def retcode(self) -> int | None:
+        """Return code of the frame, if it has one."""
     @property
-    def error(self) -> Exception | None: ...
+    def error(self) -> Exception | None:
+        """The exception that says why a command failed."""
     def __getitem__(self, key: str, /) -> Any: ...
-    def get(self, key: str, default: Any = None) -> Any: ...
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under a name, or the default where this event has none."""
     def __contains__(self, key: object, /) -> bool: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[str]: ...
-    def keys(self) -> tuple[str, ...]: ...
-    def values(self) -> tuple[Any, ...]: ...
-    def items(self) -> tuple[tuple[str, Any], ...]: ...
+    def keys(self) -> tuple[str, ...]:
+        """The names under which this event has values."""
+    def values(self) -> tuple[Any, ...]:
+        """The values, in the order of the names."""
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """Pairs of names and values."""
 
 @final
 class ManagerEvent(DeviceEvent):
+    """What happened to one of a manager's devices: an event with a `device_id`."""
     @property
-    def device_id(self) -> str: ...
+    def device_id(self) -> str:
+        """Id of the device; empty for the kind "lag", which is about the listener."""
 
 @final
 class DeviceMessageReceiver:
-    def recv(self, timeout_ms: float | None = None) -> DeviceEvent | None: ...
-    def try_recv(self) -> DeviceEvent | None: ...
-    def close(self) -> None: ...
+    """What happens to one device, from the moment this was made. An iterator."""
+    def recv(self, timeout_ms: float | None = None) -> DeviceEvent | None:
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+    def try_recv(self) -> DeviceEvent | None:
+        """The next entry if there is one already."""
+    def close(self) -> None:
+        """Ends this receiver: whoever waits for it comes back."""
     @property
-    def is_closed(self) -> bool: ...
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
     @property
-    def missed(self) -> int: ...
+    def missed(self) -> int:
+        """How many entries were lost because they were not taken in time."""
     def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> DeviceEvent: ...
@@ -127,13 +183,19 @@ class DeviceMessageReceiver:
 
 @final
 class ManagerEventReceiver:
-    def recv(self, timeout_ms: float | None = None) -> ManagerEvent | None: ...
-    def try_recv(self) -> ManagerEvent | None: ...
-    def close(self) -> None: ...
+    """What happens to all devices of a manager, from the moment this was made. An iterator."""
+    def recv(self, timeout_ms: float | None = None) -> ManagerEvent | None:
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+    def try_recv(self) -> ManagerEvent | None:
+        """The next entry if there is one already."""
+    def close(self) -> None:
+        """Ends this receiver: whoever waits for it comes back."""
     @property
-    def is_closed(self) -> bool: ...
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
     @property
-    def missed(self) -> int: ...
+    def missed(self) -> int:
+        """How many entries were lost because they were not taken in time."""
     def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> ManagerEvent: ...
@@ -142,13 +204,19 @@ class ManagerEventReceiver:
 
 @final
 class ScanReceiver:
-    def recv(self, timeout_ms: float | None = None) -> Found | None: ...
-    def try_recv(self) -> Found | None: ...
-    def close(self) -> None: ...
+    """The devices that a scan hears, as it hears them. An iterator."""
+    def recv(self, timeout_ms: float | None = None) -> Found | None:
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+    def try_recv(self) -> Found | None:
+        """The next entry if there is one already."""
+    def close(self) -> None:
+        """Ends this receiver: whoever waits for it comes back."""
     @property
-    def is_closed(self) -> bool: ...
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
     @property
-    def missed(self) -> int: ...
+    def missed(self) -> int:
+        """How many entries were lost because they were not taken in time."""
     def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Found: ...
@@ -157,13 +225,19 @@ class ScanReceiver:
 
 @final
 class RequestReceiver:
-    def recv(self, timeout_ms: float | None = None) -> Request | None: ...
-    def try_recv(self) -> Request | None: ...
-    def close(self) -> None: ...
+    """The requests that a virtual device receives. An iterator."""
+    def recv(self, timeout_ms: float | None = None) -> Request | None:
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+    def try_recv(self) -> Request | None:
+        """The next entry if there is one already."""
+    def close(self) -> None:
+        """Ends this receiver: whoever waits for it comes back."""
     @property
-    def is_closed(self) -> bool: ...
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
     @property
-    def missed(self) -> int: ...
+    def missed(self) -> int:
+        """How many entries were lost because they were not taken in time."""
     def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Request: ...
@@ -172,14 +246,20 @@ class RequestReceiver:
 
 @final
 class Subscription:
+    """What `subscribe` returns: call it to end the subscription. Also a context manager."""
     def __call__(self) -> None: ...
     @property
-    def active(self) -> bool: ...
+    def active(self) -> bool:
+        """Whether calls may still come."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
 @final
 class Device:
+    """One device on the local network, kept connected in the background.
+
+    `address` and `version` may be "Auto". Every handle of a device can be shared by threads.
+    """
     def __new__(
         cls,
         id: str,
@@ -205,47 +285,74 @@ class Device:
         id: str | None = None,
         address: str | None = None,
         version: str | float | None = None,
-    ) -> Self: ...
+    ) -> Self:
+        """The device that a file of tinytuya describes, found by name or id."""
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The device id."""
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """The version that is configured or was found out, "Auto" while it is not known."""
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """The address that is configured or was heard of, "Auto" while it is not known."""
     @property
-    def port(self) -> int: ...
+    def port(self) -> int:
+        """The TCP port."""
     @property
-    def dev_type(self) -> str: ...
+    def dev_type(self) -> str:
+        """The dialect in use: "default" or "device22"."""
     @property
-    def is_connected(self) -> bool: ...
+    def is_connected(self) -> bool:
+        """Whether the connection is usable at this moment."""
     @property
-    def is_closed(self) -> bool: ...
+    def is_closed(self) -> bool:
+        """Whether the device was closed. A closed device stays so."""
     @property
-    def nowait(self) -> bool: ...
+    def nowait(self) -> bool:
+        """Whether commands return as soon as they are queued."""
     @property
-    def persist(self) -> bool: ...
+    def persist(self) -> bool:
+        """Whether the connection is kept while there is nothing to do."""
     @property
-    def product_key(self) -> str | None: ...
+    def product_key(self) -> str | None:
+        """The product id, once the device has announced it."""
     @property
-    def last_seen(self) -> float | None: ...
+    def last_seen(self) -> float | None:
+        """Seconds since the device was last heard or seen."""
     @property
-    def diagnosis(self) -> Diagnosis | None: ...
+    def diagnosis(self) -> Diagnosis | None:
+        """Why the device could not be used, since it last could; None if it can."""
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """The DPs as they were last heard, with their ages. Asks nobody."""
     @property
-    def metrics(self) -> Metrics: ...
-    def set_nowait(self, nowait: bool) -> Self: ...
-    def with_nowait(self, nowait: bool) -> Self: ...
-    def set_persist(self, persist: bool) -> Self: ...
-    def with_persist(self, persist: bool) -> Self: ...
-    def set_port(self, port: int) -> Self: ...
-    def with_port(self, port: int) -> Self: ...
-    def set_connection_timeout(self, timeout_ms: float) -> Self: ...
-    def with_connection_timeout(self, timeout_ms: float) -> Self: ...
-    def set_version(self, version: str | float | None) -> Self: ...
-    def with_version(self, version: str | float | None) -> Self: ...
-    def set_dev_type(self, dev_type: str) -> Self: ...
-    def with_dev_type(self, dev_type: str) -> Self: ...
+    def metrics(self) -> Metrics:
+        """Counters since the device was made."""
+    def set_nowait(self, nowait: bool) -> Self:
+        """Sets whether commands return as soon as they are queued, or once they are written. Returns the device."""
+    def with_nowait(self, nowait: bool) -> Self:
+        """The same as `set_nowait`."""
+    def set_persist(self, persist: bool) -> Self:
+        """Sets whether the connection is kept while there is nothing to do. Returns the device."""
+    def with_persist(self, persist: bool) -> Self:
+        """The same as `set_persist`."""
+    def set_port(self, port: int) -> Self:
+        """Sets the TCP port. Returns the device."""
+    def with_port(self, port: int) -> Self:
+        """The same as `set_port`."""
+    def set_connection_timeout(self, timeout_ms: float) -> Self:
+        """Limits the time that the dial may take, in milliseconds."""
+    def with_connection_timeout(self, timeout_ms: float) -> Self:
+        """The same as `set_connection_timeout`."""
+    def set_version(self, version: str | float | None) -> Self:
+        """Sets the protocol version, "3.1" to "3.5"; "Auto" has it found out. Returns the device."""
+    def with_version(self, version: str | float | None) -> Self:
+        """The same as `set_version`."""
+    def set_dev_type(self, dev_type: str) -> Self:
+        """Sets the dialect: "default", "device22", or "Auto" to have it found out. Returns the device."""
+    def with_dev_type(self, dev_type: str) -> Self:
+        """The same as `set_dev_type`."""
     def reconfigure(
         self,
         *,
@@ -260,30 +367,35 @@ class Device:
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
-    ) -> Self: ...
+    ) -> Self:
+        """Changes what is given, all at once: a connection that must be made anew is so once."""
     @overload
-    def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Asks for the state; the answer comes as an event.
+
+        `wait="ack"` waits for it and returns it as a `Reply`.
+        """
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    def query(self, *, timeout: float | None = None) -> dict[str, Json]: ...
+    def query(self, *, timeout: float | None = None) -> dict[str, Json]:
+        """Asks for the state and returns the DPs in the answer."""
     @overload
-    def set_value(
-        self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None
-    ) -> Reply: ...
+    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`."""
     @overload
     def set_value(
         self, dp_id: int | str, value: Json, *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`."""
     @overload
     def set_dps(
         self, dps_dict: Mapping[Any, Json], *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def update_dps(
-        self, dp_ids: Sequence[int | str], *, wait: Literal["ack"], timeout: float | None = None
-    ) -> Reply: ...
+    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Asks the device to measure DPs again and to report them."""
     @overload
     def update_dps(
         self, dp_ids: Sequence[int | str], *, wait: Literal["queue"] | None = None, timeout: float | None = None
@@ -297,7 +409,11 @@ class Device:
         *,
         wait: Literal["ack"],
         timeout: float | None = None,
-    ) -> Reply: ...
+    ) -> Reply:
+        """Sends a raw command, to a sub-device if `cid` is given.
+
+        `wait="ack"` waits for the answer and returns it as a `Reply`.
+        """
     @overload
     def request(
         self,
@@ -309,53 +425,73 @@ class Device:
         timeout: float | None = None,
     ) -> None: ...
     @overload
-    def sub_discover(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    def sub_discover(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`."""
     @overload
     def sub_discover(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    def sub(self, cid: str) -> SubDevice: ...
-    def sub_devices(self) -> dict[str, bool | None]: ...
-    def detect_dps(self) -> list[int]: ...
-    def wait_connected(self, timeout: float | None = 10.0) -> str: ...
-    def connect_now(self) -> None: ...
-    def listener(self) -> DeviceMessageReceiver: ...
-    def subscribe(self, callback: Callable[[DeviceEvent], object]) -> Subscription: ...
-    def close(self) -> None: ...
+    def sub(self, cid: str) -> SubDevice:
+        """A sub-device of this gateway, by its cid."""
+    def sub_devices(self) -> dict[str, bool | None]:
+        """The sub-devices that were heard of, and whether the gateway reaches them."""
+    def detect_dps(self) -> list[int]:
+        """Finds out which DPs the device has."""
+    def wait_connected(self, timeout: float | None = 10.0) -> str:
+        """Waits until the connection is usable; returns the version that is spoken."""
+    def connect_now(self) -> None:
+        """Connects without waiting for the delay between attempts. Returns at once."""
+    def listener(self) -> DeviceMessageReceiver:
+        """A receiver of what happens to the device from now on."""
+    def subscribe(self, callback: Callable[[DeviceEvent], object]) -> Subscription:
+        """Has a function called with every event, in a thread that all such functions share."""
+    def close(self) -> None:
+        """Ends the connection, for all handles."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
 @final
 class SubDevice:
+    """A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
+    its events, marked with its cid. Made by `Device.sub`.
+    """
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Its cid."""
     @property
-    def gateway(self) -> Device: ...
+    def gateway(self) -> Device:
+        """A handle of its gateway."""
     @property
-    def is_online(self) -> bool | None: ...
+    def is_online(self) -> bool | None:
+        """Whether the gateway reaches it, as far as it has said; None when it has said nothing yet."""
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """Its DPs as they were last heard, with their ages. Asks nobody."""
     @overload
-    def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Asks for the state; the answer comes as an event.
+
+        `wait="ack"` waits for it and returns it as a `Reply`.
+        """
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    def query(self, *, timeout: float | None = None) -> dict[str, Json]: ...
+    def query(self, *, timeout: float | None = None) -> dict[str, Json]:
+        """Asks for the state and returns the DPs in the answer."""
     @overload
-    def set_value(
-        self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None
-    ) -> Reply: ...
+    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`."""
     @overload
     def set_value(
         self, dp_id: int | str, value: Json, *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`."""
     @overload
     def set_dps(
         self, dps_dict: Mapping[Any, Json], *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def update_dps(
-        self, dp_ids: Sequence[int | str], *, wait: Literal["ack"], timeout: float | None = None
-    ) -> Reply: ...
+    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+        """Asks it to measure DPs again and to report them."""
     @overload
     def update_dps(
         self, dp_ids: Sequence[int | str], *, wait: Literal["queue"] | None = None, timeout: float | None = None
@@ -363,11 +499,14 @@ class SubDevice:
 
 @final
 class Manager:
+    """Many devices with one stream of events. All managers of a process share their devices' connections."""
     def __new__(cls) -> Self: ...
     @staticmethod
-    def maximize_fd_limit() -> None: ...
+    def maximize_fd_limit() -> None:
+        """Raises the limit of open files as far as the system allows. Does nothing on Windows."""
     @staticmethod
-    def shutdown_all() -> None: ...
+    def shutdown_all() -> None:
+        """Ends every device of the process. Managers can be filled again afterwards."""
     def add(
         self,
         id: str,
@@ -383,42 +522,64 @@ class Manager:
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
-    ) -> Device: ...
-    def get(self, id: str) -> Device | None: ...
+    ) -> Device:
+        """Adds a device, or changes the configuration of the one with this id. Returns its handle."""
+    def get(self, id: str) -> Device | None:
+        """The device with this id, or None."""
     def __getitem__(self, id: str, /) -> Device: ...
     def __contains__(self, id: object, /) -> bool: ...
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
-    def remove(self, id: str) -> bool: ...
-    def delete(self, id: str) -> bool: ...
-    def clear(self) -> None: ...
-    def list(self) -> builtins.list[DeviceInfo]: ...
-    def devices(self) -> builtins.list[Device]: ...
-    def listener(self) -> ManagerEventReceiver: ...
-    def subscribe(self, callback: Callable[[ManagerEvent], object]) -> Subscription: ...
+    def remove(self, id: str) -> bool:
+        """Lets go of a device; says whether it was there."""
+    def delete(self, id: str) -> bool:
+        """Ends a device for everybody; says whether it was there."""
+    def clear(self) -> None:
+        """Lets go of all devices."""
+    def list(self) -> builtins.list[DeviceInfo]:
+        """What is known of all devices, ordered by id."""
+    def devices(self) -> builtins.list[Device]:
+        """Handles of all devices."""
+    def listener(self) -> ManagerEventReceiver:
+        """A receiver of what happens to all devices from now on, those that are added later included."""
+    def subscribe(self, callback: Callable[[ManagerEvent], object]) -> Subscription:
+        """Has a function called with every event, in a thread that all such functions share."""
     @property
-    def metrics(self) -> Metrics: ...
-    def shutdown(self) -> None: ...
+    def metrics(self) -> Metrics:
+        """The counters of all devices together."""
+    def shutdown(self) -> None:
+        """Ends this manager, and every device that no other manager holds."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
 @final
 class Scanner:
+    """Finds devices on the local network. Every method that configures it returns it."""
     def __new__(cls) -> Self: ...
-    def timeout(self, timeout_sec: float) -> Self: ...
-    def bind_address(self, address: str) -> Self: ...
-    def broadcast_address(self, address: str) -> Self: ...
-    def ports(self, ports: tuple[int, int, int]) -> Self: ...
-    def probe_to(self, addresses: Sequence[tuple[str, int]]) -> Self: ...
-    def active(self, active: bool) -> Self: ...
-    def scan(self) -> list[Found]: ...
-    def discover(self, id: str) -> Found | None: ...
-    def stream(self) -> ScanReceiver: ...
+    def timeout(self, timeout_sec: float) -> Self:
+        """Sets how long a scan takes, in seconds."""
+    def bind_address(self, address: str) -> Self:
+        """Sets the local address to listen on and to ask from."""
+    def broadcast_address(self, address: str) -> Self:
+        """Sets the address that devices are asked at, instead of each interface's own broadcast address."""
+    def ports(self, ports: tuple[int, int, int]) -> Self:
+        """Sets the three UDP ports to listen on; 0 takes a free one."""
+    def probe_to(self, addresses: Sequence[tuple[str, int]]) -> Self:
+        """Asks these addresses and ports instead of everybody."""
+    def active(self, active: bool) -> Self:
+        """Sets whether devices are asked at all, or only listened for."""
+    def scan(self) -> list[Found]:
+        """Scans, and returns all devices that were heard."""
+    def discover(self, id: str) -> Found | None:
+        """Scans until this device is heard; None if it is not."""
+    def stream(self) -> ScanReceiver:
+        """Scans; devices come as they are heard."""
     def __iter__(self) -> ScanReceiver: ...
 
 @final
 class VirtualDevice:
+    """A device that exists only in this process: it speaks the protocol on a real socket, as firmware does."""
     def __new__(
         cls,
         id: str = "virtual-device",
@@ -438,26 +599,40 @@ class VirtualDevice:
         idle: float = 30.0,
     ) -> Self: ...
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The device id."""
     @property
-    def local_key(self) -> str: ...
+    def local_key(self) -> str:
+        """The local key that controllers need."""
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """The version that it speaks."""
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """Where it accepts controllers: IP address and port, as `Device` takes it."""
     @property
-    def ip(self) -> str: ...
+    def ip(self) -> str:
+        """The IP address alone."""
     @property
-    def port(self) -> int: ...
+    def port(self) -> int:
+        """The TCP port alone."""
     @property
-    def probe_address(self) -> tuple[str, int] | None: ...
-    def device(self) -> Device: ...
-    def set_dps(self, dps: Mapping[Any, Json], cid: str | None = None) -> None: ...
-    def dps(self, cid: str | None = None) -> dict[str, Json]: ...
-    def requests(self) -> RequestReceiver: ...
-    def unplug(self) -> None: ...
-    def plug(self) -> None: ...
-    def stop(self) -> None: ...
+    def probe_address(self) -> tuple[str, int] | None:
+        """Where it hears requests for announcements, if it does."""
+    def device(self) -> Device:
+        """A controller's handle of this device: a new connection."""
+    def set_dps(self, dps: Mapping[Any, Json], cid: str | None = None) -> None:
+        """Changes or adds DPs, as if by hand at the device, and pushes them to all controllers."""
+    def dps(self, cid: str | None = None) -> dict[str, Json]:
+        """The DPs that it has now."""
+    def requests(self) -> RequestReceiver:
+        """Receives every request of every controller from now on."""
+    def unplug(self) -> None:
+        """Takes the device off the network, until it is plugged in again."""
+    def plug(self) -> None:
+        """Puts the device back on the network, at the same address."""
+    def stop(self) -> None:
+        """Ends the device."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 

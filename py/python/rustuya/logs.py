@@ -20,13 +20,13 @@ def set_log_level(level: int | str) -> None:
     Records go to the loggers ``rustuya.*``, from a thread of their own: none slows the connections down, and when
     there are more than can be handed over, the rest is counted and dropped.
     """
-    if isinstance(level, str):
-        number = logging.getLevelName(level.upper())
-        if not isinstance(number, int):
-            raise ValueError(f"{level!r} is no level of logging: give a name such as 'DEBUG', or a number")
-        level = number
-    logging.getLogger("rustuya").setLevel(level)
-    _native.set_log_level(max(0, min(level, 255)))
+    logger = logging.getLogger("rustuya")
+    try:
+        # It knows the names, those that a program has added included.
+        logger.setLevel(level.upper() if isinstance(level, str) else level)
+    except ValueError:
+        raise ValueError(f"{level!r} is no level of logging: give a name such as 'DEBUG', or a number") from None
+    _native.set_log_level(max(0, min(logger.level, 255)))
 
 
 def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None:

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Union
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeAlias
+from . import _native
 
-__all__ = ["DeviceInfo", "Diagnosis", "Found", "Frame", "Json", "Metrics", "Record", "Reply", "Request", "State"]
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from typing_extensions import Self, TypeAlias
+
+    from .settings import Pacing, Timing
+
+__all__ = [
+    "DeviceConfig",
+    "DeviceInfo",
+    "Diagnosis",
+    "Found",
+    "Frame",
+    "Json",
+    "Metrics",
+    "Record",
+    "Reply",
+    "Request",
+    "State",
+]
 
 Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]
 """What a DP's value or a payload can be."""
@@ -29,6 +47,69 @@ class Record(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(fields(self))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceConfig(Record):
+    """What it takes to reach a device. As a mapping it holds the arguments of ``Device`` and of ``Manager.add``.
+
+    So ``Device(**config)`` makes the device. What is None is left to its default, and no argument then. Values are
+    checked when a device is made of them.
+    """
+
+    id: str
+    """The device id."""
+    local_key: str | bytes = field(repr=False)
+    """The local key, which is in no text of this."""
+    address: str = "Auto"
+    """IP address, with a port where it is not the usual one; "Auto" has it found out."""
+    version: str | float = "Auto"
+    """Protocol version, "3.1" to "3.5"; "Auto" has it found out."""
+    name: str | None = None
+    """What the user calls it. Not an argument."""
+    port: int | None = None
+    """The TCP port, where it is not 6668."""
+    dev_type: str | None = None
+    """The dialect: "default", "device22" or "Auto"."""
+    persist: bool | None = None
+    """Whether the connection is kept while there is nothing to do."""
+    nowait: bool | None = None
+    """Whether commands return as soon as they are queued."""
+    connection_timeout: float | None = None
+    """How long the dial may take, in milliseconds."""
+    timeout: float | None = None
+    """How long commands wait for the connection, in seconds."""
+    timing: Timing | None = None
+    """Other time limits."""
+    pacing: Pacing | None = None
+    """How commands are spaced, joined and split."""
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> list[Self]:
+        """The devices that a ``devices.json`` or ``snapshot.json`` of tinytuya describes.
+
+        Those behind a gateway are not among them: :meth:`rustuya.Device.sub` reaches them.
+        """
+        return [
+            cls(id, key or "", address or "Auto", version or "Auto", name=name, port=port)
+            for name, id, key, address, version, port in _native.listed_devices(path)
+        ]
+
+    def replace(self, **changes: Any) -> Self:
+        """The same, but for some values."""
+        return replace(self, **changes)
+
+    def __getitem__(self, name: str) -> Any:
+        value = None if name == "name" else super().__getitem__(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in super().__iter__() if name != "name" and getattr(self, name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,8 @@ def settings(plan: Order) -> dict[str, Any]:
 
 def give(device: Any, order: Order) -> Any:
     """Gives a command: what comes of it, or with asyncio, what is to be awaited."""
-    verb, options = order["verb"], {}
+    verb: str = order["verb"]
+    options: dict[str, Any] = {}
     if order["how"] == "queued":
         options["wait"] = "queue"
     elif order["how"] in ("acked", "within"):

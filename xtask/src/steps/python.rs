@@ -10,6 +10,8 @@ use crate::context::Context;
 use crate::shell::Shell;
 use crate::tools;
 
+mod sdist;
+
 pub(super) fn run(context: &Context) -> Result<String> {
     let package = context.root.join("py");
     let tools = tools(context)?;
@@ -17,12 +19,18 @@ pub(super) fn run(context: &Context) -> Result<String> {
     python(&tools).args(["-m", "ruff", "check", "."]).run()?;
     python(&tools).args(["-m", "ruff", "format", "--check", "."]).run()?;
     let wheel = wheel(context, &tools, Optimised::Somewhat)?;
+    smoke(context, &wheel)?;
     install(context, &tools, &wheel)?;
     python(&tools).args(["-m", "pytest"]).run()?;
     python(&tools).args(["-m", "mypy", "python/rustuya", "tests", "benches"]).run()?;
     for example in examples(&package)? {
         python(&tools).args(["-m", "mypy"]).arg(example).run()?;
     }
+    python(&tools).args(["-m", "pyright", "--pythonpath"]).arg(&tools).run()?;
+    python(&tools)
+        .args(["-m", "pyright", "--ignoreexternal", "--verifytypes", "rustuya", "--pythonpath"])
+        .arg(&tools)
+        .run()?;
     python(&tools)
         .args(["-m", "mypy.stubtest", "rustuya", "--ignore-unused-allowlist"])
         .args(["--allowlist", "tests/stubtest-allowlist.txt"])
@@ -38,7 +46,7 @@ pub(super) fn run(context: &Context) -> Result<String> {
         bench::python::smoke(context, &tools)?;
     }
     let size = fs::metadata(&wheel)?.len() / 1024;
-    Ok(format!("wheel of {size} KiB, tests, mypy, stubtest, ruff, conformance, benchmarks at small"))
+    Ok(format!("wheel of {size} KiB, tests, mypy, pyright, stubtest, ruff, conformance, benchmarks at small"))
 }
 
 /// The Python of an environment with the tools that the tests need.
@@ -84,28 +92,56 @@ pub(crate) enum Optimised {
     Fully,
 }
 
-/// Builds the wheel with the maturin that is installed for `python`.
+/// Builds the wheel with the maturin that is installed for `python`, from the source distribution alone.
 pub(crate) fn wheel(context: &Context, python: &Path, optimised: Optimised) -> Result<PathBuf> {
-    let folder = context.target.join(match optimised {
-        Optimised::Somewhat => "python-wheel",
-        Optimised::Fully => "python-wheel-optimised",
-    });
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    let mut build = context
-        .shell(python)
-        .args(["-m", "maturin", "build", "--release", "--locked", "--manifest-path", "py/Cargo.toml", "--out"])
+    let source = sdist::unpacked(context, python)?;
+    let folder = emptied(
+        context,
+        match optimised {
+            Optimised::Somewhat => "python-wheel",
+            Optimised::Fully => "python-wheel-optimised",
+        },
+    )?;
+    // Without `--locked`: the lock file still names the members of the workspace that were left out.
+    let mut build = Shell::new(python, &source)
+        .args(["-m", "maturin", "build", "--release", "--out"])
         .arg(&folder)
-        .env("CARGO_TARGET_DIR", &context.target);
+        // Apart from what is built in the tree: a library for Python has the same name, wherever it was built from.
+        .env("CARGO_TARGET_DIR", context.target.join("python-build"));
     if optimised == Optimised::Somewhat {
         build = build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     }
     build.run()?;
-    let wheels = fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
-    match wheels.as_slice() {
-        [wheel] => Ok(wheel.path()),
-        wheels => bail!("maturin built {} wheels instead of one", wheels.len()),
+    only_entry(&folder)
+}
+
+/// Installs the wheel where there is nothing else, and has it control a device without a Rust on the search path.
+fn smoke(context: &Context, wheel: &Path) -> Result<()> {
+    let folder = context.target.join("python-fresh");
+    context.shell("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
+    let programs = folder.join("bin");
+    let python = programs.join("python");
+    context.shell(&python).args(["-m", "pip", "install", "--quiet", "--no-index"]).arg(wheel).run()?;
+    let script = context.root.join("py/tests/smoke.py");
+    Shell::new(&python, &folder).args(["-I", "-W", "error"]).arg(script).env("PATH", programs).run()
+}
+
+/// A folder below the target folder with nothing in it.
+fn emptied(context: &Context, name: &str) -> Result<PathBuf> {
+    let folder = context.target.join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// The one thing in a folder.
+fn only_entry(folder: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    match entries.as_slice() {
+        [entry] => Ok(entry.path()),
+        entries => bail!("{} holds {} entries instead of one", folder.display(), entries.len()),
     }
 }
 

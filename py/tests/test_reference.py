@@ -1,0 +1,110 @@
+"""The reference names everything that is public, and nothing that is not there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rustuya
+import rustuya.aio
+import rustuya.exceptions
+import rustuya.testing
+from rustuya import codec
+
+PAGE = Path(__file__).parents[2] / "docs" / "python" / "reference.md"
+MODULES = [rustuya, rustuya.aio, rustuya.testing, codec, rustuya.exceptions]
+# Names of a section's own classes, by its heading.
+HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the source distribution has no such page")
+
+
+def sections() -> dict[str, str]:
+    """What the page says, by heading, the classes and modules in it being its keys."""
+    text = PAGE.read_text(encoding="utf-8")
+    parts = HEADING.split(text)
+    found: dict[str, str] = {}
+    for heading, body in zip(parts[1::2], parts[2::2]):
+        for name in re.findall(r"`([\w.]+)`", heading):
+            found[name] = heading + body
+    return found
+
+
+def words(text: str) -> set[str]:
+    """The identifiers inside of code, in blocks and in lines."""
+    code = re.findall(r"```python\n(.*?)```|`([^`]+)`", text, re.DOTALL)
+    return {word for pair in code for part in pair for word in re.findall(r"\w+", part)}
+
+
+def members(thing: type[Any]) -> set[str]:
+    """The public attributes of a class, and those of its fields."""
+    own = {name for base in inspect.getmro(thing) if base.__module__.startswith("rustuya") for name in vars(base)}
+    if is_dataclass(thing):
+        own |= {field.name for field in fields(thing)}
+    return {name for name in own if not name.startswith("_")}
+
+
+def parameters(thing: Any) -> set[str]:
+    """The names of what a function, or the constructor of a class, takes."""
+    try:
+        signature = inspect.signature(thing)
+    except (TypeError, ValueError):
+        return set()
+    return {name for name in signature.parameters if name not in {"self", "args", "kwargs"}}
+
+
+def wanted(module: Any, name: str) -> set[str]:
+    """What the reference has to say about a public name."""
+    thing = getattr(module, name)
+    if not inspect.isclass(thing):
+        return parameters(thing) if callable(thing) and not hasattr(thing, "__origin__") else set()
+    if issubclass(thing, Enum):
+        return {entry.name for entry in thing}
+    own = members(thing)
+    if issubclass(thing, Exception):
+        return own - {"code", "device_id", "reason"} if thing is not rustuya.TuyaError else own
+    takes = parameters(thing) if issubclass(thing, (rustuya.Device, rustuya.testing.VirtualDevice)) else set[str]()
+    for member in own:
+        takes |= parameters(getattr(thing, member, None))
+    return own | takes
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_it_names_everything(module: Any) -> None:
+    known = sections()
+    missing: dict[str, set[str]] = {}
+    for name in module.__all__:
+        # The class has a section of its own, or shares that of its module.
+        at = name if module is not rustuya.aio and name in known else module.__name__
+        if inspect.isclass(getattr(module, name)) and issubclass(getattr(module, name), Exception):
+            at = "rustuya.exceptions"
+        told = words(known[at]) if at in known else set[str]()
+        if module is rustuya.aio:
+            # What is the same on both faces is told once.
+            told |= words(known.get(name, ""))
+        lacking = ({name} | wanted(module, name)) - told
+        if lacking:
+            missing[f"{name} (section {at})"] = lacking
+    assert not missing
+
+
+def test_it_names_nothing_that_is_not_there() -> None:
+    names = {name for module in MODULES for name in module.__all__}
+    named = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)", PAGE.read_text(encoding="utf-8")))
+    builtin = {
+        "ValueError",
+        "TypeError",
+        "KeyError",
+        "TimeoutError",
+        "ConnectionError",
+        "RuntimeError",
+        "OSError",
+        "IntEnum",
+    }
+    commands = {entry.name for entry in rustuya.CommandType}
+    assert named - names - builtin - commands == set()

@@ -9,16 +9,43 @@ use rustuya_proto::{self as proto, Cid, DeviceConfig};
 use super::engine::{Engine, Phase, Wire, flush};
 use super::machine::SharedTap;
 use super::request::{Ask, Request};
-use super::{Env, Options};
+use super::{Env, Options, Parcel};
 use crate::error::CommandError;
 use crate::metrics::Metrics;
 use crate::news::News;
-use crate::slot::Slot;
 use crate::state::Cache;
 
 impl Engine {
-    pub(super) fn submit(&mut self, ask: Ask, cid: Option<Cid>, slot: Arc<Slot>, timeout: Option<Duration>, env: &Env) {
+    /// Takes a command in, and sends it if that can be done now.
+    pub(super) fn submit(&mut self, parcel: Parcel, env: &Env) {
         let now = self.clock.now();
+        if self.take_in(parcel, now) && !self.connect(now) {
+            self.send_from_caller(now, env);
+        }
+    }
+
+    /// Takes a command in whose caller waits for nothing. The first one is sent at once; of those that follow close
+    /// by, the loop sends as many together as the device takes. Gives a command back that finds no room.
+    pub(super) fn post(&mut self, parcel: Parcel, env: &Env) -> Result<(), Parcel> {
+        if !self.queue.has_room() {
+            return Err(parcel);
+        }
+        let now = self.clock.now();
+        let follows = self.posted.is_some_and(|before| now < before + BURST);
+        self.posted = Some(now);
+        if !follows {
+            self.submit(parcel, env);
+        } else if self.take_in(parcel, now) && !self.connect(now) {
+            // Others that wait have the loop look after them already.
+            if self.queue.len() == 1 || self.is_due_sooner(now) {
+                self.wake_loop();
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a command wait to be sent; false when it is refused.
+    fn take_in(&mut self, Parcel { ask, cid, slot, timeout }: Parcel, now: proto::Instant) -> bool {
         let wait = timeout.unwrap_or_else(|| self.options.pacing.sleeps.unwrap_or(self.options.timeout));
         let request = Box::new(Request {
             ask,
@@ -31,24 +58,29 @@ impl Engine {
             trial: None,
             sent: now,
         });
-        if self.phase != Phase::Running {
-            return self.fates().1.decide(&request, Err(CommandError::Closed));
-        }
-        if let Some(cid) = &request.cid
-            && !matches!(request.ask, Ask::Raw(..))
-            && self.side.cache.online(cid.as_str()) == Some(false)
-        {
-            return self.fates().1.decide(&request, Err(CommandError::SubDeviceOffline));
-        }
-        if !self.queue.has_room() {
-            return self.fates().1.decide(&request, Err(CommandError::Busy));
-        }
-        self.queue.add(request);
-        if !self.machine.is_up() && !self.side.retrying && matches!(self.wire, Wire::Off) {
+        let refused = |cid: &Cid| self.side.cache.online(cid.as_str()) == Some(false);
+        let error = if self.phase != Phase::Running {
+            CommandError::Closed
+        } else if !matches!(request.ask, Ask::Raw(..)) && request.cid.as_ref().is_some_and(refused) {
+            CommandError::SubDeviceOffline
+        } else if !self.queue.has_room() {
+            CommandError::Busy
+        } else {
+            self.queue.add(request);
+            return true;
+        };
+        self.fates().1.decide(&request, Err(error));
+        false
+    }
+
+    /// Has the loop connect where it is at rest without a connection. Whether it is.
+    fn connect(&mut self, now: proto::Instant) -> bool {
+        let rests = !self.machine.is_up() && !self.side.retrying && matches!(self.wire, Wire::Off);
+        if rests {
             self.machine.connect_now(now);
-            return self.wake_loop();
+            self.wake_loop();
         }
-        self.send_from_caller(now, env);
+        rests
     }
 
     /// Sends what waits by the short way, and wakes the loop if something is left for it to do.
@@ -65,13 +97,17 @@ impl Engine {
             }
             self.note_written();
         }
-        let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
-        let due = self.machine.deadline().into_iter().chain(waiting).min();
-        let sooner = due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed));
-        if sooner || !self.buffers.tx.is_empty() {
+        if self.is_due_sooner(now) || !self.buffers.tx.is_empty() {
             self.wake_loop();
         }
         self.buffers.reclaim(&env.pool);
+    }
+
+    /// Whether there is something to do before the loop would wake up.
+    fn is_due_sooner(&self, now: proto::Instant) -> bool {
+        let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
+        let due = self.machine.deadline().into_iter().chain(waiting).min();
+        due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed))
     }
 
     /// Connects without waiting for the delay between attempts.
@@ -140,3 +176,6 @@ impl Engine {
         metrics
     }
 }
+
+/// Commands that nobody waits for and that follow each other so closely are sent together.
+const BURST: Duration = Duration::from_micros(200);

@@ -30,6 +30,10 @@ pub(crate) struct Engine {
     loop_has_wire: bool,
     /// The loop's waker.
     waker: Option<Waker>,
+    /// The loop was woken and has not gone to sleep again since.
+    woken: bool,
+    /// When the last command came whose caller waits for nothing.
+    pub(super) posted: Option<proto::Instant>,
     /// Commands sent before the alarm was set.
     sent_before: u64,
     /// Until when the loop sleeps.
@@ -82,6 +86,8 @@ impl Engine {
             permit: Permit::None,
             loop_has_wire: false,
             waker: None,
+            woken: false,
+            posted: None,
             sent_before: 0,
             armed: None,
             phase: Phase::Running,
@@ -218,6 +224,7 @@ impl Engine {
     }
 
     fn sleep(&mut self, now: proto::Instant, until: Option<proto::Instant>, env: &Env) -> Order {
+        self.woken = false;
         self.buffers.reclaim(&env.pool);
         let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
         let grace = match self.phase {
@@ -355,7 +362,9 @@ impl Engine {
     }
 
     pub(super) fn wake_loop(&mut self) {
-        self.wakes.extend(self.waker.clone());
+        if !core::mem::replace(&mut self.woken, true) {
+            self.wakes.extend(self.waker.clone());
+        }
     }
 }
 

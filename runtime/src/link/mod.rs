@@ -109,8 +109,10 @@ impl Link {
     }
 
     fn visit<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
-        for Parcel { ask, cid, slot, timeout } in core::mem::take(&mut *self.inbox()) {
-            engine.submit(ask, cid, slot, timeout, &self.env);
+        for parcel in core::mem::take(&mut *self.inbox()) {
+            if let Err(parcel) = engine.post(parcel, &self.env) {
+                engine.submit(parcel, &self.env);
+            }
         }
         let result = act(&mut engine, &self.env);
         let wakes = core::mem::take(&mut engine.wakes);
@@ -145,7 +147,8 @@ impl Link {
     /// Gives a command on its way. `timeout` limits the wait for the connection and the wait for the answer.
     pub(crate) fn submit(&self, ask: Ask, cid: Option<Cid>, caller: Caller, timeout: Option<Duration>) -> Arc<Slot> {
         let slot = Slot::new(caller);
-        self.with(|engine, env| engine.submit(ask, cid, Arc::clone(&slot), timeout, env));
+        let parcel = Parcel { ask, cid, slot: Arc::clone(&slot), timeout };
+        self.with(|engine, env| engine.submit(parcel, env));
         slot
     }
 
@@ -154,24 +157,17 @@ impl Link {
         if self.is_closed() {
             return Err(CommandError::Closed);
         }
-        let slot = Slot::new(Caller::Nothing);
+        let parcel = Parcel { ask, cid, slot: Slot::new(Caller::Nothing), timeout };
         if let Some(engine) = self.free_engine() {
-            let has_room = |engine: &mut Engine, env: &Env| {
-                let has_room = engine.queue.has_room();
-                if has_room {
-                    engine.submit(ask, cid, slot, timeout, env);
-                }
-                has_room
-            };
-            let has_room = self.visit(engine, has_room);
+            let posted = self.visit(engine, |engine, env| engine.post(parcel, env));
             self.take_in();
-            return if has_room { Ok(()) } else { Err(CommandError::Busy) };
+            return posted.map_err(|_| CommandError::Busy);
         }
         let mut inbox = self.inbox();
         if inbox.len() + (self.glance.0.load(Ordering::Relaxed) >> Glance::COUNTED) >= queue::MOST_WAITING {
             return Err(CommandError::Busy);
         }
-        inbox.push(Parcel { ask, cid, slot, timeout });
+        inbox.push(parcel);
         drop(inbox);
         self.take_in();
         Ok(())

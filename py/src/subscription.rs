@@ -1,80 +1,134 @@
 //! Functions that are called with events, all of them in one thread.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::task::Wake;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
-use crate::engine::{self, engine, lock};
+use crate::engine::{self, Held, engine, lock};
 use crate::receiver::Feed;
 
-type Call = Box<dyn FnOnce(Python<'_>) + Send>;
-
-/// Events that wait for the thread at most. Past that, listeners wait, and lose their oldest.
-const CAPACITY: usize = 1024;
+/// Events of one subscription that are told before others have their turn.
+const FAIR_SHARE: u32 = 128;
 
 /// What `subscribe` returns: call it to end the subscription. Also a context manager.
 #[pyclass(frozen, module = "rustuya")]
-pub(crate) struct Subscription {
-    task: AbortHandle,
-    callback: Arc<Mutex<Option<Py<PyAny>>>>,
+pub(crate) struct Subscription(Held<Arc<dyn Subscribed>>);
+
+/// Something that has events for a function.
+trait Subscribed: Send + Sync {
+    /// Tells the function what there is.
+    fn deliver(self: Arc<Self>, py: Python<'_>);
+
+    /// Tells it nothing any more.
+    fn end(&self);
+
+    fn is_active(&self) -> bool;
+}
+
+struct Told<F: Feed> {
+    /// With what it comes from, which stays alive for it.
+    feed: Mutex<Option<(F, Box<dyn Send>)>>,
+    function: Mutex<Option<Py<PyAny>>>,
+    convert: fn(Python<'_>, F::Item) -> PyResult<Py<PyAny>>,
+    /// Whether the thread is on its way to look.
+    queued: AtomicBool,
+}
+
+impl<F: Feed> Told<F> {
+    fn queue(self: Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            // It fails in a process that is ending.
+            let _ = thread().send(self);
+        }
+    }
+
+    /// The next event, and the function it is for.
+    fn next(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<Option<(F::Item, Py<PyAny>)>> {
+        let polled = match &mut *lock(&self.feed) {
+            Some((feed, _)) => feed.poll_item(cx),
+            None => return Poll::Ready(None),
+        };
+        let function = || lock(&self.function).as_ref().map(|function| function.clone_ref(py));
+        polled.map(|item| item.zip(function()))
+    }
+}
+
+impl<F: Feed> Wake for Told<F> {
+    fn wake(self: Arc<Self>) {
+        self.queue();
+    }
+}
+
+impl<F: Feed> Subscribed for Told<F> {
+    fn deliver(self: Arc<Self>, py: Python<'_>) {
+        // Before the look: who comes later queues it again.
+        self.queued.store(false, Ordering::Release);
+        let waker = Waker::from(Arc::clone(&self));
+        for _ in 0..FAIR_SHARE {
+            // No lock is held while the function runs: it may end the subscription.
+            match self.next(py, &mut Context::from_waker(&waker)) {
+                Poll::Ready(Some((item, function))) => {
+                    if let Err(error) = (self.convert)(py, item).and_then(|event| function.call1(py, (event,))) {
+                        error.write_unraisable(py, Some(function.bind(py)));
+                    }
+                }
+                Poll::Ready(None) => return self.end(),
+                Poll::Pending => return,
+            }
+        }
+        self.queue();
+    }
+
+    fn end(&self) {
+        let ended = (lock(&self.function).take(), lock(&self.feed).take());
+        drop(ended);
+    }
+
+    fn is_active(&self) -> bool {
+        lock(&self.function).is_some()
+    }
 }
 
 impl Subscription {
     pub(crate) fn start<F: Feed>(
         py: Python<'_>,
-        mut feed: F,
+        feed: F,
         source: impl Send + 'static,
-        callback: Py<PyAny>,
+        function: Py<PyAny>,
         convert: fn(Python<'_>, F::Item) -> PyResult<Py<PyAny>>,
     ) -> PyResult<Self> {
-        if !callback.bind(py).is_callable() {
+        if !function.bind(py).is_callable() {
             return Err(pyo3::exceptions::PyTypeError::new_err("the callback must be callable with an event"));
         }
-        let callback = Arc::new(Mutex::new(Some(callback)));
-        let calls = thread();
-        let called = Arc::clone(&callback);
-        let work = async move {
-            // What the events come from stays alive for them.
-            let _source = source;
-            while let Some(item) = core::future::poll_fn(|cx| feed.poll_item(cx)).await {
-                let called = Arc::clone(&called);
-                let call: Call = Box::new(move |py| {
-                    let function = lock(&called).as_ref().map(|function| function.clone_ref(py));
-                    if let Some(function) = function
-                        && let Err(error) = convert(py, item).and_then(|event| function.call1(py, (event,)))
-                    {
-                        error.write_unraisable(py, Some(function.bind(py)));
-                    }
-                });
-                if calls.send(call).await.is_err() {
-                    break;
-                }
-            }
-        };
-        Ok(Self { task: engine(py)?.handle().spawn(work).abort_handle(), callback })
+        engine(py)?;
+        let (feed, function) =
+            (Mutex::new(Some((feed, Box::new(source) as Box<dyn Send>))), Mutex::new(Some(function)));
+        let told = Arc::new(Told { feed, function, convert, queued: AtomicBool::new(false) });
+        Arc::clone(&told).queue();
+        Ok(Self(Held::new(told)))
     }
 
-    fn end(&self) {
-        self.task.abort();
-        // The function is let go of once it has returned.
-        drop(lock(&self.callback).take());
+    fn end(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.get(py)?.end();
+        Ok(())
     }
 }
 
 #[pymethods]
 impl Subscription {
     /// Ends the subscription. A call that has begun goes on to its end.
-    fn __call__(&self) {
-        self.end();
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.end(py)
     }
 
     /// Whether calls may still come.
     #[getter]
-    fn active(&self) -> bool {
-        lock(&self.callback).is_some()
+    fn active(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.0.get(py)?.is_active())
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -82,30 +136,35 @@ impl Subscription {
     }
 
     #[pyo3(signature = (*_exc))]
-    fn __exit__(&self, _exc: &Bound<'_, PyTuple>) {
-        self.end();
+    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.end(py)
     }
 
-    fn __repr__(&self) -> &'static str {
-        if self.active() { "<rustuya.Subscription, active>" } else { "<rustuya.Subscription, ended>" }
+    fn __repr__(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(if self.active(py)? { "<rustuya.Subscription, active>" } else { "<rustuya.Subscription, ended>" })
     }
 }
 
-/// The queue of the one thread, which ends with the interpreter.
-fn thread() -> mpsc::Sender<Call> {
-    static CALLS: OnceLock<mpsc::Sender<Call>> = OnceLock::new();
-    let calls = CALLS.get_or_init(|| {
-        let (sender, mut calls) = mpsc::channel::<Call>(CAPACITY);
-        let work = move || {
-            while let Some(call) = calls.blocking_recv() {
-                if engine::attach(call).is_none() {
-                    break;
-                }
-            }
-        };
-        // Without a thread the queue is closed, and subscriptions end at once.
-        let _ = std::thread::Builder::new().name("rustuya-callbacks".to_owned()).spawn(work);
+/// The queue of the one thread, which ends with the interpreter. Each subscription is in it once at most.
+fn thread() -> &'static mpsc::Sender<Arc<dyn Subscribed>> {
+    static CALLS: OnceLock<mpsc::Sender<Arc<dyn Subscribed>>> = OnceLock::new();
+    CALLS.get_or_init(|| {
+        let (sender, ready) = mpsc::channel();
+        // Without a thread nobody is ever called: nothing else would work either.
+        let _ = std::thread::Builder::new().name("rustuya-callbacks".to_owned()).spawn(move || call(&ready));
         sender
-    });
-    calls.clone()
+    })
+}
+
+fn call(ready: &mpsc::Receiver<Arc<dyn Subscribed>>) {
+    while let Ok(first) = ready.recv() {
+        let called = engine::attach(|py| {
+            for subscribed in core::iter::once(first).chain(ready.try_iter().take(FAIR_SHARE as usize)) {
+                subscribed.deliver(py);
+            }
+        });
+        if called.is_none() {
+            break;
+        }
+    }
 }

@@ -11,6 +11,7 @@ import os as _os
 import threading as _threading
 from abc import ABCMeta as _ABCMeta
 from collections.abc import Mapping as _Mapping
+from importlib import import_module as _import_module
 
 from . import (
     _interpreter,  # noqa: F401  # pyright: ignore[reportUnusedImport]  # first: it refuses where the rest would not work
@@ -29,7 +30,6 @@ from ._native import (
     Subscription,
     configure,
 )
-from .commands import CommandType
 from .exceptions import (
     ClosedError,
     CommandRejected,
@@ -59,9 +59,42 @@ from .exceptions import (
     WrongKey,
     WrongVersion,
 )
-from .logs import set_log_callback, set_log_level
-from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
-from .settings import Pacing, Timing
+
+# As in `typing`, which takes longer to import than this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .commands import CommandType
+    from .logs import set_log_callback, set_log_level
+    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+    from .settings import Pacing, Timing
+else:
+    # Not every program needs these; importing what they are made with takes longer than all the rest.
+    _LATER = {
+        "CommandType": "commands",
+        "set_log_callback": "logs",
+        "set_log_level": "logs",
+        "DeviceConfig": "models",
+        "DeviceInfo": "models",
+        "Diagnosis": "models",
+        "Found": "models",
+        "Json": "models",
+        "Metrics": "models",
+        "Reply": "models",
+        "State": "models",
+        "Pacing": "settings",
+        "Timing": "settings",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __version__: str = _native.__VERSION__
 

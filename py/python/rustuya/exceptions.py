@@ -5,8 +5,8 @@ Every exception has a ``code``: the number that tinytuya gives such an error, 90
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+# As in `typing`, which takes long to import.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .models import Diagnosis
 

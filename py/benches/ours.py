@@ -49,11 +49,21 @@ def calls(job: Job, orders: Orders) -> Figures:
         device.set_nowait(True)
         figures |= singles("nowait_single", call, max(1, job.turns // 4))
         figures |= bursts("nowait_burst", call, job.turns)
-        figures |= sustained("nowait", call, job.commands, orders)
+        figures |= sustained("nowait", partial(patiently, call), job.commands, orders)
         figures |= singles("raw_single", Raw(job).send, max(1, job.turns // 4))
         figures |= bursts("raw_burst", Raw(job).send, job.turns)
         figures |= asyncio.run(calls_of_a_loop(aio.Device.of(device), raw, job.turns))
     return figures
+
+
+def patiently(call: Callable[[], object]) -> None:
+    """A command that is refused because too many wait is given again a little later, as its caller is told to do."""
+    while True:
+        try:
+            call()
+            return
+        except rustuya.DeviceBusy:
+            time.sleep(0.0005)
 
 
 async def calls_of_a_loop(device: aio.Device, raw: Callable[[], object], turns: int) -> Figures:

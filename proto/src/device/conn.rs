@@ -12,7 +12,7 @@ use super::send::transmit;
 use super::{Attempt, Command, Device, Link, Step, backoff};
 use crate::buf::{Rx, Tx};
 use crate::codec::{FrameError, Opened};
-use crate::payload::{Payload, RequestData};
+use crate::payload::{DeviceError, Payload, RequestData};
 use crate::session::{Received, Session};
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
@@ -31,7 +31,10 @@ const DOUBT: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(1);
 /// How long a heartbeat that found no room waits when the driver writes nothing in between.
 const NO_ROOM_RETRY: Duration = Duration::from_secs(1);
-/// A connection that ends sooner than this after it came up counts as a failure: the delays grow.
+/// A connection that ends sooner than this after it came up counts as a failure: the delays grow, from
+/// `Timing::backoff_min`. Devices that restart in a loop, or that another client keeps throwing out, would otherwise be
+/// dialed several times a second. One that drops idle connections so soon by design is for `persist: false`, where no
+/// delay applies.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
 
 /// An open connection.
@@ -105,6 +108,16 @@ impl Conn {
         self.idle_since = now;
         if !self.keyed && !self.asked && !self.session.version().negotiates() {
             self.doubt = self.doubt.or(Some(now + DOUBT));
+        }
+    }
+
+    /// Sends the query that shows whether version and key are right, once.
+    fn question(&mut self, config: &DeviceConfig, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
+        if !self.keyed && !self.asked {
+            // In the ordinary dialect: device22 firmware refuses it too, in words.
+            let query = Command::status();
+            self.asked = transmit(&mut self.session, config, Dialect::Default, &query, now, rng, tx).is_ok();
+            self.seen.spoke |= self.asked;
         }
     }
 
@@ -191,8 +204,13 @@ impl Device {
         } else if opened.encrypted {
             conn.keyed |= !opened.payload.is_empty();
         } else if conn.attempt.verify && !conn.keyed && payload.is_plain_text() {
-            conn.seen.clear_refusal = true;
-            return self.broken(Failure::Silent, now, rng);
+            let unread = matches!(payload.error(), None | Some(DeviceError::DataFormat | DeviceError::ParseData));
+            if unread || self.search.is_running() {
+                conn.seen.clear_refusal = true;
+                return self.broken(Failure::Silent, now, rng);
+            }
+            // Some firmware refuses in clear text; these words say that it could read the query.
+            conn.keyed = true;
         }
         conn.seen.good = true;
         if conn.told_up {
@@ -284,11 +302,8 @@ impl Device {
             if conn.proof_due <= now {
                 return self.broken(Failure::Silent, now, rng);
             }
-            if conn.session.is_ready() && conn.hold.is_none() && !conn.asked {
-                let query = Command::status();
-                let dialect = self.talk.dialect;
-                conn.asked = transmit(&mut conn.session, &self.config, dialect, &query, now, rng, tx).is_ok();
-                conn.seen.spoke |= conn.asked;
+            if conn.session.is_ready() && conn.hold.is_none() {
+                conn.question(&self.config, now, rng, tx);
             }
             return Some(Step::Wait(self.deadline()));
         }
@@ -308,11 +323,13 @@ impl Device {
             return None;
         }
         self.retry_as_device22(now, rng, tx);
-        self.question_key(now, rng, tx);
 
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
+        if conn.doubt.is_some_and(|due| due <= now) {
+            conn.question(&self.config, now, rng, tx);
+        }
         if conn.beat_due.is_some_and(|due| due <= now) {
             if core::mem::take(&mut conn.moved) {
                 conn.check = true;
@@ -350,17 +367,6 @@ impl Device {
         let doubt = conn.doubt.filter(|_| !conn.keyed && !conn.asked);
         let end = (!self.config.persist && self.pending.is_idle()).then_some(conn.idle_since + LINGER);
         [self.pending.deadline(), doubt, end].into_iter().flatten().fold(beat, Instant::min)
-    }
-
-    /// Sends the query that shows whether the key is right, when that is in doubt and due.
-    fn question_key(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
-        let Link::Up(conn) = &mut self.link else { return };
-        if conn.keyed || conn.asked || conn.doubt.is_none_or(|due| due > now) {
-            return;
-        }
-        // In the ordinary dialect: device22 firmware refuses it too, in words.
-        let query = Command::status();
-        conn.asked = transmit(&mut conn.session, &self.config, Dialect::Default, &query, now, rng, tx).is_ok();
     }
 
     /// Sends a query that was refused once more, in the device22 dialect.

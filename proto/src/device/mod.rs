@@ -82,7 +82,7 @@ enum Link {
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     version: Version,
-    /// The version is a guess: nothing is believed before an answer proves it.
+    /// Version or key are in doubt: nothing is believed before an answer proves them.
     verify: bool,
     /// Say nothing at first.
     listen: bool,
@@ -385,7 +385,8 @@ impl Device {
         let guess = self.search.version(self.config.version);
         let attempt = Attempt {
             version: guess.or(known).unwrap_or(Version::V33),
-            verify: guess.is_some(),
+            // Nor after a verdict that stands: without negotiation, a connection alone would seem to refute it.
+            verify: guess.is_some() || self.verdict().is_some(),
             listen: self.search.listens_first(known.is_some()),
         };
         if !attempt.version.is_supported() {
@@ -414,8 +415,13 @@ impl Device {
         self.stats.failed_attempts = self.stats.failed_attempts.saturating_add(1);
         let configured = self.config.version;
         let searchable = configured.is_none() || self.config.probe_on_failure;
+        // A device that closes on everything may have been taken by another client, and not all firmware answers a
+        // query: silence ends the doubt that only closing has raised.
+        let released = failure == Failure::Silent
+            && !(searching || seen.clear_refusal || attempt.version.negotiates())
+            && matches!(self.diagnosis, Some(DownReason::KeyOrVersion | DownReason::WrongKey { sure: false }));
         let (reason, soon) = match self.search.judge(attempt.version, configured, seen, failure, searchable) {
-            Verdict::Next(reason) => (self.standing(reason), true),
+            Verdict::Next(reason) => (self.standing(reason, released), true),
             Verdict::Speaks(version) if configured.is_none() && self.hops < 4 => {
                 self.hops += 1;
                 self.resolved = Some(version);
@@ -432,7 +438,7 @@ impl Device {
                     self.resolved = None;
                     self.proven = false;
                 }
-                (self.standing(reason), false)
+                (self.standing(reason, released), false)
             }
         };
         // A round of attempts counts as one failure, when it is over.
@@ -445,13 +451,18 @@ impl Device {
         self.end(reason, now + delay);
     }
 
-    /// The reason to tell: an attempt under a verdict that stands says nothing new by failing in an unclear way.
-    fn standing(&self, reason: DownReason) -> DownReason {
-        let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
+    /// That version or key are wrong, when that was found out and nothing has refuted it.
+    fn verdict(&self) -> Option<DownReason> {
         // Where the choice of version is ours, a wrong one was only a step of the search.
         let ours =
             |verdict: &DownReason| self.config.version.is_none() && matches!(verdict, DownReason::WrongVersion { .. });
-        self.diagnosis.filter(|verdict| unclear && verdict.is_auth() && !ours(verdict)).unwrap_or(reason)
+        self.diagnosis.filter(|verdict| verdict.is_auth() && !ours(verdict))
+    }
+
+    /// The reason to tell: an attempt under a verdict that stands says nothing new by failing in an unclear way.
+    fn standing(&self, reason: DownReason, released: bool) -> DownReason {
+        let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
+        self.verdict().filter(|_| unclear && !released).unwrap_or(reason)
     }
 
     /// Ends the connection or attempt, with the next one due at `retry_at`.

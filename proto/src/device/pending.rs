@@ -2,11 +2,12 @@
 
 use heapless::Vec;
 
-use super::command::CommandId;
+use super::command::{CommandId, Kind};
 use super::event::Outcome;
 use crate::codec::Opened;
 use crate::ids::DpId;
-use crate::payload::{DeviceError, Payload, Report};
+use crate::json::Text;
+use crate::payload::{DeviceError, DpValue, Payload, Report, RequestData};
 use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
@@ -27,30 +28,60 @@ pub(super) enum Asks {
     State,
     /// A query in the device22 dialect: an empty acknowledgement promises a push, and the push is the answer.
     State22,
-    /// A write or a measurement: a push that shows one of the DPs is as good as the acknowledgement.
+    /// A write or a measurement: a push that is owed to it is as good as the acknowledgement.
     Change,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Ordered, so that one comparison tells what is open, settled or decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum State {
+    // Open.
     Waiting,
-    /// Resolved by a push; its own acknowledgement is still owed and must not be taken for a later command's.
-    AckOwed,
     /// Device22 query: acknowledged, the push is outstanding.
     Acked,
-    /// Decided without a frame, but not told yet.
-    Decided(Fate),
-}
-
-/// The outcomes that no frame brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+    // Settled: resolved, and kept for what may still come of it.
+    /// Resolved by a push; its own acknowledgement is still owed and must not be taken for a later command's.
+    AckOwed,
+    /// Resolved and acknowledged; its own push may still come and must not be taken for a later command's.
+    Done,
+    // Decided without a frame, but not told yet.
     /// A device22 query whose push never came after its acknowledgement.
     Acknowledged,
     /// A query that was refused and could not be helped by the other dialect.
     Refused,
     Unanswered,
     Lost,
+}
+
+/// A DP that a push is to show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    dp: u16,
+    /// Checksum of the value, or zero where there is none.
+    mark: u16,
+}
+
+impl Written {
+    const NOTHING: Self = Self { dp: NO_DP, mark: 0 };
+
+    /// The first few DPs of a command.
+    pub(super) fn remember(command: &Kind<'_>) -> [Self; WRITTEN] {
+        let mut remembered = [Self::NOTHING; WRITTEN];
+        let mut slots = remembered.iter_mut();
+        let mut note = |id: DpId, mark| {
+            if let Some(slot) = slots.next() {
+                *slot = Self { dp: id.0, mark };
+            }
+        };
+        match command {
+            Kind::Request { data: RequestData::Dps(map), .. } => {
+                map.each(&mut |id, value| note(id, value_mark(&value)))
+            }
+            Kind::Request { data: RequestData::Ids(ids), .. } => ids.iter().for_each(|id| note(*id, 0)),
+            _ => {}
+        }
+        remembered
+    }
 }
 
 /// One command.
@@ -63,7 +94,8 @@ pub(super) struct Entry {
     pub(super) asks: Asks,
     /// Checksum of the cid, or zero for the device itself.
     cid: u32,
-    written: [u16; WRITTEN],
+    /// The DPs that no push has shown yet.
+    written: [Written; WRITTEN],
     state: State,
     /// The refusal after which this query was sent again in the device22 dialect.
     pub(super) refused: Option<RetCode>,
@@ -77,14 +109,10 @@ impl Entry {
         deadline: Instant,
         asks: Asks,
         cid: Option<&str>,
-        written: impl Iterator<Item = DpId>,
+        written: [Written; WRITTEN],
     ) -> Self {
-        let mut remembered = [NO_DP; WRITTEN];
-        for (slot, id) in remembered.iter_mut().zip(written) {
-            *slot = id.0;
-        }
-        let cid = cid.map_or(0, |cid| cid_mark(cid.bytes()));
-        Self { id, code, seqno, deadline, asks, cid, written: remembered, state: State::Waiting, refused: None }
+        let cid = cid.map_or(0, |cid| text_mark(&Text::plain(cid)));
+        Self { id, code, seqno, deadline, asks, cid, written, state: State::Waiting, refused: None }
     }
 
     pub(super) const fn is_for_child(&self) -> bool {
@@ -92,7 +120,16 @@ impl Entry {
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Acked)
+        self.state <= State::Acked
+    }
+
+    /// Whether it is resolved, and kept only for what may still come of it.
+    fn is_settled(&self) -> bool {
+        matches!(self.state, State::AckOwed | State::Done)
+    }
+
+    fn is_decided(&self) -> bool {
+        self.state > State::Done
     }
 }
 
@@ -116,10 +153,10 @@ impl Pending {
         Self { entries: Vec::new() }
     }
 
-    /// Whether another command fits. Gives up on owed acknowledgements if it must.
+    /// Whether another command fits. Gives up on what resolved ones are owed if it must.
     pub(super) fn make_room(&mut self) -> bool {
         if self.entries.is_full()
-            && let Some(at) = self.entries.iter().position(|e| e.state == State::AckOwed)
+            && let Some(at) = self.entries.iter().position(Entry::is_settled)
         {
             self.entries.remove(at);
         }
@@ -138,58 +175,54 @@ impl Pending {
 
     /// Whether nothing is waiting for an answer or to be told.
     pub(super) fn is_idle(&self) -> bool {
-        self.entries.iter().all(|e| e.state == State::AckOwed)
+        self.entries.iter().all(Entry::is_settled)
     }
 
     /// The next decided command that has not been told yet; it leaves the table.
     pub(super) fn take_decided(&mut self) -> Option<(CommandId, Outcome)> {
-        let at = self.entries.iter().position(|e| matches!(e.state, State::Decided(_)))?;
+        let at = self.entries.iter().position(Entry::is_decided)?;
         let entry = self.entries.remove(at);
-        match entry.state {
-            State::Decided(Fate::Acknowledged) => Some((entry.id, Outcome::Acknowledged { retcode: None })),
-            State::Decided(Fate::Refused) => {
-                let error = Some(DeviceError::DataUnvalid);
-                Some((entry.id, Outcome::Rejected { retcode: entry.refused, error }))
-            }
-            State::Decided(Fate::Unanswered) => Some((entry.id, Outcome::Unanswered)),
-            State::Decided(Fate::Lost) => Some((entry.id, Outcome::ConnectionLost)),
-            State::Waiting | State::AckOwed | State::Acked => None,
-        }
+        let outcome = match entry.state {
+            State::Acknowledged => Outcome::Acknowledged { retcode: None },
+            State::Refused => Outcome::Rejected { retcode: entry.refused, error: Some(DeviceError::DataUnvalid) },
+            State::Lost => Outcome::ConnectionLost,
+            _ => Outcome::Unanswered,
+        };
+        Some((entry.id, outcome))
     }
 
     /// The connection is gone: every open command is lost.
     pub(super) fn lose_all(&mut self) {
-        self.entries.retain(|e| e.state != State::AckOwed);
+        self.entries.retain(|e| !e.is_settled());
         for entry in self.entries.iter_mut().filter(|e| e.is_open()) {
-            entry.state = State::Decided(if entry.refused.is_some() { Fate::Refused } else { Fate::Lost });
+            entry.state = if entry.refused.is_some() { State::Refused } else { State::Lost };
         }
     }
 
     /// Decides what has waited too long. Returns whether a device22 retry and whether a control are among it.
     pub(super) fn expire(&mut self, now: Instant) -> Expired {
         let mut expired = Expired::default();
-        self.entries.retain(|e| e.state != State::AckOwed || e.deadline > now);
+        self.entries.retain(|e| !e.is_settled() || e.deadline > now);
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
             expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
             expired.retry22 |= entry.refused.is_some();
-            let fate = match (entry.refused, entry.state) {
-                (Some(_), _) => Fate::Refused,
-                (None, State::Acked) => Fate::Acknowledged,
-                (None, _) => Fate::Unanswered,
+            entry.state = match (entry.refused, entry.state) {
+                (Some(_), _) => State::Refused,
+                (None, State::Acked) => State::Acknowledged,
+                (None, _) => State::Unanswered,
             };
-            entry.state = State::Decided(fate);
         }
         expired
     }
 
     /// Whether a decision is waiting to be told.
     pub(super) fn has_decided(&self) -> bool {
-        self.entries.iter().any(|e| matches!(e.state, State::Decided(_)))
+        self.entries.iter().any(Entry::is_decided)
     }
 
     /// The next instant at which [`expire`](Self::expire) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.entries.iter().filter(|e| !matches!(e.state, State::Decided(_))).map(|e| e.deadline).min()
+        self.entries.iter().filter(|e| e.is_open()).map(|e| e.deadline).min()
     }
 
     /// Finds the command that a frame answers.
@@ -207,15 +240,15 @@ impl Pending {
             && let Some(report) = report
             && let Some(at) = self.shown(report)
         {
-            return self.resolve(at, Outcome::Acknowledged { retcode: None }, true);
+            return self.resolve(at, Outcome::Acknowledged { retcode: None }, Some(State::AckOwed));
         }
         Match::None
     }
 
     /// The oldest command with the code of the frame, preferring an echoed sequence number and the same sub-device.
     fn replied(&self, version: Version, frame: &Opened, report: Option<&Report<'_>>) -> Option<usize> {
-        let same_code = |e: &&Entry| e.code == frame.command && !matches!(e.state, State::Decided(_));
-        let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| same_code(e));
+        let may_answer = |e: &Entry| e.code == frame.command && e.state < State::Done;
+        let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
         if !version.negotiates()
             && frame.seqno != 0
             && let Some((at, _)) = candidates().find(|(_, e)| e.seqno == frame.seqno)
@@ -241,7 +274,7 @@ impl Pending {
             return Match::None;
         };
         if entry.state == State::AckOwed {
-            self.entries.remove(at);
+            entry.state = State::Done;
             return Match::None;
         }
         if payload.is_plain_text() {
@@ -249,43 +282,57 @@ impl Pending {
             if error == Some(DeviceError::DataUnvalid) && entry.asks == Asks::State && !entry.is_for_child() {
                 return Match::Refused22(at);
             }
-            return self.resolve(at, Outcome::Rejected { retcode, error }, false);
+            return self.resolve(at, Outcome::Rejected { retcode, error }, None);
         }
         if entry.asks == Asks::State22 && report.is_none_or(|r| r.dps.is_none()) {
             entry.state = State::Acked;
             return Match::None;
         }
-        self.resolve(at, Outcome::Acknowledged { retcode }, false)
+        let then = (entry.asks == Asks::Change).then_some(State::Done);
+        self.resolve(at, Outcome::Acknowledged { retcode }, then)
     }
 
-    /// The oldest command whose effect this push shows.
-    fn shown(&self, report: &Report<'_>) -> Option<usize> {
-        let dps = report.dps?;
+    /// The command that this push answers. Each DP in it belongs to the oldest control that wrote this very value, or
+    /// else to the oldest that wrote the DP at all, because devices round and clamp. Controls that are acknowledged
+    /// already take part: their pushes come after their acknowledgements, and often after the next control.
+    fn shown(&mut self, report: &Report<'_>) -> Option<usize> {
         let cid = report_cid(report);
-        let shows = |e: &Entry| match e.asks {
-            Asks::Change => e.cid == cid && dps.into_iter().any(|(id, _)| e.written.contains(&id.0)),
-            Asks::State22 => e.cid == cid,
-            Asks::Reply | Asks::State => false,
-        };
-        self.entries.iter().position(|e| e.is_open() && shows(e))
+        let mut first = self.entries.iter().position(|e| e.asks == Asks::State22 && e.is_open() && e.cid == cid);
+        for (id, value) in report.dps? {
+            let mark = value_mark(&value);
+            let written = self.entries.iter_mut().enumerate().filter(|(_, e)| e.cid == cid).filter_map(|(at, e)| {
+                let open = e.is_open();
+                e.written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, open.then_some(at), w))
+            });
+            // Of equals, the first.
+            if let Some((_, open, slot)) = written.min_by_key(|(other, ..)| *other) {
+                *slot = Written::NOTHING;
+                if let Some(at) = open
+                    && first.is_none_or(|first| at < first)
+                {
+                    first = open;
+                }
+            }
+        }
+        first
     }
 
-    fn resolve(&mut self, at: usize, outcome: Outcome, ack_owed: bool) -> Match {
+    /// Resolves the command at `at`. An open one stays as `then` says, for what may still come of it.
+    fn resolve(&mut self, at: usize, outcome: Outcome, then: Option<State>) -> Match {
         let Some(entry) = self.entries.get_mut(at) else {
             return Match::None;
         };
         let id = entry.id;
-        if ack_owed && entry.state == State::Waiting {
-            entry.state = State::AckOwed;
-        } else {
-            self.entries.remove(at);
+        match then {
+            Some(state) if entry.state == State::Waiting => entry.state = state,
+            _ => drop(self.entries.remove(at)),
         }
         Match::Resolved(id, outcome)
     }
 
     /// Resolves the query at `at` as refused, after the retry in the other dialect was refused as well.
     pub(super) fn refuse(&mut self, at: usize, retcode: Option<RetCode>) -> Option<(CommandId, Outcome)> {
-        match self.resolve(at, Outcome::Rejected { retcode, error: Some(DeviceError::DataUnvalid) }, false) {
+        match self.resolve(at, Outcome::Rejected { retcode, error: Some(DeviceError::DataUnvalid) }, None) {
             Match::Resolved(id, outcome) => Some((id, outcome)),
             Match::None | Match::Refused22(_) => None,
         }
@@ -307,35 +354,36 @@ pub(super) struct Expired {
 }
 
 fn report_cid(report: &Report<'_>) -> u32 {
-    let mut utf8 = [0; 4];
-    report.cid.map_or(0, |cid| {
-        let mut mark = Mark::new();
-        for c in cid.chars() {
-            c.encode_utf8(&mut utf8).bytes().for_each(|b| mark.add(b));
-        }
-        mark.get()
-    })
+    report.cid.map_or(0, |cid| text_mark(&cid))
 }
 
-fn cid_mark(bytes: impl Iterator<Item = u8>) -> u32 {
-    let mut mark = Mark::new();
-    bytes.for_each(|b| mark.add(b));
-    mark.get()
+fn text_mark(text: &Text<'_>) -> u32 {
+    mark(text.chars().map(u32::from))
 }
 
-/// FNV-1a, never zero: enough to tell the few children apart that have commands outstanding.
-struct Mark(u32);
-
-impl Mark {
-    const fn new() -> Self {
-        Self(0x811c_9dc5)
-    }
-
-    fn add(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    }
-
-    fn get(&self) -> u32 {
-        self.0.max(1)
-    }
+/// Equal for equal values, however they are spelled: integers by value, text by character. Numbers with a fraction,
+/// arrays and objects go by their JSON text.
+fn value_mark(value: &DpValue<'_>) -> u16 {
+    let mark = match value {
+        DpValue::Str(text) => text_mark(text),
+        DpValue::Int(value) => bytes_mark(&value.to_le_bytes()),
+        DpValue::Bool(value) => bytes_mark(&[u8::from(*value)]),
+        DpValue::Null => 1,
+        DpValue::Float(number) => bytes_mark(number.as_str().as_bytes()),
+        DpValue::Json(text) => bytes_mark(text.as_bytes()),
+    };
+    // Never zero, as the whole is not.
+    (mark as u16).max(1)
 }
+
+fn bytes_mark(bytes: &[u8]) -> u32 {
+    mark(bytes.iter().map(|byte| u32::from(*byte)))
+}
+
+/// FNV-1a, never zero: enough to tell the few children and values apart that have commands outstanding.
+fn mark(parts: impl Iterator<Item = u32>) -> u32 {
+    parts.fold(0x811c_9dc5, |mark: u32, part| (mark ^ part).wrapping_mul(0x0100_0193)).max(1)
+}
+
+#[cfg(test)]
+mod tests;

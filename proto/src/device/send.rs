@@ -4,7 +4,7 @@ use rand_core::CryptoRng;
 
 use super::command::Kind;
 use super::config::DeviceConfig;
-use super::pending::{Asks, Entry};
+use super::pending::{Asks, Entry, Written};
 use super::{Command, CommandId, Device, Link, SendError};
 use crate::buf::{Storage, Tx, TxBuf};
 use crate::codec::VersionHeader;
@@ -70,15 +70,8 @@ impl Device {
         let deadline = now + command.timeout.unwrap_or(self.config.timing.answer);
         let asks = asks(&command, dialect);
         self.talk.gateway |= command.cid.is_some();
-        let entry = match command.kind {
-            Kind::Request { data: RequestData::Dps(map), .. } => {
-                Entry::new(id, code, seqno, deadline, asks, command.cid, map.ids())
-            }
-            Kind::Request { data: RequestData::Ids(ids), .. } => {
-                Entry::new(id, code, seqno, deadline, asks, command.cid, ids.iter().copied())
-            }
-            _ => Entry::new(id, code, seqno, deadline, asks, command.cid, core::iter::empty()),
-        };
+        let written = Written::remember(&command.kind);
+        let entry = Entry::new(id, code, seqno, deadline, asks, command.cid, written);
         self.pending.push(entry);
         Ok(id)
     }

@@ -410,54 +410,12 @@ fn a_device22_control_goes_out_under_the_other_code_after_silence() {
     }
 }
 
-#[test]
-fn an_acknowledgement_that_comes_after_its_push_is_not_the_next_commands() {
-    let mut b = Bench::new(|c| c.version(Version::V34));
-    let mut pending = Pending::new();
-    for (id, dp) in [(1, 1u16), (2, 2)] {
-        let written = core::iter::once(DpId(dp));
-        let entry = pending::Entry::new(
-            CommandId(id),
-            CommandCode::CONTROL_NEW,
-            id,
-            b.now + Duration::from_secs(5),
-            pending::Asks::Change,
-            None,
-            written,
-        );
-        assert!(pending.make_room());
-        pending.push(entry);
-    }
-    let mut answer = |command: CommandCode, text: &str| {
-        let opened = opened(command, 99);
-        let payload = Payload::new(text.as_bytes());
-        match pending.answer(Version::V34, &opened, &payload, payload.report().as_ref()) {
-            pending::Match::Resolved(id, _) => Some(id),
-            pending::Match::None | pending::Match::Refused22(_) => None,
-        }
-    };
-    assert_eq!(answer(CommandCode::STATUS, r#"{"dps":{"1":true}}"#), Some(CommandId(1)));
-    assert_eq!(answer(CommandCode::CONTROL_NEW, ""), None, "the first command's acknowledgement");
-    assert_eq!(answer(CommandCode::STATUS, r#"{"dps":{"9":true}}"#), None, "nobody wrote DP 9");
-    assert_eq!(answer(CommandCode::CONTROL_NEW, ""), Some(CommandId(2)));
-    assert_eq!(answer(CommandCode::CONTROL_NEW, ""), None, "nothing is left to answer");
-    b.drain();
-}
-
 /// Seals what a device of 3.3 says.
 fn say(command: CommandCode, seqno: u32, text: &str, out: &mut [u8]) -> usize {
     let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
     let retcode = Some(crate::wire::command::RetCode::OK);
     let head = crate::codec::Head { sender: crate::codec::Sender::Device, seqno, command, retcode, header: None };
     crate::codec::seal(&keys, &head, &[0; 12], text.as_bytes(), out).expect("room")
-}
-
-/// A device's frame with an empty payload, opened.
-fn opened(command: CommandCode, seqno: u32) -> Opened {
-    let mut frame = [0; 64];
-    let len = say(command, seqno, "", &mut frame);
-    let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
-    crate::codec::open(&keys, crate::codec::Sender::Device, &mut frame[..len]).expect("valid")
 }
 
 /// Lets a device of 3.3 say something.
@@ -507,4 +465,78 @@ fn three_misplaced_frames_end_the_negotiation() {
         let end = [Seen::Hangup(conn), Seen::Down(DownReason::Garbage, true)];
         assert_eq!(seen, if round < 3 { &[][..] } else { &end[..] }, "frame {round}");
     }
+}
+
+/// Connects when the next attempt is due.
+fn reconnect(b: &mut Bench) -> ConnId {
+    let (_, until) = b.drain();
+    b.now = until.expect("a retry is due");
+    b.connect()
+}
+
+/// Lets a device of `version` with this key say something.
+fn hear_under(b: &mut Bench, version: Version, key: &[u8; 16], text: &str) -> Vec<Seen> {
+    let retcode = Some(crate::wire::command::RetCode::OK);
+    let (sender, command) = (crate::codec::Sender::Device, CommandCode::DP_QUERY);
+    let head = crate::codec::Head { sender, seqno: 1, command, retcode, header: None };
+    let keys = crate::codec::Keys::new(version, key);
+    let len = crate::codec::seal(&keys, &head, &[0; 12], text.as_bytes(), b.rx.spare_mut()).expect("room");
+    b.rx.commit(len);
+    b.drain().0
+}
+
+#[test]
+fn after_a_wrong_key_only_an_answer_that_decrypts_brings_the_device_up() {
+    const STATE: &str = r#"{"dps":{"1":true}}"#;
+    let verdict = DownReason::WrongKey { sure: true };
+    let other = b"fedcba9876543210";
+    // What proves the key: an answer, or a refusal of what was read, also in the clear text of 3.1.
+    for (version, proof) in
+        [(Version::V33, STATE), (Version::V33, "data format error"), (Version::V31, "json obj data unvalid")]
+    {
+        let mut b = Bench::new(|c| c.version(Version::V33));
+        let conn = b.connect();
+        assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
+        let down = |conn| [Seen::Hangup(conn), Seen::Down(verdict, true)];
+        assert_eq!(hear_under(&mut b, Version::V33, other, STATE), down(conn));
+        for attempt in 0..6 {
+            let conn = reconnect(&mut b);
+            assert_eq!(b.drain().0, [], "attempt {attempt}: up before anything is proven");
+            assert_eq!(b.tx.pending().get(8..12), Some(&CommandCode::DP_QUERY.0.to_be_bytes()[..]));
+            let seen = match attempt % 3 {
+                0 => hear_under(&mut b, Version::V33, other, STATE),
+                1 => hear_under(&mut b, Version::V31, other, "data format error"),
+                _ => {
+                    b.pass(5000);
+                    b.drain().0
+                }
+            };
+            assert_eq!(seen, down(conn), "attempt {attempt}");
+            assert_eq!(b.device.diagnosis(), Some(verdict));
+        }
+        reconnect(&mut b);
+        b.drain();
+        assert_eq!(hear_under(&mut b, version, b"0123456789abcdef", proof), [Seen::Up(Version::V33)], "{proof}");
+        assert_eq!(b.device.diagnosis(), None);
+    }
+}
+
+#[test]
+fn a_device_that_only_closed_before_need_not_answer_a_query() {
+    let mut b = Bench::new(|c| c.version(Version::V33).probe_on_failure(false));
+    let conn = b.connect();
+    assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
+    b.device.handle_lost(conn, LossReason::Closed, b.now);
+    for _ in 0..3 {
+        assert_eq!(b.drain().0.last(), Some(&Seen::Down(DownReason::KeyOrVersion, true)));
+        let conn = reconnect(&mut b);
+        assert_eq!(b.drain().0, []);
+        b.device.handle_lost(conn, LossReason::Closed, b.now);
+    }
+    reconnect(&mut b);
+    assert_eq!(b.drain().0, []);
+    b.pass(5000);
+    assert_eq!(b.drain().0.last(), Some(&Seen::Down(DownReason::Silent, true)));
+    reconnect(&mut b);
+    assert_eq!(b.drain().0, [Seen::Up(Version::V33)], "it listens, and nothing says that the key is wrong");
 }

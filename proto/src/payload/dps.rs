@@ -121,13 +121,14 @@ impl<'a> DpMap<'a> {
         }
     }
 
-    /// The numbers of the DPs.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = DpId> {
-        let (pairs, json) = match self {
-            Self::Pairs(pairs) => (*pairs, None),
-            Self::Json(text) => (&[][..], Object::new(text.as_bytes())),
-        };
-        pairs.iter().map(|(id, _)| *id).chain(json.into_iter().flatten().filter_map(|(key, _)| dp_id(&key)))
+    /// Hands over the DPs, one by one.
+    pub(crate) fn each(&self, take: &mut dyn FnMut(DpId, DpValue<'a>)) {
+        match self {
+            Self::Pairs(pairs) => pairs.iter().for_each(|(id, value)| take(*id, *value)),
+            Self::Json(text) => {
+                Dps::parse(text.as_bytes()).into_iter().flatten().for_each(|(id, value)| take(id, value))
+            }
+        }
     }
 
     pub(crate) fn write(&self, w: &mut Writer<'_>) {

@@ -145,23 +145,22 @@ fn write_data(w: &mut Writer<'_>, data: RequestData<'_>, limit: usize) {
 
 /// The list of an update request; from a DP map, its numbers.
 fn write_ids(w: &mut Writer<'_>, data: RequestData<'_>) {
-    let mut list = |ids: &mut dyn Iterator<Item = DpId>| {
-        w.byte(b'[');
-        for (i, id) in ids.enumerate() {
-            if i > 0 {
-                w.byte(b',');
-            }
-            w.unsigned(u64::from(id.0));
-        }
-        w.byte(b']');
+    let mut before = b'[';
+    let mut list = |id: DpId| {
+        w.byte(core::mem::replace(&mut before, b','));
+        w.unsigned(u64::from(id.0));
     };
     match data {
         // The list that most plugs with a meter understand: current, power and voltage.
-        RequestData::None => list(&mut [DpId(18), DpId(19), DpId(20)].into_iter()),
-        RequestData::Ids(ids) => list(&mut ids.iter().copied()),
-        RequestData::Dps(map) => list(&mut map.ids()),
-        RequestData::Json(text) => w.json(text),
+        RequestData::None => [18, 19, 20].into_iter().map(DpId).for_each(list),
+        RequestData::Ids(ids) => ids.iter().copied().for_each(list),
+        RequestData::Dps(map) => map.each(&mut |id, _| list(id)),
+        RequestData::Json(text) => return w.json(text),
     }
+    if before == b'[' {
+        w.byte(before);
+    }
+    w.byte(b']');
 }
 
 /// The fields of one JSON object.

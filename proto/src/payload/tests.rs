@@ -268,7 +268,8 @@ fn maps_to_write_are_checked() {
         assert!(!DpMap::Json(bad).is_valid(), "{bad}");
     }
     assert!(!DpMap::Pairs(&[]).is_valid());
-    let ids: Vec<DpId> = DpMap::Json(r#"{"7":1,"3":2}"#).ids().collect();
+    let mut ids = Vec::new();
+    DpMap::Json(r#"{"7":1,"3":2}"#).each(&mut |id, _| ids.push(id));
     assert_eq!(ids, [DpId(7), DpId(3)]);
 }
 

@@ -1,13 +1,13 @@
 //! Devices that go wrong: the connection ends, or nothing comes of it.
 
-use rustuya_proto::{CommandCode, DownReason};
+use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
 use super::{
     ALL, BOTH, EACH, NEW, V33, arrived, ask, connected, diagnosed, disconnected, dps, hear, lamp, query, scenario, set,
     up, within, write,
 };
-use crate::conformance::scenario::{Call, Counter, Fact, How, Scenario, Setup, Sign, Step, Want};
+use crate::conformance::scenario::{Call, Counter, Ear, Edit, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
 use crate::faulty::{Fault, PowerLoss};
 
 /// It is of use again.
@@ -31,6 +31,7 @@ fn brisk() -> Setup {
 }
 
 pub(super) fn list() -> Vec<Scenario> {
+    let wrong_key = DownReason::WrongKey { sure: true };
     vec![
         scenario(
             "a power-cycle with resets: down at once, and back",
@@ -234,6 +235,68 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(set("1", true), Want::Ok),
                 hear(dps(json!({ "1": true }))),
                 Step::Controls(vec![json!({ "1": true })]),
+            ],
+        ),
+        scenario(
+            "a push answers the control that wrote its value, not another of the same DP",
+            ALL,
+            [lamp().quirk("silent-control").answer(600)],
+            vec![
+                up(),
+                Step::Ready(1),
+                Step::Begin(1, set("2", 10), How::Acked),
+                Step::Arrived(CommandCode::CONTROL, 1),
+                Step::Begin(2, set("2", 20), How::Acked),
+                Step::Arrived(CommandCode::CONTROL, 2),
+                Step::Push(None, json!({ "2": 20 })),
+                Step::End(2, Want::Ok),
+                Step::End(1, Want::Unanswered),
+            ],
+        ),
+        scenario(
+            "a value that the device changes is an answer all the same",
+            ALL,
+            [lamp().quirk("silent-control").answer(600)],
+            vec![
+                up(),
+                Step::Ready(1),
+                Step::Begin(1, set("2", 200), How::Acked),
+                Step::Arrived(CommandCode::CONTROL, 1),
+                Step::Push(None, json!({ "2": 100 })),
+                Step::End(1, Want::Ok),
+            ],
+        ),
+        scenario(
+            "a wrong key that is known stays known, and nothing is connected before a proof",
+            &[Version::V32, Version::V33],
+            [lamp().wrong_key()],
+            vec![
+                ask(Call::Query, Want::Lost(wrong_key)),
+                hear(Sign::Down(wrong_key)),
+                Step::Accepted(4),
+                Step::Unheard(Ear::Own, Sign::Up(None)),
+                Step::Is(Fact::Connected(false)),
+                Step::Is(Fact::Diagnosis(Some(wrong_key))),
+                Step::Reconfigure(vec![Edit::Key(None)]),
+                hear(Sign::Up(None)),
+                ask(set("1", true), Want::Ok),
+                Step::Becomes(Fact::Diagnosis(None)),
+            ],
+        ),
+        scenario(
+            "a wrong version that is known stays known, and nothing is connected before a proof",
+            &[Version::V34],
+            [lamp().speaks(Speaks::Only(Version::V33))],
+            vec![
+                hear(Sign::Down(DownReason::WrongVersion { speaks: Some(Version::V34) })),
+                Step::Accepted(8),
+                Step::Unheard(Ear::Own, Sign::Up(Some(Version::V33))),
+                Step::Is(Fact::Connected(false)),
+                Step::Is(Fact::DiagnosedVersion),
+                Step::SetVersion(Version::V33),
+                hear(Sign::Up(Some(Version::V33))),
+                ask(set("1", true), Want::Ok),
+                Step::Becomes(Fact::Diagnosis(None)),
             ],
         ),
         scenario(

@@ -1,0 +1,212 @@
+//! Which frame answers which command.
+
+use core::time::Duration;
+
+use super::*;
+use crate::codec::{Head, Keys, Sender, open, seal};
+use crate::json::Decimal;
+use crate::payload::DpMap;
+
+const CONTROL: CommandCode = CommandCode::CONTROL_NEW;
+
+/// The table of a 3.4 connection, where acknowledgements are matched by code and order.
+struct Table {
+    pending: Pending,
+    last: u32,
+}
+
+impl Table {
+    fn new() -> Self {
+        Self { pending: Pending::new(), last: 0 }
+    }
+
+    fn add(&mut self, code: CommandCode, asks: Asks, cid: Option<&str>, data: RequestData<'_>) -> CommandId {
+        self.last += 1;
+        let id = CommandId(self.last);
+        let written = Written::remember(&Kind::Request { command: code, data });
+        assert!(self.pending.make_room());
+        self.pending.push(Entry::new(id, code, self.last, Instant::from_millis(5000), asks, cid, written));
+        id
+    }
+
+    /// A control of these DPs.
+    fn write(&mut self, dps: &str) -> CommandId {
+        self.add(CONTROL, Asks::Change, None, RequestData::Dps(DpMap::Json(dps)))
+    }
+
+    /// The command that a frame resolves.
+    fn hear(&mut self, command: CommandCode, text: &str) -> Option<CommandId> {
+        let opened = opened(command);
+        let payload = Payload::new(text.as_bytes());
+        match self.pending.answer(Version::V34, &opened, &payload, payload.report().as_ref()) {
+            Match::Resolved(id, _) => Some(id),
+            Match::None | Match::Refused22(_) => None,
+        }
+    }
+
+    fn push(&mut self, text: &str) -> Option<CommandId> {
+        self.hear(CommandCode::STATUS, text)
+    }
+
+    fn acknowledge(&mut self) -> Option<CommandId> {
+        self.hear(CONTROL, "")
+    }
+}
+
+/// A device's frame with an empty payload.
+fn opened(command: CommandCode) -> Opened {
+    let keys = Keys::new(Version::V34, b"0123456789abcdef");
+    let head = Head { sender: Sender::Device, seqno: 99, command, retcode: Some(RetCode::OK), header: None };
+    let mut frame = [0; 96];
+    let len = seal(&keys, &head, &[0; 12], b"", &mut frame).expect("room");
+    open(&keys, Sender::Device, &mut frame[..len]).expect("valid")
+}
+
+#[test]
+fn an_acknowledgement_that_comes_after_its_push_is_not_the_next_commands() {
+    let mut t = Table::new();
+    let (first, second) = (t.write(r#"{"1":true}"#), t.write(r#"{"2":true}"#));
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(first));
+    assert_eq!(t.acknowledge(), None, "the first command's acknowledgement");
+    assert_eq!(t.push(r#"{"dps":{"9":true}}"#), None, "nobody wrote DP 9");
+    assert_eq!(t.acknowledge(), Some(second));
+    assert_eq!(t.acknowledge(), None, "nothing is left to answer");
+}
+
+#[test]
+fn a_push_that_comes_after_its_acknowledgement_is_not_the_next_commands() {
+    // The push of the first, or what the device made of its value, comes when the second is under way already.
+    for shown in [r#"{"dps":{"2":200}}"#, r#"{"dps":{"2":100}}"#] {
+        let mut t = Table::new();
+        let first = t.write(r#"{"2":200}"#);
+        assert_eq!(t.acknowledge(), Some(first));
+        let second = t.write(r#"{"2":30}"#);
+        assert_eq!(t.push(shown), None, "the first command's push: {shown}");
+        assert_eq!(t.push(r#"{"dps":{"2":30}}"#), Some(second));
+        assert_eq!(t.acknowledge(), None);
+        assert!(t.pending.is_idle());
+    }
+}
+
+#[test]
+fn a_push_belongs_to_the_control_that_wrote_its_value() {
+    let mut t = Table::new();
+    let (on, off) = (t.write(r#"{"1":true}"#), t.write(r#"{"1":false}"#));
+    assert_eq!(t.push(r#"{"dps":{"1":false}}"#), Some(off), "the push of the first is missing");
+    assert_eq!(t.acknowledge(), Some(on));
+    assert_eq!(t.acknowledge(), None, "the second command's");
+
+    let mut t = Table::new();
+    let (on, off) = (t.write(r#"{"1":true}"#), t.write(r#"{"1":false}"#));
+    let again = t.write(r#"{"1":true}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(on), "of two, the older");
+    assert_eq!(t.push(r#"{"dps":{"1":false}}"#), Some(off));
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(again));
+}
+
+#[test]
+fn a_device_that_clamps_and_only_pushes_answers_in_order() {
+    let mut t = Table::new();
+    let (first, second) = (t.write(r#"{"2":200}"#), t.write(r#"{"2":300}"#));
+    assert_eq!(t.push(r#"{"dps":{"2":100}}"#), Some(first));
+    assert_eq!(t.push(r#"{"dps":{"2":100}}"#), Some(second));
+    assert_eq!(t.push(r#"{"dps":{"2":100}}"#), None);
+}
+
+#[test]
+fn a_device_that_pushes_its_dps_one_by_one_answers_each_control_once() {
+    let mut t = Table::new();
+    let scene = t.write(r#"{"1":true,"2":10}"#);
+    let bright = t.write(r#"{"2":90}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(scene));
+    assert_eq!(t.push(r#"{"dps":{"2":10}}"#), None, "the rest of the first command's");
+    assert_eq!(t.push(r#"{"dps":{"2":90}}"#), Some(bright));
+}
+
+#[test]
+fn values_are_compared_by_what_they_mean() {
+    for (written, shown) in [
+        (r#"{"3":"grün"}"#, r#"{"dps":{"3":"gr\u00fcn"}}"#),
+        (r#"{"3":"a\/b"}"#, r#"{"dps":{"3":"a/b"}}"#),
+        (r#"{"3":-5}"#, r#"{"dps":{"3": -5}}"#),
+        (r#"{"3":2.5}"#, r#"{"dps":{"3":2.5}}"#),
+        (r#"{"3":[1,2]}"#, r#"{"dps":{"3":[1,2]}}"#),
+        (r#"{"3":null}"#, r#"{"dps":{"3":null}}"#),
+    ] {
+        let mut t = Table::new();
+        t.write(r#"{"3":"other"}"#);
+        let id = t.write(written);
+        assert_eq!(t.push(shown), Some(id), "{written} {shown}");
+    }
+    let decimal = DpValue::Float(Decimal::new("2.5").expect("a number"));
+    let values = [
+        DpValue::Null,
+        DpValue::Bool(true),
+        DpValue::Bool(false),
+        DpValue::Int(1),
+        DpValue::Int(0),
+        DpValue::text("1"),
+        DpValue::text("true"),
+        DpValue::text(""),
+        decimal,
+    ];
+    for (i, a) in values.iter().enumerate() {
+        for (j, b) in values.iter().enumerate() {
+            assert_eq!(value_mark(a) == value_mark(b), i == j, "{a:?} {b:?}");
+        }
+    }
+}
+
+#[test]
+fn sub_devices_have_pushes_of_their_own() {
+    let mut t = Table::new();
+    let dps = RequestData::Dps(DpMap::Json(r#"{"1":true}"#));
+    let plug = t.add(CONTROL, Asks::Change, Some("plug"), dps);
+    let own = t.write(r#"{"1":true}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(own));
+    assert_eq!(t.push(r#"{"cid":"lamp","dps":{"1":true}}"#), None);
+    assert_eq!(t.push(r#"{"cid":"plug","dps":{"1":true}}"#), Some(plug));
+}
+
+#[test]
+fn a_measurement_takes_any_value_and_yields_to_a_control_that_wrote_it() {
+    let mut t = Table::new();
+    let ids = [DpId(1), DpId(2)];
+    let measured = t.add(CommandCode::UPDATE_DPS, Asks::Change, None, RequestData::Ids(&ids));
+    let off = t.write(r#"{"1":false}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":false}}"#), Some(off));
+    assert_eq!(t.push(r#"{"dps":{"2":7}}"#), Some(measured));
+}
+
+#[test]
+fn a_query_of_device22_has_its_push_though_a_control_wrote_the_same() {
+    let mut t = Table::new();
+    let on = t.write(r#"{"1":true}"#);
+    assert_eq!(t.acknowledge(), Some(on));
+    let ids = [DpId(1)];
+    let query = t.add(CONTROL, Asks::State22, None, RequestData::Ids(&ids));
+    assert_eq!(t.hear(CONTROL, ""), None, "it promises a push");
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(query));
+}
+
+#[test]
+fn what_is_settled_makes_room_and_is_forgotten_in_time() {
+    let mut t = Table::new();
+    for _ in 0..20 {
+        let id = t.write(r#"{"1":true}"#);
+        assert_eq!(t.acknowledge(), Some(id));
+        assert!(t.pending.is_idle());
+        assert_eq!(t.pending.deadline(), None, "nobody has to be woken for it");
+    }
+    t.pending.expire(Instant::from_millis(5000));
+    assert!(t.pending.entries.is_empty());
+    assert!(t.pending.take_decided().is_none());
+
+    let lost = t.write(r#"{"1":true}"#);
+    let done = t.write(r#"{"1":false}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":false}}"#), Some(done));
+    t.pending.lose_all();
+    assert_eq!(t.pending.take_decided(), Some((lost, Outcome::ConnectionLost)));
+    assert!(t.pending.take_decided().is_none());
+    assert!(t.pending.deadline().is_none_or(|due| due > Instant::ZERO + Duration::from_secs(1)));
+}

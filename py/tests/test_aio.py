@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from rustuya.testing import VirtualDevice
 
 from .conftest import PORTS
 
-LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", "uvloop", "without sockets"]
+# Skipped here, and not where it is used, so that no coroutine is left that nobody awaits.
+UVLOOP = pytest.param("uvloop", marks=pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed"))
+LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", UVLOOP, "without sockets"]
 Make = Callable[..., VirtualDevice]
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -196,6 +196,28 @@ def test_loops(virtual_device: Callable[..., VirtualDevice]) -> None:
         together(loop, loop, loop, collect)
 
 
+def test_a_callback_that_looks_at_its_subscription_when_it_goes(
+    virtual_device: Callable[..., VirtualDevice],
+) -> None:
+    ended: list[bool] = []
+
+    class Last:
+        """The subscription alone holds it."""
+
+        def __call__(self, _event: object) -> None: ...
+
+        def __del__(self) -> None:
+            ended.append(subscription.active)
+
+    with virtual_device(dps={"1": 0}).device() as dev:
+        subscription = dev.subscribe(Last())
+        thread = threading.Thread(target=subscription, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert ended == [False]
+
+
 def test_handles_that_come_and_go(virtual_device: Callable[..., VirtualDevice]) -> None:
     device = virtual_device(dps={"1": 0}, max_clients=64)
 

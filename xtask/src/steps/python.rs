@@ -1,5 +1,6 @@
 //! The Python package: built as a wheel, installed where there is no Rust, tested and type-checked there.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -27,9 +28,10 @@ pub(super) fn run(context: &Context) -> Result<String> {
         python(&tools).args(["-m", "mypy"]).arg(example).run()?;
     }
     python(&tools).args(["-m", "pyright", "--pythonpath"]).arg(&tools).run()?;
+    // This mode looks for the package by the `python` on the search path, whatever else it is told.
     python(&tools)
-        .args(["-m", "pyright", "--ignoreexternal", "--verifytypes", "rustuya", "--pythonpath"])
-        .arg(&tools)
+        .args(["-m", "pyright", "--ignoreexternal", "--verifytypes", "rustuya"])
+        .env("PATH", first_on_path(&tools)?)
         .run()?;
     python(&tools)
         .args(["-m", "mypy.stubtest", "rustuya", "--ignore-unused-allowlist"])
@@ -47,6 +49,13 @@ pub(super) fn run(context: &Context) -> Result<String> {
     }
     let size = fs::metadata(&wheel)?.len() / 1024;
     Ok(format!("wheel of {size} KiB, tests, mypy, pyright, stubtest, ruff, conformance, benchmarks at small"))
+}
+
+/// The search path for programs, with the folder of this one in front.
+fn first_on_path(program: &Path) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = program.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    Ok(std::env::join_paths(folders)?)
 }
 
 /// The Python of an environment with the tools that the tests need.

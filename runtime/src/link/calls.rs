@@ -56,6 +56,7 @@ impl Engine {
             slot,
             merged: Vec::new(),
             trial: None,
+            part: false,
             sent: now,
         });
         let refused = |cid: &Cid| self.side.cache.online(cid.as_str()) == Some(false);

@@ -171,7 +171,7 @@ impl Queue {
 
     /// Joins the writes that follow, up to the next other command for the same sub-device.
     fn merge_into(&mut self, request: &mut Request) {
-        if !matches!(request.ask, Ask::Set(_)) || request.trial.is_some() {
+        if !matches!(request.ask, Ask::Set(_)) || request.part {
             return;
         }
         let mut kept = VecDeque::new();

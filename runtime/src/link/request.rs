@@ -79,6 +79,8 @@ pub(crate) struct Request {
     /// Of the commands that were merged into this one.
     pub(crate) merged: Vec<Arc<Slot>>,
     pub(crate) trial: Option<Arc<Trial>>,
+    /// Of a larger write, with which it must not be joined again.
+    pub(crate) part: bool,
     /// When it was sent.
     pub(crate) sent: proto::Instant,
 }
@@ -120,7 +122,7 @@ impl Request {
     /// Takes another write to the same device into this one. Gives it back if it is something else.
     pub(crate) fn merge(&mut self, other: Box<Self>) -> Option<Box<Self>> {
         match (&mut self.ask, &other.ask) {
-            (Ask::Set(writes), Ask::Set(later)) if self.cid == other.cid && other.trial.is_none() => {
+            (Ask::Set(writes), Ask::Set(later)) if self.cid == other.cid && !self.part && !other.part => {
                 writes.merge(later);
                 self.deadline = self.deadline.max(other.deadline);
                 self.merged.push(other.slot);
@@ -144,6 +146,7 @@ impl Request {
             slot: Arc::clone(&self.slot),
             merged: self.merged.clone(),
             trial: trial.clone(),
+            part: true,
             ..self
         };
         parts.into_iter().map(part).collect()
@@ -174,6 +177,7 @@ mod tests {
             slot: Slot::new(Caller::Answer),
             merged: Vec::new(),
             trial: None,
+            part: false,
             sent: proto::Instant::ZERO,
         }
     }

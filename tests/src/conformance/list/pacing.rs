@@ -56,6 +56,18 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "writes that were joined go out in parts",
+            BOTH,
+            [lamp().pacing(Pacing::NONE.merge(ms(150)).max_dps(2))],
+            vec![
+                up(),
+                queue(set("1", true), Want::Ok),
+                queue(set("2", 10), Want::Ok),
+                ask(Call::SetDps(json!({ "2": 11, "3": "red" })), Want::Ok),
+                Step::Controls(vec![json!({ "1": true, "2": 11 }), json!({ "3": "red" })]),
+            ],
+        ),
+        scenario(
             "what does not fit one frame goes out in two",
             BOTH,
             [lamp().dps(json!({ "3": "", "4": "" }))],

@@ -25,11 +25,8 @@ impl Engine {
     }
 
     /// Takes a command in whose caller waits for nothing. The first one is sent at once; of those that follow close
-    /// by, the loop sends as many together as the device takes. Gives a command back that finds no room.
-    pub(super) fn post(&mut self, parcel: Parcel, env: &Env) -> Result<(), Parcel> {
-        if !self.queue.has_room() {
-            return Err(parcel);
-        }
+    /// by, the loop sends as many together as the device takes.
+    pub(super) fn post(&mut self, parcel: Parcel, env: &Env) {
         let now = self.clock.now();
         let follows = self.posted.is_some_and(|before| now < before + BURST);
         self.posted = Some(now);
@@ -41,7 +38,6 @@ impl Engine {
                 self.wake_loop();
             }
         }
-        Ok(())
     }
 
     /// Has a command wait to be sent; false when it is refused.

@@ -110,9 +110,7 @@ impl Link {
 
     fn visit<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
         for parcel in core::mem::take(&mut *self.inbox()) {
-            if let Err(parcel) = engine.post(parcel, &self.env) {
-                engine.submit(parcel, &self.env);
-            }
+            engine.post(parcel, &self.env);
         }
         let result = act(&mut engine, &self.env);
         let wakes = core::mem::take(&mut engine.wakes);
@@ -159,9 +157,15 @@ impl Link {
         }
         let parcel = Parcel { ask, cid, slot: Slot::new(Caller::Nothing), timeout };
         if let Some(engine) = self.free_engine() {
-            let posted = self.visit(engine, |engine, env| engine.post(parcel, env));
+            let posted = self.visit(engine, |engine, env| {
+                let has_room = engine.queue.has_room();
+                if has_room {
+                    engine.post(parcel, env);
+                }
+                has_room
+            });
             self.take_in();
-            return posted.map_err(|_| CommandError::Busy);
+            return if posted { Ok(()) } else { Err(CommandError::Busy) };
         }
         let mut inbox = self.inbox();
         if inbox.len() + (self.glance.0.load(Ordering::Relaxed) >> Glance::COUNTED) >= queue::MOST_WAITING {

@@ -16,7 +16,6 @@ mod table;
 
 pub use asynchronous::Asynchronous;
 pub use bare::Bare;
-pub use list::scenarios;
 pub use runner::play;
 pub use scenario::{
     Added, Call, Counter, Ear, Edit, Fact, Held, How, KEY, Known, Ms, Need, OTHER_KEY, Scenario, Setup, Sign, Speaks,

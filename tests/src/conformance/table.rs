@@ -4,10 +4,13 @@ use core::fmt::{self, Write as _};
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::fs;
 use std::panic::catch_unwind;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::list;
 use super::runner;
 use super::scenario::{Need, Scenario};
 use super::subject::Subject;
@@ -32,9 +35,33 @@ pub struct Table {
 }
 
 impl Table {
+    /// Runs the whole list on `subjects`, `at_once` at a time, and compares what is found with `page`, a file in the
+    /// folder `docs`. `RUSTUYA_ONLY=words` runs the scenarios whose name holds these words, and nothing is compared;
+    /// `RUSTUYA_WRITE=1` writes the page anew.
+    ///
+    /// # Panics
+    /// When a scenario fails, or the page says something else.
+    pub fn check(subjects: &[&dyn Subject], at_once: usize, page: &str, introduction: &str) {
+        let only = std::env::var("RUSTUYA_ONLY").ok();
+        let table = Self::run(&list::scenarios(), only.as_deref(), subjects, at_once);
+        println!("{table}");
+        let failures = table.failures();
+        assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+        if only.is_some() {
+            return;
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+        let found = table.page(introduction);
+        if std::env::var_os("RUSTUYA_WRITE").is_some() {
+            fs::write(&path, &found).expect("docs can be written");
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(written, found, "docs/{page} is not what was found: run this with RUSTUYA_WRITE=1");
+    }
+
     /// Runs `scenarios`, or those whose name holds `filter`, on every subject, `at_once` at a time: most of them wait
     /// most of the time.
-    pub fn run(scenarios: &[Scenario], filter: Option<&str>, subjects: &[&dyn Subject], at_once: usize) -> Self {
+    fn run(scenarios: &[Scenario], filter: Option<&str>, subjects: &[&dyn Subject], at_once: usize) -> Self {
         let started = Instant::now();
         let chosen = scenarios.iter().filter(|scenario| filter.is_none_or(|filter| scenario.name.contains(filter)));
         let chosen: Vec<&Scenario> = chosen.collect();
@@ -83,7 +110,7 @@ impl Table {
 
     /// Every cell that failed, with the reasons.
     #[must_use]
-    pub fn failures(&self) -> Vec<String> {
+    fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
         for (scenario, cells) in &self.rows {
             for (subject, cell) in self.subjects.iter().zip(cells) {
@@ -103,7 +130,7 @@ impl Table {
 
     /// The page for the documentation, beginning with `introduction`.
     #[must_use]
-    pub fn page(&self, introduction: &str) -> String {
+    fn page(&self, introduction: &str) -> String {
         let mut page = String::from(introduction);
         let names = self.subjects.join(" | ");
         let _ = writeln!(page, "| | scenario | versions | {names} |");

@@ -10,12 +10,9 @@ mod blocking;
 #[path = "../../../runtime-futures/examples/smol.rs"]
 mod smol_example;
 
-use std::fs;
-use std::path::Path;
-
 use rustuya_runtime_futures::Futures;
 use rustuya_runtime_tokio::TokioHandle;
-use rustuya_tests::conformance::{Asynchronous, Bare, Subject, Table, scenarios};
+use rustuya_tests::conformance::{Asynchronous, Bare, Subject, Table};
 
 #[test]
 fn every_scenario_holds_on_every_runtime() {
@@ -25,22 +22,7 @@ fn every_scenario_holds_on_every_runtime() {
     let on_smol = Asynchronous::new("smol", Futures::new(smol_example::Smol));
     let on_async_std = Asynchronous::new("async-std", Futures::new(async_std_example::AsyncStd));
     let subjects: [&dyn Subject; 5] = [&on_tokio, &blocking, &on_smol, &on_async_std, &Bare];
-
-    let only = std::env::var("RUSTUYA_ONLY").ok();
-    let table = Table::run(&scenarios(), only.as_deref(), &subjects, 24);
-    println!("{table}");
-    let failures = table.failures();
-    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
-    if only.is_some() {
-        return;
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");
-    let found = table.page(INTRODUCTION);
-    if std::env::var_os("RUSTUYA_WRITE").is_some() {
-        fs::write(&path, &found).expect("docs can be written");
-    }
-    let page = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(page, found, "docs/conformance.md is not what was found: run this with RUSTUYA_WRITE=1");
+    Table::check(&subjects, 24, "conformance.md", INTRODUCTION);
 }
 
 const INTRODUCTION: &str = "\

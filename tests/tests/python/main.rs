@@ -9,10 +9,9 @@ mod agent;
 mod stage;
 mod told;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rustuya_tests::conformance::{Subject, Table, scenarios};
+use rustuya_tests::conformance::{Subject, Table};
 
 use self::stage::{Face, Python};
 
@@ -26,22 +25,7 @@ fn every_scenario_holds_from_python() {
     let interpreter = interpreter.expect("RUSTUYA_PYTHON names an interpreter in which the package is installed");
     let (threads, asyncio) = (Python::new(&interpreter, Face::Threads), Python::new(&interpreter, Face::Asyncio));
     let subjects: [&dyn Subject; 2] = [&threads, &asyncio];
-
-    let only = std::env::var("RUSTUYA_ONLY").ok();
-    let table = Table::run(&scenarios(), only.as_deref(), &subjects, AT_ONCE);
-    println!("{table}");
-    let failures = table.failures();
-    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
-    if only.is_some() {
-        return;
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance-python.md");
-    let found = table.page(INTRODUCTION);
-    if std::env::var_os("RUSTUYA_WRITE").is_some() {
-        fs::write(&path, &found).expect("docs can be written");
-    }
-    let page = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(page, found, "docs/conformance-python.md is not what was found: run this with RUSTUYA_WRITE=1");
+    Table::check(&subjects, AT_ONCE, "conformance-python.md", INTRODUCTION);
 }
 
 const INTRODUCTION: &str = "\

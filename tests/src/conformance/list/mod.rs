@@ -18,7 +18,7 @@ use super::scenario::{Call, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
 
 /// All of them, in the order of the table.
 #[must_use]
-pub fn scenarios() -> Vec<Scenario> {
+pub(super) fn scenarios() -> Vec<Scenario> {
     [
         verbs::list(),
         waiting::list(),

@@ -72,6 +72,33 @@ impl Task {
     }
 }
 
+/// Gives a future its outcome, unless it was cancelled.
+fn settle<'py>(future: &Bound<'py, PyAny>, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+    if !future.call_method0("done")?.is_truthy()? {
+        match result {
+            Ok(value) => future.call_method1("set_result", (value,))?,
+            Err(error) => future.call_method1("set_exception", (error,))?,
+        };
+    }
+    Ok(())
+}
+
+/// The queues of all loops, for the end of the interpreter.
+static BRIDGES: Mutex<Vec<Weak<Queue>>> = Mutex::new(Vec::new());
+
+/// Has every loop give up what it waits for, so that threads that run one can be joined. Called when no operation can
+/// be begun any more.
+pub(crate) fn leave(py: Python<'_>) {
+    let all = core::mem::take(&mut *lock(&BRIDGES));
+    for queue in all.iter().filter_map(Weak::upgrade) {
+        let Some((event_loop, bridge)) = queue.target.get() else { continue };
+        if let (Some(event_loop), Some(bridge)) = (event_loop.bind(py).upgrade(), bridge.bind(py).upgrade()) {
+            // It fails for a loop that was closed: nobody waits there.
+            let _ = bridge.getattr("drain").and_then(|drain| event_loop.call_method1("call_soon_threadsafe", (drain,)));
+        }
+    }
+}
+
 /// What awaits the outcome.
 struct Awaited {
     task: Arc<Task>,
@@ -98,6 +125,10 @@ impl LoopBridge {
         let bridge = Bound::new(py, Self { queue: Arc::clone(&queue), awaited: Mutex::default() })?;
         let weak = |object: &Bound<'py, PyAny>| PyWeakrefReference::new(object).map(Bound::unbind);
         let _ = queue.target.set((weak(event_loop)?, weak(bridge.as_any())?));
+        let mut all = lock(&BRIDGES);
+        all.retain(|known| known.strong_count() > 0);
+        all.push(Arc::downgrade(&queue));
+        drop(all);
         if let Some(bell) = &queue.bell {
             bell.hang(event_loop, bridge.getattr("drain")?)?;
         }
@@ -122,12 +153,16 @@ impl LoopBridge {
             drop(operation);
             let awaited = lock(&self.awaited).remove(&task.key.load(Ordering::Relaxed));
             let Some(Awaited { future, .. }) = awaited else { continue };
-            let future = future.bind(py);
-            if !future.call_method0("done")?.is_truthy()? {
-                match result.map_err(|failure| failure.into_error(py)).and_then(|answer| answer.into_python(py)) {
-                    Ok(value) => future.call_method1("set_result", (value,))?,
-                    Err(error) => future.call_method1("set_exception", (error,))?,
-                };
+            let result = result.map_err(|failure| failure.into_error(py)).and_then(|answer| answer.into_python(py));
+            settle(future.bind(py), result)?;
+        }
+        if engine::is_leaving()
+            && let Err(ending) = engine::check(py)
+        {
+            let all = core::mem::take(&mut *lock(&self.awaited));
+            for Awaited { task, future } in all.into_values() {
+                task.drop_operation();
+                settle(future.bind(py), Err(ending.clone_ref(py)))?;
             }
         }
         Ok(())

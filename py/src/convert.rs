@@ -177,8 +177,9 @@ pub(crate) fn address(value: Option<&Bound<'_, PyAny>>) -> PyResult<Address> {
     // Objects of the module `ipaddress` read as text, too.
     let text = value.str()?;
     let text = &*text.to_cow()?;
-    Address::from_str(text)
-        .map_err(|error| errors::leaf(value.py(), "InvalidAddress", 912, &format!("{text:?} is an {error}")))
+    Address::from_str(text).map_err(|error| {
+        errors::leaf(value.py(), "InvalidAddress", 912, &format!("{} is an {error}", errors::quoted(text)))
+    })
 }
 
 /// A dialect by tinytuya's name for it; `None` for "Auto".

@@ -28,12 +28,18 @@ fn with(py: Python<'_>, error: PyErr, name: &str, value: impl for<'py> IntoPyObj
     error
 }
 
+/// What was given, for the text of an error, unless it may be a local key in the place of something else.
+pub(crate) fn quoted(text: &str) -> String {
+    if text.chars().count() == 16 { "what may be a local key".to_owned() } else { format!("{text:?}") }
+}
+
 pub(crate) fn no_address(py: Python<'_>, text: &str) -> PyErr {
-    leaf(py, "InvalidAddress", 912, &format!("{text:?} is no IPv4 address"))
+    leaf(py, "InvalidAddress", 912, &format!("{} is no IPv4 address", quoted(text)))
 }
 
 pub(crate) fn no_version(py: Python<'_>, text: &str) -> PyErr {
-    leaf(py, "InvalidVersion", 914, &format!("{text:?} is no known version: give 3.1, 3.2, 3.3, 3.4, 3.5 or \"Auto\""))
+    let text = format!("{} is no known version: give 3.1, 3.2, 3.3, 3.4, 3.5 or \"Auto\"", quoted(text));
+    leaf(py, "InvalidVersion", 914, &text)
 }
 
 pub(crate) fn no_key(py: Python<'_>) -> PyErr {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use pyo3::prelude::*;
 
+use crate::aio;
 use crate::engine::{self, Life};
 
 /// How long pending commands and connections have to end when the interpreter does.
@@ -21,6 +22,7 @@ pub(crate) fn leave(py: Python<'_>) {
         let _ = engine::block(py, engine.registry.shutdown(), Some(FAREWELL));
     }
     engine::set_life(Life::Leaving);
+    aio::leave(py);
     py.detach(engine::wait_outside);
 }
 

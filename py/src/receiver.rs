@@ -57,6 +57,16 @@ struct Inner<F: Feed> {
     feed: Option<(F, Box<dyn Send>)>,
     /// Seen by who waits for there to be one, not taken yet.
     seen: Option<F::Item>,
+    /// How many the feed had lost when it ended.
+    missed: u64,
+}
+
+impl<F: Feed> Inner<F> {
+    fn end(&mut self) -> Option<(F, Box<dyn Send>)> {
+        let ended = self.feed.take();
+        self.missed = ended.as_ref().map_or(self.missed, |(feed, _)| feed.missed());
+        ended
+    }
 }
 
 /// Everybody who waits. A feed knows one waker only.
@@ -74,57 +84,91 @@ impl Wake for Waiting {
     }
 }
 
+/// One who waits, and is forgotten when that is over.
+struct Waits<'a> {
+    waiting: &'a Waiting,
+    waker: Option<Waker>,
+}
+
+impl<'a> Waits<'a> {
+    const fn new(waiting: &'a Waiting) -> Self {
+        Self { waiting, waker: None }
+    }
+
+    fn note(&mut self, waker: &Waker) {
+        let mut all = lock(&self.waiting.0);
+        if !all.iter().any(|known| known.will_wake(waker)) {
+            all.push(waker.clone());
+        }
+        self.waker = Some(waker.clone());
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            lock(&self.waiting.0).retain(|known| !known.will_wake(&waker));
+        }
+    }
+}
+
 impl<F: Feed> Shared<F> {
     pub(crate) fn new(feed: F, source: impl Send + 'static) -> Arc<Self> {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(Arc::clone(&waiting));
-        Arc::new(Self { inner: Mutex::new(Inner { feed: Some((feed, Box::new(source))), seen: None }), waiting, waker })
+        let inner = Inner { feed: Some((feed, Box::new(source) as Box<dyn Send>)), seen: None, missed: 0 };
+        Arc::new(Self { inner: Mutex::new(inner), waiting, waker })
     }
 
-    fn poll(&self, waker: Option<&Waker>) -> Poll<Option<F::Item>> {
+    /// Has the next entry taken, if there is one; `take` may put it back.
+    fn look<T>(&self, take: impl FnOnce(F::Item, &mut Option<F::Item>) -> T) -> Poll<Option<T>> {
         let mut inner = lock(&self.inner);
-        if let Some(item) = inner.seen.take() {
-            return Poll::Ready(Some(item));
-        }
-        let Some((feed, _)) = &mut inner.feed else { return Poll::Ready(None) };
-        if let Some(waker) = waker {
-            let mut waiting = lock(&self.waiting.0);
-            if !waiting.iter().any(|known| known.will_wake(waker)) {
-                waiting.push(waker.clone());
-            }
-        }
-        let polled = feed.poll_item(&mut Context::from_waker(&self.waker));
+        let Inner { feed, seen, .. } = &mut *inner;
+        let polled = match (seen.take(), feed) {
+            (Some(item), _) => Poll::Ready(Some(item)),
+            (None, None) => return Poll::Ready(None),
+            (None, Some((feed, _))) => feed.poll_item(&mut Context::from_waker(&self.waker)),
+        };
         if let Poll::Ready(None) = polled {
-            let ended = inner.feed.take();
+            let ended = inner.end();
             drop(inner);
             drop(ended);
             // Nobody else will be woken by it.
             self.waker.wake_by_ref();
+            return Poll::Ready(None);
         }
-        polled
+        polled.map(|item| item.map(|item| take(item, &mut inner.seen)))
+    }
+
+    fn poll(&self) -> Poll<Option<F::Item>> {
+        self.look(|item, _| item)
     }
 
     /// The next entry; `None` at the end.
     pub(crate) async fn next(&self) -> Option<F::Item> {
-        core::future::poll_fn(|cx| self.poll(Some(cx.waker()))).await
+        let mut waits = Waits::new(&self.waiting);
+        core::future::poll_fn(|cx| {
+            waits.note(cx.waker());
+            self.poll()
+        })
+        .await
     }
 
     /// Waits until there is an entry, or an end, and leaves it there.
     async fn ready(&self) {
-        core::future::poll_fn(|cx| match self.poll(Some(cx.waker())) {
-            Poll::Ready(Some(item)) => {
-                lock(&self.inner).seen = Some(item);
-                self.waker.wake_by_ref();
-                Poll::Ready(())
-            }
-            Poll::Ready(None) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
+        let mut waits = Waits::new(&self.waiting);
+        core::future::poll_fn(|cx| {
+            waits.note(cx.waker());
+            self.look(|item, seen| *seen = Some(item))
         })
         .await;
+        drop(waits);
+        // Those who were woken with this one wait again: the entry is for any of them.
+        self.waker.wake_by_ref();
     }
 
     fn close(&self) {
-        let ended = lock(&self.inner).feed.take();
+        let ended = lock(&self.inner).end();
         drop(ended);
         self.waker.wake_by_ref();
     }
@@ -135,7 +179,8 @@ impl<F: Feed> Shared<F> {
     }
 
     fn missed(&self) -> u64 {
-        lock(&self.inner).feed.as_ref().map_or(0, |(feed, _)| feed.missed())
+        let inner = lock(&self.inner);
+        inner.feed.as_ref().map_or(inner.missed, |(feed, _)| feed.missed())
     }
 }
 
@@ -152,7 +197,7 @@ macro_rules! receiver {
 
             fn take(&self, py: Python<'_>, limit: Option<core::time::Duration>) -> PyResult<Option<Py<PyAny>>> {
                 let shared = self.0.get(py)?;
-                if let Poll::Ready(item) = shared.poll(None) {
+                if let Poll::Ready(item) = shared.poll() {
                     return item.map(|item| $convert(py, item)).transpose();
                 }
                 let item = engine::block(py, shared.next(), limit)?;
@@ -170,7 +215,7 @@ macro_rules! receiver {
 
             /// The next entry if there is one already.
             fn try_recv(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-                match self.0.get(py)?.poll(None) {
+                match self.0.get(py)?.poll() {
                     Poll::Ready(item) => item.map(|item| $convert(py, item)).transpose(),
                     Poll::Pending => Ok(None),
                 }

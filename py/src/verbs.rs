@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rustuya_proto::SendError;
 use rustuya_runtime_tokio::{self as rt, CommandCode, CommandError, Sending};
 
 use crate::operation::{Order, Wait};
@@ -101,10 +100,8 @@ impl Target {
         if data.as_ref().is_some_and(|data| !data.is_object()) {
             return Err(errors::leaf(py, "InvalidType", 912, "the data of a request is a dict, or None"));
         }
-        if let Some(cid) = cid
-            && rt::Cid::new(cid).is_err()
-        {
-            return Err(errors::command(py, cid, &CommandError::Invalid(SendError::InvalidData)));
+        if let Some(cid) = cid {
+            self.device().sub(cid).map_err(|error| errors::config(py, error))?;
         }
         let sending = self.device().request(CommandCode(command), data, cid);
         self.order(py, sending, options)

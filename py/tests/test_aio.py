@@ -339,3 +339,45 @@ def test_two_loops_share_a_device(virtual_device: Make) -> None:
         thread.join(10)
     assert results == [{"1": 0}] * 4
     dev.sync.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how the memory is looked at")
+def test_waits_that_ended_are_forgotten(virtual_device: Make) -> None:
+    def resident() -> int:
+        with open("/proc/self/statm") as numbers:
+            return int(numbers.read().split()[1]) * 4096
+
+    async def main() -> int:
+        async with of(virtual_device()) as device, device.listener() as quiet:
+            await device.wait_connected()
+            while await quiet.recv(timeout=0.05):
+                pass
+            before = 0
+            for count in range(50_000):
+                if count == 10_000:
+                    before = resident()
+                task = asyncio.ensure_future(quiet.recv())
+                await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+            return resident() - before
+
+    assert asyncio.run(main()) < 1_500_000
+
+
+def test_what_asks_nobody_is_that_of_the_other_face() -> None:
+    for face, other in (
+        (aio.Device, rustuya.Device),
+        (aio.SubDevice, rustuya.SubDevice),
+        (aio.Manager, rustuya.Manager),
+    ):
+        missing = {name for name in dir(other) if not name.startswith(("_", "set_", "with_"))} - set(dir(face))
+        assert missing == set()
+
+    async def main() -> None:
+        async with aio.Manager() as manager:
+            device = manager.add("id", "127.0.0.1:1", "0123456789abcdef", "3.4", nowait=True, persist=False)
+            assert (device.nowait, device.persist, device.product_key, device.last_seen) == (True, False, None, None)
+            assert [each.id for each in manager.devices()] == ["id"]
+
+    asyncio.run(main())

@@ -127,3 +127,25 @@ def test_a_file_of_devices(virtual_device: Callable[..., VirtualDevice], tmp_pat
     with pytest.raises(rustuya.ConfigError) as caught:
         Device.from_devices_file(path, "x")
     assert OTHER not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Device("id", KEY, "127.0.0.1", "3.4"),
+        lambda: Device("id", KEY, KEY, "3.4"),
+        lambda: Device("id", "127.0.0.1", KEY, KEY),
+        lambda: rustuya.Scanner().bind_address(KEY),
+    ],
+)
+def test_a_key_in_the_wrong_place_is_in_no_text(call: Callable[[], object]) -> None:
+    with pytest.raises(rustuya.ConfigError) as raised:
+        call()
+    assert KEY not in str(raised.value)
+
+
+def test_an_unusable_cid(virtual_device: Callable[..., VirtualDevice]) -> None:
+    with virtual_device().device() as gateway:
+        for call in (lambda: gateway.sub(""), lambda: gateway.request(10, cid="")):
+            with pytest.raises(rustuya.InvalidId):
+                call()

@@ -316,3 +316,19 @@ def test_everything_public_tells_what_it_does() -> None:
             told = [(name, thing), *((f"{name}.{member}", value) for member, value in members if member[0] != "_")]
             silent += [f"{module.__name__}.{at}" for at, value in told if tells(value) and not inspect.getdoc(value)]
     assert not silent
+
+
+def test_what_a_receiver_missed_is_told_after_its_end(virtual_device: Callable[..., VirtualDevice]) -> None:
+    lamp = virtual_device(version="3.3")
+    with lamp.device() as device:
+        slow = device.listener()
+        device.wait_connected()
+        for count in range(1500):
+            lamp.set_dps({"1": count})
+            if count % 100 == 0:
+                device.query()
+        wait_for(lambda: slow.missed > 0)
+        device.close()
+        missed = slow.missed
+        slow.close()
+        assert slow.missed >= missed > 0

@@ -156,3 +156,25 @@ def test_a_sub_interpreter_is_told() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert "subinterpreter" in done.stderr
+
+
+@pytest.mark.parametrize("wait", ["async for _ in aio.Device.of(dev).listener(): pass", "await off.query(timeout=60)"])
+def test_a_loop_in_a_thread_does_not_keep_the_interpreter(wait: str) -> None:
+    body = f"""
+    import asyncio
+    from rustuya import ClosedError, aio
+    begun = threading.Event()
+    async def main():
+        await aio.Device.of(dev).wait_connected()
+        off = aio.Device("off", "127.0.0.1:1", "0123456789abcdef", "3.4")
+        asyncio.get_running_loop().call_later(0.1, begun.set)
+        try:
+            {wait}
+        except ClosedError as error:
+            print(error)
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    begun.wait()
+    """
+    ended = run(body)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the interpreter is ending\n", "")

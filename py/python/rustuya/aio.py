@@ -361,6 +361,26 @@ class Device(_Commands):
         return self._native.is_closed
 
     @property
+    def nowait(self) -> bool:
+        """Whether commands return as soon as they are queued."""
+        return self._native.nowait
+
+    @property
+    def persist(self) -> bool:
+        """Whether the connection is kept while there is nothing to do."""
+        return self._native.persist
+
+    @property
+    def product_key(self) -> str | None:
+        """The product id, once the device has announced it."""
+        return self._native.product_key
+
+    @property
+    def last_seen(self) -> float | None:
+        """Seconds since the device was last heard or seen."""
+        return self._native.last_seen
+
+    @property
     def diagnosis(self) -> Diagnosis | None:
         """Why the device could not be used, since it last could."""
         return self._native.diagnosis
@@ -581,6 +601,10 @@ class Manager:
     def list(self) -> builtins.list[DeviceInfo]:
         """What is known of all devices."""
         return self._native.list()
+
+    def devices(self) -> builtins.list[Device]:
+        """Handles of all devices."""
+        return [Device.of(device) for device in self._native.devices()]
 
     @property
     def metrics(self) -> Metrics:

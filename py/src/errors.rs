@@ -165,9 +165,18 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
     raised
 }
 
+/// The error that `open` would raise, with the name of the file.
+fn unread(py: Python<'_>, path: &str, source: std::io::Error) -> PyErr {
+    let words = |code| py.import("os")?.call_method1("strerror", (code,))?.extract::<String>();
+    match source.raw_os_error().map(|code| (code, words(code))) {
+        Some((code, Ok(words))) => pyo3::exceptions::PyOSError::new_err((code, words, path.to_owned())),
+        _ => source.into(),
+    }
+}
+
 pub(crate) fn devices_file(py: Python<'_>, path: &str, error: DevicesFileError) -> PyErr {
     match error {
-        DevicesFileError::Io(source) => source.into(),
+        DevicesFileError::Io(source) => unread(py, path, source),
         DevicesFileError::Ambiguous(_) => leaf(py, "DeviceNotFound", 912, &format!("{path}: {error}")),
         other => leaf(py, "ConfigError", 912, &format!("{path}: {other}")),
     }

@@ -149,3 +149,10 @@ def test_an_unusable_cid(virtual_device: Callable[..., VirtualDevice]) -> None:
         for call in (lambda: gateway.sub(""), lambda: gateway.request(10, cid="")):
             with pytest.raises(rustuya.InvalidId):
                 call()
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "devices.json"
+    with pytest.raises(FileNotFoundError) as raised:
+        Device.from_devices_file(path, "Lamp")
+    assert raised.value.filename == str(path)

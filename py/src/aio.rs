@@ -16,6 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyWeakrefReference};
 
 use crate::bell::Bell;
+use crate::convert;
 use crate::device::{self, Device};
 use crate::engine::{self, lock};
 use crate::manager::{self, Manager};
@@ -334,7 +335,7 @@ impl AsyncVerbs {
     fn request<'py>(
         &self,
         bridge: &Bound<'py, LoopBridge>,
-        command: u32,
+        command: convert::Command,
         data: Option<&Bound<'py, PyAny>>,
         cid: Option<&str>,
         wait: Option<&str>,

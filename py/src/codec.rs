@@ -42,7 +42,7 @@ pub(crate) fn encode<'py>(
     py: Python<'py>,
     version: &Bound<'py, PyAny>,
     key: &Bound<'py, PyAny>,
-    command: u32,
+    command: convert::Command,
     payload: Option<&Bound<'py, PyAny>>,
     seqno: u32,
     sender: &str,
@@ -58,7 +58,7 @@ pub(crate) fn encode<'py>(
             _ => convert::to_json(payload)?.to_string().into_bytes(),
         },
     };
-    encoded(py, &keys, sender, CommandCode(command), seqno, retcode.map(RetCode), &body)
+    encoded(py, &keys, sender, CommandCode(command.0), seqno, retcode.map(RetCode), &body)
 }
 
 /// The frames at the front of `data`: a list of frames, and how many bytes they took. What is no frame, or fails its

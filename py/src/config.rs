@@ -10,7 +10,7 @@ use crate::{convert, engine, errors, verbs};
 
 /// The keyword arguments of a device.
 pub(crate) struct Extra<'py> {
-    pub(crate) port: Option<u16>,
+    pub(crate) port: Option<convert::Port>,
     pub(crate) dev_type: Option<String>,
     pub(crate) persist: Option<bool>,
     pub(crate) nowait: Option<bool>,
@@ -58,7 +58,7 @@ pub(crate) fn edited(
 
 impl Extra<'_> {
     pub(crate) fn apply(&self, py: Python<'_>, mut builder: DeviceBuilder) -> PyResult<DeviceBuilder> {
-        if let Some(port) = self.port {
+        if let Some(convert::Port(port)) = self.port {
             builder = builder.port(port);
         }
         if let Some(dev_type) = &self.dev_type {

@@ -117,6 +117,34 @@ pub(crate) fn dp(value: &Bound<'_, PyAny>) -> PyResult<u16> {
     }
 }
 
+/// A TCP port, given as a number.
+pub(crate) struct Port(pub(crate) u16);
+
+/// The number of a command.
+pub(crate) struct Command(pub(crate) u32);
+
+impl FromPyObject<'_, '_> for Port {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        whole(value, "a TCP port is a number from 0 to 65535").map(Self)
+    }
+}
+
+impl FromPyObject<'_, '_> for Command {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        whole(value, "a command is a number from 0 to 4294967295, such as CommandType.Control").map(Self)
+    }
+}
+
+/// A whole number that fits; `advice` says what does.
+fn whole<'py, T: FromPyObjectOwned<'py>>(value: Borrowed<'_, 'py, PyAny>, advice: &str) -> PyResult<T> {
+    let class = if value.is_instance_of::<PyInt>() { "InvalidValue" } else { "InvalidType" };
+    value.extract().map_err(|_| errors::leaf(value.py(), class, 903, advice))
+}
+
 /// JSON as Python's own objects.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {

@@ -90,7 +90,7 @@ impl Device {
         address: Option<&Bound<'_, PyAny>>,
         local_key: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
-        port: Option<u16>,
+        port: Option<convert::Port>,
         dev_type: Option<String>,
         persist: Option<bool>,
         nowait: Option<bool>,
@@ -227,12 +227,12 @@ impl Device {
     }
 
     /// Sets the TCP port. Returns the device.
-    fn set_port<'py>(slf: Bound<'py, Self>, port: u16) -> PyResult<Bound<'py, Self>> {
-        Self::change(slf, |builder| Ok(builder.port(port)))
+    fn set_port<'py>(slf: Bound<'py, Self>, port: convert::Port) -> PyResult<Bound<'py, Self>> {
+        Self::change(slf, |builder| Ok(builder.port(port.0)))
     }
 
     /// The same as `set_port`.
-    fn with_port<'py>(slf: Bound<'py, Self>, port: u16) -> PyResult<Bound<'py, Self>> {
+    fn with_port<'py>(slf: Bound<'py, Self>, port: convert::Port) -> PyResult<Bound<'py, Self>> {
         Self::set_port(slf, port)
     }
 
@@ -277,7 +277,7 @@ impl Device {
         address: Option<&Bound<'py, PyAny>>,
         local_key: Option<&Bound<'py, PyAny>>,
         version: Option<&Bound<'py, PyAny>>,
-        port: Option<u16>,
+        port: Option<convert::Port>,
         dev_type: Option<String>,
         persist: Option<bool>,
         nowait: Option<bool>,
@@ -345,7 +345,7 @@ impl Device {
     fn request(
         &self,
         py: Python<'_>,
-        command: u32,
+        command: convert::Command,
         data: Option<&Bound<'_, PyAny>>,
         cid: Option<&str>,
         wait: Option<&str>,

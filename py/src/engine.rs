@@ -319,7 +319,8 @@ fn wait<T>(parker: &Parker, ends: Option<Instant>, mut poll: impl FnMut() -> Pol
 /// A time limit in seconds, as Python gives it.
 pub(crate) fn seconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
     let duration = |seconds: f64| {
-        Duration::try_from_secs_f64(seconds.max(0.0))
+        // A time that has passed is one that is over at once; but `max` takes what is no number for zero.
+        Duration::try_from_secs_f64(if seconds < 0.0 { 0.0 } else { seconds })
             .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of seconds, or None"))
     };
     limit.filter(|limit| *limit != f64::INFINITY).map(duration).transpose()

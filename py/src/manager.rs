@@ -11,7 +11,7 @@ use crate::engine::{Held, engine, started};
 use crate::operation::{Answer, Operation, finish};
 use crate::receiver::ManagerEventReceiver;
 use crate::subscription::Subscription;
-use crate::{errors, event, models};
+use crate::{convert, errors, event, models};
 
 /// Many devices with one stream of events. All managers of a process share their devices' connections.
 #[pyclass(frozen, module = "rustuya", weakref)]
@@ -71,7 +71,7 @@ impl Manager {
         address: Option<&Bound<'_, PyAny>>,
         local_key: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
-        port: Option<u16>,
+        port: Option<convert::Port>,
         dev_type: Option<String>,
         persist: Option<bool>,
         nowait: Option<bool>,

@@ -91,7 +91,7 @@ impl Target {
     pub(crate) fn request(
         self,
         py: Python<'_>,
-        command: u32,
+        command: convert::Command,
         data: Option<&Bound<'_, PyAny>>,
         cid: Option<&str>,
         options: Options<'_>,
@@ -103,7 +103,7 @@ impl Target {
         if let Some(cid) = cid {
             self.device().sub(cid).map_err(|error| errors::config(py, error))?;
         }
-        let sending = self.device().request(CommandCode(command), data, cid);
+        let sending = self.device().request(CommandCode(command.0), data, cid);
         self.order(py, sending, options)
     }
 

@@ -156,3 +156,19 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
         Device.from_devices_file(path, "Lamp")
     assert raised.value.filename == str(path)
+
+
+def test_numbers_out_of_range_are_refused_with_advice(lamp: VirtualDevice) -> None:
+    for port in (-1, 65536):
+        with pytest.raises(rustuya.InvalidValue, match="from 0 to 65535"):
+            rustuya.Device("id", "127.0.0.1", lamp.local_key, "3.3", port=port)
+    with lamp.device() as device:
+        with pytest.raises(rustuya.InvalidValue, match="from 0 to 65535"):
+            device.set_port(70000)
+        with pytest.raises(rustuya.InvalidType, match="from 0 to 65535"):
+            device.set_port("6668")  # type: ignore[arg-type]
+        for command in (-1, 2**32):
+            with pytest.raises(rustuya.InvalidValue, match=r"CommandType\.Control"):
+                device.request(command)
+        with pytest.raises(ValueError, match="number of seconds"):
+            device.query(timeout=float("nan"))

@@ -7,14 +7,14 @@ was takes effect, and no event is lost.
 
 from __future__ import annotations
 
-import asyncio
 import builtins
-from typing import TYPE_CHECKING, Any, Generic, Literal, Optional, Protocol, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Literal, Optional, overload
 
 from . import _native
+from ._loops import Receiver, bridge_of_loop, finish, subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
     from types import TracebackType
 
@@ -24,136 +24,6 @@ if TYPE_CHECKING:
     from .settings import Pacing, Timing
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
-
-Event_co = TypeVar("Event_co", covariant=True)
-T = TypeVar("T")
-_Begun = Union["Awaitable[T]", "tuple[T]"]
-
-_ATTRIBUTE = "_rustuya_bridge"
-_FAIR_SHARE = 128
-
-
-def _bridge() -> _native.LoopBridge:
-    """The bridge of the running loop: an attribute of the loop, so that it ends with it."""
-    loop = asyncio.get_running_loop()
-    bridge = getattr(loop, _ATTRIBUTE, None)
-    if bridge is None:
-        bridge = _native.LoopBridge.attach(loop)
-        setattr(loop, _ATTRIBUTE, bridge)
-    return bridge
-
-
-async def _finish(bridge: _native.LoopBridge, begun: _Begun[T]) -> T:
-    if isinstance(begun, tuple):
-        return begun[0]
-    try:
-        return await begun
-    except BaseException:
-        bridge.cancel(begun)
-        raise
-
-
-class _Source(Protocol[Event_co]):
-    """A receiver of the synchronous face."""
-
-    def try_recv(self) -> Event_co | None: ...
-    def close(self) -> None: ...
-    def _ready(self, bridge: _native.LoopBridge) -> _Begun[None]: ...
-    @property
-    def is_closed(self) -> bool: ...
-    @property
-    def missed(self) -> int: ...
-
-
-class Receiver(Generic[Event_co]):
-    """What happens, from the moment this was made. An asynchronous iterator."""
-
-    def __init__(self, source: _Source[Event_co]) -> None:
-        self._source = source
-        self._turns = 0
-
-    async def recv(self, timeout: float | None = None) -> Event_co | None:
-        """The next event; None after ``timeout`` seconds, or when nothing will come any more."""
-        event = await self._next_now()
-        if event is not None or self._source.is_closed:
-            return event
-        if timeout is None:
-            return await self._next()
-        try:
-            return await asyncio.wait_for(self._next(), timeout)
-        except asyncio.TimeoutError:
-            return None
-
-    def try_recv(self) -> Event_co | None:
-        """The next event if there is one already."""
-        return self._source.try_recv()
-
-    def close(self) -> None:
-        """Ends this receiver."""
-        self._source.close()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing will come any more."""
-        return self._source.is_closed
-
-    @property
-    def missed(self) -> int:
-        """How many events were lost because they were not taken in time."""
-        return self._source.missed
-
-    async def _next_now(self) -> Event_co | None:
-        self._turns += 1
-        if self._turns >= _FAIR_SHARE:
-            self._turns = 0
-            await asyncio.sleep(0)
-        return self._source.try_recv()
-
-    async def _next(self) -> Event_co | None:
-        bridge = _bridge()
-        while True:
-            # What is awaited is only the news that there is something, so that nothing is lost with a cancelled task.
-            await _finish(bridge, self._source._ready(bridge))
-            event = self._source.try_recv()
-            if event is not None or self._source.is_closed:
-                return event
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Event_co:
-        event = await self._next_now()
-        if event is None:
-            event = await self._next()
-        if event is None:
-            raise StopAsyncIteration
-        return event
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        self.close()
-
-
-async def _deliver(receiver: Receiver[T], callback: Callable[[T], object]) -> None:
-    async for event in receiver:
-        try:
-            callback(event)
-        except Exception as error:
-            context = {"message": "a rustuya callback failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-
-
-def _subscribe(receiver: Receiver[T], callback: Callable[[T], object]) -> Callable[[], None]:
-    task = asyncio.get_running_loop().create_task(_deliver(receiver, callback))
-
-    def unsubscribe() -> None:
-        receiver.close()
-        task.cancel()
-
-    return unsubscribe
-
 
 _Wait = Optional[Literal["ack", "queue"]]
 
@@ -169,13 +39,13 @@ class _Commands:
     async def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def status(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
         """Asks for the state; the answer comes as an event."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.status(bridge, wait, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.status(bridge, wait, timeout))
 
     async def query(self, *, timeout: float | None = None) -> dict[str, Json]:
         """Asks for the state and returns the DPs in the answer."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.query(bridge, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.query(bridge, timeout))
 
     @overload
     async def set_value(
@@ -194,8 +64,8 @@ class _Commands:
         self, dp_id: int | str, value: Json, *, wait: _Wait = None, timeout: float | None = None
     ) -> Reply | None:
         """Sets one DP."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.set_value(bridge, dp_id, value, wait, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.set_value(bridge, dp_id, value, wait, timeout))
 
     @overload
     async def set_dps(
@@ -217,15 +87,23 @@ class _Commands:
         self, dps_dict: Mapping[Any, Json], *, wait: _Wait = None, timeout: float | None = None
     ) -> Reply | None:
         """Sets several DPs at once."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.set_dps(bridge, dps_dict, wait, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.set_dps(bridge, dps_dict, wait, timeout))
 
+    @overload
+    async def update_dps(
+        self, dp_ids: Iterable[int | str], *, wait: Literal["ack"], timeout: float | None = None
+    ) -> Reply: ...
+    @overload
+    async def update_dps(
+        self, dp_ids: Iterable[int | str], *, wait: Literal["queue"] | None = None, timeout: float | None = None
+    ) -> None: ...
     async def update_dps(
         self, dp_ids: Iterable[int | str], *, wait: _Wait = None, timeout: float | None = None
     ) -> Reply | None:
         """Asks the device to measure DPs again and to report them."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.update_dps(bridge, list(dp_ids), wait, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.update_dps(bridge, list(dp_ids), wait, timeout))
 
 
 class Device(_Commands):
@@ -425,13 +303,17 @@ class Device(_Commands):
         timeout: float | None = None,
     ) -> Reply | None:
         """Sends a raw command."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.request(bridge, command, data, cid, wait, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.request(bridge, command, data, cid, wait, timeout))
 
+    @overload
+    async def sub_discover(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    @overload
+    async def sub_discover(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def sub_discover(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
         """Asks a gateway for its sub-devices."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.sub_discover(bridge, wait, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.sub_discover(bridge, wait, timeout))
 
     def sub(self, cid: str) -> SubDevice:
         """A sub-device of this gateway."""
@@ -443,13 +325,13 @@ class Device(_Commands):
 
     async def detect_dps(self) -> list[int]:
         """Finds out which DPs the device has."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.detect_dps(bridge, self._native))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.detect_dps(bridge, self._native))
 
     async def wait_connected(self, timeout: float | None = 10.0) -> str:
         """Waits until the connection is usable; returns the version that is spoken."""
-        bridge = _bridge()
-        return await _finish(bridge, self._verbs.wait_connected(bridge, self._native, timeout))
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.wait_connected(bridge, self._native, timeout))
 
     def connect_now(self) -> None:
         """Connects without waiting for the delay between attempts. Returns at once."""
@@ -461,12 +343,12 @@ class Device(_Commands):
 
     def subscribe(self, callback: Callable[[_native.DeviceEvent], object]) -> Callable[[], None]:
         """Has a function called in the loop with every event; call what is returned to end that."""
-        return _subscribe(self.listener(), callback)
+        return subscribe(self.listener(), callback)
 
     async def close(self) -> None:
         """Ends the connection, for all handles."""
-        bridge = _bridge()
-        await _finish(bridge, self._verbs.close(bridge, self._native))
+        bridge = bridge_of_loop()
+        await finish(bridge, self._verbs.close(bridge, self._native))
 
     async def __aenter__(self) -> Self:
         return self
@@ -528,8 +410,8 @@ class Manager:
     @staticmethod
     async def shutdown_all() -> None:
         """Ends every device of the process."""
-        bridge = _bridge()
-        await _finish(bridge, _native.AsyncVerbs.shutdown_all(bridge))
+        bridge = bridge_of_loop()
+        await finish(bridge, _native.AsyncVerbs.shutdown_all(bridge))
 
     def add(
         self,
@@ -617,12 +499,12 @@ class Manager:
 
     def subscribe(self, callback: Callable[[_native.ManagerEvent], object]) -> Callable[[], None]:
         """Has a function called in the loop with every event; call what is returned to end that."""
-        return _subscribe(self.listener(), callback)
+        return subscribe(self.listener(), callback)
 
     async def shutdown(self) -> None:
         """Ends this manager, and every device that no other manager holds."""
-        bridge = _bridge()
-        await _finish(bridge, _native.AsyncVerbs.shutdown(bridge, self._native))
+        bridge = bridge_of_loop()
+        await finish(bridge, _native.AsyncVerbs.shutdown(bridge, self._native))
 
     async def __aenter__(self) -> Self:
         return self
@@ -672,13 +554,13 @@ class Scanner:
 
     async def scan(self) -> list[Found]:
         """Scans, and returns all devices that were heard."""
-        bridge = _bridge()
-        return await _finish(bridge, _native.AsyncVerbs.scan(bridge, self._native))
+        bridge = bridge_of_loop()
+        return await finish(bridge, _native.AsyncVerbs.scan(bridge, self._native))
 
     async def discover(self, id: str) -> Found | None:
         """Scans until this device is heard; None if it is not."""
-        bridge = _bridge()
-        return await _finish(bridge, _native.AsyncVerbs.discover(bridge, self._native, id))
+        bridge = bridge_of_loop()
+        return await finish(bridge, _native.AsyncVerbs.discover(bridge, self._native, id))
 
     def stream(self) -> Receiver[Found]:
         """Scans; devices come as they are heard."""

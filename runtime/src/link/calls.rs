@@ -28,8 +28,7 @@ impl Engine {
     /// by, the loop sends as many together as the device takes.
     pub(super) fn post(&mut self, parcel: Parcel, env: &Env) {
         let now = self.clock.now();
-        let follows = self.posted.is_some_and(|before| now < before + BURST);
-        self.posted = Some(now);
+        let follows = now < core::mem::replace(&mut self.posted, now) + BURST;
         if !follows {
             self.submit(parcel, env);
         } else if self.take_in(parcel, now) && !self.connect(now) {

@@ -221,7 +221,18 @@ impl Queue {
         if at + self.unwritten >= self.sent.len() {
             self.unwritten -= 1;
         }
-        let (_, request) = self.sent.remove(at);
+        let (_, mut request) = self.sent.remove(at);
+        if let Outcome::Rejected { .. } = outcome
+            && writes(&request) > 1
+        {
+            // Some firmware takes few DPs at a time, and says no more about it than that. What was written since then
+            // is not undone.
+            let half = writes(&request).div_ceil(2);
+            self.sent.iter().skip(at).for_each(|(_, later)| request.give_way(later));
+            if writes(&request) > 0 {
+                return self.put_back(request.split(half, true));
+            }
+        }
         // Taking the answer apart is left out when nobody wants to see it.
         let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
         let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
@@ -236,12 +247,6 @@ impl Queue {
             }
             // Silence is how many devices take this command.
             Outcome::Unanswered if request.code() == CommandCode::UPDATE_DPS => Ok(reply()),
-            Outcome::Rejected { .. } if writes(&request) > 1 => {
-                // Some firmware takes few DPs at a time, and says no more about it than that.
-                let half = writes(&request).div_ceil(2);
-                self.put_back(request.split(half, true));
-                return;
-            }
             Outcome::Rejected { retcode, error } => {
                 fates.metrics.rejected += 1;
                 Err(CommandError::Rejected {

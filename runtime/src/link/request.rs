@@ -50,6 +50,13 @@ impl Writes {
         *self = Self::new(&dps);
     }
 
+    /// Leaves out what later ones write, too.
+    fn give_way(&mut self, later: &Self) {
+        let (mut dps, later) = (self.map(), later.map());
+        dps.retain(|dp, _| !later.contains_key(dp));
+        *self = Self::new(&dps);
+    }
+
     /// The same writes, at most `most` at a time.
     fn split(&self, most: usize) -> Vec<Self> {
         let dps: Vec<_> = self.map().into_iter().collect();
@@ -133,6 +140,15 @@ impl Request {
         }
     }
 
+    /// Leaves out the DPs that a later command has written to the same device.
+    pub(crate) fn give_way(&mut self, later: &Self) {
+        if let (Ask::Set(writes), Ask::Set(others)) = (&mut self.ask, &later.ask)
+            && self.cid == later.cid
+        {
+            writes.give_way(others);
+        }
+    }
+
     /// The same write in parts of at most `most` DPs; `trial` when it is to be seen whether that helps.
     pub(crate) fn split(self, most: usize, trial: bool) -> Vec<Self> {
         let Ask::Set(writes) = &self.ask else { return vec![self] };
@@ -198,6 +214,19 @@ mod tests {
         let mut other = set(&json!({ "1": 1 }));
         other.cid = Cid::new("child").ok();
         assert!(first.merge(Box::new(other)).is_some());
+    }
+
+    #[test]
+    fn a_write_gives_way_to_a_later_one_of_the_same_device() {
+        let mut first = set(&json!({ "1": true, "2": 5 }));
+        first.give_way(&set(&json!({ "2": 6, "3": "x" })));
+        assert_eq!(written(&first), r#"{"1":true}"#);
+        let mut other = set(&json!({ "1": false }));
+        other.cid = Cid::new("child").ok();
+        first.give_way(&other);
+        assert_eq!(written(&first), r#"{"1":true}"#);
+        first.give_way(&set(&json!({ "1": false })));
+        assert!(matches!(first.ask, Ask::Set(Writes { count: 0, .. })));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use rustuya_proto::{CommandCode, Dialect, DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, scenario, set, up, within};
+use super::{ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, queue, scenario, set, up, within};
 use crate::conformance::scenario::{
     Call, Counter, Ear, Edit, Fact, How, OTHER_KEY, Scenario, Setup, Sign, Speaks, Step, Want,
 };
@@ -232,6 +232,17 @@ pub(super) fn list() -> Vec<Scenario> {
                     json!({ "1": false, "2": 2 }),
                     json!({ "4": 5 }),
                 ]),
+            ],
+        ),
+        scenario(
+            "a write that is tried again in parts does not undo a later one",
+            BOTH,
+            [lamp().fault(Fault::RefuseSeveralDps { max: 2 })],
+            vec![
+                up(),
+                queue(Call::SetDps(json!({ "1": true, "2": 1, "3": "x" })), Want::Ok),
+                ask(set("2", 9), Want::Ok),
+                Step::Has(None, json!({ "1": true, "2": 9, "3": "x" })),
             ],
         ),
         scenario(

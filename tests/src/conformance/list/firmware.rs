@@ -3,7 +3,9 @@
 use rustuya_proto::{CommandCode, Dialect, DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, queue, scenario, set, up, within};
+use super::{
+    ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, queue, scenario, set, up, within,
+};
 use crate::conformance::scenario::{
     Call, Counter, Ear, Edit, Fact, How, OTHER_KEY, Scenario, Setup, Sign, Speaks, Step, Want,
 };

@@ -57,6 +57,11 @@ impl DeviceBuilder {
         Self(self.0.timing(timing))
     }
 
+    /// Limits the dial alone: [`Timing::connect`].
+    pub fn connect_timeout(self, limit: Duration) -> Self {
+        Self(self.0.connect_timeout(limit))
+    }
+
     /// How commands are spaced, joined and split.
     pub fn pacing(self, pacing: Pacing) -> Self {
         Self(self.0.pacing(pacing))

@@ -123,7 +123,7 @@ impl Link {
     /// Takes in what came while the engine was held: by this caller, who has just let go of it, or by another, who
     /// does the same.
     fn take_in(&self) {
-        while !self.inbox().is_empty()
+        while self.has_mail()
             && let Some(engine) = self.free_engine()
         {
             self.visit(engine, |_, _| ());
@@ -136,6 +136,10 @@ impl Link {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    fn has_mail(&self) -> bool {
+        !self.inbox().is_empty()
     }
 
     fn inbox(&self) -> MutexGuard<'_, Vec<Parcel>> {

@@ -172,7 +172,9 @@ async fn commands_that_nobody_waits_for_are_each_sent_once_and_in_order() {
     let threads: Vec<_> = (0..THREADS).map(|thread| std::thread::spawn(give(thread))).collect();
     let (mut next, mut heard) = ([0; THREADS as usize], 0);
     // A busy machine may keep this listener from hearing all of them, but it is told how many it missed.
+    let ends = Instant::now() + Duration::from_secs(20);
     while heard + requests.missed() < ALL {
+        assert!(Instant::now() < ends, "{heard} heard, {} missed", requests.missed());
         let payload = soon(requests.recv()).await.expect("the device lives").payload.unwrap_or_default();
         let Some(value) = payload.pointer("/data/dps/2").and_then(serde_json::Value::as_i64) else { continue };
         let (thread, number) = (usize::try_from(value / EACH).expect("a thread"), value % EACH);

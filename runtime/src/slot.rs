@@ -49,6 +49,11 @@ impl Slot {
         self.lock().caller == Caller::Answer
     }
 
+    /// Whether somebody waits for the answer, or for the command to be written.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        matches!(self.lock().caller, Caller::Answer | Caller::Written)
+    }
+
     /// Whether the command is not to be sent any more.
     pub(crate) fn is_gone(&self) -> bool {
         self.lock().caller == Caller::Gone

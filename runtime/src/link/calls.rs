@@ -59,7 +59,8 @@ impl Engine {
             CommandError::Closed
         } else if !matches!(request.ask, Ask::Raw(..)) && request.cid.as_ref().is_some_and(refused) {
             CommandError::SubDeviceOffline
-        } else if !self.queue.has_room() {
+        } else if request.slot.is_waited_for() && !self.queue.has_room() {
+            // Others were refused by the link, or have its word.
             CommandError::Busy
         } else {
             self.queue.add(request);

@@ -101,8 +101,9 @@ impl<'a> Iterator for WrittenDps<'a> {
 pub enum HangupReason {
     /// No valid frame came for the whole idle time.
     Idle,
-    /// 3.4, 3.5: a frame of the other kind came; the controller takes the device for another version.
-    OtherFrameKind,
+    /// 3.4, 3.5: a frame of another version came. In 3.4 these are 6699 frames and frames with a right CRC, in 3.5
+    /// all but 6699 frames.
+    OtherVersion,
     /// 3.4, 3.5: a frame did not verify; the controller has another key.
     Integrity,
     /// 3.4, 3.5: the last message of the negotiation proves another key.
@@ -128,7 +129,7 @@ impl fmt::Display for HangupReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Idle => "nothing valid received for too long",
-            Self::OtherFrameKind => "frame of another protocol version",
+            Self::OtherVersion => "frame of another protocol version",
             Self::Integrity => "frame does not verify: the controller has another key",
             Self::WrongProof => "negotiation proves another key",
             Self::NotNegotiated => "commands without negotiation",

@@ -47,6 +47,8 @@ pub struct Quirks {
     /// 3.4 and 3.5: a frame that does not verify is ignored instead of ending the connection, so that a controller with
     /// a wrong key meets silence until the idle limit.
     pub silent_on_wrong_key: bool,
+    /// 3.4 and 3.5: a frame of another version is ignored instead of ending the connection.
+    pub ignore_other_version: bool,
     /// The second message of the negotiation proves another key.
     pub wrong_proof: bool,
     /// The first negotiation of the connection gives a key that begins with zero, which firmware takes for no key.
@@ -169,6 +171,7 @@ impl Quirks {
         ("report-chunk=N", "name at most N sub-devices in one report"),
         ("ignore-heartbeats", "never answer heartbeats"),
         ("silent-on-wrong-key", "3.4, 3.5: ignore what does not verify, do not close"),
+        ("ignore-other-version", "3.4, 3.5: ignore frames of another version, do not close"),
         ("wrong-proof", "3.4, 3.5: prove another key in the negotiation"),
         ("zero-key", "3.4, 3.5: first negotiate a key that begins with 0"),
         ("wrong-key", "answer under a wrong key"),
@@ -216,6 +219,7 @@ impl Quirks {
             "no-children-report" => self.no_children_report = true,
             "ignore-heartbeats" => self.ignore_heartbeats = true,
             "silent-on-wrong-key" => self.silent_on_wrong_key = true,
+            "ignore-other-version" => self.ignore_other_version = true,
             "wrong-proof" => self.wrong_proof = true,
             "zero-key" => self.zero_key = true,
             "wrong-key" => self.wrong_key = true,

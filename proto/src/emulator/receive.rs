@@ -8,7 +8,7 @@ use super::model::Model;
 use super::request::{plan, plan_unreadable};
 use super::{Emulator, Notice, Step};
 use crate::buf::Rx;
-use crate::codec::Opened;
+use crate::codec::{Opened, crc_fits};
 use crate::session::Received;
 use crate::time::Instant;
 use crate::version::Version;
@@ -58,10 +58,13 @@ impl Emulator {
             Version::V31 | Version::V32 | Version::V33 | Version::V34 => FrameKind::F55aa,
         };
         let discard = |error| Step::Notice(Notice::Discarded { error });
-        if glance.kind != Some(expected) {
+        // A CRC where 3.4 has an HMAC: traffic of 3.1 to 3.3.
+        let is_other = glance.kind != Some(expected)
+            || version == Version::V34 && crc_fits(rx.unread().get(..len).unwrap_or_default());
+        if is_other {
             rx.consume(len);
-            if version.negotiates() {
-                return self.close(HangupReason::OtherFrameKind);
+            if version.negotiates() && !self.config.quirks.ignore_other_version {
+                return self.close(HangupReason::OtherVersion);
             }
             return discard(FrameError::Integrity);
         }

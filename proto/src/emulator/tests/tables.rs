@@ -259,7 +259,7 @@ fn frames_of_the_other_kind_are_ignored_or_end_the_connection() {
         let mut pair = Pair::new(config(version), plug());
         let other = if version == Version::V35 { Version::V33 } else { Version::V35 };
         assert_eq!(pair.bench.feed(&sealed(other, &KEY, 90, CommandCode::DP_QUERY, "{}")), b"");
-        let expected = version.negotiates().then_some(HangupReason::OtherFrameKind);
+        let expected = version.negotiates().then_some(HangupReason::OtherVersion);
         assert_eq!(pair.bench.hangup, expected, "{version}");
         assert_eq!(pair.bench.emulator.is_ready(), expected.is_none());
     }
@@ -267,7 +267,28 @@ fn frames_of_the_other_kind_are_ignored_or_end_the_connection() {
         let mut bench = Bench::new(config(version), plug());
         let other = if version == Version::V35 { Version::V34 } else { Version::V35 };
         bench.feed(&sealed(other, &KEY, 1, CommandCode::SESS_KEY_NEG_START, "ClientNonce-0001"));
-        assert_eq!(bench.hangup, Some(HangupReason::OtherFrameKind));
+        assert_eq!(bench.hangup, Some(HangupReason::OtherVersion));
+    }
+}
+
+#[test]
+fn traffic_of_3_1_to_3_3_ends_a_connection_to_3_4_at_once() {
+    for version in OLD {
+        for command in [CommandCode::DP_QUERY, CommandCode::HEART_BEAT, CommandCode::CONTROL] {
+            for text in ["", "{}"] {
+                let frame = sealed(version, &KEY, 1, command, text);
+                let mut bench = Bench::new(config(Version::V34), plug());
+                assert_eq!(bench.feed(&frame), b"");
+                assert_eq!(bench.hangup, Some(HangupReason::OtherVersion), "{version} {command:?} {text:?}");
+                let mut pair = Pair::new(config(Version::V34), plug());
+                pair.bench.feed(&frame);
+                assert_eq!(pair.bench.hangup, Some(HangupReason::OtherVersion), "after the negotiation");
+                let mut bench = Bench::new(quirky(Version::V34, &["ignore-other-version"]), plug());
+                assert_eq!(bench.feed(&frame), b"");
+                assert_eq!(bench.hangup, None);
+                assert_eq!(bench.told("Discarded { error: Integrity }"), 1);
+            }
+        }
     }
 }
 

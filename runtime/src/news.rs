@@ -4,7 +4,10 @@ use core::task::Waker;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use crate::event::{Event, ManagerEvent};
+use rustuya_proto::{Cid, CommandCode};
+
+use crate::error::CommandError;
+use crate::event::{Event, Failed, ManagerEvent};
 use crate::listener::{Hub, Listener, Pressure};
 
 /// The listeners of one device.
@@ -47,6 +50,18 @@ impl News {
             self.lost += hub.publish(&entry, wakes);
         }
         self.lost += self.hub.publish(&event, wakes);
+    }
+
+    /// A command failed with nobody waiting for it.
+    pub(crate) fn publish_failure(
+        &mut self,
+        command: CommandCode,
+        cid: Option<&Cid>,
+        error: CommandError,
+        wakes: &mut Vec<Waker>,
+    ) {
+        let cid = cid.map(|cid| cid.as_str().to_owned());
+        self.publish(Event::Failed(Failed { command, cid, error }.into()), wakes);
     }
 
     /// Whether a listener that keeps reading is nearly overrun.

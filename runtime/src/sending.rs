@@ -1,11 +1,11 @@
 //! Commands as futures.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::sync::Arc;
 
-use rustuya_proto::Cid;
+use rustuya_proto::{Cid, CommandCode};
 
 use crate::error::CommandError;
 use crate::link::{Ask, Link};
@@ -41,11 +41,20 @@ use crate::slot::{Caller, Slot};
 /// # }
 /// ```
 ///
+/// One that was polled already can still be [queued](Self::queue), or asked for its
+/// [answer](Self::acknowledged): the command stays the one that was given. One that is done says the same when it is
+/// polled again.
+///
 /// # Cancel safety
-/// A dropped future takes the command back if it was not sent yet. If it was, it takes effect.
+/// A dropped future takes the command back if it was not sent yet. If it was, it takes effect; a failure is told to
+/// listeners.
 #[derive(Debug)]
 #[must_use = "a command is given when its future is polled, or with `queue`"]
-pub struct Sending(Stage);
+pub struct Sending {
+    stage: Stage,
+    /// What was told the caller already.
+    outcome: Option<Result<(), CommandError>>,
+}
 
 /// A command that is given when this is first polled, and done when the device has answered it.
 ///
@@ -77,20 +86,26 @@ pub struct Sending(Stage);
 /// # Cancel safety
 /// A dropped future takes the command back if it was not sent yet. If it was, it takes effect; a failure is told to
 /// listeners, as [`Event::Failed`](crate::Event::Failed).
+///
+/// # Panics
+/// When it is polled again after it is done, as an `async` block.
 #[derive(Debug)]
 #[must_use = "a command is given when its future is polled"]
-pub struct Acknowledged(Stage);
+pub struct Acknowledged {
+    stage: Stage,
+    done: bool,
+}
 
 #[derive(Debug)]
 enum Stage {
     /// Not given yet.
-    New(Option<Order>),
+    New(Order),
     /// It cannot be given.
-    Refused(Option<CommandError>),
-    /// On its way.
-    Given(Arc<Slot>),
-    /// The result was handed out.
-    Done,
+    Refused(CommandError),
+    /// On its way, or done.
+    Given(Given),
+    /// Its place, while it changes.
+    Empty,
 }
 
 #[derive(Debug)]
@@ -101,28 +116,49 @@ struct Order {
     timeout: Option<Duration>,
 }
 
+/// A command that was given, and what is told if it fails.
+#[derive(Debug)]
+struct Given {
+    link: Arc<Link>,
+    slot: Arc<Slot>,
+    /// `None` for what is no command.
+    command: Option<CommandCode>,
+    cid: Option<Cid>,
+}
+
 impl Sending {
     pub(crate) fn new(link: &Arc<Link>, ask: Result<Ask, CommandError>, cid: Option<Cid>) -> Self {
-        Self(match ask {
-            Ok(ask) => Stage::New(Some(Order { link: Arc::clone(link), ask, cid, timeout: None })),
-            Err(error) => Stage::Refused(Some(error)),
-        })
+        let stage = match ask {
+            Ok(ask) => Stage::New(Order { link: Arc::clone(link), ask, cid, timeout: None }),
+            Err(error) => Stage::Refused(error),
+        };
+        Self { stage, outcome: None }
     }
 
-    /// Waits for the device's answer, too.
+    /// Waits for the device's answer, too. Of a command that was given already, waits for the answer to that one.
     pub fn acknowledged(mut self) -> Acknowledged {
-        Acknowledged(core::mem::replace(&mut self.0, Stage::Done))
+        if let Stage::Given(given) = &self.stage {
+            given.slot.want_answer();
+        }
+        let stage = match self.outcome.take() {
+            // It was told, and there is nothing else to be said.
+            Some(Err(error)) => Stage::Refused(error),
+            _ => core::mem::replace(&mut self.stage, Stage::Empty),
+        };
+        Acknowledged { stage, done: false }
     }
 
-    /// Limits the wait for the connection, and the wait for the answer that follows, for this command alone.
+    /// Limits the wait for the connection, and the wait for the answer that follows, for this command alone. Changes
+    /// nothing for one that was polled: it was given with the limit that it had then.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        if let Stage::New(Some(order)) = &mut self.0 {
+        if let Stage::New(order) = &mut self.stage {
             order.timeout = Some(timeout);
         }
         self
     }
 
-    /// Gives the command now, from any thread, and does not wait for anything. If it fails, listeners are told.
+    /// Gives the command now, from any thread, and does not wait for anything. If it fails, listeners are told. One
+    /// that was given already goes on, and is not given twice.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -147,52 +183,53 @@ impl Sending {
     ///
     /// # Errors
     /// What can be said at once: [`CommandError::InvalidDp`], [`CommandError::InvalidValue`],
-    /// [`CommandError::Closed`], [`CommandError::Busy`] when 256 commands wait already.
+    /// [`CommandError::Closed`], [`CommandError::Busy`] when 256 commands wait already; of a command that was given
+    /// already, how it failed if it has.
     pub fn queue(mut self) -> Result<(), CommandError> {
-        match &mut self.0 {
-            Stage::New(order) => match order.take() {
-                Some(order) => order.post(),
-                None => Ok(()),
-            },
-            Stage::Refused(error) => error.take().map_or(Ok(()), Err),
-            Stage::Given(_) | Stage::Done => Ok(()),
+        if let Some(outcome) = self.outcome.take() {
+            return outcome;
+        }
+        match core::mem::replace(&mut self.stage, Stage::Empty) {
+            Stage::New(order) => order.post().1,
+            Stage::Refused(error) => Err(error),
+            Stage::Given(given) => given.slot.detach(),
+            Stage::Empty => Ok(()),
         }
     }
 }
 
 impl Order {
-    fn give(self, caller: Caller) -> Arc<Slot> {
-        self.link.submit(self.ask, self.cid, caller, self.timeout)
+    fn give(self, caller: Caller) -> Given {
+        let Self { link, ask, cid, timeout } = self;
+        let (command, slot) = (ask.command(), Slot::new(caller));
+        link.submit(ask, cid.clone(), Arc::clone(&slot), timeout);
+        Given { link, slot, command, cid }
     }
 
-    fn post(self) -> Result<(), CommandError> {
-        self.link.post(self.ask, self.cid, self.timeout)
+    fn post(self) -> (Given, Result<(), CommandError>) {
+        let Self { link, ask, cid, timeout } = self;
+        let (command, slot) = (ask.command(), Slot::new(Caller::Nothing));
+        let result = link.post(ask, cid.clone(), Arc::clone(&slot), timeout);
+        (Given { link, slot, command, cid }, result)
     }
 }
 
 impl Stage {
     fn poll(&mut self, cx: &Context<'_>, caller: Caller) -> Poll<Result<Option<Reply>, CommandError>> {
-        if let Self::New(order) = self
-            && let Some(order) = order.take()
-        {
-            if caller == Caller::Written && order.link.is_nowait() {
-                *self = Self::Done;
-                return Poll::Ready(order.post().map(|()| None));
+        *self = match core::mem::replace(self, Self::Empty) {
+            Self::New(order) if caller == Caller::Written && order.link.is_nowait() => {
+                let (given, result) = order.post();
+                *self = Self::Given(given);
+                return Poll::Ready(result.map(|()| None));
             }
-            *self = Self::Given(order.give(caller));
-        }
-        let result = match self {
-            Self::Given(slot) => slot.poll(cx),
-            Self::Refused(error) => match error.take() {
-                Some(error) => Poll::Ready(Err(error)),
-                None => Poll::Pending,
-            },
-            Self::New(_) | Self::Done => Poll::Pending,
+            Self::New(order) => Self::Given(order.give(caller)),
+            other => other,
         };
-        if result.is_ready() {
-            *self = Self::Done;
+        match self {
+            Self::Given(given) => given.slot.poll(cx),
+            Self::Refused(error) => Poll::Ready(Err(error.clone())),
+            Self::New(_) | Self::Empty => Poll::Pending,
         }
-        result
     }
 }
 
@@ -200,7 +237,12 @@ impl Future for Sending {
     type Output = Result<(), CommandError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx, Caller::Written).map_ok(|_| ())
+        if let Some(outcome) = &self.outcome {
+            return Poll::Ready(outcome.clone());
+        }
+        let outcome = ready!(self.stage.poll(cx, Caller::Written)).map(|_| ());
+        self.outcome = Some(outcome.clone());
+        Poll::Ready(outcome)
     }
 }
 
@@ -208,14 +250,18 @@ impl Future for Acknowledged {
     type Output = Result<Reply, CommandError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx, Caller::Answer).map(|result| result.and_then(|reply| reply.ok_or(CommandError::Unanswered)))
+        assert!(!self.done, "`Acknowledged` polled after completion");
+        let result = ready!(self.stage.poll(cx, Caller::Answer));
+        self.done = true;
+        Poll::Ready(result.and_then(|reply| reply.ok_or(CommandError::Unanswered)))
     }
 }
 
-impl Drop for Stage {
+impl Drop for Given {
     fn drop(&mut self) {
-        if let Self::Given(slot) = self {
-            slot.abandon();
+        let failed = self.slot.abandon();
+        if let (Some(error), Some(command)) = (failed, self.command) {
+            self.link.report(command, self.cid.as_ref(), error);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the fate of one command waits for its caller.
+//! Where the result of one command waits for its caller.
 
 use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::CommandError;
 use crate::reply::Reply;
 
-/// One command's fate, shared by the caller and the device's link. It is decided exactly once.
+/// One command's result, shared by the caller and the device's link. It is decided exactly once, and a failure is
+/// told exactly once: to the caller, or to listeners.
 #[derive(Debug)]
 pub(crate) struct Slot(Mutex<State>);
 
@@ -14,8 +15,12 @@ pub(crate) struct Slot(Mutex<State>);
 struct State {
     /// The frames that the command became, less those that are decided.
     parts: u32,
+    /// A frame of it was handed to the machine.
+    begun: bool,
     written: bool,
     result: Option<Result<Reply, CommandError>>,
+    /// The failure was told to listeners.
+    told: bool,
     waker: Option<Waker>,
     caller: Caller,
 }
@@ -35,7 +40,15 @@ pub(crate) enum Caller {
 
 impl Slot {
     pub(crate) fn new(caller: Caller) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { parts: 1, written: false, result: None, waker: None, caller })))
+        Arc::new(Self(Mutex::new(State {
+            parts: 1,
+            begun: false,
+            written: false,
+            result: None,
+            told: false,
+            waker: None,
+            caller,
+        })))
     }
 
     /// The command became `more` frames in place of one.
@@ -59,6 +72,11 @@ impl Slot {
         self.lock().caller == Caller::Gone
     }
 
+    /// A frame of the command was handed to the machine: from now on it may take effect.
+    pub(crate) fn begin(&self) {
+        self.lock().begun = true;
+    }
+
     /// The command, or its first frame, was written to the socket.
     pub(crate) fn written(&self, wakes: &mut Vec<Waker>) {
         let mut state = self.lock();
@@ -68,54 +86,74 @@ impl Slot {
         }
     }
 
-    /// One frame has found its fate. The first failure is that of the command; gives a failure back when nobody is
-    /// left to be told.
+    /// One frame is decided. The first failure is that of the command; gives a failure back when it is for listeners:
+    /// nobody waits for it any more.
     pub(crate) fn decide(&self, result: Result<Reply, CommandError>, wakes: &mut Vec<Waker>) -> Option<CommandError> {
         let mut state = self.lock();
-        state.parts = state.parts.saturating_sub(1);
         match (&mut state.result, result) {
             (Some(Err(_)), _) => {}
             (known, result) => *known = Some(result),
         }
-        if state.parts > 0 {
-            return None;
-        }
-        wakes.extend(state.waker.take());
-        let told = match state.caller {
-            Caller::Answer => true,
-            Caller::Written => !state.written,
-            Caller::Nothing | Caller::Gone => false,
-        };
-        if told { None } else { state.result.as_ref()?.as_ref().err().cloned() }
+        state.decide_part(wakes)
+    }
+
+    /// One frame was not sent, because nobody wants it any more. Gives back what [`decide`](Self::decide) does.
+    pub(crate) fn withdraw(&self, wakes: &mut Vec<Waker>) -> Option<CommandError> {
+        self.lock().decide_part(wakes)
     }
 
     /// The caller waits: for the answer, or until the command is written.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<Option<Reply>, CommandError>> {
-        let mut state = self.lock();
-        if state.parts == 0
-            && let Some(result) = state.result.take()
-        {
-            // A caller who was told the result will not hear of it in another way.
-            state.caller = Caller::Answer;
-            return Poll::Ready(result.map(Some));
+        let mut spare = None;
+        loop {
+            let mut state = self.lock();
+            if let Some(result) = state.take_result() {
+                return Poll::Ready(result);
+            }
+            if state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            // Wakers are foreign code: they are cloned and dropped while no lock is held.
+            if let Some(waker) = spare.take() {
+                let old = state.waker.replace(waker);
+                drop(state);
+                drop(old);
+                return Poll::Pending;
+            }
+            drop(state);
+            spare = Some(cx.waker().clone());
         }
-        if state.caller == Caller::Written && state.written {
-            state.caller = Caller::Nothing;
-            return Poll::Ready(Ok(None));
-        }
-        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            state.waker = Some(cx.waker().clone());
-        }
-        Poll::Pending
     }
 
-    /// The caller's future was dropped.
-    pub(crate) fn abandon(&self) {
+    /// The caller waits for the answer from now on, whatever it waited for before.
+    pub(crate) fn want_answer(&self) {
+        self.lock().caller = Caller::Answer;
+    }
+
+    /// The caller waits for nothing any more, and the command is to be sent all the same. What it has come to so far.
+    pub(crate) fn detach(&self) -> Result<(), CommandError> {
         let mut state = self.lock();
-        state.waker = None;
-        if matches!(state.caller, Caller::Answer | Caller::Written) {
+        let waker = state.waker.take();
+        state.caller = Caller::Nothing;
+        let failed = state.untold();
+        drop(state);
+        drop(waker);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The caller's future was dropped. Gives a failure back that it has not seen, and nobody else has.
+    pub(crate) fn abandon(&self) -> Option<CommandError> {
+        let mut state = self.lock();
+        let waker = state.waker.take();
+        if state.is_decided() {
+            state.caller = Caller::Nothing;
+        } else if matches!(state.caller, Caller::Answer | Caller::Written) {
             state.caller = Caller::Gone;
         }
+        let failed = state.untold();
+        drop(state);
+        drop(waker);
+        failed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -123,10 +161,62 @@ impl Slot {
     }
 }
 
+impl State {
+    const fn is_decided(&self) -> bool {
+        self.parts == 0
+    }
+
+    fn decide_part(&mut self, wakes: &mut Vec<Waker>) -> Option<CommandError> {
+        self.parts = self.parts.saturating_sub(1);
+        if !self.is_decided() {
+            return None;
+        }
+        wakes.extend(self.waker.take());
+        match self.caller {
+            Caller::Answer => None,
+            Caller::Written if !self.written => None,
+            // Taken back before anything of it was sent: nobody gave it.
+            Caller::Gone if !self.begun => {
+                self.told = true;
+                None
+            }
+            Caller::Written | Caller::Nothing | Caller::Gone => self.untold(),
+        }
+    }
+
+    /// The failure, if there is one that nobody has been told yet. It counts as told from now on.
+    fn untold(&mut self) -> Option<CommandError> {
+        if !self.is_decided() || self.told {
+            return None;
+        }
+        let error = self.result.as_ref()?.as_ref().err()?.clone();
+        self.told = true;
+        Some(error)
+    }
+
+    fn take_result(&mut self) -> Option<Result<Option<Reply>, CommandError>> {
+        match self.caller {
+            Caller::Written if self.written => {
+                self.caller = Caller::Nothing;
+                Some(Ok(None))
+            }
+            // The answer stays, for one who asks for it later.
+            Caller::Written if self.is_decided() && matches!(self.result, Some(Ok(_))) => Some(Ok(None)),
+            _ if self.is_decided() => {
+                self.told = true;
+                self.result.take().map(|result| result.map(Some))
+            }
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
     use rustuya_proto::CommandCode;
+    use std::task::Wake;
 
     fn poll(slot: &Slot) -> Poll<Result<Option<Reply>, CommandError>> {
         slot.poll(&Context::from_waker(Waker::noop()))
@@ -136,43 +226,134 @@ mod tests {
         Reply::empty(CommandCode::CONTROL)
     }
 
+    fn decide(slot: &Slot, result: Result<Reply, CommandError>) -> Option<CommandError> {
+        slot.decide(result, &mut Vec::new())
+    }
+
+    const SILENCE: CommandError = CommandError::Unanswered;
+
     #[test]
     fn a_caller_who_waits_for_the_answer_gets_it_once_all_parts_are_decided() {
         let slot = Slot::new(Caller::Answer);
         slot.split(1);
         slot.written(&mut Vec::new());
         assert!(poll(&slot).is_pending());
-        assert_eq!(slot.decide(Err(CommandError::Unanswered), &mut Vec::new()), None);
+        assert_eq!(decide(&slot, Err(SILENCE)), None);
         assert!(poll(&slot).is_pending());
-        assert_eq!(slot.decide(Ok(reply()), &mut Vec::new()), None);
-        assert_eq!(poll(&slot), Poll::Ready(Err(CommandError::Unanswered)));
+        assert_eq!(decide(&slot, Ok(reply())), None);
+        assert_eq!(poll(&slot), Poll::Ready(Err(SILENCE)));
+        assert_eq!(slot.abandon(), None, "it was told");
     }
 
     #[test]
     fn a_failure_after_the_caller_left_is_given_back() {
         let slot = Slot::new(Caller::Written);
         assert!(poll(&slot).is_pending());
+        slot.begin();
         slot.written(&mut Vec::new());
         assert_eq!(poll(&slot), Poll::Ready(Ok(None)));
-        assert_eq!(slot.decide(Err(CommandError::Unanswered), &mut Vec::new()), Some(CommandError::Unanswered));
+        assert_eq!(decide(&slot, Err(SILENCE)), Some(SILENCE));
+        assert_eq!(slot.abandon(), None, "listeners know it");
+    }
+
+    #[test]
+    fn a_failure_between_the_write_and_the_look_is_told_once() {
+        let slot = Slot::new(Caller::Written);
+        assert!(poll(&slot).is_pending());
+        slot.begin();
+        slot.written(&mut Vec::new());
+        assert_eq!(decide(&slot, Err(SILENCE)), Some(SILENCE), "to listeners");
+        assert_eq!(poll(&slot), Poll::Ready(Ok(None)), "it was written, and no more was asked");
+        assert_eq!(slot.abandon(), None);
+        slot.want_answer();
+        assert_eq!(poll(&slot), Poll::Ready(Err(SILENCE)), "who asks for the answer later gets it");
     }
 
     #[test]
     fn a_failure_before_writing_is_the_callers() {
         let slot = Slot::new(Caller::Written);
-        assert_eq!(slot.decide(Err(CommandError::Busy), &mut Vec::new()), None);
+        assert_eq!(decide(&slot, Err(CommandError::Busy)), None);
         assert_eq!(poll(&slot), Poll::Ready(Err(CommandError::Busy)));
+        assert_eq!(slot.abandon(), None);
     }
 
     #[test]
-    fn a_dropped_future_takes_back_what_is_not_sent() {
+    fn a_failure_that_its_caller_did_not_take_is_given_back_once() {
+        for caller in [Caller::Answer, Caller::Written] {
+            let slot = Slot::new(caller);
+            assert!(poll(&slot).is_pending());
+            assert_eq!(decide(&slot, Err(CommandError::Busy)), None, "the caller is there");
+            assert_eq!(slot.abandon(), Some(CommandError::Busy), "and then it is not");
+            assert_eq!(slot.abandon(), None);
+        }
+    }
+
+    #[test]
+    fn a_caller_may_change_its_mind() {
+        let slot = Slot::new(Caller::Written);
+        assert!(poll(&slot).is_pending());
+        assert_eq!(slot.detach(), Ok(()));
+        assert!(!slot.is_gone(), "it is still to be sent");
+        assert_eq!(decide(&slot, Err(SILENCE)), Some(SILENCE));
+        let slot = Slot::new(Caller::Written);
+        assert_eq!(decide(&slot, Err(CommandError::Busy)), None);
+        assert_eq!(slot.detach(), Err(CommandError::Busy), "known already");
+        let slot = Slot::new(Caller::Written);
+        slot.written(&mut Vec::new());
+        assert_eq!(poll(&slot), Poll::Ready(Ok(None)));
+        slot.want_answer();
+        assert!(poll(&slot).is_pending());
+        assert_eq!(decide(&slot, Ok(reply())), None);
+        assert_eq!(poll(&slot), Poll::Ready(Ok(Some(reply()))));
+    }
+
+    #[test]
+    fn what_is_taken_back_before_it_is_sent_does_not_fail() {
         let slot = Slot::new(Caller::Answer);
         assert!(!slot.is_gone());
-        slot.abandon();
+        assert_eq!(slot.abandon(), None);
         assert!(slot.is_gone());
-        assert_eq!(slot.decide(Err(CommandError::Unanswered), &mut Vec::new()), Some(CommandError::Unanswered));
+        assert_eq!(decide(&slot, Err(CommandError::Closed)), None, "nobody gave it");
+        let sent = Slot::new(Caller::Answer);
+        sent.begin();
+        sent.abandon();
+        assert_eq!(decide(&sent, Err(SILENCE)), Some(SILENCE), "it may have taken effect");
+        let half = Slot::new(Caller::Answer);
+        half.split(1);
+        half.begin();
+        assert_eq!(decide(&half, Err(SILENCE)), None);
+        half.abandon();
+        assert_eq!(half.withdraw(&mut Vec::new()), Some(SILENCE), "of the part that was sent");
         let detached = Slot::new(Caller::Nothing);
         detached.abandon();
         assert!(!detached.is_gone());
+    }
+
+    #[test]
+    fn wakers_are_dropped_while_the_slot_is_free() {
+        /// As a task that holds the only handle of another future of the same command.
+        struct Looks(Mutex<Option<Arc<Slot>>>, Arc<AtomicUsize>);
+        impl Wake for Looks {
+            fn wake(self: Arc<Self>) {}
+        }
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                if let Some(slot) = self.0.lock().expect("not poisoned").take() {
+                    slot.is_gone();
+                    self.1.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let slot = Slot::new(Caller::Answer);
+        let waits = || {
+            let waker = Waker::from(Arc::new(Looks(Mutex::new(Some(Arc::clone(&slot))), Arc::clone(&dropped))));
+            assert!(slot.poll(&Context::from_waker(&waker)).is_pending());
+        };
+        waits();
+        waits();
+        assert_eq!(dropped.load(Ordering::Relaxed), 1, "the first gave way to the second");
+        slot.abandon();
+        assert_eq!(dropped.load(Ordering::Relaxed), 2);
     }
 }

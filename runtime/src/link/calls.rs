@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, Cid, DeviceConfig};
+use rustuya_proto::{self as proto, Cid, CommandCode, DeviceConfig};
 
 use super::engine::{Engine, Phase, Wire, flush};
 use super::machine::SharedTap;
@@ -59,7 +59,7 @@ impl Engine {
             CommandError::Closed
         } else if !matches!(request.ask, Ask::Raw(..)) && request.cid.as_ref().is_some_and(refused) {
             CommandError::SubDeviceOffline
-        } else if request.slot.is_waited_for() && !self.queue.has_room() {
+        } else if request.slot.is_waited_for() && !self.has_room() {
             // Others were refused by the link, or have its word.
             CommandError::Busy
         } else {
@@ -68,6 +68,17 @@ impl Engine {
         };
         self.fates().1.decide(&request, Err(error));
         false
+    }
+
+    /// Whether another command may wait.
+    pub(super) fn has_room(&mut self) -> bool {
+        let (queue, mut fates) = self.fates();
+        queue.has_room(&mut fates)
+    }
+
+    /// A command failed, and its caller had stopped to wait for it.
+    pub(super) fn report(&mut self, command: CommandCode, cid: Option<&Cid>, error: CommandError) {
+        self.side.news.publish_failure(command, cid, error, &mut self.wakes);
     }
 
     /// Has the loop connect where it is at rest without a connection. Whether it is.

@@ -19,14 +19,14 @@ use core::time::Duration;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
-use rustuya_proto::{Cid, DeviceConfig, LossReason};
+use rustuya_proto::{Cid, CommandCode, DeviceConfig, LossReason};
 
 use crate::buffers::Pool;
 use crate::error::CommandError;
 use crate::limiter::Limiter;
 use crate::pacing::Pacing;
 use crate::runtime::{Outlet, Pipe};
-use crate::slot::{Caller, Slot};
+use crate::slot::Slot;
 pub(crate) use engine::Engine;
 pub(crate) use machine::SharedTap;
 pub(crate) use request::{Ask, Writes};
@@ -147,22 +147,31 @@ impl Link {
     }
 
     /// Gives a command on its way. `timeout` limits the wait for the connection and the wait for the answer.
-    pub(crate) fn submit(&self, ask: Ask, cid: Option<Cid>, caller: Caller, timeout: Option<Duration>) -> Arc<Slot> {
-        let slot = Slot::new(caller);
-        let parcel = Parcel { ask, cid, slot: Arc::clone(&slot), timeout };
+    pub(crate) fn submit(&self, ask: Ask, cid: Option<Cid>, slot: Arc<Slot>, timeout: Option<Duration>) {
+        let parcel = Parcel { ask, cid, slot, timeout };
         self.with(|engine, env| engine.submit(parcel, env));
-        slot
+    }
+
+    /// Tells listeners of a failure that its caller did not wait for.
+    pub(crate) fn report(&self, command: CommandCode, cid: Option<&Cid>, error: CommandError) {
+        self.with(|engine, _| engine.report(command, cid, error));
     }
 
     /// Gives a command on its way without waiting, not even for the engine.
-    pub(crate) fn post(&self, ask: Ask, cid: Option<Cid>, timeout: Option<Duration>) -> Result<(), CommandError> {
+    pub(crate) fn post(
+        &self,
+        ask: Ask,
+        cid: Option<Cid>,
+        slot: Arc<Slot>,
+        timeout: Option<Duration>,
+    ) -> Result<(), CommandError> {
         if self.is_closed() {
             return Err(CommandError::Closed);
         }
-        let parcel = Parcel { ask, cid, slot: Slot::new(Caller::Nothing), timeout };
+        let parcel = Parcel { ask, cid, slot, timeout };
         if let Some(engine) = self.free_engine() {
             let posted = self.visit(engine, |engine, env| {
-                let has_room = engine.queue.has_room();
+                let has_room = engine.has_room();
                 if has_room {
                     engine.post(parcel, env);
                 }

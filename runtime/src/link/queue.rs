@@ -10,7 +10,6 @@ use super::request::{Ask, Request};
 use crate::buffers::Buffers;
 use crate::convert;
 use crate::error::CommandError;
-use crate::event::{Event, Failed};
 use crate::metrics::Metrics;
 use crate::news::News;
 use crate::pacing::Pacing;
@@ -24,15 +23,25 @@ pub(crate) struct Fates<'a> {
 }
 
 impl Fates<'_> {
-    /// Tells the caller, or the listeners where no caller is left to be told.
+    /// Tells every caller, or the listeners where a caller is not left to be told.
     pub(crate) fn decide(&mut self, request: &Request, result: Result<Reply, CommandError>) {
-        let merged = request.merged.iter().map(|slot| slot.decide(result.clone(), self.wakes));
-        let untold = merged.fold(None, Option::or);
-        let untold = request.slot.decide(result, self.wakes).or(untold);
-        if let Some(error) = untold {
-            let cid = request.cid.as_ref().map(|cid| cid.as_str().to_owned());
-            let failed = Failed { command: request.code(), cid, error };
-            self.news.publish(Event::Failed(failed.into()), self.wakes);
+        for slot in request.slots() {
+            let untold = slot.decide(result.clone(), self.wakes);
+            self.report(request, untold);
+        }
+    }
+
+    /// A command that nobody wants any more was not sent.
+    fn withdraw(&mut self, request: &Request) {
+        for slot in request.slots() {
+            let untold = slot.withdraw(self.wakes);
+            self.report(request, untold);
+        }
+    }
+
+    fn report(&mut self, request: &Request, untold: Option<CommandError>) {
+        if let (Some(error), Some(command)) = (untold, request.ask.command()) {
+            self.news.publish_failure(command, request.cid.as_ref(), error, self.wakes);
         }
     }
 }
@@ -62,9 +71,15 @@ pub(crate) struct Pass<'a> {
 
 impl Queue {
     /// Whether another command may wait.
-    pub(crate) fn has_room(&mut self) -> bool {
+    pub(crate) fn has_room(&mut self, fates: &mut Fates<'_>) -> bool {
         if self.waiting.len() >= MOST_WAITING {
-            self.waiting.retain(|request| !request.is_gone());
+            self.waiting.retain(|request| {
+                let wanted = !request.is_gone();
+                if !wanted {
+                    fates.withdraw(request);
+                }
+                wanted
+            });
         }
         self.waiting.len() < MOST_WAITING
     }
@@ -126,6 +141,7 @@ impl Queue {
         let before = self.unwritten;
         while let Some(mut request) = self.waiting.pop_front() {
             if request.is_gone() {
+                fates.withdraw(&request);
                 continue;
             }
             if let Ask::Connection = request.ask {
@@ -149,6 +165,7 @@ impl Queue {
             match pass.machine.send(&request, pass.now, pass.buffers) {
                 Ok(id) => {
                     request.sent = pass.now;
+                    request.slots().for_each(|slot| slot.begin());
                     fates.metrics.sent += 1;
                     self.next_at = pass.now + pass.pacing.gap;
                     self.sent.push((id, request));

@@ -33,6 +33,27 @@ pub(crate) struct Writes {
     pub(crate) count: usize,
 }
 
+impl Ask {
+    /// The code by which the command is known to listeners; `None` for what is no command.
+    pub(crate) const fn command(&self) -> Option<CommandCode> {
+        match self {
+            Self::Connection => None,
+            _ => Some(self.code()),
+        }
+    }
+
+    /// The code by which the command is known before the version decides about it.
+    const fn code(&self) -> CommandCode {
+        match self {
+            Self::Connection | Self::Status | Self::StatusOf(_) => CommandCode::DP_QUERY,
+            Self::Set(_) => CommandCode::CONTROL,
+            Self::Update(_) => CommandCode::UPDATE_DPS,
+            Self::SubDevices => CommandCode::LAN_EXT_STREAM,
+            Self::Raw(code, _) => *code,
+        }
+    }
+}
+
 impl Writes {
     pub(crate) fn new(dps: &Map<String, Value>) -> Self {
         // A map of strings and values is always written.
@@ -107,13 +128,7 @@ impl Request {
 
     /// The code by which the command is known before the version decides about it.
     pub(crate) const fn code(&self) -> CommandCode {
-        match &self.ask {
-            Ask::Connection | Ask::Status | Ask::StatusOf(_) => CommandCode::DP_QUERY,
-            Ask::Set(_) => CommandCode::CONTROL,
-            Ask::Update(_) => CommandCode::UPDATE_DPS,
-            Ask::SubDevices => CommandCode::LAN_EXT_STREAM,
-            Ask::Raw(code, _) => *code,
-        }
+        self.ask.code()
     }
 
     /// Everybody who waits for this command.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::ValueEnum;
-use rustuya_proto::{FrameError, FrameKind, Keys, Sender, Version, frame_kind, frame_len, open};
+use rustuya_proto::{FrameError, FrameKind, Keys, RetCode, Sender, Version, frame_kind, frame_len, open};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -133,7 +133,7 @@ fn open_frame(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Decoded, 
         seqno: opened.seqno,
         cmd: opened.command.0,
         name: opened.command.name(),
-        retcode: opened.retcode.map(|code| code.0),
+        retcode: opened.retcode.map(RetCode::number),
         payload: readable(payload),
         payload_hex: hex::encode(payload),
     })

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use rustuya_proto::{LossReason, Outcome};
+use rustuya_proto::{LossReason, Outcome, RetCode};
 use rustuya_runtime_tokio::record::{Happened, Replay, Step};
 use serde_json::{Map, Value, json};
 
@@ -104,7 +104,7 @@ fn what(what: &Happened) -> (&'static str, Value) {
         }
         Happened::Dialect(dialect) => ("dialect", json!({ "dialect": dialect_name(*dialect) })),
         Happened::Message { command, seqno, retcode, payload } => {
-            let retcode = retcode.map(|code| code.0);
+            let retcode = retcode.map(RetCode::number);
             let command = command_name(*command);
             ("message", json!({ "command": command, "seqno": seqno, "retcode": retcode, "payload": payload }))
         }
@@ -120,8 +120,8 @@ fn what(what: &Happened) -> (&'static str, Value) {
 /// The word for a command's fate, and the return code in it.
 fn fate(outcome: Outcome) -> (&'static str, Option<u32>) {
     match outcome {
-        Outcome::Acknowledged { retcode } => ("acknowledged", retcode.map(|code| code.0)),
-        Outcome::Rejected { retcode, .. } => ("rejected", retcode.map(|code| code.0)),
+        Outcome::Acknowledged { retcode } => ("acknowledged", retcode.map(RetCode::number)),
+        Outcome::Rejected { retcode, .. } => ("rejected", retcode.map(RetCode::number)),
         Outcome::Unanswered => ("unanswered", None),
         Outcome::ConnectionLost => ("connection-lost", None),
         _ => ("other", None),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
+use rustuya_proto::RetCode;
 use rustuya_vectors::{Direction, Expect, KeyUsed, Kind, Transport, Vector, captured, negatives, streams, tinytuya};
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ fn expected(vector: &Vector) -> Value {
         "seqno": vector.seqno,
         "cmd": vector.cmd,
         "name": name(vector.cmd.expect("a frame has a command")),
-        "retcode": vector.retcode,
+        "retcode": vector.retcode.map(|code| RetCode(code).number()),
         "payload": payload,
         "payload_hex": digits,
     })

@@ -83,7 +83,7 @@ pub(crate) fn decode<'py>(
         let opened = open(&keys, sender, frame).map_err(|error| refused(py, error))?;
         let body = frame.get(opened.payload).unwrap_or_default();
         let payload = json::payload(&Payload::new(body)).map(|value| convert::to_python(py, &value)).transpose()?;
-        let retcode = opened.retcode.map(|code| code.0);
+        let retcode = opened.retcode.map(RetCode::number);
         frames.push(class.call1((opened.command.0, opened.seqno, retcode, payload, PyBytes::new(py, body)))?);
         at += len;
     }

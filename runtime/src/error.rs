@@ -54,7 +54,7 @@ pub enum CommandError {
     /// The device refused, in words.
     #[error("the device refused: {text}")]
     Rejected {
-        /// Return code of the refusal, as the big-endian number on the wire. Compare with zero, nothing else.
+        /// Return code of the refusal, whichever byte order the device wrote it in. Compare with zero, nothing else.
         retcode: Option<u32>,
         /// The device's words, escaped, at most 255 characters.
         text: String,

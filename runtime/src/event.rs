@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rustuya_proto::{CommandCode, Dialect, DownReason, Payload, Version};
+use rustuya_proto::{CommandCode, Dialect, DownReason, Payload, RetCode, Version};
 use serde_json::{Map, Value};
 
 use crate::convert;
@@ -178,7 +178,7 @@ impl Message {
         Self {
             command: message.command,
             seqno: message.seqno,
-            retcode: message.retcode.map(|code| code.0),
+            retcode: message.retcode.map(RetCode::number),
             payload: message.payload.as_bytes().into(),
         }
     }
@@ -193,7 +193,7 @@ impl Message {
         self.seqno
     }
 
-    /// Return code, if the frame had one.
+    /// Return code, if the frame had one, whichever byte order the device wrote it in.
     pub const fn retcode(&self) -> Option<u32> {
         self.retcode
     }

@@ -1,6 +1,6 @@
 //! What devices answer.
 
-use rustuya_proto::CommandCode;
+use rustuya_proto::{CommandCode, RetCode};
 use serde_json::{Map, Value};
 
 use crate::convert;
@@ -33,7 +33,7 @@ use crate::convert;
 pub struct Reply {
     /// Command code of the answer; of the command, when no frame was needed to know that it succeeded.
     pub command: CommandCode,
-    /// Return code, as the big-endian number on the wire. Not zero can mean success too: errors come as
+    /// Return code, whichever byte order the device wrote it in. Not zero can mean success too: errors come as
     /// [`CommandError::Rejected`](crate::CommandError::Rejected).
     pub retcode: Option<u32>,
     /// The payload: JSON, a string when it is none, `None` when there is none.
@@ -52,7 +52,7 @@ impl Reply {
         let dps = message.payload.report().and_then(|report| report.dps).map(convert::dp_map);
         Self {
             command: message.command,
-            retcode: message.retcode.map(|code| code.0),
+            retcode: message.retcode.map(RetCode::number),
             payload: convert::payload(&message.payload),
             dps: dps.unwrap_or_default(),
         }

@@ -61,12 +61,42 @@ commands! {
     UDP_NEW = 0x13, "UdpNew";
     /// Wi-Fi setup.
     AP_CONFIG_NEW = 0x14, "ApConfigNew";
+    /// Wi-Fi setup: what went wrong (`WIFI_ERR_APP_TO_DEV`).
+    WIFI_ERR = 0x15, "WifiErr";
+    /// Setup by an app: asks what the device is (`FRM_AP_CFG_GET_DEV_INFO`).
+    AP_CFG_GET_DEV_INFO = 0x16, "ApCfgGetDevInfo";
+    /// Setup by an app: the list of DPs (`FRM_AP_CFG_SET_DEV_SCHEMA`).
+    AP_CFG_SET_DEV_SCHEMA = 0x17, "ApCfgSetDevSchema";
+    /// Setup by an app: the time (`FRM_AP_CFG_SET_TIME`).
+    AP_CFG_SET_TIME = 0x18, "ApCfgSetTime";
+    /// Setup by an app: what the cloud said (`FRM_AP_CFG_SET_ACTIVE_INFO`).
+    AP_CFG_SET_ACTIVE_INFO = 0x19, "ApCfgSetActiveInfo";
+    /// Firmware update over the LAN begins (`FRM_LAN_OTA_START`).
+    LAN_OTA_START = 0x1a, "LanOtaStart";
+    /// Firmware update over the LAN: one piece (`FRM_LAN_OTA_DATA`).
+    LAN_OTA_DATA = 0x1b, "LanOtaData";
+    /// Firmware update over the LAN ends (`FRM_LAN_OTA_FINISH`).
+    LAN_OTA_FINISH = 0x1c, "LanOtaFinish";
+    /// Resets the device (`FRM_LAN_RESET`).
+    LAN_RESET = 0x1d, "LanReset";
+    /// Setup by an app: extensions (`FRM_AP_CFG_EXT_CMD`).
+    AP_CFG_EXT_CMD = 0x1e, "ApCfgExtCmd";
+    /// Setup by an app: mobile network (`FRM_AP_CFG_4G`).
+    AP_CFG_4G = 0x1f, "ApCfg4G";
+    /// Cameras: signalling of a peer-to-peer stream (`FRM_LAN_P2P`).
+    LAN_P2P = 0x20, "LanP2p";
     /// Announcement code reserved for 3.4.
     BOARDCAST_LPV34 = 0x23, "BoardcastLpv34";
+    /// Region discovery (`FRM_TYPE_REG_CENTER`).
+    REG_CENTER = 0x24, "RegCenter";
     /// Info request on UDP 7000, controller to everybody.
     REQ_DEVINFO = 0x25, "ReqDevinfo";
+    /// Log upload (`FRM_LAN_UPD_LOG`).
+    LAN_UPD_LOG = 0x30, "LanUpdLog";
     /// Extensions chosen by `reqType`, such as the sub-device list.
     LAN_EXT_STREAM = 0x40, "LanExtStream";
+    /// The same before the device is bound to an account (`FRM_LAN_EXT_BEFORE_ACTIVATE`).
+    LAN_EXT_BEFORE_ACTIVATE = 0x42, "LanExtBeforeActivate";
 }
 
 impl CommandCode {
@@ -110,10 +140,10 @@ impl fmt::Debug for CommandCode {
     }
 }
 
-/// The return code of a device's frame, read as big-endian.
+/// The return code of a device's frame, as its four bytes stand there, read as big-endian.
 ///
 /// Compare with zero, nothing else: 3.5 firmware acknowledges a *successful* control with 1 in its host's byte
-/// order, and only a code together with a text is an error.
+/// order, and only a code together with a text is an error. [`number`](Self::number) and `Display` show that 1 as 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a plain number with a name")]
 pub struct RetCode(pub u32);
@@ -127,5 +157,22 @@ impl RetCode {
     /// Whether the code is zero.
     pub const fn is_ok(self) -> bool {
         self.0 == 0
+    }
+
+    /// The number that the device means: firmware writes it in either byte order, and means the smaller one.
+    ///
+    /// ```
+    /// # use rustuya_proto::RetCode;
+    /// assert_eq!((RetCode(1).number(), RetCode(0x0100_0000).number()), (1, 1));
+    /// ```
+    pub const fn number(self) -> u32 {
+        let swapped = self.0.swap_bytes();
+        if swapped < self.0 { swapped } else { self.0 }
+    }
+}
+
+impl fmt::Display for RetCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.number(), f)
     }
 }

@@ -3,7 +3,7 @@
 use core::task::Waker;
 use std::collections::VecDeque;
 
-use rustuya_proto::{self as proto, CommandCode, CommandId, DownReason, Message, Outcome, SendError};
+use rustuya_proto::{self as proto, CommandCode, CommandId, DownReason, Message, Outcome, RetCode, SendError};
 
 use super::machine::Machine;
 use super::request::{Ask, Request};
@@ -260,14 +260,14 @@ impl Queue {
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = Some(size);
                 }
-                Ok(Reply { retcode: retcode.map(|code| code.0), ..reply() })
+                Ok(Reply { retcode: retcode.map(RetCode::number), ..reply() })
             }
             // Silence is how many devices take this command.
             Outcome::Unanswered if request.code() == CommandCode::UPDATE_DPS => Ok(reply()),
             Outcome::Rejected { retcode, error } => {
                 fates.metrics.rejected += 1;
                 Err(CommandError::Rejected {
-                    retcode: retcode.map(|code| code.0),
+                    retcode: retcode.map(RetCode::number),
                     text: convert::refusal(message, error),
                 })
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use rustuya_runtime_tokio::LocalKey;
+use rustuya_runtime_tokio::{LocalKey, text};
 use zeroize::Zeroizing;
 
 use crate::input::{UsageError, unfit};
@@ -42,10 +42,17 @@ impl KeyArgs {
         let Some(path) = &self.key_file else {
             return Ok(None);
         };
-        let text = Zeroizing::new(std::fs::read(path).with_context(|| format!("--key-file {}", path.display()))?);
-        let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        // The name is not repeated: it may be the key itself, given to the wrong option.
+        let bytes = Zeroizing::new(std::fs::read(path).context("--key-file: the file cannot be read")?);
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        Ok(Some(Secret::from(line).read("--key-file")?))
+        let key = match text::decode(&bytes) {
+            Ok(text) => text::local_key(text.lines().next().unwrap_or_default()),
+            // Sixteen bytes that are not UTF-8 are a key in Latin-1.
+            Err(error) if line.len() != 16 => return Err(unfit(&format!("--key-file: {error}")).into()),
+            Err(_) => LocalKey::try_from(line),
+        };
+        Ok(Some(key.map_err(|error| unfit(&format!("--key-file: {error}")))?))
     }
 
     /// The key that the options name, else the one in the environment.
@@ -77,7 +84,7 @@ impl Secret {
     pub(crate) fn read(&self, source: &str) -> Result<LocalKey, UsageError> {
         // Sixteen bytes that are not UTF-8 are a key in Latin-1.
         let key = match core::str::from_utf8(&self.0) {
-            Ok(text) => LocalKey::from_text(text),
+            Ok(text) => text::local_key(text),
             Err(_) => LocalKey::try_from(&self.0[..]),
         };
         key.map_err(|error| unfit(&format!("{source}: {error}")))
@@ -87,12 +94,6 @@ impl Secret {
 impl From<OsString> for Secret {
     fn from(text: OsString) -> Self {
         Self(Zeroizing::new(text.into_encoded_bytes()))
-    }
-}
-
-impl From<&[u8]> for Secret {
-    fn from(text: &[u8]) -> Self {
-        Self(Zeroizing::new(text.to_vec()))
     }
 }
 
@@ -109,8 +110,9 @@ mod tests {
     #[test]
     fn keys_are_sixteen_characters_of_any_kind() {
         let expected = LocalKey::new(*b"a$`\\\"'<>{}|~^&;\xe9");
-        assert_eq!(Secret::from("a$`\\\"'<>{}|~^&;\u{e9}".as_bytes()).read("here").expect("UTF-8"), expected);
-        assert_eq!(Secret::from(&b"a$`\\\"'<>{}|~^&;\xe9"[..]).read("here").expect("Latin-1"), expected);
+        let secret = |bytes: &[u8]| Secret(Zeroizing::new(bytes.to_vec()));
+        assert_eq!(secret("a$`\\\"'<>{}|~^&;\u{e9}".as_bytes()).read("here").expect("UTF-8"), expected);
+        assert_eq!(secret(b"a$`\\\"'<>{}|~^&;\xe9").read("here").expect("Latin-1"), expected);
     }
 
     #[test]

@@ -140,7 +140,9 @@ impl TargetArgs {
             listed = Some(gateway.with_context(|| format!("--devices does not tell which gateway {name} is behind"))?);
             if cid.is_none() {
                 let known = child.cid().map(str::to_owned);
-                cid = Some(known.with_context(|| format!("--devices has no node_id for {name}: give --cid"))?);
+                cid = Some(
+                    known.with_context(|| format!("--devices has neither node_id nor uuid for {name}: give --cid"))?,
+                );
             }
         }
         let id = listed.map_or(name, Listed::id);

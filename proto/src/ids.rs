@@ -129,13 +129,16 @@ impl LocalKey {
     /// # Errors
     /// [`InvalidKey`] when the text is not 16 characters up to U+00FF.
     pub fn from_text(text: &str) -> Result<Self, InvalidKey> {
-        let mut key = Self([0; 16]);
-        let mut chars = text.chars();
-        for slot in &mut key.0 {
-            let c = chars.next().ok_or(InvalidKey)?;
-            *slot = u8::try_from(u32::from(c)).map_err(|_| InvalidKey)?;
+        let len = text.chars().count();
+        if len != 16 {
+            let escaped = is_escaped(text.as_bytes());
+            return Err(if escaped { InvalidKey::Escaped { len } } else { InvalidKey::Length { len } });
         }
-        if chars.next().is_some() { Err(InvalidKey) } else { Ok(key) }
+        let mut key = Self([0; 16]);
+        for ((slot, c), at) in key.0.iter_mut().zip(text.chars()).zip(1..) {
+            *slot = u8::try_from(u32::from(c)).map_err(|_| InvalidKey::Character { at })?;
+        }
+        Ok(key)
     }
 
     /// The raw bytes. The caller keeps the copy secret and wipes it.
@@ -170,19 +173,103 @@ impl TryFrom<&[u8]> for LocalKey {
     type Error = InvalidKey;
 
     fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
-        bytes.try_into().map(Self).map_err(|_| InvalidKey)
+        bytes.try_into().map(Self).map_err(|_| InvalidKey::Length { len: bytes.len() })
     }
 }
 
-/// A local key is not 16 bytes. Copy it again from the cloud or from `devices.json`, unescaped.
+/// Whether there is an HTML entity in the text, such as `&amp;` or `&#39;`.
+fn is_escaped(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'&').skip(1).any(|after| {
+        let name = after.split(|byte| *byte == b';').next().unwrap_or_default();
+        let ends = name.len() < after.len() && (2..=6).contains(&name.len());
+        ends && match name.strip_prefix(b"#") {
+            Some(number) => number.iter().all(u8::is_ascii_hexdigit) || matches!(number, [b'x' | b'X', ..]),
+            None => name.iter().all(u8::is_ascii_alphabetic),
+        }
+    })
+}
+
+/// A text is no local key. Says how long it is, and nothing else about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "saying more would describe a secret")]
-pub struct InvalidKey;
+#[non_exhaustive]
+pub enum InvalidKey {
+    /// It is not 16 characters, or not 16 bytes.
+    Length {
+        /// How many it is.
+        len: usize,
+    },
+    /// It is not 16 characters because characters in it are written as HTML entities, such as `&amp;` for `&`.
+    Escaped {
+        /// How many it is with them.
+        len: usize,
+    },
+    /// It is 16 characters, but one of them is above U+00FF, which keys never hold: typed wrongly, or put there by an
+    /// editor that replaces quotation marks and dashes.
+    Character {
+        /// Which one, from 1.
+        at: usize,
+    },
+}
 
 impl fmt::Display for InvalidKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a local key is exactly 16 characters: copy it again, unescaped")
+        match self {
+            Self::Length { len } => {
+                write!(f, "a local key is exactly 16 characters, and this is {len}: copy it again, unescaped")
+            }
+            Self::Escaped { len } => write!(
+                f,
+                "a local key is exactly 16 characters, and this is {len} because it is HTML-escaped: write & for \
+                 &amp;, < for &lt;, > for &gt;, \" for &quot; and ' for &#39;"
+            ),
+            Self::Character { at } => write!(
+                f,
+                "a local key is exactly 16 characters, and character {at} of this is one that no key holds: copy it \
+                 again, and mind editors that replace quotation marks and dashes"
+            ),
+        }
     }
 }
 
 impl core::error::Error for InvalidKey {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_key_is_told_with_its_length() {
+        for (text, len) in [("", 0), ("0123456789abcde", 15), ("0123456789abcdef\n", 17), ("0123456789abcde\\\"", 17)] {
+            assert_eq!(LocalKey::from_text(text), Err(InvalidKey::Length { len }), "{text}");
+        }
+        // Sixteen characters are a key, whatever they look like, and an ampersand alone escapes nothing.
+        for text in ["a&amp;bcdefghijk", "0123456789abcde\u{e9}"] {
+            assert!(LocalKey::from_text(text).is_ok(), "{text}");
+        }
+        for text in
+            ["0123456789abcd&", "0123456789&a;bcdef", "0123456789&abcdefg;", "&;&;&;&;&;", "amp;0123456789abcdef"]
+        {
+            let len = text.len();
+            assert_eq!(LocalKey::from_text(text), Err(InvalidKey::Length { len }), "{text}");
+        }
+        assert_eq!(LocalKey::from_text("0123456789abcd\u{2019}f"), Err(InvalidKey::Character { at: 15 }));
+        let bytes: &[u8] = &[0; 17];
+        assert_eq!(LocalKey::try_from(bytes), Err(InvalidKey::Length { len: 17 }));
+    }
+
+    #[test]
+    fn html_entities_in_a_key_are_named() {
+        for entity in ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;", "&#39;", "&#039;", "&#x27;", "&#34;", "&nbsp;"] {
+            let text = std::format!("0123456{entity}9abcdef");
+            let len = 14 + entity.len();
+            let expected = if len == 16 { None } else { Some(InvalidKey::Escaped { len }) };
+            assert_eq!(LocalKey::from_text(&text).err(), expected, "{entity}");
+        }
+        let told = InvalidKey::Escaped { len: 20 }.to_string();
+        assert!(told.contains("HTML") && told.contains("20") && told.contains("&amp;"), "{told}");
+    }
+}

@@ -5,7 +5,7 @@ use core::str::FromStr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Speaks, Version};
+use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Speaks, Version, text};
 use serde_json::{Map, Number, Value};
 
 use crate::errors;
@@ -182,10 +182,10 @@ pub(crate) fn key(value: Option<&Bound<'_, PyAny>>) -> PyResult<LocalKey> {
     };
     let py = value.py();
     if let Ok(text) = value.cast::<PyString>() {
-        return LocalKey::from_text(&text.to_cow()?).map_err(|_| errors::no_key(py));
+        return text::local_key(&text.to_cow()?).map_err(|error| errors::no_key(py, error));
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
-        return bytes.as_bytes().try_into().map(LocalKey::new).map_err(|_| errors::no_key(py));
+        return LocalKey::try_from(bytes.as_bytes()).map_err(|error| errors::no_key(py, error));
     }
     Err(errors::leaf(py, "InvalidType", 912, "the local key is given as text of 16 characters, or as 16 bytes"))
 }

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
-use rustuya_proto::SendError;
+use rustuya_proto::{InvalidKey, SendError};
 use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError};
 
 use crate::models;
@@ -42,10 +42,8 @@ pub(crate) fn no_version(py: Python<'_>, text: &str) -> PyErr {
     leaf(py, "InvalidVersion", 914, &text)
 }
 
-pub(crate) fn no_key(py: Python<'_>) -> PyErr {
-    let text = "the local key must have 16 characters: fetch it again, and mind characters that a shell or a JSON \
-                file escapes";
-    leaf(py, "InvalidKey", 914, text)
+pub(crate) fn no_key(py: Python<'_>, error: InvalidKey) -> PyErr {
+    leaf(py, "InvalidKey", 914, &error.to_string())
 }
 
 /// What was given as a DP is none.
@@ -57,7 +55,7 @@ pub(crate) fn config(py: Python<'_>, error: ConfigError) -> PyErr {
     let text = |source: &dyn core::fmt::Display| format!("{error}: {source}");
     match &error {
         ConfigError::Id(source) => leaf(py, "InvalidId", 912, &text(source)),
-        ConfigError::Key(_) => no_key(py),
+        ConfigError::Key(source) => no_key(py, *source),
         ConfigError::Version(source) => leaf(py, "InvalidVersion", 914, &text(source)),
         ConfigError::Address => leaf(py, "InvalidAddress", 912, &error.to_string()),
         other => leaf(py, "ConfigError", 912, &other.to_string()),
@@ -185,7 +183,7 @@ pub(crate) fn devices_file(py: Python<'_>, path: &str, error: DevicesFileError) 
 pub(crate) fn simulation(py: Python<'_>, error: SimulationError) -> PyErr {
     let source = core::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
     match error {
-        SimulationError::Key(_) => no_key(py),
+        SimulationError::Key(source) => no_key(py, source),
         SimulationError::Id(_) => leaf(py, "InvalidId", 912, &format!("{error}{source}")),
         SimulationError::Dps => leaf(py, "InvalidDp", 903, &error.to_string()),
         other => leaf(py, "ConfigError", 912, &format!("{other}{source}")),

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustuya_runtime_tokio::proto::{InvalidId, InvalidKey, SendError, UnknownQuirk, UnknownVersion};
 use rustuya_runtime_tokio::record::RecordErrorKind;
 use rustuya_runtime_tokio::{
-    AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, Version,
+    AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, Version, text,
 };
 
 const ERRORS: &str = include_str!("../../docs/errors.md");
@@ -117,7 +117,7 @@ fn every_error_of_a_command_is_explained() {
 fn every_error_of_a_description_is_explained() {
     let config = [
         ConfigError::Id(InvalidId),
-        ConfigError::Key(InvalidKey),
+        ConfigError::Key(InvalidKey::Length { len: 0 }),
         ConfigError::Version(UnknownVersion),
         ConfigError::Address,
         ConfigError::SubDevice,
@@ -138,6 +138,7 @@ fn every_error_of_a_file_is_explained() {
     let numbered = |text: String| text.replace("1000", "<n>");
     let file = [
         DevicesFileError::Io(io::ErrorKind::NotFound.into()),
+        text::decode(&["\n".repeat(999).as_bytes(), &b" ".repeat(999), b"\xff"].concat()).expect_err("no text").into(),
         DevicesFileError::NotJson { line: 1000, column: 1000, kind: "<what>" },
         DevicesFileError::NoList,
         DevicesFileError::Ambiguous("<name>".into()),
@@ -165,7 +166,7 @@ fn every_error_of_a_file_is_explained() {
     }
     let simulation = [
         SimulationError::Id(InvalidId),
-        SimulationError::Key(InvalidKey),
+        SimulationError::Key(InvalidKey::Length { len: 0 }),
         SimulationError::Quirk(UnknownQuirk),
         SimulationError::Dps,
     ];

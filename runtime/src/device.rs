@@ -26,6 +26,7 @@ use crate::runtime::Runtime;
 use crate::sending::Sending;
 use crate::state::State;
 use crate::sub_device::SubDevice;
+use crate::text;
 
 /// One device on the local network: it is kept connected in the background, commanded and listened to.
 ///
@@ -85,7 +86,7 @@ impl Device {
     /// # Errors
     /// [`ConfigError`] when the id or the key cannot be one.
     pub fn builder(id: &str, local_key: &str) -> Result<DeviceBuilder, ConfigError> {
-        Ok(Self::builder_with(DeviceId::new(id)?, LocalKey::from_text(local_key)?))
+        Ok(Self::builder_with(DeviceId::new(id)?, text::local_key(local_key)?))
     }
 
     /// Describes a device by an id and a key that were checked before, such as a key given as raw bytes.

@@ -1,22 +1,25 @@
 //! Lists of devices in the files that tinytuya writes.
 
-use core::fmt;
+mod field;
+
 use core::net::IpAddr;
 use std::io;
 use std::path::Path;
 
 use rustuya_proto::{DeviceId, InvalidKey, LocalKey, Version};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use self::field::Field;
 use crate::device::{Device, DeviceBuilder};
 use crate::error::ConfigError;
+use crate::text::{self, NotText};
 
-/// The devices of a file: tinytuya's `devices.json`, which its wizard writes, or its `snapshot.json`, which its
-/// scanner writes and which has addresses, too.
+/// The devices of a file: tinytuya's `devices.json`, which its wizard writes, its `snapshot.json`, which its scanner
+/// writes and which has addresses, too, or its `tuya-raw.json`, the cloud's own list. The settings that localtuya and
+/// tuya-local keep of their devices are read as well, as a list or as an object whose members are the devices.
 ///
-/// Entries and fields that make no sense are passed over. Keys are wiped when this is dropped, absent from `Debug`
-/// output, and in no error.
+/// Entries and fields that make no sense are passed over. The text may be UTF-8 or UTF-16, with or without a byte order
+/// mark. Keys are wiped when this is dropped, absent from `Debug` output, and in no error.
 ///
 /// ```
 /// # use rustuya_runtime::{DevicesFile, DevicesFileError};
@@ -53,6 +56,7 @@ pub struct Listed {
     version: Option<Version>,
     is_sub_device: bool,
     cid: Option<String>,
+    uuid: Option<String>,
     parent: Option<String>,
 }
 
@@ -70,6 +74,9 @@ pub enum DevicesFileError {
     /// The file cannot be read.
     #[error("the file cannot be read: check path and permissions")]
     Io(#[source] io::Error),
+    /// The file is no text in Unicode.
+    #[error(transparent)]
+    NotText(#[from] NotText),
     /// The file is not JSON.
     #[error("the file is damaged at line {line}, column {column}: {kind}")]
     NotJson {
@@ -89,7 +96,7 @@ pub enum DevicesFileError {
 }
 
 impl DevicesFile {
-    /// Reads a file: a list of devices, or an object that has one in `devices`.
+    /// Reads a file: a list of devices, or an object that has one in `devices` or in `result`, or a member for each.
     ///
     /// # Errors
     /// [`DevicesFileError`]; nothing of the file's text is in it.
@@ -103,11 +110,9 @@ impl DevicesFile {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(text: &[u8]) -> Result<Self, DevicesFileError> {
-        let parsed: Result<Field, _> = serde_json::from_slice(text);
-        match parsed {
-            Ok(Field { list: Some(list), .. }) => Ok(Self(list)),
-            Ok(Field { devices: Some(list), .. }) => Ok(Self(list)),
-            Ok(_) => Err(DevicesFileError::NoList),
+        let text = text::decode(text)?;
+        match serde_json::from_str::<Field>(&text) {
+            Ok(file) => file.into_devices().map(Self).ok_or(DevicesFileError::NoList),
             Err(error) => Err(DevicesFileError::NotJson {
                 line: error.line(),
                 column: error.column(),
@@ -214,9 +219,10 @@ impl Listed {
         self.is_sub_device
     }
 
-    /// Of a sub-device, its cid at the gateway, which the file calls `node_id`.
+    /// Of a sub-device, its cid at the gateway: what the file calls `node_id`, or where that is missing, `uuid`.
     pub fn cid(&self) -> Option<&str> {
-        self.cid.as_deref()
+        let uuid = self.uuid.as_deref().filter(|_| self.is_sub_device);
+        self.cid.as_deref().or(uuid)
     }
 
     /// Of a sub-device, the id of its gateway. [`DevicesFile::gateway`] also finds one that is not named.
@@ -233,7 +239,7 @@ impl Listed {
         if self.is_sub_device {
             return Err(ConfigError::SubDevice);
         }
-        let key = self.local_key()?.ok_or(InvalidKey)?;
+        let key = self.local_key()?.ok_or(InvalidKey::Length { len: 0 })?;
         let mut builder = Device::builder_with(DeviceId::new(&self.id)?, key).version(self.version);
         if let Some(ip) = self.ip {
             builder = builder.address(ip);
@@ -242,110 +248,6 @@ impl Listed {
             Some(port) => builder.port(port),
             None => builder,
         })
-    }
-
-    /// Takes one field of the entry in.
-    fn take(&mut self, name: &str, field: Field) {
-        let text = field.text.filter(|text| !text.is_empty());
-        let owned = |text: Zeroizing<String>| Some(text.as_str().to_owned());
-        match name {
-            "id" => self.id = text.and_then(owned).unwrap_or_default(),
-            "gwId" if self.id.is_empty() => self.id = text.and_then(owned).unwrap_or_default(),
-            "name" => self.name = text.and_then(owned),
-            "key" => self.key = text.map(|text| LocalKey::from_text(&text)),
-            "ip" => self.ip = text.and_then(|text| text.parse().ok()),
-            "port" => self.port = field.number.as_ref().and_then(|number| number.parse().ok()),
-            "version" | "ver" => {
-                let said = text.as_ref().map(|text| text.as_str()).or(field.number.as_deref());
-                self.version = said.and_then(|said| said.parse().ok()).or(self.version);
-            }
-            "sub" => self.is_sub_device |= field.is_true,
-            "parent" => {
-                self.is_sub_device |= !field.is_null;
-                self.parent = text.and_then(owned);
-            }
-            "node_id" => self.cid = text.and_then(owned).or_else(|| self.cid.take()),
-            "cid" if self.cid.is_none() => self.cid = text.and_then(owned),
-            _ => {}
-        }
-    }
-}
-
-/// One value of the file, as far as it matters. Reading it never fails by itself: errors of typed parsing quote text,
-/// and with it keys.
-#[derive(Default)]
-struct Field {
-    text: Option<Zeroizing<String>>,
-    number: Option<String>,
-    is_true: bool,
-    is_null: bool,
-    /// Of a list, the objects in it that have an id.
-    list: Option<Vec<Listed>>,
-    /// Of an object: what it says of a device.
-    entry: Option<Listed>,
-    /// Of an object: the list in its `devices`.
-    devices: Option<Vec<Listed>>,
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Anything;
-
-        impl<'de> Visitor<'de> for Anything {
-            type Value = Field;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("anything")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Field, E> {
-                Ok(Field { text: Some(Zeroizing::new(text.to_owned())), ..Field::default() })
-            }
-
-            fn visit_bool<E>(self, is_true: bool) -> Result<Field, E> {
-                Ok(Field { is_true, ..Field::default() })
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
-                Ok(Field { number: Some(number.to_string()), ..Field::default() })
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Field, E> {
-                Ok(Field { number: Some(number.to_string()), ..Field::default() })
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Field, E> {
-                Ok(Field { number: Some(number.to_string()), ..Field::default() })
-            }
-
-            fn visit_unit<E>(self) -> Result<Field, E> {
-                Ok(Field { is_null: true, ..Field::default() })
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Field, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element::<Field>()? {
-                    list.extend(item.entry.filter(|entry| !entry.id.is_empty()));
-                }
-                Ok(Field { list: Some(list), ..Field::default() })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Field, A::Error> {
-                let mut entry = Listed::default();
-                let mut devices = None;
-                while let Some(name) = fields.next_key::<String>()? {
-                    match name.as_str() {
-                        "devices" => devices = fields.next_value::<Field>()?.list,
-                        // Of no interest, and of any depth.
-                        "dps" | "mapping" => drop(fields.next_value::<IgnoredAny>()?),
-                        name => entry.take(name, fields.next_value()?),
-                    }
-                }
-                Ok(Field { entry: Some(entry), devices, ..Field::default() })
-            }
-        }
-
-        deserializer.deserialize_any(Anything)
     }
 }
 

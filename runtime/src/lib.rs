@@ -27,6 +27,7 @@ mod sending;
 mod slot;
 mod state;
 mod sub_device;
+pub mod text;
 
 pub use address::{Address, Speaks};
 pub use buffers::{Buffers, Pool, loss};

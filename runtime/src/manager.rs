@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustuya_proto::{DeviceId, LocalKey};
+use rustuya_proto::DeviceId;
 
 use crate::address::{Address, Speaks};
 use crate::device::{Device, DeviceBuilder};
@@ -12,6 +12,7 @@ use crate::event::ManagerEvent;
 use crate::listener::{Hub, Listener};
 use crate::metrics::Metrics;
 use crate::registry::{DeviceInfo, Registry};
+use crate::text;
 
 /// Many devices, with one stream of events. Clones are the same manager.
 ///
@@ -102,7 +103,7 @@ impl Manager {
     {
         let address = address.try_into().map_err(ConfigError::from)?;
         let Speaks(version) = version.try_into().map_err(ConfigError::from)?;
-        let (device_id, local_key) = (DeviceId::new(id)?, LocalKey::from_text(local_key)?);
+        let (device_id, local_key) = (DeviceId::new(id)?, text::local_key(local_key)?);
         self.register(id, |known| {
             let builder = match known {
                 Some(known) => known.local_key(local_key),

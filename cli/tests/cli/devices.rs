@@ -239,8 +239,34 @@ fn keys_come_from_files_and_options_too() {
     for source in [["--key-file", utf8.path()], ["--key-file", bytes.path()], ["--key", key]] {
         assert_eq!(simulated.run("get", &[&source[..], &["--json"]].concat()).json(), json!({ "1": false }));
     }
+    let utf16 = |unit: fn(u16) -> [u8; 2]| format!("{key}\r\n").encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    let marked = |mark: &[u8], text: &[u8]| [mark, text].concat();
+    let files = [
+        ("bom", marked(b"\xef\xbb\xbf", key.as_bytes())),
+        ("le", utf16(u16::to_le_bytes)),
+        ("be", utf16(u16::to_be_bytes)),
+        ("le-bom", marked(b"\xff\xfe", &utf16(u16::to_le_bytes))),
+        ("be-bom", marked(b"\xfe\xff", &utf16(u16::to_be_bytes))),
+        ("quotes", format!("\"{key}\"\n").into_bytes()),
+        ("space", format!("  {key}\t\n").into_bytes()),
+    ];
+    for (name, content) in files {
+        let file = TempFile::new(&format!("{name}.key"), &content);
+        let state = simulated.run("get", &["--version", "3.4", "--json", "--key-file", file.path()]);
+        assert_eq!(state.json(), json!({ "1": false }), "{name}");
+    }
     let dashes = Simulated::start("3.3", &["--key", "--key-like--text"]);
     assert_eq!(dashes.run("get", &["--json", "--key", "--key-like--text"]).json(), json!({ "1": false }));
+}
+
+#[test]
+fn return_codes_are_the_number_that_the_device_means() {
+    // 3.5 firmware writes it in its own byte order.
+    for version in ["3.3", "3.5"] {
+        let simulated = Simulated::start(version, &["--quirk", "ack-retcode-one"]);
+        let set = simulated.run("set", &["--version", version, "--json", "1=true"]).json();
+        assert_eq!(set["retcode"], json!(1), "{version}");
+    }
 }
 
 #[cfg(unix)]

@@ -133,6 +133,22 @@ fn keys_that_are_none_are_not_repeated() {
     let long = without(&["--key", "hunter2hunter2hunter2"], None);
     long.failed(2, &["--key: a local key is exactly 16 characters"]);
     assert!(!long.stderr.contains("hunter2"), "{long:?}");
-    without(&["--key-file", "/nonexistent/key"], None).failed(1, &["/nonexistent/key"]);
+    for (text, words) in [
+        (&b"hunter2hunter2"[..], "and this is 14: "),
+        (b"\xef\xbb\xbfhunter2&amp;hunter2\r\n", "this is 19 because it is HTML-escaped"),
+        ("hunter2\u{201c}hunter2".as_bytes(), "and this is 15: "),
+        ("hunter2\u{201c}hunter20".as_bytes(), "character 8 of this"),
+        (b"hunter2\xe4", "UTF-16 at line 1, column 8"),
+        (b"", "and this is 0: "),
+    ] {
+        let file = TempFile::new("none.key", text);
+        let told = without(&["--key-file", file.path()], None);
+        told.failed(2, &["--key-file: ", words]);
+        assert!(!told.stderr.contains("hunter"), "{told:?}");
+    }
+    // What is no file may be the key.
+    let key_as_file = without(&["--key-file", "hunter2hunter2ab"], None);
+    key_as_file.failed(1, &["--key-file: the file cannot be read"]);
+    assert!(!key_as_file.stderr.contains("hunter2"), "{key_as_file:?}");
     without(&["--key-file", "/nonexistent/key", "--key", KEY], None).failed(2, &["--key-file"]);
 }

@@ -11,7 +11,8 @@ use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use rustuya_runtime::proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, LocalKey, Version};
+use rustuya_runtime::proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, Version};
+use rustuya_runtime::text;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -74,7 +75,7 @@ impl VirtualDevice {
     /// [`SimulationError`] when the id or the key cannot be one.
     pub fn builder(id: &str, local_key: &str, version: Version) -> Result<VirtualDeviceBuilder, SimulationError> {
         Ok(VirtualDeviceBuilder {
-            config: EmulatorConfig::new(DeviceId::new(id)?, version, LocalKey::from_text(local_key)?),
+            config: EmulatorConfig::new(DeviceId::new(id)?, version, text::local_key(local_key)?),
             store: Store::default(),
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             announcing: Announcing {

@@ -28,15 +28,18 @@ fn what_the_file_leaves_empty_is_unknown() {
 #[test]
 fn a_sub_device_finds_its_gateway_by_name_or_by_key() {
     let file = file(
-        r#"[{"id":"g","key":"0123456789abcdef"},{"id":"h","key":"fedcba9876543210"},
+        r#"[{"id":"g","uuid":"g1","key":"0123456789abcdef"},{"id":"h","key":"fedcba9876543210"},
             {"id":"c","node_id":"c1","parent":"h","key":"0123456789abcdef"},
             {"id":"d","cid":"d1","parent":"","key":"0123456789abcdef"},
-            {"id":"e","sub":true,"key":"another key here"},{"id":"f","sub":true,"parent":"gone"}]"#,
+            {"id":"e","sub":true,"uuid":"e1","key":"another key here"},
+            {"id":"f","uuid":"f1","sub":true,"node_id":"f2","parent":"gone"}]"#,
     );
     let gateway_of = |id: &str| file.gateway(one(&file, id)).map(Listed::id);
     assert_eq!((gateway_of("c"), gateway_of("d"), gateway_of("e")), (Some("h"), Some("g"), None));
     assert_eq!((gateway_of("f"), gateway_of("g")), (None, None));
     assert_eq!((one(&file, "c").cid(), one(&file, "d").cid()), (Some("c1"), Some("d1")));
+    // Older lists name no node: the uuid of a sub-device is its cid. Every other device has a uuid, too.
+    assert_eq!((one(&file, "e").cid(), one(&file, "f").cid(), one(&file, "g").cid()), (Some("e1"), Some("f2"), None));
     assert_eq!((one(&file, "c").parent(), one(&file, "d").parent()), (Some("h"), None));
     assert_eq!(file.devices().filter(|listed| listed.is_sub_device()).count(), 4);
     assert_eq!(one(&file, "c").builder(), Err(ConfigError::SubDevice));
@@ -85,7 +88,7 @@ fn neither_errors_nor_debug_output_show_a_key() {
 
 #[test]
 fn other_files_are_none() {
-    for text in ["5", "{}", r#"{"devices":7}"#, r#""devices""#] {
+    for text in ["5", "{}", "null", r#"{"devices":7}"#, r#""devices""#, r#"{"result":{}}"#, r#"{"a":{"b":1}}"#] {
         assert!(matches!(DevicesFile::parse(text.as_bytes()), Err(DevicesFileError::NoList)), "{text}");
     }
     let missing = std::env::temp_dir().join("rustuya-no-such-directory").join("devices.json");
@@ -93,4 +96,54 @@ fn other_files_are_none() {
     assert!(matches!(error, DevicesFileError::Io(_)) && error.to_string().contains("path"));
     // Deeper than any reader goes: refused, not overrun.
     assert!(DevicesFile::parse("[".repeat(100_000).as_bytes()).is_err());
+}
+
+#[test]
+fn lists_are_read_in_every_form_in_which_programs_keep_them() {
+    let device = r#""name":"lamp","key":"0123456789abcdef","ip":" 192.0.2.7 ","version":"v3.3 ""#;
+    for text in [
+        format!(r#"[{{"id":"a",{device}}}]"#),
+        format!(r#"{{"id":"a",{device}}}"#),
+        format!(r#"{{"devices":{{"a":{{{device}}},"odd":5}}}}"#),
+        format!(r#"{{"192.0.2.7":{{"gwId":"a",{device}}}}}"#),
+        format!("\u{feff}[{{\"id\":\"a\",{device}}}]"),
+        r#"{"a":{"friendly_name":"lamp","local_key":"0123456789abcdef","host":"192.0.2.7","protocol_version":3.3}}"#.to_owned(),
+        r#"[{"device_id":"a","name":"lamp","local_key":"0123456789abcdef","host":"192.0.2.7","protocol_version":"3.3"}]"#
+            .to_owned(),
+    ] {
+        let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [text.as_bytes(), &utf_16] {
+            let file = DevicesFile::parse(bytes).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let lamp = one(&file, "lamp");
+            assert_eq!((lamp.id(), lamp.ip()), ("a", "192.0.2.7".parse().ok()), "{text}");
+            assert_eq!((lamp.version(), file.len()), (Some(Version::V33), 1), "{text}");
+            assert_eq!(lamp.local_key(), Ok(LocalKey::from_text(KEY).ok()), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_answer_of_the_cloud_tells_keys_but_no_addresses() {
+    let list = r#"[{"id":"a","name":"lamp","local_key":"0123456789abcdef","ip":"203.0.113.7","uuid":"u","sub":false,
+        "status":[{"code":"x","id":"no device"}]},{"id":"b","sub":true,"uuid":"u2","key":"","local_key":"x"}]"#;
+    for text in [format!(r#"{{"result":{list},"success":true}}"#), format!(r#"{{"result":{{"list":{list}}}}}"#)] {
+        let file = file(&text);
+        let (lamp, child) = (one(&file, "lamp"), one(&file, "b"));
+        assert_eq!((lamp.ip(), lamp.local_key()), (None, Ok(LocalKey::from_text(KEY).ok())));
+        assert_eq!((child.cid(), child.local_key()), (Some("u2"), Err(InvalidKey::Length { len: 1 })));
+        assert_eq!(file.len(), 2);
+    }
+}
+
+#[test]
+fn keys_that_were_escaped_or_pasted_are_told() {
+    let key = |text: &str| {
+        let file = file(&serde_json::json!([{ "id": "a", "key": text }]).to_string());
+        one(&file, "a").local_key()
+    };
+    assert_eq!(key(" 0123456789abcdef\n"), Ok(LocalKey::from_text(KEY).ok()));
+    assert_eq!(key("0123456789&lt;bcdef"), Err(InvalidKey::Escaped { len: 19 }));
+    assert_eq!(key("0123456789\u{201c}bcdef"), Err(InvalidKey::Character { at: 11 }));
+    let error = DevicesFile::parse(b"[{\n\"name\":\"K\xfcche\"}]").expect_err("is Latin-1");
+    assert!(matches!(error, DevicesFileError::NotText(NotText { line: 2, column: 10, .. })), "{error:?}");
 }

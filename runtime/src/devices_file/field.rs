@@ -1,0 +1,167 @@
+//! The values in such a file.
+
+use core::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+use super::Listed;
+use crate::text;
+
+/// One value of the file, as far as it matters. Reading it never fails by itself: errors of typed parsing quote text,
+/// and with it keys.
+#[derive(Default)]
+pub(super) struct Field {
+    text: Option<Zeroizing<String>>,
+    number: Option<String>,
+    is_true: bool,
+    is_null: bool,
+    /// Of a list, the objects in it that have an id.
+    list: Option<Vec<Listed>>,
+    object: Option<Object>,
+}
+
+/// An object: a device, or something with devices in it.
+#[derive(Default)]
+struct Object {
+    /// What it says of a device.
+    entry: Listed,
+    /// The list in it.
+    devices: Option<Vec<Listed>>,
+    /// The members of it that are devices. Those that name no id have the member's name for one.
+    members: Vec<Listed>,
+}
+
+impl Field {
+    /// The devices, if this is something that can hold devices and holds a list, a device, or devices as members.
+    pub(super) fn into_devices(self) -> Option<Vec<Listed>> {
+        let Some(object) = self.object else { return self.list };
+        if object.devices.is_some() {
+            return object.devices;
+        }
+        if object.entry.is_device() {
+            return Some(vec![object.entry]);
+        }
+        Some(object.members).filter(|members| !members.is_empty())
+    }
+}
+
+impl Listed {
+    /// Whether an object that says this is a device, where nothing but its members tells.
+    fn is_device(&self) -> bool {
+        !self.id.is_empty() && (self.key.is_some() || self.ip.is_some() || self.is_sub_device)
+    }
+
+    /// Takes one field of the entry in.
+    fn take(&mut self, name: &str, field: Field) {
+        let text = field.text.filter(|text| !text.trim().is_empty());
+        let owned = |text: Zeroizing<String>| Some(text.as_str().to_owned());
+        match name {
+            "id" => self.id = text.and_then(owned).unwrap_or_default(),
+            "gwId" | "device_id" if self.id.is_empty() => self.id = text.and_then(owned).unwrap_or_default(),
+            "name" => self.name = text.and_then(owned),
+            "friendly_name" if self.name.is_none() => self.name = text.and_then(owned),
+            "key" => self.key = text.map(|text| text::local_key(&text)).or_else(|| self.key.take()),
+            "local_key" if self.key.is_none() => self.key = text.map(|text| text::local_key(&text)),
+            "ip" => self.ip = text.and_then(|text| text.trim().parse().ok()),
+            "host" if self.ip.is_none() => self.ip = text.and_then(|text| text.trim().parse().ok()),
+            "port" => self.port = field.number.as_ref().and_then(|number| number.parse().ok()),
+            "version" | "ver" | "protocol_version" => {
+                let said = text.as_ref().map(|text| text.trim().trim_start_matches(['v', 'V']));
+                let said = said.or(field.number.as_deref());
+                self.version = said.and_then(|said| said.parse().ok()).or(self.version);
+            }
+            "sub" => self.is_sub_device |= field.is_true,
+            "parent" => {
+                self.is_sub_device |= !field.is_null;
+                self.parent = text.and_then(owned);
+            }
+            "node_id" => self.cid = text.and_then(owned).or_else(|| self.cid.take()),
+            "cid" | "device_cid" if self.cid.is_none() => self.cid = text.and_then(owned),
+            "uuid" => self.uuid = text.and_then(owned),
+            _ => {}
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Anything)
+    }
+}
+
+struct Anything;
+
+impl<'de> Visitor<'de> for Anything {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+        Ok(Field { text: Some(Zeroizing::new(text.to_owned())), ..Field::default() })
+    }
+
+    fn visit_bool<E>(self, is_true: bool) -> Result<Field, E> {
+        Ok(Field { is_true, ..Field::default() })
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
+        Ok(Field { number: Some(number.to_string()), ..Field::default() })
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Field, E> {
+        Ok(Field { number: Some(number.to_string()), ..Field::default() })
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Field, E> {
+        Ok(Field { number: Some(number.to_string()), ..Field::default() })
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field { is_null: true, ..Field::default() })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Field, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element::<Field>()? {
+            list.extend(item.object.map(|object| object.entry).filter(|entry| !entry.id.is_empty()));
+        }
+        Ok(Field { list: Some(list), ..Field::default() })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Field, A::Error> {
+        let mut object = Object::default();
+        while let Some(name) = fields.next_key::<String>()? {
+            match name.as_str() {
+                "devices" => object.devices = fields.next_value::<Field>()?.into_devices().or(object.devices),
+                // The cloud's answer. Its addresses are those of the router, as the cloud sees it.
+                "result" => {
+                    let found = fields.next_value::<Field>()?.into_devices();
+                    let without_ip = |listed| Listed { ip: None, ..listed };
+                    object.devices = found.map(|list| list.into_iter().map(without_ip).collect()).or(object.devices);
+                }
+                "list" => object.devices = fields.next_value::<Field>()?.list.or(object.devices),
+                // Of no interest, and of any depth.
+                "dps" | "mapping" | "status" => drop(fields.next_value::<IgnoredAny>()?),
+                _ => object.take(name, fields.next_value()?),
+            }
+        }
+        Ok(Field { object: Some(object), ..Field::default() })
+    }
+}
+
+impl Object {
+    fn take(&mut self, name: String, mut field: Field) {
+        if let Some(inner) = field.object.take() {
+            let mut member = inner.entry;
+            if member.id.is_empty() {
+                member.id = name;
+            }
+            self.members.extend(Some(member).filter(Listed::is_device));
+        } else {
+            self.entry.take(&name, field);
+        }
+    }
+}

@@ -246,6 +246,10 @@ impl Watched {
                 line.event = "dialect";
                 line.dialect = Some(dialect_name(dialect));
             }
+            Event::Skipped { len, limit, .. } => {
+                line.event = "error";
+                line.reason = Some(format!("a frame of {len} bytes was skipped: it is larger than {limit}"));
+            }
             _ => return None,
         }
         Some(self.named(line))
@@ -275,8 +279,12 @@ async fn ask(device: Device, cid: Option<String>, send: mpsc::Sender<Unasked>) {
         None => device.status().acknowledged().await,
     };
     // A connection that ended is reported by itself.
-    if let Err(error @ (CommandError::Rejected { .. } | CommandError::Unanswered | CommandError::SubDeviceOffline)) =
-        result
+    if let Err(
+        error @ (CommandError::Rejected { .. }
+        | CommandError::Unanswered
+        | CommandError::AnswerTooLarge { .. }
+        | CommandError::SubDeviceOffline),
+    ) = result
     {
         // The receiver is gone only when the command ends.
         let _ = send.send(Unasked { id: device.id().to_owned(), cid, error }).await;

@@ -1,5 +1,7 @@
 //! Byte buffers that the driver lends to the machines.
 
+use crate::wire::frame_len;
+
 /// Memory for a buffer: anything that is a fixed run of bytes.
 ///
 /// Implemented for every such type: `[u8; N]`, `&mut [u8]`, `Box<[u8]>`, `Vec<u8>`, a registered or DMA buffer.
@@ -17,17 +19,44 @@ pub struct RxBuf<S> {
     storage: S,
     start: usize,
     end: usize,
+    /// The largest frame that is waited for; zero means as much as the storage holds.
+    limit: usize,
 }
 
 impl<S: Storage> RxBuf<S> {
-    /// An empty buffer over `storage`. Its length is the largest frame that can be received; 2048 bytes suffice
-    /// for every known device, 4096 is generous.
+    /// An empty buffer over `storage`. Its length is the largest frame that can be received: a larger one is skipped,
+    /// and told as [`Event::Skipped`](crate::Event::Skipped). Devices with few DPs stay below 1024 bytes. Vendor
+    /// firmware has no limit for what it sends: the state of a device with many DPs, or with long texts, can exceed
+    /// 4096 bytes.
     pub const fn new(storage: S) -> Self {
-        Self { storage, start: 0, end: 0 }
+        Self { storage, start: 0, end: 0, limit: 0 }
+    }
+
+    /// An empty buffer that waits for frames of up to `limit` bytes, whatever the size of its storage. Each time that
+    /// [`spare_mut`](Self::spare_mut) is empty after a `poll` that ended in `Wait`, a larger storage must be lent
+    /// with [`replace`](Self::replace). For drivers that have memory to give on demand.
+    pub const fn growing(storage: S, limit: usize) -> Self {
+        Self { storage, start: 0, end: 0, limit }
+    }
+
+    /// Moves what is unread into another storage, and gives the old one back. Bytes that find no room there are
+    /// dropped, the last ones first.
+    pub fn replace(&mut self, mut storage: S) -> S {
+        let unread = self.storage.as_ref().get(self.start..self.end).unwrap_or_default();
+        let room = storage.as_mut();
+        let kept = unread.len().min(room.len());
+        room.iter_mut().zip(unread).for_each(|(slot, byte)| *slot = *byte);
+        (self.start, self.end) = (0, kept);
+        core::mem::replace(&mut self.storage, storage)
+    }
+
+    /// The size of the storage in bytes.
+    pub fn capacity(&self) -> usize {
+        self.storage.as_ref().len()
     }
 
     /// Free space to read into. Moves what is unread to the front first when the tail is used up.
-    /// Never empty after a `poll` that ended in `Wait`.
+    /// Never empty after a `poll` that ended in `Wait`, unless the buffer is a [growing](Self::growing) one.
     pub fn spare_mut(&mut self) -> &mut [u8] {
         let mut rx = self.lend();
         if rx.buf.len().saturating_sub(*rx.end) < rx.buf.len() / 2 {
@@ -71,7 +100,8 @@ impl<S: Storage> RxBuf<S> {
         let buf = self.storage.as_mut();
         self.end = self.end.min(buf.len());
         self.start = self.start.min(self.end);
-        Rx { buf, start: &mut self.start, end: &mut self.end }
+        let limit = if self.limit == 0 { buf.len() } else { self.limit };
+        Rx { buf, start: &mut self.start, end: &mut self.end, limit }
     }
 
     /// The bytes at an absolute range inside the storage, as reported by a machine; empty when out of range.
@@ -83,29 +113,68 @@ impl<S: Storage> RxBuf<S> {
 /// Bytes to be sent that are not written to the socket yet.
 ///
 /// Machines append whole frames; the driver writes [`pending`](Self::pending) to its socket and reports the count
-/// with [`consume`](Self::consume). Frames lie back to back, so one write carries all of them.
+/// with [`consume`](Self::consume). Frames lie back to back.
+///
+/// Vendor firmware closes the connection, or stops answering until it is power-cycled, when it is left with a part of
+/// a frame. A driver therefore writes [`next_write`](Self::next_write) in one call, finishes a frame that was begun
+/// before it closes the connection, and resets the connection (`SO_LINGER` of zero) where it cannot.
 #[derive(Debug)]
 pub struct TxBuf<S> {
     storage: S,
     start: usize,
     end: usize,
+    /// Bytes still to be written of a frame that was begun.
+    cut: usize,
 }
 
 impl<S: Storage> TxBuf<S> {
     /// An empty buffer over `storage`. Its length is the largest batch of frames that can wait; 1024 bytes hold
     /// any ordinary command, 4096 the largest frame that devices accept.
     pub const fn new(storage: S) -> Self {
-        Self { storage, start: 0, end: 0 }
+        Self { storage, start: 0, end: 0, cut: 0 }
     }
 
-    /// The bytes to write next.
+    /// All bytes that are not written yet.
     pub fn pending(&self) -> &[u8] {
         self.storage.as_ref().get(self.start..self.end).unwrap_or_default()
     }
 
+    /// The bytes to give to one write: the rest of a frame that was begun, or as many whole frames as fit `segment`
+    /// bytes, at least one. So that no TCP segment ends within a frame, where the network allows it: 1024 bytes fit
+    /// every common one.
+    pub fn next_write(&self, segment: usize) -> &[u8] {
+        let pending = self.pending();
+        if self.cut > 0 {
+            return pending.get(..self.cut).unwrap_or(pending);
+        }
+        let mut len = first_frame(pending);
+        while let Some(more) = pending.get(len..).filter(|more| !more.is_empty()) {
+            let with = len.saturating_add(first_frame(more));
+            if with > segment {
+                break;
+            }
+            len = with;
+        }
+        pending.get(..len).unwrap_or(pending)
+    }
+
+    /// Whether a frame was begun to be written and is not finished.
+    pub const fn is_cut(&self) -> bool {
+        self.cut > 0
+    }
+
     /// Reports that the first `n` bytes of [`pending`](Self::pending) were written. A larger `n` counts as all.
     pub fn consume(&mut self, n: usize) {
-        self.start = self.start.saturating_add(n).min(self.end);
+        let mut left = n.min(self.pending().len());
+        while left > 0 {
+            if self.cut == 0 {
+                self.cut = first_frame(self.pending());
+            }
+            let step = left.min(self.cut).max(1);
+            self.start = self.start.saturating_add(step).min(self.end);
+            self.cut = self.cut.saturating_sub(step);
+            left = left.saturating_sub(step);
+        }
         if self.start == self.end {
             self.clear();
         }
@@ -120,6 +189,7 @@ impl<S: Storage> TxBuf<S> {
     pub const fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
+        self.cut = 0;
     }
 
     /// Takes the storage back.
@@ -131,7 +201,7 @@ impl<S: Storage> TxBuf<S> {
         let buf = self.storage.as_mut();
         self.end = self.end.min(buf.len());
         self.start = self.start.min(self.end);
-        Tx { buf, start: &mut self.start, end: &mut self.end }
+        Tx { buf, start: &mut self.start, end: &mut self.end, cut: &mut self.cut }
     }
 }
 
@@ -140,6 +210,7 @@ pub(crate) struct Rx<'a> {
     buf: &'a mut [u8],
     start: &'a mut usize,
     end: &'a mut usize,
+    limit: usize,
 }
 
 impl Rx<'_> {
@@ -157,8 +228,9 @@ impl Rx<'_> {
         self.buf.get(range).unwrap_or_default()
     }
 
-    pub(crate) const fn capacity(&self) -> usize {
-        self.buf.len()
+    /// The largest frame that is waited for.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Drops `n` bytes from the front. The bytes stay where they are until the next read into the buffer.
@@ -167,6 +239,13 @@ impl Rx<'_> {
         if *self.start == *self.end {
             self.clear();
         }
+    }
+
+    /// Drops `n` bytes from the front, or as many as there are; says how many.
+    pub(crate) fn drop_up_to(&mut self, n: u32) -> u32 {
+        let unread = u32::try_from(self.unread().len()).unwrap_or(u32::MAX).min(n);
+        self.consume(usize::try_from(unread).unwrap_or(usize::MAX));
+        unread
     }
 
     pub(crate) const fn clear(&mut self) {
@@ -188,6 +267,7 @@ pub(crate) struct Tx<'a> {
     buf: &'a mut [u8],
     start: &'a mut usize,
     end: &'a mut usize,
+    cut: &'a mut usize,
 }
 
 impl Tx<'_> {
@@ -206,6 +286,14 @@ impl Tx<'_> {
         *self.end = self.end.saturating_add(n).min(self.buf.len());
     }
 
+    /// The same with no more free space than this.
+    pub(crate) fn at_most(&mut self, room: usize) -> Tx<'_> {
+        self.spare();
+        let size = self.end.saturating_add(room).min(self.buf.len());
+        let buf = self.buf.get_mut(..size).unwrap_or_default();
+        Tx { buf, start: &mut *self.start, end: &mut *self.end, cut: &mut *self.cut }
+    }
+
     #[cfg(feature = "emulator")]
     pub(crate) const fn is_empty(&self) -> bool {
         *self.start == *self.end
@@ -214,5 +302,12 @@ impl Tx<'_> {
     pub(crate) const fn clear(&mut self) {
         *self.start = 0;
         *self.end = 0;
+        *self.cut = 0;
     }
+}
+
+/// The size of the frame at the front of what is to be written; everything, where that is no frame.
+fn first_frame(pending: &[u8]) -> usize {
+    let len = frame_len(pending).ok().flatten();
+    len.unwrap_or(pending.len()).min(pending.len())
 }

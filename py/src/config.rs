@@ -18,6 +18,7 @@ pub(crate) struct Extra<'py> {
     pub(crate) timeout: Option<f64>,
     pub(crate) timing: Option<Bound<'py, PyAny>>,
     pub(crate) pacing: Option<Bound<'py, PyAny>>,
+    pub(crate) receive_limit: Option<usize>,
 }
 
 /// The description that arguments give, and whether it has an address.
@@ -75,6 +76,9 @@ impl Extra<'_> {
         }
         if let Some(rules) = &self.pacing {
             builder = builder.pacing(pacing(rules)?);
+        }
+        if let Some(limit) = self.receive_limit {
+            builder = builder.receive_limit(limit);
         }
         if let Some(limit) = verbs::milliseconds(self.connection_timeout)? {
             builder = connection_timeout(builder, limit);

@@ -82,7 +82,8 @@ pub(crate) fn detected(device: &rt::Device) -> Operation {
 impl Device {
     #[new]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
-                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None))]
+                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
+                        receive_limit=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
@@ -98,8 +99,10 @@ impl Device {
         timeout: Option<f64>,
         timing: Option<Bound<'_, PyAny>>,
         pacing: Option<Bound<'_, PyAny>>,
+        receive_limit: Option<usize>,
     ) -> PyResult<Self> {
-        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing };
+        let extra =
+            Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing, receive_limit };
         let (builder, located) = config::builder(py, id, address, local_key, version)?;
         spawn(py, extra.apply(py, builder)?, located, id)
     }
@@ -270,7 +273,8 @@ impl Device {
 
     /// Changes what is given, all at once: a connection that must be made anew is so once.
     #[pyo3(signature = (*, address=None, local_key=None, version=None, port=None, dev_type=None, persist=None,
-                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None))]
+                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
+                        receive_limit=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn reconfigure<'py>(
         slf: Bound<'py, Self>,
@@ -285,9 +289,11 @@ impl Device {
         timeout: Option<f64>,
         timing: Option<Bound<'py, PyAny>>,
         pacing: Option<Bound<'py, PyAny>>,
+        receive_limit: Option<usize>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
-        let extra = Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing };
+        let extra =
+            Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing, receive_limit };
         Self::change(slf, |builder| extra.apply(py, config::edited(py, builder, address, local_key, version)?))
     }
 

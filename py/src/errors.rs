@@ -124,6 +124,7 @@ pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
         CommandError::SubDeviceOffline => ("SubDeviceOffline", 905),
         CommandError::Closed => ("ClosedError", 906),
         CommandError::TooLarge => ("TooLarge", 903),
+        CommandError::AnswerTooLarge { .. } => ("TooLarge", 904),
         CommandError::InvalidDp(_) => ("InvalidDp", 903),
         CommandError::InvalidValue(_) => ("InvalidValue", 903),
         CommandError::Invalid(SendError::InvalidData) => ("InvalidValue", 903),
@@ -149,10 +150,19 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
             raised = with(py, raised, "retcode", *retcode);
         }
         CommandError::InvalidDp(dp) => raised = with(py, raised, "dp", dp),
+        CommandError::AnswerTooLarge { len, limit } => {
+            raised = with(py, raised, "size", *len);
+            raised = with(py, raised, "limit", *limit);
+        }
         _ => {}
     }
-    let sent =
-        matches!(error, CommandError::Rejected { .. } | CommandError::Unanswered | CommandError::ConnectionLost { .. });
+    let sent = matches!(
+        error,
+        CommandError::Rejected { .. }
+            | CommandError::Unanswered
+            | CommandError::AnswerTooLarge { .. }
+            | CommandError::ConnectionLost { .. }
+    );
     raised = with(py, raised, "was_sent", sent);
     if let Some(reason) = error.diagnosis() {
         raised = with(py, raised, "reason", down(reason).2);

@@ -13,7 +13,8 @@ use crate::{convert, errors, models};
 /// What happened to a device.
 ///
 /// `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
-/// a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events).
+/// a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
+/// "skipped" (a frame was larger than `receive_limit`).
 #[pyclass(frozen, subclass, module = "rustuya")]
 pub(crate) struct DeviceEvent {
     event: Event,
@@ -77,6 +78,10 @@ impl DeviceEvent {
             }
             Event::Dialect(dialect) => dict.set_item("dev_type", convert::dialect_name(*dialect))?,
             Event::Lagged(lost) => dict.set_item("lost", lost)?,
+            Event::Skipped { len, limit, .. } => {
+                dict.set_item("size", len)?;
+                dict.set_item("limit", limit)?;
+            }
             _ => {}
         }
         Ok(dict.into_any().unbind())
@@ -118,7 +123,7 @@ fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<Strin
 
 #[pymethods]
 impl DeviceEvent {
-    /// What this is: "state", "acknowledgement", "connection", "error" or "lag".
+    /// What this is: "state", "acknowledgement", "connection", "error", "lag" or "skipped".
     #[getter]
     fn kind(&self) -> &'static str {
         match &self.event {
@@ -126,6 +131,7 @@ impl DeviceEvent {
             Event::Message(_) => "state",
             Event::Failed(_) => "error",
             Event::Lagged(_) => "lag",
+            Event::Skipped { .. } => "skipped",
             _ => "connection",
         }
     }
@@ -133,7 +139,12 @@ impl DeviceEvent {
     /// Command number of the frame, or of the command that failed.
     #[getter]
     fn cmd(&self) -> Option<u32> {
-        let command = self.message().map(Message::command).or_else(|| self.failed().map(|failed| failed.command));
+        let command = match &self.event {
+            Event::Message(message) => Some(message.command()),
+            Event::Failed(failed) => Some(failed.command),
+            Event::Skipped { command, .. } => Some(*command),
+            _ => None,
+        };
         command.map(|command| command.0)
     }
 

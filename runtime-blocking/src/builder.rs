@@ -67,6 +67,14 @@ impl DeviceBuilder {
         Self(self.0.pacing(pacing))
     }
 
+    /// The largest frame that is received, in bytes, 65,536 by default and 1024 at least. Memory is taken as the bytes of
+    /// a large frame arrive, and given back after it. A larger frame is skipped, and told as
+    /// [`Event::Skipped`](crate::Event::Skipped); the command that it answers fails with
+    /// [`CommandError::AnswerTooLarge`](crate::CommandError::AnswerTooLarge).
+    pub fn receive_limit(self, bytes: usize) -> Self {
+        Self(self.0.receive_limit(bytes))
+    }
+
     /// How long a command waits for the connection before it fails with a diagnosis, 10 s by default. The wait for
     /// the answer, [`Timing::answer`], comes on top.
     pub fn command_timeout(self, timeout: Duration) -> Self {

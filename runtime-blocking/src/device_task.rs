@@ -9,7 +9,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustuya_runtime::proto::LossReason;
-use rustuya_runtime::{DrivenLink, Order, Outlet, Pipe, loss};
+use rustuya_runtime::{DrivenLink, Order, Outlet, Pipe, loss, reset_on_drop};
 
 use crate::turns::Next;
 
@@ -67,6 +67,10 @@ impl DeviceTask {
                     Err(error) => self.link.lost(loss(&error)),
                 },
                 Order::Hangup => self.hang_up(registry),
+                Order::Reset => {
+                    self.reset();
+                    self.hang_up(registry);
+                }
                 Order::Again => return Next::Again,
                 Order::Sleep(until) => return Next::Sleep(until),
                 Order::End => return Next::End,
@@ -96,6 +100,15 @@ impl DeviceTask {
         }
     }
 
+    /// Has the connection be reset when it is dropped.
+    fn reset(&self) {
+        if let Wire::Up(stream) = &self.wire
+            && let Err(error) = reset_on_drop(&**stream)
+        {
+            tracing::debug!(%error, "a connection could not be reset");
+        }
+    }
+
     fn hang_up(&mut self, registry: &Registry) {
         let stream = match core::mem::replace(&mut self.wire, Wire::Off) {
             Wire::Off => None,
@@ -107,6 +120,14 @@ impl DeviceTask {
             && let Err(error) = registry.deregister(&mut stream)
         {
             tracing::debug!(%error, "a closed connection was not listed");
+        }
+    }
+}
+
+impl Drop for DeviceTask {
+    fn drop(&mut self) {
+        if self.link.is_cut() {
+            self.reset();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustuya_runtime_futures::{Address, Device, Futures, Net, Outlet};
+use rustuya_runtime_futures::{Address, Device, Futures, Net, Outlet, reset_on_drop};
 use smol::net::{TcpStream, UdpSocket};
 use smol::{Async, Timer};
 
@@ -28,6 +28,11 @@ impl Net for Smol {
 
     fn outlet(&self, stream: &TcpStream) -> Option<Arc<dyn Outlet>> {
         Some(Arc::new(Writer(stream.clone().into())))
+    }
+
+    fn reset(stream: &TcpStream) {
+        // Where that fails, the connection ends in the ordinary way.
+        reset_on_drop(stream).ok();
     }
 
     fn socket(&self, socket: std::net::UdpSocket) -> io::Result<UdpSocket> {

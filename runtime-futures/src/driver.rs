@@ -67,6 +67,10 @@ impl<N: Net> Reactor for Glue<N> {
         Pin::new(stream).poll_write(cx, bytes)
     }
 
+    fn reset(stream: &mut N::Stream) {
+        N::reset(stream);
+    }
+
     fn poll_receive(
         socket: &mut Receiver<N>,
         cx: &mut Context<'_>,

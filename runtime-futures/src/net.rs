@@ -31,6 +31,13 @@ pub trait Net: Send + Sync + 'static {
         None
     }
 
+    /// Has a connection be reset when its stream is dropped, because a part of a frame was written and the rest finds no
+    /// room: call [`reset_on_drop`](crate::reset_on_drop), where the stream allows it. By default it is closed in the
+    /// ordinary way, and some firmware that is left with a part of a frame does not answer until it is power-cycled.
+    fn reset(stream: &Self::Stream) {
+        let _ = stream;
+    }
+
     /// Takes a socket over, which is bound and does not block.
     ///
     /// # Errors

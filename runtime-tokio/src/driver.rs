@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustuya_runtime::polled::{Dialing, Drive, Listen, Reactor};
-use rustuya_runtime::{DrivenLink, ListeningLink, Outlet, Runtime};
+use rustuya_runtime::{DrivenLink, ListeningLink, Outlet, Runtime, reset_on_drop};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -94,7 +94,7 @@ impl Reactor for Net {
             let stream = TcpStream::connect(to).await?;
             stream.set_nodelay(true)?;
             let (reader, writer) = stream.into_split();
-            Ok((reader, Some(Arc::new(Writer(writer)) as Arc<dyn Outlet>)))
+            Ok((reader, Some(Arc::new(Writer(Some(writer))) as Arc<dyn Outlet>)))
         })
     }
 
@@ -112,6 +112,13 @@ impl Reactor for Net {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
+        }
+    }
+
+    fn reset(reader: &mut OwnedReadHalf) {
+        let stream: &TcpStream = (*reader).as_ref();
+        if let Err(error) = reset_on_drop(stream) {
+            tracing::debug!(%error, "a connection could not be reset");
         }
     }
 
@@ -134,10 +141,19 @@ pub(crate) fn sleep_until(at: Instant) -> Sleep {
     tokio::time::sleep_until(at.into())
 }
 
-struct Writer(OwnedWriteHalf);
+struct Writer(Option<OwnedWriteHalf>);
 
 impl Outlet for Writer {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        self.0.as_ref().map_or(Err(io::ErrorKind::NotConnected.into()), |writer| writer.try_write(bytes))
+    }
+}
+
+impl Drop for Writer {
+    /// Leaves the end of the connection to the other half, which may have to reset it.
+    fn drop(&mut self) {
+        if let Some(writer) = self.0.take() {
+            writer.forget();
+        }
     }
 }

@@ -55,6 +55,8 @@ pub struct Buffers {
     /// Bytes to be sent.
     pub tx: TxBuf<Box<[u8]>>,
     rx_held: bool,
+    /// The largest frame that `rx` is made to hold.
+    limit: usize,
     /// Bytes that `tx` has room for; 0 while it holds no memory.
     tx_room: usize,
 }
@@ -66,16 +68,28 @@ impl Default for Buffers {
 }
 
 impl Buffers {
-    /// Buffers without memory.
+    /// Buffers without memory, for frames of up to 4096 bytes.
     pub fn new() -> Self {
-        Self { rx: RxBuf::new(Box::default()), tx: TxBuf::new(Box::default()), rx_held: false, tx_room: 0 }
+        let (rx, tx) = (RxBuf::new(Box::default()), TxBuf::new(Box::default()));
+        Self { rx, tx, rx_held: false, limit: FRAME, tx_room: 0 }
+    }
+
+    /// Sets how large received frames may be, in bytes. Holds from the next time on that memory is lent.
+    pub const fn limit_rx(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Makes sure that there is memory to receive into.
     pub fn lend_rx(&mut self, pool: &Pool) {
         if !self.rx_held {
-            self.rx = RxBuf::new(pool.take());
+            self.rx = RxBuf::growing(pool.take(), self.limit);
             self.rx_held = true;
+        }
+        // After a poll that waits for more, what fills it is the beginning of a larger frame. It grows as bytes
+        // arrive: what a header claims costs nothing.
+        let size = self.rx.capacity();
+        if self.rx.spare_mut().is_empty() && size < self.limit {
+            self.rx.replace(vec![0; size.saturating_mul(2).min(self.limit)].into());
         }
     }
 
@@ -103,6 +117,8 @@ impl Buffers {
             let rx = core::mem::replace(&mut self.rx, RxBuf::new(Box::default()));
             pool.give(rx.into_storage());
             self.rx_held = false;
+        } else if self.rx.capacity() > FRAME && self.rx.len() <= FRAME / 2 {
+            self.rx.replace(pool.take());
         }
         if self.tx_room > 0 && self.tx.is_empty() {
             let tx = core::mem::replace(&mut self.tx, TxBuf::new(Box::default()));
@@ -111,14 +127,15 @@ impl Buffers {
         }
     }
 
-    /// Writes as much as `write` takes. Says whether it took any.
+    /// Writes as much as `write` takes, each frame in one call together with those that fit the same TCP segment. Says
+    /// whether it took any.
     ///
     /// # Errors
     /// The connection is over.
     pub fn flush(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Result<bool, LossReason> {
         let mut any = false;
         while !self.tx.is_empty() {
-            match write(self.tx.pending()) {
+            match write(self.tx.next_write(SEGMENT)) {
                 Ok(0) => return Err(LossReason::Closed),
                 Ok(n) => {
                     self.tx.consume(n);
@@ -133,8 +150,14 @@ impl Buffers {
     }
 }
 
-/// What devices accept at most, and what they send at most.
+/// What devices accept at most, and what most of them send at most.
 pub(crate) const FRAME: usize = 4096;
+
+/// The largest frame that is received, if nothing else is configured.
+pub(crate) const RECEIVED: usize = 64 * 1024;
+
+/// What fits one TCP segment on every common network.
+pub(crate) const SEGMENT: usize = 1024;
 
 /// Buffers that are kept for reuse; more are in flight only in a burst.
 const KEPT: usize = 16;
@@ -180,5 +203,70 @@ mod tests {
         assert_eq!(buffers.tx_room, 10_000);
         buffers.reclaim(&pool);
         assert_eq!(pool.lock().len(), 1, "odd sizes are not kept");
+    }
+
+    #[test]
+    fn memory_grows_with_the_bytes_that_came_and_shrinks_again() {
+        let pool = Pool::default();
+        let mut buffers = Buffers::new();
+        buffers.limit_rx(10_000);
+        let mut sizes = Vec::new();
+        for came in [0, FRAME, FRAME, 10_000 - 2 * FRAME] {
+            buffers.lend_rx(&pool);
+            buffers.rx.commit(came);
+            sizes.push(buffers.rx.capacity());
+            buffers.reclaim(&pool);
+        }
+        assert_eq!(sizes, [FRAME, FRAME, 2 * FRAME, 10_000]);
+        buffers.lend_rx(&pool);
+        assert_eq!(buffers.rx.capacity(), 10_000, "the limit is not exceeded");
+        buffers.rx.clear();
+        buffers.reclaim(&pool);
+        assert_eq!((buffers.rx.capacity(), buffers.rx_held), (0, false));
+    }
+
+    #[test]
+    fn each_write_carries_whole_frames() {
+        let pool = Pool::default();
+        let mut buffers = Buffers::new();
+        buffers.lend_tx(&pool);
+        let config = rustuya_proto::DeviceConfig::new(
+            rustuya_proto::DeviceId::new("bf0123456789abcdefgh").expect("valid"),
+            rustuya_proto::LocalKey::from_text("0123456789abcdef").expect("valid"),
+        );
+        let now = rustuya_proto::Instant::ZERO;
+        let config = config.address([127, 0, 0, 1].into()).version(rustuya_proto::Version::V33);
+        let mut device = rustuya_proto::Device::new(config, now);
+        let mut conn = None;
+        while !device.is_up() {
+            match device.poll(now, &mut rand::rng(), &mut buffers.rx, &mut buffers.tx) {
+                rustuya_proto::Output::Dial { conn: dialed, .. } => conn = Some(dialed),
+                rustuya_proto::Output::Wait { .. } => device.handle_dialed(conn.expect("dialed"), now),
+                _ => {}
+            }
+        }
+        for text in ["x".repeat(300), "y".repeat(300), "z".repeat(700), "w".repeat(1500)] {
+            let dps = serde_json::json!({ "1": text }).to_string();
+            let command = rustuya_proto::Command::set(rustuya_proto::DpMap::Json(&dps));
+            device.send(&command, now, &mut rand::rng(), &mut buffers.tx).expect("room");
+        }
+        let mut writes = Vec::new();
+        let mut room = 2_000;
+        while !buffers.tx.is_empty() {
+            // A socket that takes few bytes, and then some more.
+            let flushed = buffers.flush(|bytes| {
+                writes.push(bytes.len());
+                let taken = bytes.len().min(room);
+                room -= taken;
+                if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+            });
+            assert!(flushed.is_ok());
+            room += 4_000;
+        }
+        // Two that fit together, one by itself, the last one alone, its rest, and its rest again.
+        let (two, third, last) = (writes[0], writes[1], writes[2]);
+        assert!(two <= SEGMENT && third <= SEGMENT && two + third > SEGMENT, "{writes:?}");
+        let rest = two + third + last - 2_000;
+        assert_eq!(writes[3..], [rest, rest], "{writes:?}");
     }
 }

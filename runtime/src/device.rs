@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::address::Address;
+use crate::buffers;
 use crate::discovery::{Discovery, Watch};
 use crate::dp::{self, Dp};
 use crate::error::{CommandError, ConfigError};
@@ -93,7 +94,12 @@ impl Device {
     pub const fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
         DeviceBuilder {
             config: DeviceConfig::new(id, local_key),
-            options: Options { timeout: Duration::from_secs(10), nowait: false, pacing: Pacing::NONE },
+            options: Options {
+                timeout: Duration::from_secs(10),
+                nowait: false,
+                pacing: Pacing::NONE,
+                receive_limit: buffers::RECEIVED,
+            },
             discovery: None,
             tap: None,
         }
@@ -528,6 +534,15 @@ impl DeviceBuilder {
     /// How commands are spaced, joined and split.
     pub const fn pacing(mut self, pacing: Pacing) -> Self {
         self.options.pacing = pacing;
+        self
+    }
+
+    /// The largest frame that is received, in bytes, 65,536 by default and 1024 at least. Memory is taken as the bytes of
+    /// a large frame arrive, and given back after it. A larger frame is skipped, and told as
+    /// [`Event::Skipped`](crate::Event::Skipped); the command that it answers fails with
+    /// [`CommandError::AnswerTooLarge`].
+    pub const fn receive_limit(mut self, bytes: usize) -> Self {
+        self.options.receive_limit = if bytes < 1024 { 1024 } else { bytes };
         self
     }
 

@@ -62,6 +62,17 @@ pub enum CommandError {
     /// The device did not answer in time. The command may have taken effect: ask for the state before repeating it.
     #[error("the device did not answer in time; the command may have taken effect")]
     Unanswered,
+    /// The answer was larger than the device's [`receive_limit`](crate::DeviceBuilder::receive_limit), and was skipped. A
+    /// command that writes may have taken effect.
+    #[error(
+        "the device's answer of {len} bytes is larger than {limit}, the limit of this program for received frames: raise it"
+    )]
+    AnswerTooLarge {
+        /// Bytes of the answer.
+        len: usize,
+        /// Bytes that were allowed.
+        limit: usize,
+    },
     /// The connection ended before the answer. The command may have taken effect.
     #[error("the connection was lost before the answer ({reason}); the command may have taken effect: {}", reason.advice())]
     ConnectionLost {

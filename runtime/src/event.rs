@@ -23,6 +23,7 @@ use crate::listener::Entry;
 ///             Event::Message(message) => println!("{:?}", message.dps()),
 ///             Event::SubDevice { cid, online } => println!("{cid} is online: {online}"),
 ///             Event::Failed(failed) => println!("{:?}: {}", failed.command, failed.error),
+///             Event::Skipped { len, limit, .. } => println!("a frame of {len} bytes was skipped; the limit is {limit}"),
 ///             Event::Lagged(lost) => println!("too slow: {lost} events lost"),
 ///             _ => {}
 ///         }
@@ -58,6 +59,17 @@ pub enum Event {
     Failed(Arc<Failed>),
     /// The device turned out to speak the other dialect. Store it with the device to spare the detour next time.
     Dialect(Dialect),
+    /// A frame was larger than the device's [`receive_limit`](crate::DeviceBuilder::receive_limit). It was skipped unread,
+    /// and the connection goes on. The command that it answers, if there is one, fails with
+    /// [`CommandError::AnswerTooLarge`].
+    Skipped {
+        /// Command code in its header, which is not verified.
+        command: CommandCode,
+        /// Bytes of the frame.
+        len: usize,
+        /// Bytes that were allowed.
+        limit: usize,
+    },
     /// This listener was too slow: so many events were dropped before the next one, the oldest first.
     Lagged(u64),
 }
@@ -65,16 +77,6 @@ pub enum Event {
 impl Entry for Event {
     fn lagged(lost: u64) -> Option<Self> {
         Some(Self::Lagged(lost))
-    }
-
-    fn weight(&self) -> usize {
-        size_of::<Self>()
-            + match self {
-                Self::Message(message) => size_of::<Message>() + message.payload.len(),
-                Self::Failed(_) => size_of::<Failed>(),
-                Self::SubDevice { cid, .. } => cid.len(),
-                _ => 0,
-            }
     }
 }
 
@@ -102,10 +104,6 @@ pub struct ManagerEvent {
 impl Entry for ManagerEvent {
     fn lagged(lost: u64) -> Option<Self> {
         Some(Self { device_id: Arc::from(""), event: Event::Lagged(lost) })
-    }
-
-    fn weight(&self) -> usize {
-        size_of::<Arc<str>>() + self.event.weight()
     }
 }
 

@@ -47,7 +47,7 @@ pub use metrics::{Latency, Metrics};
 pub use pacing::Pacing;
 pub use registry::{DeviceInfo, Registry, RegistryBuilder};
 pub use reply::Reply;
-pub use runtime::{Outlet, Pipe, Runtime};
+pub use runtime::{Outlet, Pipe, Runtime, reset_on_drop};
 pub use rustuya_proto as proto;
 pub use rustuya_proto::{
     Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, SendError, SightingKind, Timing, Version,

@@ -90,6 +90,12 @@ pub trait Reactor: Send + Unpin + 'static {
     /// What the operating system says.
     fn poll_write(stream: &mut Self::Stream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
+    /// Has the connection be reset when the stream is dropped, as [`reset_on_drop`](crate::reset_on_drop) does. By
+    /// default it is closed in the ordinary way.
+    fn reset(stream: &mut Self::Stream) {
+        let _ = stream;
+    }
+
     /// Receives a datagram.
     ///
     /// # Errors
@@ -138,6 +144,23 @@ enum Wire<S> {
     Up(S),
 }
 
+impl<S> Wire<S> {
+    fn reset<R: Reactor<Stream = S>>(&mut self) {
+        if let Self::Up(stream) = self {
+            R::reset(stream);
+        }
+        *self = Self::Off;
+    }
+}
+
+impl<R: Reactor> Drop for Drive<R> {
+    fn drop(&mut self) {
+        if self.link.is_cut() {
+            self.wire.reset::<R>();
+        }
+    }
+}
+
 impl<R: Reactor> Drive<R> {
     /// The loop of this link.
     pub const fn new(link: DrivenLink, reactor: R) -> Self {
@@ -173,6 +196,7 @@ impl<R: Reactor> Future for Drive<R> {
             match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
                 Order::Dial(to) => *wire = Wire::Dialing(reactor.dial(to)),
                 Order::Hangup => *wire = Wire::Off,
+                Order::Reset => wire.reset::<R>(),
                 Order::Again => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

@@ -45,6 +45,9 @@ use crate::link::DrivenLink;
 ///                         Err(error) => link.lost(loss(&error)),
 ///                     },
 ///                     Order::Hangup => stream = None,
+///                     Order::Reset => {
+///                         stream.take().as_ref().map_or(Ok(()), reset_on_drop).ok();
+///                     }
 ///                     Order::Again => thread::yield_now(),
 ///                     // A real driver waits for the socket, the waker and the time at once.
 ///                     Order::Sleep(_until) => thread::park_timeout(Duration::from_millis(5)),
@@ -169,4 +172,29 @@ pub trait Outlet: Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where there is none; what the operating system says.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+/// Has a TCP connection be reset when its socket is closed, in place of an orderly end, and what is not sent yet be
+/// dropped. For loops that are ordered to do so, by [`Order::Reset`](crate::Order::Reset).
+///
+/// ```
+/// # use std::net::{TcpListener, TcpStream};
+/// # use std::io::{ErrorKind, Read as _};
+/// # fn main() -> std::io::Result<()> {
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let stream = TcpStream::connect(listener.local_addr()?)?;
+/// let (mut device, _) = listener.accept()?;
+/// rustuya_runtime::reset_on_drop(&stream)?;
+/// drop(stream);
+/// assert_eq!(device.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// What the operating system says.
+pub fn reset_on_drop<'s, S>(stream: &'s S) -> io::Result<()>
+where
+    socket2::SockRef<'s>: From<&'s S>,
+{
+    socket2::SockRef::from(stream).set_linger(Some(core::time::Duration::ZERO))
 }

@@ -113,7 +113,7 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
             };
             let due = until.into_iter().chain(round).min();
             let timer = async { if let Some(due) = due { clock.reach(due).await } else { pending().await } };
-            let (room, written) = (rx.spare_mut(), tx.pending());
+            let (room, written) = (rx.spare_mut(), tx.next_write(1024));
             let stream = async {
                 match open {
                     None => pending().await,

@@ -72,7 +72,7 @@ impl<const N: usize> Controller<N> {
             }
         };
         let Some(conn) = self.open else { return until };
-        let moved = pipe.write(self.tx.pending()).and_then(|sent| {
+        let moved = pipe.write(self.tx.next_write(1024)).and_then(|sent| {
             self.tx.consume(sent);
             let got = pipe.read(self.rx.spare_mut())?;
             self.rx.commit(got);

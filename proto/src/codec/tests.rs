@@ -69,15 +69,17 @@ fn with_hmac(command: CommandCode, body: &[u8]) -> Vec<u8> {
 
 /// What a receiver takes out of `chunks`, read one after the other.
 fn received<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
-    let (mut buf, mut frames) = (Vec::new(), Vec::new());
+    let (mut buf, mut frames, mut unwanted) = (Vec::new(), Vec::new(), 0);
     for chunk in chunks {
         buf.extend_from_slice(chunk);
         loop {
+            unwanted -= buf.drain(..unwanted.min(buf.len())).count();
             let (garbage, front) = next_frame(&buf, 4096);
             buf.drain(..garbage);
             match front {
                 Front::Frame(len) => frames.push(buf.drain(..len).collect()),
                 Front::Bad(_) => drop(buf.drain(..4)),
+                Front::TooLong(len) => unwanted = len,
                 Front::Partial => break,
             }
         }

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::ids::DpId;
 use crate::payload::{DpMap, RequestData};
+use crate::session::MAX_FRAME;
 use crate::wire::command::CommandCode;
 
 /// Something to ask of a device. Borrowed: it is written straight into the transmit buffer.
@@ -14,6 +15,7 @@ pub struct Command<'a> {
     pub(super) cid: Option<&'a str>,
     pub(super) unix_time: u64,
     pub(super) timeout: Option<Duration>,
+    pub(super) most: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +56,12 @@ impl<'a> Command<'a> {
 
     /// Any command with the fields that its code usually carries.
     pub const fn request(command: CommandCode, data: RequestData<'a>) -> Self {
-        Self { kind: Kind::Request { command, data }, cid: None, unix_time: 0, timeout: None }
+        Self { kind: Kind::Request { command, data }, cid: None, unix_time: 0, timeout: None, most: MAX_FRAME }
     }
 
     /// Any command with exactly this payload, before version header and encryption.
     pub const fn raw(command: CommandCode, payload: &'a [u8]) -> Self {
-        Self { kind: Kind::Raw { command, payload }, cid: None, unix_time: 0, timeout: None }
+        Self { kind: Kind::Raw { command, payload }, cid: None, unix_time: 0, timeout: None, most: MAX_FRAME }
     }
 
     /// Addresses a sub-device of this gateway.
@@ -80,6 +82,14 @@ impl<'a> Command<'a> {
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Refuses the command as [`SendError::TooLarge`] where its frame would exceed this many bytes: for frames that
+    /// are to fit one TCP segment. 4095 by default, which is the most that devices accept.
+    #[must_use]
+    pub const fn at_most(mut self, bytes: usize) -> Self {
+        self.most = if bytes < MAX_FRAME { bytes } else { MAX_FRAME };
         self
     }
 
@@ -108,7 +118,7 @@ pub enum SendError {
     },
     /// As many commands are unanswered as the table holds: wait for one to resolve.
     TooMany,
-    /// The frame would exceed the 4095 bytes that devices accept: send fewer DPs at once.
+    /// The frame would exceed the 4095 bytes that devices accept, or the limit of the command: send fewer DPs at once.
     TooLarge,
     /// The data cannot be sent: no DPs, text that is not a JSON object of DP numbers, a negotiation command, or an
     /// unusable cid.

@@ -159,6 +159,15 @@ impl Device {
                 conn.seen.wrong_key = true;
                 return self.broken(Failure::Garbage, now, rng);
             }
+            Received::TooLong { seqno, command, len } => {
+                self.stats.skipped = self.stats.skipped.saturating_add(1);
+                let version = conn.session.version();
+                let answers = if conn.told_up { self.pending.answer_skipped(version, seqno, command) } else { None };
+                return Some(match answers {
+                    Some(id) => Step::Resolved(id, Outcome::TooLong { len }, None),
+                    None => Step::Skipped(command, len),
+                });
+            }
             Received::Unexpected => {
                 return if conn.session.bad_in_row >= MAX_BAD { self.broken(Failure::Garbage, now, rng) } else { None };
             }

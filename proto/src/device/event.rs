@@ -71,6 +71,14 @@ pub enum Event<'b> {
     },
     /// A frame that answers no command: a push, a report, a late answer.
     Message(Message<'b>),
+    /// A frame that answers no command was larger than the receive buffer may be. It was skipped unread; what its
+    /// header says is not verified.
+    Skipped {
+        /// Command code.
+        command: CommandCode,
+        /// Bytes of the whole frame.
+        len: usize,
+    },
 }
 
 impl<'b> Event<'b> {
@@ -115,6 +123,12 @@ pub enum Outcome {
         retcode: Option<RetCode>,
         /// The refusal, when it is a known one.
         error: Option<DeviceError>,
+    },
+    /// The device answered with a frame that is larger than the receive buffer may be. It was skipped unread. The
+    /// command may have taken effect.
+    TooLong {
+        /// Bytes of the whole frame.
+        len: usize,
     },
     /// No answer within the time limit. The command may have taken effect.
     Unanswered,

@@ -24,6 +24,7 @@ use crate::codec::Opened;
 use crate::payload::Payload;
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
+use crate::wire::command::CommandCode;
 use conn::Conn;
 use pending::Pending;
 use search::{Failure, Search, Verdict};
@@ -102,6 +103,8 @@ pub struct Stats {
     pub bad_frames: u32,
     /// Times that bytes had to be skipped to find the next frame.
     pub resyncs: u32,
+    /// Frames that were skipped because they were larger than the receive buffer may be.
+    pub skipped: u32,
 }
 
 /// [`Output`] with ranges in place of bytes.
@@ -113,6 +116,7 @@ enum Step {
     Dialect(Dialect),
     Resolved(CommandId, Outcome, Option<Opened>),
     Message(Opened),
+    Skipped(CommandCode, usize),
     Wait(Option<Instant>),
 }
 
@@ -284,6 +288,7 @@ impl Device {
                 Output::Event(Event::Resolved { id, outcome, message: opened.map(message) })
             }
             Step::Message(opened) => Output::Event(Event::Message(message(opened))),
+            Step::Skipped(command, len) => Output::Event(Event::Skipped { command, len }),
             Step::Wait(until) => Output::Wait { until },
         }
     }

@@ -245,6 +245,18 @@ impl Pending {
         Match::None
     }
 
+    /// Finds the command that a frame answers whose header alone is known. It leaves the table.
+    pub(super) fn answer_skipped(&mut self, version: Version, seqno: u32, command: CommandCode) -> Option<CommandId> {
+        let frame = Opened { command, seqno, retcode: None, header: None, payload: 0..0, encrypted: true };
+        let at = self.replied(version, &frame, None)?;
+        let entry = self.entries.get_mut(at)?;
+        if entry.state == State::AckOwed {
+            entry.state = State::Done;
+            return None;
+        }
+        Some(self.entries.remove(at).id)
+    }
+
     /// The oldest command with the code of the frame, preferring an echoed sequence number and the same sub-device.
     fn replied(&self, version: Version, frame: &Opened, report: Option<&Report<'_>>) -> Option<usize> {
         let may_answer = |e: &Entry| e.code == frame.command && e.state < State::Done;

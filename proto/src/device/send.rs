@@ -11,7 +11,7 @@ use crate::codec::VersionHeader;
 use crate::ids::Cid;
 use crate::json::JsonText;
 use crate::payload::{Envelope, RequestData, wire_code, write_request};
-use crate::session::{MAX_FRAME, Outgoing, Session};
+use crate::session::{Outgoing, Session};
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
@@ -96,13 +96,13 @@ pub(super) fn transmit(
     let out = Outgoing { command: code, retcode: None, header, seqno: None };
     let envelope =
         Envelope { version, dialect, device: config.id.as_str(), cid: command.cid, unix_time: command.unix_time };
-    let sent = session.send(now, rng, tx, &out, |w| match command.kind {
+    let sent = session.send(now, rng, &mut tx.at_most(command.most), &out, |w| match command.kind {
         Kind::Request { command, data } => write_request(w, &envelope, command, data),
         Kind::Raw { payload, .. } => w.bytes(payload),
     });
     match sent {
         Ok(seqno) => Ok((code, seqno)),
-        Err(room) if room.need > MAX_FRAME => Err(SendError::TooLarge),
+        Err(room) if room.need > command.most => Err(SendError::TooLarge),
         Err(room) => Err(SendError::NoRoom { need: room.need }),
     }
 }

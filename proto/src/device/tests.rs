@@ -26,6 +26,7 @@ enum Seen {
     Down(DownReason, bool),
     Resolved(CommandId, Outcome),
     Message,
+    Skipped(CommandCode, usize),
     Dialect,
 }
 
@@ -52,6 +53,7 @@ impl Bench {
                 Output::Event(Event::Down { reason, retry_at }) => Seen::Down(reason, retry_at.is_some()),
                 Output::Event(Event::Resolved { id, outcome, .. }) => Seen::Resolved(id, outcome),
                 Output::Event(Event::Message(_)) => Seen::Message,
+                Output::Event(Event::Skipped { command, len }) => Seen::Skipped(command, len),
                 Output::Event(Event::Dialect(_)) => Seen::Dialect,
                 Output::Wait { until } => return (seen, until),
             });
@@ -539,4 +541,99 @@ fn a_device_that_only_closed_before_need_not_answer_a_query() {
     assert_eq!(b.drain().0.last(), Some(&Seen::Down(DownReason::Silent, true)));
     reconnect(&mut b);
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)], "it listens, and nothing says that the key is wrong");
+}
+
+/// A header of a 55AA frame of `len` bytes.
+fn header(seqno: u32, command: CommandCode, len: usize) -> Vec<u8> {
+    let length = u32::try_from(len - 16).expect("small");
+    let fields = [0x0000_55aa, seqno, command.0, length];
+    fields.iter().flat_map(|field| field.to_be_bytes()).collect()
+}
+
+#[test]
+fn a_frame_that_is_too_large_is_skipped_whole_and_told() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.connect();
+    assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
+    let id = b.send(&Command::status()).expect("room");
+    let receive = |b: &mut Bench, bytes: &[u8]| {
+        b.rx.spare_mut()[..bytes.len()].copy_from_slice(bytes);
+        b.rx.commit(bytes.len());
+        b.drain().0
+    };
+    // A push first, then the answer. What looks like frames inside of them is none.
+    let mut push = header(0, CommandCode::STATUS, 3000);
+    while push.len() < 3000 {
+        push.extend(header(1, CommandCode::DP_QUERY, 32));
+    }
+    push.truncate(3000);
+    let (first, rest) = push.split_at(1000);
+    assert_eq!(receive(&mut b, first), [Seen::Skipped(CommandCode::STATUS, 3000)]);
+    assert_eq!(receive(&mut b, rest), []);
+    let answer = header(1, CommandCode::DP_QUERY, 2049);
+    assert_eq!(receive(&mut b, &answer), [Seen::Resolved(id, Outcome::TooLong { len: 2049 })]);
+    assert_eq!(receive(&mut b, &[0xaa; 2032]), []);
+    // One byte is still to come.
+    assert_eq!(receive(&mut b, &[0]), []);
+    // An implausible header is none: its bytes are searched for frames.
+    assert_eq!(receive(&mut b, &header(1, CommandCode(0x100), 5000)), []);
+    assert_eq!(receive(&mut b, &header(2, CommandCode::STATUS, 5000)), [Seen::Skipped(CommandCode::STATUS, 5000)]);
+    assert_eq!((b.device.stats().skipped, b.device.stats().bad_frames, b.device.is_up()), (3, 1, true));
+}
+
+#[test]
+fn a_growing_buffer_waits_for_what_its_storage_does_not_hold() {
+    let mut rx = RxBuf::growing(std::vec![0; 8], 64);
+    rx.spare_mut().copy_from_slice(b"\0\0\x55\xaa\0\0\0\x01");
+    rx.commit(8);
+    assert!(rx.spare_mut().is_empty());
+    assert_eq!(rx.replace(std::vec![0; 32]).len(), 8);
+    assert_eq!((rx.capacity(), rx.len(), rx.spare_mut().len()), (32, 8, 24));
+    assert_eq!(rx.lend().limit(), 64);
+    assert_eq!(rx.replace(std::vec![0; 4]).len(), 32);
+    assert_eq!(rx.into_storage(), b"\0\0\x55\xaa");
+}
+
+#[test]
+fn a_write_ends_between_frames_or_finishes_the_one_that_was_begun() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.connect();
+    b.drain();
+    b.tx.clear();
+    let ends: Vec<usize> = (0..3)
+        .map(|_| {
+            b.send(&Command::set(DpMap::Pairs(&ON))).expect("room");
+            b.tx.pending().len()
+        })
+        .collect();
+    assert_eq!(b.tx.next_write(1024).len(), ends[2]);
+    assert_eq!(b.tx.next_write(ends[1] + 10).len(), ends[1], "whole frames only");
+    assert_eq!(b.tx.next_write(10).len(), ends[0], "one at least");
+    b.tx.consume(ends[0]);
+    assert!(!b.tx.is_cut());
+    b.tx.consume(5);
+    assert!(b.tx.is_cut());
+    assert_eq!(b.tx.next_write(1024).len(), ends[1] - ends[0] - 5, "the rest of the one that was begun");
+    // What is added meanwhile comes behind it.
+    b.send(&Command::set(DpMap::Pairs(&ON))).expect("room");
+    assert_eq!(b.tx.next_write(1024).len(), ends[1] - ends[0] - 5);
+    b.tx.consume(ends[1] - ends[0] - 5);
+    assert!(!b.tx.is_cut());
+    b.tx.consume(usize::MAX);
+    assert!(b.tx.is_empty() && b.tx.next_write(1024).is_empty());
+}
+
+#[test]
+fn a_command_may_have_a_size_limit_of_its_own() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.connect();
+    b.drain();
+    let size = {
+        b.tx.clear();
+        b.send(&Command::set(DpMap::Pairs(&ON))).expect("room");
+        b.tx.pending().len()
+    };
+    assert_eq!(b.send(&Command::set(DpMap::Pairs(&ON)).at_most(size - 1)), Err(SendError::TooLarge));
+    assert!(b.send(&Command::set(DpMap::Pairs(&ON)).at_most(size)).is_ok());
+    assert_eq!(b.tx.pending().len(), 2 * size, "the limit is that of the frame, not of the buffer");
 }

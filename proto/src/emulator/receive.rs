@@ -13,7 +13,7 @@ use crate::session::Received;
 use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::CommandCode;
-use crate::wire::{FrameError, FrameKind, Front, be32, frame_55aa, frame_6699, frame_kind, next_frame};
+use crate::wire::{FrameError, FrameKind, Front, frame_kind, next_frame, seqno_and_command};
 
 /// Commands before the negotiation that firmware lets pass; the next one ends the connection.
 const EARLY_LIMIT: u8 = 3;
@@ -37,14 +37,18 @@ pub(super) fn begins_with_start(version: Version, unread: &[u8]) -> bool {
 impl Emulator {
     /// Takes the next frame out of the receive buffer.
     pub(super) fn read(&mut self, now: Instant, model: &dyn Model, rx: &mut Rx<'_>) -> Step {
-        let capacity = rx.capacity();
-        let (garbage, front) = next_frame(rx.unread(), capacity);
+        let limit = rx.limit();
+        let (garbage, front) = next_frame(rx.unread(), limit);
         rx.consume(garbage);
         match front {
             Front::Partial => Step::Idle(None),
             Front::Bad(error) => {
                 rx.consume(4);
                 Step::Notice(Notice::Discarded { error })
+            }
+            Front::TooLong(need) => {
+                rx.consume(4);
+                Step::Notice(Notice::Discarded { error: FrameError::TooLong { need } })
             }
             Front::Frame(len) => self.read_frame(len, now, model, rx),
         }
@@ -131,7 +135,7 @@ impl Emulator {
                 }
                 discard(error)
             }
-            Received::Nothing => Step::Idle(None),
+            Received::Nothing | Received::TooLong { .. } => Step::Idle(None),
         }
     }
 
@@ -161,12 +165,7 @@ impl Emulator {
 
 impl Glance {
     fn at(frame: &[u8]) -> Self {
-        let kind = frame_kind(frame);
-        let (seqno, command) = match kind {
-            Some(FrameKind::F6699) => (frame_6699::SEQNO, frame_6699::COMMAND),
-            Some(FrameKind::F55aa) | None => (frame_55aa::SEQNO, frame_55aa::COMMAND),
-        };
-        let number = |at| frame.get(at).and_then(be32).unwrap_or_default();
-        Self { kind, seqno: number(seqno), command: CommandCode(number(command)) }
+        let (seqno, command) = seqno_and_command(frame);
+        Self { kind: frame_kind(frame), seqno, command }
     }
 }

@@ -18,7 +18,7 @@ use crate::json::Writer;
 use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
-use crate::wire::{FrameKind, Front, frame_kind, next_frame};
+use crate::wire::{FrameKind, Front, frame_kind, next_frame, seqno_and_command};
 use handshake::{Nonce, SessionKey};
 
 /// The largest frame that is ever sent: firmware of 3.5 takes nothing from 4096 bytes on.
@@ -41,6 +41,8 @@ pub(crate) struct Session {
     pub(crate) bad_in_row: u8,
     /// Times that bytes were skipped before a frame, since the count was last taken.
     skips: u8,
+    /// Bytes still to come of a frame that is too large to be kept.
+    unwanted: u32,
 }
 
 /// Where the negotiation stands. Secrets in here are wiped with the session.
@@ -78,6 +80,9 @@ pub(crate) enum Received {
     Bad { error: FrameError, hint: Option<Hint> },
     /// A valid frame that has no place at this point of the protocol.
     Unexpected,
+    /// The beginning of a frame that is too large to be kept. Nothing of it was verified; its bytes are skipped, those
+    /// still to come too.
+    TooLong { seqno: u32, command: CommandCode, len: usize },
 }
 
 /// What an unbelievable frame proves about the version of its sender.
@@ -107,7 +112,7 @@ impl Session {
 
     fn new(role: Sender, version: Version, local: &LocalKey, phase: Phase, seqno: u32, now: Instant) -> Self {
         let keys = Keys::new(version, local.expose());
-        Self { role, keys, phase, seqno, last_tx: now, last_rx: now, bad_in_row: 0, skips: 0 }
+        Self { role, keys, phase, seqno, last_tx: now, last_rx: now, bad_in_row: 0, skips: 0, unwanted: 0 }
     }
 
     pub(crate) const fn version(&self) -> Version {
@@ -139,8 +144,13 @@ impl Session {
     /// As [`receive`](Self::receive), but leaves the frame at the front of `rx`, opened; the number of bytes to
     /// consume comes with it. Opening the same frame twice does not work.
     fn receive_in_place(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> (Received, usize) {
-        let capacity = rx.capacity();
-        let (garbage, front) = next_frame(rx.unread(), capacity);
+        let dropped = rx.drop_up_to(self.unwanted);
+        self.unwanted = self.unwanted.saturating_sub(dropped);
+        if self.unwanted > 0 {
+            return (Received::Nothing, 0);
+        }
+        let limit = rx.limit();
+        let (garbage, front) = next_frame(rx.unread(), limit);
         rx.consume(garbage);
         if garbage > 0 {
             self.skips = self.skips.saturating_add(1);
@@ -148,6 +158,11 @@ impl Session {
         match front {
             Front::Partial => (Received::Nothing, 0),
             Front::Bad(error) => (self.bad(error, None), 4),
+            Front::TooLong(len) => {
+                let (seqno, command) = seqno_and_command(rx.unread());
+                self.unwanted = u32::try_from(len).unwrap_or(u32::MAX);
+                (Received::TooLong { seqno, command, len }, 0)
+            }
             Front::Frame(len) => {
                 let offset = rx.offset();
                 let frame = rx.unread().get_mut(..len).unwrap_or_default();

@@ -6,6 +6,8 @@ pub(crate) mod frame_6699;
 
 use core::fmt;
 
+use command::CommandCode;
+
 /// The two kinds of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "both kinds must be handled wherever frames are")]
@@ -98,12 +100,20 @@ pub(crate) enum Front {
     Frame(usize),
     /// The beginning of a frame, or nothing.
     Partial,
+    /// The beginning of a frame of this many bytes, which is too large to be kept. To be skipped as a whole.
+    TooLong(usize),
     /// Something that looks like a frame but cannot be one; skip its prefix.
     Bad(FrameError),
 }
 
+/// Larger than any frame that a device can have memory for. A header that promises more is none.
+const LARGEST: usize = 1 << 20;
+/// No command code is larger. A header that has one, and announces a frame that is too large, is none.
+const LAST_COMMAND: u32 = 0xff;
+
 /// Finds the next frame in `stream`: the number of bytes to drop in front of it, and what follows them.
-/// A frame of more than `capacity` bytes is garbage, because it could never be completed.
+/// A frame of more than `capacity` bytes is too long; its bytes are not searched for frames, because ciphertext may
+/// look like anything.
 pub(crate) fn next_frame(stream: &[u8], capacity: usize) -> (usize, Front) {
     let garbage = find_prefix(stream);
     let Some(front) = stream.get(garbage..) else {
@@ -112,6 +122,7 @@ pub(crate) fn next_frame(stream: &[u8], capacity: usize) -> (usize, Front) {
     let found = match frame_len(front) {
         Err(error) => Front::Bad(error),
         Ok(None) => Front::Partial,
+        Ok(Some(need)) if need > capacity && is_plausible(front, need) => Front::TooLong(need),
         Ok(Some(need)) if need > capacity => Front::Bad(FrameError::TooLong { need }),
         Ok(Some(need)) => match front.get(..need) {
             None => Front::Partial,
@@ -120,6 +131,22 @@ pub(crate) fn next_frame(stream: &[u8], capacity: usize) -> (usize, Front) {
         },
     };
     (garbage, found)
+}
+
+/// Whether a device may have sent the header that `front` begins with, of a frame of `need` bytes.
+fn is_plausible(front: &[u8], need: usize) -> bool {
+    let reserved = frame_kind(front) != Some(FrameKind::F6699) || front.get(4..6) == Some(&[0, 0]);
+    need <= LARGEST && reserved && seqno_and_command(front).1.0 <= LAST_COMMAND
+}
+
+/// The sequence number and the command in the header of a frame, as it is, unverified.
+pub(crate) fn seqno_and_command(frame: &[u8]) -> (u32, CommandCode) {
+    let (seqno, command) = match frame_kind(frame) {
+        Some(FrameKind::F6699) => (frame_6699::SEQNO, frame_6699::COMMAND),
+        Some(FrameKind::F55aa) | None => (frame_55aa::SEQNO, frame_55aa::COMMAND),
+    };
+    let number = |at| frame.get(at).and_then(be32).unwrap_or_default();
+    (number(seqno), CommandCode(number(command)))
 }
 
 /// The suffix that belongs to the prefix of `frame`.

@@ -114,11 +114,12 @@ class DeviceEvent:
     """What happened to a device.
 
     `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
-    a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events).
+    a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
+    "skipped" (a frame was larger than ``receive_limit``).
     """
     @property
-    def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag"]:
-        """What this is: "state", "acknowledgement", "connection", "error" or "lag"."""
+    def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag", "skipped"]:
+        """What this is: "state", "acknowledgement", "connection", "error", "lag" or "skipped"."""
     @property
     def cmd(self) -> int | None:
         """Command number of the frame, or of the command that failed."""
@@ -275,6 +276,7 @@ class Device:
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
+        receive_limit: int | None = None,
     ) -> Self: ...
     @classmethod
     def from_devices_file(
@@ -367,6 +369,7 @@ class Device:
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
+        receive_limit: int | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once."""
     @overload
@@ -522,6 +525,7 @@ class Manager:
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
+        receive_limit: int | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id. Returns its handle."""
     def get(self, id: str) -> Device | None:

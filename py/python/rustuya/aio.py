@@ -124,6 +124,7 @@ class Device(_Commands):
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
+        receive_limit: int | None = None,
     ) -> None:
         if local_key is None:
             raise TypeError("missing required argument: 'local_key'")
@@ -140,6 +141,7 @@ class Device(_Commands):
             timeout=timeout,
             timing=timing,
             pacing=pacing,
+            receive_limit=receive_limit,
         )
         self._adopt(native)
 
@@ -186,6 +188,7 @@ class Device(_Commands):
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
+        receive_limit: int | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once."""
         self._native.reconfigure(
@@ -200,6 +203,7 @@ class Device(_Commands):
             timeout=timeout,
             timing=timing,
             pacing=pacing,
+            receive_limit=receive_limit,
         )
         return self
 
@@ -428,6 +432,7 @@ class Manager:
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
+        receive_limit: int | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id."""
         if local_key is None:
@@ -445,6 +450,7 @@ class Manager:
             timeout=timeout,
             timing=timing,
             pacing=pacing,
+            receive_limit=receive_limit,
         )
         return Device.of(device)
 

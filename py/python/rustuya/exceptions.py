@@ -175,9 +175,13 @@ class InvalidType(PayloadError, TypeError):
 
 
 class TooLarge(PayloadError, ValueError):
-    """The request exceeds what devices accept: send fewer DPs at once."""
+    """The request exceeds what devices accept: send fewer DPs at once. Or the answer exceeds ``receive_limit``: raise it."""
 
     code = 903
+    size: int | None = None
+    """Bytes of the answer, where that is too large."""
+    limit: int | None = None
+    """Bytes that it was allowed to have."""
 
 
 class FrameError(PayloadError, ValueError):

@@ -83,6 +83,8 @@ class DeviceConfig(Record):
     """Other time limits."""
     pacing: Pacing | None = None
     """How commands are spaced, joined and split."""
+    receive_limit: int | None = None
+    """The largest frame that is received, in bytes; 65536 where it is not given."""
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> list[Self]:

@@ -34,6 +34,7 @@ def settings(plan: Order) -> dict[str, Any]:
         "timeout": plan["timeout"],
         "timing": rustuya.Timing(**plan["timing"]),
         "pacing": rustuya.Pacing(**plan["pacing"]),
+        "receive_limit": plan["receive_limit"],
     }
 
 

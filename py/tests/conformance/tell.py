@@ -33,6 +33,8 @@ def error(raised: BaseException) -> Told:
     assert raised.reason == (raised.diagnosis and raised.diagnosis.reason)
     if isinstance(raised, rustuya.CommandRejected):
         told.update(text=raised.text, retcode=raised.retcode)
+    if isinstance(raised, rustuya.TooLarge):
+        told.update(size=raised.size, limit=raised.limit)
     if isinstance(raised, rustuya.InvalidDp):
         told.update(dp=raised.dp)
     return {"error": told}
@@ -68,6 +70,9 @@ def event(shown: rustuya.DeviceEvent) -> Told:
     if kind == "error":
         assert shown.error is not None
         return error(shown.error)
+    if kind == "skipped":
+        assert payload["size"] > payload["limit"]
+        return {"skipped": payload["size"]}
     if kind == "lag":
         return {"lagged": payload["lost"]}
     if "online" in payload:

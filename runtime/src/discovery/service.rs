@@ -13,7 +13,7 @@ use rustuya_proto::{self as proto, DiscoveryConfig, DiscoveryOutput, MAX_PROBE, 
 use super::{Found, sockets};
 use crate::clock::Clock;
 use crate::link::Link;
-use crate::listener::{Bounds, Hub, Listener};
+use crate::listener::{Hub, Listener};
 
 #[derive(Debug)]
 pub(super) struct Service {
@@ -40,8 +40,8 @@ pub(super) struct Probes {
 /// Devices that are remembered at most.
 const TABLE: usize = 1024;
 
-/// What waits for one slow listener at most.
-const BOUNDS: Bounds = Bounds { entries: 4096, most: 4096, bytes: usize::MAX };
+/// Entries that wait for one slow listener at most.
+const CAPACITY: usize = 4096;
 
 /// How long a device without a known address is asked for.
 const LOCATE: Duration = Duration::from_secs(18);
@@ -51,7 +51,7 @@ impl Service {
         Self {
             machine: Mutex::new(Box::new(proto::Discovery::new(config))),
             watched: Mutex::default(),
-            hub: Hub::new(BOUNDS),
+            hub: Hub::new(CAPACITY),
             clock: Clock::start(),
             probes,
             waker: Mutex::default(),

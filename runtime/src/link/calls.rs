@@ -64,7 +64,6 @@ impl Engine {
             CommandError::Busy
         } else {
             self.queue.add(request);
-            self.resume();
             return true;
         };
         self.fates().1.decide(&request, Err(error));
@@ -142,6 +141,8 @@ impl Engine {
     /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
     pub(crate) fn reconfigure(&mut self, config: DeviceConfig, options: Options) {
         self.options = options;
+        self.buffers.limit_rx(options.receive_limit);
+        self.side.receive_limit = options.receive_limit;
         self.machine.reconfigure(config, self.clock.now());
         self.wake_loop();
     }

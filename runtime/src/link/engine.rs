@@ -2,18 +2,17 @@
 //! the protocol.
 
 use core::net::{IpAddr, SocketAddr};
-use core::task::{Poll, Waker};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io;
-use std::sync::{Arc, Weak};
-use std::task::Wake;
+use std::sync::Arc;
 
 use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as Lent, LossReason, Output};
 
 use super::machine::{Machine, SharedTap};
 use super::queue::{Fates, Pass, Queue};
 use super::side::Side;
-use super::{Env, Link, Options, Order};
+use super::{Env, Options, Order};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::limiter::Permit;
@@ -29,12 +28,10 @@ pub(crate) struct Engine {
     permit: Permit,
     /// The loop has a connection, or is dialing one.
     loop_has_wire: bool,
-    /// Of this link itself, for wakers.
-    link: Weak<Link>,
-    /// The loop's waker, until it is called: then the loop brings it again.
+    /// The loop's waker.
     waker: Option<Waker>,
-    /// The loop waits for a listener.
-    paused: bool,
+    /// The loop was woken and has not gone to sleep again since.
+    woken: bool,
     /// When the last command came whose caller waits for nothing; zero if none did.
     pub(super) posted: proto::Instant,
     /// Commands sent before the alarm was set.
@@ -78,32 +75,27 @@ const FAIR_SHARE: u32 = 64;
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    pub(super) fn new(
-        config: DeviceConfig,
-        options: Options,
-        tap: Option<SharedTap>,
-        id: Arc<str>,
-        link: Weak<Link>,
-    ) -> Self {
+    pub(super) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, id: Arc<str>) -> Self {
         let clock = Clock::start();
         let span = tracing::debug_span!("device", id = &*id, address = tracing::field::Empty);
+        let mut buffers = Buffers::new();
+        buffers.limit_rx(options.receive_limit);
         Self {
-            machine: Machine::new(config, tap, clock.now()),
+            machine: Machine::new(config, tap, options.receive_limit, clock.now()),
             clock,
-            buffers: Buffers::new(),
+            buffers,
             wire: Wire::Off,
             permit: Permit::None,
             loop_has_wire: false,
-            link,
             waker: None,
-            paused: false,
+            woken: false,
             posted: proto::Instant::ZERO,
             sent_before: 0,
             armed: None,
             phase: Phase::Running,
             options,
             queue: Queue::default(),
-            side: Side::new(id),
+            side: Side::new(id, options.receive_limit),
             closing: Vec::new(),
             wakes: Vec::new(),
             span,
@@ -111,31 +103,28 @@ impl Engine {
         }
     }
 
-    pub(super) fn turn(&mut self, mut pipe: Option<&mut dyn Pipe>, waker: &mut Option<Waker>, env: &Env) -> Order {
-        core::mem::swap(&mut self.waker, waker);
-        self.paused = false;
+    pub(super) fn turn(&mut self, mut pipe: Option<&mut dyn Pipe>, waker: &Waker, env: &Env) -> Order {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
         let span = self.span.clone();
         let _in = span.enter();
         let mut now = self.clock.now();
         for _ in 0..FAIR_SHARE {
             if self.loop_has_wire && matches!(self.wire, Wire::Off | Wire::Held(..)) {
-                self.loop_has_wire = false;
-                return Order::Hangup;
+                return self.let_go();
             }
             if self.phase == Phase::Ended || self.close_now(now) {
                 return self.end(env);
             }
-            if let Some(order) = self.dial_held(now, env) {
+            if let Some(order) = self.dial_held(now, waker, env) {
                 return order;
             }
             self.expire(now);
-            // What is received but not told stays where it is: the machine is not asked before listeners have room. But
-            // no command waits for a listener.
-            if self.side.news.presses()
-                && self.queue.is_idle()
-                && let Some(ends) = self.side.news.pressed_until(|| alarm(&self.link))
+            // What is received but not told stays where it is: the machine is not asked before listeners have room.
+            if self.side.news.is_pressed()
+                && let Some(ends) = self.side.news.pressed_until(waker)
             {
-                self.paused = true;
                 return self.sleep(now, Some(self.clock.machine_time(ends)), env);
             }
             self.buffers.lend_tx(&env.pool);
@@ -146,6 +135,9 @@ impl Engine {
                     continue;
                 }
                 Output::Hangup { conn } => {
+                    if let Some(pipe) = &mut pipe {
+                        self.finish_frame(conn, &mut **pipe, now);
+                    }
                     self.hang_up(conn, env);
                     continue;
                 }
@@ -172,10 +164,10 @@ impl Engine {
     }
 
     /// Dials when that is allowed.
-    fn dial_held(&mut self, now: proto::Instant, env: &Env) -> Option<Order> {
+    fn dial_held(&mut self, now: proto::Instant, waker: &Waker, env: &Env) -> Option<Order> {
         let Wire::Held(conn, to) = self.wire else { return None };
         self.machine.handle_held(conn, now);
-        if !env.limiter.acquire(&mut self.permit, || alarm(&self.link)) {
+        if !env.limiter.acquire(&mut self.permit, waker) {
             return None;
         }
         tracing::debug!(%to, "dialing");
@@ -206,7 +198,7 @@ impl Engine {
         loop {
             let spare = self.buffers.rx.spare_mut();
             if spare.is_empty() {
-                // Only after a read that filled it to the brim: the machine takes what it can first.
+                // The machine takes what it can first.
                 return Transfer::Moved;
             }
             return match pipe.read(spare) {
@@ -236,6 +228,7 @@ impl Engine {
     }
 
     fn sleep(&mut self, now: proto::Instant, until: Option<proto::Instant>, env: &Env) -> Order {
+        self.woken = false;
         self.buffers.reclaim(&env.pool);
         let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
         let grace = match self.phase {
@@ -278,6 +271,33 @@ impl Engine {
         }
     }
 
+    /// Has the loop let go of its connection.
+    fn let_go(&mut self) -> Order {
+        self.loop_has_wire = false;
+        if self.buffers.tx.is_cut() {
+            self.buffers.tx.clear();
+            return Order::Reset;
+        }
+        Order::Hangup
+    }
+
+    /// Writes the rest of a frame that was begun, if there is room for it.
+    fn finish_frame(&mut self, conn: ConnId, pipe: &mut dyn Pipe, now: proto::Instant) {
+        while matches!(self.wire, Wire::Up(current, _) if current == conn)
+            && self.buffers.tx.is_cut()
+            && let Ok(written @ 1..) = pipe.write(self.buffers.tx.next_write(0))
+        {
+            let bytes = self.buffers.tx.pending().get(..written).unwrap_or_default();
+            self.machine.note(now, Note::Sent(bytes));
+            self.buffers.tx.consume(written);
+        }
+    }
+
+    /// Whether the connection holds a part of a frame whose rest is not written.
+    pub(super) const fn is_cut(&self) -> bool {
+        matches!(self.wire, Wire::Up(..)) && self.buffers.tx.is_cut()
+    }
+
     /// While closing: whether nothing is left to be written, or no time.
     fn close_now(&mut self, now: proto::Instant) -> bool {
         let Phase::Closing(grace) = &mut self.phase else { return false };
@@ -289,8 +309,7 @@ impl Engine {
     fn end(&mut self, env: &Env) -> Order {
         if self.loop_has_wire {
             self.wire = Wire::Off;
-            self.loop_has_wire = false;
-            return Order::Hangup;
+            return self.let_go();
         }
         self.abandon(env);
         Order::End
@@ -323,8 +342,7 @@ impl Engine {
         self.buffers.reclaim(&env.pool);
         self.side.news.close(&mut self.wakes);
         self.wakes.append(&mut self.closing);
-        // Called rather than dropped here: what a foreign waker does when it goes is done while the lock is free.
-        self.wakes.extend(self.waker.take());
+        self.waker = None;
         tracing::debug!(parent: &self.span, "closed");
     }
 
@@ -339,12 +357,11 @@ impl Engine {
         self.wake_loop();
     }
 
-    /// Takes `waker` where it is to be called at the end.
-    pub(super) fn poll_closed(&mut self, waker: &mut Option<Waker>) -> Poll<()> {
+    pub(super) fn poll_closed(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.phase == Phase::Ended {
             return Poll::Ready(());
         }
-        self.closing.extend(waker.take_if(|waker| !self.closing.iter().any(|known| known.will_wake(waker))));
+        self.closing.push(cx.waker().clone());
         Poll::Pending
     }
 
@@ -353,7 +370,7 @@ impl Engine {
             return;
         }
         let Self { machine, buffers, options, side, wakes, queue, .. } = self;
-        let mut fates = Fates { news: &mut side.news, metrics: &mut side.metrics, wakes };
+        let mut fates = side.fates(wakes);
         queue.send(&mut Pass { machine, buffers, pacing: &options.pacing, now }, &mut fates);
     }
 
@@ -371,32 +388,14 @@ impl Engine {
 
     pub(super) fn fates(&mut self) -> (&mut Queue, Fates<'_>) {
         let Self { side, wakes, queue, .. } = self;
-        (queue, Fates { news: &mut side.news, metrics: &mut side.metrics, wakes })
+        (queue, side.fates(wakes))
     }
 
     pub(super) fn wake_loop(&mut self) {
-        self.wakes.extend(self.waker.take());
-    }
-
-    /// A command is there, which does not wait for listeners.
-    pub(super) fn resume(&mut self) {
-        if core::mem::take(&mut self.paused) {
-            self.wake_loop();
+        if !core::mem::replace(&mut self.woken, true) {
+            self.wakes.extend(self.waker.clone());
         }
     }
-}
-
-/// A waker that wakes a link's loop, whichever waker that has then. To clone and drop it, no foreign code is run.
-fn alarm(link: &Weak<Link>) -> Waker {
-    struct Alarm(Weak<Link>);
-    impl Wake for Alarm {
-        fn wake(self: Arc<Self>) {
-            if let Some(link) = self.0.upgrade() {
-                link.with(|engine, _| engine.wake_loop());
-            }
-        }
-    }
-    Waker::from(Arc::new(Alarm(Weak::clone(link))))
 }
 
 /// Writes as much as `write` takes, and has it noted. Says whether it took any.
@@ -424,6 +423,6 @@ mod tests {
     #[test]
     fn an_idle_device_is_small() {
         let size = size_of::<crate::link::Link>();
-        assert!(size <= 2496, "{size} bytes, most of them the machine's");
+        assert!(size <= 2640, "{size} bytes, most of them the machine's");
     }
 }

@@ -53,9 +53,9 @@ impl Deref for Machine {
 }
 
 impl Machine {
-    pub(super) fn new(config: DeviceConfig, tap: Option<SharedTap>, now: Instant) -> Self {
+    pub(super) fn new(config: DeviceConfig, tap: Option<SharedTap>, rx: usize, now: Instant) -> Self {
         if let Some(tap) = &tap {
-            tap.note(now, Note::Created { config: &config, rx: FRAME, tx: FRAME });
+            tap.note(now, Note::Created { config: &config, rx, tx: FRAME });
         }
         Self { device: proto::Device::new(config, now), tap }
     }

@@ -16,7 +16,7 @@ use core::net::SocketAddr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use rustuya_proto::{Cid, CommandCode, DeviceConfig, LossReason};
@@ -58,6 +58,8 @@ pub(crate) struct Options {
     /// Commands are done as soon as they are queued.
     pub(crate) nowait: bool,
     pub(crate) pacing: Pacing,
+    /// The largest frame that is received, in bytes.
+    pub(crate) receive_limit: usize,
 }
 
 /// One device's link.
@@ -96,11 +98,9 @@ impl Glance {
 impl Link {
     pub(crate) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, env: &Arc<Env>) -> Arc<Self> {
         let id: Arc<str> = config.id.as_str().into();
-        Arc::new_cyclic(|link| {
-            let engine = Engine::new(config, options, tap, Arc::clone(&id), Weak::clone(link));
-            let glance = Glance(AtomicUsize::new(Glance::of(&engine)));
-            Self { id, env: Arc::clone(env), engine: Mutex::new(engine), inbox: Mutex::default(), glance }
-        })
+        let engine = Engine::new(config, options, tap, Arc::clone(&id));
+        let glance = Glance(AtomicUsize::new(Glance::of(&engine)));
+        Arc::new(Self { id, env: Arc::clone(env), engine: Mutex::new(engine), inbox: Mutex::default(), glance })
     }
 
     /// Does something to the engine, and wakes whom it concerns once the lock is released.
@@ -209,8 +209,7 @@ impl Link {
 
     /// Whether the link has ended.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut waker = Some(cx.waker().clone());
-        self.with(|engine, _| engine.poll_closed(&mut waker))
+        self.with(|engine, _| engine.poll_closed(cx))
     }
 }
 
@@ -244,6 +243,7 @@ pub struct DrivenLink(Arc<Link>);
 ///     match order {
 ///         Order::Dial(_) => "open a connection in the background, then report it",
 ///         Order::Hangup => "drop the connection",
+///         Order::Reset => "reset the connection",
 ///         Order::Again => "yield, then turn again",
 ///         Order::Sleep(_) => "wait for the pipe, the waker, or this time",
 ///         Order::End => "return",
@@ -259,6 +259,10 @@ pub enum Order {
     Dial(SocketAddr),
     /// Drop the connection, or stop dialing. Then call [`DrivenLink::turn`] again.
     Hangup,
+    /// Reset the connection: [`reset_on_drop`](crate::reset_on_drop), then drop it. A part of a frame was written, and the
+    /// rest finds no room: some firmware that is left with it waits for the rest until it is power-cycled, unless it
+    /// sees an error in place of an orderly end. Then call [`DrivenLink::turn`] again.
+    Reset,
     /// Let others have their turn, then call [`DrivenLink::turn`] again.
     Again,
     /// Sleep until the pipe is ready, the waker is called, or this time, if there is one.
@@ -280,9 +284,7 @@ impl DrivenLink {
     /// Does all that can be done now, through `pipe` while a connection is open, and says what to do next. `waker` is
     /// called when there is a reason to call this again before the ordered time.
     pub fn turn(&self, pipe: Option<&mut dyn Pipe>, waker: &Waker) -> Order {
-        // Wakers are foreign code: they are cloned, called and dropped while no lock is held.
-        let mut waker = Some(waker.clone());
-        self.0.with(|engine, env| engine.turn(pipe, &mut waker, env))
+        self.0.with(|engine, env| engine.turn(pipe, waker, env))
     }
 
     /// The ordered connection is open. `outlet`, if there is one, writes to it from other threads.
@@ -294,6 +296,12 @@ impl DrivenLink {
     /// for it. The following turns lead to [`Order::End`].
     pub fn close(&self) {
         self.0.close();
+    }
+
+    /// Whether a part of a frame was written to the connection and the rest was not. A loop that ends without an order,
+    /// because its runtime shuts down, resets the connection then, as with [`Order::Reset`].
+    pub fn is_cut(&self) -> bool {
+        self.0.with(|engine, _| engine.is_cut())
     }
 
     /// The ordered dial failed.

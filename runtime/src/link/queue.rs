@@ -20,6 +20,8 @@ pub(crate) struct Fates<'a> {
     pub(crate) news: &'a mut News,
     pub(crate) metrics: &'a mut Metrics,
     pub(crate) wakes: &'a mut Vec<Waker>,
+    /// The largest frame that is received, in bytes.
+    pub(crate) receive_limit: usize,
 }
 
 impl Fates<'_> {
@@ -97,11 +99,6 @@ impl Queue {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
-    }
-
-    /// Whether no command waits, to be sent or for its answer.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.sent.is_empty()
     }
 
     /// How many commands wait.
@@ -280,12 +277,18 @@ impl Queue {
                 fates.metrics.lost += 1;
                 Err(CommandError::ConnectionLost { reason: reason.unwrap_or(DownReason::Ended) })
             }
+            Outcome::TooLong { len } => Err(CommandError::AnswerTooLarge { len, limit: fates.receive_limit }),
             _ => {
                 fates.metrics.unanswered += 1;
                 Err(CommandError::Unanswered)
             }
         };
         fates.decide(&request, result);
+    }
+
+    /// The code of a command that was sent.
+    pub(crate) fn code(&self, id: CommandId) -> Option<CommandCode> {
+        self.sent.iter().find(|(sent, _)| *sent == id).map(|(_, request)| request.code())
     }
 
     /// No more commands: answers all that were not sent.

@@ -3,7 +3,7 @@
 use core::task::Waker;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, DownReason, Event as Lent};
+use rustuya_proto::{self as proto, CommandCode, DownReason, Event as Lent, Outcome};
 
 use super::queue::{Fates, Queue};
 use crate::event::{Event, Message};
@@ -23,10 +23,12 @@ pub(super) struct Side {
     /// When the device was last heard or seen.
     pub(super) last_seen: Option<proto::Instant>,
     pub(super) product_key: Option<Arc<str>>,
+    /// The largest frame that is received, in bytes.
+    pub(super) receive_limit: usize,
 }
 
 impl Side {
-    pub(super) fn new(id: Arc<str>) -> Self {
+    pub(super) fn new(id: Arc<str>, receive_limit: usize) -> Self {
         Self {
             news: News::new(id),
             metrics: Metrics::default(),
@@ -35,6 +37,7 @@ impl Side {
             retrying: false,
             last_seen: None,
             product_key: None,
+            receive_limit,
         }
     }
 
@@ -65,13 +68,27 @@ impl Side {
             Lent::Message(message) | Lent::Resolved { message: Some(message), .. } => {
                 self.content(message, now, wakes);
             }
+            Lent::Skipped { command, len } => self.skipped(*command, *len, wakes),
+            Lent::Resolved { id, outcome: Outcome::TooLong { len }, .. } => {
+                self.skipped(queue.code(*id).unwrap_or(CommandCode::STATUS), *len, wakes);
+            }
             _ => {}
         }
         if let Lent::Resolved { id, outcome, message } = event {
-            let mut fates = Fates { news: &mut self.news, metrics: &mut self.metrics, wakes };
             let reason = self.reason.or_else(|| machine.diagnosis());
+            let mut fates = self.fates(wakes);
             queue.resolve((*id, *outcome, message.as_ref()), reason, now, &mut fates);
         }
+    }
+
+    pub(super) fn fates<'a>(&'a mut self, wakes: &'a mut Vec<Waker>) -> Fates<'a> {
+        Fates { news: &mut self.news, metrics: &mut self.metrics, wakes, receive_limit: self.receive_limit }
+    }
+
+    fn skipped(&mut self, command: CommandCode, len: usize, wakes: &mut Vec<Waker>) {
+        let limit = self.receive_limit;
+        tracing::warn!(?command, len, limit, "a frame was skipped");
+        self.news.publish(Event::Skipped { command, len, limit }, wakes);
     }
 
     fn content(&mut self, message: &proto::Message<'_>, now: proto::Instant, wakes: &mut Vec<Waker>) {
@@ -82,7 +99,7 @@ impl Side {
         }
         let mut changes = Vec::new();
         if let Some(report) = message.payload.report() {
-            let live = message.command == proto::CommandCode::STATUS && !report.from_query;
+            let live = message.command == CommandCode::STATUS && !report.from_query;
             self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
         }
         if self.news.is_heard() {

@@ -13,6 +13,7 @@ use super::frame::header_len;
 use super::line::{CommandLine, Data, Line, Op, Order};
 use super::note::Asked;
 use super::step::{Divergence, FrameHead, Happened};
+use crate::buffers::FRAME;
 
 /// So many connections are known by their number; orders about older ones mean nothing.
 const MAX_CONNS: usize = 16;
@@ -20,6 +21,7 @@ const MAX_CONNS: usize = 16;
 pub(super) struct Player {
     device: Device,
     rx: RxBuf<Vec<u8>>,
+    rx_limit: usize,
     tx: TxBuf<Vec<u8>>,
     now: Instant,
     /// The numbers of the machine's connections.
@@ -38,7 +40,8 @@ impl Player {
     pub(super) fn new(config: DeviceConfig, rx: usize, tx: usize, now: Instant) -> Self {
         Self {
             device: Device::new(config, now),
-            rx: RxBuf::new(vec![0; rx]),
+            rx: RxBuf::growing(vec![0; rx.min(FRAME)], rx),
+            rx_limit: rx,
             tx: TxBuf::new(vec![0; tx]),
             now,
             conns: VecDeque::new(),
@@ -159,6 +162,7 @@ impl Player {
                 retcode: message.retcode,
                 payload: text(&message),
             },
+            Output::Event(Event::Skipped { command, len }) => Happened::Skipped { command, len },
             Output::Event(_) | Output::Wait { .. } => return,
         });
     }
@@ -204,6 +208,10 @@ impl Player {
 
     fn receive(&mut self, mut bytes: &[u8], told: &mut Vec<Happened>) {
         while !bytes.is_empty() {
+            let size = self.rx.capacity();
+            if self.rx.spare_mut().is_empty() && size < self.rx_limit {
+                self.rx.replace(vec![0; size.saturating_mul(2).min(self.rx_limit)]);
+            }
             let spare = self.rx.spare_mut();
             let (now, later) = bytes.split_at(bytes.len().min(spare.len()));
             if now.is_empty() {

@@ -138,6 +138,13 @@ pub enum Happened {
         /// The payload; masked in a redacted record.
         payload: String,
     },
+    /// A frame that was larger than the receive buffer was skipped.
+    Skipped {
+        /// Command code in its header.
+        command: CommandCode,
+        /// Bytes of the frame.
+        len: usize,
+    },
     /// A command found its fate.
     Resolved {
         /// Which command.
@@ -284,6 +291,7 @@ impl fmt::Display for Happened {
                 }
                 write!(f, ": {}", payload.escape_debug())
             }
+            Self::Skipped { command, len } => write!(f, "skipped a frame of {len} bytes, {command:?}"),
             Self::Resolved { number, outcome, payload } => {
                 write!(f, "command {number} resolved: {outcome:?}")?;
                 payload.as_ref().map_or(Ok(()), |payload| write!(f, ": {}", payload.escape_debug()))

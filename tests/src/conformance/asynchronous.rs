@@ -100,7 +100,8 @@ impl<R: Runtime + Clone> Scene<R> {
             .nowait(plan.nowait)
             .command_timeout(plan.command_timeout)
             .timing(plan.timing)
-            .pacing(plan.pacing);
+            .pacing(plan.pacing)
+            .receive_limit(plan.receive_limit);
         if plan.discovered {
             let discovery = self.discovery();
             builder = builder.discovery(&discovery);

@@ -128,7 +128,7 @@ impl Node {
             machine: Device::new(config(plan), now),
             plan: plan.clone(),
             conn: None,
-            rx: RxBuf::new(vec![0; 4096]),
+            rx: RxBuf::growing(vec![0; 1024], plan.receive_limit),
             tx: TxBuf::new(vec![0; 4096]),
             rng: SeededRng::new(seed + 77),
             waiting: VecDeque::new(),
@@ -159,6 +159,10 @@ impl Node {
             moved = true;
         }
         conn.turn();
+        let size = self.rx.capacity();
+        if self.rx.spare_mut().is_empty() && size < self.plan.receive_limit {
+            self.rx.replace(vec![0; self.plan.receive_limit.min(2 * size)]);
+        }
         let spare = self.rx.spare_mut();
         if spare.is_empty() {
             return moved;
@@ -204,11 +208,15 @@ impl Node {
                 }
                 Output::Event(Event::Dialect(dialect)) => self.heard.push_back(Heard::Dialect(dialect)),
                 Output::Event(Event::Message(message)) => self.heard.extend(heard(&message)),
+                Output::Event(Event::Skipped { len, .. }) => self.heard.push_back(Heard::Skipped(len)),
                 Output::Event(Event::Resolved { id, outcome, message }) => {
                     self.heard.extend(message.as_ref().and_then(heard));
+                    if let Outcome::TooLong { len } = outcome {
+                        self.heard.push_back(Heard::Skipped(len));
+                    }
                     let at = self.sent.iter().position(|(sent, _)| *sent == id).expect("a command that was sent");
                     let (_, request) = self.sent.remove(at);
-                    let answer = answer(outcome, message.as_ref(), &request, self.reason);
+                    let answer = answer(outcome, message.as_ref(), &request, self.reason, self.plan.receive_limit);
                     // One that was only to be written is done already.
                     answers.entry(request.ticket).or_insert(answer);
                 }
@@ -480,7 +488,13 @@ fn heard(message: &Message<'_>) -> Option<Heard> {
     (!message.payload.is_empty()).then_some(Heard::Message { cid, dps })
 }
 
-fn answer(outcome: Outcome, message: Option<&Message<'_>>, request: &Request, reason: Option<DownReason>) -> Answer {
+fn answer(
+    outcome: Outcome,
+    message: Option<&Message<'_>>,
+    request: &Request,
+    reason: Option<DownReason>,
+    limit: usize,
+) -> Answer {
     let report = message.and_then(|message| message.payload.report());
     let dps = report.and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default();
     let payload = message.and_then(|message| convert::payload(&message.payload));
@@ -498,6 +512,7 @@ fn answer(outcome: Outcome, message: Option<&Message<'_>>, request: &Request, re
         Outcome::ConnectionLost => {
             Answer::Failed(CommandError::ConnectionLost { reason: reason.unwrap_or(DownReason::Ended) })
         }
+        Outcome::TooLong { len } => Answer::Failed(CommandError::AnswerTooLarge { len, limit }),
         _ => Answer::Failed(CommandError::Unanswered),
     }
 }

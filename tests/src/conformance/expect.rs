@@ -56,6 +56,7 @@ pub(super) fn is_sign(version: Version, heard: &Heard, sign: &Sign) -> bool {
         (Sign::Child(wanted, state), Heard::Child(cid, online)) => wanted == cid && state == online,
         (Sign::Failed(want), Heard::Failed(error)) => is_error(error, want),
         (Sign::Dialect(wanted), Heard::Dialect(dialect)) => wanted == dialect,
+        (Sign::Skipped, Heard::Skipped(_)) => true,
         (Sign::Lagged(wanted), Heard::Lagged(lost)) => wanted == lost,
         (Sign::End, Heard::End) => true,
         _ => false,
@@ -71,6 +72,7 @@ pub(super) fn is_error(error: &CommandError, want: &Want) -> bool {
         | (Want::Busy, CommandError::Busy)
         | (Want::Closed, CommandError::Closed)
         | (Want::TooLarge, CommandError::TooLarge)
+        | (Want::AnswerTooLarge, CommandError::AnswerTooLarge { .. })
         | (Want::InvalidValue, CommandError::InvalidValue(_)) => true,
         (Want::Lost(wanted), CommandError::ConnectionLost { reason }) => wanted == reason,
         (Want::NotConnected(wanted), CommandError::NotConnected { reason }) => wanted == reason,

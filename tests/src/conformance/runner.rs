@@ -99,6 +99,7 @@ impl Run<'_> {
             timing,
             pacing: known.pacing,
             discovered: known.discovered,
+            receive_limit: known.receive_limit,
         }
     }
 

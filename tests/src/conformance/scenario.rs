@@ -109,6 +109,8 @@ pub enum Want {
     Busy,
     /// The request exceeds the limit.
     TooLarge,
+    /// The answer exceeds the limit that is set for it.
+    AnswerTooLarge,
     /// This is no DP.
     InvalidDp(&'static str),
     /// This is no value.
@@ -134,6 +136,8 @@ pub enum Sign {
     Failed(Box<Want>),
     /// The dialect was found out.
     Dialect(Dialect),
+    /// A frame was skipped because it exceeds the limit.
+    Skipped,
     /// So many events were lost.
     Lagged(u64),
     /// There will be no more.

@@ -60,6 +60,8 @@ pub struct Known {
     pub pacing: Pacing,
     /// Announcements are listened to.
     pub discovered: bool,
+    /// The largest frame that is received, in bytes.
+    pub receive_limit: usize,
 }
 
 /// Which version is configured.
@@ -109,6 +111,7 @@ impl Setup {
                 backoff: (40, 160),
                 pacing: Pacing::NONE,
                 discovered: false,
+                receive_limit: 65_536,
             },
             held: Held::Alone,
         }
@@ -212,6 +215,12 @@ impl Setup {
     /// How commands are spaced.
     pub fn pacing(mut self, pacing: Pacing) -> Self {
         self.known.pacing = pacing;
+        self
+    }
+
+    /// The largest frame that is received.
+    pub fn receive_limit(mut self, bytes: usize) -> Self {
+        self.known.receive_limit = bytes;
         self
     }
 

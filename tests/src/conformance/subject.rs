@@ -127,6 +127,8 @@ pub struct Plan {
     pub pacing: Pacing,
     /// Announcements are listened to.
     pub discovered: bool,
+    /// The largest frame that is received, in bytes.
+    pub receive_limit: usize,
 }
 
 /// What came of a command.
@@ -190,6 +192,8 @@ pub enum Heard {
     Failed(CommandError),
     /// The dialect was found out.
     Dialect(Dialect),
+    /// A frame of so many bytes was skipped.
+    Skipped(usize),
     /// So many were lost.
     Lagged(u64),
     /// There are no more.
@@ -205,6 +209,7 @@ impl From<Event> for Heard {
             Event::SubDevice { cid, online } => Self::Child(cid.to_string(), online),
             Event::Failed(failed) => Self::Failed(failed.error.clone()),
             Event::Dialect(dialect) => Self::Dialect(dialect),
+            Event::Skipped { len, .. } => Self::Skipped(len),
             Event::Lagged(lost) => Self::Lagged(lost),
             other => panic!("an event that no scenario knows: {other:?}"),
         }

@@ -103,7 +103,7 @@ pub(super) fn worker(number: u64, shared: &Arc<Shared>, state: &State, ops: Rece
         segments: config.quirks.segments,
         emulator: Emulator::new(config, shared.now(), &mut rng),
         rx: RxBuf::new(vec![0; 8192]),
-        tx: TxBuf::new(vec![0; 16 * 1024]),
+        tx: TxBuf::new(vec![0; 160 * 1024]),
         inbound: Splitter::default(),
         outbound: Splitter::default(),
         backlog: Vec::new(),

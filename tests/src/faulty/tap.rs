@@ -19,7 +19,7 @@ pub(super) struct Splitter(Vec<u8>);
 
 impl Splitter {
     /// Longer frames are passed on unsplit: no device takes or sends them.
-    const LIMIT: usize = 16 * 1024;
+    const LIMIT: usize = 160 * 1024;
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);

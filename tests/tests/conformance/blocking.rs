@@ -87,7 +87,8 @@ impl Scene {
             .nowait(plan.nowait)
             .command_timeout(plan.command_timeout)
             .timing(plan.timing)
-            .pacing(plan.pacing);
+            .pacing(plan.pacing)
+            .receive_limit(plan.receive_limit);
         if plan.discovered {
             let discovery = self.discovery();
             builder = builder.discovery(&discovery);

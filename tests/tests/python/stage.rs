@@ -325,6 +325,7 @@ fn settings(plan: &Plan) -> Value {
             Some(Dialect::Default) => "default",
             Some(Dialect::Device22) => "device22",
         },
+        "receive_limit": plan.receive_limit,
         "persist": plan.persist,
         "nowait": plan.nowait,
         "timeout": plan.command_timeout.as_secs_f64(),

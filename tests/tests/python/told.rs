@@ -117,6 +117,9 @@ fn error(told: &Value) -> CommandError {
         ("DeviceBusy", 902, false) => CommandError::Busy,
         ("ClosedError", 906, false) => CommandError::Closed,
         ("TooLarge", 903, false) => CommandError::TooLarge,
+        ("TooLarge", 904, true) => {
+            CommandError::AnswerTooLarge { len: count(&told["size"]), limit: count(&told["limit"]) }
+        }
         ("InvalidDp", 903, false) => CommandError::InvalidDp(text(&told["dp"]).to_owned()),
         // In Python, a value of a wrong type is an error of its own.
         ("InvalidValue", 903, false) | ("InvalidType", 912, false) => {
@@ -179,6 +182,7 @@ pub(crate) fn heard(told: &Value) -> Heard {
         "child" => Heard::Child(text(&value["cid"]).to_owned(), flag(&value["online"])),
         "error" => Heard::Failed(error(value)),
         "dialect" => Heard::Dialect(dialect(value)),
+        "skipped" => Heard::Skipped(count(value)),
         "lagged" => Heard::Lagged(number(value)),
         _ => panic!("no news: {told}"),
     }

@@ -223,6 +223,7 @@ impl Pair {
                 }),
                 Received::Bad { error, .. } => replies.push(unreadable(&format!("{error:?}"))),
                 Received::WrongProof => replies.push(unreadable("wrong proof")),
+                Received::TooLong { .. } => replies.push(unreadable("too long")),
                 Received::Unexpected => replies.push(unreadable("unexpected")),
             }
         }

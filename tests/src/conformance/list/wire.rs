@@ -48,6 +48,42 @@ pub(super) fn list() -> Vec<Scenario> {
             wire("what fails its integrity check is not delivered", ALL, Fault::BadIntegrity),
             Step::Is(Fact::AtLeast(Counter::BadFrames, 1)),
         ),
+        scenario(
+            "frames that are larger than a device may receive are received",
+            EACH,
+            [lamp().dps(json!({ "1": false, "3": "x".repeat(9_000) }))],
+            vec![
+                up(),
+                query(Want::Dps(json!({ "1": false, "3": "x".repeat(9_000) }))),
+                Step::Ready(1),
+                Step::Push(None, json!({ "3": "y".repeat(40_000) })),
+                hear(dps(json!({ "3": "y".repeat(40_000) }))),
+                ask(set("1", true), Want::Ok),
+                query(Want::Dps(json!({ "1": true, "3": "y".repeat(40_000) }))),
+                Step::AcceptedOnly(1),
+                Step::Is(Fact::Exactly(Counter::Resyncs, 0)),
+            ],
+        ),
+        scenario(
+            "a frame that is larger than the limit is skipped and told, its command fails, the connection stays",
+            EACH,
+            [lamp().receive_limit(8_000)],
+            vec![
+                query(Want::Ok),
+                Step::Ready(1),
+                Step::Push(None, json!({ "3": "x".repeat(9_000) })),
+                hear(Sign::Skipped),
+                query(Want::AnswerTooLarge),
+                hear(Sign::Skipped),
+                ask(set("1", true), Want::Ok),
+                Step::Push(None, json!({ "3": "red" })),
+                hear(dps(json!({ "3": "red" }))),
+                query(Want::Dps(json!({ "1": true, "2": 50, "3": "red" }))),
+                Step::AcceptedOnly(1),
+                Step::Is(Fact::Exactly(Counter::Resyncs, 0)),
+                Step::Unheard(Ear::Own, Sign::Down(DownReason::Garbage)),
+            ],
+        ),
         // Once a frame has been read, bad padding does not prove a wrong key any more.
         scenario("what fails its padding check is not delivered", ALL, [lamp()], {
             let spoilt = vec![up(), query(Want::Ok), Step::Fault(Fault::BadPadding)];

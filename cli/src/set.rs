@@ -108,12 +108,38 @@ fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageError> {
             .split_once('=')
             .filter(|(dp, _)| is_dp(dp))
             .ok_or_else(|| unfit(&format!("{text}: must be DP=VALUE, the DP being a number, such as 1=true")))?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let value = assigned(value).ok_or_else(|| {
+            unfit(&format!(
+                "{text}: no DP can be set to that; if the text is meant, give it in quotes, such as '{dp}=\"NaN\"'"
+            ))
+        })?;
         if dps.insert(dp.to_owned(), value).is_some() {
             return Err(unfit(&format!("DP {dp} is given twice")));
         }
     }
     Ok(dps)
+}
+
+/// A value as JSON, or else as text; `None` for what is no value in either.
+fn assigned(text: &str) -> Option<Value> {
+    const NONE: [&str; 5] = ["nan", "inf", "infinity", "none", "null"];
+    match serde_json::from_str(text) {
+        Ok(value) => Some(value).filter(|value| !has_null(value)),
+        Err(_) => {
+            let word = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let is_none = NONE.iter().any(|none| word.eq_ignore_ascii_case(none));
+            (!is_none).then(|| Value::from(text))
+        }
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(map) => map.values().any(has_null),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +173,11 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
+        for none in ["1=null", "1=NaN", "1=-inf", "1=Infinity", "1=None", "1=[1,null]", "1={\"a\":[null]}"] {
+            let refused = assignments(&[none.to_owned()]).map_err(|error| error.to_string());
+            assert!(refused.is_err_and(|error| error.contains("no DP can be set to that")), "{none}");
+        }
+        assert!(assignments(&["1=\"NaN\"".to_owned(), "2=nancy".to_owned()]).is_ok());
         for bad in [&["1"][..], &["switch=true"], &["=1"], &["70000=1"], &["01=1"], &["1=true", "1=false"]] {
             let texts: Vec<String> = bad.iter().map(|text| (*text).to_owned()).collect();
             assert!(assignments(&texts).is_err(), "{bad:?}");

@@ -76,6 +76,10 @@ fn object(map: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>>
             let text = "the keys of a map must be text or whole numbers";
             return Err(errors::leaf(map.py(), "InvalidType", 912, text));
         };
+        if object.contains_key(&name) {
+            let text = format!("{name:?} is given twice, as a number and as text");
+            return Err(errors::leaf(map.py(), "InvalidValue", 903, &text));
+        }
         object.insert(name, nested(&value, depth - 1)?);
     }
     Ok(object)

@@ -137,6 +137,12 @@ def test_values_that_cannot_be_sent_are_refused_at_the_call(manager: Manager) ->
         (lambda: dev.set_value(1, b"raw"), rustuya.InvalidType, TypeError),  # type: ignore[call-overload]
         (lambda: dev.set_value(1, {1, 2}), rustuya.InvalidType, TypeError),  # type: ignore[call-overload]
         (lambda: dev.set_value(1, float("nan")), rustuya.InvalidValue, ValueError),
+        (lambda: dev.set_value(1, None), rustuya.InvalidValue, ValueError),
+        (lambda: dev.set_value(1, [1, {"a": None}]), rustuya.InvalidValue, ValueError),
+        (lambda: dev.set_value(1, [float("inf")]), rustuya.InvalidValue, ValueError),
+        (lambda: dev.set_dps({"1": True, "2": None}), rustuya.InvalidValue, ValueError),
+        (lambda: dev.set_dps({"1": True, 1: False}), rustuya.InvalidValue, ValueError),
+        (lambda: dev.request(7, {"1": None}), rustuya.InvalidValue, ValueError),
         (lambda: dev.set_value(1, 1 << 70), rustuya.InvalidValue, ValueError),
         (lambda: dev.set_value(1, endless), rustuya.InvalidValue, ValueError),
         (lambda: dev.set_dps({"x": 1}), rustuya.InvalidDp, ValueError),

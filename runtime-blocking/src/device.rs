@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rustuya_runtime::{
-    CommandCode, CommandError, ConfigError, DeviceId, Dialect, DownReason, Dp, LocalKey, Metrics, State, Version,
+    CommandCode, CommandError, ConfigError, DeviceId, Dialect, DownReason, Dp, IntoDps, LocalKey, Metrics, State,
+    Version,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -152,13 +153,14 @@ impl Device {
         block_on(self.inner.query())
     }
 
-    /// Sets one DP to anything that serializes to JSON.
+    /// Sets one DP to anything that serializes to JSON without `null`, which is also what `None`, `()`, NaN and infinity
+    /// become: [`CommandError::InvalidValue`].
     pub fn set_value(&self, dp: impl Into<Dp>, value: impl Serialize) -> Sending {
         Sending::new(self.inner.set_value(dp, value))
     }
 
-    /// Sets several DPs at once: a map, or anything else that serializes to a JSON object, whose keys are DP numbers.
-    pub fn set_dps(&self, dps: impl Serialize) -> Sending {
+    /// Sets several DPs at once: a map, an array or an iterator of DPs and their values, or a JSON object; see [`IntoDps`].
+    pub fn set_dps<Form>(&self, dps: impl IntoDps<Form>) -> Sending {
         Sending::new(self.inner.set_dps(dps))
     }
 

@@ -1,6 +1,6 @@
 //! The handle of one sub-device behind a gateway.
 
-use rustuya_runtime::{CommandError, Dp, State};
+use rustuya_runtime::{CommandError, Dp, IntoDps, State};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -65,7 +65,7 @@ impl SubDevice {
     }
 
     /// As [`Device::set_dps`], of this sub-device.
-    pub fn set_dps(&self, dps: impl Serialize) -> Sending {
+    pub fn set_dps<Form>(&self, dps: impl IntoDps<Form>) -> Sending {
         Sending::new(self.inner.set_dps(dps))
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::address::Address;
 use crate::buffers;
 use crate::discovery::{Discovery, Watch};
-use crate::dp::{self, Dp};
+use crate::dp::{self, Dp, IntoDps};
 use crate::error::{CommandError, ConfigError};
 use crate::event::Event;
 use crate::link::{Ask, DrivenLink, Env, Link, Options, SharedTap};
@@ -260,7 +260,8 @@ impl Device {
         Ok(self.status().acknowledged().await?.dps)
     }
 
-    /// Sets one DP to anything that serializes to JSON.
+    /// Sets one DP to anything that serializes to JSON without `null`, which is also what `None`, `()`, NaN and infinity
+    /// become: [`CommandError::InvalidValue`].
     ///
     /// ```
     /// # use core::time::Duration;
@@ -274,17 +275,18 @@ impl Device {
         self.ask(dp::set_value(dp.into(), value), None)
     }
 
-    /// Sets several DPs at once: a map, or anything else that serializes to a JSON object, whose keys are DP numbers.
+    /// Sets several DPs at once: a map, an array or an iterator of DPs and their values, or a JSON object; see [`IntoDps`].
+    /// For values, the same holds as in [`set_value`](Self::set_value).
     ///
     /// ```
     /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// device.set_dps(serde_json::json!({ "1": true, "2": 80 })).await?;
-    /// device.set_dps(std::collections::BTreeMap::from([(1, 5), (2, 6)])).await?;
+    /// device.set_dps([(1, 5), (2, 6)]).await?;
     /// # Ok(()) }
     /// ```
-    pub fn set_dps(&self, dps: impl Serialize) -> Sending {
+    pub fn set_dps<Form>(&self, dps: impl IntoDps<Form>) -> Sending {
         self.ask(dp::set_dps(dps), None)
     }
 
@@ -303,7 +305,9 @@ impl Device {
     }
 
     /// Sends any command with the fields that its code usually carries. `data` becomes the `dps` of the request (of
-    /// [`CommandCode::LAN_EXT_STREAM`], the `data`); `cid` addresses a sub-device.
+    /// [`CommandCode::LAN_EXT_STREAM`], the `data`); `cid` addresses a sub-device. Controls with a `null` in their data
+    /// fail with [`CommandError::InvalidValue`]; to ask for some DPs alone, give a map of nulls with
+    /// [`CommandCode::DP_QUERY`], which device22 firmware wants.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -314,9 +318,8 @@ impl Device {
     /// # Ok(()) }
     /// ```
     pub fn request(&self, command: CommandCode, data: Option<Value>, cid: Option<&str>) -> Sending {
-        let ask = Ask::Raw(command, data.map(|data| data.to_string()));
         match cid.map(Cid::new).transpose() {
-            Ok(cid) => self.ask(Ok(ask), cid),
+            Ok(cid) => self.ask(dp::request(command, data), cid),
             Err(_) => self.ask(Err(CommandError::Invalid(SendError::InvalidData)), None),
         }
     }

@@ -1,8 +1,11 @@
 //! DP numbers and values, as callers give them.
 
-use rustuya_proto::DpId;
+use std::io;
+
+use rustuya_proto::{CommandCode, DpId, SendError};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::ser::Formatter;
 
 use crate::error::CommandError;
 use crate::link::{Ask, Writes};
@@ -31,14 +34,32 @@ impl From<u16> for Dp {
     }
 }
 
+impl From<&u16> for Dp {
+    fn from(number: &u16) -> Self {
+        Self(Ok(*number))
+    }
+}
+
 impl From<&str> for Dp {
     fn from(text: &str) -> Self {
         Self(text.parse().map_err(|_| text.to_owned()))
     }
 }
 
+impl From<&&str> for Dp {
+    fn from(text: &&str) -> Self {
+        Self::from(*text)
+    }
+}
+
 impl From<String> for Dp {
     fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&String> for Dp {
+    fn from(text: &String) -> Self {
         Self::from(text.as_str())
     }
 }
@@ -49,61 +70,202 @@ impl From<DpId> for Dp {
     }
 }
 
+impl From<&DpId> for Dp {
+    fn from(id: &DpId) -> Self {
+        Self(Ok(id.0))
+    }
+}
+
+/// Values for several DPs, to be set in one command. Only needed where the values have different types: everything else
+/// that [`IntoDps`] lists can be given as it is.
+///
+/// ```
+/// # use rustuya_runtime::*;
+/// # fn example(device: &Device) -> Result<(), CommandError> {
+/// let mut dps = DpValues::new();
+/// dps.set(1, true)?;
+/// dps.set(2, 80)?;
+/// dps.set("5", "red")?;
+/// device.set_dps(dps).queue()
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DpValues {
+    /// The members of a JSON object.
+    members: Vec<u8>,
+    numbers: Vec<u16>,
+}
+
+impl DpValues {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { members: Vec::new(), numbers: Vec::new() }
+    }
+
+    /// Adds one DP and its value, which is anything that serializes to JSON without `null`.
+    ///
+    /// # Errors
+    /// [`CommandError::InvalidDp`]; [`CommandError::InvalidValue`], also for a DP that is there already. Nothing is
+    /// added then.
+    pub fn set(&mut self, dp: impl Into<Dp>, value: impl Serialize) -> Result<(), CommandError> {
+        let dp = dp.into().0.map_err(CommandError::InvalidDp)?;
+        if self.numbers.contains(&dp) {
+            return Err(CommandError::InvalidValue(format!("DP {dp} is given twice")));
+        }
+        let value = json(&value).map_err(|why| CommandError::InvalidValue(format!("DP {dp}: {why}")))?;
+        let comma = if self.numbers.is_empty() { "" } else { "," };
+        self.members.extend(format!("{comma}\"{dp}\":").into_bytes());
+        self.members.extend(value);
+        self.numbers.push(dp);
+        Ok(())
+    }
+
+    fn into_ask(self) -> Result<Ask, CommandError> {
+        if self.numbers.is_empty() {
+            return Err(CommandError::InvalidValue("it holds no DPs".into()));
+        }
+        let json = [b"{", &self.members[..], b"}"].concat();
+        // What was written is text.
+        Ok(Ask::Set(Writes { json: String::from_utf8(json).unwrap_or_default(), count: self.numbers.len() }))
+    }
+}
+
+/// What [`Device::set_dps`](crate::Device::set_dps) takes: whatever yields pairs of a DP and a value, such as maps,
+/// arrays, vectors, slices and iterators of pairs; a JSON object; [`DpValues`]. `Form` is found by the compiler.
+///
+/// ```
+/// # use rustuya_runtime::*;
+/// # use std::collections::BTreeMap;
+/// # use serde_json::json;
+/// # fn example(device: &Device, dim: Vec<u16>) {
+/// device.set_dps([(1, true), (2, false)]);
+/// device.set_dps(BTreeMap::from([("2", 80), ("3", 20)]));
+/// device.set_dps(dim.iter().map(|dp| (dp, 10)));
+/// device.set_dps(json!({ "1": true, "2": 80, "5": "red" }));
+/// device.set_dps(serde_json::to_value(7).unwrap_or_default()); // fails: it is no object
+/// # }
+/// ```
+///
+/// Anything else does not compile:
+///
+/// ```compile_fail,E0277
+/// # fn example(device: &rustuya_runtime::Device) {
+/// device.set_dps(true);
+/// # }
+/// ```
+/// ```compile_fail,E0277
+/// # fn example(device: &rustuya_runtime::Device) {
+/// device.set_dps([1, 2]);
+/// # }
+/// ```
+/// ```compile_fail,E0277
+/// # fn example(device: &rustuya_runtime::Device) {
+/// device.set_dps(vec![(1.5, true)]);
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no set of DPs and values",
+    label = "neither pairs of a DP and a value, nor a JSON object",
+    note = "give a map, an array or an iterator of pairs such as `[(1, true)]`, `json!({{ \"1\": true }})`, or `DpValues`"
+)]
+pub trait IntoDps<Form> {
+    /// Takes the DPs and values.
+    ///
+    /// # Errors
+    /// As [`DpValues::set`], for the first one that is wrong.
+    fn into_dps(self) -> Result<DpValues, CommandError>;
+}
+
+impl<I, D, V> IntoDps<(D, V)> for I
+where
+    I: IntoIterator<Item = (D, V)>,
+    D: Into<Dp>,
+    V: Serialize,
+{
+    fn into_dps(self) -> Result<DpValues, CommandError> {
+        let mut dps = DpValues::new();
+        self.into_iter().try_for_each(|(dp, value)| dps.set(dp, value))?;
+        Ok(dps)
+    }
+}
+
+impl<'a, I, D, V> IntoDps<&'a (D, V)> for I
+where
+    I: IntoIterator<Item = &'a (D, V)>,
+    D: Clone + Into<Dp> + 'a,
+    V: Serialize + 'a,
+{
+    fn into_dps(self) -> Result<DpValues, CommandError> {
+        let mut dps = DpValues::new();
+        self.into_iter().try_for_each(|(dp, value)| dps.set(dp.clone(), value))?;
+        Ok(dps)
+    }
+}
+
+impl IntoDps<Value> for &Value {
+    fn into_dps(self) -> Result<DpValues, CommandError> {
+        let object = self.as_object();
+        object.ok_or_else(|| CommandError::InvalidValue("it is no JSON object of DPs and values".into()))?.into_dps()
+    }
+}
+
+impl IntoDps<Self> for Value {
+    fn into_dps(self) -> Result<DpValues, CommandError> {
+        (&self).into_dps()
+    }
+}
+
+impl IntoDps<Self> for DpValues {
+    fn into_dps(self) -> Result<DpValues, CommandError> {
+        Ok(self)
+    }
+}
+
 /// Writing one DP.
 pub(crate) fn set_value(dp: Dp, value: impl Serialize) -> Result<Ask, CommandError> {
-    let dp = dp.0.map_err(CommandError::InvalidDp)?;
-    let mut json = format!("{{\"{dp}\":").into_bytes();
-    serde_json::to_writer(&mut json, &value).map_err(|error| CommandError::InvalidValue(error.to_string()))?;
-    json.push(b'}');
-    // What is written is always text.
-    Ok(Ask::Set(Writes { json: String::from_utf8(json).unwrap_or_default(), count: 1 }))
+    let mut dps = DpValues::new();
+    dps.set(dp, value)?;
+    dps.into_ask()
 }
 
 /// Writing several DPs.
-pub(crate) fn set_dps(dps: impl Serialize) -> Result<Ask, CommandError> {
-    let dps = serde_json::to_value(dps).map_err(|error| CommandError::InvalidValue(error.to_string()))?;
-    let Value::Object(dps) = dps else {
-        return Err(CommandError::InvalidValue("it is no map from DPs to values".into()));
+pub(crate) fn set_dps<Form>(dps: impl IntoDps<Form>) -> Result<Ask, CommandError> {
+    dps.into_dps()?.into_ask()
+}
+
+/// Any command. A control writes values, like the others.
+pub(crate) fn request(command: CommandCode, data: Option<Value>) -> Result<Ask, CommandError> {
+    let data = match data {
+        Some(data) if matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) => {
+            let text = json(&data).map_err(CommandError::InvalidValue)?;
+            Some(String::from_utf8(text).map_err(|_| CommandError::Invalid(SendError::InvalidData))?)
+        }
+        data => data.map(|data| data.to_string()),
     };
-    if dps.is_empty() {
-        return Err(CommandError::InvalidValue("it holds no DPs".into()));
+    Ok(Ask::Raw(command, data))
+}
+
+/// The JSON of a value, as devices take it.
+fn json(value: &impl Serialize) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, WithoutNull);
+    value.serialize(&mut serializer).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+/// Compact JSON that refuses `null`: firmware takes it for a value, and nobody who writes NaN means it.
+struct WithoutNull;
+
+impl Formatter for WithoutNull {
+    fn write_null<W: ?Sized + io::Write>(&mut self, _writer: &mut W) -> io::Result<()> {
+        Err(io::Error::other("null, which None, () and numbers that are not finite become, is no value of a DP"))
     }
-    let mut numbered = Map::new();
-    for (dp, value) in dps {
-        let number: u16 = dp.parse().map_err(|_| CommandError::InvalidDp(dp))?;
-        numbered.insert(number.to_string(), value);
+
+    fn write_raw_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let text = json(&serde_json::from_str::<Value>(fragment)?).map_err(io::Error::other)?;
+        writer.write_all(&text)
     }
-    Ok(Ask::Set(Writes::new(&numbered)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-
-    fn json(ask: Result<Ask, CommandError>) -> Result<String, CommandError> {
-        ask.map(|ask| match ask {
-            Ask::Set(writes) => format!("{} {}", writes.count, writes.json),
-            _ => String::new(),
-        })
-    }
-
-    #[test]
-    fn whatever_serializes_can_be_written() {
-        assert_eq!(json(set_value(1.into(), true)), Ok(r#"1 {"1":true}"#.into()));
-        assert_eq!(json(set_value("24".into(), "000003e803e8")), Ok(r#"1 {"24":"000003e803e8"}"#.into()));
-        assert_eq!(json(set_value(2.into(), [1, 2])), Ok(r#"1 {"2":[1,2]}"#.into()));
-        assert_eq!(json(set_dps(BTreeMap::from([(1, 5), (3, 6)]))), Ok(r#"2 {"1":5,"3":6}"#.into()));
-        assert_eq!(json(set_dps(serde_json::json!({ "07": 1 }))), Ok(r#"1 {"7":1}"#.into()));
-    }
-
-    #[test]
-    fn what_cannot_be_meant_is_refused_with_a_reason() {
-        assert_eq!(json(set_value("x".into(), 1)), Err(CommandError::InvalidDp("x".into())));
-        assert_eq!(json(set_dps(BTreeMap::from([("70000", 1)]))), Err(CommandError::InvalidDp("70000".into())));
-        assert!(matches!(json(set_dps(5)), Err(CommandError::InvalidValue(_))));
-        assert!(matches!(json(set_dps(BTreeMap::<u16, u16>::new())), Err(CommandError::InvalidValue(_))));
-        let keys = BTreeMap::from([((1, 2), 3)]);
-        assert!(matches!(json(set_value(1.into(), keys)), Err(CommandError::InvalidValue(_))));
-    }
-}
+mod tests;

@@ -37,7 +37,7 @@ pub use devices_file::{DevicesFile, DevicesFileError, Listed};
 pub use discovery::{
     Discovery, DiscoveryBuilder, Found, LARGEST_DATAGRAM, Listening, ListeningLink, Scan, Scanner, bind_shared,
 };
-pub use dp::Dp;
+pub use dp::{Dp, DpValues, IntoDps};
 pub use error::{AddError, CommandError, ConfigError};
 pub use event::{Event, Failed, ManagerEvent, Message};
 pub use link::{DrivenLink, Order};

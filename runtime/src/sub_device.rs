@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::device::Device;
-use crate::dp::{self, Dp};
+use crate::dp::{self, Dp, IntoDps};
 use crate::error::CommandError;
 use crate::link::Ask;
 use crate::sending::Sending;
@@ -95,7 +95,7 @@ impl SubDevice {
     }
 
     /// As [`Device::set_dps`], of this sub-device.
-    pub fn set_dps(&self, dps: impl Serialize) -> Sending {
+    pub fn set_dps<Form>(&self, dps: impl IntoDps<Form>) -> Sending {
         self.ask(dp::set_dps(dps))
     }
 

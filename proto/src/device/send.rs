@@ -110,6 +110,9 @@ pub(super) fn transmit(
 /// Refuses what cannot be meant.
 fn check(command: &Command<'_>) -> Result<(), SendError> {
     let data_is_valid = match command.kind {
+        Kind::Request { command: CommandCode::CONTROL, data: RequestData::Dps(map) } => {
+            map.is_valid() && !map.has_null()
+        }
         Kind::Request { data: RequestData::Dps(map), .. } => map.is_valid(),
         Kind::Request { data: RequestData::Json(text), .. } => JsonText::new(text).is_some(),
         Kind::Request { command: CommandCode::CONTROL, data: RequestData::None } => false,

@@ -7,7 +7,7 @@ use crate::json::{Decimal, JsonText, Object, Text, Value, Writer, parse_integer}
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "these are the kinds of JSON values")]
 pub enum DpValue<'a> {
-    /// No value. Sent in device22 queries only.
+    /// No value. Sent in device22 queries only; controls that hold it are refused.
     Null,
     /// A switch.
     Bool(bool),
@@ -119,6 +119,13 @@ impl<'a> DpMap<'a> {
                 entries.is_some_and(|mut entries| entries.next().is_some_and(numbers) && entries.all(numbers))
             }),
         }
+    }
+
+    /// Whether one of the values is null, which firmware takes for a value.
+    pub(crate) fn has_null(&self) -> bool {
+        let mut found = false;
+        self.each(&mut |_, value| found |= matches!(value, DpValue::Null));
+        found
     }
 
     /// Hands over the DPs, one by one.

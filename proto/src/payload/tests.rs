@@ -268,6 +268,8 @@ fn maps_to_write_are_checked() {
         assert!(!DpMap::Json(bad).is_valid(), "{bad}");
     }
     assert!(!DpMap::Pairs(&[]).is_valid());
+    assert!(DpMap::Json(r#"{"1":1,"2":null}"#).has_null() && !DpMap::Json(r#"{"1":"null"}"#).has_null());
+    assert!(DpMap::Pairs(&[(DpId(1), DpValue::Null)]).has_null());
     let mut ids = Vec::new();
     DpMap::Json(r#"{"7":1,"3":2}"#).each(&mut |id, _| ids.push(id));
     assert_eq!(ids, [DpId(7), DpId(3)]);

@@ -1,7 +1,7 @@
 //! Every verb, with every version.
 
 use rustuya_proto::{CommandCode, DownReason};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, hear, lamp, query, scenario, set, up, within, write};
 use crate::conformance::scenario::{Call, Ear, Fact, How, Scenario, Sign, Speaks, Step, Want};
@@ -151,6 +151,21 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(set("3", "x".repeat(5000)), Want::TooLarge),
                 ask(set("2", 1), Want::Ok),
                 Step::Controls(vec![json!({ "2": 1 })]),
+            ],
+        ),
+        scenario(
+            "null is no value, on its own, within another, or in a control by hand",
+            BOTH,
+            [lamp()],
+            vec![
+                up(),
+                ask(set("2", Value::Null), Want::InvalidValue),
+                ask(set("2", json!([1, { "a": null }])), Want::InvalidValue),
+                ask(Call::SetDps(json!({ "1": true, "2": null })), Want::InvalidValue),
+                ask(Call::Request(CommandCode::CONTROL, Some(json!({ "2": null })), None), Want::InvalidValue),
+                ask(set("2", 1), Want::Ok),
+                Step::Controls(vec![json!({ "2": 1 })]),
+                arrived(CommandCode::CONTROL),
             ],
         ),
         scenario(

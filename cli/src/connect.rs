@@ -15,7 +15,8 @@ pub(crate) fn manager(args: &TargetArgs, targets: &[Target]) -> anyhow::Result<M
     let registry = if targets.iter().all(|target| target.address.is_some()) {
         registry.without_discovery()
     } else {
-        let started = Discovery::builder().ports(args.discovery_ports.0).start(&Tokio);
+        let started =
+            Discovery::builder().ports(args.discovery_ports.0).trust_relayed(args.trust_relayed).start(&Tokio);
         registry.discovery(&started.context("cannot listen for announcements; give --address instead")?)
     };
     Ok(Manager::new(&registry.build()))
@@ -74,6 +75,9 @@ impl Target {
         }
         if self.address.is_none() && matches!(result, Err(CommandError::NotConnected { reason: None })) {
             bail!("no announcement heard; check that the device has power and is in this network, or give --address");
+        }
+        if let Err(error @ CommandError::NotConnected { reason: Some(DownReason::Relayed) }) = &result {
+            bail!("{error} (--trust-relayed, or --address)");
         }
         if let Err(CommandError::Rejected { text, .. }) = &result
             && text == DeviceError::DataFormat.text()

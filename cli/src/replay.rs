@@ -85,6 +85,7 @@ fn what(what: &Happened) -> (&'static str, Value) {
         Happened::Announced { address, version } => {
             ("announced", json!({ "ip": address, "version": version.map(|version| version.as_str()) }))
         }
+        Happened::Relayed => ("relayed", Value::Null),
         Happened::ConnectNow => ("connect_now", Value::Null),
         Happened::Closed => ("closed", Value::Null),
         Happened::Asked { number, command, cid } => {

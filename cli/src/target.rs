@@ -41,6 +41,10 @@ pub(crate) struct TargetArgs {
     /// to probes
     #[arg(long, value_name = "A,B,C", default_value = "6666,6667,7000")]
     pub(crate) discovery_ports: Ports,
+    /// Believe announcements that come from another address than the one they name, as through a relay or a container's
+    /// bridge. Any host in the network can then say where a device is
+    #[arg(long)]
+    pub(crate) trust_relayed: bool,
 }
 
 /// A device, or a sub-device behind one.

@@ -30,7 +30,7 @@ pub use device::{
 };
 pub use discovery::{
     Announcement, AnnouncementError, Datagram, Discovery, DiscoveryConfig, DiscoveryError, DiscoveryOutput, Interface,
-    MAX_INTERFACES, MAX_PROBE, SeenDevice, Sighting, SightingKind, TooManyInterfaces, write_probe,
+    MAX_INTERFACES, MAX_PROBE, NoHost, Origin, SeenDevice, Sighting, SightingKind, TooManyInterfaces, write_probe,
 };
 #[cfg(feature = "emulator")]
 pub use emulator::{

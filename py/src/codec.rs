@@ -113,7 +113,9 @@ pub(crate) fn announcement<'py>(py: Python<'py>, datagram: &[u8]) -> PyResult<Op
         Ok(Datagram::Announcement(seen)) => {
             let ip = seen.ip.map(|ip| ip.to_string());
             let version = seen.version.map(|version| version.as_str());
-            models::class(py, "Found")?.call1((seen.id, ip, version, seen.product_key)).map(Some)
+            models::class(py, "Found")?
+                .call1((seen.id, ip, version, seen.product_key, None::<String>, seen.is_unpaired()))
+                .map(Some)
         }
         Ok(Datagram::InfoRequest { .. }) => Ok(None),
         Err(error) => Err(errors::leaf(py, "FrameError", 904, &error.to_string())),

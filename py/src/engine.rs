@@ -36,6 +36,7 @@ struct Settings {
     bind: Ipv4Addr,
     broadcast: Option<Ipv4Addr>,
     probe_to: Vec<SocketAddrV4>,
+    trust_relayed: bool,
 }
 
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
@@ -46,6 +47,7 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     bind: Ipv4Addr::UNSPECIFIED,
     broadcast: None,
     probe_to: Vec::new(),
+    trust_relayed: false,
 });
 static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
 static LIFE: AtomicU8 = AtomicU8::new(Life::Running as u8);
@@ -171,8 +173,9 @@ impl Engine {
     }
 
     fn start_discovery(&self) -> std::io::Result<Discovery> {
-        let Settings { ports, bind, broadcast, probe_to, .. } = &self.settings;
+        let Settings { ports, bind, broadcast, probe_to, trust_relayed, .. } = &self.settings;
         let mut builder = Discovery::builder().ports(*ports).bind_address(*bind).probe_to(probe_to.iter().copied());
+        builder = builder.trust_relayed(*trust_relayed);
         if let Some(broadcast) = broadcast {
             builder = builder.broadcast_address(*broadcast);
         }
@@ -183,7 +186,7 @@ impl Engine {
 /// Sets what the engine is like. Possible until the first device, manager or scanner is made.
 #[pyfunction]
 #[pyo3(signature = (*, worker_threads=None, dials_at_once=None, discovery=None, ports=None, bind_address=None,
-                    broadcast_address=None, probe_to=None))]
+                    broadcast_address=None, probe_to=None, trust_relayed=None))]
 #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
 pub(crate) fn configure(
     py: Python<'_>,
@@ -194,6 +197,7 @@ pub(crate) fn configure(
     bind_address: Option<&str>,
     broadcast_address: Option<&str>,
     probe_to: Option<Vec<(String, u16)>>,
+    trust_relayed: Option<bool>,
 ) -> PyResult<()> {
     check(py)?;
     if ENGINE.get().is_some() {
@@ -208,6 +212,7 @@ pub(crate) fn configure(
     settings.dials_at_once = dials_at_once.unwrap_or(settings.dials_at_once);
     settings.discovery = discovery.unwrap_or(settings.discovery);
     settings.ports = ports.unwrap_or(settings.ports);
+    settings.trust_relayed = trust_relayed.unwrap_or(settings.trust_relayed);
     if let Some(bind) = bind_address {
         settings.bind = address(bind)?;
     }

@@ -27,7 +27,14 @@ pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, 
 
 pub(crate) fn found<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, PyAny>> {
     let version = found.version.map(Version::as_str);
-    class(py, "Found")?.call1((&found.id, found.ip.to_string(), version, &found.product_key))
+    class(py, "Found")?.call1((
+        &found.id,
+        found.ip.to_string(),
+        version,
+        &found.product_key,
+        found.relayed_by.map(|by| by.to_string()),
+        found.unpaired,
+    ))
 }
 
 pub(crate) fn diagnosis(py: Python<'_>, reason: Option<DownReason>) -> PyResult<Option<Bound<'_, PyAny>>> {

@@ -2,19 +2,19 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use rustuya_runtime_tokio as rt;
 
 use crate::engine::{self, engine, lock};
-use crate::errors;
 use crate::operation::{Answer, Failure, Operation, finish};
 use crate::receiver::ScanReceiver;
+use crate::{errors, models};
 
 /// Finds devices on the local network. Every method that configures it returns it.
 #[pyclass(frozen, module = "rustuya")]
-pub(crate) struct Scanner(Mutex<Settings>);
+pub(crate) struct Scanner(Mutex<Settings>, Arc<Mutex<Vec<rt::Found>>>);
 
 #[derive(Clone)]
 struct Settings {
@@ -24,6 +24,7 @@ struct Settings {
     ports: Option<[u16; 3]>,
     probe_to: Vec<SocketAddrV4>,
     active: bool,
+    trust_relayed: bool,
 }
 
 fn address(py: Python<'_>, text: &str) -> PyResult<Ipv4Addr> {
@@ -43,17 +44,27 @@ impl Scanner {
         if let Some(ports) = settings.ports {
             scanner = scanner.ports(ports);
         }
-        Ok(scanner.probe_to(settings.probe_to))
+        Ok(scanner.probe_to(settings.probe_to).trust_relayed(settings.trust_relayed))
     }
 
     pub(crate) fn all(&self, py: Python<'_>) -> PyResult<Operation> {
-        let scanner = self.scanner(py)?;
-        Ok(Box::pin(async move { scanner.scan().await.map(Answer::AllFound).map_err(Failure::Ports) }))
+        let (scanner, relayed) = (self.scanner(py)?, Arc::clone(&self.1));
+        Ok(Box::pin(async move {
+            let mut scan = scanner.stream().map_err(Failure::Ports)?;
+            let found = scan.all().await;
+            *lock(&relayed) = scan.relayed();
+            Ok(Answer::AllFound(found))
+        }))
     }
 
     pub(crate) fn one(&self, py: Python<'_>, id: &str) -> PyResult<Operation> {
-        let (scanner, id) = (self.scanner(py)?, id.to_owned());
-        Ok(Box::pin(async move { scanner.find(&id).await.map(Answer::Found).map_err(Failure::Ports) }))
+        let (scanner, relayed, id) = (self.scanner(py)?, Arc::clone(&self.1), id.to_owned());
+        Ok(Box::pin(async move {
+            let mut scan = scanner.stream().map_err(Failure::Ports)?;
+            let found = scan.find(&id).await;
+            *lock(&relayed) = scan.relayed();
+            Ok(Answer::Found(found))
+        }))
     }
 
     fn change(slf: Bound<'_, Self>, change: impl FnOnce(&mut Settings)) -> Bound<'_, Self> {
@@ -65,15 +76,17 @@ impl Scanner {
 #[pymethods]
 impl Scanner {
     #[new]
-    const fn py_new() -> Self {
-        Self(Mutex::new(Settings {
+    fn py_new() -> Self {
+        let settings = Settings {
             timeout: Duration::from_secs(18),
             bind: None,
             broadcast: None,
             ports: None,
             probe_to: Vec::new(),
             active: true,
-        }))
+            trust_relayed: false,
+        };
+        Self(Mutex::new(settings), Arc::default())
     }
 
     /// Sets how long a scan takes, in seconds.
@@ -110,6 +123,17 @@ impl Scanner {
     /// Sets whether devices are asked at all, or only listened for.
     fn active(slf: Bound<'_, Self>, active: bool) -> Bound<'_, Self> {
         Self::change(slf, |settings| settings.active = active)
+    }
+
+    /// Sets whether announcements are believed that come from another address than the one they name.
+    fn trust_relayed(slf: Bound<'_, Self>, trust: bool) -> Bound<'_, Self> {
+        Self::change(slf, |settings| settings.trust_relayed = trust)
+    }
+
+    /// The devices that the last scan() or discover() heard from other addresses than the ones they name only.
+    #[getter]
+    fn relayed(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        lock(&self.1).clone().iter().map(|found| models::found(py, found).map(Bound::unbind)).collect()
     }
 
     /// Scans, and returns all devices that were heard.

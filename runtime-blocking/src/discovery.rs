@@ -4,14 +4,18 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::Found;
+use rustuya_runtime::{Counts, Found};
 
 use crate::listener::Listener;
 use crate::poll_thread::PollThread;
 use crate::wait::block_on;
 
-/// Listens for the announcements of devices and, during a scan, asks for them. One serves the whole process; clones
-/// share it. It ends when the last clone is dropped and no [`Device`](crate::Device) uses it any more.
+/// Listens for the announcements of devices and asks for them: during a scan, and as long as a [`Device`](crate::Device)
+/// that uses it has no known address and is not connected (every 6 s at first, every 30 s in the long run). Clones share
+/// it. It ends when the last clone is dropped and no `Device` uses it any more.
+///
+/// All that listen on the same ports and address share their sockets and what was heard, in the whole process, whatever
+/// they run on: a scan takes nothing away from those who keep devices connected, and is not disturbed by them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Discovery {
     // In this order: the service is to end before the thread does.
@@ -34,6 +38,18 @@ impl Discovery {
     /// The addresses that announcements are received on, in the order of the ports.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.inner.local_addrs()
+    }
+
+    /// The devices that were announced within the last minute from other addresses than the ones they name, and not
+    /// from their own: behind a relay, or forged. They are believed only with
+    /// [`trust_relayed`](DiscoveryBuilder::trust_relayed).
+    pub fn relayed(&self) -> Vec<Found> {
+        self.inner.relayed()
+    }
+
+    /// What has come in since somebody in this process began to listen on these ports.
+    pub fn counts(&self) -> Counts {
+        self.inner.counts()
     }
 
     /// Looks for devices for `duration`; what is heard comes as it is heard, and the listener ends with the scan.
@@ -92,9 +108,15 @@ impl DiscoveryBuilder {
         Self(self.0.probe_to(addresses))
     }
 
-    /// Whether scans send probes (the default). If not, they only listen.
+    /// Whether probes are sent (the default), by scans and for devices that are nowhere. If not, it only listens.
     pub fn active(self, active: bool) -> Self {
         Self(self.0.active(active))
+    }
+
+    /// Time between two rounds of probes during a scan, 6 s by default, at least 100 ms. For devices that are nowhere,
+    /// the pauses grow from this to five times as much.
+    pub fn probe_interval(self, interval: Duration) -> Self {
+        Self(self.0.probe_interval(interval))
     }
 
     /// Whether an announcement may come from another address than the one it names. Only for networks with a relay:

@@ -15,6 +15,8 @@ pub(crate) struct DiscoveryTask {
     discovery: ListeningLink,
     /// Each with whether something may have arrived.
     sockets: Vec<(UdpSocket, bool)>,
+    /// The socket that is looked at first.
+    turn: usize,
 }
 
 /// Datagrams that are taken in before others get their turn.
@@ -23,7 +25,7 @@ const FAIR_SHARE: u32 = 64;
 impl DiscoveryTask {
     pub(crate) fn new(discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> Self {
         let sockets = sockets.into_iter().map(|socket| (UdpSocket::from_std(socket), true)).collect();
-        Self { discovery, sockets }
+        Self { discovery, sockets, turn: 0 }
     }
 
     pub(crate) fn register(&mut self, token: Token, registry: &Registry) -> io::Result<()> {
@@ -52,14 +54,26 @@ impl DiscoveryTask {
                 Listening::End => Next::End,
             };
         }
-        Next::Again
+        // However much comes in: what is due is done.
+        match self.discovery.turn(waker) {
+            Listening::Sleep(_) => Next::Again,
+            Listening::End => Next::End,
+        }
     }
 
+    /// Takes a datagram from the first socket that has one, in turn: a flood on one of them leaves the others theirs.
     fn receive(&mut self, into: &mut [u8]) -> Option<io::Result<(usize, SocketAddr)>> {
-        self.sockets.iter_mut().filter(|(_, ready)| *ready).find_map(|(socket, ready)| {
+        let count = self.sockets.len();
+        for _ in 0..count {
+            let at = self.turn % count;
+            self.turn = at + 1;
+            let Some((socket, ready)) = self.sockets.get_mut(at).filter(|(_, ready)| *ready) else { continue };
             let result = socket.recv_from(into);
             *ready = !result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-            ready.then_some(result)
-        })
+            if *ready {
+                return Some(result);
+            }
+        }
+        None
     }
 }

@@ -26,10 +26,7 @@ pub use manager::Manager;
 pub use poll_thread::PollThread;
 pub use registry::{Registry, RegistryBuilder};
 pub use rustuya_runtime::{
-    AddError, Address, Cid, CommandCode, CommandError, ConfigError, DeviceId, DeviceInfo, DevicesFile,
-    DevicesFileError, Dialect, DownReason, Dp, DpValues, Entry, Event, Failed, Found, Heard, IntoDps, Latency, Listed,
-    LocalKey, ManagerEvent, Message, Metrics, Pacing, Reply, SendError, SightingKind, Speaks, State, Timing, Version,
-    convert, proto, record,
+    AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceId, DeviceInfo, DevicesFile, DevicesFileError, Dialect, DownReason, Dp, DpValues, Entry, Event, Failed, Found, Heard, IntoDps, Latency, Listed, LocalKey, ManagerEvent, Message, Metrics, Pacing, Reply, SendError, SightingKind, Speaks, State, Timing, Version, convert, proto, record,
 };
 pub use scanner::{Scan, Scanner};
 pub use sending::Sending;

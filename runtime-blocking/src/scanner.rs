@@ -4,72 +4,79 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::Found;
+use rustuya_runtime::{Counts, Found};
 
+#[cfg(doc)]
 use crate::discovery::{Discovery, DiscoveryBuilder};
-use crate::listener::Listener;
 use crate::poll_thread::PollThread;
+use crate::wait::block_on;
 
 /// Looks for devices on the local network: listens for their announcements, and asks those that do not announce
 /// themselves, on every IPv4 interface.
 ///
-/// Every scan starts anew and reports every device. A program that keeps devices connected has a [`Discovery`]
-/// already; its methods do the same without opening the ports again.
+/// Every scan starts anew and reports every device. It shares the ports with whoever listens on them in this process,
+/// such as a manager that keeps devices connected.
 #[derive(Clone, Debug)]
 pub struct Scanner {
+    inner: rustuya_runtime::Scanner,
     thread: PollThread,
-    builder: DiscoveryBuilder,
-    timeout: Duration,
 }
 
 /// A running scan: what it hears, as it is heard. Ends with the scan; dropping it ends the scan. Also an [`Iterator`],
 /// which waits for each device.
 #[derive(Debug)]
 pub struct Scan {
-    found: Listener<Found>,
-    _discovery: Discovery,
+    // In this order: the scan is to end before the thread does.
+    inner: rustuya_runtime::Scan,
+    _thread: PollThread,
 }
 
 impl Scanner {
     /// A scanner whose scans take 18 s: long enough to hear any device three times.
     pub fn new(thread: PollThread) -> Self {
-        Self { thread, builder: Discovery::builder(), timeout: Duration::from_secs(18) }
+        Self { inner: rustuya_runtime::Scanner::new(thread.clone()), thread }
     }
 
     /// How long a scan takes.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+        Self { inner: self.inner.timeout(timeout), ..self }
     }
 
     /// As [`DiscoveryBuilder::bind_address`].
     #[must_use]
     pub fn bind_address(self, address: Ipv4Addr) -> Self {
-        Self { builder: self.builder.bind_address(address), ..self }
+        Self { inner: self.inner.bind_address(address), ..self }
     }
 
     /// As [`DiscoveryBuilder::broadcast_address`].
     #[must_use]
     pub fn broadcast_address(self, address: Ipv4Addr) -> Self {
-        Self { builder: self.builder.broadcast_address(address), ..self }
+        Self { inner: self.inner.broadcast_address(address), ..self }
     }
 
     /// As [`DiscoveryBuilder::ports`].
     #[must_use]
     pub fn ports(self, ports: [u16; 3]) -> Self {
-        Self { builder: self.builder.ports(ports), ..self }
+        Self { inner: self.inner.ports(ports), ..self }
     }
 
     /// As [`DiscoveryBuilder::probe_to`].
     #[must_use]
     pub fn probe_to(self, addresses: impl IntoIterator<Item = SocketAddrV4>) -> Self {
-        Self { builder: self.builder.probe_to(addresses), ..self }
+        Self { inner: self.inner.probe_to(addresses), ..self }
     }
 
     /// As [`DiscoveryBuilder::active`].
     #[must_use]
     pub fn active(self, active: bool) -> Self {
-        Self { builder: self.builder.active(active), ..self }
+        Self { inner: self.inner.active(active), ..self }
+    }
+
+    /// As [`DiscoveryBuilder::trust_relayed`].
+    #[must_use]
+    pub fn trust_relayed(self, trust: bool) -> Self {
+        Self { inner: self.inner.trust_relayed(trust), ..self }
     }
 
     /// Scans, and returns all devices that were heard, each once, as it was heard last.
@@ -77,7 +84,7 @@ impl Scanner {
     /// # Errors
     /// When the UDP ports cannot be bound.
     pub fn scan(&self) -> io::Result<Vec<Found>> {
-        Ok(self.discovery()?.scan(self.timeout))
+        Ok(self.stream()?.all())
     }
 
     /// Scans; what is heard comes as it is heard, also when it is heard again.
@@ -85,8 +92,7 @@ impl Scanner {
     /// # Errors
     /// When the UDP ports cannot be bound.
     pub fn stream(&self) -> io::Result<Scan> {
-        let discovery = self.discovery()?;
-        Ok(Scan { found: discovery.stream(self.timeout), _discovery: discovery })
+        Ok(Scan { inner: self.inner.stream()?, _thread: self.thread.clone() })
     }
 
     /// Scans until this device is heard.
@@ -94,18 +100,34 @@ impl Scanner {
     /// # Errors
     /// When the UDP ports cannot be bound.
     pub fn find(&self, id: &str) -> io::Result<Option<Found>> {
-        Ok(self.discovery()?.find(id, self.timeout))
-    }
-
-    fn discovery(&self) -> io::Result<Discovery> {
-        self.builder.clone().start(&self.thread)
+        Ok(self.stream()?.find(id))
     }
 }
 
 impl Scan {
+    /// Goes on to the end, and returns all devices that are heard, each once, as it was heard last.
+    pub fn all(&mut self) -> Vec<Found> {
+        block_on(self.inner.all())
+    }
+
+    /// Goes on until this device is heard; `None` when the scan ends without it.
+    pub fn find(&mut self, id: &str) -> Option<Found> {
+        block_on(self.inner.find(id))
+    }
+
+    /// As [`Discovery::relayed`].
+    pub fn relayed(&self) -> Vec<Found> {
+        self.inner.relayed()
+    }
+
+    /// As [`Discovery::counts`].
+    pub fn counts(&self) -> Counts {
+        self.inner.counts()
+    }
+
     /// Waits for the next device that is heard; `None` when the scan is over.
     pub fn recv(&mut self) -> Option<Found> {
-        self.found.recv()
+        block_on(self.inner.recv())
     }
 }
 

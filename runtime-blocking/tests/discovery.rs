@@ -103,3 +103,37 @@ fn an_announcement_locates_a_device_and_brings_it_back() {
     device.set_value(2, 1).acknowledged().expect("acknowledges");
     assert_eq!(lamp.dps(None)["2"], json!(1));
 }
+
+#[test]
+fn a_scan_beside_a_service_shares_its_ports_and_takes_its_own_time() {
+    let thread = poll_thread();
+    let sockets = [(); 3].map(|()| std::net::UdpSocket::bind((LOCALHOST, 0)).expect("a free port"));
+    let ports = sockets.each_ref().map(|socket| socket.local_addr().expect("is bound").port());
+    drop(sockets);
+    let builder = Discovery::builder().ports(ports).bind_address(LOCALHOST).active(false);
+    let discovery = builder.start(&thread).expect("free ports");
+    let mut news = discovery.listener();
+    let fleet: Vec<_> = (0..20).map(|n| format!("bf{n:020}")).collect();
+    let fleet: Vec<_> =
+        fleet.iter().map(|id| FaultyDevice::builder(id, KEY, Version::V34).start().expect("a free port")).collect();
+    // On a thread of its own, as another part of the program might have one.
+    let scanner = Scanner::new(poll_thread()).ports(ports).bind_address(LOCALHOST).active(false);
+    let mut long = scanner.clone().timeout(SOON * 10).stream().expect("the ports are shared");
+    let mut short = scanner.timeout(Duration::from_millis(300)).stream().expect("the ports are shared");
+    fleet.iter().for_each(|lamp| announce(lamp, discovery.local_addrs()[1]));
+    assert_eq!(short.all().len(), 20, "each datagram reaches everybody");
+    assert_eq!((0..20).filter(|_| news.recv_timeout(SOON).is_ok()).count(), 20);
+    announce(&fleet[0], discovery.local_addrs()[1]);
+    assert_eq!(long.by_ref().take(21).count(), 21, "it goes on after the short one");
+    assert_eq!(discovery.counts().datagrams, 21);
+    // Many more datagrams than are taken in at once, all on one port, leave the others their turn.
+    let socket = std::net::UdpSocket::bind("127.0.0.66:0").expect("a free port");
+    for n in 0..2_000 {
+        let text = format!(r#"{{"gwId":"forged{n}","ip":"127.0.0.66"}}"#);
+        socket.send_to(text.as_bytes(), discovery.local_addrs()[0]).expect("loopback takes it");
+    }
+    announce(&fleet[1], discovery.local_addrs()[1]);
+    let id = fleet[1].id();
+    let before = core::iter::from_fn(|| news.recv_timeout(SOON).ok()).position(|found| found.id == id.as_str());
+    assert!(before.is_some(), "is heard");
+}

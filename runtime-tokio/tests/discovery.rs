@@ -2,12 +2,16 @@
 
 mod common;
 
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::net::UdpSocket;
 
 use common::{controller, fake, soon};
-use rustuya_runtime_tokio::{Discovery, DiscoveryBuilder, Found, SightingKind, Tokio, Version, VirtualDevice};
+use rustuya_runtime_tokio::proto::Announcement;
+use rustuya_runtime_tokio::{
+    CommandError, Discovery, DiscoveryBuilder, DownReason, Event, Found, Scanner, SightingKind, Tokio, Version,
+    VirtualDevice,
+};
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -114,4 +118,180 @@ async fn a_device_that_waits_to_be_asked_is_located() {
     drop(located);
     let again = controller(&lamp).discovery(&discovery).spawn(&Tokio);
     assert_eq!(soon(again.wait_connected(Duration::from_secs(15))).await, Ok(Version::V35));
+}
+
+/// Three ports that nobody else is likely to take in the next moment.
+fn free_ports() -> [u16; 3] {
+    let sockets = [(); 3].map(|()| UdpSocket::bind((LOCALHOST, 0)).expect("a free port"));
+    sockets.map(|socket| socket.local_addr().expect("is bound").port())
+}
+
+fn id_of(n: usize) -> String {
+    format!("bf{n:020}")
+}
+
+#[tokio::test]
+async fn a_scan_beside_a_service_that_keeps_devices_finds_all_that_answer() {
+    let ports = free_ports();
+    let mut fleet = Vec::new();
+    let mut probes = Vec::new();
+    for n in 0..20 {
+        let lamp = fake(&id_of(n), Version::V35).answer_probes("127.0.0.1:0".parse().expect("valid"), ports[2]);
+        let lamp = lamp.start().await.expect("a free port");
+        let Some(SocketAddr::V4(probe)) = lamp.probe_addr() else { panic!("answers probes") };
+        probes.push(probe);
+        fleet.push(lamp);
+    }
+    let builder = Discovery::builder().ports(ports).bind_address(LOCALHOST).probe_to(probes.clone());
+    let engine = builder.start(&Tokio).expect("free ports");
+    let mut news = engine.listener();
+    let scanner = Scanner::new(Tokio).ports(ports).bind_address(LOCALHOST).probe_to(probes);
+    let scanner = scanner.timeout(Duration::from_millis(1500));
+    let expected: Vec<String> = (0..20).map(id_of).collect();
+    let (one, two) = soon(async { tokio::join!(scanner.scan(), scanner.scan()) }).await;
+    assert_eq!(ids(&one.expect("the ports are shared")), expected);
+    assert_eq!(ids(&two.expect("the ports are shared")), expected);
+    let mut heard = std::collections::BTreeSet::new();
+    while let Some(found) = news.try_recv() {
+        heard.insert(found.id);
+    }
+    assert_eq!(heard.len(), 20, "the service has heard all of them, too");
+}
+
+#[tokio::test]
+async fn a_short_scan_does_not_shorten_a_long_one() {
+    let probe = free_address();
+    let discovery = discovery().probe_to([probe]).probe_interval(Duration::from_millis(100));
+    let discovery = discovery.start(&Tokio).expect("free ports");
+    let answers = discovery.local_addrs()[2].port();
+    let mut long = discovery.stream(Duration::from_secs(60));
+    assert_eq!(discovery.scan(Duration::from_millis(200)).await, []);
+    // Is switched on only now, and announces itself only when it is asked.
+    let lamp = fake("bf0123456789abcdefgh", Version::V35).answer_probes(SocketAddr::V4(probe), answers);
+    let lamp = lamp.start().await.expect("a free port");
+    let found = soon(long.recv()).await.expect("goes on");
+    assert_eq!(found.id, lamp.id());
+}
+
+#[tokio::test]
+async fn a_device_that_is_switched_on_late_is_asked_for_until_it_answers() {
+    let probe = free_address();
+    let discovery = discovery().probe_to([probe]).probe_interval(Duration::from_millis(100));
+    let discovery = discovery.start(&Tokio).expect("free ports");
+    let answers = discovery.local_addrs()[2].port();
+    let tcp = UdpSocket::bind((LOCALHOST, 0)).expect("a free port").local_addr().expect("is bound").port();
+    let sought = rustuya_runtime_tokio::Device::builder("bf0123456789abcdefgh", common::KEY)
+        .expect("usable id and key")
+        .port(tcp)
+        .discovery(&discovery)
+        .spawn(&Tokio);
+    // The probes that are sent meanwhile are heard by nobody.
+    assert!(sought.wait_connected(Duration::from_millis(1200)).await.is_err());
+    let start = |tcp: u16, last: u8| {
+        let lamp = fake("bf0123456789abcdefgh", Version::V35).answer_probes(SocketAddr::V4(probe), answers);
+        lamp.bind(SocketAddr::from(([127, 0, 0, last], tcp))).start()
+    };
+    let lamp = start(tcp, 1).await.expect("a free port");
+    assert_eq!(soon(sought.wait_connected(Duration::from_secs(15))).await, Ok(Version::V35));
+    // It gets another address: it is asked for once more.
+    drop(lamp);
+    let mut events = sought.listener();
+    let moved = start(tcp, 7).await.expect("a free port");
+    soon(async {
+        while sought.address() != Some(moved.local_addr().ip()) || !sought.is_connected() {
+            events.recv().await.expect("goes on");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_flood_on_one_port_hides_no_device_on_another_nor_in_a_scan() {
+    let discovery = discovery().active(false).start(&Tokio).expect("free ports");
+    let ports = discovery.local_addrs().to_vec();
+    let over = std::sync::Arc::new(core::sync::atomic::AtomicBool::new(false));
+    let flood = std::thread::spawn({
+        let (over, to) = (std::sync::Arc::clone(&over), ports[0]);
+        move || {
+            let socket = UdpSocket::bind("127.0.0.66:0").expect("a free port");
+            for n in 0..2_000_000 {
+                if over.load(core::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                let text = format!(r#"{{"gwId":"forged{n}","ip":"127.0.0.66","version":"3.3"}}"#);
+                // What finds no room is lost.
+                let _sent = socket.send_to(text.as_bytes(), to);
+            }
+        }
+    });
+    let lamp = fake("bf0123456789abcdefgh", Version::V34).announce_to(ports[1]);
+    let late = fake("bf0123456789abcdefgi", Version::V33).announce_to(ports[0]);
+    let lamp = lamp.announce_every(Duration::from_millis(20)).start().await.expect("a free port");
+    let late = late.announce_every(Duration::from_millis(20)).start().await.expect("a free port");
+    let found = soon(discovery.scan(Duration::from_secs(3))).await;
+    over.store(true, core::sync::atomic::Ordering::Relaxed);
+    flood.join().expect("does not panic");
+    for device in [&lamp, &late] {
+        assert!(found.iter().any(|found| found.id == device.id()), "{} among {}", device.id(), found.len());
+    }
+    assert!(found.len() <= 16_384);
+    assert!(discovery.counts().datagrams >= found.len() as u64);
+}
+
+#[tokio::test]
+async fn what_is_heard_from_another_address_is_told_and_can_be_trusted() {
+    let ports = free_ports();
+    let builder = Discovery::builder().ports(ports).bind_address(LOCALHOST).active(false);
+    let (cautious, trusting) = (builder.clone(), builder.trust_relayed(true));
+    let cautious = cautious.start(&Tokio).expect("free ports");
+    let trusting = trusting.start(&Tokio).expect("the ports are shared");
+    let lamp = fake("bf0123456789abcdefgh", Version::V34).announce_as([127, 0, 0, 1].into());
+    let lamp = lamp.bind("127.0.0.1:0".parse().expect("valid")).start().await.expect("a free port");
+    let describe = |discovery: &Discovery| {
+        rustuya_runtime_tokio::Device::builder(lamp.id(), common::KEY)
+            .expect("usable id and key")
+            .port(lamp.local_addr().port())
+            .command_timeout(Duration::from_millis(300))
+            .discovery(discovery)
+            .spawn(&Tokio)
+    };
+    let (lost, located) = (describe(&cautious), describe(&trusting));
+    let mut events = lost.listener();
+    let relay = UdpSocket::bind("127.0.0.9:0").expect("a free port");
+    let text = format!(r#"{{"gwId":"{}","ip":"127.0.0.1","version":"3.4"}}"#, lamp.id());
+    relay.send_to(text.as_bytes(), (LOCALHOST, ports[1])).expect("loopback takes it");
+    assert_eq!(soon(located.wait_connected(Duration::from_secs(15))).await, Ok(Version::V34));
+    let reason = DownReason::Relayed;
+    assert_eq!(soon(events.recv()).await, Some(Event::Down { reason, retry_in: None }));
+    assert_eq!(lost.query().await, Err(CommandError::NotConnected { reason: Some(reason) }));
+    let relayed = cautious.relayed();
+    assert_eq!(ids(&relayed), [lamp.id()]);
+    assert_eq!((relayed[0].ip, relayed[0].relayed_by), (LOCALHOST, Some(IpAddr::from([127, 0, 0, 9]))));
+    // From its own address it is believed by everybody.
+    let own = UdpSocket::bind((LOCALHOST, 0)).expect("a free port");
+    own.send_to(text.as_bytes(), (LOCALHOST, ports[1])).expect("loopback takes it");
+    assert_eq!(soon(lost.wait_connected(Duration::from_secs(15))).await, Ok(Version::V34));
+    assert_eq!(cautious.relayed(), []);
+}
+
+#[tokio::test]
+async fn a_device_that_waits_to_be_paired_is_shown_as_such_and_not_connected_to() {
+    let discovery = discovery().active(false).start(&Tokio).expect("free ports");
+    let ports = discovery.local_addrs().to_vec();
+    let device = rustuya_runtime_tokio::Device::builder("uuid0123456789ab", common::KEY).expect("usable id and key");
+    let device = device.discovery(&discovery).spawn(&Tokio);
+    let mut listener = discovery.listener();
+    let beacon = Announcement::new("uuid0123456789ab", LOCALHOST, Version::V35);
+    let beacon = {
+        let mut beacon = beacon;
+        beacon.beacon = true;
+        beacon
+    };
+    let mut datagram = [0; 512];
+    let len = beacon.write(&[5; 12], &mut datagram).expect("there is room");
+    let socket = UdpSocket::bind((LOCALHOST, 0)).expect("a free port");
+    socket.send_to(&datagram[..len], ports[1]).expect("loopback takes it");
+    let found = soon(listener.recv()).await.expect("goes on");
+    assert_eq!((found.id.as_str(), found.unpaired, found.ip), ("uuid0123456789ab", true, LOCALHOST));
+    assert_eq!(device.address(), None);
 }

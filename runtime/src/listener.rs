@@ -199,17 +199,11 @@ impl<T: Entry> Hub<T> {
     }
 
     pub(crate) fn listener(&self) -> Listener<T> {
-        self.listener_until(None)
-    }
-
-    /// A listener that ends at a time, when [`close_ended`](Self::close_ended) is called after it.
-    pub(crate) fn listener_until(&self, ends: Option<Instant>) -> Listener<T> {
         let mut inner = self.lock();
         let state = QueueState {
             ring: VecDeque::new(),
             lagged: 0,
             closed: inner.closed,
-            ends,
             waker: None,
             taken: 0,
             pressed: None,
@@ -297,20 +291,6 @@ impl<T: Entry> Hub<T> {
         inner.queues.clear();
     }
 
-    /// Ends the listeners whose time is over. Returns when the next one's is.
-    pub(crate) fn close_ended(&self, now: Instant, wakes: &mut Vec<Waker>) -> Option<Instant> {
-        let mut next: Option<Instant> = None;
-        self.each(|_, state| match state.ends {
-            Some(ends) if ends <= now => {
-                state.closed = true;
-                wakes.extend(state.waker.take());
-            }
-            Some(ends) => next = Some(next.map_or(ends, |next| next.min(ends))),
-            None => {}
-        });
-        next
-    }
-
     fn each(&self, mut act: impl FnMut(&Queue<T>, &mut QueueState<T>)) {
         self.lock().queues.retain(|queue| {
             let Some(queue) = queue.upgrade() else { return false };
@@ -390,7 +370,6 @@ struct QueueState<T> {
     /// Entries dropped since the last one taken.
     lagged: u64,
     closed: bool,
-    ends: Option<Instant>,
     waker: Option<Waker>,
     /// How often something was taken, or tried to be.
     taken: u64,
@@ -558,18 +537,6 @@ mod tests {
         assert_eq!(woken, [0, 0, 1, 2, 3, 4, 5]);
         assert_eq!(reader.try_recv(), None);
         assert_eq!(count.0.load(Ordering::Relaxed), 9, "an empty queue has room for all");
-    }
-
-    #[test]
-    fn some_listeners_end_by_the_clock() {
-        let hub = Hub::<Item>::new(8);
-        let now = Instant::now();
-        let ends = now + Duration::from_secs(1);
-        let brief = hub.listener_until(Some(ends));
-        let lasting = hub.listener();
-        assert_eq!(hub.close_ended(now, &mut Vec::new()), Some(ends));
-        assert_eq!(hub.close_ended(ends, &mut Vec::new()), None);
-        assert!(brief.is_closed() && !lasting.is_closed());
     }
 
     #[test]

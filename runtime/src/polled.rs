@@ -245,6 +245,8 @@ pub struct Listen<R: Reactor> {
     discovery: ListeningLink,
     reactor: R,
     sockets: Vec<R::Socket>,
+    /// The socket that is looked at first.
+    turn: usize,
     timer: Timer<R::Sleep>,
 }
 
@@ -254,7 +256,7 @@ const FAIR_SHARE: u32 = 64;
 impl<R: Reactor> Listen<R> {
     /// The loop of this discovery, on these sockets.
     pub const fn new(discovery: ListeningLink, reactor: R, sockets: Vec<R::Socket>) -> Self {
-        Self { discovery, reactor, sockets, timer: Timer::new() }
+        Self { discovery, reactor, sockets, turn: 0, timer: Timer::new() }
     }
 }
 
@@ -262,13 +264,10 @@ impl<R: Reactor> Future for Listen<R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { discovery, reactor, sockets, timer } = self.get_mut();
+        let Self { discovery, reactor, sockets, turn, timer } = self.get_mut();
         let mut datagram = [0; LARGEST_DATAGRAM];
         for _ in 0..FAIR_SHARE {
-            let received = sockets.iter_mut().find_map(|socket| match R::poll_receive(socket, cx, &mut datagram) {
-                Poll::Ready(received) => Some(received),
-                Poll::Pending => None,
-            });
+            let received = receive::<R>(sockets, turn, cx, &mut datagram);
             match received {
                 Some(Ok((len, source))) => discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source),
                 // An error, such as an unreachable earlier destination, concerns one datagram.
@@ -279,9 +278,33 @@ impl<R: Reactor> Future for Listen<R> {
                 },
             }
         }
+        // However much comes in: what is due is done.
+        if discovery.turn(cx.waker()) == Listening::End {
+            return Poll::Ready(());
+        }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Takes a datagram from the first socket that has one, in turn: a flood on one of them leaves the others theirs.
+fn receive<R: Reactor>(
+    sockets: &mut [R::Socket],
+    turn: &mut usize,
+    cx: &mut Context<'_>,
+    into: &mut [u8],
+) -> Option<io::Result<(usize, SocketAddr)>> {
+    let count = sockets.len();
+    for _ in 0..count {
+        let at = *turn % count;
+        *turn = at + 1;
+        if let Some(socket) = sockets.get_mut(at)
+            && let Poll::Ready(received) = R::poll_receive(socket, cx, into)
+        {
+            return Some(received);
+        }
+    }
+    None
 }
 
 /// A timer that is set anew only when its end moves.

@@ -7,17 +7,18 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use rustuya_runtime_tokio::{DevicesFile, Scan, Scanner, SightingKind, Tokio};
+use rustuya_runtime_tokio::{DevicesFile, Found, Scan, Scanner, SightingKind, Tokio};
 
 use crate::block_on;
 use crate::input::{Ports, seconds, unfit};
 use crate::signal::Stop;
-use view::View;
+use view::{View, plain};
 
 /// Look for devices on the local network, and show them as they are heard
 ///
 /// Devices announce themselves every few seconds; those of 3.5 are asked to. With --json, each device gives
-/// {"id":..,"ip":..,"version":..,"product_key":..,"name":..} as it is heard, and again when anything of it changes.
+/// {"id":..,"ip":..,"version":..,"product_key":..,"name":..} as it is heard, and again when anything of it changes;
+/// with "relayed_by":.. when another address has announced it, and "unpaired":true when it waits to be paired.
 /// Hearing nobody is no failure, but --find is one when it ends without the device.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -42,6 +43,10 @@ pub(crate) struct Args {
     /// UDP ports to listen on: of clear announcements, of encrypted ones, and of answers to requests
     #[arg(long, value_name = "A,B,C", default_value = "6666,6667,7000")]
     discovery_ports: Ports,
+    /// Believe announcements that come from another address than the one they name, as through a relay or a container's
+    /// bridge. Without it, such devices are listed at the end
+    #[arg(long)]
+    trust_relayed: bool,
     /// A devices.json or snapshot.json as tinytuya writes it, to show names
     #[arg(long, value_name = "FILE")]
     devices: Option<PathBuf>,
@@ -76,6 +81,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             }
         }
         view.done()?;
+        if !args.trust_relayed {
+            tell_relayed(&scan.relayed(), wanted.as_deref().filter(|_| !found));
+        }
+        let dropped = scan.counts().dropped;
+        if dropped > 0 {
+            eprintln!(
+                "rustuya: {dropped} devices were left out: more were announced than the 16384 that are remembered"
+            );
+        }
         match (found, &args.find) {
             (true, _) => {}
             (false, Some(wanted)) => bail!("{wanted} was not heard; {}", args.advice()),
@@ -83,6 +97,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// Lists what was announced from elsewhere: only `wanted`, if one is.
+fn tell_relayed(relayed: &[Found], wanted: Option<&str>) {
+    for found in relayed.iter().filter(|found| wanted.is_none_or(|wanted| wanted == found.id)) {
+        let by = found.relayed_by.map(|by| by.to_string()).unwrap_or_default();
+        eprintln!(
+            "rustuya: {} at {} was heard from another address, {by}, and not believed; if {by} is a relay: --trust-relayed",
+            plain(&found.id),
+            found.ip
+        );
+    }
 }
 
 /// The id that is meant.
@@ -106,7 +132,7 @@ impl Args {
         if let Some(address) = self.broadcast {
             scanner = scanner.broadcast_address(address);
         }
-        let scan = scanner.probe_to(self.probe.iter().copied()).stream();
+        let scan = scanner.probe_to(self.probe.iter().copied()).trust_relayed(self.trust_relayed).stream();
         scan.context("cannot listen for announcements: another program may hold the UDP ports; see --discovery-ports")
     }
 

@@ -1,6 +1,6 @@
 //! What a scan shows: a table that is drawn again in place, or a line for each device.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
@@ -38,6 +38,10 @@ struct Line<'a> {
     product_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relayed_by: Option<IpAddr>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    unpaired: bool,
 }
 
 impl<'a> View<'a> {
@@ -58,18 +62,27 @@ impl<'a> View<'a> {
         let version = found.version.map(|version| version.as_str());
         let product_key = found.product_key.as_deref();
         match self.mode {
-            Mode::Json => json_line_now(&Line { id: &found.id, ip: found.ip, version, product_key, name }),
+            Mode::Json => json_line_now(&Line {
+                id: &found.id,
+                ip: found.ip,
+                version,
+                product_key,
+                name,
+                relayed_by: found.relayed_by,
+                unpaired: found.unpaired,
+            }),
             Mode::Plain => {
                 let name = name.map(|name| format!("  {}", plain(name))).unwrap_or_default();
                 let (ip, version) = (found.ip.to_string(), version.unwrap_or("?"));
-                line_now(&format!("{ip:<15}  {:<22}  {version}{name}", plain(&found.id)))
+                let remarks: String = remarks(found).map(|remark| format!("  ({remark})")).collect();
+                line_now(&format!("{ip:<15}  {:<22}  {version}{name}{remarks}", plain(&found.id)))
             }
             Mode::Live { .. } => {
                 let row = [
                     name.map(plain).unwrap_or_default(),
                     plain(&found.id),
                     found.ip.to_string(),
-                    version.unwrap_or("?").to_owned(),
+                    remarks(found).fold(version.unwrap_or("?").to_owned(), |all, remark| format!("{all}, {remark}")),
                     product_key.map(plain).unwrap_or_default(),
                     short(self.begun.elapsed()),
                 ];
@@ -109,6 +122,13 @@ impl<'a> View<'a> {
     }
 }
 
+/// What is unusual about a device.
+fn remarks(found: &Found) -> impl Iterator<Item = String> {
+    let unpaired = found.unpaired.then(|| "waiting to be paired".to_owned());
+    let relayed = found.relayed_by.map(|by| format!("announced by {by}"));
+    unpaired.into_iter().chain(relayed)
+}
+
 /// All devices as a table, no wider than `width`, with their names if there are any.
 fn table(rows: &[(String, [String; 6])], names: bool, width: u16) -> String {
     let columns = usize::from(!names);
@@ -125,7 +145,7 @@ fn table(rows: &[(String, [String; 6])], names: bool, width: u16) -> String {
 }
 
 /// Text from the network or a file, fit for a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 

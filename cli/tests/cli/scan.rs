@@ -95,3 +95,72 @@ fn other_versions_do_not_answer_probes() {
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""), "{done:?}");
     assert_eq!(Simulated::start("3.3", &[]).listening.get("probes"), None::<&Value>);
 }
+
+/// Has `from` announce a device at 127.0.0.1, again and again, until the result is dropped.
+struct Relay(std::sync::Arc<core::sync::atomic::AtomicBool>);
+
+impl Relay {
+    fn start(from: &str, port: u16, datagram: Vec<u8>) -> Self {
+        let over = std::sync::Arc::new(core::sync::atomic::AtomicBool::new(false));
+        let socket = std::net::UdpSocket::bind((from, 0)).expect("a free port");
+        let ends = std::sync::Arc::clone(&over);
+        std::thread::spawn(move || {
+            while !ends.load(core::sync::atomic::Ordering::Relaxed) {
+                // Nobody may listen yet.
+                let _sent = socket.send_to(&datagram, ("127.0.0.1", port));
+                std::thread::sleep(core::time::Duration::from_millis(50));
+            }
+        });
+        Self(over)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.0.store(true, core::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+fn announcement() -> Vec<u8> {
+    format!(r#"{{"gwId":"{ID}","ip":"127.0.0.1","version":"3.4"}}"#).into_bytes()
+}
+
+#[test]
+fn what_a_relay_announces_is_told_and_believed_when_it_is_trusted() {
+    let ports = free_ports();
+    let list = listed(ports);
+    let lamp = Simulated::start("3.4", &[]);
+    let _relay = Relay::start("127.0.0.9", ports[1], announcement());
+    let here = ["--bind", "127.0.0.1", "--discovery-ports", &list, "--json"];
+    let scan = |args: &[&str]| run(&[&["scan"], &here[..], args].concat());
+
+    let cautious = scan(&["--timeout", "1"]);
+    assert_eq!((cautious.code, cautious.stdout.as_str()), (Some(0), ""), "{cautious:?}");
+    assert!(cautious.stderr.contains("heard from another address, 127.0.0.9"), "{cautious:?}");
+    scan(&["--timeout", "1", "--find", ID]).failed(1, &["heard from another address", "--trust-relayed"]);
+    let trusting = scan(&["--timeout", "60", "--find", ID, "--trust-relayed"]);
+    let expected = json!({
+        "id": ID, "ip": "127.0.0.1", "version": "3.4", "product_key": null, "relayed_by": "127.0.0.9"
+    });
+    assert_eq!(trusting.json(), expected);
+
+    let (_, port) = lamp.address.rsplit_once(':').expect("a port");
+    let get = |args: &[&str]| {
+        run(&[&["get", ID, "--port", port, "--discovery-ports", &list, "--timeout", "3"], args].concat())
+    };
+    get(&[]).failed(1, &["another address", "--trust-relayed"]);
+    get(&["--trust-relayed"]).succeeded();
+}
+
+#[test]
+fn a_device_that_waits_to_be_paired_is_marked() {
+    let ports = free_ports();
+    let list = listed(ports);
+    let text = format!(r#"{{"gwId":"{ID}","ip":"127.0.0.1","version":"3.4","active":0}}"#);
+    let _device = Relay::start("127.0.0.1", ports[1], text.into_bytes());
+    let scan = ["scan", "--bind", "127.0.0.1", "--discovery-ports", &list, "--timeout", "60", "--find", ID];
+    let words = run(&scan);
+    words.succeeded();
+    assert!(words.stdout.contains("(waiting to be paired)"), "{words:?}");
+    assert_eq!(run(&[&scan[..], &["--json"]].concat()).json()["unpaired"], json!(true));
+}

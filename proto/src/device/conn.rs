@@ -95,10 +95,15 @@ impl Conn {
         }
     }
 
-    /// Asks for a sign of life at `due`, unless there is one before.
-    pub(super) const fn check_alive(&mut self, due: Instant) {
+    /// Asks for a sign of life at `due`, unless there is one before. False while one is asked for: what anybody on the
+    /// network can send as often as they like must neither put off a heartbeat nor keep a dead connection alive.
+    pub(super) fn check_alive(&mut self, due: Instant) -> bool {
+        if self.moved || self.check {
+            return false;
+        }
         self.moved = true;
-        self.beat_due = Some(due);
+        self.beat_due = Some(self.beat_due.map_or(due, |known| known.min(due)));
+        true
     }
 
     /// A command was sent. Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in

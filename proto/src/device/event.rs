@@ -189,6 +189,9 @@ pub enum DownReason {
     Unresponsive,
     /// The device sends what is no frame.
     Garbage,
+    /// The address is not known: the device's announcements come from another address than the one they name, and
+    /// such announcements are not trusted.
+    Relayed,
     /// The connection was ended by this side.
     Ended,
 }
@@ -215,6 +218,9 @@ impl DownReason {
             Self::PeerClosed => "nothing, unless it repeats: the device restarted or dropped its clients",
             Self::Unresponsive => "check whether the device has power and Wi-Fi",
             Self::Garbage => "check that address and port are those of the device",
+            Self::Relayed => {
+                "if a relay, a container's bridge or another router passes announcements on, trust relayed announcements, or give the device's address"
+            }
             Self::Ended => "nothing: the connection was ended on purpose",
         }
     }
@@ -238,6 +244,7 @@ impl fmt::Display for DownReason {
             Self::PeerClosed => f.write_str("the device closed the connection"),
             Self::Unresponsive => f.write_str("the device stopped answering"),
             Self::Garbage => f.write_str("the peer sends no Tuya frames"),
+            Self::Relayed => f.write_str("the device was heard from another address than the one it names"),
             Self::Ended => f.write_str("ended by this side"),
         }
     }

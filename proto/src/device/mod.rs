@@ -197,7 +197,8 @@ impl Device {
         if moved {
             self.address = Some(address);
         }
-        let due = self.last_wake.map_or(now, |last| now.max(last + WAKE_LIMIT));
+        // Never further ahead than the limit itself, however many announcements come.
+        let due = self.last_wake.map_or(now, |last| now.max(last + WAKE_LIMIT)).min(now + WAKE_LIMIT);
         match &mut self.link {
             // Deferred, not dropped, when it comes too soon: the next announcement may be seconds away.
             Link::Backoff { until } if *until > due => {
@@ -205,8 +206,8 @@ impl Device {
                 self.last_wake = Some(due);
             }
             Link::Up(conn) if moved => {
-                conn.check_alive(due);
-                self.last_wake = Some(due);
+                let asked = conn.check_alive(due);
+                self.last_wake = if asked { Some(due) } else { self.last_wake };
             }
             _ if due > now => {}
             Link::Off if moved => {
@@ -219,6 +220,16 @@ impl Device {
                 self.link = Link::Backoff { until: now };
             }
             _ => {}
+        }
+    }
+
+    /// The device was announced from another address than the one that the announcement names, and that is not trusted:
+    /// says so, once, if nothing better is known of where it is.
+    pub fn handle_relayed(&mut self) {
+        let told = self.diagnosis == Some(DownReason::Relayed);
+        if self.address.is_none() && !told && !matches!(self.link, Link::Closed) {
+            self.diagnosis = Some(DownReason::Relayed);
+            self.down = Some((DownReason::Relayed, None));
         }
     }
 

@@ -228,6 +228,63 @@ fn a_device_that_moves_right_after_it_was_located_is_asked_a_little_later() {
 }
 
 #[test]
+fn announcements_that_name_other_addresses_keep_no_dead_connection_alive() {
+    let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
+    let home: IpAddr = "192.0.2.1".parse().expect("valid");
+    let forged: IpAddr = "192.0.2.66".parse().expect("valid");
+    b.device.handle_announcement(home, None, b.now);
+    b.connect();
+    b.drain();
+    // From now on the device is dead, and somebody names two addresses in turn, ten times a second.
+    let dead = b.now;
+    let mut address = forged;
+    while b.now.saturating_since(dead) < Duration::from_secs(30) {
+        b.device.handle_announcement(address, None, b.now);
+        address = if address == forged { home } else { forged };
+        if b.drain().0.iter().any(|seen| matches!(seen, Seen::Down(..))) {
+            break;
+        }
+        b.tx.clear();
+        b.pass(100);
+    }
+    let took = b.now.saturating_since(dead);
+    assert!(took <= Duration::from_secs(3), "{took:?}");
+    assert!(b.device.last_wake.is_some_and(|last| last <= b.now + WAKE_LIMIT), "no debt of wakes");
+}
+
+#[test]
+fn many_announcements_in_one_instant_delay_no_later_reconnect() {
+    let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
+    let home: IpAddr = "192.0.2.1".parse().expect("valid");
+    b.device.handle_announcement(home, None, b.now);
+    b.connect();
+    b.drain();
+    for n in 0..10_000_u32 {
+        b.device.handle_announcement(IpAddr::from(core::net::Ipv4Addr::from(0xc000_0200 + n % 7)), None, b.now);
+    }
+    assert!(b.device.last_wake.is_some_and(|last| last <= b.now + WAKE_LIMIT));
+}
+
+#[test]
+fn a_device_that_is_heard_from_elsewhere_only_says_so_once_until_it_is_located() {
+    let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
+    for _ in 0..3 {
+        b.device.handle_relayed();
+    }
+    assert_eq!(b.drain(), (vec![Seen::Down(DownReason::Relayed, false)], None));
+    assert_eq!(b.device.diagnosis(), Some(DownReason::Relayed));
+    b.device.handle_announcement("192.0.2.1".parse().expect("valid"), None, b.now);
+    b.connect();
+    b.device.handle_relayed();
+    let (seen, _) = b.drain();
+    assert!(!seen.iter().any(|seen| matches!(seen, Seen::Down(..))), "{seen:?}");
+    // Where an address is configured, that is no reason for anything.
+    let mut b = Bench::new(|config| config.version(Version::V33));
+    b.device.handle_relayed();
+    assert_eq!(b.device.diagnosis(), None);
+}
+
+#[test]
 fn a_busy_device_is_not_taken_for_one_with_another_key() {
     let mut b = Bench::new(|config| config.version(Version::V35));
     let mut told = Vec::new();

@@ -1,7 +1,7 @@
 //! One discovery datagram: what it says, whatever its port and framing.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::ops::Range;
 
 use aes::Aes128;
@@ -28,16 +28,17 @@ pub enum Datagram<'a> {
 
 impl<'a> Datagram<'a> {
     /// Decodes a datagram in place, whatever port it came to: 6699 frames, 55AA frames with clear or encrypted text,
-    /// and both kinds of text without a frame. `datagram` is scratch afterwards.
+    /// both kinds of text without a frame, and the beacon of a device that waits to be paired. `datagram` is scratch afterwards.
     ///
     /// Nothing in it is proven: the keys of discovery are public.
     ///
     /// # Errors
     /// Why the datagram is not one of this protocol, or names no device.
     pub fn decode(datagram: &'a mut [u8]) -> Result<Self, AnnouncementError> {
-        let text = find_text(datagram)?;
+        let beacon = is_beacon(datagram);
+        let text = find_text(datagram, beacon)?;
         let datagram: &'a [u8] = datagram;
-        parse(datagram.get(text).unwrap_or_default())
+        parse(datagram.get(text).unwrap_or_default(), beacon)
     }
 }
 
@@ -48,7 +49,8 @@ impl<'a> Datagram<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Announcement<'a> {
-    /// Device id (`gwId`); what [`DeviceId::new`](crate::DeviceId::new) accepts. Before activation, the uuid.
+    /// Device id (`gwId`); what [`DeviceId::new`](crate::DeviceId::new) accepts. Before activation, and in beacons that
+    /// name no id, the uuid.
     pub id: &'a str,
     /// The device's own address.
     pub ip: Option<Ipv4Addr>,
@@ -70,6 +72,9 @@ pub struct Announcement<'a> {
     pub security_level: Option<i64>,
     /// `clientLink`; 3.5 firmware sends it, 3 was seen.
     pub client_link: Option<i64>,
+    /// Whether this is the beacon of a device that waits to be paired over its own access point. Such a device takes no
+    /// commands.
+    pub beacon: bool,
 }
 
 impl<'a> Announcement<'a> {
@@ -96,25 +101,53 @@ impl<'a> Announcement<'a> {
             wf_cfg: setup,
             security_level,
             client_link,
+            beacon: false,
         }
     }
 
+    /// Whether the device waits to be paired: it sends the beacon, or says that it is not activated.
+    pub const fn is_unpaired(&self) -> bool {
+        self.beacon || matches!(self.active, Some(0))
+    }
+
+    /// Where the device is, for a datagram that came from `source`: at the address that it names, or else where the
+    /// datagram came from.
+    ///
+    /// # Errors
+    /// [`NoHost`] when that is no address of a single IPv4 host.
+    pub fn origin(&self, source: IpAddr) -> Result<Origin, NoHost> {
+        let source = source.to_canonical();
+        let address = match (self.ip, source) {
+            (Some(named), _) => named,
+            (None, IpAddr::V4(from)) => from,
+            (None, IpAddr::V6(_)) => return Err(NoHost),
+        };
+        let [first, ..] = address.octets();
+        // 0.0.0.0/8 is "this network", from 224 on there are multicast and reserved addresses.
+        if !(1..224).contains(&first) {
+            return Err(NoHost);
+        }
+        Ok(Origin { address, relayed_by: (source != IpAddr::V4(address)).then_some(source) })
+    }
+
     /// Writes the datagram that a device of this version sends to `out` and returns its size: a clear 55AA frame for
-    /// 3.1, an encrypted one for 3.2 to 3.4, a 6699 frame for 3.5. Fields are in firmware order; those that are
+    /// 3.1, an encrypted one for 3.2 to 3.4, a 6699 frame for 3.5 and for beacons. Fields are in firmware order; those that are
     /// `None` are left out. `iv` is used by 3.5 only; it must be fresh.
     ///
     /// # Errors
     /// [`NoRoom`] when `out` is too small; 512 bytes are enough for ordinary ids.
     pub fn write(&self, iv: &[u8; 12], out: &mut [u8]) -> Result<usize, NoRoom> {
         let version = self.version.unwrap_or(Version::V31);
+        let key = if self.beacon { &PAIRING_KEY } else { &UDP_KEY };
         let (keys_of, command) = match version.scheme() {
+            _ if self.beacon => (Version::V35, BEACON),
             Scheme::PlainMd5 => (Version::V31, CommandCode::UDP),
             // 3.4 devices announce themselves with a CRC, as if they were 3.3.
             Scheme::EcbOuterHeader | Scheme::EcbInnerHeader => (Version::V33, CommandCode::UDP_NEW),
             Scheme::Gcm => (Version::V35, CommandCode::UDP_NEW),
         };
         let head = Head { sender: Sender::Device, seqno: 0, command, retcode: Some(RetCode::OK), header: None };
-        let keys = Keys::new(keys_of, &UDP_KEY);
+        let keys = Keys::new(keys_of, key);
         seal_body(&keys, &head, iv, out, |w| self.write_json(version, w))
     }
 
@@ -145,6 +178,29 @@ impl<'a> Announcement<'a> {
         fields.w.byte(b'}');
     }
 }
+
+/// Where an announced device is, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The device's address.
+    pub address: Ipv4Addr,
+    /// The sender, when it is not the device itself: a relay, a container's bridge, or somebody who forges.
+    pub relayed_by: Option<IpAddr>,
+}
+
+/// The announced address is not one that a single IPv4 host can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
+pub struct NoHost;
+
+impl fmt::Display for NoHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the announced address is not that of a single host")
+    }
+}
+
+impl core::error::Error for NoHost {}
 
 /// The size of the largest info request.
 pub const MAX_PROBE: usize = 87;
@@ -202,11 +258,16 @@ impl From<FrameError> for AnnouncementError {
     }
 }
 
+/// Whether the frame is that of a device that waits to be paired, going by its command.
+fn is_beacon(datagram: &[u8]) -> bool {
+    frame_kind(datagram) == Some(FrameKind::F6699) && datagram.get(10..14) == Some(&BEACON.0.to_be_bytes())
+}
+
 /// Decrypts `datagram` in place; the result is where its JSON lies.
-fn find_text(datagram: &mut [u8]) -> Result<Range<usize>, AnnouncementError> {
+fn find_text(datagram: &mut [u8], beacon: bool) -> Result<Range<usize>, AnnouncementError> {
     let mut text = match frame_kind(datagram) {
         Some(FrameKind::F6699) => {
-            let keys = Keys::new(Version::V35, &UDP_KEY);
+            let keys = Keys::new(Version::V35, if beacon { &PAIRING_KEY } else { &UDP_KEY });
             // With `Sender::Device` a return code is removed where there is one, and requests have none.
             open(&keys, Sender::Device, datagram)?.payload
         }
@@ -249,7 +310,7 @@ fn open_text(datagram: &mut [u8], at: Range<usize>) -> Result<Range<usize>, Fram
     Err(FrameError::Padding)
 }
 
-fn parse(text: &[u8]) -> Result<Datagram<'_>, AnnouncementError> {
+fn parse(text: &[u8], beacon: bool) -> Result<Datagram<'_>, AnnouncementError> {
     let mut object = Object::new(text).ok_or(AnnouncementError::NotJson)?;
     let mut id = None;
     let mut from_app = false;
@@ -265,6 +326,7 @@ fn parse(text: &[u8]) -> Result<Datagram<'_>, AnnouncementError> {
         wf_cfg: None,
         security_level: None,
         client_link: None,
+        beacon,
     };
     for (key, value) in &mut object {
         if key.is("gwId") {
@@ -299,7 +361,8 @@ fn parse(text: &[u8]) -> Result<Datagram<'_>, AnnouncementError> {
     if from_app {
         return Ok(Datagram::InfoRequest { ip: found.ip });
     }
-    Ok(Datagram::Announcement(Announcement { id: id.ok_or(AnnouncementError::NoId)?, ..found }))
+    let id = id.or(found.uuid.filter(|_| beacon)).ok_or(AnnouncementError::NoId)?;
+    Ok(Datagram::Announcement(Announcement { id, ..found }))
 }
 
 /// A text that may be kept and shown.
@@ -374,6 +437,13 @@ pub(super) const MAX_TEXT: usize = 64;
 /// The public key of discovery: the MD5 of `yGAdlopoPVldABfn`.
 pub(super) const UDP_KEY: [u8; 16] =
     [0x6c, 0x1e, 0xc8, 0xe2, 0xbb, 0x9b, 0xb5, 0x9a, 0xb5, 0x0b, 0x0d, 0xaf, 0x64, 0x9b, 0x41, 0x0a];
+
+/// The public key of beacons: the MD5 of `OXLvslCvUxcTPLGO`.
+pub(super) const PAIRING_KEY: [u8; 16] =
+    [0xc6, 0xf2, 0x3a, 0xef, 0x1c, 0xaf, 0xb1, 0x70, 0xb8, 0xd8, 0x12, 0xd7, 0x50, 0x9c, 0x8e, 0x6d];
+
+/// The command of beacons. Inside of a connection it means something else.
+pub(super) const BEACON: CommandCode = CommandCode::SCENE_EXECUTE;
 
 /// Named by one implementation as the key of 3.3 announcements; no capture needs it, so it is tried last.
 pub(super) const OTHER_UDP_KEY: [u8; 16] = *b"yG9shRKIBrIBUjc3";

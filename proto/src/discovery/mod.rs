@@ -4,12 +4,12 @@ mod announcement;
 mod cache;
 
 use core::fmt;
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 
 use rand_core::CryptoRng;
 
-pub use announcement::{Announcement, AnnouncementError, Datagram, MAX_PROBE, write_probe};
+pub use announcement::{Announcement, AnnouncementError, Datagram, MAX_PROBE, NoHost, Origin, write_probe};
 use cache::Cache;
 pub use cache::{SeenDevice, SightingKind};
 
@@ -110,6 +110,8 @@ pub struct Sighting<'a> {
     pub kind: SightingKind,
     /// Where the device is.
     pub address: Ipv4Addr,
+    /// The sender, when it is not the device itself; never without [`trust_relayed`](DiscoveryConfig::trust_relayed).
+    pub relayed_by: Option<IpAddr>,
     /// What it said; `ip` is always filled in and equals `address`.
     pub announcement: Announcement<'a>,
 }
@@ -149,10 +151,11 @@ impl<const N: usize> Discovery<N> {
 
     /// Begins a scan: for `duration` (use [`Duration::MAX`] for ever), a round of probes now and every
     /// [`probe_interval`](DiscoveryConfig::probe_interval). Every device that is heard from now on is reported as
-    /// [`SightingKind::New`] once more, also when it is known. Ends the previous scan.
+    /// [`SightingKind::New`] once more, also when it is known. A scan that goes on already is not shortened.
     pub fn start_scan(&mut self, now: Instant, duration: Duration) {
         self.scan = self.scan.wrapping_add(1);
-        self.probing = Some(Probing { ends: now + duration, round: now, turn: 0 });
+        let ends = self.probing.map_or(now, |probing| probing.ends).max(now + duration);
+        self.probing = Some(Probing { ends, round: now, turn: 0 });
     }
 
     /// Sends no more probes. Announcements are still decoded and reported.
@@ -191,18 +194,12 @@ impl<const N: usize> Discovery<N> {
             Ok(Datagram::InfoRequest { .. }) => return Err(DiscoveryError::InfoRequest),
             Err(error) => return Err(DiscoveryError::Malformed(error)),
         };
-        let from = match source.ip().to_canonical() {
-            core::net::IpAddr::V4(ip) => Some(ip),
-            core::net::IpAddr::V6(_) => None,
-        };
-        let address = match (announcement.ip, from) {
-            (Some(named), Some(from)) if named == from => named,
-            (Some(named), _) if self.config.trust_relayed => named,
-            (None, Some(from)) => from,
-            (Some(_), _) => return Err(DiscoveryError::ForeignAddress),
-            (None, None) => return Err(DiscoveryError::NotUnicast),
-        };
-        if !self.is_unicast(address) {
+        let Origin { address, relayed_by } =
+            announcement.origin(source.ip()).map_err(|NoHost| DiscoveryError::NotUnicast)?;
+        if relayed_by.is_some() && !self.config.trust_relayed {
+            return Err(DiscoveryError::ForeignAddress);
+        }
+        if self.interfaces.iter().any(|known| known.broadcast == address) {
             return Err(DiscoveryError::NotUnicast);
         }
         let kind = self
@@ -210,7 +207,7 @@ impl<const N: usize> Discovery<N> {
             .note(&announcement, address, self.scan, now, self.config.lifetime)
             .ok_or(DiscoveryError::Malformed(AnnouncementError::NoId))?;
         announcement.ip = Some(address);
-        Ok(Sighting { kind, address, announcement })
+        Ok(Sighting { kind, address, relayed_by, announcement })
     }
 
     /// Says what is to be done next; call it until it says [`DiscoveryOutput::Wait`].
@@ -246,12 +243,6 @@ impl<const N: usize> Discovery<N> {
             }
         }
     }
-
-    fn is_unicast(&self, ip: Ipv4Addr) -> bool {
-        let [first, ..] = ip.octets();
-        // 0.0.0.0/8 is "this network", from 224 on there are multicast and reserved addresses.
-        (1..224).contains(&first) && !self.interfaces.iter().any(|known| known.broadcast == ip)
-    }
 }
 
 impl<const N: usize> fmt::Debug for Discovery<N> {
@@ -273,6 +264,7 @@ pub enum DiscoveryError {
     InfoRequest,
     /// It names another address than the one it came from: forged, or relayed. Set
     /// [`trust_relayed`](DiscoveryConfig::trust_relayed) only if there is a relay.
+    /// [`Device::handle_relayed`](crate::Device::handle_relayed) makes it the reason why a device is not found.
     ForeignAddress,
     /// The device's address is not one that a single host can have.
     NotUnicast,

@@ -9,7 +9,7 @@ use std::{assert, assert_eq, format};
 
 use rustuya_vectors::{Direction, Encoding, Transport, Vector, tinytuya};
 
-use super::announcement::{OTHER_UDP_KEY, UDP_KEY};
+use super::announcement::{OTHER_UDP_KEY, PAIRING_KEY, UDP_KEY};
 use super::*;
 use crate::codec::{Head, Keys, Sender, open, open_clear, seal};
 use crate::testing::Counter;
@@ -279,6 +279,66 @@ fn an_announcement_must_come_from_the_address_it_names() {
     let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 1);
     let refused = strict.handle_datagram(&mut bytes, v6, at(0));
     assert_eq!(refused, Err(DiscoveryError::NotUnicast));
+}
+
+#[test]
+fn the_beacon_of_a_device_that_waits_to_be_paired_is_told_from_an_announcement() {
+    assert_eq!(PAIRING_KEY, md5(b"OXLvslCvUxcTPLGO"));
+    let mut out = [0; 512];
+    let beacon = Announcement { beacon: true, active: Some(0), ..Announcement::new(ID, HOME, Version::V35) };
+    let len = beacon.write(&[7; 12], &mut out).unwrap();
+    assert_eq!(Datagram::decode(&mut out[..len]), Ok(Datagram::Announcement(beacon)));
+    assert!(beacon.is_unpaired());
+
+    // Built by hand: the uuid takes the place of an id, the sender that of an address.
+    let seal_as = |key: &[u8; 16], command, text: &[u8]| {
+        let head = Head { sender: Sender::Device, seqno: 0, command, retcode: Some(RetCode::OK), header: None };
+        let mut out = vec![0; 256];
+        let len = seal(&Keys::new(Version::V35, key), &head, &[9; 12], text, &mut out).unwrap();
+        out.truncate(len);
+        out
+    };
+    let text = br#"{"uuid":"uuid0123456789ab","productKey":"keydeadbeef12345"}"#;
+    let mut bytes = seal_as(&PAIRING_KEY, CommandCode(0x11), text);
+    let mut discovery = Discovery::<4>::new(DiscoveryConfig::default());
+    let seen = discovery.handle_datagram(&mut bytes, from(HOME), at(0)).unwrap();
+    assert_eq!((seen.announcement.id, seen.address, seen.announcement.beacon), ("uuid0123456789ab", HOME, true));
+    // The key of the one is no key of the other.
+    for (key, command) in [(&UDP_KEY, CommandCode(0x11)), (&PAIRING_KEY, CommandCode::UDP_NEW)] {
+        let error = Datagram::decode(&mut seal_as(key, command, text)).map(|_| ());
+        assert_eq!(error, Err(AnnouncementError::Frame(FrameError::Integrity)));
+    }
+    // Outside of a beacon, a uuid is no id; and a paired device is none that waits.
+    let error = Datagram::decode(&mut seal_as(&UDP_KEY, CommandCode::UDP_NEW, text)).map(|_| ());
+    assert_eq!(error, Err(AnnouncementError::NoId));
+    assert!(!Announcement::new(ID, HOME, Version::V35).is_unpaired());
+}
+
+fn md5(text: &[u8]) -> [u8; 16] {
+    use md5::Digest as _;
+    md5::Md5::digest(text).into()
+}
+
+#[test]
+fn the_sender_is_told_where_it_is_not_the_device() {
+    let seen = Announcement::new(ID, HOME, Version::V33);
+    let relay: IpAddr = "172.17.0.1".parse().unwrap();
+    assert_eq!(seen.origin(HOME.into()).map(|origin| origin.relayed_by), Ok(None));
+    let origin = seen.origin(relay).unwrap();
+    assert_eq!((origin.address, origin.relayed_by), (HOME, Some(relay)));
+    assert_eq!(Announcement { ip: None, ..seen }.origin(IpAddr::V6(Ipv6Addr::LOCALHOST)), Err(NoHost));
+    assert_eq!(Announcement { ip: Some(Ipv4Addr::BROADCAST), ..seen }.origin(relay), Err(NoHost));
+}
+
+#[test]
+fn scans_that_overlap_do_not_shorten_each_other() {
+    let mut d = Discovery::<4>::new(DiscoveryConfig::default());
+    d.add_interface(LAN).unwrap();
+    d.start_scan(at(0), Duration::from_secs(18));
+    d.start_scan(at(1), Duration::from_secs(2));
+    assert!(d.is_scanning(at(17)), "the longer one goes on");
+    let (sent, until) = drain(&mut d, &mut Counter::new(0), at(16));
+    assert_eq!((sent.len(), until), (1, Some(at(18))));
 }
 
 #[test]

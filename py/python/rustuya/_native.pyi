@@ -55,6 +55,7 @@ def configure(
     bind_address: str | None = None,
     broadcast_address: str | None = None,
     probe_to: Sequence[tuple[str, int]] | None = None,
+    trust_relayed: bool | None = None,
 ) -> None:
     """Sets what the engine is like. Possible until the first device, manager or scanner is made."""
 
@@ -573,6 +574,11 @@ class Scanner:
         """Asks these addresses and ports instead of everybody."""
     def active(self, active: bool) -> Self:
         """Sets whether devices are asked at all, or only listened for."""
+    def trust_relayed(self, trust: bool) -> Self:
+        """Sets whether announcements are believed that come from another address than the one they name."""
+    @property
+    def relayed(self) -> list[Found]:
+        """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
     def scan(self) -> list[Found]:
         """Scans, and returns all devices that were heard."""
     def discover(self, id: str) -> Found | None:

@@ -558,6 +558,16 @@ class Scanner:
         self._native.active(active)
         return self
 
+    def trust_relayed(self, trust: bool) -> Self:
+        """Sets whether announcements are believed that come from another address than the one they name."""
+        self._native.trust_relayed(trust)
+        return self
+
+    @property
+    def relayed(self) -> list[Found]:
+        """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
+        return self._native.relayed
+
     async def scan(self) -> list[Found]:
         """Scans, and returns all devices that were heard."""
         bridge = bridge_of_loop()

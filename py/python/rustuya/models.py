@@ -163,6 +163,10 @@ class Found(Record):
     version: str | None
     """The version that it announces; None when it is one that is not known here."""
     product_key: str | None
+    relayed_by: str | None = None
+    """Who has announced it, when it was another address than the device's own: a relay."""
+    unpaired: bool = False
+    """Whether it waits to be paired: it has no local key yet, and takes no commands."""
     product_id: str | None = field(init=False)
     """The same as ``product_key``."""
 

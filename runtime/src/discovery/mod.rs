@@ -1,26 +1,35 @@
 //! The service that finds devices.
 
+mod ears;
 mod scanner;
 mod service;
 mod sockets;
+mod table;
 
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use rustuya_proto::{DiscoveryConfig, SightingKind, Version};
 
 use crate::link::Link;
 use crate::listener::{Entry, Listener};
 use crate::runtime::Runtime;
+pub use ears::Counts;
+use ears::Ears;
 pub use scanner::{Scan, Scanner};
 pub use service::{LARGEST_DATAGRAM, Listening, ListeningLink};
 use service::{Probes, Service};
 pub use sockets::bind_shared;
+use table::Table;
 
-/// Listens for the announcements of devices and, during a scan, asks for them. One serves the whole process; clones
-/// share it. It ends when the last clone is dropped and no [`Device`](crate::Device) uses it any more.
+/// Listens for the announcements of devices and asks for them: during a scan, and as long as a [`Device`](crate::Device)
+/// that uses it has no known address and is not connected (every 6 s at first, every 30 s in the long run). Clones share
+/// it. It ends when the last clone is dropped and no `Device` uses it any more.
+///
+/// All that listen on the same ports and address share their sockets and what was heard, in the whole process, whatever
+/// they run on: a scan takes nothing away from those who keep devices connected, and is not disturbed by them.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -112,6 +121,11 @@ pub struct Found {
     pub version: Option<Version>,
     /// Product id, when the device names one. Not a secret.
     pub product_key: Option<String>,
+    /// Who has announced it, when it was not the device itself: a relay. Never without
+    /// [`trust_relayed`](DiscoveryBuilder::trust_relayed), but in what [`Discovery::relayed`] returns.
+    pub relayed_by: Option<IpAddr>,
+    /// Whether it waits to be paired: it has no local key yet, and takes no commands.
+    pub unpaired: bool,
 }
 
 impl Entry for Found {
@@ -123,11 +137,10 @@ impl Entry for Found {
 impl Discovery {
     /// Describes a service; everything has a default.
     pub fn builder() -> DiscoveryBuilder {
-        DiscoveryBuilder {
-            config: DiscoveryConfig::default(),
-            bind: Ipv4Addr::UNSPECIFIED,
-            probes: Probes { active: true, from: None, to: Vec::new(), broadcast: None },
-        }
+        let config = DiscoveryConfig::default();
+        let (port, every) = (config.probe_port, config.probe_interval);
+        let probes = Probes { active: true, from: None, to: Vec::new(), broadcast: None, port, every };
+        DiscoveryBuilder { config, bind: Ipv4Addr::UNSPECIFIED, probes }
     }
 
     /// Receives every announcement that is believed from now on: new devices, changed ones, and those seen again.
@@ -141,8 +154,30 @@ impl Discovery {
         &self.0.local_addrs
     }
 
+    /// The devices that were announced within the last minute from other addresses than the ones they name, and not
+    /// from their own: behind a relay, or forged. They are believed only with
+    /// [`trust_relayed`](DiscoveryBuilder::trust_relayed).
+    pub fn relayed(&self) -> Vec<Found> {
+        let found = |place: ears::Place| Found {
+            kind: SightingKind::SeenAgain,
+            id: place.id.as_ref().to_owned(),
+            ip: place.ip,
+            version: place.version,
+            product_key: place.product_key.as_deref().map(str::to_owned),
+            relayed_by: place.relayed_by,
+            unpaired: place.unpaired,
+        };
+        self.0.service.ears.relayed().into_iter().map(found).collect()
+    }
+
+    /// What has come in since somebody in this process began to listen on these ports.
+    pub fn counts(&self) -> Counts {
+        self.0.service.ears.counts()
+    }
+
     /// Looks for devices for `duration`; what is heard comes as it is heard, and the stream ends with the scan.
-    /// Devices that were known before count as new again.
+    /// Devices that were known before count as new again. Any number of scans may go on at the same time; each takes
+    /// its own time.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -173,7 +208,8 @@ impl Discovery {
     }
 
     /// Looks for devices for `duration`, and returns all that were heard, each once, as it was heard last. Devices
-    /// that were known before count as new again.
+    /// that were known before count as new again. 16,384 are returned at most; of more, those from hosts that announce
+    /// few devices come first.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -202,14 +238,7 @@ impl Discovery {
     /// Safe: a dropped future stops waiting; the probes go on for `duration`.
     pub async fn scan(&self, duration: Duration) -> Vec<Found> {
         let mut listener = self.stream(duration);
-        let mut found: Vec<Found> = Vec::new();
-        while let Some(news) = listener.recv().await {
-            match found.iter_mut().find(|known| known.id == news.id) {
-                Some(known) => *known = Found { kind: known.kind, ..news },
-                None => found.push(news),
-            }
-        }
-        found
+        all(&mut listener).await
     }
 
     /// Looks for one device, for `duration` at most, and returns as soon as it is heard.
@@ -217,13 +246,7 @@ impl Discovery {
     /// # Cancel safety
     /// As [`scan`](Self::scan).
     pub async fn find(&self, id: &str, duration: Duration) -> Option<Found> {
-        let mut listener = self.stream(duration);
-        while let Some(news) = listener.recv().await {
-            if news.id == id {
-                return Some(news);
-            }
-        }
-        None
+        one(&mut self.stream(duration), id).await
     }
 
     /// Asks 3.5 devices for announcements, now and every few seconds for `duration`, and returns at once. Other
@@ -234,16 +257,47 @@ impl Discovery {
 
     /// Has a link told of its device's announcements, until the result is dropped.
     pub(crate) fn watch(&self, link: &Arc<Link>) -> Watch {
-        self.0.service.watch(link);
-        Watch { discovery: self.clone(), id: Arc::clone(&link.id), link: Arc::downgrade(link) }
+        Watch { discovery: self.clone(), id: Arc::clone(&link.id), token: self.0.service.watch(link) }
     }
 }
+
+/// All devices that are heard until the listener ends, each once, as it was heard last.
+async fn all(listener: &mut Listener<Found>) -> Vec<Found> {
+    let mut found: Table<(usize, Found)> = Table::new();
+    let mut count = 0;
+    while let Some(news) = listener.recv().await {
+        if let Some((_, known)) = found.get_mut(&news.id) {
+            *known = Found { kind: known.kind, ..news };
+        } else {
+            count += 1;
+            let host = news.relayed_by.unwrap_or_else(|| news.ip.into());
+            let id = news.id.clone();
+            found.insert(&id, host, (count, news));
+        }
+    }
+    let mut found: Vec<(usize, Found)> = found.into_values().collect();
+    found.sort_unstable_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
+/// This device, as soon as it is heard.
+async fn one(listener: &mut Listener<Found>, id: &str) -> Option<Found> {
+    while let Some(news) = listener.recv().await {
+        if news.id == id {
+            return Some(news);
+        }
+    }
+    None
+}
+
+/// Probes are sent at least once a day.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// A link that is told of its device's announcements.
 pub(crate) struct Watch {
     discovery: Discovery,
     id: Arc<str>,
-    link: Weak<Link>,
+    token: u64,
 }
 
 impl Watch {
@@ -254,7 +308,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.discovery.0.service.unwatch(&self.id, &self.link);
+        self.discovery.0.service.unwatch(&self.id, self.token);
     }
 }
 
@@ -305,9 +359,16 @@ impl DiscoveryBuilder {
         self
     }
 
-    /// Whether scans send probes (the default). If not, they only listen.
+    /// Whether probes are sent (the default), by scans and for devices that are nowhere. If not, it only listens.
     pub const fn active(mut self, active: bool) -> Self {
         self.probes.active = active;
+        self
+    }
+
+    /// Time between two rounds of probes during a scan, 6 s by default, at least 100 ms. For devices that are nowhere,
+    /// the pauses grow from this to five times as much.
+    pub fn probe_interval(mut self, interval: Duration) -> Self {
+        self.probes.every = interval.clamp(service::APART, LONGEST_INTERVAL);
         self
     }
 
@@ -327,11 +388,10 @@ impl DiscoveryBuilder {
     }
 
     pub(crate) fn start_in(self, runtime: &dyn Runtime) -> io::Result<Discovery> {
-        let ports = self.config.listen_ports;
-        let bound = ports.map(|port| bind_shared(SocketAddr::from((self.bind, port))));
-        let sockets = bound.into_iter().collect::<io::Result<Vec<_>>>()?;
-        let local_addrs = sockets.iter().map(std::net::UdpSocket::local_addr).collect::<io::Result<_>>()?;
-        let service = Arc::new(Service::new(self.config, self.probes));
+        let ears = Ears::open(self.bind, self.config.listen_ports)?;
+        let local_addrs = ears.local_addrs()?;
+        let sockets = ears.sockets()?;
+        let service = Service::new(ears, self.config.trust_relayed, self.probes);
         runtime.listen(ListeningLink::new(Arc::clone(&service)), sockets)?;
         Ok(Discovery(Arc::new(Handle { service, local_addrs })))
     }

@@ -5,15 +5,15 @@ use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use super::{Discovery, DiscoveryBuilder, Found};
+use super::{Counts, Discovery, DiscoveryBuilder, Found};
 use crate::listener::Listener;
 use crate::runtime::Runtime;
 
 /// Looks for devices on the local network: listens for their announcements, and asks those that do not announce
 /// themselves, on every IPv4 interface.
 ///
-/// Every scan starts anew and reports every device. A program that keeps devices connected has a [`Discovery`]
-/// already; its methods do the same without opening the ports again.
+/// Every scan starts anew and reports every device. It shares the ports with whoever listens on them in this process,
+/// such as a manager that keeps devices connected.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -45,7 +45,7 @@ pub struct Scanner {
 #[derive(Debug)]
 pub struct Scan {
     found: Listener<Found>,
-    _discovery: Discovery,
+    discovery: Discovery,
 }
 
 impl Scanner {
@@ -96,6 +96,13 @@ impl Scanner {
         self
     }
 
+    /// As [`DiscoveryBuilder::trust_relayed`].
+    #[must_use]
+    pub fn trust_relayed(mut self, trust: bool) -> Self {
+        self.builder = self.builder.trust_relayed(trust);
+        self
+    }
+
     /// Scans, and returns all devices that were heard, each once, as it was heard last.
     ///
     /// # Errors
@@ -104,7 +111,7 @@ impl Scanner {
     /// # Cancel safety
     /// Safe: a dropped future ends the scan.
     pub async fn scan(&self) -> io::Result<Vec<Found>> {
-        Ok(self.discovery()?.scan(self.timeout).await)
+        Ok(self.stream()?.all().await)
     }
 
     /// Scans; what is heard comes as it is heard, also when it is heard again.
@@ -112,8 +119,8 @@ impl Scanner {
     /// # Errors
     /// When the UDP ports cannot be bound.
     pub fn stream(&self) -> io::Result<Scan> {
-        let discovery = self.discovery()?;
-        Ok(Scan { found: discovery.stream(self.timeout), _discovery: discovery })
+        let discovery = self.builder.clone().start_in(&*self.runtime)?;
+        Ok(Scan { found: discovery.stream(self.timeout), discovery })
     }
 
     /// Scans until this device is heard.
@@ -133,11 +140,7 @@ impl Scanner {
     /// # Cancel safety
     /// Safe: a dropped future ends the scan.
     pub async fn find(&self, id: &str) -> io::Result<Option<Found>> {
-        Ok(self.discovery()?.find(id, self.timeout).await)
-    }
-
-    fn discovery(&self) -> io::Result<Discovery> {
-        self.builder.clone().start_in(&*self.runtime)
+        Ok(self.stream()?.find(id).await)
     }
 }
 
@@ -148,6 +151,32 @@ impl core::fmt::Debug for Scanner {
 }
 
 impl Scan {
+    /// Goes on to the end, and returns all devices that are heard, each once, as it was heard last.
+    ///
+    /// # Cancel safety
+    /// What was heard by a dropped future is lost.
+    pub async fn all(&mut self) -> Vec<Found> {
+        super::all(&mut self.found).await
+    }
+
+    /// Goes on until this device is heard; `None` when the scan ends without it.
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future stops waiting.
+    pub async fn find(&mut self, id: &str) -> Option<Found> {
+        super::one(&mut self.found, id).await
+    }
+
+    /// As [`Discovery::relayed`].
+    pub fn relayed(&self) -> Vec<Found> {
+        self.discovery.relayed()
+    }
+
+    /// As [`Discovery::counts`].
+    pub fn counts(&self) -> Counts {
+        self.discovery.counts()
+    }
+
     /// The next device that is heard; `None` when the scan is over.
     ///
     /// # Cancel safety

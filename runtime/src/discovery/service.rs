@@ -5,25 +5,55 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Waker;
 use core::time::Duration;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
-use rustuya_proto::{self as proto, DiscoveryConfig, DiscoveryOutput, MAX_PROBE, Sighting};
+use rustuya_proto::{MAX_PROBE, SightingKind, write_probe};
 
+use super::ears::{Ears, LIFETIME, Sight, lock};
 use super::{Found, sockets};
-use crate::clock::Clock;
 use crate::link::Link;
 use crate::listener::{Hub, Listener};
 
+/// One who listens: what it was told to believe, whom it tells, and when it asks.
 #[derive(Debug)]
 pub(super) struct Service {
-    machine: Mutex<Box<proto::Discovery<TABLE>>>,
-    watched: Mutex<HashMap<Arc<str>, Vec<Weak<Link>>>>,
+    pub(super) ears: Arc<Ears>,
     pub(super) hub: Hub<Found>,
-    clock: Clock,
+    trust_relayed: bool,
     probes: Probes,
+    begun: Instant,
+    plan: Mutex<Plan>,
     waker: Mutex<Option<Waker>>,
     ended: AtomicBool,
+}
+
+/// What is going on.
+#[derive(Debug, Default)]
+struct Plan {
+    /// The links that are told of announcements, by device id. Each registration has a number of its own: a link that
+    /// is registered anew before its old registration ends stays registered.
+    links: HashMap<Arc<str>, Vec<(u64, Weak<Link>)>>,
+    /// The last number that was given.
+    last: u64,
+    scans: Vec<Running>,
+    /// When probes were last sent.
+    asked: Option<Instant>,
+    /// Probes are wanted now.
+    ask: bool,
+    /// When it is next seen to that devices which are nowhere are asked for, and how long after that again.
+    seek: Option<(Instant, Duration)>,
+    /// Addresses of all hosts of a network, which no device has.
+    broadcasts: Vec<Ipv4Addr>,
+}
+
+/// A scan.
+#[derive(Debug)]
+struct Running {
+    begun: Instant,
+    ends: Instant,
+    /// Where its news go; without, it only asks.
+    hub: Option<Hub<Found>>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,143 +65,284 @@ pub(super) struct Probes {
     pub(super) to: Vec<SocketAddrV4>,
     /// Where they are broadcast to instead of each interface's own address.
     pub(super) broadcast: Option<Ipv4Addr>,
+    pub(super) port: u16,
+    /// Time between two rounds during a scan, and at first while a device is nowhere.
+    pub(super) every: Duration,
 }
 
-/// Devices that are remembered at most.
-const TABLE: usize = 1024;
-
 /// Entries that wait for one slow listener at most.
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 16_384;
 
-/// How long a device without a known address is asked for.
-const LOCATE: Duration = Duration::from_secs(18);
+/// As long as a device is nowhere, the pauses between rounds grow up to so many times the first one.
+const SELDOM: u32 = 5;
+
+/// Rounds never follow each other more quickly, whoever wants them.
+pub(super) const APART: Duration = Duration::from_millis(100);
 
 impl Service {
-    pub(super) fn new(config: DiscoveryConfig, probes: Probes) -> Self {
-        Self {
-            machine: Mutex::new(Box::new(proto::Discovery::new(config))),
-            watched: Mutex::default(),
+    pub(super) fn new(ears: Arc<Ears>, trust_relayed: bool, probes: Probes) -> Arc<Self> {
+        let broadcasts = sockets::interfaces(None, None).iter().map(|interface| interface.broadcast).collect();
+        let service = Arc::new(Self {
+            ears,
             hub: Hub::new(CAPACITY),
-            clock: Clock::start(),
+            trust_relayed,
             probes,
+            begun: Instant::now(),
+            plan: Mutex::new(Plan { broadcasts, ..Plan::default() }),
             waker: Mutex::default(),
             ended: AtomicBool::new(false),
-        }
+        });
+        service.ears.add(&service);
+        service
     }
 
+    /// Probes for a while.
     pub(super) fn probe(&self, duration: Duration) {
-        let mut machine = self.machine();
-        let Probes { active, from, broadcast, .. } = self.probes;
-        let interfaces = if active { sockets::interfaces(from, broadcast) } else { Vec::new() };
-        if machine.set_interfaces(&interfaces).is_ok() {
-            machine.start_scan(self.clock.now(), duration);
-        }
-        drop(machine);
-        self.wake();
+        self.run(duration, None);
     }
 
     /// Probes for a while, and listens as long.
     pub(super) fn scan(&self, duration: Duration) -> Listener<Found> {
-        let listener = self.hub.listener_until(Instant::now().checked_add(duration));
-        self.probe(duration);
+        let hub = Hub::new(CAPACITY);
+        let listener = hub.listener();
+        if self.is_ended() {
+            hub.close(&mut Vec::new());
+        } else {
+            self.run(duration, Some(hub));
+        }
         listener
     }
 
-    pub(super) fn watch(&self, link: &Arc<Link>) {
-        let now = self.clock.now();
-        let mut watched = self.watched();
-        let links = watched.entry(Arc::clone(&link.id)).or_default();
-        links.retain(|known| known.strong_count() > 0);
-        links.push(Arc::downgrade(link));
-        drop(watched);
-        let machine = self.machine();
-        let known = machine.devices(now).find(|seen| seen.id.as_str() == &*link.id);
-        let known = known.map(|seen| (seen.ip, seen.version));
-        let scanning = machine.is_scanning(now);
-        drop(machine);
-        match known {
-            Some((ip, version)) => link.with(|engine, _| engine.announced(ip.into(), version, None)),
-            // A 3.5 device does not announce itself unless it is asked.
-            None if !scanning && link.with(|engine, _| engine.machine().address().is_none()) => self.probe(LOCATE),
-            None => {}
+    fn run(&self, duration: Duration, hub: Option<Hub<Found>>) {
+        let begun = Instant::now();
+        // What lies beyond the clock's end is as good as for ever.
+        let ends = begun.checked_add(duration).or_else(|| begun.checked_add(AGES)).unwrap_or(begun);
+        let mut plan = self.plan();
+        plan.scans.push(Running { begun, ends, hub });
+        plan.ask = true;
+        drop(plan);
+        self.wake();
+    }
+
+    /// Has a link told of its device's announcements. Returns the number of the registration.
+    pub(super) fn watch(&self, link: &Arc<Link>) -> u64 {
+        let mut plan = self.plan();
+        plan.last += 1;
+        let token = plan.last;
+        plan.links.entry(Arc::clone(&link.id)).or_default().push((token, Arc::downgrade(link)));
+        drop(plan);
+        let place = self.ears.place(&link.id, self.trust_relayed).filter(|place| !place.unpaired);
+        if let Some(place) = place {
+            link.with(|engine, _| engine.announced(place.ip.into(), place.version, place.product_key.as_deref()));
+        }
+        // A 3.5 device does not announce itself unless it is asked; and what was heard may be out of date.
+        let (sought, nowhere) = link.with(|engine, _| (engine.is_sought(), engine.machine().address().is_none()));
+        if sought {
+            let mut plan = self.plan();
+            plan.ask |= nowhere;
+            plan.seek = Some((Instant::now() + self.probes.every, self.probes.every));
+            drop(plan);
+            self.wake();
+        }
+        token
+    }
+
+    pub(super) fn unwatch(&self, id: &str, token: u64) {
+        let mut plan = self.plan();
+        if let Some(links) = plan.links.get_mut(id) {
+            links.retain(|(known, _)| *known != token);
+            if links.is_empty() {
+                plan.links.remove(id);
+            }
         }
     }
 
-    pub(super) fn unwatch(&self, id: &str, link: &Weak<Link>) {
-        let mut watched = self.watched();
-        if let Some(links) = watched.get_mut(id) {
-            links.retain(|known| known.strong_count() > 0 && !known.ptr_eq(link));
-            if links.is_empty() {
-                watched.remove(id);
+    /// Takes in what was announced.
+    pub(super) fn hear(&self, sight: &Sight<'_>) {
+        let Sight { said, origin, now, .. } = *sight;
+        if self.is_ended() {
+            return;
+        }
+        let relayed = origin.relayed_by;
+        let mut plan = self.plan();
+        if plan.broadcasts.contains(&origin.address) {
+            return;
+        }
+        let links = plan.links.get(said.id).cloned().unwrap_or_default();
+        let links = links.iter().filter_map(|(_, link)| link.upgrade());
+        if let Some(by) = relayed.filter(|_| !self.trust_relayed) {
+            let wanted = plan.links.contains_key(said.id);
+            drop(plan);
+            if wanted && sight.is_news(None) {
+                tracing::warn!(
+                    id = said.id, ip = %origin.address, %by,
+                    "announced from another address, and not believed: trust relayed announcements if there is a relay"
+                );
+            }
+            return links.for_each(|link| link.with(|engine, _| engine.relayed()));
+        }
+        let mut wakes = Vec::new();
+        let found = |kind| Found {
+            kind,
+            id: said.id.to_owned(),
+            ip: origin.address,
+            version: said.version,
+            product_key: said.product_key.map(str::to_owned),
+            relayed_by: relayed,
+            unpaired: said.is_unpaired(),
+        };
+        for scan in plan.scans.iter_mut().filter(|scan| now < scan.ends) {
+            if let Some(hub) = &scan.hub {
+                hub.publish(&found(sight.kind(Some(scan.begun))), &mut wakes);
             }
         }
+        drop(plan);
+        let kind = sight.kind(Some(self.begun));
+        tracing::debug!(id = said.id, ip = %origin.address, version = ?said.version, ?kind, "announced");
+        // One that waits to be paired has no key, and takes no commands.
+        if !said.is_unpaired() {
+            links.for_each(|link| {
+                link.with(|engine, _| engine.announced(origin.address.into(), said.version, said.product_key));
+            });
+        }
+        if self.hub.is_heard() {
+            self.hub.publish(&found(kind), &mut wakes);
+        }
+        wakes.into_iter().for_each(Waker::wake);
     }
 
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         let mut wakes = Vec::new();
         self.hub.close(&mut wakes);
+        let scans = core::mem::take(&mut self.plan().scans);
+        scans.iter().for_each(|scan| scan.close(&mut wakes));
         wakes.into_iter().for_each(Waker::wake);
         self.wake();
     }
 
+    fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     fn wake(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waker = lock(&self.waker).clone();
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    fn machine(&self) -> MutexGuard<'_, Box<proto::Discovery<TABLE>>> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        lock(&self.plan)
     }
 
-    fn watched(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Weak<Link>>>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn receive(&self, datagram: &mut [u8], source: SocketAddr) {
-        let mut machine = self.machine();
-        match machine.handle_datagram(datagram, source, self.clock.now()) {
-            Ok(Sighting { kind, address: ip, announcement, .. }) => {
-                drop(machine);
-                let version = announcement.version;
-                tracing::debug!(id = announcement.id, %ip, ?version, ?kind, "announced");
-                let links: Vec<_> = self.watched().get(announcement.id).cloned().unwrap_or_default();
-                for link in links.iter().filter_map(Weak::upgrade) {
-                    link.with(|engine, _| engine.announced(ip.into(), version, announcement.product_key));
-                }
-                if self.hub.is_heard() {
-                    let product_key = announcement.product_key.map(str::to_owned);
-                    let found = Found { kind, id: announcement.id.to_owned(), ip, version, product_key };
-                    let mut wakes = Vec::new();
-                    self.hub.publish(&found, &mut wakes);
-                    wakes.into_iter().for_each(Waker::wake);
-                }
+    /// Does what is due. Returns when the next thing is.
+    fn turn(&self, now: Instant) -> Option<Instant> {
+        let sought = self.seek(now);
+        let mut wakes = Vec::new();
+        let mut plan = self.plan();
+        plan.scans.retain(|scan| {
+            let goes_on = now < scan.ends && scan.hub.as_ref().is_none_or(Hub::is_heard);
+            if !goes_on {
+                scan.close(&mut wakes);
             }
-            Err(proto::DiscoveryError::InfoRequest) => {}
-            Err(error) => tracing::debug!(%source, %error, "datagram ignored"),
+            goes_on
+        });
+        let mut next = plan.scans.iter().map(|scan| scan.ends).min();
+        plan.ask |= sought;
+        if self.probes.active {
+            let again = plan.asked.map(|asked| asked + self.probes.every).filter(|_| !plan.scans.is_empty());
+            let at_once = plan.ask.then(|| plan.asked.map_or(now, |asked| asked + APART));
+            let due = again.into_iter().chain(at_once).min();
+            if due.is_some_and(|due| due <= now) {
+                plan.asked = Some(now);
+                plan.ask = false;
+                drop(plan);
+                self.send_probes();
+                plan = self.plan();
+                next = next.into_iter().chain((!plan.scans.is_empty()).then(|| now + self.probes.every)).min();
+            } else {
+                next = next.into_iter().chain(due).min();
+            }
+            next = next.into_iter().chain(plan.seek.map(|(at, _)| at)).min();
         }
+        drop(plan);
+        wakes.into_iter().for_each(Waker::wake);
+        next
     }
 
-    /// Sends the probes that are due. Returns when the next ones are.
-    fn send_probes(&self) -> Option<proto::Instant> {
-        loop {
+    /// Whether a device is nowhere and has to be asked for now. As long as any could be, this comes back.
+    fn seek(&self, now: Instant) -> bool {
+        let mut plan = self.plan();
+        let Some((_, pause)) = plan.seek.filter(|(at, _)| *at <= now) else { return false };
+        let links: Vec<_> = plan.links.values().flatten().map(|(_, link)| Weak::clone(link)).collect();
+        // Set before the links are looked at, and not after: one that is registered meanwhile sets it anew.
+        plan.seek = None;
+        drop(plan);
+        let mut findable = false;
+        let mut missing = false;
+        for link in links.iter().filter_map(Weak::upgrade) {
+            let (auto, sought) =
+                link.with(|engine, _| (engine.machine().config().address.is_none(), engine.is_sought()));
+            findable |= auto;
+            missing |= sought;
+        }
+        let mut plan = self.plan();
+        if findable && plan.seek.is_none() {
+            let every = self.probes.every;
+            let pause = if missing { pause.saturating_mul(2).min(every.saturating_mul(SELDOM)) } else { every };
+            plan.seek = Some((now + pause, pause));
+        }
+        missing
+    }
+
+    /// Asks every device for an announcement.
+    fn send_probes(&self) {
+        let Probes { from, broadcast, .. } = self.probes;
+        let interfaces = sockets::interfaces(from, broadcast);
+        self.plan().broadcasts = interfaces.iter().map(|interface| interface.broadcast).collect();
+        for interface in interfaces {
+            let everybody = SocketAddrV4::new(interface.broadcast, self.probes.port);
+            let to = if self.probes.to.is_empty() { core::slice::from_ref(&everybody) } else { &self.probes.to };
             let mut probe = [0; MAX_PROBE];
-            let output = self.machine().poll(self.clock.now(), &mut rand::rng(), &mut probe);
-            match output {
-                DiscoveryOutput::Wait { until } => return until,
-                DiscoveryOutput::Send { interface, to, len } => {
-                    let probe = probe.get(..len).unwrap_or_default();
-                    let to = if self.probes.to.is_empty() { core::slice::from_ref(&to) } else { &self.probes.to };
-                    if let Err(error) = sockets::send_probe(interface, to, probe) {
-                        tracing::debug!(%interface, %error, "no probe sent");
-                    }
-                }
+            let Ok(len) = write_probe(interface.address, &rand::random(), &mut probe) else { continue };
+            let probe = probe.get(..len).unwrap_or_default();
+            if let Err(error) = sockets::send_probe(interface.address, to, probe) {
+                tracing::debug!(interface = %interface.address, %error, "no probe sent");
             }
         }
     }
 }
+
+impl Running {
+    fn close(&self, wakes: &mut Vec<Waker>) {
+        if let Some(hub) = &self.hub {
+            hub.close(wakes);
+        }
+    }
+}
+
+impl Sight<'_> {
+    /// What it is for one who listens since `since`.
+    fn kind(&self, since: Option<Instant>) -> SightingKind {
+        if self.is_news(since) {
+            SightingKind::New
+        } else if self.changed {
+            SightingKind::Changed
+        } else {
+            SightingKind::SeenAgain
+        }
+    }
+
+    fn is_news(&self, since: Option<Instant>) -> bool {
+        self.before.is_none_or(|before| {
+            self.now.saturating_duration_since(before) >= LIFETIME || since.is_some_and(|since| before < since)
+        })
+    }
+}
+
+/// A time that nobody waits for the end of.
+const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A discovery in the hands of the loop that listens for it.
 ///
@@ -242,21 +413,17 @@ impl ListeningLink {
 
     /// Takes a datagram in, decrypting it in place.
     pub fn receive(&self, datagram: &mut [u8], source: SocketAddr) {
-        self.0.receive(datagram, source);
+        self.0.ears.receive(datagram, source);
     }
 
     /// Does what is due, and says what to do next. `waker` is called when there is a reason to call this again before
     /// the ordered time.
     pub fn turn(&self, waker: &Waker) -> Listening {
-        *self.0.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
-        if self.0.ended.load(Ordering::Acquire) {
+        *lock(&self.0.waker) = Some(waker.clone());
+        if self.0.is_ended() {
             return Listening::End;
         }
-        let probes = self.0.send_probes().map(|until| self.0.clock.wake_up(until));
-        let mut wakes = Vec::new();
-        let scans = self.0.hub.close_ended(Instant::now(), &mut wakes);
-        wakes.into_iter().for_each(Waker::wake);
-        Listening::Sleep(probes.into_iter().chain(scans).min())
+        Listening::Sleep(self.0.turn(Instant::now()))
     }
 }
 

@@ -26,10 +26,16 @@ pub fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
         socket.set_reuse_port(true)?;
     }
     socket.set_broadcast(true)?;
+    // Many announcements at once, such as the answers to a probe, are not to be lost while the loop does something else.
+    // What the system does not grant is done without.
+    let _granted = socket.set_recv_buffer_size(RECEIVE_BUFFER).is_ok();
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
+
+/// Bytes of announcements that wait for the loop.
+const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// Sends one probe. What does not fit into the socket's buffer at once is lost, as datagrams are; the next probe
 /// follows in a few seconds.
@@ -55,7 +61,7 @@ pub(super) fn interfaces(only: Option<Ipv4Addr>, broadcast: Option<Ipv4Addr>) ->
         }
         if_addrs::IfAddr::V6(_) => None,
     });
-    let mut interfaces: Vec<_> = addresses.take(rustuya_proto::MAX_INTERFACES).collect();
+    let mut interfaces: Vec<_> = addresses.collect();
     if let (Some(address), []) = (only, interfaces.as_slice()) {
         // Not listed, such as most of 127.0.0.0/8.
         interfaces.push(Interface { address, broadcast: broadcast.unwrap_or(Ipv4Addr::BROADCAST) });

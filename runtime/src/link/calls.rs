@@ -138,6 +138,21 @@ impl Engine {
         }
     }
 
+    /// The device was announced from another address than the named one, which is not trusted.
+    pub(crate) fn relayed(&mut self) {
+        if self.machine.address().is_none() && self.machine.diagnosis() != Some(proto::DownReason::Relayed) {
+            self.machine.handle_relayed(self.clock.now());
+            self.wake_loop();
+        }
+    }
+
+    /// Whether the device has to be found: no address is configured, and it is not where it was heard to be.
+    pub(crate) fn is_sought(&self) -> bool {
+        let config = self.machine.config();
+        let at_rest = !config.persist && self.machine.address().is_some() && self.machine.diagnosis().is_none();
+        self.phase == Phase::Running && config.address.is_none() && !self.machine.is_up() && !at_rest
+    }
+
     /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
     pub(crate) fn reconfigure(&mut self, config: DeviceConfig, options: Options) {
         self.options = options;

@@ -107,6 +107,11 @@ impl Machine {
         self.device.handle_announcement(address, version, now);
     }
 
+    pub(super) fn handle_relayed(&mut self, now: Instant) {
+        self.note(now, Note::Relayed);
+        self.device.handle_relayed();
+    }
+
     pub(super) fn connect_now(&mut self, now: Instant) {
         self.note(now, Note::ConnectNow);
         self.device.connect_now(now);

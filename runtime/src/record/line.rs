@@ -76,6 +76,7 @@ pub(super) enum Op {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<Shown<rustuya_proto::Version>>,
     },
+    Relayed,
     ConnectNow,
     Closed,
     Command(CommandLine),

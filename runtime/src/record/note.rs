@@ -121,6 +121,8 @@ pub enum Note<'a> {
         /// The version that it claims to speak.
         version: Option<Version>,
     },
+    /// `handle_relayed`.
+    Relayed,
     /// `connect_now`.
     ConnectNow,
     /// `close`.

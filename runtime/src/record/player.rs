@@ -103,6 +103,10 @@ impl Player {
                 told.push(Happened::Announced { address, version });
                 self.device.handle_announcement(address, version, now);
             }
+            Op::Relayed => {
+                told.push(Happened::Relayed);
+                self.device.handle_relayed();
+            }
             Op::ConnectNow => {
                 told.push(Happened::ConnectNow);
                 self.device.connect_now(now);

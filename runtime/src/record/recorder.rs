@@ -264,6 +264,7 @@ impl<W: Write + Send> Tap for Recorder<W> {
             Note::Announced { address, version } => {
                 Op::Announced { address: self.writing.address(address), version: version.map(Shown) }
             }
+            Note::Relayed => Op::Relayed,
             Note::ConnectNow => Op::ConnectNow,
             Note::Closed => Op::Closed,
             Note::Command(asked) => match self.writing.command(&asked) {

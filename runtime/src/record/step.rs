@@ -84,6 +84,8 @@ pub enum Happened {
         /// The version that it claims to speak.
         version: Option<Version>,
     },
+    /// The device was announced from another address than the named one, which was not trusted.
+    Relayed,
     /// The caller wanted a connection at once.
     ConnectNow,
     /// The caller closed the device.
@@ -272,6 +274,7 @@ impl fmt::Display for Happened {
             Self::Lost { connection, why } => write!(f, "connection {connection} is lost: {why:?}"),
             Self::Announced { address, version: Some(version) } => write!(f, "announced at {address}, {version}"),
             Self::Announced { address, version: None } => write!(f, "announced at {address}"),
+            Self::Relayed => f.write_str("announced from another address, not trusted"),
             Self::ConnectNow => f.write_str("to be connected now"),
             Self::Closed => f.write_str("closed"),
             Self::Asked { number, command, cid } => {

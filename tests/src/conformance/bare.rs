@@ -6,8 +6,8 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use rustuya_proto::{
-    Command, CommandCode, CommandId, ConnId, Device, DeviceConfig, Discovery, DiscoveryConfig, DownReason, DpId, DpMap,
-    Event, Instant, Message, Outcome, Output, RequestData, RxBuf, SendError, TxBuf,
+    Command, CommandCode, CommandId, ConnId, Device, DeviceConfig, Discovery, DiscoveryConfig, DiscoveryError,
+    DownReason, DpId, DpMap, Event, Instant, Message, Outcome, Output, RequestData, RxBuf, SendError, TxBuf,
 };
 use rustuya_runtime::{CommandError, convert};
 use serde_json::{Map, Value, json};
@@ -464,8 +464,17 @@ impl Stage for Scene {
         });
         let mut datagram = device.announcement(named).expect("devices have IPv4 addresses here");
         let (now, source) = (self.net.now(), SocketAddr::new(device.addr().ip(), 49_152));
-        // One that is not believed is none.
-        let Ok(sighting) = self.discovery.handle_datagram(&mut datagram, source, now) else { return };
+        let sighting = match self.discovery.handle_datagram(&mut datagram, source, now) {
+            Ok(sighting) => sighting,
+            Err(DiscoveryError::ForeignAddress) => {
+                let id = device.id();
+                let heard = |node: &&mut Node| node.plan.discovered && node.plan.id.as_str() == id.as_str();
+                self.nodes.values_mut().filter(heard).for_each(|node| node.machine.handle_relayed());
+                return self.settle();
+            }
+            // One that is not believed is none.
+            Err(_) => return,
+        };
         let (id, address, version) = (sighting.announcement.id, sighting.address, sighting.announcement.version);
         for node in self.nodes.values_mut().filter(|node| node.plan.discovered && node.plan.id.as_str() == id) {
             node.machine.handle_announcement(address.into(), version, now);

@@ -320,6 +320,7 @@ fn announcements_refusals_and_lost_lines_replay() {
     unaddressed.address = None;
     let recorded = record(&unaddressed, emulated(Version::V34), false, |rig| {
         rig.run(Duration::from_secs(1));
+        rig.relay();
         rig.announce(ADDRESS, Some(Version::V34));
         rig.run(Duration::from_secs(3));
         rig.announce(moved, None);

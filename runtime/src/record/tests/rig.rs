@@ -154,6 +154,12 @@ impl Rig {
         self.settle();
     }
 
+    pub(super) fn relay(&mut self) {
+        self.tap.note(self.now, Note::Relayed);
+        self.device.handle_relayed();
+        self.settle();
+    }
+
     pub(super) fn reconfigure(&mut self, config: &DeviceConfig) {
         self.tap.note(self.now, Note::Reconfigured(config));
         self.device.reconfigure(config.clone(), self.now);

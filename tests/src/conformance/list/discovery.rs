@@ -4,7 +4,7 @@ use rustuya_proto::{DownReason, Version};
 use serde_json::json;
 
 use super::{ALL, BOTH, EACH, V33, ask, connected, hear, lamp, on, query, scenario, set, up};
-use crate::conformance::scenario::{Call, Ear, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
+use crate::conformance::scenario::{Added, Call, Ear, Edit, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
 use crate::faulty::PowerLoss;
 
 /// Is tried again after a minute, unless it announces itself.
@@ -94,6 +94,30 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "a device that is changed before it is found is found all the same",
+            EACH,
+            [lamp().unlocated()],
+            vec![
+                Step::Reconfigure(vec![Edit::CommandTimeout(7_000)]),
+                Step::Reconfigure(vec![Edit::CommandTimeout(6_000)]),
+                Step::Announce,
+                up(),
+                Step::Is(Fact::At(0)),
+                ask(set("1", true), Want::Ok),
+            ],
+        ),
+        scenario(
+            "a device that is added once more with changes before it is found is found all the same",
+            V33,
+            [lamp().unlocated().managed()],
+            vec![
+                Step::Add(0, vec![Edit::CommandTimeout(7_000)], Added::Ok),
+                Step::Announce,
+                up(),
+                ask(set("1", true), Want::Ok),
+            ],
+        ),
+        scenario(
             "Auto takes the version of an announcement",
             EACH,
             [lamp().unlocated().speaks(Speaks::Auto)],
@@ -104,6 +128,21 @@ pub(super) fn list() -> Vec<Scenario> {
             V33,
             [lamp().unlocated().command_timeout(200)],
             vec![ask(set("1", true), Want::NotConnected(None))],
+        ),
+        scenario(
+            "a device that is heard from another address only says so, and is found when it is heard itself",
+            EACH,
+            [lamp().unlocated().command_timeout(200)],
+            vec![
+                Step::AnnounceAs(77),
+                hear(Sign::Down(DownReason::Relayed)),
+                ask(set("1", true), Want::NotConnected(Some(DownReason::Relayed))),
+                Step::Is(Fact::Diagnosis(Some(DownReason::Relayed))),
+                Step::Announce,
+                up(),
+                Step::Is(Fact::Diagnosis(None)),
+                ask(set("1", true), Want::Ok),
+            ],
         ),
         scenario(
             "a command that waits for a device to appear is sent when it does",

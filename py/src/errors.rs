@@ -37,6 +37,10 @@ pub(crate) fn no_address(py: Python<'_>, text: &str) -> PyErr {
     leaf(py, "InvalidAddress", 912, &format!("{} is no IPv4 address", quoted(text)))
 }
 
+pub(crate) fn no_network(py: Python<'_>, error: rustuya_runtime_tokio::NetworkError) -> PyErr {
+    leaf(py, "InvalidAddress", 912, &error.to_string())
+}
+
 pub(crate) fn no_version(py: Python<'_>, text: &str) -> PyErr {
     let text = format!("{} is no known version: give 3.1, 3.2, 3.3, 3.4, 3.5 or \"Auto\"", quoted(text));
     leaf(py, "InvalidVersion", 914, &text)

@@ -49,7 +49,7 @@ mod _native {
     #[pymodule_export]
     use crate::models::command_names;
     #[pymodule_export]
-    use crate::receiver::{DeviceMessageReceiver, ManagerEventReceiver, RequestReceiver, ScanReceiver};
+    use crate::receiver::{DeviceMessageReceiver, ManagerEventReceiver, RequestReceiver, ScanReceiver, SweepReceiver};
     #[pymodule_export]
     use crate::scanner::Scanner;
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
-use rustuya_runtime_tokio::{CommandCode, DeviceInfo, DownReason, Found, Metrics, Reply, State, Version};
+use rustuya_runtime_tokio::{CommandCode, DeviceInfo, DownReason, Found, Metrics, Reply, State, Swept, Version};
 
 use crate::{convert, errors};
 
@@ -23,6 +23,15 @@ pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, 
     let payload = reply.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
     let dps = convert::map_to_python(py, &reply.dps)?;
     class(py, "Reply")?.call1((reply.command.0, reply.retcode, payload, dps))
+}
+
+pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, PyAny>> {
+    let class = class(py, "Swept")?;
+    match swept {
+        Swept::Found(found) => class.call1(("found", self::found(py, found)?, found.ip.to_string())),
+        Swept::Open(ip) => class.call1(("open", py.None(), ip.to_string())),
+        Swept::Progress { done, total } => class.call1(("progress", py.None(), py.None(), *done, *total)),
+    }
 }
 
 pub(crate) fn found<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, PyAny>> {

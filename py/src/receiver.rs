@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{self as rt, Entry, Listener, Scan};
+use rustuya_runtime_tokio::{self as rt, Entry, Listener, Scan, Sweep};
 
 use crate::engine::{self, Held, lock};
 use crate::operation::Answer;
@@ -41,7 +41,19 @@ impl Feed for Scan {
     }
 
     fn missed(&self) -> u64 {
-        0
+        Self::missed(self)
+    }
+}
+
+impl Feed for Sweep {
+    type Item = rt::Swept;
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<rt::Swept>> {
+        core::pin::pin!(self.recv()).poll(cx)
+    }
+
+    fn missed(&self) -> u64 {
+        Self::missed(self)
     }
 }
 
@@ -287,10 +299,18 @@ receiver! {
     ScanReceiver, Scan, found
 }
 receiver! {
+    /// What comes of looking through a network, as it comes. An iterator.
+    SweepReceiver, Sweep, swept
+}
+receiver! {
     /// The requests that a virtual device receives. An iterator.
     RequestReceiver, Listener<rt::Request>, event::request
 }
 
 fn found(py: Python<'_>, found: rt::Found) -> PyResult<Py<PyAny>> {
     models::found(py, &found).map(Bound::unbind)
+}
+
+fn swept(py: Python<'_>, swept: rt::Swept) -> PyResult<Py<PyAny>> {
+    models::swept(py, &swept).map(Bound::unbind)
 }

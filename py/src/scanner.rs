@@ -9,7 +9,7 @@ use rustuya_runtime_tokio as rt;
 
 use crate::engine::{self, engine, lock};
 use crate::operation::{Answer, Failure, Operation, finish};
-use crate::receiver::ScanReceiver;
+use crate::receiver::{ScanReceiver, SweepReceiver};
 use crate::{errors, models};
 
 /// Finds devices on the local network. Every method that configures it returns it.
@@ -150,6 +150,15 @@ impl Scanner {
     fn stream(&self, py: Python<'_>) -> PyResult<ScanReceiver> {
         let scan = self.scanner(py)?.stream().map_err(|error| Failure::Ports(error).into_error(py))?;
         Ok(ScanReceiver::new(scan, ()))
+    }
+
+    /// Looks through a network, address by address.
+    #[pyo3(signature = (network, *, port=6668, probe_port=7000))]
+    fn sweep(&self, py: Python<'_>, network: &str, port: u16, probe_port: u16) -> PyResult<SweepReceiver> {
+        let network: rt::Network = network.parse().map_err(|error| errors::no_network(py, error))?;
+        let network = network.port(port).probe_port(probe_port);
+        let sweep = self.scanner(py)?.sweep(network).map_err(|error| Failure::Ports(error).into_error(py))?;
+        Ok(SweepReceiver::new(sweep, ()))
     }
 
     fn __iter__(&self, py: Python<'_>) -> PyResult<ScanReceiver> {

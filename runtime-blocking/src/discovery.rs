@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::{Counts, Found};
+use rustuya_runtime::{Counts, Found, Network, Swept};
 
 use crate::listener::Listener;
 use crate::poll_thread::PollThread;
@@ -67,6 +67,14 @@ impl Discovery {
     /// Looks for one device, for `duration` at most, and returns as soon as it is heard.
     pub fn find(&self, id: &str, duration: Duration) -> Option<Found> {
         block_on(self.inner.find(id, duration))
+    }
+
+    /// Looks through a network, address by address: each is tried on the TCP port of devices, where a connection is opened
+    /// and closed with nothing sent, and asked by UDP for an announcement, which 3.5 devices answer. At most 200
+    /// addresses are begun with in a second; a subnet of 254 takes about four seconds. What comes of it comes at once,
+    /// with progress in between, and the listener ends with the search. Dropping the listener ends the search.
+    pub fn sweep(&self, network: Network) -> Listener<Swept> {
+        Listener::new(self.inner.sweep(network))
     }
 
     /// Asks 3.5 devices for announcements, now and every few seconds for `duration`, and returns at once. Other

@@ -26,8 +26,11 @@ pub use manager::Manager;
 pub use poll_thread::PollThread;
 pub use registry::{Registry, RegistryBuilder};
 pub use rustuya_runtime::{
-    AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceId, DeviceInfo, DevicesFile, DevicesFileError, Dialect, DownReason, Dp, DpValues, Entry, Event, Failed, Found, Heard, IntoDps, Latency, Listed, LocalKey, ManagerEvent, Message, Metrics, Pacing, Reply, SendError, SightingKind, Speaks, State, Timing, Version, convert, proto, record,
+    AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceId, DeviceInfo, DevicesFile,
+    DevicesFileError, Dialect, DownReason, Dp, DpValues, Entry, Event, Failed, Found, Heard, IntoDps, Latency, Listed,
+    LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Reply, SendError, SightingKind, Speaks,
+    State, Swept, Timing, Version, convert, proto, record,
 };
-pub use scanner::{Scan, Scanner};
+pub use scanner::{Scan, Scanner, Sweep};
 pub use sending::Sending;
 pub use sub_device::SubDevice;

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::{Counts, Found};
+use rustuya_runtime::{Counts, Found, Network, Swept};
 
 #[cfg(doc)]
 use crate::discovery::{Discovery, DiscoveryBuilder};
@@ -95,12 +95,49 @@ impl Scanner {
         Ok(Scan { inner: self.inner.stream()?, _thread: self.thread.clone() })
     }
 
+    /// As [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
+    ///
+    /// # Errors
+    /// When the UDP ports cannot be bound.
+    pub fn sweep(&self, network: Network) -> io::Result<Sweep> {
+        Ok(Sweep { inner: self.inner.sweep(network)?, _thread: self.thread.clone() })
+    }
+
     /// Scans until this device is heard.
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
     pub fn find(&self, id: &str) -> io::Result<Option<Found>> {
         Ok(self.stream()?.find(id))
+    }
+}
+
+/// A network that is being looked through: what comes of it, at once. Ends with the search; dropping it ends the search.
+/// Also an [`Iterator`], which waits for what comes next.
+#[derive(Debug)]
+pub struct Sweep {
+    // In this order: the search is to end before the thread does.
+    inner: rustuya_runtime::Sweep,
+    _thread: PollThread,
+}
+
+impl Sweep {
+    /// How many entries were lost because they were not received in time.
+    pub fn missed(&self) -> u64 {
+        self.inner.missed()
+    }
+
+    /// Waits for what comes next; `None` when the search is over.
+    pub fn recv(&mut self) -> Option<Swept> {
+        block_on(self.inner.recv())
+    }
+}
+
+impl Iterator for Sweep {
+    type Item = Swept;
+
+    fn next(&mut self) -> Option<Swept> {
+        self.recv()
     }
 }
 
@@ -118,6 +155,11 @@ impl Scan {
     /// As [`Discovery::relayed`].
     pub fn relayed(&self) -> Vec<Found> {
         self.inner.relayed()
+    }
+
+    /// How many entries were lost because they were not received in time.
+    pub fn missed(&self) -> u64 {
+        self.inner.missed()
     }
 
     /// As [`Discovery::counts`].

@@ -9,8 +9,8 @@ use std::net::UdpSocket;
 use common::{controller, fake, soon};
 use rustuya_runtime_tokio::proto::Announcement;
 use rustuya_runtime_tokio::{
-    CommandError, Discovery, DiscoveryBuilder, DownReason, Event, Found, Scanner, SightingKind, Tokio, Version,
-    VirtualDevice,
+    CommandError, Discovery, DiscoveryBuilder, DownReason, Event, Found, Network, Scanner, SightingKind, Swept, Tokio,
+    Version, VirtualDevice,
 };
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -294,4 +294,70 @@ async fn a_device_that_waits_to_be_paired_is_shown_as_such_and_not_connected_to(
     let found = soon(listener.recv()).await.expect("goes on");
     assert_eq!((found.id.as_str(), found.unpaired, found.ip), ("uuid0123456789ab", true, LOCALHOST));
     assert_eq!(device.address(), None);
+}
+
+/// What a search comes to: devices, open addresses, and the last progress.
+async fn swept(mut sweep: rustuya_runtime_tokio::Sweep) -> (Vec<String>, Vec<IpAddr>, Option<(u32, u32)>) {
+    let (mut found, mut open, mut progress) = (Vec::new(), Vec::new(), None);
+    while let Some(news) = sweep.recv().await {
+        match news {
+            Swept::Found(news) => found.push(news.id),
+            Swept::Open(ip) => open.push(ip),
+            Swept::Progress { done, total } => progress = Some((done, total)),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    (found, open, progress)
+}
+
+#[tokio::test]
+async fn a_network_is_looked_through_by_connections_and_by_questions() {
+    let answers = free_address().port();
+    // Two devices in the range on the same ports: the one is asked and announces itself, the other only listens.
+    let probe = free_address().port();
+    let asked = fake("bf0123456789abcdefgh", Version::V35)
+        .bind("127.0.0.33:0".parse().expect("valid"))
+        .answer_probes(SocketAddr::from(([127, 0, 0, 33], probe)), answers);
+    let asked = asked.start().await.expect("free ports");
+    let port = asked.local_addr().port();
+    let mute = fake("bf0123456789abcdefgi", Version::V34).bind(SocketAddr::from(([127, 0, 0, 46], port)));
+    let mute = mute.start().await.expect("a free port");
+    let network: Network = "127.0.0.32/28".parse().expect("a network");
+    let network = network.port(port).probe_port(probe);
+    // The question names the address that it is sent from, 127.0.0.1; there the answer is waited for.
+    let scanner = Scanner::new(Tokio).ports([0, 0, answers]);
+    let (found, open, progress) = soon(swept(scanner.sweep(network).expect("free ports"))).await;
+    assert_eq!(found, ["bf0123456789abcdefgh"]);
+    assert_eq!(open, [asked.local_addr().ip(), mute.local_addr().ip()]);
+    assert_eq!(progress, Some((14, 14)));
+
+    let here = fake("bf0123456789abcdefgj", Version::V34).bind("[::1]:0".parse().expect("valid"));
+    let here = here.start().await.expect("a free port");
+    let network: Network = "::1/128".parse().expect("a network");
+    let sweep = scanner.sweep(network.port(here.local_addr().port())).expect("free ports");
+    let (_, open, progress) = soon(swept(sweep)).await;
+    assert_eq!((open, progress), (vec![here.local_addr().ip()], Some((1, 1))));
+}
+
+#[tokio::test]
+async fn a_search_through_a_network_goes_no_quicker_than_it_may_and_can_be_ended() {
+    let discovery = discovery().start(&Tokio).expect("free ports");
+    let network: Network = "127.1.0.0/16".parse().expect("a network");
+    let begun = std::time::Instant::now();
+    let mut sweep = discovery.sweep(network.port(free_address().port()).probe_port(free_address().port()));
+    let mut last = 0;
+    while last < 100 {
+        if let Some(Swept::Progress { done, total }) = soon(sweep.recv()).await {
+            assert_eq!(total, 65_534);
+            last = done;
+        }
+    }
+    let allowed = 200.0 * (begun.elapsed().as_secs_f64() + 0.1);
+    assert!(f64::from(last) <= allowed, "{last} of at most {allowed}");
+    drop(sweep);
+    // Another one is not held up by it.
+    let one: Network = "127.0.0.1".parse().expect("a network");
+    let mut next = discovery.sweep(one.port(free_address().port()));
+    soon(async { while next.recv().await.is_some() {} }).await;
 }

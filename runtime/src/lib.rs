@@ -35,7 +35,8 @@ pub use clock::{Clock, unix_time};
 pub use device::{Device, DeviceBuilder};
 pub use devices_file::{DevicesFile, DevicesFileError, Listed};
 pub use discovery::{
-    Counts, Discovery, DiscoveryBuilder, Found, LARGEST_DATAGRAM, Listening, ListeningLink, Scan, Scanner, bind_shared,
+    Counts, Discovery, DiscoveryBuilder, Found, LARGEST_DATAGRAM, Listening, ListeningLink, Network, NetworkError,
+    Scan, Scanner, Sweep, Swept, bind_shared,
 };
 pub use dp::{Dp, DpValues, IntoDps};
 pub use error::{AddError, CommandError, ConfigError};

@@ -95,6 +95,26 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Shows an address where something listens on the port of devices, and nothing more is known.
+    pub(super) fn open(&mut self, ip: IpAddr, port: u16) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Open {
+            id: Option<&'static str>,
+            ip: IpAddr,
+            port: u16,
+        }
+
+        match self.mode {
+            Mode::Json => json_line_now(&Open { id: None, ip, port }),
+            Mode::Plain => line_now(&format!("{:<15}  {:<22}  (TCP {port} is open)", ip.to_string(), "?")),
+            Mode::Live { .. } => {
+                let row = ["", "?", &ip.to_string(), "?", "TCP port is open", &short(self.begun.elapsed())];
+                self.rows.push((ip.to_string(), row.map(str::to_owned)));
+                self.draw(false)
+            }
+        }
+    }
+
     /// The scan is over.
     pub(super) fn done(&mut self) -> anyhow::Result<()> {
         if matches!(self.mode, Mode::Live { .. }) && !self.rows.is_empty() { self.draw(true) } else { Ok(()) }

@@ -164,3 +164,30 @@ fn a_device_that_waits_to_be_paired_is_marked() {
     assert!(words.stdout.contains("(waiting to be paired)"), "{words:?}");
     assert_eq!(run(&[&scan[..], &["--json"]].concat()).json()["unpaired"], json!(true));
 }
+
+#[test]
+fn a_network_is_looked_through_address_by_address() {
+    let ports = free_ports();
+    let list = listed(ports);
+    let lamp = Simulated::start("3.4", &[]);
+    let (_, port) = lamp.address.rsplit_once(':').expect("a port");
+    let sweep = |network: &str, more: &[&str]| {
+        run(&[&["scan", "--network", network, "--port", port, "--discovery-ports", &list, "--bind", "127.0.0.1"], more]
+            .concat())
+    };
+    let port_number: u16 = port.parse().expect("a number");
+    assert_eq!(
+        sweep("127.0.0.0/29", &["--json"]).json(),
+        json!({ "id": null, "ip": "127.0.0.1", "port": port_number })
+    );
+    let words = sweep("127.0.0.1", &[]);
+    words.succeeded();
+    assert!(words.stdout.starts_with("127.0.0.1 ") && words.stdout.contains("is open"), "{words:?}");
+    // Nothing on that port of the others.
+    let nobody = sweep("127.0.0.8/29", &[]);
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(0), ""), "{nobody:?}");
+    assert!(nobody.stderr.contains("nothing listens on TCP"), "{nobody:?}");
+    sweep("127.0.0.1", &["--find", ID]).failed(1, &["was not found"]);
+    sweep("10.0.0.0/8", &[]).failed(2, &["more than 65536 addresses"]);
+    sweep("lamp", &[]).failed(2, &["192.168.5.0/24"]);
+}

@@ -271,7 +271,7 @@ fn a_device_that_is_heard_from_elsewhere_only_says_so_once_until_it_is_located()
     for _ in 0..3 {
         b.device.handle_relayed();
     }
-    assert_eq!(b.drain(), (vec![Seen::Down(DownReason::Relayed, false)], None));
+    assert_eq!(b.drain(), (Vec::from([Seen::Down(DownReason::Relayed, false)]), None));
     assert_eq!(b.device.diagnosis(), Some(DownReason::Relayed));
     b.device.handle_announcement("192.0.2.1".parse().expect("valid"), None, b.now);
     b.connect();

@@ -28,6 +28,7 @@ from ._native import (
     ScanReceiver,
     SubDevice,
     Subscription,
+    SweepReceiver,
     configure,
 )
 from .exceptions import (
@@ -65,7 +66,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .commands import CommandType
     from .logs import set_log_callback, set_log_level
-    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State, Swept
     from .settings import Pacing, Timing
 else:
     # Not every program needs these; importing what they are made with takes longer than all the rest.
@@ -81,6 +82,7 @@ else:
         "Metrics": "models",
         "Reply": "models",
         "State": "models",
+        "Swept": "models",
         "Pacing": "settings",
         "Timing": "settings",
     }
@@ -142,6 +144,8 @@ __all__ = [
     "SubDevice",
     "SubDeviceOffline",
     "Subscription",
+    "SweepReceiver",
+    "Swept",
     "Timing",
     "TooLarge",
     "TuyaError",

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, final, overload
 
 from typing_extensions import Self, disjoint_base
 
-from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Reply, Request, State
+from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Reply, Request, State, Swept
 from .settings import Pacing, Timing
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Scanner",
     "SubDevice",
     "Subscription",
+    "SweepReceiver",
     "VirtualDevice",
     "announcement",
     "command_names",
@@ -222,6 +223,27 @@ class ScanReceiver:
     def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Found: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+
+@final
+class SweepReceiver:
+    """What comes of looking through a network, as it comes. An iterator."""
+    def recv(self, timeout_ms: float | None = None) -> Swept | None:
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+    def try_recv(self) -> Swept | None:
+        """The next entry if there is one already."""
+    def close(self) -> None:
+        """Ends this receiver: whoever waits for it comes back."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
+    @property
+    def missed(self) -> int:
+        """How many entries were lost because they were not taken in time."""
+    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Swept: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
@@ -585,6 +607,8 @@ class Scanner:
         """Scans until this device is heard; None if it is not."""
     def stream(self) -> ScanReceiver:
         """Scans; devices come as they are heard."""
+    def sweep(self, network: str, *, port: int = 6668, probe_port: int = 7000) -> SweepReceiver:
+        """Looks through a network, address by address."""
     def __iter__(self) -> ScanReceiver: ...
 
 @final

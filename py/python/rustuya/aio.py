@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State
+    from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State, Swept
     from .settings import Pacing, Timing
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
@@ -581,6 +581,10 @@ class Scanner:
     def stream(self) -> Receiver[Found]:
         """Scans; devices come as they are heard."""
         return Receiver(self._native.stream())
+
+    def sweep(self, network: str, *, port: int = 6668, probe_port: int = 7000) -> Receiver[Swept]:
+        """Looks through a network, address by address."""
+        return Receiver(self._native.sweep(network, port=port, probe_port=probe_port))
 
     def __aiter__(self) -> Receiver[Found]:
         return self.stream()

@@ -28,6 +28,7 @@ __all__ = [
     "Reply",
     "Request",
     "State",
+    "Swept",
 ]
 
 Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]
@@ -172,6 +173,20 @@ class Found(Record):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "product_id", self.product_key)
+
+
+@dataclass(frozen=True, eq=False)
+class Swept(Record):
+    """What comes of looking through a network."""
+
+    kind: str
+    """"found": a device announced itself; "open": something accepts connections; "progress": how far it is."""
+    found: Found | None = None
+    ip: str | None = None
+    done: int | None = None
+    """Addresses that are done."""
+    total: int | None = None
+    """Addresses to be looked at."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,11 @@
 //! The service that finds devices.
 
 mod ears;
+mod network;
 mod scanner;
 mod service;
 mod sockets;
+mod sweep;
 mod table;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -18,10 +20,12 @@ use crate::listener::{Entry, Listener};
 use crate::runtime::Runtime;
 pub use ears::Counts;
 use ears::Ears;
-pub use scanner::{Scan, Scanner};
+pub use network::{Network, NetworkError};
+pub use scanner::{Scan, Scanner, Sweep};
 pub use service::{LARGEST_DATAGRAM, Listening, ListeningLink};
 use service::{Probes, Service};
 pub use sockets::bind_shared;
+pub use sweep::Swept;
 use table::Table;
 
 /// Listens for the announcements of devices and asks for them: during a scan, and as long as a [`Device`](crate::Device)
@@ -247,6 +251,38 @@ impl Discovery {
     /// As [`scan`](Self::scan).
     pub async fn find(&self, id: &str, duration: Duration) -> Option<Found> {
         one(&mut self.stream(duration), id).await
+    }
+
+    /// Looks through a network, address by address: each is tried on the TCP port of devices, where a connection is opened
+    /// and closed with nothing sent, and asked by UDP for an announcement, which 3.5 devices answer. At most 200
+    /// addresses are begun with in a second; a subnet of 254 takes about four seconds. What comes of it comes at once,
+    /// with progress in between, and the listener ends with the search.
+    ///
+    /// Dropping the listener ends the search.
+    ///
+    /// ```
+    /// # use rustuya_runtime_tokio::*;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let discovery = Discovery::builder().ports([0, 0, 0]).bind_address([127, 0, 0, 1].into()).start(&Tokio)?;
+    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+    /// #     .bind("127.0.0.1:0".parse()?)
+    /// #     .start()
+    /// #     .await?;
+    /// let network: Network = "127.0.0.1/32".parse()?;
+    /// let mut sweep = discovery.sweep(network.port(lamp.local_addr().port()));
+    /// let mut open = Vec::new();
+    /// while let Some(news) = sweep.recv().await {
+    ///     if let Swept::Open(address) = news {
+    ///         open.push(address);
+    ///     }
+    /// }
+    /// assert_eq!(open, [lamp.local_addr().ip()]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sweep(&self, network: Network) -> Listener<Swept> {
+        self.0.service.sweep(network)
     }
 
     /// Asks 3.5 devices for announcements, now and every few seconds for `duration`, and returns at once. Other

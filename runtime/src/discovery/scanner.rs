@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use super::{Counts, Discovery, DiscoveryBuilder, Found};
+use super::{Counts, Discovery, DiscoveryBuilder, Found, Network, Swept};
 use crate::listener::Listener;
 use crate::runtime::Runtime;
 
@@ -46,6 +46,52 @@ pub struct Scanner {
 pub struct Scan {
     found: Listener<Found>,
     discovery: Discovery,
+}
+
+/// A network that is being looked through: what comes of it, at once. Ends with the search; dropping it ends the search.
+///
+/// ```
+/// # use rustuya_runtime_tokio::{Scanner, Swept, Tokio};
+/// # async fn open() -> Result<(), Box<dyn core::error::Error>> {
+/// let mut sweep = Scanner::new(Tokio).sweep("192.168.5.0/24".parse()?)?;
+/// let mut open = Vec::new();
+/// while let Some(news) = sweep.recv().await {
+///     if let Swept::Open(address) = news {
+///         open.push(address);
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Sweep {
+    news: Listener<Swept>,
+    _discovery: Discovery,
+}
+
+impl Sweep {
+    /// How many entries were lost because they were not received in time.
+    pub fn missed(&self) -> u64 {
+        self.news.missed()
+    }
+
+    /// What comes next; `None` when the search is over.
+    ///
+    /// # Cancel safety
+    /// Safe: an entry is taken only when the future completes.
+    pub async fn recv(&mut self) -> Option<Swept> {
+        self.news.recv().await
+    }
+}
+
+impl futures_core::Stream for Sweep {
+    type Item = Swept;
+
+    fn poll_next(
+        mut self: core::pin::Pin<&mut Self>,
+        cx: &mut core::task::Context<'_>,
+    ) -> core::task::Poll<Option<Swept>> {
+        self.news.poll_recv(cx)
+    }
 }
 
 impl Scanner {
@@ -123,6 +169,29 @@ impl Scanner {
         Ok(Scan { found: discovery.stream(self.timeout), discovery })
     }
 
+    /// As [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
+    ///
+    /// ```
+    /// # use rustuya_runtime_tokio::{Scanner, Swept, Tokio};
+    /// # async fn other_subnet() -> Result<(), Box<dyn core::error::Error>> {
+    /// let mut sweep = Scanner::new(Tokio).sweep("192.168.5.0/24".parse()?)?;
+    /// while let Some(news) = sweep.recv().await {
+    ///     match news {
+    ///         Swept::Found(found) => println!("{} {} {:?}", found.ip, found.id, found.version),
+    ///         Swept::Open(address) => println!("{address} may be a device"),
+    ///         Swept::Progress { done, total } => eprintln!("{done} of {total}"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the UDP ports cannot be bound.
+    pub fn sweep(&self, network: Network) -> io::Result<Sweep> {
+        let discovery = self.builder.clone().start_in(&*self.runtime)?;
+        Ok(Sweep { news: discovery.sweep(network), _discovery: discovery })
+    }
+
     /// Scans until this device is heard.
     ///
     /// ```
@@ -170,6 +239,11 @@ impl Scan {
     /// As [`Discovery::relayed`].
     pub fn relayed(&self) -> Vec<Found> {
         self.discovery.relayed()
+    }
+
+    /// How many entries were lost because they were not received in time.
+    pub fn missed(&self) -> u64 {
+        self.found.missed()
     }
 
     /// As [`Discovery::counts`].

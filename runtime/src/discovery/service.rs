@@ -11,6 +11,8 @@ use std::time::Instant;
 use rustuya_proto::{MAX_PROBE, SightingKind, write_probe};
 
 use super::ears::{Ears, LIFETIME, Sight, lock};
+use super::network::Network;
+use super::sweep::{Sweep, Swept};
 use super::{Found, sockets};
 use crate::link::Link;
 use crate::listener::{Hub, Listener};
@@ -37,6 +39,7 @@ struct Plan {
     /// The last number that was given.
     last: u64,
     scans: Vec<Running>,
+    sweeps: Vec<Sweep>,
     /// When probes were last sent.
     asked: Option<Instant>,
     /// Probes are wanted now.
@@ -109,6 +112,18 @@ impl Service {
             hub.close(&mut Vec::new());
         } else {
             self.run(duration, Some(hub));
+        }
+        listener
+    }
+
+    /// Looks through a network.
+    pub(super) fn sweep(&self, network: Network) -> Listener<Swept> {
+        let (sweep, listener) = Sweep::new(network, self.probes.active);
+        if self.is_ended() {
+            sweep.hub.close(&mut Vec::new());
+        } else {
+            self.plan().sweeps.push(sweep);
+            self.wake();
         }
         listener
     }
@@ -196,6 +211,9 @@ impl Service {
                 hub.publish(&found(sight.kind(Some(scan.begun))), &mut wakes);
             }
         }
+        for sweep in &plan.sweeps {
+            sweep.hear(&found(sight.kind(Some(sweep.begun()))), &mut wakes);
+        }
         drop(plan);
         let kind = sight.kind(Some(self.begun));
         tracing::debug!(id = said.id, ip = %origin.address, version = ?said.version, ?kind, "announced");
@@ -215,7 +233,10 @@ impl Service {
         self.ended.store(true, Ordering::Release);
         let mut wakes = Vec::new();
         self.hub.close(&mut wakes);
-        let scans = core::mem::take(&mut self.plan().scans);
+        let mut plan = self.plan();
+        let (scans, sweeps) = (core::mem::take(&mut plan.scans), core::mem::take(&mut plan.sweeps));
+        drop(plan);
+        sweeps.iter().for_each(|sweep| sweep.hub.close(&mut wakes));
         scans.iter().for_each(|scan| scan.close(&mut wakes));
         wakes.into_iter().for_each(Waker::wake);
         self.wake();
@@ -249,6 +270,14 @@ impl Service {
             goes_on
         });
         let mut next = plan.scans.iter().map(|scan| scan.ends).min();
+        plan.sweeps.retain_mut(|sweep| {
+            let due = sweep.step(now, &mut wakes);
+            if due.is_none() {
+                sweep.hub.close(&mut wakes);
+            }
+            next = next.into_iter().chain(due).min();
+            due.is_some()
+        });
         plan.ask |= sought;
         if self.probes.active {
             let again = plan.asked.map(|asked| asked + self.probes.every).filter(|_| !plan.scans.is_empty());

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::io;
 use std::net::UdpSocket;
 
-use rustuya_proto::Interface;
+use rustuya_proto::{Interface, MAX_PROBE, write_probe};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// A UDP socket for announcements, whose port other programs may share. It does not block.
@@ -43,6 +43,18 @@ pub(super) fn send_probe(from: Ipv4Addr, to: &[SocketAddrV4], probe: &[u8]) -> i
     let socket = bind_shared(SocketAddr::from((from, 0)))?;
     for to in to {
         socket.send_to(probe, to)?;
+    }
+    Ok(())
+}
+
+/// Asks one host for an announcement, from the address that it is reached from.
+pub(super) fn ask(to: SocketAddrV4) -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect(to)?;
+    let SocketAddr::V4(own) = socket.local_addr()? else { return Ok(()) };
+    let mut probe = [0; MAX_PROBE];
+    if let Ok(len) = write_probe(*own.ip(), &rand::random(), &mut probe) {
+        socket.send(probe.get(..len).unwrap_or_default())?;
     }
     Ok(())
 }

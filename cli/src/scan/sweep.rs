@@ -1,0 +1,99 @@
+//! `rustuya scan --network`: addresses, one by one.
+
+use core::net::IpAddr;
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::{Context, bail};
+use rustuya_runtime_tokio::{DevicesFile, SightingKind, Swept};
+
+use super::view::View;
+use super::{Args, PORTS};
+use crate::block_on;
+use crate::signal::Stop;
+
+/// Looks through the networks, one after the other. Addresses where something listens that has not said which device it
+/// is come at the end of each.
+pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>) -> anyhow::Result<()> {
+    block_on(async {
+        let mut stop = Stop::new()?;
+        let mut view = View::new(args.json, list);
+        let scanner = args.scanner();
+        let mut progress = Progress::new();
+        let (mut any, mut found) = (false, false);
+        'networks: for network in &args.network {
+            let mut sweep = scanner.sweep(network.port(args.port)).context(PORTS)?;
+            let mut open: BTreeSet<IpAddr> = BTreeSet::new();
+            let mut known: BTreeSet<IpAddr> = BTreeSet::new();
+            let stopped = loop {
+                let news = tokio::select! {
+                    news = sweep.recv() => news,
+                    () = stop.wait() => break true,
+                };
+                match news {
+                    Some(Swept::Found(news)) => {
+                        known.insert(news.ip.into());
+                        if news.kind == SightingKind::SeenAgain || wanted.is_some_and(|wanted| wanted != news.id) {
+                            continue;
+                        }
+                        progress.clear();
+                        view.heard(&news)?;
+                        any = true;
+                        found = true;
+                        if wanted.is_some() {
+                            break 'networks;
+                        }
+                    }
+                    Some(Swept::Open(ip)) => {
+                        open.insert(ip);
+                    }
+                    Some(Swept::Progress { done, total }) => progress.show(done, total),
+                    None => break false,
+                }
+            };
+            progress.clear();
+            for ip in open.difference(&known).filter(|_| wanted.is_none()) {
+                view.open(*ip, args.port)?;
+                any = true;
+            }
+            if stopped {
+                break;
+            }
+        }
+        view.done()?;
+        match wanted {
+            Some(wanted) if !found => {
+                bail!("{wanted} was not found; up to 3.4, devices in other networks do not say which they are")
+            }
+            None if !any => eprintln!("rustuya: no device was found: nothing listens on TCP {} there", args.port),
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+/// How far the search is, for people who watch.
+struct Progress {
+    shown: bool,
+    wanted: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { shown: false, wanted: io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, done: u32, total: u32) {
+        if self.wanted {
+            self.shown = true;
+            // It is only for the eye.
+            drop(write!(io::stderr(), "\r{done} of {total} addresses"));
+        }
+    }
+
+    fn clear(&mut self) {
+        if core::mem::take(&mut self.shown) {
+            drop(write!(io::stderr(), "\r{:40}\r", ""));
+        }
+    }
+}

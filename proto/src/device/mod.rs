@@ -196,6 +196,8 @@ impl Device {
         let moved = self.config.address.is_none() && self.address != Some(address);
         if moved {
             self.address = Some(address);
+            // It is known where the device is: that was all there was to say.
+            self.diagnosis = self.diagnosis.filter(|reason| *reason != DownReason::Relayed);
         }
         // Never further ahead than the limit itself, however many announcements come.
         let due = self.last_wake.map_or(now, |last| now.max(last + WAKE_LIMIT)).min(now + WAKE_LIMIT);

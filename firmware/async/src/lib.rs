@@ -7,6 +7,7 @@
 
 use core::future::pending;
 use core::net::{IpAddr, SocketAddr, SocketAddrV4};
+use core::time::Duration;
 
 use embassy_futures::select::{Either, Either4, select, select4};
 use embedded_io_async::{Error as _, ErrorKind, Read, Write};
@@ -17,8 +18,9 @@ pub trait Socket: Read + Write {
     /// Connects. Dropped when it takes too long.
     async fn dial(&mut self, to: SocketAddr) -> Result<(), LossReason>;
 
-    /// Drops the connection, if there is one.
-    fn hang_up(&mut self);
+    /// Makes the socket fit for the next `dial`, whatever state it is in: connected, connecting, half closed, closed.
+    /// Resolves when the other end has been told, of which it has few connections; dropped when that takes too long.
+    async fn hang_up(&mut self);
 }
 
 /// A UDP socket with broadcast allowed, bound to port 6667 (or 7000, for 3.5 devices alone).
@@ -91,12 +93,15 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
                         open = dialed.is_ok().then_some(conn);
                         match dialed {
                             Ok(()) => device.handle_dialed(conn, clock.now()),
-                            Err(why) => device.handle_lost(conn, why, clock.now()),
+                            Err(why) => {
+                                hang_up(socket, clock).await;
+                                device.handle_lost(conn, why, clock.now());
+                            }
                         }
                     }
                     Output::Hangup { .. } => {
                         open = None;
-                        socket.hang_up();
+                        hang_up(socket, clock).await;
                     }
                     Output::Event(event) => {
                         app.event(event, &mut |command| device.send(command, clock.now(), *rng, &mut tx));
@@ -116,16 +121,17 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
             let (room, written) = (rx.spare_mut(), tx.next_write(1024));
             let stream = async {
                 match open {
-                    None => pending().await,
-                    Some(_) if written.is_empty() => (0, socket.read(room).await),
-                    Some(_) => (socket.write(written).await.unwrap_or(0), Ok(0)),
+                    Some(_) if !written.is_empty() => (true, socket.write(written).await),
+                    Some(_) if !room.is_empty() => (false, socket.read(room).await),
+                    _ => pending().await,
                 }
             };
             match select4(stream, udp.receive(datagram), timer, app.wants()).await {
-                Either4::First((sent @ 1.., _)) => tx.consume(sent),
-                Either4::First((_, Ok(received @ 1..))) => rx.commit(received),
+                Either4::First((true, Ok(sent @ 1..))) => tx.consume(sent),
+                Either4::First((false, Ok(received @ 1..))) => rx.commit(received),
                 Either4::First((_, end)) => {
                     let reset = end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+                    hang_up(socket, clock).await;
                     if let Some(conn) = open.take() {
                         let why = if reset { LossReason::Reset } else { LossReason::Closed };
                         device.handle_lost(conn, why, clock.now());
@@ -144,4 +150,14 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
             }
         }
     }
+}
+
+/// How long a socket may take to tell the other end that it hangs up: one packet, which nobody acknowledges.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+/// Before the next dial, also where there was no connection: a stack refuses to dial on a socket that is still trying, or
+/// that the other end alone has closed.
+async fn hang_up(socket: &mut impl Socket, clock: &impl Clock) {
+    let limit = clock.now() + FAREWELL;
+    let _ = select(socket.hang_up(), clock.reach(limit)).await;
 }

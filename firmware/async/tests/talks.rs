@@ -60,7 +60,7 @@ impl Socket for Tcp {
         Ok(())
     }
 
-    fn hang_up(&mut self) {
+    async fn hang_up(&mut self) {
         self.0 = None;
     }
 }

@@ -13,7 +13,9 @@ pub trait Pipe {
     /// Opens the pipe; does nothing where it is always open.
     fn dial(&mut self, to: core::net::SocketAddr) -> Result<(), LossReason>;
 
-    /// Closes the pipe; does nothing where it is always open.
+    /// Closes the pipe, whatever state it is in: open, closed by the other end alone, or about to open. After it, `dial`
+    /// must be possible: network stacks refuse it on a socket that was not aborted. Does nothing where the pipe is always
+    /// open.
     fn hang_up(&mut self);
 
     /// Moves what has arrived into `into`; the number of bytes. An error means that the pipe is closed.
@@ -59,7 +61,10 @@ impl<const N: usize> Controller<N> {
                         self.open = Some(conn);
                         self.device.handle_dialed(conn, now);
                     }
-                    Err(why) => self.device.handle_lost(conn, why, now),
+                    Err(why) => {
+                        pipe.hang_up();
+                        self.device.handle_lost(conn, why, now);
+                    }
                 },
                 Output::Hangup { .. } => {
                     self.open = None;
@@ -83,6 +88,7 @@ impl<const N: usize> Controller<N> {
             Ok(_) => Some(now),
             Err(why) => {
                 self.open = None;
+                pipe.hang_up();
                 self.device.handle_lost(conn, why, now);
                 Some(now)
             }

@@ -60,6 +60,7 @@ impl<const N: usize> Device<N> {
             Ok(_) => Some(now),
             Err(_) => {
                 // The controller has gone. The next one finds a device that knows nothing of it.
+                pipe.hang_up();
                 self.restart(now, rng);
                 self.rx.clear();
                 until

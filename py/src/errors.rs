@@ -105,6 +105,8 @@ pub(crate) const fn evidence(reason: DownReason) -> (Option<&'static str>, bool)
             (Some(version.as_str()), true)
         }
         DownReason::WrongKey { sure } => (None, sure),
+        // Closing and silence are told by what was seen, and prove nothing about the cause.
+        DownReason::KeyOrVersion => (None, false),
         _ => (None, true),
     }
 }

@@ -128,6 +128,8 @@ pub struct Pair {
     pub now: Instant,
     /// Everything that the controller's machine has told.
     pub told: Vec<Told>,
+    /// When it told each of these.
+    pub told_at: Vec<Instant>,
     /// Commands that are not resolved yet.
     pub open: BTreeMap<CommandId, &'static str>,
     /// What becomes of dials.
@@ -155,6 +157,7 @@ impl Pair {
             model: PairModel::new(),
             now,
             told: Vec::new(),
+            told_at: Vec::new(),
             open: BTreeMap::new(),
             reach: Reach::Accepts,
             requests: 0,
@@ -303,6 +306,7 @@ impl Pair {
             };
             active = true;
             self.told.push(told);
+            self.told_at.push(self.now);
         }
     }
 

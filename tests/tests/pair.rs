@@ -244,6 +244,179 @@ fn a_wrong_key_is_told_from_a_wrong_version() {
     }
 }
 
+/// What is to be found out at the first contact.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Found {
+    /// It is usable, and nothing else was told.
+    Up(Version),
+    /// It is not, because of this.
+    Down(DownReason),
+}
+
+/// A controller that was told this version, or none.
+fn knowing(version: Option<Version>, right_key: bool) -> DeviceConfig {
+    let mut config = if right_key { controller() } else { wrong_key() };
+    config.version = version;
+    config
+}
+
+/// Lets the two meet for the first time; what was found out, and how long that took.
+fn first_contact(config: DeviceConfig, emulated: EmulatorConfig, reach: Reach) -> (Found, Duration, Pair) {
+    let mut pair = pair(config, emulated, Delivery::Whole, 19);
+    pair.reach = reach;
+    let begin = pair.now;
+    pair.run(SECONDS(2));
+    let at = pair.told.iter().rposition(|told| matches!(told, Told::Up(_) | Told::Down(_)));
+    let at = at.unwrap_or_else(|| panic!("nothing is found out in 2 s"));
+    let (told, when) = (pair.told[at].clone(), pair.told_at[at]);
+    let found = match told {
+        Told::Up(version) => Found::Up(version),
+        Told::Down(reason) => Found::Down(reason),
+        other => panic!("{other:?}"),
+    };
+    (found, when.saturating_since(begin), pair)
+}
+
+/// Nothing was told about key and version but this.
+fn blamed_nothing_but(pair: &Pair, reason: Option<DownReason>) {
+    for told in &pair.told {
+        if let Told::Down(told) = told {
+            assert!(!told.is_auth() || Some(*told) == reason, "{:?}", pair.told);
+        }
+    }
+}
+
+#[test]
+fn key_and_version_are_found_out_within_two_seconds_whatever_is_configured() {
+    let configured =
+        [None, Some(Version::V31), Some(Version::V32), Some(Version::V33), Some(Version::V34), Some(Version::V35)];
+    for speaks in Version::ALL {
+        for said in configured {
+            for right_key in [true, false] {
+                let config = knowing(said, right_key);
+                let (found, took, mut pair) = first_contact(config, emulator(speaks), Reach::Accepts);
+                let named = if speaks == Version::V32 { Version::V33 } else { speaks };
+                let fits = said.is_none_or(|said| said.scheme() == speaks.scheme());
+                let expected = match (fits, right_key, speaks) {
+                    // Nothing of 3.1 shows the key.
+                    (true, true, _) | (true, _, Version::V31) => Found::Up(said.unwrap_or(named)),
+                    (true, false, Version::V32 | Version::V33) => Found::Down(DownReason::WrongKey { sure: true }),
+                    // Devices of 3.4 and 3.5 close on a wrong key, whatever else is wrong.
+                    (_, false, Version::V34 | Version::V35) => Found::Down(DownReason::WrongKey { sure: false }),
+                    (false, _, _) => Found::Down(DownReason::WrongVersion { speaks: Some(named) }),
+                };
+                assert_eq!(found, expected, "said {said:?}, speaks {speaks}, right key {right_key}: {:?}", pair.told);
+                let reason = match found {
+                    Found::Up(_) => {
+                        assert_eq!(pair.told.iter().filter(|told| matches!(told, Told::Down(_))).count(), 0);
+                        None
+                    }
+                    Found::Down(reason) => Some(reason),
+                };
+                blamed_nothing_but(&pair, reason);
+                assert!(took <= SECONDS(2));
+                assert_eq!(pair.device.diagnosis(), reason);
+                pair.finish();
+            }
+        }
+    }
+}
+
+#[test]
+fn busy_and_silent_devices_are_found_out_within_two_seconds_whatever_is_configured() {
+    let configured =
+        [None, Some(Version::V31), Some(Version::V32), Some(Version::V33), Some(Version::V34), Some(Version::V35)];
+    for said in configured {
+        for (reach, reason) in [(Reach::Busy, DownReason::Busy), (Reach::Mute, DownReason::Silent)] {
+            let config = knowing(said, true);
+            let (found, took, mut pair) = first_contact(config, emulator(said.unwrap_or(Version::V33)), reach);
+            assert_eq!(found, Found::Down(reason), "{said:?}: {:?}", pair.told);
+            assert!(took <= SECONDS(2));
+            blamed_nothing_but(&pair, None);
+            // Nor later, and it is found when it is free.
+            pair.run(SECONDS(300));
+            blamed_nothing_but(&pair, None);
+            assert_eq!(pair.device.diagnosis(), Some(reason));
+            pair.reach = Reach::Accepts;
+            pair.cut();
+            assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "it recovers: {:?}", pair.told);
+            pair.finish();
+        }
+    }
+}
+
+#[test]
+fn silence_on_a_wrong_key_is_no_proof_of_one() {
+    for version in [Version::V34, Version::V35] {
+        for said in [None, Some(version)] {
+            let mut quirks = Quirks::default();
+            quirks.silent_on_wrong_key = true;
+            let config = knowing(said, false);
+            let (found, _, mut pair) = first_contact(config, emulator(version).with_quirks(quirks), Reach::Accepts);
+            let Found::Down(reason) = found else { panic!("{found:?}") };
+            assert!(matches!(reason, DownReason::Silent | DownReason::WrongKey { sure: false }), "{:?}", pair.told);
+            assert!(reason.advice().contains("key"), "{}", reason.advice());
+            pair.finish();
+        }
+    }
+}
+
+#[test]
+fn refusals_in_clear_text_make_no_device_3_1() {
+    let mut quirks = Quirks::default();
+    quirks.set("clear-errors").expect("is known");
+    for version in [Version::V32, Version::V33] {
+        for dialect in [Dialect::Default, Dialect::Device22] {
+            for said in [None, Some(Version::V31), Some(version)] {
+                for right_key in [true, false] {
+                    let emulated = emulator(version).with_dialect(dialect).with_quirks(quirks.clone());
+                    let config = knowing(said, right_key);
+                    let (found, _, mut pair) = first_contact(config, emulated, Reach::Accepts);
+                    let device22 = dialect == Dialect::Device22 || version == Version::V32;
+                    let expected = match said {
+                        Some(Version::V31) if right_key && !device22 => {
+                            Found::Down(DownReason::WrongVersion { speaks: Some(Version::V33) })
+                        }
+                        // It reads neither form, and what it says is no proof of 3.3.
+                        Some(Version::V31) => Found::Down(DownReason::WrongKey { sure: false }),
+                        _ if !right_key => Found::Down(DownReason::WrongKey { sure: false }),
+                        said => Found::Up(said.unwrap_or(Version::V33)),
+                    };
+                    assert_eq!(found, expected, "{version} {dialect:?}, said {said:?}, {right_key}: {:?}", pair.told);
+                    pair.finish();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn slow_devices_are_given_more_time_and_never_blamed() {
+    for version in Version::ALL {
+        for said in [None, Some(version)] {
+            for delay in [500, 1_500, 3_000] {
+                let mut quirks = Quirks::default();
+                quirks.delay = Duration::from_millis(delay);
+                let config = knowing(said, true);
+                let mut pair = pair(config, emulator(version).with_quirks(quirks), Delivery::Whole, 23);
+                pair.run(SECONDS(60));
+                blamed_nothing_but(&pair, None);
+                let downs = pair.told.iter().filter(|told| matches!(told, Told::Down(_))).count();
+                let settled = pair.device.is_up();
+                assert!(settled, "{version}, said {said:?}, {delay} ms: {:?}", pair.told);
+                pair.run(SECONDS(120));
+                assert_eq!(
+                    pair.told.iter().filter(|told| matches!(told, Told::Down(_))).count(),
+                    downs,
+                    "{:?}",
+                    pair.told
+                );
+                pair.finish();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_wrong_key_on_3_3_shows_with_the_first_answer() {
     let mut pair = meet(wrong_key().version(Version::V33), emulator(Version::V33));

@@ -17,7 +17,7 @@ pub(crate) use crate::wire::FrameError;
 pub use header::VersionHeader;
 pub use keys::Keys;
 pub use open::{Opened, open};
-pub(crate) use open::{crc_fits, hmac_fits, open_clear};
+pub(crate) use open::{ciphertext_fits, crc_fits, hmac_fits, is_ciphertext_length, open_clear};
 pub(crate) use seal::seal_body;
 pub use seal::{Head, NoRoom, seal};
 

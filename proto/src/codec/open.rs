@@ -2,22 +2,20 @@
 
 use core::ops::Range;
 
-#[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
 use aes::Aes128;
+use aes::cipher::KeyInit as _;
 #[cfg(feature = "v34")]
 use hmac::Hmac;
 use hmac::Mac as _;
 #[cfg(feature = "v34")]
 use sha2::Sha256;
 
-#[cfg(any(feature = "v33", feature = "v34"))]
-use super::ecb;
 #[cfg(feature = "v35")]
 use super::gcm::Gcm;
 use super::keys::{Keys, Schedule, keyed_hmac, same};
 #[cfg(feature = "v31")]
 use super::v31;
-use super::{FrameError, Sender, VersionHeader, crc};
+use super::{FrameError, Sender, VersionHeader, crc, ecb};
 use crate::wire::command::{CommandCode, RetCode};
 #[cfg(feature = "v35")]
 use crate::wire::frame_6699;
@@ -89,6 +87,16 @@ pub(crate) fn hmac_fits(key: &[u8; 16], frame: &[u8]) -> bool {
         let code = keyed_hmac(key).chain_update(covered).finalize().into_bytes();
         footer.get(..32).is_some_and(|given| same(given, &code))
     })
+}
+
+/// Whether `text` can be ciphertext of 3.2 and 3.3 by its length.
+pub(crate) const fn is_ciphertext_length(len: usize) -> bool {
+    len > 0 && len.is_multiple_of(ecb::BLOCK)
+}
+
+/// Whether the ciphertext `text` has the padding of one under `key`; by chance, one in 256 has it under another key.
+pub(crate) fn ciphertext_fits(key: &[u8; 16], text: &[u8]) -> bool {
+    ecb::peek_padding(&Aes128::new(key.into()), text).is_ok()
 }
 
 fn check_shape(frame: &[u8]) -> Result<(), FrameError> {

@@ -7,15 +7,17 @@ use rand_core::CryptoRng;
 use super::config::DeviceConfig;
 use super::event::{ConnId, DownReason, LossReason, Outcome};
 use super::pending::{Asks, Match};
-use super::search::{Evidence, Failure};
+use super::search::{Evidence, Failure, Refusal, Search};
 use super::send::transmit;
 use super::{Attempt, Command, Device, Link, Step, backoff};
 use crate::buf::{Rx, Tx};
-use crate::codec::{FrameError, Opened};
+use crate::codec::{Opened, VersionHeader};
 use crate::payload::{DeviceError, Payload, RequestData};
+use crate::session::hint::{self, Form, Hint};
 use crate::session::{Received, Session};
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
+use crate::wire::command::CommandCode;
 
 /// How long an attempt that listens first says nothing.
 const LISTEN: Duration = Duration::from_millis(250);
@@ -25,7 +27,7 @@ const MAX_BAD: u8 = 3;
 const MAX_MISSED: u8 = 2;
 /// How long a device whose address changed has for a sign of life on its old connection.
 const CHECK: Duration = Duration::from_millis(700);
-/// How long the first command of a connection may go unanswered before the key is doubted.
+/// How long nothing on a connection may prove the key before that is questioned.
 const DOUBT: Duration = Duration::from_secs(1);
 /// How long a connection that is not to be kept lingers after its last answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -47,11 +49,11 @@ pub(super) struct Conn {
     keyed: bool,
     /// Say nothing until then.
     hold: Option<Instant>,
-    /// When the device must have proven that it understands us.
+    /// When the device must have shown that it understands us or, up to 3.3, must have said anything.
     proof_due: Instant,
     /// The query that is to prove it was sent.
     asked: bool,
-    /// When a query is to show whether the key is right, because a command has had no answer by then.
+    /// When a query is to show whether the key is right, unless that has shown by then.
     doubt: Option<Instant>,
     pub(super) told_up: bool,
     /// Heartbeats sent since the last frame from the device.
@@ -71,8 +73,12 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(id: ConnId, attempt: Attempt, config: &DeviceConfig, now: Instant) -> Self {
+    pub(super) fn new(id: ConnId, attempt: Attempt, config: &DeviceConfig, patience: Duration, now: Instant) -> Self {
         let hold = attempt.listen.then(|| now + LISTEN);
+        let begin = hold.unwrap_or(now);
+        // Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in words that only the
+        // right key can read.
+        let doubt = (!attempt.version.negotiates()).then(|| begin + DOUBT.min(patience / 2));
         Self {
             id,
             attempt,
@@ -80,9 +86,9 @@ impl Conn {
             seen: Evidence::default(),
             keyed: false,
             hold,
-            proof_due: hold.unwrap_or(now) + config.timing.negotiate,
+            proof_due: begin + patience,
             asked: false,
-            doubt: None,
+            doubt,
             told_up: false,
             missed: 0,
             beat_due: None,
@@ -106,14 +112,10 @@ impl Conn {
         true
     }
 
-    /// A command was sent. Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in
-    /// words that only the right key can read: the first silence is therefore questioned.
-    pub(super) fn note_sent(&mut self, now: Instant) {
+    /// A command was sent.
+    pub(super) const fn note_sent(&mut self, now: Instant) {
         self.seen.spoke = true;
         self.idle_since = now;
-        if !self.keyed && !self.asked && !self.session.version().negotiates() {
-            self.doubt = self.doubt.or(Some(now + DOUBT));
-        }
     }
 
     /// Sends the query that shows whether version and key are right, once.
@@ -124,6 +126,46 @@ impl Conn {
             self.asked = transmit(&mut self.session, config, Dialect::Default, &query, now, rng, tx).is_ok();
             self.seen.spoke |= self.asked;
         }
+    }
+
+    /// The device has said something.
+    const fn note_alive(&mut self) {
+        self.missed = 0;
+        self.beat_due = None;
+        self.moved = false;
+        self.check = false;
+    }
+
+    /// Notes what a frame tells about its sender. Whether that is the end of this connection.
+    fn note_hint(&mut self, hint: Hint, configured: Option<Version>) -> bool {
+        if self.keyed {
+            return false;
+        }
+        let version = self.session.version();
+        let telling = hint.finding(configured.unwrap_or(version)).is_some();
+        if telling || self.seen.hint.is_none() {
+            self.seen.hint = Some(hint);
+        }
+        telling
+    }
+
+    /// Whether nothing was heard on a connection that needs no negotiation.
+    const fn is_unheard(&self) -> bool {
+        !self.seen.good && !self.session.version().negotiates()
+    }
+
+    /// What a readable frame without ciphertext tells about its sender, up to 3.3.
+    fn look_at(&self, opened: &Opened, body: &[u8], config: &DeviceConfig) -> Option<Hint> {
+        if self.keyed || opened.encrypted || body.is_empty() || self.session.version().negotiates() {
+            return None;
+        }
+        // The header of 3.1 is taken for that of later versions where it was not expected.
+        let hint = match opened.header.as_ref().and_then(VersionHeader::version) {
+            Some(Version::V31) => Hint { form: Form::Exactly(Version::V31), key: None },
+            _ => hint::of_body(&config.local_key, body),
+        };
+        // What these versions have in common tells nothing here.
+        (hint.form != Form::Crc).then_some(hint)
     }
 
     /// Whether the peer has shown what it has to before commands are accepted.
@@ -176,12 +218,9 @@ impl Device {
             Received::Unexpected => {
                 return if conn.session.bad_in_row >= MAX_BAD { self.broken(Failure::Garbage, now, rng) } else { None };
             }
-            Received::Bad { error, hint } => {
+            Received::Bad { hint, .. } => {
                 self.stats.bad_frames = self.stats.bad_frames.saturating_add(1);
-                conn.seen.hint = conn.seen.hint.or(hint);
-                // The CRC was right, so the bytes are the device's; a right key would have decrypted them.
-                conn.seen.wrong_key |= error == FrameError::Padding && !conn.keyed;
-                let telling = hint.is_some() || (conn.seen.wrong_key && !conn.keyed);
+                let telling = hint.is_some_and(|hint| conn.note_hint(hint, self.config.version));
                 return if telling || conn.session.bad_in_row >= MAX_BAD {
                     self.broken(Failure::Garbage, now, rng)
                 } else {
@@ -189,6 +228,7 @@ impl Device {
                 };
             }
             Received::Frame(opened) => return self.hear(opened, now, rx, rng),
+            Received::Early(opened) => return self.overhear(opened, rx),
         }
         if conn.lost.is_some() {
             return self.broken(Failure::Closed, now, rng);
@@ -205,30 +245,48 @@ impl Device {
             return None;
         };
         self.stats.frames = self.stats.frames.saturating_add(1);
-        conn.missed = 0;
-        conn.beat_due = None;
-        conn.moved = false;
-        conn.check = false;
-        let payload = Payload::new(rx.at(opened.payload.clone()));
+        conn.note_alive();
+        let body = rx.at(opened.payload.clone());
+        let payload = Payload::new(body);
         let report = payload.report();
         let version = conn.session.version();
-        if version == Version::V31 {
-            // Nothing of 3.1 proves a key; readable text is all that tells it from ciphertext.
-            conn.keyed |= opened.encrypted || (report.is_some() || payload.error().is_some());
-        } else if opened.encrypted {
-            conn.keyed |= !opened.payload.is_empty();
-        } else if conn.attempt.verify && !conn.keyed && payload.is_plain_text() {
-            let unread = matches!(payload.error(), None | Some(DeviceError::DataFormat | DeviceError::ParseData));
-            if unread || self.search.is_running() {
-                conn.seen.clear_refusal = true;
+        if let Some(hint) = conn.look_at(&opened, body, &self.config)
+            && conn.note_hint(hint, self.config.version)
+        {
+            return self.broken(Failure::Garbage, now, rng);
+        }
+        let refusal = (!conn.keyed
+            && !opened.encrypted
+            && !version.negotiates()
+            && payload.is_plain_text()
+            && hint::is_text(body))
+        .then(|| refusal_of(payload.error()));
+        match refusal {
+            None if version == Version::V31 => {
+                // Nothing of 3.1 proves a key, and only state in the clear proves 3.1.
+                let report = report.filter(|report| !conn.attempt.verify || report.dps.is_some());
+                conn.keyed |= opened.encrypted || report.is_some();
+            }
+            None => conn.keyed |= opened.encrypted && !opened.payload.is_empty(),
+            // Such words in the clear prove less where the version is open.
+            Some(Refusal::Understood) if !conn.attempt.verify => conn.keyed = true,
+            Some(Refusal::Understood) if proves(version, self.config.version, &self.search) => conn.keyed = true,
+            Some(refusal) if conn.attempt.verify || conn.asked || is_query(opened.command) => {
+                conn.seen.refusal = Some(refusal);
                 return self.broken(Failure::Silent, now, rng);
             }
-            // Some firmware refuses in clear text; these words say that it could read the query.
-            conn.keyed = true;
+            Some(_) => conn.doubt = Some(now),
+        }
+        if conn.told_up && !conn.seen.good {
+            self.search.note_proof(now.saturating_since(conn.up_at));
         }
         conn.seen.good = true;
         if conn.told_up {
             self.diagnosis = None;
+            if conn.keyed {
+                self.hops = 0;
+                self.search.reset();
+            }
         }
         if let Some(report) = &report {
             self.talk.gateway |= report.cid.is_some() || report.online.is_some() || report.offline.is_some();
@@ -269,6 +327,23 @@ impl Device {
         }
     }
 
+    /// A frame under the local key, from a device that has no session key for us yet: state may be in it, the answer to a
+    /// command is not.
+    fn overhear(&mut self, opened: Opened, rx: &Rx<'_>) -> Option<Step> {
+        let Link::Up(conn) = &mut self.link else {
+            return None;
+        };
+        self.stats.frames = self.stats.frames.saturating_add(1);
+        conn.note_alive();
+        conn.keyed = true;
+        conn.seen.good = true;
+        let payload = Payload::new(rx.at(opened.payload.clone()));
+        if let Some(report) = payload.report() {
+            self.talk.remember(&report);
+        }
+        (!payload.is_empty()).then_some(Step::Message(opened))
+    }
+
     /// The connection has proven itself, or needs no proof: commands are accepted from now on.
     fn come_up(&mut self, now: Instant, rng: &mut dyn CryptoRng) -> Option<Step> {
         let Link::Up(conn) = &mut self.link else {
@@ -283,6 +358,9 @@ impl Device {
             return None;
         }
         self.search.note_accepted();
+        if version.negotiates() || conn.attempt.verify {
+            self.search.note_proof(now.saturating_since(conn.up_at));
+        }
         conn.told_up = true;
         conn.up_at = now;
         conn.idle_since = now;
@@ -344,6 +422,10 @@ impl Device {
         if conn.doubt.is_some_and(|due| due <= now) {
             conn.question(&self.config, now, rng, tx);
         }
+        // A device that says nothing at all is looked into early, unless a write would be lost with the connection.
+        if conn.is_unheard() && conn.proof_due <= now && self.pending.only_reads() {
+            return self.broken(Failure::Silent, now, rng);
+        }
         if conn.beat_due.is_some_and(|due| due <= now) {
             if core::mem::take(&mut conn.moved) {
                 conn.check = true;
@@ -355,7 +437,7 @@ impl Device {
         }
         let silent = conn.session.last_tx + timing.heartbeat <= now;
         if conn.beat_due.is_none() && (conn.beat_now || silent) {
-            let beat = Command::request(crate::wire::command::CommandCode::HEART_BEAT, RequestData::None);
+            let beat = Command::request(CommandCode::HEART_BEAT, RequestData::None);
             if transmit(&mut conn.session, &self.config, self.talk.dialect, &beat, now, rng, tx).is_ok() {
                 conn.beat_now = false;
                 conn.missed += 1;
@@ -380,7 +462,8 @@ impl Device {
         let beat = conn.beat_due.unwrap_or(conn.session.last_tx + silence);
         let doubt = conn.doubt.filter(|_| !conn.keyed && !conn.asked);
         let end = (!self.config.persist && self.pending.is_idle()).then_some(conn.idle_since + LINGER);
-        [self.pending.deadline(), doubt, end].into_iter().flatten().fold(beat, Instant::min)
+        let unheard = (conn.is_unheard() && self.pending.only_reads()).then_some(conn.proof_due);
+        [self.pending.deadline(), doubt, end, unheard].into_iter().flatten().fold(beat, Instant::min)
     }
 
     /// Sends a query that was refused once more, in the device22 dialect.
@@ -408,8 +491,14 @@ impl Device {
         let Link::Up(conn) = &self.link else {
             return None;
         };
-        let (attempt, seen, worked) = (conn.attempt, conn.seen, conn.told_up && conn.seen.good);
-        if !worked || (seen.wrong_key && !conn.keyed) || (conn.seen.hint.is_some() && !conn.keyed) {
+        let (attempt, mut seen, worked) = (conn.attempt, conn.seen, conn.told_up && conn.seen.good);
+        if conn.keyed {
+            // The key is right, whatever else there was.
+            seen = Evidence { good: true, keyed: true, spoke: seen.spoke, ..Evidence::default() };
+        }
+        let version = self.config.version.unwrap_or(attempt.version);
+        let finding = seen.hint.and_then(|hint| hint.finding(version));
+        if !worked || seen.wrong_key || finding.is_some() || seen.refusal.is_some() {
             self.fail(attempt, &seen, failure, now, rng);
             return None;
         }
@@ -424,4 +513,26 @@ impl Device {
         self.end(reason, now + delay);
         None
     }
+}
+
+/// What a refusal says about the query. Words that nobody knows say that it could not be read.
+const fn refusal_of(error: Option<DeviceError>) -> Refusal {
+    match error {
+        None | Some(DeviceError::DataFormat | DeviceError::ParseData) => Refusal::Unread,
+        Some(DeviceError::DataUnvalid | DeviceError::GwIdInvalid | DeviceError::DevidNotFound) => Refusal::Understood,
+    }
+}
+
+/// Whether words that say that a query was read, in the clear, prove that `version` is spoken. 3.1 says everything in the
+/// clear, and some firmware of 3.2 and 3.3 its refusals.
+fn proves(version: Version, configured: Option<Version>, search: &Search) -> bool {
+    match configured {
+        Some(known) if known.scheme() == version.scheme() => true,
+        Some(known) if known.negotiates() && version != Version::V31 => true,
+        _ => version == Version::V31 && search.suspects_v31(),
+    }
+}
+
+const fn is_query(command: CommandCode) -> bool {
+    matches!(command, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW)
 }

@@ -51,7 +51,8 @@ pub enum Event<'b> {
         /// The version that is spoken.
         version: Version,
     },
-    /// The connection, or an attempt at one, ended. The commands that are lost with it resolve right after this event.
+    /// The connection, or a round of attempts at one, ended. The commands that are lost with it resolve right after this
+    /// event. Attempts of a round that is not over tell nothing: what a single one suggests is often wrong.
     Down {
         /// Why, as far as the bytes prove it.
         reason: DownReason,
@@ -164,7 +165,8 @@ pub enum DownReason {
     Refused,
     /// The device accepts and closes before anything was said.
     Busy,
-    /// The device accepts and says nothing.
+    /// The device accepts and says nothing. What rests on silence may be wrong: each further round of attempts has twice
+    /// the time, up to [`Timing::negotiate`](super::Timing::negotiate).
     Silent,
     /// The local key is wrong.
     WrongKey {
@@ -181,9 +183,10 @@ pub enum DownReason {
         /// The version.
         version: Version,
     },
-    /// The device closed the connection on our first message: wrong key, wrong version, or another client.
+    /// The device closed the connection on our first message, again and again: wrong key, wrong version, or another
+    /// client. Only without [`probe_on_failure`](super::DeviceConfig::probe_on_failure), which finds out more.
     KeyOrVersion,
-    /// A connection that worked was closed by the device.
+    /// The device closed the connection: one that worked, or once on our first message, as a power cut does.
     PeerClosed,
     /// A connection that worked stopped answering.
     Unresponsive,
@@ -192,7 +195,7 @@ pub enum DownReason {
     /// The address is not known: the device's announcements come from another address than the one they name, and
     /// such announcements are not trusted.
     Relayed,
-    /// The connection was ended by this side.
+    /// The connection was ended by this side: on purpose, or because the device turned out to speak another version.
     Ended,
 }
 
@@ -210,7 +213,9 @@ impl DownReason {
                 "check address and port; the device may be restarting, or another client holds its only connection"
             }
             Self::Busy => "another client, such as the phone app, holds the device's only connection: close it or wait",
-            Self::Silent => "check the version; if it is right, power-cycle the device",
+            Self::Silent => {
+                "power-cycle the device; if it stays silent, check the local key: some devices meet a wrong one with silence"
+            }
             Self::WrongKey { .. } => "fetch the local key again: it changes whenever the device is paired anew",
             Self::WrongVersion { .. } => "configure the version that the device speaks, or Auto",
             Self::LeftOut { .. } => "build with the cargo feature of that version, or configure another one",

@@ -30,8 +30,8 @@ use pending::Pending;
 use search::{Failure, Search, Verdict};
 use talk::Talk;
 
-/// How long after a failed attempt the next version is tried: time for the device to free its connection.
-const NEXT_ATTEMPT: Duration = Duration::from_millis(100);
+/// Changes of version without success in a row that peers may cause.
+const MOST_HOPS: u8 = 4;
 /// At most one reconnect in this time is owed to announcements, which anybody on the network can forge. Short enough
 /// that a device that returns is in use again within a second of its first announcement, whatever came before.
 const WAKE_LIMIT: Duration = Duration::from_millis(500);
@@ -154,7 +154,8 @@ impl Device {
         if let Link::Dialing { conn: current, attempt, lost: None, .. } = &self.link
             && *current == conn
         {
-            self.link = Link::Up(Conn::new(conn, *attempt, &self.config, now));
+            let patience = self.search.patience(&self.config);
+            self.link = Link::Up(Conn::new(conn, *attempt, &self.config, patience, now));
         }
     }
 
@@ -256,7 +257,7 @@ impl Device {
         self.config = config;
         self.resolved = None;
         self.proven = false;
-        self.search.reset();
+        self.search.forget();
         self.failures = 0;
         self.diagnosis = None;
         self.give_up(DownReason::Ended);
@@ -398,14 +399,14 @@ impl Device {
         };
         let known = self.version();
         if known.is_none() && !self.search.is_running() {
-            self.search.start();
+            self.search.start(None);
         }
-        let guess = self.search.version(self.config.version);
+        let guess = self.search.version();
         let attempt = Attempt {
             version: guess.or(known).unwrap_or(Version::V33),
             // Nor after a verdict that stands: without negotiation, a connection alone would seem to refute it.
             verify: guess.is_some() || self.verdict().is_some(),
-            listen: self.search.listens_first(known.is_some()),
+            listen: self.search.listens_first(),
         };
         if !attempt.version.is_supported() {
             self.end(DownReason::LeftOut { version: attempt.version }, now + self.config.timing.backoff_max);
@@ -431,55 +432,60 @@ impl Device {
     ) {
         let searching = self.search.is_running();
         self.stats.failed_attempts = self.stats.failed_attempts.saturating_add(1);
-        let configured = self.config.version;
-        let searchable = configured.is_none() || self.config.probe_on_failure;
         // A device that closes on everything may have been taken by another client, and not all firmware answers a
         // query: silence ends the doubt that only closing has raised.
         let released = failure == Failure::Silent
-            && !(searching || seen.clear_refusal || attempt.version.negotiates())
+            && !(searching || seen.refusal.is_some() || attempt.version.negotiates())
             && matches!(self.diagnosis, Some(DownReason::KeyOrVersion | DownReason::WrongKey { sure: false }));
-        let (reason, soon) = match self.search.judge(attempt.version, configured, seen, failure, searchable) {
-            Verdict::Next(reason) => (self.standing(reason, released), true),
-            Verdict::Speaks(version) if configured.is_none() && self.hops < 4 => {
+        let reason = match self.search.judge(attempt, &self.config, seen, failure, self.failures > 0) {
+            Verdict::Next(moment, pause) => return self.go_on(moment, now + pause),
+            Verdict::Use(version) if self.hops < MOST_HOPS => {
                 self.hops += 1;
                 self.resolved = Some(version);
                 self.proven = false;
                 self.search.reset();
-                (DownReason::WrongVersion { speaks: Some(version) }, true)
+                return self.go_on(DownReason::Ended, now);
             }
-            Verdict::Speaks(version) => {
+            Verdict::Use(_) => {
                 self.search.stop();
-                (DownReason::WrongVersion { speaks: Some(version) }, false)
+                DownReason::Garbage
             }
-            Verdict::Rest(reason) => {
-                if configured.is_none() && searching && !self.search.is_running() && reason != DownReason::Busy {
-                    self.resolved = None;
-                    self.proven = false;
-                }
-                (self.standing(reason, released), false)
-            }
+            Verdict::Rest(reason) => reason,
         };
+        let unreached = matches!(reason, DownReason::Busy | DownReason::Refused | DownReason::Unreachable);
+        if self.config.version.is_none() && searching && !unreached {
+            self.resolved = None;
+            self.proven = false;
+        }
         // A round of attempts counts as one failure, when it is over.
-        let delay = if soon {
-            NEXT_ATTEMPT
-        } else {
-            self.failures = self.failures.saturating_add(1);
-            backoff::delay(&self.config.timing, self.failures, rng)
-        };
+        self.failures = self.failures.saturating_add(1);
+        let delay = backoff::delay(&self.config.timing, self.failures, rng);
+        let reason = self.standing(reason, released);
         self.end(reason, now + delay);
+    }
+
+    /// Goes on to the next attempt of a search. One that was never of use ends without an event: nothing is known yet,
+    /// and nothing has changed for anybody. `moment`: what a moment's look suggests.
+    fn go_on(&mut self, moment: DownReason, at: Instant) {
+        if matches!(&self.link, Link::Up(conn) if conn.told_up) {
+            self.end(moment, at);
+        } else {
+            self.leave();
+        }
+        self.link = Link::Backoff { until: at };
+        if let Some((_, retry_at)) = &mut self.down {
+            *retry_at = Some(at);
+        }
     }
 
     /// That version or key are wrong, when that was found out and nothing has refuted it.
     fn verdict(&self) -> Option<DownReason> {
-        // Where the choice of version is ours, a wrong one was only a step of the search.
-        let ours =
-            |verdict: &DownReason| self.config.version.is_none() && matches!(verdict, DownReason::WrongVersion { .. });
-        self.diagnosis.filter(|verdict| verdict.is_auth() && !ours(verdict))
+        self.diagnosis.filter(|verdict| verdict.is_auth())
     }
 
     /// The reason to tell: an attempt under a verdict that stands says nothing new by failing in an unclear way.
     fn standing(&self, reason: DownReason, released: bool) -> DownReason {
-        let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::Silent);
+        let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::PeerClosed | DownReason::Silent);
         self.verdict().filter(|_| unclear && !released).unwrap_or(reason)
     }
 
@@ -494,18 +500,23 @@ impl Device {
 
     /// Leaves whatever connection there is, telling `reason`.
     fn give_up(&mut self, reason: DownReason) {
+        if matches!(self.link, Link::Up(_) | Link::Dialing { .. }) {
+            self.down = Some((reason, None));
+        }
+        if reason != DownReason::Ended {
+            self.diagnosis = Some(reason);
+        }
+        self.leave();
+    }
+
+    /// Leaves whatever connection there is.
+    fn leave(&mut self) {
         self.pending.lose_all();
         self.talk.retrying = None;
         match &self.link {
             Link::Up(conn) if conn.lost.is_none() => self.hangup = Some(conn.id),
             Link::Dialing { conn, lost: None, .. } => self.hangup = Some(*conn),
             _ => {}
-        }
-        if matches!(self.link, Link::Up(_) | Link::Dialing { .. }) {
-            self.down = Some((reason, None));
-        }
-        if reason != DownReason::Ended {
-            self.diagnosis = Some(reason);
         }
         self.link = Link::Off;
     }

@@ -178,6 +178,11 @@ impl Pending {
         self.entries.iter().all(Entry::is_settled)
     }
 
+    /// Whether nothing is lost with the connection but queries, which can be asked again.
+    pub(super) fn only_reads(&self) -> bool {
+        self.entries.iter().all(|e| e.is_settled() || e.asks == Asks::State)
+    }
+
     /// The next decided command that has not been told yet; it leaves the table.
     pub(super) fn take_decided(&mut self) -> Option<(CommandId, Outcome)> {
         let at = self.entries.iter().position(Entry::is_decided)?;

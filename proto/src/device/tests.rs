@@ -194,6 +194,8 @@ fn a_live_device_that_moves_is_asked_for_a_sign_of_life_at_once() {
     let (old, new) = ("192.0.2.1".parse().expect("valid"), "192.0.2.9".parse().expect("valid"));
     b.device.handle_announcement(old, None, b.now);
     b.connect();
+    b.drain();
+    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.pass(5_000);
     b.drain();
     assert!(b.device.deadline().is_some_and(|due| due > b.now));
@@ -213,6 +215,7 @@ fn a_device_that_moves_right_after_it_was_located_is_asked_a_little_later() {
     let located = b.now;
     b.connect();
     b.drain();
+    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.pass(10);
     b.device.handle_announcement(new, None, b.now);
     assert_eq!(b.drain().1, Some(located + WAKE_LIMIT));
@@ -221,9 +224,10 @@ fn a_device_that_moves_right_after_it_was_located_is_asked_a_little_later() {
     b.now = located + WAKE_LIMIT;
     b.drain();
     b.pass(700);
-    assert!(b.drain().0.iter().any(|seen| matches!(seen, Seen::Down(..))), "no sign of life");
+    let told = b.drain().0;
+    assert!(told.iter().any(|seen| matches!(seen, Seen::Down(..))), "no sign of life: {told:?}");
     assert!(matches!(b.drain().0.last(), None | Some(Seen::Dial(..))));
-    b.pass(1000);
+    b.pass(1500);
     assert!(b.drain().0.iter().any(|seen| matches!(seen, Seen::Dial(_, to) if to.ip() == new)));
 }
 
@@ -299,9 +303,9 @@ fn a_busy_device_is_not_taken_for_one_with_another_key() {
         told.extend(seen);
         b.now = until.expect("a retry is due");
     }
+    // The first time it was spoken to at once: nothing is known yet.
     let busy = Seen::Down(DownReason::Busy, true);
-    assert_eq!(told.first(), Some(&Seen::Down(DownReason::KeyOrVersion, true)), "spoken to at once");
-    assert!(told.len() == 6 && told.iter().skip(1).all(|seen| *seen == busy), "{told:?}");
+    assert!(told.len() == 5 && told.iter().all(|seen| *seen == busy), "{told:?}");
 }
 
 #[test]
@@ -347,7 +351,7 @@ fn unanswered_and_lost_commands_resolve_once() {
     assert_eq!(b.drain().0, [Seen::Resolved(first, Outcome::Unanswered)]);
     b.device.handle_lost(conn, LossReason::Reset, b.now);
     let (seen, _) = b.drain();
-    assert_eq!(seen, [Seen::Down(DownReason::KeyOrVersion, true), Seen::Resolved(second, Outcome::ConnectionLost)]);
+    assert_eq!(seen, [Seen::Down(DownReason::PeerClosed, true), Seen::Resolved(second, Outcome::ConnectionLost)]);
     b.device.handle_lost(conn, LossReason::Reset, b.now);
     assert_eq!(b.drain().0, [], "a stale fact changes nothing");
 }
@@ -358,12 +362,15 @@ fn two_missed_heartbeats_end_the_connection() {
     b.connect();
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
     assert!(!b.tx.is_empty(), "an early heartbeat");
-    b.tx.clear();
+    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    for beat in ["the next one", "the second one"] {
+        b.tx.clear();
+        b.pass(if beat == "the next one" { 10_000 } else { 5000 });
+        assert_eq!(b.drain().0, []);
+        assert!(!b.tx.is_empty(), "{beat}");
+    }
     b.pass(5000);
-    assert_eq!(b.drain().0, []);
-    assert!(!b.tx.is_empty(), "the second one");
-    b.pass(5000);
-    assert!(matches!(b.drain().0.as_slice(), [Seen::Hangup(_), Seen::Down(DownReason::Silent, true)]));
+    assert!(matches!(b.drain().0.as_slice(), [Seen::Hangup(_), Seen::Down(DownReason::Unresponsive, true)]));
 }
 
 #[test]
@@ -389,6 +396,7 @@ fn a_connection_that_is_not_kept_ends_by_itself_and_comes_back_on_request() {
     b.device.connect_now(b.now);
     let conn = b.connect();
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
+    hear(&mut b, CommandCode::HEART_BEAT, 0, "");
     b.pass(1000);
     assert_eq!(b.drain(), (std::vec![Seen::Hangup(conn), Seen::Down(DownReason::Ended, false)], None));
     b.device.connect_now(b.now);
@@ -507,22 +515,139 @@ fn answers_find_their_commands() {
     assert_eq!(seen, [Seen::Resolved(set, rejected)], "words are a refusal, also with return code 0");
 }
 
+/// Seals a frame of `version` as a device with this key does.
+fn seal_under(version: Version, key: &[u8; 16], command: CommandCode, seqno: u32, text: &[u8]) -> Vec<u8> {
+    let retcode = Some(crate::wire::command::RetCode::OK);
+    let head = crate::codec::Head { sender: crate::codec::Sender::Device, seqno, command, retcode, header: None };
+    let mut out = std::vec![0; 1024];
+    let len = crate::codec::seal(&crate::codec::Keys::new(version, key), &head, &[7; 12], text, &mut out);
+    out.truncate(len.expect("room"));
+    out
+}
+
+/// Lets these bytes arrive.
+fn arrive(b: &mut Bench, bytes: &[u8]) -> Vec<Seen> {
+    b.rx.spare_mut()[..bytes.len()].copy_from_slice(bytes);
+    b.rx.commit(bytes.len());
+    b.drain().0
+}
+
+const KEY: &[u8; 16] = b"0123456789abcdef";
+const OTHER: &[u8; 16] = b"fedcba9876543210";
+const PUSH: &[u8] = br#"{"protocol":4,"t":1,"data":{"dps":{"1":true}}}"#;
+
 #[test]
 fn three_misplaced_frames_end_the_negotiation() {
     let mut b = Bench::new(|c| c.version(Version::V34).probe_on_failure(false));
     let conn = b.connect();
     b.drain();
-    let keys = crate::codec::Keys::new(Version::V34, b"0123456789abcdef");
     for round in 1..=3 {
-        let retcode = Some(crate::wire::command::RetCode::OK);
-        let command = CommandCode::DP_QUERY_NEW;
-        let sender = crate::codec::Sender::Device;
-        let head = crate::codec::Head { sender, seqno: round, command, retcode, header: None };
-        let len = crate::codec::seal(&keys, &head, &[0; 12], b"{}", b.rx.spare_mut()).expect("room");
-        b.rx.commit(len);
-        let (seen, _) = b.drain();
+        let frame = seal_under(Version::V34, KEY, CommandCode::SESS_KEY_NEG_FINISH, round, &[0; 32]);
+        let seen = arrive(&mut b, &frame);
         let end = [Seen::Hangup(conn), Seen::Down(DownReason::Garbage, true)];
         assert_eq!(seen, if round < 3 { &[][..] } else { &end[..] }, "frame {round}");
+    }
+}
+
+#[test]
+fn pushes_under_the_local_key_are_read_during_and_right_after_the_negotiation() {
+    for version in [Version::V34, Version::V35] {
+        let mut b = Bench::new(|c| c.version(version));
+        b.connect();
+        b.drain();
+        let start = b.tx.pending().to_vec();
+        b.tx.clear();
+        for n in 1..=5 {
+            let push = seal_under(version, KEY, CommandCode::STATUS, n, PUSH);
+            assert_eq!(arrive(&mut b, &push), [Seen::Message], "{version}, during the negotiation");
+        }
+        // The device answers, and pushes once more before it has taken the end of the negotiation in.
+        let local = LocalKey::from_text("0123456789abcdef").expect("valid");
+        let keys = crate::codec::Keys::new(version, KEY);
+        let mut start = start;
+        let opened = crate::codec::open(&keys, crate::codec::Sender::Controller, &mut start).expect("ours");
+        let theirs = *start[opened.payload].first_chunk().expect("a nonce");
+        let mut ours = *b"8655251406c6abcd";
+        let key = loop {
+            let derived = crate::session::handshake::derive_session_key(version, &local, &theirs, &ours);
+            match derived.filter(|key| !key.is_refused_by_firmware()) {
+                Some(key) => break key,
+                None => ours[0] += 1,
+            }
+        };
+        let resp = crate::session::handshake::resp(&local, &theirs, &ours);
+        let resp = seal_under(version, KEY, CommandCode::SESS_KEY_NEG_RESP, 6, &resp);
+        assert_eq!(arrive(&mut b, &resp), [Seen::Up(version)]);
+        let set = b.send(&Command::set(DpMap::Pairs(&ON))).expect("sent");
+        for n in 7..=11 {
+            let push = seal_under(version, KEY, CommandCode::STATUS, n, PUSH);
+            assert_eq!(arrive(&mut b, &push), [Seen::Message], "{version}, right after: no answer to a command");
+        }
+        let ack = seal_under(version, key.expose(), CommandCode::CONTROL_NEW, 12, b"");
+        let seen = arrive(&mut b, &ack);
+        assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == set));
+        // From now on the device has the session key: what comes under the local key is somebody else's.
+        assert_eq!(b.device.stats().bad_frames, 0);
+        let push = seal_under(version, KEY, CommandCode::STATUS, 13, PUSH);
+        assert_eq!(arrive(&mut b, &push), []);
+        assert_eq!(b.device.stats().bad_frames, 1);
+    }
+}
+
+#[test]
+fn a_frame_of_the_configured_version_that_fails_is_a_wrong_key_at_once_in_every_step() {
+    for version in [Version::V33, Version::V34, Version::V35] {
+        for steps in 0..4 {
+            let mut b = Bench::new(|c| c.version(version));
+            let mut conn = b.connect();
+            b.drain();
+            // Silence, for so many steps of the search.
+            for _ in 0..steps {
+                b.pass(700);
+                let (seen, until) = b.drain();
+                let provisional = [Seen::Hangup(conn), Seen::Down(DownReason::Silent, true)];
+                assert!(seen == provisional[..1] || (version == Version::V33 && seen == provisional), "{seen:?}");
+                b.now = until.expect("the next step is due");
+                conn = b.connect();
+                b.drain();
+            }
+            let frame = seal_under(version, OTHER, CommandCode::STATUS, 1, PUSH);
+            let seen = arrive(&mut b, &frame);
+            let verdict = DownReason::WrongKey { sure: true };
+            assert_eq!(seen, [Seen::Hangup(conn), Seen::Down(verdict, true)], "{version}, step {steps}");
+            assert_eq!(b.device.diagnosis(), Some(verdict));
+        }
+    }
+}
+
+#[test]
+fn the_form_of_a_frame_tells_the_version_whatever_the_key() {
+    for key in [KEY, OTHER] {
+        for ours in Version::ALL {
+            for theirs in [Version::V33, Version::V34, Version::V35] {
+                if ours.scheme() == theirs.scheme() {
+                    continue;
+                }
+                let mut b = Bench::new(|c| c.version(ours));
+                let conn = b.connect();
+                b.drain();
+                // An answer to a query, 32 bytes of ciphertext where it is one.
+                let frame = seal_under(theirs, key, CommandCode::DP_QUERY, 1, b"json obj data unvalid");
+                let verdict = DownReason::WrongVersion { speaks: Some(theirs) };
+                assert_eq!(arrive(&mut b, &frame), [Seen::Hangup(conn), Seen::Down(verdict, true)], "{ours}, {theirs}");
+            }
+        }
+    }
+    // 3.1 says its state in the clear, and pushes in an envelope that nobody else has.
+    for ours in [Version::V32, Version::V33, Version::V34, Version::V35] {
+        for command in [CommandCode::DP_QUERY, CommandCode::STATUS] {
+            let mut b = Bench::new(|c| c.version(ours));
+            let conn = b.connect();
+            b.drain();
+            let frame = seal_under(Version::V31, KEY, command, 0, r#"{"dps":{"1":"\u00e9 é"}}"#.as_bytes());
+            let verdict = DownReason::WrongVersion { speaks: Some(Version::V31) };
+            assert_eq!(arrive(&mut b, &frame), [Seen::Hangup(conn), Seen::Down(verdict, true)], "{ours}, {command:?}");
+        }
     }
 }
 
@@ -586,14 +711,20 @@ fn a_device_that_only_closed_before_need_not_answer_a_query() {
     let conn = b.connect();
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
     b.device.handle_lost(conn, LossReason::Closed, b.now);
-    for _ in 0..3 {
-        assert_eq!(b.drain().0.last(), Some(&Seen::Down(DownReason::KeyOrVersion, true)));
+    // Once may be a power cut.
+    assert_eq!(b.drain().0, [Seen::Down(DownReason::PeerClosed, true)]);
+    for round in 0..3 {
         let conn = reconnect(&mut b);
-        assert_eq!(b.drain().0, []);
+        b.drain();
+        b.pass(250);
+        b.drain();
         b.device.handle_lost(conn, LossReason::Closed, b.now);
+        assert_eq!(b.drain().0, [Seen::Down(DownReason::KeyOrVersion, true)], "{round}");
     }
     reconnect(&mut b);
-    assert_eq!(b.drain().0, []);
+    b.drain();
+    b.pass(250);
+    b.drain();
     b.pass(5000);
     assert_eq!(b.drain().0.last(), Some(&Seen::Down(DownReason::Silent, true)));
     reconnect(&mut b);
@@ -693,4 +824,27 @@ fn a_command_may_have_a_size_limit_of_its_own() {
     assert_eq!(b.send(&Command::set(DpMap::Pairs(&ON)).at_most(size - 1)), Err(SendError::TooLarge));
     assert!(b.send(&Command::set(DpMap::Pairs(&ON)).at_most(size)).is_ok());
     assert_eq!(b.tx.pending().len(), 2 * size, "the limit is that of the frame, not of the buffer");
+}
+
+#[test]
+fn a_cut_while_connecting_blames_neither_key_nor_version() {
+    for version in [None, Some(Version::V31), Some(Version::V33), Some(Version::V34), Some(Version::V35)] {
+        for why in [LossReason::Reset, LossReason::Closed] {
+            let mut b = Bench::new(|c| DeviceConfig { version, ..c });
+            let conn = b.connect();
+            let (mut told, _) = b.drain();
+            b.device.handle_lost(conn, why, b.now);
+            for refused in [LossReason::TimedOut, LossReason::Refused] {
+                let (seen, until) = b.drain();
+                told.extend(seen);
+                b.now = until.expect("a retry is due");
+                let conn = b.dial();
+                b.device.handle_lost(conn, refused, b.now);
+            }
+            told.extend(b.drain().0);
+            let blames = |seen: &Seen| matches!(seen, Seen::Down(reason, _) if reason.is_auth());
+            assert!(!told.iter().any(blames), "{version:?}: {told:?}");
+            assert_eq!(b.device.diagnosis(), Some(DownReason::Refused));
+        }
+    }
 }

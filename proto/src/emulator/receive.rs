@@ -136,6 +136,8 @@ impl Emulator {
                 discard(error)
             }
             Received::Nothing | Received::TooLong { .. } => Step::Idle(None),
+            // Only controllers receive those.
+            Received::Early(_) => Step::Again,
         }
     }
 

@@ -3,6 +3,7 @@
 //! A session is used for one connection and thrown away with it; nothing of it survives.
 
 pub(crate) mod handshake;
+pub(crate) mod hint;
 #[cfg(feature = "emulator")]
 pub(crate) mod responder;
 
@@ -18,8 +19,9 @@ use crate::json::Writer;
 use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
-use crate::wire::{FrameKind, Front, frame_kind, next_frame, seqno_and_command};
+use crate::wire::{Front, next_frame, seqno_and_command};
 use handshake::{Nonce, SessionKey};
+use hint::Hint;
 
 /// The largest frame that is ever sent: firmware of 3.5 takes nothing from 4096 bytes on.
 pub(crate) const MAX_FRAME: usize = 4095;
@@ -39,6 +41,8 @@ pub(crate) struct Session {
     pub(crate) last_rx: Instant,
     /// Unbelievable or misplaced frames since the last good one.
     pub(crate) bad_in_row: u8,
+    /// A frame under the final key was received.
+    confirmed: bool,
     /// Times that bytes were skipped before a frame, since the count was last taken.
     skips: u8,
     /// Bytes still to come of a frame that is too large to be kept.
@@ -72,6 +76,9 @@ pub(crate) enum Received {
     Nothing,
     /// A frame for the layer above; its payload range counts from the beginning of the storage.
     Frame(Opened),
+    /// A frame under the local key where a session key is negotiated: firmware pushes to every client, also to one that
+    /// it has no session key for yet.
+    Early(Opened),
     /// A message of the negotiation was taken.
     Negotiation,
     /// The negotiation cannot succeed: the peer proved that it has another key.
@@ -83,15 +90,6 @@ pub(crate) enum Received {
     /// The beginning of a frame that is too large to be kept. Nothing of it was verified; its bytes are skipped, those
     /// still to come too.
     TooLong { seqno: u32, command: CommandCode, len: usize },
-}
-
-/// What an unbelievable frame proves about the version of its sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hint {
-    /// It speaks exactly this version.
-    Speaks(Version),
-    /// It speaks 3.1, 3.2 or 3.3: its frames carry a right CRC.
-    SpeaksCrc,
 }
 
 /// The head of a frame to send, but for what the session itself knows.
@@ -112,7 +110,8 @@ impl Session {
 
     fn new(role: Sender, version: Version, local: &LocalKey, phase: Phase, seqno: u32, now: Instant) -> Self {
         let keys = Keys::new(version, local.expose());
-        Self { role, keys, phase, seqno, last_tx: now, last_rx: now, bad_in_row: 0, skips: 0, unwanted: 0 }
+        let (last_tx, last_rx) = (now, now);
+        Self { role, keys, phase, seqno, last_tx, last_rx, bad_in_row: 0, confirmed: false, skips: 0, unwanted: 0 }
     }
 
     pub(crate) const fn version(&self) -> Version {
@@ -172,20 +171,34 @@ impl Session {
                 };
                 let taken = match codec::open(&self.keys, sender, frame) {
                     Ok(opened) => {
-                        self.last_rx = now;
-                        let taken = self.take(local, frame, opened, offset);
-                        let misplaced = matches!(taken, Received::Unexpected);
-                        self.bad_in_row = if misplaced { self.bad_in_row.saturating_add(1) } else { 0 };
-                        taken
+                        self.confirmed |= self.is_ready();
+                        self.take(local, frame, opened, offset)
                     }
-                    Err(error) => {
-                        let hint = hint(self.version(), local, frame);
-                        self.bad(error, hint)
-                    }
+                    Err(error) => match self.open_early(local, frame) {
+                        Some(opened) => early(opened, offset),
+                        None => {
+                            let is_controller = self.role == Sender::Controller;
+                            let hint = if is_controller { hint::of_frame(local, frame) } else { None };
+                            return (self.bad(error, hint), len);
+                        }
+                    },
                 };
+                self.last_rx = now;
+                let misplaced = matches!(taken, Received::Unexpected);
+                self.bad_in_row = if misplaced { self.bad_in_row.saturating_add(1) } else { 0 };
                 (taken, len)
             }
         }
+    }
+
+    /// Opens a frame that the device sent under the local key before it took the end of the negotiation in. Until a
+    /// frame under the session key has come, such frames may be under way.
+    fn open_early(&self, local: &LocalKey, frame: &mut [u8]) -> Option<Opened> {
+        let expected = self.role == Sender::Controller && self.version().negotiates() && self.is_ready();
+        if !expected || self.confirmed {
+            return None;
+        }
+        codec::open(&Keys::new(self.version(), local.expose()), Sender::Device, frame).ok()
     }
 
     /// Handles an opened frame of the negotiation, hands any other one up.
@@ -240,6 +253,7 @@ impl Session {
                     None => Received::WrongProof,
                 }
             }
+            _ if self.role == Sender::Controller => early(opened, offset),
             _ => Received::Unexpected,
         }
     }
@@ -342,15 +356,13 @@ impl Session {
     }
 }
 
-/// What a frame that could not be opened under `expected` proves.
-fn hint(expected: Version, local: &LocalKey, frame: &[u8]) -> Option<Hint> {
-    match frame_kind(frame)? {
-        FrameKind::F6699 if expected != Version::V35 => Some(Hint::Speaks(Version::V35)),
-        FrameKind::F6699 => None,
-        FrameKind::F55aa if codec::crc_fits(frame) => expected.negotiates().then_some(Hint::SpeaksCrc),
-        FrameKind::F55aa if expected == Version::V34 => None,
-        FrameKind::F55aa => codec::hmac_fits(local.expose(), frame).then_some(Hint::Speaks(Version::V34)),
+/// A frame under the local key: for the layer above, unless it is of a negotiation.
+fn early(mut opened: Opened, offset: usize) -> Received {
+    if opened.command.is_negotiation() {
+        return Received::Unexpected;
     }
+    opened.payload = shift(opened.payload, offset);
+    Received::Early(opened)
 }
 
 fn shift(range: Range<usize>, by: usize) -> Range<usize> {

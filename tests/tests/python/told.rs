@@ -67,7 +67,7 @@ fn reason(told: &Value) -> DownReason {
     assert_eq!(Some(number(&told["code"])), code, "{told}");
     let speaks = &told["speaks"];
     let sure = flag(&told["sure"]);
-    assert!(sure || name == "wrong_key", "{told}");
+    assert!(sure || matches!(name, "wrong_key" | "key_or_version"), "{told}");
     match name {
         "unreachable" => DownReason::Unreachable,
         "refused" => DownReason::Refused,

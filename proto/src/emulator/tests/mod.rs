@@ -214,7 +214,7 @@ impl Pair {
             match received {
                 Received::Nothing => return replies,
                 Received::Negotiation => {}
-                Received::Frame(opened) => replies.push(Reply {
+                Received::Frame(opened) | Received::Early(opened) => replies.push(Reply {
                     seqno: opened.seqno,
                     command: opened.command.0,
                     retcode: opened.retcode.map(|code| code.0),

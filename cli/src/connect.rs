@@ -47,6 +47,7 @@ impl Target {
         timing.negotiate = timing.answer;
         let builder = Device::builder_with(self.id.clone(), self.key.clone()).port(self.port).version(self.version);
         let builder = builder.timing(timing).command_timeout(self.timeout);
+        let builder = builder.pacing(self.pacing).receive_limit(self.receive_limit);
         match self.address {
             Some(address) => builder.address(address),
             None => builder,

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use rustuya_runtime_tokio::{CommandError, Device, Reply};
+use rustuya_runtime_tokio::{CommandError, Device, Pacing, Reply};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use crate::input::{UsageError, is_dp, unfit};
 use crate::output::{dp_line, json_line_now, line_now, short};
 use crate::target::{Target, TargetArgs};
 
-/// Set DPs of devices, and wait until they acknowledge them
+/// Set DPs of devices, and wait until they acknowledge them, or for what --wait says
 ///
 /// Several devices are set at the same time, and each is printed in a line as it acknowledges. Those that do not are
 /// told on stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
@@ -26,11 +26,43 @@ pub(crate) struct Args {
     /// Let the gateway ID set them on this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
+    /// What to wait for: the effect, until the device shows what was set, and say what is there instead; its
+    /// acknowledgement; until it is written; none, once it is connected. Some devices obey and never acknowledge
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Wait::Ack)]
+    wait: Wait,
+    /// Send each DP in a frame of its own, for devices that take no more at a time
+    #[arg(long)]
+    one_by_one: bool,
     /// Print one JSON object for each device
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArgs,
+}
+
+/// How far a command is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Wait {
+    /// Until the device shows what was set
+    Effect,
+    /// Until the device acknowledges it
+    Ack,
+    /// Until it is written to the connection
+    Written,
+    /// Not at all, once there is a connection
+    None,
+}
+
+impl Wait {
+    /// What has happened after it.
+    const fn past(self) -> &'static str {
+        match self {
+            Self::Effect => "confirmed in",
+            Self::Ack => "acknowledged in",
+            Self::Written => "written in",
+            Self::None => "handed over in",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -40,6 +72,9 @@ struct Done<'a> {
     name: Option<&'a str>,
     cid: Option<&'a str>,
     set: &'a Map<String, Value>,
+    /// How far it was waited for.
+    #[serde(serialize_with = "name_of")]
+    wait: Wait,
     /// Name of the command that answered.
     answer: Option<&'static str>,
     retcode: Option<u32>,
@@ -50,23 +85,45 @@ struct Done<'a> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (ids, dps) = words(&args.words, args.target.is_all())?;
     block_on(async {
-        let selected = args.target.resolve(ids, args.cid.as_deref()).await?;
+        let mut selected = args.target.resolve(ids, args.cid.as_deref()).await?;
+        if args.one_by_one {
+            selected.targets.iter_mut().for_each(|target| target.pacing = Pacing::NONE.max_dps(1));
+        }
         let timeout = args.target.timeout();
-        let show = |target: &Target, (reply, took): (Reply, Duration)| {
+        let show = |target: &Target, (reply, took): (Option<Reply>, Duration)| {
             if !args.json {
-                return line_now(&format!("{}: {} acknowledged in {}", target.name, dp_line(&dps), short(took)));
+                let past = args.wait.past();
+                return line_now(&format!("{}: {} {past} {}", target.name, dp_line(&dps), short(took)));
             }
             json_line_now(&Done {
                 id: target.id.as_str(),
                 name: target.called(),
                 cid: target.cid.as_ref().map(|cid| cid.as_str()),
                 set: &dps,
-                answer: reply.command.name(),
-                retcode: reply.retcode,
+                wait: args.wait,
+                answer: reply.as_ref().and_then(|reply| reply.command.name()),
+                retcode: reply.as_ref().and_then(|reply| reply.retcode),
                 micros: took.as_micros(),
             })
         };
-        each(&args.target, selected, args.json, |device, target| set(device, target, dps.clone(), timeout), show).await
+        each(
+            &args.target,
+            selected,
+            args.json,
+            |device, target| set(device, target, dps.clone(), args.wait, timeout),
+            show,
+        )
+        .await
+    })
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde lends the field")]
+fn name_of<S: serde::Serializer>(wait: &Wait, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match wait {
+        Wait::Effect => "effect",
+        Wait::Ack => "ack",
+        Wait::Written => "written",
+        Wait::None => "none",
     })
 }
 
@@ -75,14 +132,21 @@ fn set(
     device: Device,
     target: &Target,
     dps: Map<String, Value>,
+    wait: Wait,
     timeout: Duration,
-) -> impl Future<Output = Result<(Reply, Duration), CommandError>> + Send + use<> {
+) -> impl Future<Output = Result<(Option<Reply>, Duration), CommandError>> + Send + use<> {
     let sub = target.cid.as_ref().and_then(|cid| device.sub(cid.as_str()).ok());
     async move {
         device.wait_connected(timeout).await?;
         let begun = Instant::now();
         let sending = sub.map_or_else(|| device.set_dps(dps.clone()), |sub| sub.set_dps(dps.clone()));
-        Ok((sending.acknowledged().await?, begun.elapsed()))
+        let reply = match wait {
+            Wait::Effect => Some(sending.confirmed().await?),
+            Wait::Ack => Some(sending.acknowledged().await?),
+            Wait::Written => sending.await.map(|()| None)?,
+            Wait::None => sending.queue().map(|()| None)?,
+        };
+        Ok((reply, begun.elapsed()))
     }
 }
 

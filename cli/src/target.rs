@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use rustuya_proto::UnknownVersion;
-use rustuya_runtime_tokio::{Cid, DeviceId, DevicesFile, Listed, LocalKey, Version};
+use rustuya_runtime_tokio::{Cid, DeviceId, DevicesFile, Listed, LocalKey, Pacing, Version};
 
 use crate::input::{Ports, UsageError, seconds, unfit};
 use crate::key::{self, KeyArgs};
@@ -37,6 +37,9 @@ pub(crate) struct TargetArgs {
     /// How long to wait for the connection; the answer may take three tenths of it, at most 5 seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
+    /// The largest frame that is received; a larger one is skipped, and its command fails
+    #[arg(long, value_name = "BYTES", default_value = "65536")]
+    receive_limit: usize,
     /// UDP ports to listen on when a device is looked for: of clear announcements, of encrypted ones, and of answers
     /// to probes
     #[arg(long, value_name = "A,B,C", default_value = "6666,6667,7000")]
@@ -59,6 +62,9 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     pub(crate) version: Option<Version>,
     pub(crate) timeout: Duration,
+    pub(crate) pacing: Pacing,
+    /// The largest frame that is received, in bytes.
+    pub(crate) receive_limit: usize,
 }
 
 /// What is meant by a command line.
@@ -168,6 +174,8 @@ impl TargetArgs {
             port: port.unwrap_or(rustuya_proto::DEFAULT_PORT),
             version,
             timeout: self.timeout,
+            pacing: Pacing::NONE,
+            receive_limit: self.receive_limit,
         })
     }
 

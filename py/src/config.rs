@@ -127,6 +127,7 @@ fn pacing(rules: &Bound<'_, PyAny>) -> PyResult<Pacing> {
     pacing.merge = span(field(rules, "merge", "Pacing")?)?;
     pacing.gap = span(field(rules, "gap", "Pacing")?)?;
     pacing.max_dps = field::<Option<NonZeroU16>>(rules, "max_dps", "Pacing")?;
+    pacing.max_bytes = field::<Option<NonZeroU16>>(rules, "max_bytes", "Pacing")?;
     pacing.sleeps = sleeps.map(span).transpose()?;
     Ok(pacing)
 }

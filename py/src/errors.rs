@@ -6,7 +6,7 @@ use pyo3::types::PyModule;
 use rustuya_proto::{InvalidKey, SendError};
 use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError};
 
-use crate::models;
+use crate::{convert, models};
 
 static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -131,6 +131,7 @@ pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
         CommandError::SubDeviceOffline => ("SubDeviceOffline", 905),
         CommandError::Closed => ("ClosedError", 906),
         CommandError::TooLarge => ("TooLarge", 903),
+        CommandError::NoEffect { .. } => ("NoEffect", 904),
         CommandError::AnswerTooLarge { .. } => ("TooLarge", 904),
         CommandError::InvalidDp(_) => ("InvalidDp", 903),
         CommandError::InvalidValue(_) => ("InvalidValue", 903),
@@ -157,6 +158,13 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
             raised = with(py, raised, "retcode", *retcode);
         }
         CommandError::InvalidDp(dp) => raised = with(py, raised, "dp", dp),
+        CommandError::NoEffect { wanted, shown } => {
+            for (name, dps) in [("wanted", wanted), ("shown", shown)] {
+                if let Ok(dps) = convert::map_to_python(py, dps) {
+                    raised = with(py, raised, name, dps.unbind());
+                }
+            }
+        }
         CommandError::AnswerTooLarge { len, limit } => {
             raised = with(py, raised, "size", *len);
             raised = with(py, raised, "limit", *limit);
@@ -168,6 +176,7 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
         CommandError::Rejected { .. }
             | CommandError::Unanswered
             | CommandError::AnswerTooLarge { .. }
+            | CommandError::NoEffect { .. }
             | CommandError::ConnectionLost { .. }
     );
     raised = with(py, raised, "was_sent", sent);

@@ -84,6 +84,8 @@ pub(crate) enum Wait {
     Queue,
     /// Until the device has answered.
     Ack,
+    /// Until the device shows what was written.
+    Effect,
 }
 
 impl Wait {
@@ -92,8 +94,9 @@ impl Wait {
             None => Ok(Self::Usual),
             Some("queue") => Ok(Self::Queue),
             Some("ack") => Ok(Self::Ack),
+            Some("effect") => Ok(Self::Effect),
             Some(other) => {
-                let text = format!("wait={other:?} is not known: give \"ack\", \"queue\" or None");
+                let text = format!("wait={other:?} is not known: give \"effect\", \"ack\", \"queue\" or None");
                 Err(errors::leaf(py, "ConfigError", 912, &text))
             }
         }
@@ -128,6 +131,11 @@ impl Order {
                 Some(Err(error)) => Err(error),
                 None => Ok(()),
             },
+            Wait::Effect => match engine::block(py, sending.confirmed(), None)? {
+                Some(Ok(reply)) => return models::reply(py, &reply).map(Bound::unbind),
+                Some(Err(error)) => Err(error),
+                None => Ok(()),
+            },
         };
         result.map(|()| py.None()).map_err(|error| errors::command(py, &target.name(), &error))
     }
@@ -147,6 +155,9 @@ impl Order {
             }),
             Wait::Ack => Box::pin(async move {
                 sending.acknowledged().await.map(Answer::Reply).map_err(|error| Failure::Command(target, error))
+            }),
+            Wait::Effect => Box::pin(async move {
+                sending.confirmed().await.map(Answer::Reply).map_err(|error| Failure::Command(target, error))
             }),
         }
     }

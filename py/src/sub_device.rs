@@ -65,7 +65,8 @@ impl SubDevice {
         finish(py, self.target(py)?.status(py, Options { wait: None, timeout })?.query())
     }
 
-    /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`.
+    /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+    /// shows what was written.
     #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
     fn set_value(
         &self,
@@ -78,7 +79,8 @@ impl SubDevice {
         self.target(py)?.set_value(dp_id, value, Options { wait, timeout })?.finish(py)
     }
 
-    /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`.
+    /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+    /// shows what was written.
     #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
     fn set_dps(&self, dps_dict: &Bound<'_, PyAny>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         let py = dps_dict.py();

@@ -6,8 +6,8 @@ use rustuya_runtime::{CommandError, Reply};
 
 use crate::wait::block_on;
 
-/// A command that is yet to be given: by [`send`](Self::send), [`acknowledged`](Self::acknowledged) or
-/// [`queue`](Self::queue), which differ in what they wait for.
+/// A command that is yet to be given: by [`send`](Self::send), [`acknowledged`](Self::acknowledged),
+/// [`confirmed`](Self::confirmed) or [`queue`](Self::queue), which differ in what they wait for.
 ///
 /// While there is no connection they wait for one, up to the command time-out of the device, or
 /// [`timeout`](Self::timeout). `close`, `delete` and `shutdown` end every wait at once.
@@ -36,6 +36,16 @@ impl Sending {
     /// See [`CommandError`].
     pub fn acknowledged(self) -> Result<Reply, CommandError> {
         block_on(self.0.acknowledged())
+    }
+
+    /// Gives a write, and returns when the device shows what was written, by a push or when it is asked: an
+    /// acknowledgement proves that the device has received it, not that it did something. Gives the DPs as the device
+    /// shows them. Of what writes no DPs, returns the answer.
+    ///
+    /// # Errors
+    /// [`CommandError::NoEffect`] says what is there instead; see [`CommandError`] for others.
+    pub fn confirmed(self) -> Result<Reply, CommandError> {
+        block_on(self.0.confirmed())
     }
 
     /// Gives the command, and does not wait for anything. If it fails, listeners are told.

@@ -126,7 +126,7 @@ impl DpValues {
         }
         let json = [b"{", &self.members[..], b"}"].concat();
         // What was written is text.
-        Ok(Ask::Set(Writes { json: String::from_utf8(json).unwrap_or_default(), count: self.numbers.len() }))
+        Ok(Ask::Set(Writes { json: String::from_utf8(json).unwrap_or_default().into(), count: self.numbers.len() }))
     }
 }
 

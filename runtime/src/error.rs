@@ -3,6 +3,7 @@
 use std::io;
 
 use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownVersion};
+use serde_json::{Map, Value};
 
 /// A device cannot be described like this.
 ///
@@ -62,6 +63,16 @@ pub enum CommandError {
     /// The device did not answer in time. The command may have taken effect: ask for the state before repeating it.
     #[error("the device did not answer in time; the command may have taken effect")]
     Unanswered,
+    /// The device took the write, but shows something else, or nothing, of what was written: it was asked for its
+    /// state, after the push had not come. Only where the effect was waited for, with
+    /// [`confirmed`](crate::Sending::confirmed).
+    #[error("the device took the write, but {}", differences(wanted, shown))]
+    NoEffect {
+        /// The DPs that were written.
+        wanted: Box<Map<String, Value>>,
+        /// Those of them that the device has shown since then, with the values that it shows last.
+        shown: Box<Map<String, Value>>,
+    },
     /// The answer was larger than the device's [`receive_limit`](crate::DeviceBuilder::receive_limit), and was skipped. A
     /// command that writes may have taken effect.
     #[error(
@@ -194,6 +205,16 @@ impl From<InvalidKey> for AddError {
     fn from(error: InvalidKey) -> Self {
         Self::Config(error.into())
     }
+}
+
+/// What is there in place of what was written.
+fn differences(wanted: &Map<String, Value>, shown: &Map<String, Value>) -> String {
+    let tell = |(dp, value): (&String, &Value)| match shown.get(dp) {
+        Some(shown) if shown == value => None,
+        Some(shown) => Some(format!("DP {dp} is {shown}, not {value}")),
+        None => Some(format!("does not show DP {dp}")),
+    };
+    wanted.iter().filter_map(tell).collect::<Vec<_>>().join(", ")
 }
 
 fn explain(reason: Option<DownReason>) -> String {

@@ -9,6 +9,7 @@ mod device;
 mod devices_file;
 mod discovery;
 mod dp;
+mod effect;
 mod error;
 mod event;
 mod limiter;
@@ -53,6 +54,6 @@ pub use rustuya_proto as proto;
 pub use rustuya_proto::{
     Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, SendError, SightingKind, Timing, Version,
 };
-pub use sending::{Acknowledged, Sending};
+pub use sending::{Acknowledged, Confirmed, Sending};
 pub use state::{Heard, State};
 pub use sub_device::SubDevice;

@@ -4,7 +4,7 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 /// How the commands of one device are spaced, because some firmware loses what comes too fast or too much at once.
-/// The default changes nothing.
+/// The default changes nothing but large writes.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -43,14 +43,25 @@ pub struct Pacing {
     /// The most DPs in one write; larger ones are sent in parts. When a device refuses a write of several DPs and
     /// accepts its parts, their size is remembered as the limit, whatever is set here. No limit by default.
     pub max_dps: Option<NonZeroU16>,
+    /// The most bytes in one frame that writes several DPs; larger ones are sent in parts. 1024 by default, so that a
+    /// frame fits one TCP segment on every network: firmware can fail over one that comes in two. A single DP may have
+    /// more, up to the 4095 bytes that devices accept. `None` for that limit alone, where a device must have its DPs
+    /// together.
+    pub max_bytes: Option<NonZeroU16>,
     /// For devices that sleep: how long commands wait for them to wake up, in place of the command time-out. Writes
     /// that wait are merged. `None` by default.
     pub sleeps: Option<Duration>,
 }
 
 impl Pacing {
-    /// Commands go out at once and as they were given.
-    pub const NONE: Self = Self { merge: Duration::ZERO, gap: Duration::ZERO, max_dps: None, sleeps: None };
+    /// Commands go out at once and as they were given, but for writes of more than 1024 bytes.
+    pub const NONE: Self = Self {
+        merge: Duration::ZERO,
+        gap: Duration::ZERO,
+        max_dps: None,
+        max_bytes: NonZeroU16::new(1024),
+        sleeps: None,
+    };
 
     /// Sets [`merge`](Self::merge).
     #[must_use]
@@ -70,6 +81,13 @@ impl Pacing {
     #[must_use]
     pub const fn max_dps(mut self, most: u16) -> Self {
         self.max_dps = NonZeroU16::new(most);
+        self
+    }
+
+    /// Sets [`max_bytes`](Self::max_bytes); zero means no limit.
+    #[must_use]
+    pub const fn max_bytes(mut self, most: u16) -> Self {
+        self.max_bytes = NonZeroU16::new(most);
         self
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustuya_proto::{Cid, CommandCode};
 
+use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::link::{Ask, Link};
 use crate::reply::Reply;
@@ -96,6 +97,50 @@ pub struct Acknowledged {
     done: bool,
 }
 
+/// A write that is given when this is first polled, and done when the device shows what was written. Gives the DPs as
+/// the device shows them.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime_tokio::*;
+/// # use serde_json::json;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
+/// #     .address(lamp.local_addr())
+/// #     .version(Version::V34)
+/// #     .spawn(&Tokio);
+/// let reply = device.set_value(2, 75).confirmed().await?;
+/// assert_eq!(reply.dps["2"], json!(75));
+/// match device.set_value(2, 2000).confirmed().await {
+///     Ok(_) => println!("done"),
+///     Err(CommandError::NoEffect { shown, .. }) => println!("the device has {:?}", shown.get("2")),
+///     Err(error) => println!("{error}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`CommandError::NoEffect`] says what is there instead; other errors as of [`Acknowledged`].
+///
+/// # Cancel safety
+/// As [`Acknowledged`].
+///
+/// # Panics
+/// When it is polled again after it is done, as an `async` block.
+#[derive(Debug)]
+#[must_use = "a command is given when its future is polled"]
+pub struct Confirmed {
+    stage: Stage,
+    done: bool,
+}
+
 #[derive(Debug)]
 enum Stage {
     /// Not given yet.
@@ -124,6 +169,8 @@ struct Given {
     /// `None` for what is no command.
     command: Option<CommandCode>,
     cid: Option<Cid>,
+    /// The JSON text of the DPs that it writes.
+    writes: Option<Arc<str>>,
 }
 
 impl Sending {
@@ -146,6 +193,20 @@ impl Sending {
             _ => core::mem::replace(&mut self.stage, Stage::Empty),
         };
         Acknowledged { stage, done: false }
+    }
+
+    /// Waits for the effect, too: an acknowledgement proves that the device has received a write, not that it did
+    /// something. Done when the device shows what was written, by a push or, where none comes within a second, when it
+    /// is asked. Also where the device does not acknowledge. Of what writes no DPs, waits for the answer.
+    pub fn confirmed(mut self) -> Confirmed {
+        if let Stage::Given(given) = &self.stage {
+            given.confirm();
+        }
+        let stage = match self.outcome.take() {
+            Some(Err(error)) => Stage::Refused(error),
+            _ => core::mem::replace(&mut self.stage, Stage::Empty),
+        };
+        Confirmed { stage, done: false }
     }
 
     /// Limits the wait for the connection, and the wait for the answer that follows, for this command alone. Changes
@@ -201,16 +262,36 @@ impl Sending {
 impl Order {
     fn give(self, caller: Caller) -> Given {
         let Self { link, ask, cid, timeout } = self;
-        let (command, slot) = (ask.command(), Slot::new(caller));
+        let (command, writes, slot) = (ask.command(), ask.writes(), Slot::new(caller));
         link.submit(ask, cid.clone(), Arc::clone(&slot), timeout);
-        Given { link, slot, command, cid }
+        Given { link, slot, command, cid, writes }
+    }
+
+    fn give_confirmed(self) -> Given {
+        let Self { link, ask, cid, timeout } = self;
+        let (command, writes, slot) = (ask.command(), ask.writes(), Slot::new(Caller::Answer));
+        if let Some(effect) = writes.as_deref().and_then(Effect::new) {
+            slot.expect(effect);
+        }
+        link.submit(ask, cid.clone(), Arc::clone(&slot), timeout);
+        Given { link, slot, command, cid, writes }
     }
 
     fn post(self) -> (Given, Result<(), CommandError>) {
         let Self { link, ask, cid, timeout } = self;
-        let (command, slot) = (ask.command(), Slot::new(Caller::Nothing));
+        let (command, writes, slot) = (ask.command(), ask.writes(), Slot::new(Caller::Nothing));
         let result = link.post(ask, cid.clone(), Arc::clone(&slot), timeout);
-        (Given { link, slot, command, cid }, result)
+        (Given { link, slot, command, cid, writes }, result)
+    }
+}
+
+impl Given {
+    /// Looks for the effect from now on.
+    fn confirm(&self) {
+        match self.writes.as_deref().and_then(Effect::new) {
+            Some(effect) => self.link.expect(&self.slot, self.cid.as_ref(), effect),
+            None => self.slot.want_answer(),
+        }
     }
 }
 
@@ -251,6 +332,21 @@ impl Future for Acknowledged {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.done, "`Acknowledged` polled after completion");
+        let result = ready!(self.stage.poll(cx, Caller::Answer));
+        self.done = true;
+        Poll::Ready(result.and_then(|reply| reply.ok_or(CommandError::Unanswered)))
+    }
+}
+
+impl Future for Confirmed {
+    type Output = Result<Reply, CommandError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(!self.done, "`Confirmed` polled after completion");
+        self.stage = match core::mem::replace(&mut self.stage, Stage::Empty) {
+            Stage::New(order) => Stage::Given(order.give_confirmed()),
+            other => other,
+        };
         let result = ready!(self.stage.poll(cx, Caller::Answer));
         self.done = true;
         Poll::Ready(result.and_then(|reply| reply.ok_or(CommandError::Unanswered)))

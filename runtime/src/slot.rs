@@ -1,15 +1,23 @@
 //! Where the result of one command waits for its caller.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustuya_proto::Dps;
+
+use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::reply::Reply;
 
 /// One command's result, shared by the caller and the device's link. It is decided exactly once, and a failure is
 /// told exactly once: to the caller, or to listeners.
 #[derive(Debug)]
-pub(crate) struct Slot(Mutex<State>);
+pub(crate) struct Slot {
+    state: Mutex<State>,
+    /// Whether the effect is looked for.
+    confirms: AtomicBool,
+}
 
 #[derive(Debug)]
 struct State {
@@ -23,6 +31,8 @@ struct State {
     told: bool,
     waker: Option<Waker>,
     caller: Caller,
+    /// What is looked for beyond the acknowledgement.
+    effect: Option<Box<Effect>>,
 }
 
 /// What the caller still wants to know.
@@ -40,7 +50,7 @@ pub(crate) enum Caller {
 
 impl Slot {
     pub(crate) fn new(caller: Caller) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+        let state = State {
             parts: 1,
             begun: false,
             written: false,
@@ -48,7 +58,63 @@ impl Slot {
             told: false,
             waker: None,
             caller,
-        })))
+            effect: None,
+        };
+        Arc::new(Self { state: Mutex::new(state), confirms: AtomicBool::new(false) })
+    }
+
+    /// The caller waits for this effect, too. It is looked for from now on, unless the command has failed.
+    pub(crate) fn expect(&self, effect: Effect) {
+        let mut state = self.lock();
+        state.caller = Caller::Answer;
+        state.effect = Some(Box::new(effect));
+        drop(state);
+        self.confirms.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the effect is looked for.
+    pub(crate) fn confirms(&self) -> bool {
+        self.confirms.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is decided but for the effect, and somebody waits for that.
+    pub(crate) fn is_open(&self) -> bool {
+        self.confirms() && {
+            let state = self.lock();
+            state.is_open() && state.caller == Caller::Answer
+        }
+    }
+
+    /// Whether the device has acknowledged the command.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        matches!(self.lock().result, Some(Ok(_)))
+    }
+
+    pub(crate) fn with_effect<T>(&self, look: impl FnOnce(&Effect) -> T) -> Option<T> {
+        self.lock().effect.as_deref().map(look)
+    }
+
+    /// The device shows these DPs, after the command was sent.
+    pub(crate) fn show(&self, dps: Dps<'_>, wakes: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if let Some(effect) = &mut state.effect {
+            effect.show(dps);
+            if effect.is_there() && state.is_open() {
+                state.settle(wakes);
+                drop(state);
+                self.confirms.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Nothing more will be learned of the effect.
+    pub(crate) fn settle(&self, wakes: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if state.is_open() {
+            state.settle(wakes);
+        }
+        drop(state);
+        self.confirms.store(false, Ordering::Relaxed);
     }
 
     /// The command became `more` frames in place of one.
@@ -134,6 +200,7 @@ impl Slot {
     pub(crate) fn detach(&self) -> Result<(), CommandError> {
         let mut state = self.lock();
         let waker = state.waker.take();
+        state.effect = None;
         state.caller = Caller::Nothing;
         let failed = state.untold();
         drop(state);
@@ -145,6 +212,8 @@ impl Slot {
     pub(crate) fn abandon(&self) -> Option<CommandError> {
         let mut state = self.lock();
         let waker = state.waker.take();
+        // Nobody asks for the effect any more.
+        state.effect = None;
         if state.is_decided() {
             state.caller = Caller::Nothing;
         } else if matches!(state.caller, Caller::Answer | Caller::Written) {
@@ -157,17 +226,34 @@ impl Slot {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
     const fn is_decided(&self) -> bool {
+        self.parts == 0 && !self.is_open()
+    }
+
+    /// Whether only the effect is not known yet. A command that was refused, or not sent, has none.
+    const fn is_open(&self) -> bool {
         self.parts == 0
+            && self.effect.is_some()
+            && matches!(self.result, Some(Ok(_) | Err(CommandError::Unanswered | CommandError::ConnectionLost { .. })))
+    }
+
+    fn settle(&mut self, wakes: &mut Vec<Waker>) {
+        if let Some(effect) = self.effect.take() {
+            self.result = self.result.take().map(|result| effect.settle(result));
+        }
+        wakes.extend(self.waker.take());
     }
 
     fn decide_part(&mut self, wakes: &mut Vec<Waker>) -> Option<CommandError> {
         self.parts = self.parts.saturating_sub(1);
+        if self.is_open() && self.effect.as_ref().is_some_and(|effect| effect.is_there()) {
+            self.settle(wakes);
+        }
         if !self.is_decided() {
             return None;
         }
@@ -214,7 +300,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::sync::atomic::{AtomicUsize, Ordering};
+    use core::sync::atomic::AtomicUsize;
     use rustuya_proto::CommandCode;
     use std::task::Wake;
 

@@ -46,6 +46,26 @@ fn asks_sets_and_watches(version: &str) {
     watches(&simulated, version);
 }
 
+#[test]
+fn set_waits_for_what_it_is_told() {
+    let silent = Simulated::start("3.4", &["--dps", r#"{"1":false,"2":50}"#, "--quirk", "silent-control"]);
+    silent.run("set", &["--timeout", "2", "1=true"]).failed(1, &["did not answer"]);
+    for (wait, past) in
+        [("written", "2=7 written in "), ("none", "2=7 handed over in "), ("effect", "2=7 confirmed in ")]
+    {
+        let set = silent.run("set", &["--wait", wait, "2=7"]);
+        set.succeeded();
+        assert!(set.stdout.contains(past), "{set:?}");
+    }
+    let set = silent.run("set", &["--wait", "effect", "--timeout", "3", "2=text"]);
+    set.failed(1, &["DP 2 is 7, not \"text\""]);
+    let loud = Simulated::start("3.4", &["--dps", r#"{"1":false,"2":50}"#, "--quirk", "drop-ack"]);
+    loud.run("set", &["1=true", "2=3", "--one-by-one"]).succeeded();
+    let names = received(&loud, "ControlNew");
+    let second = received(&loud, "ControlNew");
+    assert_eq!((names.last(), second.last()), (Some(&json!("ControlNew")), Some(&json!("ControlNew"))));
+}
+
 /// A change made by one process is seen by another.
 fn watches(simulated: &Simulated, version: &str) {
     let address = simulated.address.as_str();

@@ -396,7 +396,7 @@ class Device:
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once."""
     @overload
-    def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+    def status(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
         """Asks for the state; the answer comes as an event.
 
         `wait="ack"` waits for it and returns it as a `Reply`.
@@ -406,21 +406,23 @@ class Device:
     def query(self, *, timeout: float | None = None) -> dict[str, Json]:
         """Asks for the state and returns the DPs in the answer."""
     @overload
-    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
-        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`."""
+    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+        shows what was written."""
     @overload
     def set_value(
         self, dp_id: int | str, value: Json, *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
-        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`."""
+    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+        shows what was written."""
     @overload
     def set_dps(
         self, dps_dict: Mapping[Any, Json], *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
         """Asks the device to measure DPs again and to report them."""
     @overload
     def update_dps(
@@ -433,7 +435,7 @@ class Device:
         data: dict[str, Json] | None = None,
         cid: str | None = None,
         *,
-        wait: Literal["ack"],
+        wait: Literal["ack", "effect"],
         timeout: float | None = None,
     ) -> Reply:
         """Sends a raw command, to a sub-device if `cid` is given.
@@ -451,7 +453,7 @@ class Device:
         timeout: float | None = None,
     ) -> None: ...
     @overload
-    def sub_discover(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+    def sub_discover(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
         """Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`."""
     @overload
     def sub_discover(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
@@ -492,7 +494,7 @@ class SubDevice:
     def state(self) -> State:
         """Its DPs as they were last heard, with their ages. Asks nobody."""
     @overload
-    def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+    def status(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
         """Asks for the state; the answer comes as an event.
 
         `wait="ack"` waits for it and returns it as a `Reply`.
@@ -502,21 +504,23 @@ class SubDevice:
     def query(self, *, timeout: float | None = None) -> dict[str, Json]:
         """Asks for the state and returns the DPs in the answer."""
     @overload
-    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
-        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`."""
+    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+        shows what was written."""
     @overload
     def set_value(
         self, dp_id: int | str, value: Json, *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
-        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`."""
+    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+        shows what was written."""
     @overload
     def set_dps(
         self, dps_dict: Mapping[Any, Json], *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack"], timeout: float | None = None) -> Reply:
+    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
         """Asks it to measure DPs again and to report them."""
     @overload
     def update_dps(

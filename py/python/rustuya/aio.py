@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 
-_Wait = Optional[Literal["ack", "queue"]]
+_Wait = Optional[Literal["ack", "effect", "queue"]]
 
 
 class _Commands:
@@ -34,7 +34,7 @@ class _Commands:
     _verbs: _native.AsyncVerbs
 
     @overload
-    async def status(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    async def status(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply: ...
     @overload
     async def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def status(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
@@ -49,7 +49,7 @@ class _Commands:
 
     @overload
     async def set_value(
-        self, dp_id: int | str, value: Json, *, wait: Literal["ack"], timeout: float | None = None
+        self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None
     ) -> Reply: ...
     @overload
     async def set_value(
@@ -72,7 +72,7 @@ class _Commands:
         self,
         dps_dict: Mapping[Any, Json],
         *,
-        wait: Literal["ack"],
+        wait: Literal["ack", "effect"],
         timeout: float | None = None,
     ) -> Reply: ...
     @overload
@@ -92,7 +92,7 @@ class _Commands:
 
     @overload
     async def update_dps(
-        self, dp_ids: Iterable[int | str], *, wait: Literal["ack"], timeout: float | None = None
+        self, dp_ids: Iterable[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None
     ) -> Reply: ...
     @overload
     async def update_dps(
@@ -284,7 +284,7 @@ class Device(_Commands):
         data: dict[str, Json] | None = None,
         cid: str | None = None,
         *,
-        wait: Literal["ack"],
+        wait: Literal["ack", "effect"],
         timeout: float | None = None,
     ) -> Reply: ...
     @overload
@@ -311,7 +311,7 @@ class Device(_Commands):
         return await finish(bridge, self._verbs.request(bridge, command, data, cid, wait, timeout))
 
     @overload
-    async def sub_discover(self, *, wait: Literal["ack"], timeout: float | None = None) -> Reply: ...
+    async def sub_discover(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply: ...
     @overload
     async def sub_discover(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def sub_discover(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:

@@ -32,6 +32,7 @@ __all__ = [
     "InvalidValue",
     "InvalidVersion",
     "KeyOrVersionError",
+    "NoEffect",
     "PayloadError",
     "SubDeviceOffline",
     "TooLarge",
@@ -146,6 +147,16 @@ class CommandRejected(TuyaError):
     """The device's own words."""
     retcode: int | None = None
     """The return code of the refusal."""
+
+
+class NoEffect(TuyaError):
+    """The device took the write (``wait="effect"``), but shows something else, or nothing, of what was written."""
+
+    code = 904
+    wanted: dict[str, object] = {}  # noqa: RUF012
+    """The DPs that were written."""
+    shown: dict[str, object] = {}  # noqa: RUF012
+    """Those of them that the device shows, with the values that it shows."""
 
 
 class PayloadError(TuyaError):

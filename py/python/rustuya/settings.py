@@ -36,6 +36,9 @@ class Pacing:
     """The least time between two commands. Bulbs like 0.1."""
     max_dps: int | None = None
     """The most DPs in one write; larger ones are sent in parts."""
+    max_bytes: int | None = 1024
+    """The most bytes in one frame that writes several DPs; larger ones are sent in parts, so that a frame fits one TCP
+    segment. ``None`` for the limit of devices alone, 4095."""
     sleeps: float | None = None
     """For devices that sleep: how long commands wait for them to wake up, in place of ``timeout``. Writes that wait
     are merged."""

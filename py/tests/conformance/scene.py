@@ -44,6 +44,8 @@ def give(device: Any, order: Order) -> Any:
     options: dict[str, Any] = {}
     if order["how"] == "queued":
         options["wait"] = "queue"
+    elif order["how"] == "confirmed":
+        options["wait"] = "effect"
     elif order["how"] in ("acked", "within"):
         options["wait"] = "ack"
     if order["how"] == "within":

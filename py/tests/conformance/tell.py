@@ -33,6 +33,8 @@ def error(raised: BaseException) -> Told:
     assert raised.reason == (raised.diagnosis and raised.diagnosis.reason)
     if isinstance(raised, rustuya.CommandRejected):
         told.update(text=raised.text, retcode=raised.retcode)
+    if isinstance(raised, rustuya.NoEffect):
+        told.update(wanted=raised.wanted, shown=raised.shown)
     if isinstance(raised, rustuya.TooLarge):
         told.update(size=raised.size, limit=raised.limit)
     if isinstance(raised, rustuya.InvalidDp):

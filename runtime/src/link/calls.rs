@@ -10,9 +10,11 @@ use super::engine::{Engine, Phase, Wire, flush};
 use super::machine::SharedTap;
 use super::request::{Ask, Request};
 use super::{Env, Options, Parcel};
+use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::metrics::Metrics;
 use crate::news::News;
+use crate::slot::Slot;
 use crate::state::Cache;
 
 impl Engine {
@@ -42,18 +44,12 @@ impl Engine {
     /// Has a command wait to be sent; false when it is refused.
     fn take_in(&mut self, Parcel { ask, cid, slot, timeout }: Parcel, now: proto::Instant) -> bool {
         let wait = timeout.unwrap_or_else(|| self.options.pacing.sleeps.unwrap_or(self.options.timeout));
-        let request = Box::new(Request {
-            ask,
-            cid,
-            issued: now,
-            deadline: now + wait,
-            answer: timeout,
-            slot,
-            merged: Vec::new(),
-            trial: None,
-            part: false,
-            sent: now,
-        });
+        // Within a limit of its own, what may be asked again is given half of it at a time.
+        let halved = |limit: Duration| {
+            if ask.is_read() && slot.wants_answer() { (limit / 2).max(limit.min(ATTEMPT)) } else { limit }
+        };
+        let answer = timeout.map(halved);
+        let request = Box::new(Request { answer, ..Request::new(ask, cid, slot, now, now + wait) });
         let refused = |cid: &Cid| self.side.cache.online(cid.as_str()) == Some(false);
         let error = if self.phase != Phase::Running {
             CommandError::Closed
@@ -70,6 +66,15 @@ impl Engine {
         false
     }
 
+    /// Looks for the effect of a write from now on; it may be acknowledged already.
+    pub(super) fn expect(&mut self, slot: &Arc<Slot>, cid: Option<&Cid>, effect: Effect) {
+        slot.expect(effect);
+        if slot.is_open() {
+            self.side.effects.add(slot, cid, None);
+            self.wake_loop();
+        }
+    }
+
     /// Whether another command may wait.
     pub(super) fn has_room(&mut self) -> bool {
         let (queue, mut fates) = self.fates();
@@ -82,7 +87,7 @@ impl Engine {
     }
 
     /// Has the loop connect where it is at rest without a connection. Whether it is.
-    fn connect(&mut self, now: proto::Instant) -> bool {
+    pub(super) fn connect(&mut self, now: proto::Instant) -> bool {
         let rests = !self.machine.is_up() && !self.side.retrying && matches!(self.wire, Wire::Off);
         if rests {
             self.machine.connect_now(now);
@@ -114,7 +119,7 @@ impl Engine {
     /// Whether there is something to do before the loop would wake up.
     fn is_due_sooner(&self, now: proto::Instant) -> bool {
         let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
-        let due = self.machine.deadline().into_iter().chain(waiting).min();
+        let due = [self.machine.deadline(), waiting, self.side.effects.deadline()].into_iter().flatten().min();
         due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed))
     }
 
@@ -201,6 +206,9 @@ impl Engine {
         metrics
     }
 }
+
+/// The least time that a device is given to answer a read before it is asked again.
+const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// Commands that nobody waits for and that follow each other so closely are sent together.
 const BURST: Duration = Duration::from_micros(200);

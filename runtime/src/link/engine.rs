@@ -11,13 +11,16 @@ use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as Lent, LossReas
 
 use super::machine::{Machine, SharedTap};
 use super::queue::{Fates, Pass, Queue};
+use super::request::{Ask, Request};
 use super::side::Side;
 use super::{Env, Options, Order};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
+use crate::effect::Look;
 use crate::limiter::Permit;
 use crate::record::Note;
 use crate::runtime::{Outlet, Pipe};
+use crate::slot::{Caller, Slot};
 
 /// The engine of one device's link.
 pub(crate) struct Engine {
@@ -28,6 +31,8 @@ pub(crate) struct Engine {
     permit: Permit,
     /// The loop has a connection, or is dialing one.
     loop_has_wire: bool,
+    /// When a connection that is not kept is made again for a read that was lost with it.
+    redial_at: Option<proto::Instant>,
     /// The loop's waker.
     waker: Option<Waker>,
     /// The loop was woken and has not gone to sleep again since.
@@ -71,6 +76,9 @@ pub(super) enum Phase {
 /// Outputs handled in one turn.
 const FAIR_SHARE: u32 = 64;
 
+/// The first delay before a connection that is not kept is made again for a read, and half of the second one.
+const REDIAL: Duration = Duration::from_millis(50);
+
 /// How long encoded bytes may take to leave on closing.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -87,6 +95,7 @@ impl Engine {
             wire: Wire::Off,
             permit: Permit::None,
             loop_has_wire: false,
+            redial_at: None,
             waker: None,
             woken: false,
             posted: proto::Instant::ZERO,
@@ -121,6 +130,8 @@ impl Engine {
                 return order;
             }
             self.expire(now);
+            self.look_for_effects(now);
+            self.redial(now);
             // What is received but not told stays where it is: the machine is not asked before listeners have room.
             if self.side.news.is_pressed()
                 && let Some(ends) = self.side.news.pressed_until(waker)
@@ -242,7 +253,8 @@ impl Engine {
         if set.is_none() {
             self.sent_before = self.side.metrics.sent;
         }
-        self.armed = [until, waiting, grace, set].into_iter().flatten().min();
+        let effect = self.side.effects.deadline();
+        self.armed = [until, waiting, grace, effect, self.redial_at, set].into_iter().flatten().min();
         Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
     }
 
@@ -322,6 +334,8 @@ impl Engine {
         }
         self.phase = Phase::Ended;
         self.wire = Wire::Off;
+        let (queue, mut fates) = self.fates();
+        queue.refuse_waiting(&mut fates);
         env.limiter.release(&mut self.permit, &mut self.wakes);
         let now = self.clock.now();
         self.machine.close(now);
@@ -337,6 +351,8 @@ impl Engine {
         }
         let (queue, mut fates) = self.fates();
         queue.refuse_all(&mut fates);
+        let unseen = self.side.effects.take();
+        unseen.iter().for_each(|slot| slot.settle(&mut self.wakes));
         self.buffers.rx.clear();
         self.buffers.tx.clear();
         self.buffers.reclaim(&env.pool);
@@ -384,6 +400,37 @@ impl Engine {
         let (up, reason) = (self.machine.is_up(), self.machine.diagnosis());
         let (queue, mut fates) = self.fates();
         queue.expire(now, up, reason, &mut fates);
+    }
+
+    /// Asks the device what it shows of the writes whose push has not come.
+    fn look_for_effects(&mut self, now: proto::Instant) {
+        if self.side.effects.is_empty() || self.phase != Phase::Running {
+            return;
+        }
+        for Look { ids, cid, limit, slot } in self.side.effects.due(now) {
+            let deadline = now + limit.unwrap_or(self.options.timeout);
+            let request = Request {
+                looks_for: Some(slot),
+                ..Request::new(Ask::StatusOf(ids), cid, Slot::new(Caller::Answer), now, deadline)
+            };
+            self.queue.add(Box::new(request));
+            self.connect(now);
+        }
+    }
+
+    /// Has a connection be made again that is not kept, for a read that is asked again. Not at once: a device that ends
+    /// the connection on a query would be dialed in a loop.
+    fn redial(&mut self, now: proto::Instant) {
+        let waits = self.queue.lost_reads > 0 && !self.queue.is_empty() && self.phase == Phase::Running;
+        if !waits || self.side.retrying || self.machine.is_up() || !matches!(self.wire, Wire::Off) {
+            self.redial_at = None;
+            return;
+        }
+        let delay = REDIAL * 2_u32.saturating_pow(self.queue.lost_reads.min(5));
+        if *self.redial_at.get_or_insert(now + delay) <= now {
+            self.redial_at = None;
+            self.machine.connect_now(now);
+        }
     }
 
     pub(super) fn fates(&mut self) -> (&mut Queue, Fates<'_>) {

@@ -10,6 +10,7 @@ use rustuya_proto::{
 
 use super::request::Request;
 use crate::buffers::{Buffers, FRAME};
+use crate::pacing::Pacing;
 use crate::record::{Note, RecordingRng, Tap};
 
 /// A tap that a description of a device holds, and its clones.
@@ -79,10 +80,11 @@ impl Machine {
     pub(super) fn send(
         &mut self,
         request: &Request,
+        pacing: &Pacing,
         now: Instant,
         buffers: &mut Buffers,
     ) -> Result<CommandId, SendError> {
-        let asked = request.asked();
+        let asked = request.asked(pacing);
         self.note(now, Note::Command(asked));
         with_rng(self.tap.as_ref(), now, |rng| self.device.send(&asked.command(), now, rng, &mut buffers.tx))
     }

@@ -22,6 +22,7 @@ use std::time::Instant;
 use rustuya_proto::{Cid, CommandCode, DeviceConfig, LossReason};
 
 use crate::buffers::Pool;
+use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::limiter::Limiter;
 use crate::pacing::Pacing;
@@ -157,6 +158,11 @@ impl Link {
     /// Tells listeners of a failure that its caller did not wait for.
     pub(crate) fn report(&self, command: CommandCode, cid: Option<&Cid>, error: CommandError) {
         self.with(|engine, _| engine.report(command, cid, error));
+    }
+
+    /// Looks for the effect of a write that was given before.
+    pub(crate) fn expect(&self, slot: &Arc<Slot>, cid: Option<&Cid>, effect: Effect) {
+        self.with(|engine, _| engine.expect(slot, cid, effect));
     }
 
     /// Gives a command on its way without waiting, not even for the engine.

@@ -2,6 +2,7 @@
 
 use core::task::Waker;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rustuya_proto::{self as proto, CommandCode, CommandId, DownReason, Message, Outcome, RetCode, SendError};
 
@@ -9,17 +10,20 @@ use super::machine::Machine;
 use super::request::{Ask, Request};
 use crate::buffers::Buffers;
 use crate::convert;
+use crate::effect::Effects;
 use crate::error::CommandError;
 use crate::metrics::Metrics;
 use crate::news::News;
 use crate::pacing::Pacing;
 use crate::reply::Reply;
+use crate::slot::Slot;
 
 /// Where the consequences of a command's fate go.
 pub(crate) struct Fates<'a> {
     pub(crate) news: &'a mut News,
     pub(crate) metrics: &'a mut Metrics,
     pub(crate) wakes: &'a mut Vec<Waker>,
+    pub(crate) effects: &'a mut Effects,
     /// The largest frame that is received, in bytes.
     pub(crate) receive_limit: usize,
 }
@@ -30,6 +34,12 @@ impl Fates<'_> {
         for slot in request.slots() {
             let untold = slot.decide(result.clone(), self.wakes);
             self.report(request, untold);
+            if slot.is_open() {
+                self.effects.add(slot, request.cid.as_ref(), request.answer);
+            }
+        }
+        if let Some(write) = &request.looks_for {
+            write.settle(self.wakes);
         }
     }
 
@@ -61,6 +71,10 @@ pub(crate) struct Queue {
     next_at: proto::Instant,
     /// The most DPs in one write that the device was seen to accept.
     learned: Option<usize>,
+    /// Times in a row that the connection was lost with a read that is asked again.
+    pub(crate) lost_reads: u32,
+    /// Nothing more is sent.
+    closed: bool,
 }
 
 /// What a pass over the queue is made with.
@@ -164,7 +178,7 @@ impl Queue {
                 self.put_back(request.split(most, false));
                 continue;
             }
-            match pass.machine.send(&request, pass.now, pass.buffers) {
+            match pass.machine.send(&request, pass.pacing, pass.now, pass.buffers) {
                 Ok(id) => {
                     request.sent = pass.now;
                     request.slots().for_each(|slot| slot.begin());
@@ -252,12 +266,17 @@ impl Queue {
                 return self.put_back(request.split(half, true));
             }
         }
+        if self.repeats(&request, outcome, reason, now) {
+            // Behind what came meanwhile: a read holds nothing up.
+            return self.add(request);
+        }
         // Taking the answer apart is left out when nobody wants to see it.
         let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
         let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
         let result = match outcome {
             Outcome::Acknowledged { retcode } => {
                 fates.metrics.acknowledged += 1;
+                self.lost_reads = 0;
                 fates.metrics.latency.note(now.saturating_since(request.sent));
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = Some(size);
@@ -286,6 +305,36 @@ impl Queue {
         fates.decide(&request, result);
     }
 
+    /// Whether a command is to be asked again, because it changes nothing, its caller still waits, and another attempt
+    /// may bring what this one did not.
+    fn repeats(
+        &mut self,
+        request: &Request,
+        outcome: Outcome,
+        reason: Option<DownReason>,
+        now: proto::Instant,
+    ) -> bool {
+        let helps = match outcome {
+            Outcome::ConnectionLost => !reason.is_some_and(DownReason::is_auth),
+            // Silence is how many devices take this command.
+            Outcome::Unanswered => request.code() != CommandCode::UPDATE_DPS,
+            _ => false,
+        };
+        let waited_for = || request.slots().any(|slot| slot.wants_answer());
+        let repeats = helps && !self.closed && request.ask.is_read() && request.deadline > now && waited_for();
+        if repeats && outcome == Outcome::ConnectionLost {
+            self.lost_reads = self.lost_reads.saturating_add(1);
+        }
+        repeats
+    }
+
+    /// Writes that were sent and whose effect somebody waits for, about the device or about this sub-device.
+    pub(crate) fn confirming<'a>(&'a self, cid: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Slot>> {
+        let about = move |request: &&Request| request.cid.as_ref().map(proto::Cid::as_str) == cid;
+        let sent = self.sent.iter().map(|(_, request)| &**request).filter(about);
+        sent.flat_map(Request::slots).filter(|slot| slot.confirms())
+    }
+
     /// The code of a command that was sent.
     pub(crate) fn code(&self, id: CommandId) -> Option<CommandCode> {
         self.sent.iter().find(|(sent, _)| *sent == id).map(|(_, request)| request.code())
@@ -293,6 +342,7 @@ impl Queue {
 
     /// No more commands: answers all that were not sent.
     pub(crate) fn refuse_waiting(&mut self, fates: &mut Fates<'_>) {
+        self.closed = true;
         for request in core::mem::take(&mut self.waiting) {
             fates.decide(&request, Err(CommandError::Closed));
         }

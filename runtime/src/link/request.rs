@@ -8,6 +8,7 @@ use rustuya_proto::{self as proto, Cid, CommandCode, DpId, DpMap, RequestData};
 use serde_json::{Map, Value};
 
 use crate::clock::unix_time;
+use crate::pacing::Pacing;
 use crate::record::Asked;
 use crate::slot::Slot;
 
@@ -29,7 +30,7 @@ pub(crate) enum Ask {
 /// DPs to be written: JSON text of an object, and how many it has.
 #[derive(Clone, Debug)]
 pub(crate) struct Writes {
-    pub(crate) json: String,
+    pub(crate) json: Arc<str>,
     pub(crate) count: usize,
 }
 
@@ -40,6 +41,20 @@ impl Ask {
             Self::Connection => None,
             _ => Some(self.code()),
         }
+    }
+
+    /// The JSON text of the DPs that it writes, as far as it writes any.
+    pub(crate) fn writes(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Set(writes) => Some(Arc::clone(&writes.json)),
+            Self::Raw(CommandCode::CONTROL | CommandCode::CONTROL_NEW, Some(data)) => Some(data.as_str().into()),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks and changes nothing, so that it may be asked again.
+    pub(crate) const fn is_read(&self) -> bool {
+        matches!(self, Self::Status | Self::StatusOf(_) | Self::Update(_) | Self::SubDevices)
     }
 
     /// The code by which the command is known before the version decides about it.
@@ -57,7 +72,7 @@ impl Ask {
 impl Writes {
     pub(crate) fn new(dps: &Map<String, Value>) -> Self {
         // A map of strings and values is always written.
-        Self { json: serde_json::to_string(dps).unwrap_or_default(), count: dps.len() }
+        Self { json: serde_json::to_string(dps).unwrap_or_default().into(), count: dps.len() }
     }
 
     fn map(&self) -> Map<String, Value> {
@@ -104,6 +119,8 @@ pub(crate) struct Request {
     /// How long it waits for its answer, if not as long as usual.
     pub(crate) answer: Option<Duration>,
     pub(crate) slot: Arc<Slot>,
+    /// Of a query that looks for the effect of a write: that write.
+    pub(crate) looks_for: Option<Arc<Slot>>,
     /// Of the commands that were merged into this one.
     pub(crate) merged: Vec<Arc<Slot>>,
     pub(crate) trial: Option<Arc<Trial>>,
@@ -114,8 +131,31 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// A command as it is given.
+    pub(crate) fn new(
+        ask: Ask,
+        cid: Option<Cid>,
+        slot: Arc<Slot>,
+        issued: proto::Instant,
+        deadline: proto::Instant,
+    ) -> Self {
+        Self {
+            ask,
+            cid,
+            issued,
+            deadline,
+            answer: None,
+            slot,
+            looks_for: None,
+            merged: Vec::new(),
+            trial: None,
+            part: false,
+            sent: issued,
+        }
+    }
+
     /// The command for the machine.
-    pub(crate) fn asked(&self) -> Asked<'_> {
+    pub(crate) fn asked(&self, pacing: &Pacing) -> Asked<'_> {
         let data = match &self.ask {
             Ask::Connection | Ask::Status | Ask::SubDevices => RequestData::None,
             Ask::StatusOf(ids) | Ask::Update(ids) => RequestData::Ids(ids),
@@ -123,7 +163,10 @@ impl Request {
             Ask::Raw(_, data) => data.as_deref().map_or(RequestData::None, RequestData::Json),
         };
         let cid = self.cid.as_ref().map(Cid::as_str);
-        Asked::request(self.code(), data).cid(cid).unix_time(unix_time()).timeout(self.answer)
+        let asked = Asked::request(self.code(), data).cid(cid).unix_time(unix_time()).timeout(self.answer);
+        // What cannot be split goes out as it is.
+        let splits = matches!(&self.ask, Ask::Set(writes) if writes.count > 1);
+        asked.at_most(pacing.max_bytes.filter(|_| splits))
     }
 
     /// The code by which the command is known before the version decides about it.
@@ -174,6 +217,7 @@ impl Request {
         let part = |writes| Self {
             ask: Ask::Set(writes),
             cid: self.cid.clone(),
+            looks_for: None,
             slot: Arc::clone(&self.slot),
             merged: self.merged.clone(),
             trial: trial.clone(),
@@ -205,6 +249,7 @@ mod tests {
             issued: proto::Instant::ZERO,
             deadline: proto::Instant::ZERO,
             answer: None,
+            looks_for: None,
             slot: Slot::new(Caller::Answer),
             merged: Vec::new(),
             trial: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, CommandCode, DownReason, Event as Lent, Outcome};
 
 use super::queue::{Fates, Queue};
+use crate::effect::Effects;
 use crate::event::{Event, Message};
 use crate::metrics::Metrics;
 use crate::news::News;
@@ -23,6 +24,8 @@ pub(super) struct Side {
     /// When the device was last heard or seen.
     pub(super) last_seen: Option<proto::Instant>,
     pub(super) product_key: Option<Arc<str>>,
+    /// Writes whose effect is looked for.
+    pub(super) effects: Effects,
     /// The largest frame that is received, in bytes.
     pub(super) receive_limit: usize,
 }
@@ -37,6 +40,7 @@ impl Side {
             retrying: false,
             last_seen: None,
             product_key: None,
+            effects: Effects::default(),
             receive_limit,
         }
     }
@@ -66,7 +70,7 @@ impl Side {
             }
             Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
             Lent::Message(message) | Lent::Resolved { message: Some(message), .. } => {
-                self.content(message, now, wakes);
+                self.content(message, now, queue, wakes);
             }
             Lent::Skipped { command, len } => self.skipped(*command, *len, wakes),
             Lent::Resolved { id, outcome: Outcome::TooLong { len }, .. } => {
@@ -82,7 +86,8 @@ impl Side {
     }
 
     pub(super) fn fates<'a>(&'a mut self, wakes: &'a mut Vec<Waker>) -> Fates<'a> {
-        Fates { news: &mut self.news, metrics: &mut self.metrics, wakes, receive_limit: self.receive_limit }
+        let Self { news, metrics, effects, receive_limit, .. } = self;
+        Fates { news, metrics, wakes, effects, receive_limit: *receive_limit }
     }
 
     fn skipped(&mut self, command: CommandCode, len: usize, wakes: &mut Vec<Waker>) {
@@ -91,7 +96,7 @@ impl Side {
         self.news.publish(Event::Skipped { command, len, limit }, wakes);
     }
 
-    fn content(&mut self, message: &proto::Message<'_>, now: proto::Instant, wakes: &mut Vec<Waker>) {
+    fn content(&mut self, message: &proto::Message<'_>, now: proto::Instant, queue: &Queue, wakes: &mut Vec<Waker>) {
         self.last_seen = Some(now);
         // An empty acknowledgement is no news to anybody but the one who asked.
         if message.payload.is_empty() {
@@ -101,6 +106,11 @@ impl Side {
         if let Some(report) = message.payload.report() {
             let live = message.command == CommandCode::STATUS && !report.from_query;
             self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
+            if let Some(dps) = report.dps {
+                let cid = report.cid.map(|cid| cid.to_string());
+                let cid = cid.as_deref();
+                self.effects.of(cid).chain(queue.confirming(cid)).for_each(|slot| slot.show(dps, wakes));
+            }
         }
         if self.news.is_heard() {
             self.news.publish(Event::Message(Arc::new(Message::new(message))), wakes);

@@ -2,6 +2,7 @@
 
 use core::fmt::Display;
 use core::net::{IpAddr, SocketAddr};
+use core::num::NonZeroU16;
 use core::str::FromStr;
 use core::time::Duration;
 
@@ -131,6 +132,9 @@ pub(super) struct CommandLine {
     pub(super) unix_time: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) timeout: Option<u64>,
+    /// The most bytes that its frame may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) at_most: Option<NonZeroU16>,
     #[serde(default, skip_serializing_if = "Data::is_none")]
     pub(super) data: Data,
 }

@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
+use core::num::NonZeroU16;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -162,12 +163,14 @@ pub struct Asked<'a> {
     pub unix_time: u64,
     /// How long to wait for the answer, where that is not the device's setting.
     pub timeout: Option<Duration>,
+    /// The most bytes that its frame may have, where that is less than devices accept.
+    pub at_most: Option<NonZeroU16>,
 }
 
 impl<'a> Asked<'a> {
     /// A command with the fields that its code usually carries.
     pub const fn request(command: CommandCode, data: RequestData<'a>) -> Self {
-        Self { command, data, raw: None, cid: None, unix_time: 0, timeout: None }
+        Self { command, data, raw: None, cid: None, unix_time: 0, timeout: None, at_most: None }
     }
 
     /// A command with exactly this payload.
@@ -196,6 +199,13 @@ impl<'a> Asked<'a> {
         self
     }
 
+    /// Sets the most bytes that its frame may have.
+    #[must_use]
+    pub const fn at_most(mut self, bytes: Option<NonZeroU16>) -> Self {
+        self.at_most = bytes;
+        self
+    }
+
     /// The command for the machine.
     pub const fn command(&self) -> Command<'a> {
         let mut command = match self.raw {
@@ -207,6 +217,9 @@ impl<'a> Asked<'a> {
         }
         if let Some(timeout) = self.timeout {
             command = command.timeout(timeout);
+        }
+        if let Some(bytes) = self.at_most {
+            command = command.at_most(bytes.get() as usize);
         }
         command.unix_time(self.unix_time)
     }

@@ -200,6 +200,7 @@ impl Player {
         };
         let asked =
             asked.cid(line.cid.as_deref()).unix_time(line.unix_time).timeout(line.timeout.map(Duration::from_micros));
+        let asked = asked.at_most(line.at_most);
         let asked: Command<'_> = asked.command();
         match self.device.send(&asked, self.now, drawn, &mut self.tx) {
             Ok(id) => {

@@ -159,6 +159,7 @@ impl Writing {
             Data::Raw(bytes) => bytes.0.len() * 2,
         };
         (size <= MAX_COMMAND).then(|| CommandLine {
+            at_most: asked.at_most,
             command: asked.command.0,
             cid: asked.cid.map(|cid| match &mut self.redactor {
                 // An unusable cid has to stay one.

@@ -202,6 +202,7 @@ impl<R: Runtime + Clone> Scene<R> {
             How::Queued => Box::pin(core::future::ready(written(sending.queue()))),
             How::Written => Box::pin(async move { written(sending.await) }),
             How::Acked => Box::pin(async move { reply(sending.acknowledged().await) }),
+            How::Confirmed => Box::pin(async move { reply(sending.confirmed().await) }),
             How::Within(limit) => {
                 let sending = sending.timeout(Duration::from_millis(limit));
                 Box::pin(async move { reply(sending.acknowledged().await) })

@@ -36,6 +36,8 @@ impl Subject for Bare {
             Need::Pacing => "it sends what it is given when it is given",
             Need::Values => "it takes numbers and JSON text",
             Need::Listeners => "there is one who polls",
+            Need::Confirm => "the driver compares what it hears with what it wrote",
+            Need::Repeat => "the driver decides what is worth another attempt",
             Need::Detect => "the driver asks one range after the other",
         })
     }

@@ -74,6 +74,7 @@ pub(super) fn is_error(error: &CommandError, want: &Want) -> bool {
         | (Want::TooLarge, CommandError::TooLarge)
         | (Want::AnswerTooLarge, CommandError::AnswerTooLarge { .. })
         | (Want::InvalidValue, CommandError::InvalidValue(_)) => true,
+        (Want::NoEffect(wanted), CommandError::NoEffect { shown, .. }) => wanted.as_object() == Some(&**shown),
         (Want::Lost(wanted), CommandError::ConnectionLost { reason }) => wanted == reason,
         (Want::NotConnected(wanted), CommandError::NotConnected { reason }) => wanted == reason,
         (Want::InvalidDp(wanted), CommandError::InvalidDp(dp)) => wanted == dp,

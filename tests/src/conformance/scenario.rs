@@ -74,6 +74,8 @@ pub enum How {
     Acked,
     /// Until it is answered, for so long at most.
     Within(Ms),
+    /// Until the device shows what was written.
+    Confirmed,
     /// For nothing.
     Queued,
 }
@@ -111,6 +113,8 @@ pub enum Want {
     TooLarge,
     /// The answer exceeds the limit that is set for it.
     AnswerTooLarge,
+    /// The device took the write, and shows these DPs of it.
+    NoEffect(Value),
     /// This is no DP.
     InvalidDp(&'static str),
     /// This is no value.
@@ -356,6 +360,10 @@ pub enum Need {
     Listeners,
     /// Verbs made of several commands.
     Detect,
+    /// The effect of a write is looked for.
+    Confirm,
+    /// Reads are asked again.
+    Repeat,
 }
 
 impl Scenario {
@@ -406,6 +414,7 @@ impl Step {
                 (Call::Scan(_) | Call::Find(..), _) => Need::Scan,
                 (Call::Detect, _) => Need::Detect,
                 (_, How::Queued) => Need::Queue,
+                (_, How::Confirmed) => Need::Confirm,
                 _ => return,
             },
             Self::Add(..) | Self::Remove(_) | Self::Delete(_) | Self::Clear(_) => Need::Manager,
@@ -443,6 +452,8 @@ impl fmt::Display for Need {
             Self::Values => "DPs and values as callers have them",
             Self::Listeners => "listeners",
             Self::Detect => "detection of DPs",
+            Self::Confirm => "confirmation of writes",
+            Self::Repeat => "repetition of reads",
         })
     }
 }

@@ -184,6 +184,7 @@ impl Scene {
             How::Queued => Box::new(move || written(sending.queue())),
             How::Written => Box::new(move || written(sending.send())),
             How::Acked => Box::new(move || reply(sending.acknowledged())),
+            How::Confirmed => Box::new(move || reply(sending.confirmed())),
             How::Within(limit) => {
                 let sending = sending.timeout(Duration::from_millis(limit));
                 Box::new(move || reply(sending.acknowledged()))

@@ -151,6 +151,7 @@ impl Scene<'_> {
         let (name, limit) = match how {
             How::Written => ("written", None),
             How::Acked => ("acked", None),
+            How::Confirmed => ("confirmed", None),
             How::Within(limit) => ("within", Some(limit)),
             How::Queued => ("queued", None),
         };
@@ -341,6 +342,7 @@ fn settings(plan: &Plan) -> Value {
             "merge": pacing.merge.as_secs_f64(),
             "gap": pacing.gap.as_secs_f64(),
             "max_dps": pacing.max_dps,
+            "max_bytes": pacing.max_bytes,
             "sleeps": pacing.sleeps.map(|limit| limit.as_secs_f64()),
         },
     })

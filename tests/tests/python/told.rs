@@ -117,6 +117,9 @@ fn error(told: &Value) -> CommandError {
         ("DeviceBusy", 902, false) => CommandError::Busy,
         ("ClosedError", 906, false) => CommandError::Closed,
         ("TooLarge", 903, false) => CommandError::TooLarge,
+        ("NoEffect", 904, true) => {
+            CommandError::NoEffect { wanted: Box::new(map(&told["wanted"])), shown: Box::new(map(&told["shown"])) }
+        }
         ("TooLarge", 904, true) => {
             CommandError::AnswerTooLarge { len: count(&told["size"]), limit: count(&told["limit"]) }
         }

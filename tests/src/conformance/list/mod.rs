@@ -2,6 +2,7 @@
 
 mod changes;
 mod discovery;
+mod effects;
 mod faults;
 mod firmware;
 mod gateways;
@@ -25,6 +26,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         firmware::list(),
         gateways::list(),
         pacing::list(),
+        effects::list(),
         faults::list(),
         wire::list(),
         changes::list(),

@@ -9,7 +9,7 @@ use crate::address::{Address, Speaks};
 use crate::device::{Device, DeviceBuilder};
 use crate::error::{AddError, ConfigError};
 use crate::event::ManagerEvent;
-use crate::listener::{Hub, Listener};
+use crate::listener::{Bounds, Hub, Listener};
 use crate::metrics::Metrics;
 use crate::registry::{DeviceInfo, Registry};
 use crate::text;
@@ -59,13 +59,13 @@ pub(crate) struct Shared {
     hub: Arc<Hub<ManagerEvent>>,
 }
 
-/// Entries that wait for one slow listener at most.
-const CAPACITY: usize = 16_384;
+/// What waits for one slow listener at most.
+const BOUNDS: Bounds = Bounds { entries: 16_384, most: 65_536, bytes: 32 << 20 };
 
 impl Manager {
     /// A manager without devices.
     pub fn new(registry: &Registry) -> Self {
-        let shared = Arc::new(Shared { devices: Mutex::default(), hub: Arc::new(Hub::new(CAPACITY)) });
+        let shared = Arc::new(Shared { devices: Mutex::default(), hub: Arc::new(Hub::new(BOUNDS)) });
         Self(Arc::new(Member { registry: registry.clone(), shared }))
     }
 

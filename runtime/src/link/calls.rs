@@ -60,6 +60,7 @@ impl Engine {
             CommandError::Busy
         } else {
             self.queue.add(request);
+            self.resume();
             return true;
         };
         self.fates().1.decide(&request, Err(error));
@@ -71,6 +72,7 @@ impl Engine {
         slot.expect(effect);
         if slot.is_open() {
             self.side.effects.add(slot, cid, None);
+            self.resume();
             self.wake_loop();
         }
     }

@@ -222,6 +222,50 @@ def test_a_cancelled_command_is_not_sent(virtual_device: Make, run: Run) -> None
     run(main())
 
 
+def test_an_outcome_that_is_not_taken_keeps_no_other_waiting(virtual_device: Make) -> None:
+    device = virtual_device(dps={"1": 0})
+    device.unplug()
+
+    class Stubborn(asyncio.Future):  # type: ignore[type-arg]
+        def set_exception(self, exception: Any) -> None:
+            raise RuntimeError("not this one")
+
+    class Loop(asyncio.SelectorEventLoop):
+        stubborn = False
+
+        def create_future(self) -> Any:
+            return Stubborn(loop=self) if self.stubborn else super().create_future()
+
+    loop = Loop()
+    told: list[Any] = []
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+
+    async def main() -> None:
+        dev = of(device)
+        waits = []
+        for n in range(5):
+            loop.stubborn = n in (0, 2)
+            waits.append(dev.query(timeout=60))
+            if n in (0, 2):
+                waits[-1] = asyncio.ensure_future(waits[-1]) if asyncio.iscoroutine(waits[-1]) else waits[-1]
+                await asyncio.sleep(0)
+            loop.stubborn = False
+        others = [asyncio.ensure_future(wait) for n, wait in enumerate(waits) if n not in (0, 2)]
+        await asyncio.sleep(0.05)
+        await dev.close()
+        # One close resolves them all at once.
+        for result in await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 10):
+            assert isinstance(result, rustuya.ClosedError), result
+
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), 30))
+        assert [str(error) for error in told] == ["not this one"] * len(told)
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+    finally:
+        loop.close()
+
+
 def test_the_loop_goes_on_while_events_flow(virtual_device: Make, run: Run) -> None:
     device = virtual_device(dps={"1": 0})
 

@@ -331,11 +331,6 @@ impl<T: Entry> Hub<T> {
         until
     }
 
-    /// Whether the source has ended.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
     /// Ends every listener once it has received what is queued.
     pub(crate) fn close(&self, wakes: &mut Vec<Waker>) {
         let mut inner = self.lock();

@@ -113,6 +113,20 @@ impl Link {
         result
     }
 
+    /// Does something to the engine for a caller who holds another lock: nothing foreign is run before
+    /// [`settle`](Self::settle), which is to be called once that lock is free.
+    pub(crate) fn quietly<T>(&self, act: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut engine);
+        self.glance.0.store(Glance::of(&engine), Ordering::Relaxed);
+        result
+    }
+
+    /// Wakes whom it concerns, and takes in what came meanwhile.
+    pub(crate) fn settle(&self) {
+        self.with(|_, _| ());
+    }
+
     fn visit<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
         for parcel in core::mem::take(&mut *self.inbox()) {
             engine.post(parcel, &self.env);

@@ -72,7 +72,6 @@ impl Engine {
         slot.expect(effect);
         if slot.is_open() {
             self.side.effects.add(slot, cid, None);
-            self.resume();
             self.wake_loop();
         }
     }

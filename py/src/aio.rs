@@ -96,6 +96,7 @@ struct Panicked;
 
 /// Gives a future its outcome, unless it was cancelled.
 fn settle<'py>(future: &Bound<'py, PyAny>, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+    let _inside = engine::enter(future.py());
     if !future.call_method0("done")?.is_truthy()? {
         match result {
             Ok(value) => future.call_method1("set_result", (value,))?,
@@ -141,6 +142,7 @@ impl LoopBridge {
     fn attach<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let py = event_loop.py();
         engine::engine(py)?;
+        let _inside = engine::enter(py);
         let bell = Bell::new(event_loop)?;
         let (ready, called) = (Mutex::default(), AtomicBool::new(false));
         let queue = Arc::new(Queue { ready, called, bell, target: OnceLock::new() });
@@ -253,6 +255,7 @@ pub(crate) fn start<'py>(bridge: &Bound<'py, LoopBridge>, mut operation: Operati
     }
     let closed = || PyRuntimeError::new_err("the event loop is gone");
     let (event_loop, _) = this.queue.target.get().ok_or_else(closed)?;
+    let _inside = engine::enter(py);
     let future = event_loop.bind(py).upgrade().ok_or_else(closed)?.call_method0("create_future")?;
     let key = future.as_ptr() as usize;
     task.key.store(key, Ordering::Relaxed);

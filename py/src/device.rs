@@ -406,9 +406,9 @@ impl Device {
     }
 
     /// A receiver of what happens to the device from now on.
-    fn listener(&self, py: Python<'_>) -> PyResult<DeviceMessageReceiver> {
+    fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, DeviceMessageReceiver>> {
         let device = self.inner(py)?;
-        Ok(DeviceMessageReceiver::new(device.listener(), device.clone()))
+        DeviceMessageReceiver::make(py, device.listener(), device.clone())
     }
 
     /// Has a function called with every event, in a thread that all such functions share.

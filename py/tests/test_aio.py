@@ -194,8 +194,47 @@ def test_receivers_time_out_and_lose_nothing_when_cancelled(virtual_device: Make
             assert got == list(range(60))
             assert events.missed == 0
             events.close()
-            assert await events.recv() is None
+            for timeout in (None, 5):
+                with pytest.raises(rustuya.ClosedError):
+                    await events.recv(timeout)
             assert [event async for event in events] == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("what", ["recv", "recv with a time limit", "query", "acknowledged", "connected"])
+def test_no_cancellation_is_lost(virtual_device: Make, run: Run, what: str) -> None:
+    """Also where it meets what is waited for in the same turn of the loop."""
+
+    async def main() -> None:
+        device = virtual_device(dps={"1": 0})
+        async with aio.Device.of(device.device()) as dev:
+            await dev.query()
+            events = dev.listener()
+            calls: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+                "recv": events.recv,
+                "recv with a time limit": lambda: events.recv(60),
+                "query": dev.query,
+                "acknowledged": lambda: dev.set_value(1, 5, wait="ack"),
+                "connected": dev.wait_connected,
+            }
+
+            async def again() -> None:
+                while True:
+                    await calls[what]()
+                    await asyncio.sleep(0)
+
+            for turn in range(200):
+                task = asyncio.ensure_future(again())
+                await asyncio.sleep(0.001)
+                device.set_dps({"1": turn})
+                for _ in range(turn % 12):
+                    await asyncio.sleep(0.00005)
+                task.cancel()
+                done, _ = await asyncio.wait([task], timeout=10)
+                assert task in done
+                assert task.cancelled()
+            assert await dev.query() == {"1": device.dps()["1"]}
 
     run(main())
 

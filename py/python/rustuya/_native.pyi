@@ -85,6 +85,15 @@ def listed_devices(
 def set_log_level(level: int) -> None:
     """Sets the level, as a number of Python's module `logging`, from which records are made."""
 
+def next_callback() -> tuple[Callable[[Any], object], object] | None:
+    """The next call for the thread of callbacks; `None` when it is to end. The one before has returned."""
+
+def next_record() -> tuple[Callable[[int, str, str], object] | None, int, str, str] | None:
+    """The next record for the thread that hands them over; `None` when it is to end. The one before was handed over."""
+
+def report(error: BaseException, function: object | None) -> None:
+    """As [`report`], for Python code."""
+
 def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None:
     """Has a function called with level, logger name and text of every record, instead of the loggers; None ends that."""
 
@@ -167,7 +176,9 @@ class ManagerEvent(DeviceEvent):
 class DeviceMessageReceiver:
     """What happens to one device, from the moment this was made. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> DeviceEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> DeviceEvent | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -178,7 +189,8 @@ class DeviceMessageReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> DeviceEvent: ...
     def __enter__(self) -> Self: ...
@@ -188,7 +200,9 @@ class DeviceMessageReceiver:
 class ManagerEventReceiver:
     """What happens to all devices of a manager, from the moment this was made. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> ManagerEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> ManagerEvent | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -199,7 +213,8 @@ class ManagerEventReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> ManagerEvent: ...
     def __enter__(self) -> Self: ...
@@ -209,7 +224,9 @@ class ManagerEventReceiver:
 class ScanReceiver:
     """The devices that a scan hears, as it hears them. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Found | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> Found | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -220,7 +237,8 @@ class ScanReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Found: ...
     def __enter__(self) -> Self: ...
@@ -241,7 +259,8 @@ class SweepReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Swept: ...
     def __enter__(self) -> Self: ...
@@ -251,7 +270,9 @@ class SweepReceiver:
 class RequestReceiver:
     """The requests that a virtual device receives. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Request | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> Request | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -262,7 +283,8 @@ class RequestReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Request: ...
     def __enter__(self) -> Self: ...

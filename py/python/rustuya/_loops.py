@@ -48,18 +48,28 @@ class _End:
     """
 
     def __init__(self) -> None:
-        self.receivers: weakref.WeakSet[_Waits] = weakref.WeakSet()
+        # No `WeakSet`: it has Python code called while a receiver is freed, where the interpreter must not end.
+        self._receivers: list[weakref.ref[_Waits]] = []
+        self._look_at = 64
         self._generator = self._wait()
         # As far as `yield`: then the loop knows of the generator.
         with contextlib.suppress(StopIteration):
             next(self._generator.__anext__().__await__())
 
+    def add(self, receiver: _Waits) -> None:
+        if len(self._receivers) >= self._look_at:
+            self._receivers = [known for known in self._receivers if known() is not None]
+            self._look_at = max(64, 2 * len(self._receivers))
+        self._receivers.append(weakref.ref(receiver))
+
     async def _wait(self) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            for receiver in list(self.receivers):
-                receiver._release()
+            for known in self._receivers:
+                receiver = known()
+                if receiver is not None:
+                    receiver._release()
 
 
 def end_with_loop(receiver: _Waits) -> None:
@@ -72,7 +82,7 @@ def end_with_loop(receiver: _Waits) -> None:
     if end is None:
         end = _End()
         setattr(loop, _END, end)
-    end.receivers.add(receiver)
+    end.add(receiver)
 
 
 async def finish(bridge: _native.LoopBridge, begun: Begun[T]) -> T:

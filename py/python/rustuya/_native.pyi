@@ -126,7 +126,7 @@ class DeviceEvent:
 
     `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
     a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-    "skipped" (a frame was larger than ``receive_limit``).
+    "skipped" (a frame was larger than `receive_limit`).
     """
     @property
     def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag", "skipped"]:
@@ -248,7 +248,9 @@ class ScanReceiver:
 class SweepReceiver:
     """What comes of looking through a network, as it comes. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Swept | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> Swept | None:
         """The next entry if there is one already."""
     def close(self) -> None:

@@ -340,3 +340,6 @@ impl Drop for DrivenLink {
         self.0.with(|engine, env| engine.abandon(env));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,8 @@ use crate::signal::Stop;
 /// Be a virtual device until Ctrl-C; prints one JSON object per command received
 ///
 /// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes". Each command that arrives gives
-/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}.
+/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. Where they come faster than they can be printed, {"missed":N} says
+/// how many are left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = quirk_list())]
 pub(crate) struct Args {
@@ -70,6 +71,12 @@ struct Listening<'a> {
     probes: Option<SocketAddr>,
 }
 
+/// So many requests came faster than they could be printed, before the one that follows.
+#[derive(Serialize)]
+struct Missed {
+    missed: u64,
+}
+
 #[derive(Serialize)]
 struct Received {
     seqno: u32,
@@ -117,10 +124,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             version: args.version.as_str(),
             probes: device.probe_addr(),
         })?;
+        let mut missed = 0;
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => json_line_now(&Received::from(request))?,
+                    Some(request) => {
+                        let lost = requests.missed() - missed;
+                        if lost > 0 {
+                            json_line_now(&Missed { missed: lost })?;
+                            missed += lost;
+                        }
+                        json_line_now(&Received::from(request))?;
+                    }
                     None => return Ok(()),
                 },
                 () = stop.wait() => {

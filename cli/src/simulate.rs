@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use anyhow::Context;
 use rustuya_proto::Quirks;
-use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, Request, Version, VirtualDevice};
+use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, Request, UnfitWrite, Version, VirtualDevice};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,8 +18,8 @@ use crate::signal::Stop;
 /// Be a virtual device until Ctrl-C; prints one JSON object per command received
 ///
 /// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes". Each command that arrives gives
-/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. Where they come faster than they can be printed, {"missed":N} says
-/// how many are left out.
+/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. A value that a controller writes and the device does not take
+/// gives {"unfit":{"cid":..,"dp":..,"value":..,"why":..}}; the controller is not told, real devices acknowledge everything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = quirk_list())]
 pub(crate) struct Args {
@@ -47,6 +47,15 @@ pub(crate) struct Args {
     /// Add a sub-device with these DPs, which makes it a gateway. Can be repeated
     #[arg(long, value_name = "CID=JSON")]
     sub: Vec<String>,
+    /// Report this sub-device as offline. Can be repeated
+    #[arg(long, value_name = "CID", requires = "sub")]
+    offline: Vec<String>,
+    /// What the DPs can hold, as "mapping" in devices.json: {"2":{"type":"Integer","values":{"min":10,"max":1000}}}
+    #[arg(long, value_name = "JSON")]
+    schema: Option<String>,
+    /// Refuse DPs and values that no real device could have, and end with an error after a value that was not taken
+    #[arg(long)]
+    strict: bool,
     /// Announce the device there, every 5 seconds. Can be repeated
     #[arg(long, value_name = "HOST:PORT")]
     announce: Vec<String>,
@@ -56,7 +65,7 @@ pub(crate) struct Args {
     /// UDP port to which requests for announcements are answered
     #[arg(long, value_name = "P", default_value = "7000", requires = "answer_probes")]
     answer_port: u16,
-    /// Deviate from faithful firmware, in one of the ways listed below. Can be repeated
+    /// Behave otherwise than firmware of the version does, in one of the ways listed below. Can be repeated
     #[arg(long, value_name = "NAME")]
     quirk: Vec<String>,
 }
@@ -71,10 +80,17 @@ struct Listening<'a> {
     probes: Option<SocketAddr>,
 }
 
-/// So many requests came faster than they could be printed, before the one that follows.
 #[derive(Serialize)]
-struct Missed {
-    missed: u64,
+struct Unfit {
+    unfit: UnfitFields,
+}
+
+#[derive(Serialize)]
+struct UnfitFields {
+    cid: Option<String>,
+    dp: u16,
+    value: Value,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -95,6 +111,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         None if subs.is_empty() => Map::from_iter([("1".to_owned(), Value::Bool(false))]),
         None => Map::new(),
     };
+    let schema = args.schema.as_ref().map(|text| dp_map("--schema", text)).transpose()?;
     let key = args.key.any()?;
     block_on(async {
         let mut stop = Stop::new()?;
@@ -107,6 +124,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         for (cid, dps) in subs {
             builder = builder.sub(cid.as_str(), dps)?;
         }
+        for cid in &args.offline {
+            builder = builder.offline(cid).map_err(|error| unfit(&format!("--offline {cid}: {error}")))?;
+        }
+        if let Some(schema) = schema {
+            builder = builder.schema(None, &schema).map_err(|error| unfit(&format!("--schema: {error}")))?;
+        }
+        builder = builder.strict(args.strict);
         for to in &args.announce {
             builder = builder.announce_to(address("--announce", to.as_str()).await?);
         }
@@ -117,29 +141,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             builder = builder.quirk(quirk)?;
         }
         let device = builder.start().await.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?;
-        let mut requests = device.requests();
+        let (mut requests, mut unfit) = (device.requests(), device.unfit_listener());
         json_line_now(&Listening {
             listening: device.local_addr(),
             id: device.id(),
             version: args.version.as_str(),
             probes: device.probe_addr(),
         })?;
-        let mut missed = 0;
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => {
-                        let lost = requests.missed() - missed;
-                        if lost > 0 {
-                            json_line_now(&Missed { missed: lost })?;
-                            missed += lost;
-                        }
-                        json_line_now(&Received::from(request))?;
-                    }
+                    Some(request) => json_line_now(&Received::from(request))?,
                     None => return Ok(()),
+                },
+                write = unfit.recv() => if let Some(write) = write {
+                    json_line_now(&Unfit::from(write))?;
                 },
                 () = stop.wait() => {
                     device.stop().await;
+                    let count = device.unfit_writes().len();
+                    anyhow::ensure!(!args.strict || count == 0, "values that were not taken: {count}");
                     return Ok(());
                 }
             }
@@ -156,6 +177,13 @@ impl From<Request> for Received {
             cid: request.cid,
             payload: request.payload,
         }
+    }
+}
+
+impl From<UnfitWrite> for Unfit {
+    fn from(write: UnfitWrite) -> Self {
+        let why = write.why.map_or_else(|| "the request is not for this device".to_owned(), |why| why.to_string());
+        Self { unfit: UnfitFields { cid: write.cid, dp: write.dp, value: write.value, why } }
     }
 }
 

@@ -16,7 +16,7 @@ pub fn device_ops(data: &[u8]) {
     let (device, controller, sizes) = (input.byte(), input.byte(), input.byte());
     let version = Version::ALL[usize::from(device & 7) % Version::ALL.len()];
     let dialect = if device & 8 == 0 { Dialect::Default } else { Dialect::Device22 };
-    let mut quirks = Quirks::default();
+    let mut quirks = Quirks::of(version);
     // Every quirk that takes no number, and none.
     if let Some((name, _)) = Quirks::NAMES.get(usize::from(input.byte()))
         && !name.contains('=')

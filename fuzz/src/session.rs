@@ -20,7 +20,7 @@ pub fn session(data: &[u8]) {
     let version = Version::ALL[usize::from(first & 7) % Version::ALL.len()];
     let dialect = if first & 8 == 0 { Dialect::Default } else { Dialect::Device22 };
     let config = device_config().version(version).probe_on_failure(false);
-    let mut world = World::new(config, emulator_config(version, dialect, Quirks::default()), [2048, 2048, 2048]);
+    let mut world = World::new(config, emulator_config(version, dialect, Quirks::of(version)), [2048, 2048, 2048]);
     world.poll_controller();
     world.accept();
     if first & 0xf0 == 0 {

@@ -28,14 +28,16 @@ pub use device::{
     Command, CommandId, ConnId, DEFAULT_PORT, Device, DeviceConfig, DownReason, Event, LossReason, Message, Outcome,
     Output, SendError, Stats, Timing,
 };
+#[cfg(feature = "emulator")]
+pub use discovery::Probe;
 pub use discovery::{
     Announcement, AnnouncementError, Datagram, Discovery, DiscoveryConfig, DiscoveryError, DiscoveryOutput, Interface,
     MAX_INTERFACES, MAX_PROBE, NoHost, Origin, SeenDevice, Sighting, SightingKind, TooManyInterfaces, write_probe,
 };
 #[cfg(feature = "emulator")]
 pub use emulator::{
-    ControlReply, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, ErrorReply, FixedModel, HangupReason, Model,
-    ModelError, PushError, Quirks, Segments, Seqnos, UnknownQuirk, UpdateReply, WrittenDps,
+    ControlReply, DpKind, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, ErrorReply, FixedModel,
+    HangupReason, Model, ModelError, PushError, Quirks, Segments, Seqnos, Unfit, UnknownQuirk, UpdateReply, WrittenDps,
 };
 pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};

@@ -32,25 +32,15 @@ impl Device {
         Ok(Target::Device(self.inner(py)?.clone()))
     }
 
-    /// Changes the configuration and gives the handle back. `change` is called again when another thread was faster.
+    /// Changes the configuration and gives the handle back.
     fn change(
         slf: Bound<'_, Self>,
-        change: impl Fn(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
+        change: impl FnOnce(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
     ) -> PyResult<Bound<'_, Self>> {
         let py = slf.py();
         let device = slf.get().inner(py)?;
-        let mut failed = None;
-        let changed = device.change(|known| match change(known.clone()) {
-            Ok(builder) => builder,
-            Err(error) => {
-                failed = Some(error);
-                known
-            }
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        changed.map_err(|error| errors::config(py, error))?;
+        let builder = change(device.config())?;
+        device.reconfigure(builder).map_err(|error| errors::config(py, error))?;
         Ok(slf)
     }
 }
@@ -406,9 +396,9 @@ impl Device {
     }
 
     /// A receiver of what happens to the device from now on.
-    fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, DeviceMessageReceiver>> {
+    fn listener(&self, py: Python<'_>) -> PyResult<DeviceMessageReceiver> {
         let device = self.inner(py)?;
-        DeviceMessageReceiver::make(py, device.listener(), device.clone())
+        Ok(DeviceMessageReceiver::new(device.listener(), device.clone()))
     }
 
     /// Has a function called with every event, in a thread that all such functions share.

@@ -2,7 +2,6 @@
 
 mod aio;
 mod bell;
-mod calls;
 mod codec;
 mod command;
 mod config;
@@ -44,7 +43,7 @@ mod _native {
     #[pymodule_export]
     use crate::listed::listed_devices;
     #[pymodule_export]
-    use crate::log::{next_record, set_log_callback, set_log_level};
+    use crate::log::{set_log_callback, set_log_level};
     #[pymodule_export]
     use crate::manager::Manager;
     #[pymodule_export]
@@ -56,9 +55,9 @@ mod _native {
     #[pymodule_export]
     use crate::sub_device::SubDevice;
     #[pymodule_export]
-    use crate::subscription::{Subscription, next_callback, report_from_python};
+    use crate::subscription::Subscription;
     #[pymodule_export]
-    use crate::testing::VirtualDevice;
+    use crate::testing::{VirtualDevice, quirk_names};
 
     #[pymodule_export]
     const __VERSION__: &str = env!("CARGO_PKG_VERSION");

@@ -17,6 +17,7 @@ use crate::{config, convert, errors};
 pub(crate) struct VirtualDevice {
     device: Held<rt::VirtualDevice>,
     local_key: String,
+    strict: bool,
 }
 
 impl VirtualDevice {
@@ -32,7 +33,7 @@ impl VirtualDevice {
     #[new]
     #[pyo3(signature = (id="virtual-device", local_key="0123456789abcdef", version=None, *, dps=None, subs=None, dev_type=None,
                         quirks=Vec::new(), bind="127.0.0.1:0", announce_to=Vec::new(), announce_every=5.0,
-                        product_key=None, probes=None, max_clients=3, idle=30.0))]
+                        product_key=None, probes=None, max_clients=3, idle=30.0, schema=None, offline=Vec::new(), strict=false))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
@@ -50,6 +51,9 @@ impl VirtualDevice {
         probes: Option<(String, u16)>,
         max_clients: usize,
         idle: f64,
+        schema: Option<&Bound<'_, PyAny>>,
+        offline: Vec<String>,
+        strict: bool,
     ) -> PyResult<Self> {
         let engine = engine(py)?;
         let refused = |error| errors::simulation(py, error);
@@ -60,6 +64,12 @@ impl VirtualDevice {
         }
         for (cid, dps) in subs.into_iter().flatten() {
             builder = builder.sub(&cid.extract::<String>()?, convert::dps(&dps)?).map_err(refused)?;
+        }
+        if let Some(schema) = schema {
+            builder = builder.schema(None, &convert::dps(schema)?).map_err(refused)?;
+        }
+        for cid in &offline {
+            builder = builder.offline(cid).map_err(refused)?;
         }
         if let Some(dialect) = dev_type.map(|dev_type| convert::dialect(py, dev_type)).transpose()?.flatten() {
             builder = builder.dialect(dialect);
@@ -78,11 +88,16 @@ impl VirtualDevice {
         }
         let every = engine::seconds(Some(announce_every))?.unwrap_or(Duration::MAX);
         let idle = engine::seconds(Some(idle))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
-        let builder = builder.bind(socket(py, bind)?).announce_every(every).max_clients(max_clients).idle(idle);
+        let builder =
+            builder.bind(socket(py, bind)?).announce_every(every).max_clients(max_clients).idle(idle).strict(strict);
         let _in = engine.handle().enter();
-        let device = engine::block(py, builder.start(), None)?.transpose()?;
+        let device = match engine::block(py, builder.start(), None)? {
+            Some(Err(error)) => return Err(not_started(py, error)),
+            Some(Ok(device)) => Some(device),
+            None => None,
+        };
         let device = device.ok_or_else(|| errors::leaf(py, "ClosedError", 906, "interrupted"))?;
-        Ok(Self { device: Held::new(device), local_key: local_key.to_owned() })
+        Ok(Self { device: Held::new(device), local_key: local_key.to_owned(), strict })
     }
 
     /// The device id.
@@ -151,10 +166,46 @@ impl VirtualDevice {
         convert::map_to_python(py, &self.device.get(py)?.dps(cid))
     }
 
+    /// Says whether a sub-device is online, and reports that to all controllers.
+    fn set_online(&self, py: Python<'_>, cid: &str, online: bool) -> PyResult<()> {
+        self.device.get(py)?.set_online(cid, online).map_err(|error| errors::simulation(py, error))
+    }
+
+    /// The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with
+    /// `cid`, `dp`, `value` and `why`.
+    #[getter]
+    fn unfit<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let writes = self.device.get(py)?.unfit_writes();
+        writes.into_iter().map(|write| unfit_to_python(py, write)).collect()
+    }
+
+    /// Fails when a controller wrote what the device did not take.
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        let writes = self.device.get(py)?.unfit_writes();
+        let Some(first) = writes.first() else { return Ok(()) };
+        let what = match &first.cid {
+            Some(cid) => format!("DP {} of {cid}", first.dp),
+            None => format!("DP {}", first.dp),
+        };
+        let text = format!(
+            "a device acknowledges this without a word, and does not do it: {what}, {}: {}{}",
+            first.value,
+            why(first),
+            if writes.len() > 1 { format!(" (and {} more)", writes.len() - 1) } else { String::new() },
+        );
+        Err(pyo3::exceptions::PyAssertionError::new_err(text))
+    }
+
+    /// Whether it was made with `strict`.
+    #[getter]
+    const fn strict(&self) -> bool {
+        self.strict
+    }
+
     /// Receives every request of every controller from now on.
-    fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, RequestReceiver>> {
+    fn requests(&self, py: Python<'_>) -> PyResult<RequestReceiver> {
         let device = self.device.get(py)?;
-        RequestReceiver::make(py, device.requests(), device.clone())
+        Ok(RequestReceiver::new(device.requests(), device.clone()))
     }
 
     /// Takes the device off the network, until it is plugged in again.
@@ -179,15 +230,43 @@ impl VirtualDevice {
         slf
     }
 
-    #[pyo3(signature = (*_exc))]
-    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.stop(py)
+    #[pyo3(signature = (*exc))]
+    fn __exit__(&self, py: Python<'_>, exc: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.stop(py)?;
+        // What has failed already is told, not what came of it.
+        let is_clean = exc.get_item(0).map_or(true, |kind| kind.is_none());
+        if self.strict && is_clean { self.check(py) } else { Ok(()) }
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let device = self.device.get(py)?;
         Ok(format!("<VirtualDevice {:?} of version {} at {}>", device.id(), device.version(), device.local_addr()))
     }
+}
+
+/// Every quirk with what it does; `=N` stands for a number.
+#[pyfunction]
+pub(crate) fn quirk_names() -> Vec<(&'static str, &'static str)> {
+    rt::Quirks::NAMES.to_vec()
+}
+
+fn not_started(py: Python<'_>, error: std::io::Error) -> PyErr {
+    let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<rt::SimulationError>()).copied();
+    refused.map_or_else(|| error.into(), |refused| errors::simulation(py, refused))
+}
+
+fn why(write: &rt::UnfitWrite) -> String {
+    write.why.map_or_else(|| "the request is not for this device".to_owned(), |why| why.to_string())
+}
+
+fn unfit_to_python(py: Python<'_>, write: rt::UnfitWrite) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    let why = why(&write);
+    dict.set_item("cid", write.cid)?;
+    dict.set_item("dp", write.dp)?;
+    dict.set_item("value", convert::to_python(py, &write.value)?)?;
+    dict.set_item("why", why)?;
+    Ok(dict)
 }
 
 fn socket(py: Python<'_>, text: &str) -> PyResult<SocketAddr> {

@@ -7,12 +7,12 @@ import inspect
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import rustuya
 from rustuya import Timing, aio
-from rustuya.testing import VirtualDevice
+from rustuya.testing import QUIRKS, Quirk, VirtualDevice
 
 VERSIONS = ["3.1", "3.2", "3.3", "3.4", "3.5"]
 OTHER_KEY = "fedcba9876543210"
@@ -59,10 +59,7 @@ class Face:
         raise AssertionError("it did not come")
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + LIMIT
-        while not holds():
-            assert time.monotonic() < deadline, "it did not become so"
-            time.sleep(0.005)
+        until(holds)
 
     def close(self) -> None:
         for end in self.ends:
@@ -319,3 +316,54 @@ def test_large_writes_are_split(virtual_device: Make, face: Face) -> None:
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any], face: Face) -> None:
     with pytest.raises(rustuya.InvalidType, match=r"rustuya\.(Timing|Pacing)"):
         face.nouns.Device("lamp", "127.0.0.1", OTHER_KEY, "3.3", **wrong)
+
+
+def test_every_quirk_is_typed() -> None:
+    assert set(get_args(Quirk)) == {name for name in QUIRKS if "=" not in name}
+    assert all(QUIRKS.values())
+    VirtualDevice(quirks=["wedge-on-cut-frame", "delay-ms=1"]).stop()
+
+
+def test_strict_devices_tell_what_a_real_one_would_not() -> None:
+    schema = {"2": {"type": "Integer", "values": {"min": 10, "max": 1000}}}
+    with (
+        pytest.raises(AssertionError, match=r"DP 2, 5: a value out of range \(and 1 more\)"),
+        VirtualDevice(version="3.5", dps={"1": False}, schema=schema, strict=True) as lamp,
+        lamp.device() as device,
+    ):
+        device.set_value(2, 5, wait="ack")
+        device.set_value(7, True, wait="ack")
+        assert [(write["dp"], write["value"]) for write in lamp.unfit] == [(2, 5), (7, True)]
+        assert lamp.unfit[1]["why"] == "there is no such DP"
+    with VirtualDevice(version="3.5", dps={"1": False}, strict=True) as lamp, lamp.device() as device:
+        device.set_value(1, True, wait="ack")
+        with pytest.raises(rustuya.ConfigError, match="DP 1"):
+            lamp.set_dps({"1": 1.5})
+    with pytest.raises(rustuya.ConfigError, match="DP 300"):
+        VirtualDevice(version="3.5", dps={"300": 1}, strict=True)
+    # Others keep quiet.
+    with VirtualDevice(dps={"1": False}) as lamp, lamp.device() as device:
+        device.set_value(7, True, wait="ack")
+    with pytest.raises(AssertionError, match="DP 7"):
+        lamp.check()
+
+
+def test_a_gateway_reports_children_offline() -> None:
+    with (
+        VirtualDevice(version="3.5", subs={"plug": {"1": True}, "sensor": {"4": 1}}, offline=["sensor"]) as gateway,
+        gateway.device() as device,
+    ):
+        plug, sensor = device.sub("plug"), device.sub("sensor")
+        device.sub_discover(wait="ack")
+        until(lambda: (plug.is_online, sensor.is_online) == (True, False))
+        gateway.set_online("plug", False)
+        until(lambda: plug.is_online is False)
+        with pytest.raises(rustuya.ConfigError):
+            gateway.set_online("nobody", True)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < deadline, "it did not become so"
+        time.sleep(0.005)

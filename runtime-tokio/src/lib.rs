@@ -9,4 +9,4 @@ mod virtual_device;
 pub use driver::{Tokio, TokioHandle};
 pub use rustuya_proto::Quirks;
 pub use rustuya_runtime::*;
-pub use virtual_device::{Request, SimulationError, VirtualDevice, VirtualDeviceBuilder};
+pub use virtual_device::{Request, SimulationError, UnfitWrite, VirtualDevice, VirtualDeviceBuilder};

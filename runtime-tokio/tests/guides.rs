@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustuya_runtime_tokio::proto::{InvalidId, InvalidKey, SendError, UnknownQuirk, UnknownVersion};
+use rustuya_runtime_tokio::proto::{InvalidId, InvalidKey, SendError, Unfit, UnknownQuirk, UnknownVersion};
 use rustuya_runtime_tokio::record::RecordErrorKind;
 use rustuya_runtime_tokio::{
     AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, Version, text,
@@ -170,6 +170,9 @@ fn every_error_of_a_file_is_explained() {
         SimulationError::Key(InvalidKey::Length { len: 0 }),
         SimulationError::Quirk(UnknownQuirk),
         SimulationError::Dps,
+        SimulationError::Schema { dp: None },
+        SimulationError::Value { dp: 7, why: Unfit::Range },
+        SimulationError::UnknownSub,
     ];
     check(SIMULATION, "SimulationError", &simulation);
 }

@@ -12,6 +12,8 @@ use crate::json::{Object, Text, Value, Writer};
 use crate::version::{Scheme, Version};
 use crate::wire::command::{CommandCode, RetCode};
 use crate::wire::{FrameError, FrameKind, frame_kind};
+#[cfg(feature = "emulator")]
+use crate::wire::{be32, frame_6699};
 
 /// What a discovery datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +221,37 @@ pub fn write_probe(ip: Ipv4Addr, iv: &[u8; 12], out: &mut [u8]) -> Result<usize,
         write_ip(ip, w);
         w.byte(b'}');
     })
+}
+
+/// A request for announcements as devices of 3.5 read it, on UDP 7000.
+#[cfg(feature = "emulator")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Probe {
+    /// Where the answer goes, to UDP 7000.
+    pub ip: Ipv4Addr,
+}
+
+#[cfg(feature = "emulator")]
+impl Probe {
+    /// Decodes a datagram in place. `None` for what a device does not answer: it wants a 6699 frame of the right
+    /// command that verifies, with an `ip` and a `from`, whatever that is. `datagram` is scratch afterwards.
+    pub fn decode(datagram: &mut [u8]) -> Option<Self> {
+        let command = datagram.get(frame_6699::COMMAND).and_then(be32)?;
+        if frame_kind(datagram) != Some(FrameKind::F6699) || CommandCode(command) != CommandCode::REQ_DEVINFO {
+            return None;
+        }
+        let text = find_text(datagram, false).ok()?;
+        let (mut ip, mut has_from) = (None, false);
+        let mut object = Object::new(datagram.get(text).unwrap_or_default())?;
+        for (key, value) in &mut object {
+            if key.is("ip") {
+                ip = plain(&value).and_then(|ip| ip.parse().ok());
+            }
+            has_from |= key.is("from");
+        }
+        ip.filter(|_| has_from && object.is_closed()).map(|ip| Self { ip })
+    }
 }
 
 /// Why a datagram announces no device.

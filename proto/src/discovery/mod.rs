@@ -9,6 +9,8 @@ use core::time::Duration;
 
 use rand_core::CryptoRng;
 
+#[cfg(feature = "emulator")]
+pub use announcement::Probe;
 pub use announcement::{Announcement, AnnouncementError, Datagram, MAX_PROBE, NoHost, Origin, write_probe};
 use cache::Cache;
 pub use cache::{SeenDevice, SightingKind};

@@ -522,3 +522,30 @@ fn interfaces_are_bounded() {
     d.start_scan(at(0), Duration::from_secs(1));
     assert_eq!(drain(&mut d, &mut Counter::new(0), at(0)).0.len(), MAX_INTERFACES);
 }
+
+#[cfg(feature = "emulator")]
+#[test]
+fn a_device_answers_what_names_an_address_and_a_sender() {
+    let probe = |command, text: &str| {
+        let head = Head { sender: Sender::Controller, seqno: 0, command, retcode: None, header: None };
+        let mut out = vec![0; 256];
+        let len = seal(&Keys::new(Version::V35, &UDP_KEY), &head, &[7; 12], text.as_bytes(), &mut out).unwrap();
+        out.truncate(len);
+        out
+    };
+    let asks = |datagram: &mut Vec<u8>| Probe::decode(datagram).map(|probe| probe.ip);
+    for text in [r#"{"from":"app","ip":"192.0.2.10"}"#, r#"{"ip":"192.0.2.10","from":7}"#] {
+        assert_eq!(asks(&mut probe(CommandCode::REQ_DEVINFO, text)), Some(HOME), "{text}");
+        assert_eq!(asks(&mut probe(CommandCode::UDP_NEW, text)), None, "{text}");
+    }
+    for text in [r#"{"ip":"192.0.2.10"}"#, r#"{"from":"app"}"#, r#"{"from":"app","ip":7}"#, "{", ""] {
+        assert_eq!(asks(&mut probe(CommandCode::REQ_DEVINFO, text)), None, "{text}");
+    }
+    let mut own = vec![0; MAX_PROBE];
+    let len = write_probe(HOME, &[1; 12], &mut own).unwrap();
+    own.truncate(len);
+    assert_eq!(asks(&mut own.clone()), Some(HOME));
+    own[40] ^= 1;
+    assert_eq!(asks(&mut own), None, "it does not verify");
+    assert_eq!(asks(&mut b"{\"from\":\"app\",\"ip\":\"192.0.2.10\"}".to_vec()), None, "no frame");
+}

@@ -4,10 +4,10 @@ use core::ops::Range;
 
 use super::config::EmulatorConfig;
 use super::line::{Frame, Io, Line, Reports};
-use super::model::Model;
+use super::model::{DpKind, Model, Unfit};
 use super::quirks::ErrorReply;
 use super::receive::Glance;
-use super::request::{Action, Changes, Request};
+use super::request::{Action, Request, Which, is_control, target};
 use super::{Emulator, Notice, Step, reply};
 use crate::buf::Rx;
 use crate::codec::NoRoom;
@@ -29,8 +29,10 @@ pub(super) struct Current {
     due: Instant,
     actions: &'static [Action],
     next: usize,
-    changes: Changes,
-    any_change: bool,
+    /// What was taken and is to be pushed.
+    changes: Which,
+    /// What was not taken.
+    misfits: Which,
     reports: Reports,
 }
 
@@ -56,8 +58,8 @@ impl Current {
             due: now + config.quirks.delay,
             actions,
             next: 0,
-            changes: Changes::default(),
-            any_change: false,
+            changes: Which::NONE,
+            misfits: Which::NONE,
             reports: Reports::new(config),
         }
     }
@@ -97,12 +99,11 @@ impl Emulator {
         let (command, seqno) = (current.command, current.seqno);
         let payload = rx.unread().get(current.payload.clone()).unwrap_or_default();
         let request = Request::parse(command, payload).unwrap_or_default();
-        let cid = request.cid();
+        let cid = target(config, model, &request);
         match action {
             Action::Ack => {
                 let mut frame = Frame::reply(command, Some(seqno));
-                let is_control = matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW);
-                if is_control && config.quirks.ack_retcode_one {
+                if is_control(command) && config.quirks.ack_retcode_one {
                     frame.retcode = match config.version {
                         Version::V35 => RetCode(1u32.swap_bytes()),
                         _ => RetCode(1),
@@ -112,11 +113,12 @@ impl Emulator {
             }
             Action::Write => {
                 for (at, (id, value)) in request.dps.into_iter().flatten().enumerate() {
-                    let changed = value != DpValue::Null && model.write(cid, id, value);
-                    if changed || config.quirks.push_unchanged {
-                        current.changes.set(at);
+                    let taken = if value == DpValue::Null { Err(Unfit::Kind) } else { model.write(cid, id, value) };
+                    match taken {
+                        Ok(changed) if changed || config.quirks.push_unchanged => current.changes.set(at),
+                        Ok(_) => {}
+                        Err(_) => current.misfits.set(at),
                     }
-                    current.any_change |= changed;
                 }
             }
             Action::PushChanged => {
@@ -129,10 +131,10 @@ impl Emulator {
             }
             Action::PushAsked => push_some(line, config, io, model, cid, &|id| request.asks(id))?,
             Action::ReplyAsked => line.reply(config, io, command, seqno, cid, &|w| {
-                reply::dps_of(w, model, cid, &|id| request.asks(id));
+                reply::state_of(w, config, model, cid, &|id| request.asks(id));
             })?,
             Action::ReplyAll => line.reply(config, io, command, seqno, cid, &|w| {
-                reply::dps_of(w, model, cid, &|_| true);
+                reply::state_of(w, config, model, cid, &|_| true);
             })?,
             Action::Report => {
                 let wants = |cid: &str| request.wants_child(cid);
@@ -148,12 +150,18 @@ impl Emulator {
                 line.send(config, io, &frame, |w| w.text(error.text()))?;
                 return Ok(Some(Notice::Refused { command, error }));
             }
-            Action::Written if current.any_change => {
+            Action::Written | Action::Misfits | Action::NoneTaken => {
                 let payload = shift(&current.payload, offset);
-                let changes = current.changes;
-                return Ok(Some(Notice::Written { command, payload, changes }));
+                let (taken, which) = match action {
+                    Action::Written => (true, current.changes),
+                    Action::Misfits => (false, current.misfits),
+                    _ => (false, Which::ALL),
+                };
+                // A control without any value changes nothing, and nothing of it is left out.
+                let any = !which.is_empty() && request.dps.is_some_and(|mut dps| dps.next().is_some());
+                let is_own = cid.is_none();
+                return Ok(any.then_some(Notice::Values { command, payload, which, taken, is_own }));
             }
-            Action::Written => {}
         }
         Ok(None)
     }
@@ -168,10 +176,11 @@ fn push_some(
     cid: Option<&str>,
     filter: &dyn Fn(DpId) -> bool,
 ) -> Result<(), NoRoom> {
-    if !reply::any_dp(model, cid, filter) {
+    let filter = |id| filter(id) && !(config.quirks.hold_bitmaps && model.kind(cid, id) == DpKind::Bitmap);
+    if !reply::any_dp(model, cid, &filter) {
         return Ok(());
     }
-    line.push(config, io, cid, &|w| reply::dps_of(w, model, cid, filter))
+    line.push(config, io, cid, &|w| reply::dps_of(w, model, cid, &filter))
 }
 
 fn shift(range: &Range<usize>, by: usize) -> Range<usize> {

@@ -19,7 +19,7 @@ pub struct EmulatorConfig {
     pub local_key: LocalKey,
     /// Which queries it understands; 3.2 is always device22.
     pub dialect: Dialect,
-    /// Deviations from faithful firmware.
+    /// How it behaves where devices differ.
     pub quirks: Quirks,
     /// A connection without a valid frame for so long is closed. Firmware uses 30 s.
     pub idle: Duration,
@@ -29,14 +29,14 @@ pub struct EmulatorConfig {
 }
 
 impl EmulatorConfig {
-    /// A faithful device in the ordinary dialect, without time synchronisation.
+    /// A device that behaves as firmware of `version`, in the ordinary dialect, without time synchronisation.
     pub fn new(id: DeviceId, version: Version, local_key: LocalKey) -> Self {
         Self {
             id,
             version,
             local_key,
             dialect: Dialect::Default,
-            quirks: Quirks::default(),
+            quirks: Quirks::of(version),
             idle: Duration::from_secs(30),
             clock: 0,
         }
@@ -48,7 +48,7 @@ impl EmulatorConfig {
         self
     }
 
-    /// Sets the quirks.
+    /// Sets the quirks. Begin with [`Quirks::of`] the version.
     pub const fn with_quirks(mut self, quirks: Quirks) -> Self {
         self.quirks = quirks;
         self

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::request::Changes;
+use super::request::Which;
 use crate::ids::DpId;
 use crate::json::Text;
 use crate::payload::{DeviceError, DpValue, Dps, Payload};
@@ -15,7 +15,7 @@ use crate::wire::command::CommandCode;
 #[expect(clippy::exhaustive_enums, reason = "every variant is an order to the driver")]
 pub enum EmulatorOutput<'b> {
     /// Write what is pending, as far as that is possible at once, and close the connection. Every further poll says
-    /// the same.
+    /// the same, but for [`HangupReason::NoRoom`].
     Hangup {
         /// Why.
         reason: HangupReason,
@@ -47,9 +47,20 @@ pub enum EmulatorEvent<'b> {
         /// The sub-device that it is for.
         cid: Option<Text<'b>>,
     },
-    /// The request before changed DPs. A server pushes them to the device's other connections.
+    /// The request before changed DPs, or named values that are pushed all the same ([`Quirks::push_unchanged`]). A
+    /// server pushes them to the device's other connections.
+    ///
+    /// [`Quirks::push_unchanged`]: super::Quirks::push_unchanged
     Written {
         /// The sub-device that they belong to.
+        cid: Option<Text<'b>>,
+        /// The DPs with the values of the request.
+        dps: WrittenDps<'b>,
+    },
+    /// The request before was acknowledged, but these of its values were not taken: DPs that the device does not have,
+    /// and values that they cannot have ([`Model::write`](super::Model::write)). Devices do not tell the controller.
+    Ignored {
+        /// The sub-device that is meant.
         cid: Option<Text<'b>>,
         /// The DPs with the values of the request.
         dps: WrittenDps<'b>,
@@ -73,16 +84,16 @@ pub enum EmulatorEvent<'b> {
     },
 }
 
-/// The DPs that a request changed, with the values of the request.
+/// DPs of a request, with the values of the request.
 #[derive(Clone, Debug)]
 pub struct WrittenDps<'a> {
     dps: core::iter::Enumerate<core::iter::Flatten<core::option::IntoIter<Dps<'a>>>>,
-    changes: Changes,
+    which: Which,
 }
 
 impl<'a> WrittenDps<'a> {
-    pub(super) fn new(dps: Option<Dps<'a>>, changes: Changes) -> Self {
-        Self { dps: dps.into_iter().flatten().enumerate(), changes }
+    pub(super) fn new(dps: Option<Dps<'a>>, which: Which) -> Self {
+        Self { dps: dps.into_iter().flatten().enumerate(), which }
     }
 }
 
@@ -90,8 +101,8 @@ impl<'a> Iterator for WrittenDps<'a> {
     type Item = (DpId, DpValue<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let changes = self.changes;
-        self.dps.find(|(at, _)| changes.has(*at)).map(|(_, entry)| entry)
+        let which = self.which;
+        self.dps.find(|(at, _)| which.has(*at)).map(|(_, entry)| entry)
     }
 }
 
@@ -108,15 +119,24 @@ pub enum HangupReason {
     Integrity,
     /// 3.4, 3.5: the last message of the negotiation proves another key.
     WrongProof,
-    /// 3.4, 3.5: a fourth command came before a session key was agreed on.
+    /// 3.4, 3.5: a command too many came before a session key was agreed on, see
+    /// [`Quirks::early_commands`](super::Quirks::early_commands).
     NotNegotiated,
     /// 3.4, 3.5: a negotiation began although there is a session key.
     Renegotiation,
     /// 3.5: a sequence number was not greater than the one before.
     Sequence,
+    /// 3.5: what followed a whole frame was not completed within 10 ms, or is no frame.
+    Unfinished,
+    /// 3.5: a frame of 4096 bytes or more.
+    TooLong {
+        /// Bytes of the frame according to its header.
+        need: usize,
+    },
     /// The device's own sequence numbers are used up.
     Exhausted,
-    /// The reply does not fit the lent buffer, even when that is empty.
+    /// The reply does not fit the lent buffer, even when that is empty. A driver that can lends a larger one, and polls
+    /// again.
     NoRoom {
         /// Bytes that the reply takes.
         need: usize,
@@ -135,6 +155,8 @@ impl fmt::Display for HangupReason {
             Self::NotNegotiated => "commands without negotiation",
             Self::Renegotiation => "negotiation repeated",
             Self::Sequence => "sequence number not increasing",
+            Self::Unfinished => "a frame was not completed in time",
+            Self::TooLong { need } => return write!(f, "frame of {need} bytes, 4095 are the limit"),
             Self::Exhausted => "sequence numbers used up",
             Self::NoRoom { need } => {
                 return write!(f, "reply of {need} bytes is larger than the send buffer");
@@ -149,6 +171,7 @@ impl fmt::Display for HangupReason {
 #[non_exhaustive]
 pub enum PushError {
     /// The connection has no session key yet, or is to be closed: leave it out, the controller will ask for the state.
+    /// With [`Quirks::early_pushes`](super::Quirks::early_pushes) only the latter.
     NotReady,
     /// There are no DPs to push, or the text is not a JSON object of DP numbers.
     Dps,

@@ -26,9 +26,9 @@ use act::Current;
 pub use config::EmulatorConfig;
 pub use event::{EmulatorEvent, EmulatorOutput, HangupReason, PushError, WrittenDps};
 use line::{Io, Line, Reports};
-pub use model::{FixedModel, Model, ModelError};
+pub use model::{DpKind, FixedModel, Model, ModelError, Unfit};
 pub use quirks::{ControlReply, ErrorReply, Quirks, Segments, Seqnos, UnknownQuirk, UpdateReply};
-use request::{Changes, Request};
+use request::{Request, Which};
 
 /// The device's end of one controller connection.
 ///
@@ -48,7 +48,23 @@ pub struct Emulator {
     reports: Option<Reports>,
     /// Commands dropped before the negotiation.
     early: u8,
+    /// Where the front of the receive buffer came from.
+    reading: Reading,
     closed: Option<HangupReason>,
+}
+
+/// Where the front of the receive buffer came from. 3.5 firmware works on what one read gave, and treats what begins a
+/// read otherwise than what follows in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// It begins a read.
+    Fresh,
+    /// It began a read, and the rest of the frame is waited for.
+    Amid,
+    /// It follows a frame, or bytes that are none.
+    Behind,
+    /// As before, and at this instant there was no whole frame.
+    Rest(Instant),
 }
 
 /// What one step came to.
@@ -64,11 +80,29 @@ enum Step {
 /// An event before its parts are lent out. Ranges count from the beginning of the storage.
 enum Notice {
     Negotiated,
-    Request { seqno: u32, command: CommandCode, payload: Range<usize> },
-    Written { command: CommandCode, payload: Range<usize>, changes: Changes },
-    Refused { command: CommandCode, error: DeviceError },
-    Dropped { command: CommandCode },
-    Discarded { error: FrameError },
+    Request {
+        seqno: u32,
+        command: CommandCode,
+        payload: Range<usize>,
+    },
+    /// Values of the request, taken or not.
+    Values {
+        command: CommandCode,
+        payload: Range<usize>,
+        which: Which,
+        taken: bool,
+        is_own: bool,
+    },
+    Refused {
+        command: CommandCode,
+        error: DeviceError,
+    },
+    Dropped {
+        command: CommandCode,
+    },
+    Discarded {
+        error: FrameError,
+    },
 }
 
 impl Emulator {
@@ -85,7 +119,7 @@ impl Emulator {
     fn numbered(config: EmulatorConfig, now: Instant, first_seqno: u32, report: u32) -> Self {
         let session = Session::device(config.version, &config.local_key, first_seqno, now);
         let line = Line { session, report, sent: 0, zero_key: config.quirks.zero_key, heard: 0 };
-        Self { config, line, current: None, reports: None, early: 0, closed: None }
+        Self { config, line, current: None, reports: None, early: 0, reading: Reading::Fresh, closed: None }
     }
 
     /// What the device is.
@@ -120,6 +154,13 @@ impl Emulator {
         }
     }
 
+    /// Whether the device has begun to read a frame and waits for the rest of it. The vendor's software of 3.5 waits
+    /// with all of its controllers; should this connection end now, it waits for ever. A driver that is to be like that
+    /// ([`Quirks::wedge_on_cut_frame`]) looks here when a connection has ended.
+    pub const fn is_amid_frame(&self) -> bool {
+        matches!(self.reading, Reading::Amid)
+    }
+
     /// Pushes a change that was made locally or through another connection. `dps` are the changed DPs with their new
     /// values; the model is not consulted.
     ///
@@ -133,7 +174,8 @@ impl Emulator {
         rng: &mut dyn CryptoRng,
         tx: &mut TxBuf<impl Storage>,
     ) -> Result<(), PushError> {
-        if !self.is_ready() {
+        let may_push = self.is_ready() || self.config.quirks.early_pushes && self.closed.is_none();
+        if !may_push {
             return Err(PushError::NotReady);
         }
         if !dps.is_valid() {
@@ -176,10 +218,8 @@ impl Emulator {
                 Ok(Step::Again) => continue,
                 Ok(Step::Idle(wake)) => wake,
                 Ok(step) => return step,
-                Err(NoRoom { need }) if io.tx.is_empty() => {
-                    self.close(HangupReason::NoRoom { need });
-                    continue;
-                }
+                // Not final: the driver may lend a larger buffer.
+                Err(NoRoom { need }) if io.tx.is_empty() => return Step::Hangup(HangupReason::NoRoom { need }),
                 Err(_) => None,
             };
             let idle = self.line.session.last_rx + self.config.idle;
@@ -240,9 +280,11 @@ impl Notice {
                 let cid = request.cid_text();
                 EmulatorEvent::Request { seqno, command, payload, cid }
             }
-            Self::Written { command, payload, changes } => {
+            Self::Values { command, payload, which, taken, is_own } => {
                 let request = Request::parse(command, rx.at(payload)).unwrap_or_default();
-                EmulatorEvent::Written { cid: request.cid_text(), dps: WrittenDps::new(request.dps, changes) }
+                let cid = request.cid_text().filter(|_| !is_own);
+                let dps = WrittenDps::new(request.dps, which);
+                if taken { EmulatorEvent::Written { cid, dps } } else { EmulatorEvent::Ignored { cid, dps } }
             }
             Self::Refused { command, error } => EmulatorEvent::Refused { command, error },
             Self::Dropped { command } => EmulatorEvent::Dropped { command },

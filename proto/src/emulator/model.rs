@@ -14,9 +14,18 @@ pub trait Model {
     /// queries for them.
     fn dps(&self, cid: Option<&str>, visit: &mut dyn FnMut(DpId, DpValue<'_>)) -> bool;
 
-    /// Writes one DP and returns whether that changed something, so that it is pushed. A value that the device does
-    /// not take changes nothing.
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool;
+    /// Writes one DP and returns whether that changed something.
+    ///
+    /// # Errors
+    /// [`Unfit`] when the device does not take that; nothing is changed then. The controller is not told: devices
+    /// acknowledge everything.
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit>;
+
+    /// What kind of DP this is. By default, every one is [`Plain`](DpKind::Plain).
+    fn kind(&self, cid: Option<&str>, dp: DpId) -> DpKind {
+        let _ = (cid, dp);
+        DpKind::Plain
+    }
 
     /// Calls `visit` with every sub-device and whether it is online. By default there is none.
     fn children(&self, visit: &mut dyn FnMut(&str, bool)) {
@@ -30,6 +39,43 @@ pub trait Model {
         any
     }
 }
+
+/// Kinds of DPs that devices treat differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DpKind {
+    /// Booleans, numbers, texts and enumerations: pushed and in query replies.
+    #[default]
+    Plain,
+    /// Bytes, as base64. Query replies of 3.5 show `false` in their place.
+    Raw,
+    /// Faults, one bit each. 3.5 never pushes them.
+    Bitmap,
+}
+
+/// Why a device does not take a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// There is no such DP.
+    Unknown,
+    /// The value is of another kind than the DP's, such as a text for a number.
+    Kind,
+    /// The value is out of the DP's range, or not among its choices.
+    Range,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "there is no such DP",
+            Self::Kind => "a value of another kind",
+            Self::Range => "a value out of range",
+        })
+    }
+}
+
+impl core::error::Error for Unfit {}
 
 /// A [`Model`] in fixed memory: up to `DPS` values of the device and its sub-devices together, and up to `CHILDREN`
 /// sub-devices. Values are booleans, integers and texts of up to 64 bytes.
@@ -46,6 +92,7 @@ struct Entry {
     /// Index of the sub-device.
     child: Option<usize>,
     dp: DpId,
+    kind: DpKind,
     value: Fixed,
 }
 
@@ -110,8 +157,15 @@ impl<const DPS: usize, const CHILDREN: usize> FixedModel<DPS, CHILDREN> {
             entry.value = value;
             return Ok(changed);
         }
-        let entry = Entry { child, dp, value };
+        let entry = Entry { child, dp, kind: DpKind::Plain, value };
         self.dps.push(entry).map(|()| true).map_err(|_| ModelError::Full)
+    }
+
+    /// Says what kind of DP this is; nothing happens when there is no such one.
+    pub fn set_kind(&mut self, cid: Option<&str>, dp: DpId, kind: DpKind) {
+        if let Some(entry) = self.child(cid).and_then(|child| self.entry(child, dp)) {
+            entry.kind = kind;
+        }
     }
 
     fn child(&self, cid: Option<&str>) -> Option<Option<usize>> {
@@ -139,19 +193,19 @@ impl<const DPS: usize, const CHILDREN: usize> Model for FixedModel<DPS, CHILDREN
         any || cid.is_some() || self.children.is_empty()
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool {
-        let Some(entry) = self.child(cid).and_then(|child| self.entry(child, dp)) else {
-            return false;
-        };
-        match Fixed::new(value) {
-            Some(value)
-                if value != entry.value && core::mem::discriminant(&value) == core::mem::discriminant(&entry.value) =>
-            {
-                entry.value = value;
-                true
-            }
-            _ => false,
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
+        let child = self.child(cid).ok_or(Unfit::Unknown)?;
+        let entry = self.entry(child, dp).ok_or(Unfit::Unknown)?;
+        let value = Fixed::new(value).ok_or(Unfit::Kind)?;
+        if core::mem::discriminant(&value) != core::mem::discriminant(&entry.value) {
+            return Err(Unfit::Kind);
         }
+        Ok(core::mem::replace(&mut entry.value, value.clone()) != value)
+    }
+
+    fn kind(&self, cid: Option<&str>, dp: DpId) -> DpKind {
+        let found = self.child(cid).and_then(|child| self.dps.iter().find(|e| e.child == child && e.dp == dp));
+        found.map_or(DpKind::Plain, |entry| entry.kind)
     }
 
     fn children(&self, visit: &mut dyn FnMut(&str, bool)) {

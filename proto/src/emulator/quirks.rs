@@ -1,10 +1,13 @@
-//! Ways in which devices, and emulators of devices, differ from faithful firmware.
+//! Ways in which devices, and emulators of devices, differ from each other.
 
 use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-/// Deviations from faithful firmware. [`Default`] has none.
+use crate::version::Version;
+
+/// How a device behaves where devices differ. [`of`](Self::of) gives what firmware of a version does; 3.5 is the
+/// vendor's own device software. [`Default`] is firmware of 3.3.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quirks {
@@ -24,9 +27,10 @@ pub struct Quirks {
     pub reply_header: bool,
     /// Pushes come without version header.
     pub push_without_header: bool,
-    /// Pushes follow a control even when it changed nothing.
+    /// Pushes name every value of a control that was taken, also those that changed nothing.
     pub push_unchanged: bool,
-    /// A successful control is acknowledged with return code 1; in 3.5 in the byte order of a little-endian chip.
+    /// A control that is taken apart is acknowledged with return code 1, whatever came of it; in 3.5 in the byte order
+    /// of a little-endian chip.
     pub ack_retcode_one: bool,
     /// Frames come without return code.
     pub no_retcode: bool,
@@ -47,6 +51,33 @@ pub struct Quirks {
     /// 3.4 and 3.5: a frame that does not verify is ignored instead of ending the connection, so that a controller with
     /// a wrong key meets silence until the idle limit.
     pub silent_on_wrong_key: bool,
+    /// Commands before the negotiation that are dropped; the next one ends the connection.
+    pub early_commands: u8,
+    /// Pushes also go to controllers that have not negotiated yet, then under the local key.
+    pub early_pushes: bool,
+    /// 3.5: heartbeats are answered unread, also before the negotiation.
+    pub blind_heartbeats: bool,
+    /// 3.4 takes the sequence number 0, 3.5 every one.
+    pub ignore_seqnos: bool,
+    /// 3.5 reads as the vendor's software does: a first read below 50 bytes is ignored, what follows a whole frame has to
+    /// become one within 10 ms, and what is no frame ends the connection. Not for pipes that cut what they carry, such as
+    /// a UART.
+    pub strict_reads: bool,
+    /// 3.5: frames of 4096 bytes and more are dropped instead of ending the connection.
+    pub drop_long_frames: bool,
+    /// A driver that serves several controllers stops serving all of them for good when one closes in the middle of a
+    /// frame. Not used by the machine itself; see [`Emulator::is_amid_frame`](super::Emulator::is_amid_frame).
+    pub wedge_on_cut_frame: bool,
+    /// 3.4 and 3.5: the query of older versions (0a) is answered, too.
+    pub answer_dp_query: bool,
+    /// `cid` is ignored by devices that are no gateways.
+    pub ignore_cid: bool,
+    /// Controls without `data`, and those whose `data` names another device, are acknowledged and not obeyed.
+    pub wrapped_controls: bool,
+    /// Query replies show raw DPs as `false`.
+    pub raw_as_false: bool,
+    /// Bitmap DPs are never pushed.
+    pub hold_bitmaps: bool,
     /// 3.4 and 3.5: a frame of another version is ignored instead of ending the connection.
     pub ignore_other_version: bool,
     /// The second message of the negotiation proves another key.
@@ -71,10 +102,10 @@ pub struct Quirks {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ControlReply {
-    /// Acknowledgement, then push of what changed.
+    /// Acknowledgement, then push of what changed: 3.1 to 3.4.
     #[default]
     AckThenPush,
-    /// Push of what changed, then acknowledgement.
+    /// Push of what changed, then acknowledgement: 3.5.
     PushThenAck,
     /// Push only.
     PushOnly,
@@ -88,14 +119,14 @@ pub enum ControlReply {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpdateReply {
-    /// Acknowledgement, then push of the asked DPs.
+    /// Acknowledgement, then push of the asked DPs: 3.1 to 3.4.
     #[default]
     AckThenPush,
     /// Acknowledgement only.
     AckOnly,
     /// Push only.
     PushOnly,
-    /// Nothing, as from published 3.5 firmware.
+    /// Nothing: 3.5.
     Silence,
 }
 
@@ -141,35 +172,80 @@ pub enum Segments {
 }
 
 impl Quirks {
-    /// Every name that [`set`](Self::set) takes, with what it does. `=N` stands for a number.
+    /// What firmware of `version` does.
+    ///
+    /// 3.5 is the vendor's published device software. 3.1 to 3.4 are known by captures and by other programs.
+    pub fn of(version: Version) -> Self {
+        let is_35 = version == Version::V35;
+        Self {
+            control: if is_35 { ControlReply::PushThenAck } else { ControlReply::AckThenPush },
+            update: if is_35 { UpdateReply::Silence } else { UpdateReply::AckThenPush },
+            push_unchanged: is_35,
+            ack_retcode_one: is_35,
+            early_commands: if version == Version::V34 { 3 } else { 0 },
+            early_pushes: is_35,
+            blind_heartbeats: is_35,
+            strict_reads: is_35,
+            answer_dp_query: is_35,
+            ignore_cid: is_35,
+            wrapped_controls: is_35,
+            raw_as_false: is_35,
+            hold_bitmaps: is_35,
+            ..Self::default()
+        }
+    }
+
+    /// Every name that [`set`](Self::set) takes, with what it does. `=N` stands for a number. Some name what a version
+    /// does anyway, to have the others do it.
     pub const NAMES: &'static [(&'static str, &'static str)] = &[
-        ("push-before-ack", "push the change before acknowledging the control"),
+        ("push-before-ack", "push the change before acknowledging the control, as 3.5"),
+        ("ack-before-push", "acknowledge the control before pushing the change, as up to 3.4"),
         ("drop-ack", "push the change, never acknowledge the control"),
         ("drop-push", "acknowledge the control, never push the change"),
         ("silent-control", "write, but neither acknowledge nor push"),
-        ("push-unchanged", "push after a control that changed nothing, too"),
+        ("push-unchanged", "push what a control names, changed or not, as 3.5"),
+        ("push-changes-only", "push only what a control changed, as up to 3.4"),
+        ("update-answered", "acknowledge update requests and push, as up to 3.4"),
         ("update-ack-only", "acknowledge update requests, push nothing"),
         ("update-push-only", "push after update requests, acknowledge nothing"),
-        ("update-silence", "ignore update requests"),
+        ("update-silence", "ignore update requests, as 3.5"),
         ("clear-errors", "3.2, 3.3: refusals in clear text"),
         ("silent-errors", "silence instead of refusals"),
         ("seqno-echo", "echo the sequence number in every reply"),
         ("seqno-counter", "number everything with the device's counter"),
         ("seqno-zero", "number everything 0"),
+        ("ignore-seqnos", "3.4, 3.5: take any sequence number, do not close"),
         ("split-segments", "write every byte on its own"),
         ("merge-segments", "write as many frames as possible at once"),
+        ("patient-reads", "3.5: wait for the rest of a frame however it is cut, skip what is none"),
+        ("drop-long-frames", "3.5: drop frames of 4096 bytes and more, do not close"),
+        ("wedge-on-cut-frame", "serve nobody any more after a connection that ended amid a frame"),
         ("wrapped-reply", "query replies in the wrapper of pushes"),
         ("reply-header", "query replies with the version header"),
         ("push-without-header", "pushes without the version header"),
-        ("ack-retcode-one", "acknowledge controls with return code 1"),
+        ("early-pushes", "3.4, 3.5: push before the negotiation, too, under the local key, as 3.5"),
+        ("negotiated-pushes", "3.4, 3.5: push only after the negotiation, as 3.4"),
+        ("early-commands=N", "3.4, 3.5: drop N commands before the negotiation, then close (3.4: 3, 3.5: 0)"),
+        ("ack-retcode-one", "acknowledge controls with return code 1, as 3.5"),
+        ("ack-retcode-zero", "acknowledge controls with return code 0, as up to 3.4"),
         ("no-retcode", "leave the return code out"),
         ("refusal-retcode-zero", "device22: refuse queries with return code 0"),
         ("device22-data-in-reply", "device22: data in the 0d reply, no push"),
+        ("flat-controls", "3.5: obey controls without data, and for other devices"),
+        ("answer-dp-query", "3.4, 3.5: answer the query of older versions (0a), as 3.5"),
+        ("ignore-dp-query", "3.4, 3.5: ignore the query of older versions (0a), as 3.4"),
         ("unknown-command-error", "answer unknown commands with an error"),
         ("unknown-cid-error", "answer unknown sub-devices with an error"),
+        ("ignore-cid", "take requests to a sub-device as one's own without any, as 3.5"),
+        ("obey-cid", "ignore requests to a sub-device without any, as up to 3.4"),
+        ("raw-as-false", "query replies with false for raw DPs, as 3.5"),
+        ("raw-in-replies", "query replies with the value of raw DPs, as up to 3.4"),
+        ("hold-bitmaps", "never push bitmap DPs, as 3.5"),
+        ("push-bitmaps", "push bitmap DPs like others, as up to 3.4"),
         ("no-children-report", "ignore sub-device queries, as 3.3 gateways do"),
         ("report-chunk=N", "name at most N sub-devices in one report"),
         ("ignore-heartbeats", "never answer heartbeats"),
+        ("read-heartbeats", "3.5: answer only heartbeats that verify, after the negotiation"),
         ("silent-on-wrong-key", "3.4, 3.5: ignore what does not verify, do not close"),
         ("ignore-other-version", "3.4, 3.5: ignore frames of another version, do not close"),
         ("wrong-proof", "3.4, 3.5: prove another key in the negotiation"),
@@ -193,10 +269,13 @@ impl Quirks {
         }
         match name {
             "push-before-ack" => self.control = ControlReply::PushThenAck,
+            "ack-before-push" => self.control = ControlReply::AckThenPush,
             "drop-ack" => self.control = ControlReply::PushOnly,
             "drop-push" => self.control = ControlReply::AckOnly,
             "silent-control" => self.control = ControlReply::Silence,
             "push-unchanged" => self.push_unchanged = true,
+            "push-changes-only" => self.push_unchanged = false,
+            "update-answered" => self.update = UpdateReply::AckThenPush,
             "update-ack-only" => self.update = UpdateReply::AckOnly,
             "update-push-only" => self.update = UpdateReply::PushOnly,
             "update-silence" => self.update = UpdateReply::Silence,
@@ -205,19 +284,39 @@ impl Quirks {
             "seqno-echo" => self.seqnos = Seqnos::Echo,
             "seqno-counter" => self.seqnos = Seqnos::Counter,
             "seqno-zero" => self.seqnos = Seqnos::Zero,
+            "ignore-seqnos" => self.ignore_seqnos = true,
             "split-segments" => self.segments = Segments::OneByte,
             "merge-segments" => self.segments = Segments::Merged,
+            "patient-reads" => self.strict_reads = false,
+            "drop-long-frames" => self.drop_long_frames = true,
+            "wedge-on-cut-frame" => self.wedge_on_cut_frame = true,
             "wrapped-reply" => self.wrapped_reply = true,
             "reply-header" => self.reply_header = true,
             "push-without-header" => self.push_without_header = true,
+            "early-pushes" => self.early_pushes = true,
+            "negotiated-pushes" => self.early_pushes = false,
             "ack-retcode-one" => self.ack_retcode_one = true,
+            "ack-retcode-zero" => self.ack_retcode_one = false,
             "no-retcode" => self.no_retcode = true,
             "refusal-retcode-zero" => self.refusal_retcode_zero = true,
             "device22-data-in-reply" => self.device22_data_in_reply = true,
+            "flat-controls" => self.wrapped_controls = false,
+            "answer-dp-query" => self.answer_dp_query = true,
+            "ignore-dp-query" => self.answer_dp_query = false,
             "unknown-command-error" => self.unknown_command_error = true,
-            "unknown-cid-error" => self.unknown_cid_error = true,
+            "unknown-cid-error" => {
+                self.unknown_cid_error = true;
+                self.ignore_cid = false;
+            }
+            "ignore-cid" => self.ignore_cid = true,
+            "obey-cid" => self.ignore_cid = false,
+            "raw-as-false" => self.raw_as_false = true,
+            "raw-in-replies" => self.raw_as_false = false,
+            "hold-bitmaps" => self.hold_bitmaps = true,
+            "push-bitmaps" => self.hold_bitmaps = false,
             "no-children-report" => self.no_children_report = true,
             "ignore-heartbeats" => self.ignore_heartbeats = true,
+            "read-heartbeats" => self.blind_heartbeats = false,
             "silent-on-wrong-key" => self.silent_on_wrong_key = true,
             "ignore-other-version" => self.ignore_other_version = true,
             "wrong-proof" => self.wrong_proof = true,
@@ -235,6 +334,7 @@ impl Quirks {
             "report-chunk" => {
                 self.report_chunk = Some(NonZeroU32::new(number).ok_or(UnknownQuirk)?);
             }
+            "early-commands" => self.early_commands = u8::try_from(number).map_err(|_| UnknownQuirk)?,
             "silent-after" => self.silent_after = Some(number),
             "close-after" => self.close_after = Some(number),
             "delay-ms" => self.delay = Duration::from_millis(u64::from(number)),

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use super::config::EmulatorConfig;
-use super::model::Model;
+use super::model::{DpKind, Model};
 use crate::ids::DpId;
 use crate::json::Writer;
 use crate::payload::DpValue;
@@ -19,6 +19,25 @@ pub(super) fn dps_of(w: &mut Writer<'_>, model: &dyn Model, cid: Option<&str>, f
     model.dps(cid, &mut |id, value| {
         if filter(id) {
             entry(w, &mut first, id, value);
+        }
+    });
+    w.byte(b'}');
+}
+
+/// As [`dps_of`], for a query reply.
+pub(super) fn state_of(
+    w: &mut Writer<'_>,
+    config: &EmulatorConfig,
+    model: &dyn Model,
+    cid: Option<&str>,
+    filter: &dyn Fn(DpId) -> bool,
+) {
+    let mut first = true;
+    w.byte(b'{');
+    model.dps(cid, &mut |id, value| {
+        if filter(id) {
+            let hides = config.quirks.raw_as_false && model.kind(cid, id) == DpKind::Raw;
+            entry(w, &mut first, id, if hides { DpValue::Bool(false) } else { value });
         }
     });
     w.byte(b'}');

@@ -21,6 +21,10 @@ pub(super) enum Action {
     PushChanged,
     /// Tell the driver what the request changed.
     Written,
+    /// Tell the driver which values were not taken.
+    Misfits,
+    /// Tell the driver that no value was taken.
+    NoneTaken,
     /// Push the DPs that the request asks for.
     PushAsked,
     /// Reply with the DPs that the request asks for.
@@ -37,6 +41,10 @@ pub(super) enum Action {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Request<'a> {
     pub(super) dps: Option<Dps<'a>>,
+    /// There is a `data`, as 3.4 and 3.5 have it.
+    is_wrapped: bool,
+    /// The device that is meant.
+    dev_id: Option<Text<'a>>,
     /// `dpId` of an update request.
     ids: Option<Array<'a>>,
     cid: Option<Text<'a>>,
@@ -67,7 +75,7 @@ impl<'a> Request<'a> {
         let Some(data) = data.filter(|_| !is_query_code(command)) else {
             return Some(top);
         };
-        let mut inner = Self::default();
+        let mut inner = Self { is_wrapped: true, ..Self::default() };
         for (key, value) in data {
             inner.field(&key, value);
         }
@@ -86,6 +94,7 @@ impl<'a> Request<'a> {
                 }
             }
             Some("dpId") => self.ids = value.array(),
+            Some("devId") => self.dev_id = value.text(),
             Some("cid") => self.cid = value.text(),
             Some("reqType") => self.req_type = value.text(),
             Some("cids") => self.cids = value.array(),
@@ -131,21 +140,32 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Which DPs of a request changed something: by position, the first 128 of them; those behind count as changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Changes(u128);
+/// Some DPs of a request by position, the first 128 of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Which {
+    listed: u128,
+    /// Whether those behind belong to them.
+    beyond: bool,
+}
 
-impl Changes {
+impl Which {
     pub(super) const LIMIT: usize = 128;
+    pub(super) const ALL: Self = Self { listed: u128::MAX, beyond: true };
+    pub(super) const NONE: Self = Self { listed: 0, beyond: false };
 
     pub(super) fn set(&mut self, position: usize) {
-        if let Ok(shift) = u32::try_from(position) {
-            self.0 |= 1u128.checked_shl(shift).unwrap_or_default();
+        match u32::try_from(position) {
+            Ok(shift) if position < Self::LIMIT => self.listed |= 1u128.checked_shl(shift).unwrap_or_default(),
+            _ => self.beyond = true,
         }
     }
 
     pub(super) fn has(self, position: usize) -> bool {
-        position >= Self::LIMIT || (self.0 >> position) & 1 == 1
+        if position >= Self::LIMIT { self.beyond } else { (self.listed >> position) & 1 == 1 }
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::NONE
     }
 }
 
@@ -153,13 +173,22 @@ const fn is_query_code(command: CommandCode) -> bool {
     matches!(command, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW)
 }
 
-/// Whether a device of this version knows the query.
-fn is_query(version: Version, command: CommandCode) -> bool {
+/// Whether the device knows the query.
+fn is_query(config: &EmulatorConfig, command: CommandCode) -> bool {
     match command {
-        CommandCode::DP_QUERY => !version.negotiates(),
-        CommandCode::DP_QUERY_NEW => version >= Version::V32,
+        CommandCode::DP_QUERY => !config.version.negotiates() || config.quirks.answer_dp_query,
+        CommandCode::DP_QUERY_NEW => config.version >= Version::V32,
         _ => false,
     }
+}
+
+pub(super) const fn is_control(command: CommandCode) -> bool {
+    matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW)
+}
+
+/// The sub-device that a request is for; `None` for the device itself.
+pub(super) fn target<'a>(config: &EmulatorConfig, model: &dyn Model, request: &Request<'a>) -> Option<&'a str> {
+    request.cid().filter(|_| !config.quirks.ignore_cid || model.is_gateway())
 }
 
 /// What a device does about a request whose payload could not be decrypted.
@@ -167,10 +196,8 @@ pub(super) fn plan_unreadable(config: &EmulatorConfig, command: CommandCode) -> 
     match command {
         // Nobody looks into heartbeats.
         CommandCode::HEART_BEAT if !config.quirks.ignore_heartbeats => &[Action::Ack],
-        _ if is_query(config.version, command) => refuse(DeviceError::DataFormat),
-        CommandCode::CONTROL | CommandCode::CONTROL_NEW if config.version.negotiates() => {
-            refuse(DeviceError::ParseData)
-        }
+        _ if is_query(config, command) => refuse(DeviceError::DataFormat),
+        _ if is_control(command) && config.version.negotiates() => refuse(DeviceError::ParseData),
         _ => &[],
     }
 }
@@ -191,11 +218,11 @@ pub(super) fn plan(config: &EmulatorConfig, model: &dyn Model, opened: &Opened, 
     if command == CommandCode::HEART_BEAT {
         return if quirks.ignore_heartbeats { &[] } else { &[Action::Ack] };
     }
-    let is_control = matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW);
-    // 3.5 firmware skips 15 bytes of a control unread, and reads a query from its first byte.
-    let misread = config.version == Version::V35 && opened.header.is_some() != is_control;
-    let request = Request::parse(command, payload).filter(|_| !misread);
-    if is_query(config.version, command) {
+    if is_query(config, command) {
+        // 3.5 firmware takes whatever begins with a JSON value, and a version header is a number.
+        let is_some_value =
+            || config.version == Version::V35 && (opened.header.is_some() || Value::parse(payload).is_some());
+        let request = Request::parse(command, payload).or_else(|| is_some_value().then(Request::default));
         let Some(request) = request else {
             return refuse(DeviceError::DataFormat);
         };
@@ -204,10 +231,15 @@ pub(super) fn plan(config: &EmulatorConfig, model: &dyn Model, opened: &Opened, 
         }
         return known(config, model, &request).unwrap_or(&[Action::ReplyAll]);
     }
-    if is_control {
-        return match request {
+    if is_control(command) {
+        let must_wrap = quirks.wrapped_controls && !config.is_device22();
+        return match Request::parse(command, payload) {
             None => refuse(DeviceError::ParseData),
+            Some(request) if must_wrap && !request.is_wrapped => &[Action::Ack, Action::NoneTaken],
             Some(request) if request.dps.is_none() => refuse(DeviceError::DataFormat),
+            Some(request) if must_wrap && request.dev_id.is_some_and(|id| id != *config.id.as_str()) => {
+                &[Action::Ack, Action::NoneTaken]
+            }
             Some(request) => known(config, model, &request).unwrap_or_else(|| plan_control(config, command, &request)),
         };
     }
@@ -243,17 +275,21 @@ fn plan_control(config: &EmulatorConfig, command: CommandCode, request: &Request
         };
     }
     match config.quirks.control {
-        ControlReply::AckThenPush => &[Action::Ack, Action::Write, Action::PushChanged, Action::Written],
-        ControlReply::PushThenAck => &[Action::Write, Action::PushChanged, Action::Ack, Action::Written],
-        ControlReply::PushOnly => &[Action::Write, Action::PushChanged, Action::Written],
-        ControlReply::AckOnly => &[Action::Ack, Action::Write, Action::Written],
-        ControlReply::Silence => &[Action::Write, Action::Written],
+        ControlReply::AckThenPush => {
+            &[Action::Ack, Action::Write, Action::PushChanged, Action::Written, Action::Misfits]
+        }
+        ControlReply::PushThenAck => {
+            &[Action::Write, Action::PushChanged, Action::Ack, Action::Written, Action::Misfits]
+        }
+        ControlReply::PushOnly => &[Action::Write, Action::PushChanged, Action::Written, Action::Misfits],
+        ControlReply::AckOnly => &[Action::Ack, Action::Write, Action::Written, Action::Misfits],
+        ControlReply::Silence => &[Action::Write, Action::Written, Action::Misfits],
     }
 }
 
 /// What to do about a request for somebody who is not there; `None` when the sub-device, or the device, is.
 fn known(config: &EmulatorConfig, model: &dyn Model, request: &Request<'_>) -> Option<&'static [Action]> {
-    let cid = request.cid();
+    let cid = target(config, model, request);
     if model.dps(cid, &mut |_, _| {}) {
         None
     } else if cid.is_none() {

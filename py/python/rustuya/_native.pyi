@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, final, overload
 from typing_extensions import Self, disjoint_base
 
 from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Reply, Request, State, Swept
+from .quirks import Quirk
 from .settings import Pacing, Timing
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "leave",
     "left",
     "listed_devices",
+    "quirk_names",
     "run_command_line",
     "session_key",
     "set_log_callback",
@@ -63,6 +65,9 @@ def configure(
 def command_names() -> list[tuple[str, int]]:
     """Every command that has a name, with its number."""
 
+def quirk_names() -> list[tuple[str, str]]:
+    """Every quirk with what it does; `=N` stands for a number."""
+
 def run_command_line(args: Sequence[str]) -> int:
     """Runs the command that `args` are, the program's name first, and returns the exit status."""
 
@@ -84,15 +89,6 @@ def listed_devices(
 
 def set_log_level(level: int) -> None:
     """Sets the level, as a number of Python's module `logging`, from which records are made."""
-
-def next_callback() -> tuple[Callable[[Any], object], object] | None:
-    """The next call for the thread of callbacks; `None` when it is to end. The one before has returned."""
-
-def next_record() -> tuple[Callable[[int, str, str], object] | None, int, str, str] | None:
-    """The next record for the thread that hands them over; `None` when it is to end. The one before was handed over."""
-
-def report(error: BaseException, function: object | None) -> None:
-    """As [`report`], for Python code."""
 
 def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None:
     """Has a function called with level, logger name and text of every record, instead of the loggers; None ends that."""
@@ -126,7 +122,7 @@ class DeviceEvent:
 
     `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
     a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-    "skipped" (a frame was larger than `receive_limit`).
+    "skipped" (a frame was larger than ``receive_limit``).
     """
     @property
     def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag", "skipped"]:
@@ -176,9 +172,7 @@ class ManagerEvent(DeviceEvent):
 class DeviceMessageReceiver:
     """What happens to one device, from the moment this was made. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> DeviceEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
-        """
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
     def try_recv(self) -> DeviceEvent | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -189,8 +183,7 @@ class DeviceMessageReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
-    def _release(self) -> None: ...
+    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> DeviceEvent: ...
     def __enter__(self) -> Self: ...
@@ -200,9 +193,7 @@ class DeviceMessageReceiver:
 class ManagerEventReceiver:
     """What happens to all devices of a manager, from the moment this was made. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> ManagerEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
-        """
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
     def try_recv(self) -> ManagerEvent | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -213,8 +204,7 @@ class ManagerEventReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
-    def _release(self) -> None: ...
+    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> ManagerEvent: ...
     def __enter__(self) -> Self: ...
@@ -224,9 +214,7 @@ class ManagerEventReceiver:
 class ScanReceiver:
     """The devices that a scan hears, as it hears them. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Found | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
-        """
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
     def try_recv(self) -> Found | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -237,8 +225,7 @@ class ScanReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
-    def _release(self) -> None: ...
+    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Found: ...
     def __enter__(self) -> Self: ...
@@ -248,9 +235,7 @@ class ScanReceiver:
 class SweepReceiver:
     """What comes of looking through a network, as it comes. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Swept | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
-        """
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
     def try_recv(self) -> Swept | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -261,8 +246,7 @@ class SweepReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
-    def _release(self) -> None: ...
+    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Swept: ...
     def __enter__(self) -> Self: ...
@@ -272,9 +256,7 @@ class SweepReceiver:
 class RequestReceiver:
     """The requests that a virtual device receives. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Request | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
-        """
+        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
     def try_recv(self) -> Request | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -285,8 +267,7 @@ class RequestReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
-    def _release(self) -> None: ...
+    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Request: ...
     def __enter__(self) -> Self: ...
@@ -651,7 +632,7 @@ class VirtualDevice:
         dps: Mapping[Any, Json] | None = None,
         subs: dict[str, dict[str, Json]] | None = None,
         dev_type: str | None = None,
-        quirks: Sequence[str] = ...,
+        quirks: Sequence[Quirk | str] = ...,
         bind: str = "127.0.0.1:0",
         announce_to: Sequence[tuple[str, int]] = ...,
         announce_every: float = 5.0,
@@ -659,6 +640,9 @@ class VirtualDevice:
         probes: tuple[str, int] | None = None,
         max_clients: int = 3,
         idle: float = 30.0,
+        schema: Mapping[Any, Json] | None = None,
+        offline: Sequence[str] = ...,
+        strict: bool = False,
     ) -> Self: ...
     @property
     def id(self) -> str:
@@ -687,6 +671,17 @@ class VirtualDevice:
         """Changes or adds DPs, as if by hand at the device, and pushes them to all controllers."""
     def dps(self, cid: str | None = None) -> dict[str, Json]:
         """The DPs that it has now."""
+    def set_online(self, cid: str, online: bool) -> None:
+        """Says whether a sub-device is online, and reports that to all controllers."""
+    @property
+    def strict(self) -> bool:
+        """Whether it was made with `strict`."""
+    @property
+    def unfit(self) -> list[dict[str, Json]]:
+        """The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with
+        `cid`, `dp`, `value` and `why`."""
+    def check(self) -> None:
+        """Fails when a controller wrote what the device did not take."""
     def requests(self) -> RequestReceiver:
         """Receives every request of every controller from now on."""
     def unplug(self) -> None:

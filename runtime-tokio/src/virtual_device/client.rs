@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use rustuya_runtime::proto::{
-    CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, Instant, LossReason, PushError, Segments,
+    CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, HangupReason, Instant, LossReason, PushError,
+    Segments, Unfit,
 };
 use serde_json::{Map, Value};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::server::Inner;
+use super::server::{Inner, hold};
 use crate::driver::sleep_until;
 use rustuya_runtime::convert;
 use rustuya_runtime::polled::Timer;
@@ -47,14 +48,65 @@ impl Entry for Request {
     }
 }
 
-/// A change of state that controllers are to hear of.
+/// A value in a controller's request that a virtual device did not take. The controller was not told: devices
+/// acknowledge everything.
+///
+/// ```
+/// # use rustuya_runtime_tokio::*;
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V35)?
+/// #     .bind("127.0.0.1:0".parse()?)
+/// #     .dps(serde_json::from_str(r#"{ "1": false }"#)?)?
+/// #     .start()
+/// #     .await?;
+/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&Tokio);
+/// let mut told = lamp.unfit_listener();
+/// device.set_value(7, true).acknowledged().await?; // there is no DP 7
+/// let unfit = told.recv().await.expect("it is told");
+/// assert_eq!((unfit.dp, unfit.why), (7, Some(proto::Unfit::Unknown)));
+/// assert_eq!(lamp.unfit_writes(), [unfit]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UnfitWrite {
+    /// The sub-device that was meant; `None` for the device itself.
+    pub cid: Option<String>,
+    /// The DP.
+    pub dp: u16,
+    /// The value.
+    pub value: Value,
+    /// What is wrong with it. `None`: nothing, but it stands where 3.5 does not look (outside of `data`), or the
+    /// request names another device.
+    pub why: Option<Unfit>,
+}
+
+impl Entry for UnfitWrite {
+    fn lagged(_lost: u64) -> Option<Self> {
+        None
+    }
+}
+
+/// Something that controllers are to hear of.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
-    /// The connection that made it, which the machine has told already; `None` for the device itself.
-    pub(super) by: Option<u64>,
-    pub(super) cid: Option<String>,
-    /// JSON text of the changed DPs.
-    pub(super) dps: String,
+pub(super) enum Change {
+    Dps {
+        /// The connection that made the change, which the machine has told already; `None` for the device itself.
+        by: Option<u64>,
+        cid: Option<String>,
+        /// JSON text of the changed DPs.
+        dps: String,
+    },
+    /// A sub-device came or went.
+    Children,
+}
+
+impl Change {
+    fn is_by(&self, client: u64) -> bool {
+        matches!(self, Self::Dps { by: Some(by), .. } if *by == client)
+    }
 }
 
 impl Entry for Change {
@@ -91,8 +143,22 @@ impl Client {
         }
     }
 
-    /// Serves the connection until either side ends it.
+    /// Serves the connection until either side ends it, or the device stops serving.
     pub(super) async fn run(mut self) {
+        let mut wedged = self.inner.wedged.subscribe();
+        let is_wedged = tokio::select! {
+            biased;
+            _ = wedged.wait_for(|wedged| *wedged) => true,
+            () = self.serve() => false,
+        };
+        if is_wedged {
+            hold(self.stream).await;
+        } else if self.inner.config.quirks.wedge_on_cut_frame && self.machine.is_amid_frame() {
+            self.inner.wedged.send_replace(true);
+        }
+    }
+
+    async fn serve(&mut self) {
         while let Ok(until) = self.turn() {
             let writing = !self.buffers.tx.is_empty();
             // With answers that the controller does not take, no more requests are taken either.
@@ -106,12 +172,17 @@ impl Client {
                     }
                 }
                 change = self.changes.recv(), if self.unpushed.is_none() => match change {
-                    Some(change) => self.unpushed = Some(change).filter(|change| change.by != Some(self.number)),
+                    Some(change) => self.unpushed = Some(change).filter(|change| !change.is_by(self.number)),
                     None => break,
                 },
                 () = core::future::poll_fn(|cx| {
                     self.timer.poll(until.map(|until| self.inner.clock.wake_up(until)), cx, sleep_until)
-                }) => {}
+                }) => {
+                    // What has come in time must not be judged late.
+                    if reading && self.read().is_err() {
+                        break;
+                    }
+                }
             }
             tokio::task::consume_budget().await;
         }
@@ -127,6 +198,11 @@ impl Client {
             match self.machine.poll(now, &mut rand::rng(), &mut *store, rx, tx) {
                 EmulatorOutput::Hangup { reason } => {
                     drop(store);
+                    if let HangupReason::NoRoom { need } = reason
+                        && self.buffers.make_room(need)
+                    {
+                        continue;
+                    }
                     tracing::debug!(id = %self.inner.config.id, client = self.number, %reason, "hanging up");
                     self.write()?;
                     return Err(LossReason::Closed);
@@ -156,10 +232,13 @@ impl Client {
     /// Hands the change that waits to the machine. Says whether it took it.
     fn push(&mut self, now: Instant) -> bool {
         let Some(change) = self.unpushed.take() else { return false };
+        let Change::Dps { cid, dps, .. } = &change else {
+            self.machine.report_children();
+            return true;
+        };
         loop {
-            let dps = DpMap::Json(&change.dps);
             let tx = &mut self.buffers.tx;
-            match self.machine.push(change.cid.as_deref(), dps, now, &mut rand::rng(), tx) {
+            match self.machine.push(cid.as_deref(), DpMap::Json(dps), now, &mut rand::rng(), tx) {
                 Err(PushError::NoRoom { need }) if self.buffers.make_room(need) => {}
                 Err(PushError::NoRoom { .. }) if !self.buffers.tx.is_empty() => {
                     self.unpushed = Some(change);
@@ -219,12 +298,16 @@ fn tell(inner: &Inner, client: u64, event: &EmulatorEvent<'_>) {
             }
         }
         EmulatorEvent::Written { cid, dps } => {
-            let dps = dps.clone().map(|(id, value)| (id.to_string(), convert::dp_value(&value)));
-            inner.changes.publish(&Change {
-                by: Some(client),
-                cid: cid.map(|cid| cid.to_string()),
-                dps: Value::Object(dps.collect::<Map<_, _>>()).to_string(),
-            });
+            let dps: Map<_, _> = dps.clone().map(|(id, value)| (id.to_string(), convert::dp_value(&value))).collect();
+            inner.publish(Some(client), cid.map(|cid| cid.to_string()), dps);
+        }
+        EmulatorEvent::Ignored { cid, dps } => {
+            let cid = cid.map(|cid| cid.to_string());
+            for (dp, value) in dps.clone() {
+                let value = convert::dp_value(&value);
+                let why = inner.store().check(cid.as_deref(), dp, &value).err();
+                inner.tell_unfit(UnfitWrite { cid: cid.clone(), dp: dp.0, value, why });
+            }
         }
         other => tracing::debug!(%id, client, event = ?other, "noted"),
     }

@@ -1,6 +1,6 @@
 //! Why a virtual device cannot be.
 
-use rustuya_runtime::proto::{InvalidId, InvalidKey, UnknownQuirk};
+use rustuya_runtime::proto::{InvalidId, InvalidKey, Unfit, UnknownQuirk};
 
 /// A virtual device cannot be described like this.
 ///
@@ -26,4 +26,23 @@ pub enum SimulationError {
     /// The DPs are not an object whose keys are DP numbers from 0 to 65535.
     #[error("DPs must be a JSON object whose keys are numbers from 0 to 65535")]
     Dps,
+    /// What a DP can hold is not said in a way that is understood.
+    #[error(
+        "unusable schema: each DP needs a type, such as Boolean, and its values, as mapping in devices.json has them"
+    )]
+    Schema {
+        /// The DP, if its key is a number.
+        dp: Option<u16>,
+    },
+    /// A real device could not have this value. Only in strict mode.
+    #[error("DP {dp}: no real device could have this: {why}")]
+    Value {
+        /// The DP.
+        dp: u16,
+        /// Why not.
+        why: Unfit,
+    },
+    /// There is no such sub-device.
+    #[error("no such sub-device")]
+    UnknownSub,
 }

@@ -3,6 +3,7 @@
 mod client;
 mod error;
 mod server;
+mod spec;
 mod store;
 
 use core::fmt;
@@ -15,11 +16,11 @@ use rustuya_runtime::proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, Ve
 use rustuya_runtime::text;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use client::Change;
-pub use client::Request;
+pub use client::{Request, UnfitWrite};
 pub use error::SimulationError;
 use rustuya_runtime::{Clock, Listener, Pool, Source, bind_shared};
 use server::{Announcing, Inner, Order, Server};
@@ -87,6 +88,7 @@ impl VirtualDevice {
             },
             probes: None,
             max_clients: 3,
+            is_strict: false,
         })
     }
 
@@ -114,13 +116,43 @@ impl VirtualDevice {
     /// known makes a new sub-device.
     ///
     /// # Errors
-    /// [`SimulationError::Dps`] or [`SimulationError::Id`]; nothing is changed then.
+    /// [`SimulationError::Dps`] or [`SimulationError::Id`], in [strict](VirtualDeviceBuilder::strict) mode also
+    /// [`SimulationError::Value`]; nothing is changed then.
     pub fn set_dps(&self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
         let inner = &self.0.inner;
-        let text = Value::Object(dps.clone()).to_string();
-        inner.store().set(cid, dps)?;
-        inner.changes.publish(&Change { by: None, cid: cid.map(str::to_owned), dps: text });
+        let mut store = inner.store();
+        if inner.is_strict {
+            store.check_all(cid, &dps, largest_dp(self.version()))?;
+        }
+        store.set(cid, dps.clone())?;
+        drop(store);
+        inner.publish(None, cid.map(str::to_owned), dps);
         Ok(())
+    }
+
+    /// Says whether a sub-device is online, and reports that to all controllers. It answers either way: gateways
+    /// answer from their memory.
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownSub`].
+    pub fn set_online(&self, cid: &str, is_online: bool) -> Result<(), SimulationError> {
+        let inner = &self.0.inner;
+        if !inner.store().set_online(cid, is_online) {
+            return Err(SimulationError::UnknownSub);
+        }
+        inner.changes.publish(&Change::Children);
+        Ok(())
+    }
+
+    /// The values that controllers wrote and the device did not take, the first 1024 of them. It acknowledged them, as
+    /// real devices do. An automation that is right writes none: tests check that there is none.
+    pub fn unfit_writes(&self) -> Vec<UnfitWrite> {
+        self.0.inner.unfit_writes().clone()
+    }
+
+    /// Receives every write that is not taken, from now on.
+    pub fn unfit_listener(&self) -> Listener<UnfitWrite> {
+        self.0.inner.unfit.listener()
     }
 
     /// The DPs of the device, or of a sub-device; empty when there is no such one.
@@ -199,7 +231,7 @@ impl VirtualDevice {
             // An answer that does not come means that another clone was first.
             let _ = wait.await;
         }
-        self.0.inner.requests.close();
+        self.0.inner.close();
     }
 }
 
@@ -216,7 +248,7 @@ impl fmt::Debug for VirtualDevice {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.task.abort();
-        self.inner.requests.close();
+        self.inner.close();
     }
 }
 
@@ -248,6 +280,7 @@ pub struct VirtualDeviceBuilder {
     announcing: Announcing,
     probes: Option<SocketAddr>,
     max_clients: usize,
+    is_strict: bool,
 }
 
 impl VirtualDeviceBuilder {
@@ -257,7 +290,8 @@ impl VirtualDeviceBuilder {
         self
     }
 
-    /// Adds DPs. Controllers can write those that exist, with values of the same kind.
+    /// Adds DPs. Controllers can write those that exist, with values of the same kind. One that is null exists and was
+    /// never set: it is a text that is left out of query replies until it is written.
     ///
     /// # Errors
     /// [`SimulationError::Dps`] when a key is not a number from 0 to 65535.
@@ -273,6 +307,34 @@ impl VirtualDeviceBuilder {
     pub fn sub(mut self, cid: &str, dps: Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.set(Some(cid), dps)?;
         Ok(self)
+    }
+
+    /// Says what the DPs of the device or of a sub-device can hold, as `mapping` in tinytuya's `devices.json` does, by
+    /// DP number: `{ "2": { "type": "Integer", "values": { "min": 10, "max": 1000 } } }`. Types are Boolean, Integer,
+    /// Enum (`range`), String and Json (`maxlen`, bytes), Raw, and Bitmap (`maxlen`, bits). DPs without a value exist
+    /// from then on, never set.
+    ///
+    /// # Errors
+    /// [`SimulationError::Schema`], [`SimulationError::Id`] when `cid` cannot be one.
+    pub fn schema(mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<Self, SimulationError> {
+        self.store.specify(cid, schema)?;
+        Ok(self)
+    }
+
+    /// Has the gateway report this sub-device as offline, until [`VirtualDevice::set_online`].
+    ///
+    /// # Errors
+    /// [`SimulationError::UnknownSub`]: add it first.
+    pub fn offline(mut self, cid: &str) -> Result<Self, SimulationError> {
+        if self.store.set_online(cid, false) { Ok(self) } else { Err(SimulationError::UnknownSub) }
+    }
+
+    /// For tests: [`start`](Self::start) and [`set_dps`](VirtualDevice::set_dps) refuse what no real device could have
+    /// (fractions, lists, numbers of more than 32 bits, values that the schema excludes, and in 3.5 DPs above 255), and
+    /// each write that is not taken is a warning in the log. See [`unfit_writes`](VirtualDevice::unfit_writes).
+    pub const fn strict(mut self, is_strict: bool) -> Self {
+        self.is_strict = is_strict;
+        self
     }
 
     /// Where to accept controllers, 127.0.0.1:6668 by default; port 0 takes a free one.
@@ -313,7 +375,7 @@ impl VirtualDeviceBuilder {
         self
     }
 
-    /// Turns on a deviation from faithful firmware by its name, such as `push-before-ack` or `close-after=3`:
+    /// Turns on a deviation from what firmware of the version does by its name, such as `push-before-ack` or `close-after=3`:
     /// [`Quirks::NAMES`](crate::proto::Quirks::NAMES) lists them. Can be repeated.
     ///
     /// # Errors
@@ -339,7 +401,8 @@ impl VirtualDeviceBuilder {
     /// Puts the device on the network.
     ///
     /// # Errors
-    /// When an address cannot be bound.
+    /// When an address cannot be bound. In [strict](Self::strict) mode also of the kind `InvalidInput`, with a
+    /// [`SimulationError`] as its source.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time and I/O enabled.
@@ -347,6 +410,10 @@ impl VirtualDeviceBuilder {
     /// # Cancel safety
     /// Safe: a dropped future leaves nothing behind.
     pub async fn start(mut self) -> io::Result<VirtualDevice> {
+        if self.is_strict {
+            let checked = self.store.check_everything(largest_dp(self.config.version));
+            checked.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        }
         let listener = TcpListener::bind(self.bind).await?;
         let address = listener.local_addr()?;
         let probes = self.probes.map(bind_shared).transpose()?.map(tokio::net::UdpSocket::from_std).transpose()?;
@@ -357,6 +424,10 @@ impl VirtualDeviceBuilder {
             store: Mutex::new(self.store),
             changes: Source::new(CAPACITY),
             requests: Source::new(CAPACITY),
+            unfit: Source::new(CAPACITY),
+            unfit_writes: Mutex::default(),
+            is_strict: self.is_strict,
+            wedged: watch::Sender::new(false),
             clock: Clock::start(),
             pool: Pool::default(),
         });
@@ -373,6 +444,14 @@ impl VirtualDeviceBuilder {
         let (orders, inbox) = mpsc::channel(4);
         let task = tokio::spawn(server.run(inbox)).abort_handle();
         Ok(VirtualDevice(Arc::new(Handle { inner, address, probe_address, orders, task })))
+    }
+}
+
+/// The largest DP number that devices of this version have.
+const fn largest_dp(version: Version) -> u16 {
+    match version {
+        Version::V35 => u8::MAX as u16,
+        _ => u16::MAX,
     }
 }
 

@@ -5,13 +5,14 @@ use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustuya_runtime::proto::{Announcement, Datagram, EmulatorConfig, Version};
+use rustuya_runtime::proto::{Announcement, DpId, DpKind, EmulatorConfig, Model as _, Probe, Version};
+use serde_json::{Map, Value};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::client::{Change, Client, Request};
+use super::client::{Change, Client, Request, UnfitWrite};
 use super::store::Store;
 use rustuya_runtime::{Clock, Pool, Source, bind_shared};
 
@@ -21,6 +22,12 @@ pub(super) struct Inner {
     pub(super) store: Mutex<Store>,
     pub(super) changes: Source<Change>,
     pub(super) requests: Source<Request>,
+    pub(super) unfit: Source<UnfitWrite>,
+    /// The first of them.
+    pub(super) unfit_writes: Mutex<Vec<UnfitWrite>>,
+    pub(super) is_strict: bool,
+    /// Nobody is served any more.
+    pub(super) wedged: watch::Sender<bool>,
     pub(super) clock: Clock,
     pub(super) pool: Pool,
 }
@@ -28,6 +35,43 @@ pub(super) struct Inner {
 impl Inner {
     pub(super) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has DPs pushed to all controllers but the one that wrote them, without those that are never pushed.
+    pub(super) fn publish(&self, by: Option<u64>, cid: Option<String>, mut dps: Map<String, Value>) {
+        if self.config.quirks.hold_bitmaps {
+            let store = self.store();
+            let kind = |key: &str| key.parse().map(|dp| store.kind(cid.as_deref(), DpId(dp)));
+            dps.retain(|key, _| kind(key) != Ok(DpKind::Bitmap));
+        }
+        if !dps.is_empty() {
+            self.changes.publish(&Change::Dps { by, cid, dps: Value::Object(dps).to_string() });
+        }
+    }
+
+    /// Ends all listeners.
+    pub(super) fn close(&self) {
+        self.requests.close();
+        self.unfit.close();
+    }
+
+    pub(super) fn unfit_writes(&self) -> MutexGuard<'_, Vec<UnfitWrite>> {
+        self.unfit_writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tell_unfit(&self, unfit: UnfitWrite) {
+        let why = unfit.why.map_or_else(|| "not for this device".to_owned(), |why| why.to_string());
+        let id = &self.config.id;
+        if self.is_strict {
+            tracing::warn!(%id, cid = unfit.cid, dp = unfit.dp, why, "a write was acknowledged, but not taken");
+        } else {
+            tracing::debug!(%id, cid = unfit.cid, dp = unfit.dp, why, "a write was acknowledged, but not taken");
+        }
+        self.unfit.publish(&unfit);
+        let mut writes = self.unfit_writes();
+        if writes.len() < UNFIT_KEPT {
+            writes.push(unfit);
+        }
     }
 }
 
@@ -74,6 +118,7 @@ impl Server {
                     Some(Order::Unplug(done)) => {
                         self.listener = None;
                         self.clients.shutdown().await;
+                        self.inner.wedged.send_replace(false);
                         // The one who asked may have lost interest.
                         let _ = done.send(());
                     }
@@ -94,16 +139,15 @@ impl Server {
                 Some(_) = self.clients.join_next() => {}
                 _ = ticks.tick(), if self.is_visible() => {
                     for to in &self.announcing.to {
-                        self.announce(*to).await;
+                        self.announce(*to, false).await;
                     }
                 }
                 (len, _) = receive(self.probes.as_ref(), &mut datagram) => {
-                    let asked = datagram.get_mut(..len).and_then(|datagram| Datagram::decode(datagram).ok());
-                    if let Some(Datagram::InfoRequest { ip: Some(ip) }) = asked
-                        && self.inner.config.version == Version::V35
-                        && self.is_visible()
-                    {
-                        self.announce((ip, self.announcing.answer_port).into()).await;
+                    let asked = datagram.get_mut(..len).and_then(Probe::decode);
+                    // Also with as many controllers as it takes.
+                    let answers = self.inner.config.version == Version::V35 && self.is_alive();
+                    if let Some(asked) = asked.filter(|_| answers) {
+                        self.announce((asked.ip, self.announcing.answer_port).into(), true).await;
                     }
                 }
             }
@@ -118,6 +162,11 @@ impl Server {
     }
 
     fn serve(&mut self, stream: tokio::net::TcpStream) {
+        if *self.inner.wedged.borrow() {
+            // The system goes on accepting them.
+            self.clients.spawn(hold(stream));
+            return;
+        }
         // As firmware does where it does not refuse: accept, and close at once.
         if self.clients.len() >= self.max_clients || stream.set_nodelay(true).is_err() {
             return;
@@ -128,16 +177,20 @@ impl Server {
 
     /// Whether the device announces itself: not while it is unplugged, nor while it takes no more controllers.
     fn is_visible(&self) -> bool {
-        self.listener.is_some() && self.clients.len() < self.max_clients
+        self.is_alive() && self.clients.len() < self.max_clients
     }
 
-    async fn announce(&self, to: SocketAddr) {
-        if let Err(error) = self.try_announce(to).await {
+    fn is_alive(&self) -> bool {
+        self.listener.is_some() && !*self.inner.wedged.borrow()
+    }
+
+    async fn announce(&self, to: SocketAddr, is_answer: bool) {
+        if let Err(error) = self.try_announce(to, is_answer).await {
             tracing::debug!(id = %self.inner.config.id, %to, %error, "not announced");
         }
     }
 
-    async fn try_announce(&self, to: SocketAddr) -> io::Result<()> {
+    async fn try_announce(&self, to: SocketAddr, is_answer: bool) -> io::Result<()> {
         let from = self.announcing.ip.or_else(|| ipv4(self.address)).unwrap_or(Ipv4Addr::UNSPECIFIED);
         // The address to name may be one that a relay has; then any socket will do.
         let socket = bind_shared((from, 0).into()).or_else(|_| bind_shared(ANY))?;
@@ -147,6 +200,9 @@ impl Server {
         let config = &self.inner.config;
         let mut announcement =
             Announcement::new(config.id.as_str(), ip.unwrap_or(Ipv4Addr::UNSPECIFIED), config.version);
+        if is_answer {
+            announcement.client_link = None;
+        }
         announcement.product_key = self.announcing.product_key.as_deref();
         let mut datagram = [0; 512];
         let iv = rand::random();
@@ -154,6 +210,12 @@ impl Server {
         socket.send(datagram.get(..len).unwrap_or_default()).await?;
         Ok(())
     }
+}
+
+/// Keeps a connection open, and neither reads nor writes.
+pub(super) async fn hold(stream: tokio::net::TcpStream) {
+    core::future::pending::<()>().await;
+    drop(stream);
 }
 
 /// # Cancel safety
@@ -196,6 +258,9 @@ const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Announcements never follow each other more quickly than this, whatever is configured.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Writes that are remembered; those behind are told only.
+const UNFIT_KEPT: usize = 1024;
 
 /// More than any request for announcements; what is longer is cut, and then refused.
 const LARGEST_DATAGRAM: usize = 512;

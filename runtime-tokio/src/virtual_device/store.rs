@@ -1,27 +1,39 @@
 //! What a virtual device remembers.
 
 use core::str::FromStr as _;
+use std::collections::BTreeMap;
 
-use rustuya_runtime::proto::{Cid, Decimal, DpId, DpValue, JsonText, Model, Text};
+use rustuya_runtime::proto::{Cid, Decimal, DpId, DpKind, DpValue, JsonText, Model, Text, Unfit};
 use serde_json::{Map, Value};
 
 use super::error::SimulationError;
+use super::spec::{Spec, check_alike, is_sendable, parse_all};
 use rustuya_runtime::convert;
 
 /// The DPs of a device and of its sub-devices.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
-    own: Map<String, Value>,
-    children: Vec<(Cid, Map<String, Value>)>,
+    own: Dps,
+    children: Vec<Child>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Dps {
+    values: Map<String, Value>,
+    specs: BTreeMap<u16, Spec>,
+}
+
+#[derive(Clone, Debug)]
+struct Child {
+    cid: Cid,
+    dps: Dps,
+    is_online: bool,
 }
 
 impl Store {
     /// The DPs of the device, or of a sub-device; `None` when there is no such one.
     pub(super) fn dps(&self, cid: Option<&str>) -> Option<&Map<String, Value>> {
-        match cid {
-            None => Some(&self.own),
-            Some(cid) => self.children.iter().find(|(known, _)| known.as_str() == cid).map(|(_, dps)| dps),
-        }
+        self.of(cid).map(|dps| &dps.values)
     }
 
     /// Adds or replaces DPs of any kind; a new cid makes a new sub-device.
@@ -29,33 +41,111 @@ impl Store {
     /// # Errors
     /// Nothing is changed when a key is not a DP number or the cid cannot be one.
     pub(super) fn set(&mut self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
-        if !dps.keys().all(|key| DpId::from_str(key).is_ok_and(|id| id.to_string() == *key)) {
+        if !dps.keys().all(|key| dp_id(key).is_some()) {
             return Err(SimulationError::Dps);
         }
-        let slot = match cid {
-            Some(cid) if self.dps_mut(Some(cid)).is_none() => {
-                self.children.push((Cid::new(cid)?, Map::new()));
-                self.dps_mut(Some(cid))
-            }
-            cid => self.dps_mut(cid),
-        };
-        slot.into_iter().for_each(|slot| slot.extend(dps.clone()));
+        self.made(cid)?.values.extend(dps);
         Ok(())
     }
 
-    fn dps_mut(&mut self, cid: Option<&str>) -> Option<&mut Map<String, Value>> {
+    /// Says what DPs can hold. Those that have no value yet exist from now on, never set.
+    ///
+    /// # Errors
+    /// [`SimulationError::Schema`], or the cid cannot be one; nothing is changed then.
+    pub(super) fn specify(&mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<(), SimulationError> {
+        let specs = parse_all(schema).map_err(|key| SimulationError::Schema { dp: key.parse().ok() })?;
+        let dps = self.made(cid)?;
+        for (dp, spec) in specs {
+            dps.values.entry(dp.to_string()).or_insert(Value::Null);
+            dps.specs.insert(dp, spec);
+        }
+        Ok(())
+    }
+
+    /// Says whether a sub-device is online; whether there is such a one.
+    pub(super) fn set_online(&mut self, cid: &str, is_online: bool) -> bool {
+        let child = self.children.iter_mut().find(|child| child.cid.as_str() == cid);
+        child.map(|child| child.is_online = is_online).is_some()
+    }
+
+    /// Whether a real device could have these values: its DPs are known, and each can hold its value.
+    ///
+    /// # Errors
+    /// [`SimulationError::Value`] names the first that could not. `limit` is the largest DP number.
+    pub(super) fn check_all(
+        &self,
+        cid: Option<&str>,
+        dps: &Map<String, Value>,
+        limit: u16,
+    ) -> Result<(), SimulationError> {
+        for (key, value) in dps {
+            let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
+            let spec = self.of(cid).and_then(|dps| dps.specs.get(&dp));
+            let why = if dp > limit {
+                Err(Unfit::Unknown)
+            } else if value.is_null() && self.dps(cid).is_none_or(|dps| dps.get(key).is_none_or(Value::is_null)) {
+                // It was never set.
+                Ok(())
+            } else if !is_sendable(value) {
+                Err(Unfit::Kind)
+            } else {
+                spec.map_or(Ok(()), |spec| spec.check(value))
+            };
+            why.map_err(|why| SimulationError::Value { dp, why })?;
+        }
+        Ok(())
+    }
+
+    /// As [`check_all`](Self::check_all), for everything that is there.
+    pub(super) fn check_everything(&self, limit: u16) -> Result<(), SimulationError> {
+        self.check_all(None, &self.own.values, limit)?;
+        self.children.iter().try_for_each(|child| self.check_all(Some(child.cid.as_str()), &child.dps.values, limit))
+    }
+
+    /// Whether a controller may write this.
+    pub(super) fn check(&self, cid: Option<&str>, dp: DpId, value: &Value) -> Result<(), Unfit> {
+        let dps = self.of(cid).ok_or(Unfit::Unknown)?;
+        let old = dps.values.get(&dp.to_string()).ok_or(Unfit::Unknown)?;
+        match dps.specs.get(&dp.0) {
+            Some(spec) => spec.check(value),
+            None => check_alike(old, value),
+        }
+    }
+
+    fn of(&self, cid: Option<&str>) -> Option<&Dps> {
+        match cid {
+            None => Some(&self.own),
+            Some(cid) => self.children.iter().find(|child| child.cid.as_str() == cid).map(|child| &child.dps),
+        }
+    }
+
+    fn of_mut(&mut self, cid: Option<&str>) -> Option<&mut Dps> {
         match cid {
             None => Some(&mut self.own),
-            Some(cid) => self.children.iter_mut().find(|(known, _)| known.as_str() == cid).map(|(_, dps)| dps),
+            Some(cid) => self.children.iter_mut().find(|child| child.cid.as_str() == cid).map(|child| &mut child.dps),
         }
+    }
+
+    /// The DPs of the device or of a sub-device, which is made if there is no such one.
+    fn made(&mut self, cid: Option<&str>) -> Result<&mut Dps, SimulationError> {
+        let Some(name) = cid else { return Ok(&mut self.own) };
+        let at = match self.children.iter().position(|child| child.cid.as_str() == name) {
+            Some(at) => at,
+            None => {
+                self.children.push(Child { cid: Cid::new(name)?, dps: Dps::default(), is_online: true });
+                self.children.len() - 1
+            }
+        };
+        Ok(self.children.get_mut(at).map_or(&mut self.own, |child| &mut child.dps))
     }
 }
 
 impl Model for Store {
     fn dps(&self, cid: Option<&str>, visit: &mut dyn FnMut(DpId, DpValue<'_>)) -> bool {
         let Some(dps) = self.dps(cid) else { return false };
-        for (key, value) in dps {
-            if let Ok(id) = DpId::from_str(key) {
+        // A DP that was never set is left out.
+        for (key, value) in dps.iter().filter(|(_, value)| !value.is_null()) {
+            if let Some(id) = dp_id(key) {
                 with_value(value, |value| visit(id, value));
             }
         }
@@ -63,27 +153,28 @@ impl Model for Store {
         !dps.is_empty() || cid.is_some() || self.children.is_empty()
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool {
-        let Some(slot) = self.dps_mut(cid).and_then(|dps| dps.get_mut(&dp.to_string())) else {
-            return false;
-        };
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
         let value = convert::dp_value(&value);
-        let changes = *slot != value && same_kind(slot, &value);
-        if changes {
-            *slot = value;
-        }
-        changes
+        self.check(cid, dp, &value)?;
+        let slot = self.of_mut(cid).and_then(|dps| dps.values.get_mut(&dp.to_string())).ok_or(Unfit::Unknown)?;
+        let changes = *slot != value;
+        *slot = value;
+        Ok(changes)
+    }
+
+    fn kind(&self, cid: Option<&str>, dp: DpId) -> DpKind {
+        self.of(cid).and_then(|dps| dps.specs.get(&dp.0)).map_or(DpKind::Plain, Spec::kind)
     }
 
     fn children(&self, visit: &mut dyn FnMut(&str, bool)) {
-        for (cid, _) in &self.children {
-            visit(cid.as_str(), true);
+        for child in &self.children {
+            visit(child.cid.as_str(), child.is_online);
         }
     }
 }
 
-fn same_kind(a: &Value, b: &Value) -> bool {
-    core::mem::discriminant(a) == core::mem::discriminant(b)
+fn dp_id(key: &str) -> Option<DpId> {
+    DpId::from_str(key).ok().filter(|id| id.to_string() == *key)
 }
 
 fn with_value(value: &Value, visit: impl FnOnce(DpValue<'_>)) {
@@ -115,19 +206,20 @@ mod tests {
     fn writes_are_taken_for_known_dps_of_the_same_kind() {
         let mut store = Store::default();
         store.set(None, map(json!({ "1": false, "2": "a" }))).expect("numbers");
-        assert!(store.write(None, DpId(1), DpValue::Bool(true)));
-        assert!(!store.write(None, DpId(1), DpValue::Bool(true)), "unchanged");
-        assert!(!store.write(None, DpId(1), DpValue::Int(1)), "another kind");
-        assert!(!store.write(None, DpId(9), DpValue::Int(1)), "unknown");
-        assert!(!store.write(Some("x"), DpId(1), DpValue::Bool(false)), "nobody's");
+        assert_eq!(store.write(None, DpId(1), DpValue::Bool(true)), Ok(true));
+        assert_eq!(store.write(None, DpId(1), DpValue::Bool(true)), Ok(false), "unchanged");
+        assert_eq!(store.write(None, DpId(1), DpValue::Int(1)), Err(Unfit::Kind));
+        assert_eq!(store.write(None, DpId(9), DpValue::Int(1)), Err(Unfit::Unknown));
+        assert_eq!(store.write(Some("x"), DpId(1), DpValue::Bool(false)), Err(Unfit::Unknown), "nobody's");
         assert_eq!(store.dps(None), Some(&map(json!({ "1": true, "2": "a" }))));
     }
 
     #[test]
     fn every_kind_of_value_reaches_the_machine() {
-        let dps = map(json!({ "1": true, "2": -3, "3": 2.5, "4": "x y", "5": [1, { "a": null }], "6": null }));
+        let dps = map(json!({ "1": true, "2": -3, "3": 2.5, "4": "x y", "5": [1, { "a": null }] }));
         let mut store = Store::default();
         store.set(None, dps.clone()).expect("numbers");
+        store.set(None, map(json!({ "6": null }))).expect("never set");
         let mut seen = Map::new();
         assert!(Model::dps(&store, None, &mut |id, value| {
             seen.insert(id.to_string(), convert::dp_value(&value));
@@ -146,5 +238,43 @@ mod tests {
             assert_eq!(store.set(None, map(bad)), Err(SimulationError::Dps));
         }
         assert!(store.set(Some("no space"), Map::new()).is_err());
+    }
+
+    #[test]
+    fn a_schema_says_what_is_there_and_what_it_can_hold() {
+        let mut store = Store::default();
+        let schema = json!({ "2": { "type": "value", "min": 10, "max": 20 }, "5": { "type": "string" }, "7": { "type": "raw" } });
+        store.specify(None, &map(schema)).expect("a schema");
+        store.set(None, map(json!({ "2": 10 }))).expect("numbers");
+        assert_eq!(store.write(None, DpId(2), DpValue::Int(20)), Ok(true));
+        assert_eq!(store.write(None, DpId(2), DpValue::Int(21)), Err(Unfit::Range));
+        assert_eq!((store.kind(None, DpId(7)), store.kind(None, DpId(2))), (DpKind::Raw, DpKind::Plain));
+        let mut seen = Vec::new();
+        Model::dps(&store, None, &mut |id, _| seen.push(id.0));
+        assert_eq!(seen, [2], "5 and 7 were never set");
+        assert_eq!(store.write(None, DpId(5), DpValue::text("x")), Ok(true));
+        let wrong = store.specify(None, &map(json!({ "3": { "type": "thing" } })));
+        assert_eq!(wrong, Err(SimulationError::Schema { dp: Some(3) }));
+        for (dps, expected) in [
+            (json!({ "2": 15, "5": "y", "9": true }), Ok(())),
+            (json!({ "2": 9 }), Err((2, Unfit::Range))),
+            (json!({ "9": 1.5 }), Err((9, Unfit::Kind))),
+            (json!({ "5": null }), Err((5, Unfit::Kind))),
+            (json!({ "7": null }), Ok(())),
+            (json!({ "256": 1 }), Err((256, Unfit::Unknown))),
+        ] {
+            let expected = expected.map_err(|(dp, why)| SimulationError::Value { dp, why });
+            assert_eq!(store.check_all(None, &map(dps.clone()), 255), expected, "{dps}");
+        }
+    }
+
+    #[test]
+    fn children_come_and_go() {
+        let mut store = Store::default();
+        store.set(Some("child"), map(json!({ "1": true }))).expect("numbers");
+        assert!(store.set_online("child", false) && !store.set_online("other", false));
+        let mut seen = Vec::new();
+        store.children(&mut |cid, online| seen.push((cid.to_owned(), online)));
+        assert_eq!(seen, [("child".to_owned(), false)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rustuya_proto::{Decimal, DpId, DpValue, JsonText, Model, Text};
+use rustuya_proto::{Decimal, DpId, DpValue, JsonText, Model, Text, Unfit};
 use serde_json::{Map, Value};
 
 /// DPs of the device (`None`) and of its sub-devices.
@@ -47,15 +47,14 @@ impl Model for Store {
         dps.is_some() || (cid.is_none() && !self.is_gateway())
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool {
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
         let slot = self.maps.get_mut(&cid.map(str::to_owned)).and_then(|dps| dps.get_mut(&dp.0));
-        let Some(slot) = slot else { return false };
+        let slot = slot.ok_or(Unfit::Unknown)?;
         let value = owned(&value);
-        let changes = core::mem::discriminant(slot) == core::mem::discriminant(&value) && *slot != value;
-        if changes {
-            *slot = value;
+        if core::mem::discriminant(slot) != core::mem::discriminant(&value) {
+            return Err(Unfit::Kind);
         }
-        changes
+        Ok(core::mem::replace(slot, value.clone()) != value)
     }
 
     fn children(&self, visit: &mut dyn FnMut(&str, bool)) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use rustuya_proto::{
-    CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, Instant, RxBuf, Segments, Sender as Side, TxBuf,
+    CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, HangupReason, Instant, PushError, RxBuf, Segments,
+    Sender as Side, TxBuf,
 };
 use serde_json::{Map, Value};
 
@@ -131,9 +132,18 @@ impl Worker {
             Op::Ended => return Err(End::Close),
             Op::Push { cid, dps } => {
                 if !self.held && !self.gone {
-                    // Before the negotiation there is nobody to tell; the controller will ask.
-                    let (now, tx) = (self.shared.now(), &mut self.tx);
-                    let _ = self.emulator.push(cid.as_deref(), DpMap::Json(&dps), now, &mut self.rng, tx);
+                    // Most devices tell nobody before the negotiation; the controller will ask.
+                    let now = self.shared.now();
+                    loop {
+                        let pushed =
+                            self.emulator.push(cid.as_deref(), DpMap::Json(&dps), now, &mut self.rng, &mut self.tx);
+                        match pushed {
+                            Err(PushError::NoRoom { need }) if self.tx.is_empty() => {
+                                self.tx = TxBuf::new(vec![0; need]);
+                            }
+                            _ => break,
+                        }
+                    }
                     self.drain()?;
                 }
             }
@@ -211,6 +221,11 @@ impl Worker {
         let now = self.shared.now();
         let mut state = self.shared.state();
         match self.emulator.poll(now, &mut self.rng, &mut state.store, &mut self.rx, &mut self.tx) {
+            // Devices send frames of any size.
+            EmulatorOutput::Hangup { reason: HangupReason::NoRoom { need } } if self.tx.is_empty() => {
+                self.tx = TxBuf::new(vec![0; need]);
+                Told::Other
+            }
             EmulatorOutput::Hangup { .. } => Told::Hangup,
             EmulatorOutput::Wait { until } => Told::Wait(until),
             EmulatorOutput::Event(EmulatorEvent::Request { seqno, command, payload, cid }) => {
@@ -254,7 +269,7 @@ impl Worker {
         // A control without DPs is what firmware refuses with these words.
         let mut iv = [0; 12];
         iv.iter_mut().for_each(|byte| *byte = self.rng.bits() as u8);
-        let empty = Clear { payload: b"{}".to_vec(), ..original.clone() };
+        let empty = Clear { payload: br#"{"data":{}}"#.to_vec(), ..original.clone() };
         let Some(sealed) = self.tap.seal(&empty, &iv) else { return frame };
         self.originals.push(original);
         sealed

@@ -11,7 +11,7 @@ use rustuya_firmware_images::console::{self, Part};
 use rustuya_firmware_images::settings::Settings;
 use rustuya_firmware_images::{BUFFER, generator, refuse, stack};
 use rustuya_firmware_pipe::device::Device;
-use rustuya_proto::{DpId, DpMap, DpValue, EmulatorConfig, EmulatorEvent, Model};
+use rustuya_proto::{DpId, DpMap, DpValue, EmulatorConfig, EmulatorEvent, Model, Unfit};
 
 const SWITCH: DpId = DpId(1);
 const BRIGHTNESS: DpId = DpId(2);
@@ -27,7 +27,9 @@ fn main() -> ! {
     let mut rng = generator(&settings);
     let Some(version) = settings.version else { refuse("no version") };
     let pace = settings.pace.unwrap_or(Duration::from_secs(10));
-    let config = EmulatorConfig::new(settings.id, version, settings.key);
+    let mut config = EmulatorConfig::new(settings.id, version, settings.key);
+    // A UART cuts frames anywhere.
+    config.quirks.strict_reads = false;
     let mut device = Device::<BUFFER>::new(config, board::now(), &mut rng);
     let mut lamp = Lamp { on: false, brightness: BRIGHTEST };
     let mut dims_at = board::now() + pace;
@@ -66,13 +68,15 @@ impl Model for Lamp {
         cid.is_none()
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> bool {
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
         match (cid, dp, value) {
-            (None, SWITCH, DpValue::Bool(on)) => core::mem::replace(&mut self.on, on) != on,
+            (None, SWITCH, DpValue::Bool(on)) => Ok(core::mem::replace(&mut self.on, on) != on),
             (None, BRIGHTNESS, DpValue::Int(brightness)) if (DIMMEST..=BRIGHTEST).contains(&brightness) => {
-                core::mem::replace(&mut self.brightness, brightness) != brightness
+                Ok(core::mem::replace(&mut self.brightness, brightness) != brightness)
             }
-            _ => false,
+            (None, BRIGHTNESS, DpValue::Int(_)) => Err(Unfit::Range),
+            (None, SWITCH | BRIGHTNESS, _) => Err(Unfit::Kind),
+            _ => Err(Unfit::Unknown),
         }
     }
 }

@@ -27,3 +27,6 @@ def virtual_device() -> Iterator[Callable[..., VirtualDevice]]:
     yield make
     for device in made:
         device.stop()
+    for device in made:
+        if device.strict:
+            device.check()

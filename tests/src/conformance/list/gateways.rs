@@ -40,7 +40,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "update_dps of a sub-device has it report",
             BOTH,
-            [gateway()],
+            [gateway().quirk("update-answered")],
             vec![up(), ask(Call::SubUpdate("plug", vec![9]), Want::Ok), hear(of("plug", json!({ "9": 7 })))],
         ),
         scenario(

@@ -8,6 +8,7 @@ mod firmware;
 mod gateways;
 mod managers;
 mod pacing;
+mod vendor;
 mod verbs;
 mod waiting;
 mod wire;
@@ -32,6 +33,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         changes::list(),
         discovery::list(),
         managers::list(),
+        vendor::list(),
     ]
     .concat()
 }

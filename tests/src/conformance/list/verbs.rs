@@ -98,7 +98,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "update_dps has DPs reported again",
             EACH,
-            [lamp()],
+            [lamp().quirk("update-answered")],
             vec![
                 up(),
                 ask(Call::Update(vec![2]), Want::Ok),

@@ -1,0 +1,173 @@
+//! What a DP of a virtual device can hold.
+
+use rustuya_runtime::proto::{DpKind, Unfit};
+use serde_json::{Map, Value};
+
+/// What a DP can hold.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Spec {
+    Bool,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Enum(Vec<String>),
+    /// At most so many bytes.
+    Text(u64),
+    Raw,
+    /// So many bits.
+    Bitmap(u32),
+}
+
+impl Spec {
+    /// Reads an entry of `mapping` in tinytuya's `devices.json`, or of the vendor's specifications. `None` when it is
+    /// none.
+    pub(super) fn parse(entry: &Value) -> Option<Self> {
+        let kind = entry.get("type")?.as_str()?;
+        // An object, the JSON text of one, or the fields themselves.
+        let values = match entry.get("values") {
+            Some(Value::String(text)) => serde_json::from_str(text).ok()?,
+            Some(values) => values.clone(),
+            None => entry.clone(),
+        };
+        let number = |name: &str| values.get(name).and_then(Value::as_i64);
+        Some(match kind.to_ascii_lowercase().as_str() {
+            "boolean" | "bool" => Self::Bool,
+            "integer" | "value" => Self::Integer {
+                min: number("min").unwrap_or_else(|| i32::MIN.into()),
+                max: number("max").unwrap_or_else(|| i32::MAX.into()),
+            },
+            "enum" => {
+                let range = values.get("range")?.as_array()?;
+                Self::Enum(range.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>()?)
+            }
+            "string" | "json" => Self::Text(number("maxlen").and_then(|max| max.try_into().ok()).unwrap_or(u64::MAX)),
+            "raw" => Self::Raw,
+            "bitmap" | "fault" => {
+                let labels = values.get("label").and_then(Value::as_array).map(Vec::len);
+                let bits = number("maxlen").and_then(|max| max.try_into().ok());
+                Self::Bitmap(bits.or_else(|| labels?.try_into().ok()).unwrap_or(32))
+            }
+            _ => return None,
+        })
+    }
+
+    pub(super) const fn kind(&self) -> DpKind {
+        match self {
+            Self::Raw => DpKind::Raw,
+            Self::Bitmap(_) => DpKind::Bitmap,
+            Self::Bool | Self::Integer { .. } | Self::Enum(_) | Self::Text(_) => DpKind::Plain,
+        }
+    }
+
+    /// Whether the DP can have this value.
+    pub(super) fn check(&self, value: &Value) -> Result<(), Unfit> {
+        let text = || value.as_str().ok_or(Unfit::Kind);
+        let integer = || value.as_i64().ok_or(Unfit::Kind);
+        let fits = match self {
+            Self::Bool if value.is_boolean() => true,
+            Self::Bool => return Err(Unfit::Kind),
+            Self::Integer { min, max } => (*min..=*max).contains(&integer()?),
+            Self::Enum(range) => {
+                let text = text()?;
+                range.iter().any(|name| name == text)
+            }
+            Self::Text(max) => u64::try_from(text()?.len()).is_ok_and(|len| len <= *max),
+            Self::Raw => is_base64(text()?).then_some(true).ok_or(Unfit::Kind)?,
+            Self::Bitmap(bits) => {
+                let value = integer()?;
+                value >= 0 && value.checked_shr(*bits).unwrap_or(0) == 0
+            }
+        };
+        if fits { Ok(()) } else { Err(Unfit::Range) }
+    }
+}
+
+/// What a device whose DP held `old` makes of `value`, when nothing more is known of the DP: it wants the same kind. One
+/// that was never set is a text.
+pub(super) fn check_alike(old: &Value, value: &Value) -> Result<(), Unfit> {
+    let alike = match old {
+        Value::Null => value.is_string(),
+        _ => core::mem::discriminant(old) == core::mem::discriminant(value),
+    };
+    if alike { Ok(()) } else { Err(Unfit::Kind) }
+}
+
+/// Whether any device could send this value: booleans, numbers of 32 bits, and texts.
+pub(super) fn is_sendable(value: &Value) -> bool {
+    match value {
+        Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) => number.as_i64().is_some_and(|n| (i32::MIN.into()..=u32::MAX.into()).contains(&n)),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// The specifications in an object by DP number; the key of the first that is none as error.
+pub(super) fn parse_all(schema: &Map<String, Value>) -> Result<Vec<(u16, Spec)>, String> {
+    let entry = |(key, entry): (&String, &Value)| {
+        let spec = Spec::parse(entry).ok_or_else(|| key.clone())?;
+        let dp = key.parse().map_err(|_| key.clone())?;
+        Ok((dp, spec))
+    };
+    schema.iter().map(entry).collect()
+}
+
+fn is_base64(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && text.len() - body.len() <= 2
+        && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(spec: Value, value: Value) -> Result<(), Unfit> {
+        Spec::parse(&spec).expect("a specification").check(&value)
+    }
+
+    #[test]
+    fn values_fit_their_specification_or_not() {
+        let dimmer = json!({ "code": "bright", "type": "Integer", "values": { "min": 10, "max": 1000, "scale": 0 } });
+        let mode = json!({ "type": "Enum", "values": "{\"range\":[\"white\",\"colour\"]}" });
+        let name = json!({ "type": "String", "values": { "maxlen": 3 } });
+        let fault = json!({ "type": "Bitmap", "values": { "label": ["a", "b"] } });
+        for (spec, value, expected) in [
+            (json!({ "type": "Boolean", "values": {} }), json!(true), Ok(())),
+            (json!({ "type": "bool" }), json!(1), Err(Unfit::Kind)),
+            (dimmer.clone(), json!(10), Ok(())),
+            (dimmer.clone(), json!(9), Err(Unfit::Range)),
+            (dimmer.clone(), json!(1001), Err(Unfit::Range)),
+            (dimmer, json!("10"), Err(Unfit::Kind)),
+            (json!({ "type": "value", "min": 0, "max": 1 }), json!(2), Err(Unfit::Range)),
+            (mode.clone(), json!("white"), Ok(())),
+            (mode, json!("red"), Err(Unfit::Range)),
+            (name.clone(), json!("abc"), Ok(())),
+            (name, json!("abcd"), Err(Unfit::Range)),
+            (json!({ "type": "Json", "values": {} }), json!("{}"), Ok(())),
+            (json!({ "type": "Raw" }), json!("aGVsbG8="), Ok(())),
+            (json!({ "type": "Raw" }), json!("hello"), Err(Unfit::Kind)),
+            (fault.clone(), json!(3), Ok(())),
+            (fault.clone(), json!(4), Err(Unfit::Range)),
+            (fault, json!(-1), Err(Unfit::Range)),
+        ] {
+            assert_eq!(checked(spec.clone(), value.clone()), expected, "{spec} {value}");
+        }
+        for wrong in [json!({}), json!({ "type": "Enum" }), json!({ "type": "Thing" }), json!("Boolean")] {
+            assert_eq!(Spec::parse(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_no_device_sends_is_known() {
+        for value in [json!(true), json!("x"), json!(-5), json!(4_294_967_295_u32)] {
+            assert!(is_sendable(&value), "{value}");
+        }
+        for value in [json!(null), json!(1.5), json!([1]), json!({}), json!(4_294_967_296_u64)] {
+            assert!(!is_sendable(&value), "{value}");
+        }
+    }
+}

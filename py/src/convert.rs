@@ -221,7 +221,8 @@ pub(crate) fn dialect(py: Python<'_>, text: &str) -> PyResult<Option<Dialect>> {
         "default" => Ok(Some(Dialect::Default)),
         "device22" => Ok(Some(Dialect::Device22)),
         _ => {
-            let advice = format!("{text:?} is no device type: give \"default\", \"device22\" or \"Auto\"");
+            let advice =
+                format!("{} is no device type: give \"default\", \"device22\" or \"Auto\"", errors::quoted(text));
             Err(errors::leaf(py, "ConfigError", 912, &advice))
         }
     }

@@ -96,7 +96,8 @@ impl Wait {
             Some("ack") => Ok(Self::Ack),
             Some("effect") => Ok(Self::Effect),
             Some(other) => {
-                let text = format!("wait={other:?} is not known: give \"effect\", \"ack\", \"queue\" or None");
+                let other = errors::quoted(other);
+                let text = format!("wait={other} is not known: give \"effect\", \"ack\", \"queue\" or None");
                 Err(errors::leaf(py, "ConfigError", 912, &text))
             }
         }

@@ -160,6 +160,18 @@ def test_values_that_cannot_be_sent_are_refused_at_the_call(manager: Manager) ->
         dev.set_value(1, "x" * 5000, wait="ack", timeout=0.2)
 
 
+def test_what_may_be_a_key_in_the_wrong_place_is_not_repeated(manager: Manager) -> None:
+    dev = manager.add("nobody", "127.0.0.1:1", KEY, "3.3", nowait=True)
+    acts: list[Callable[[], object]] = [
+        lambda: Device("d", "127.0.0.1:1", KEY, "3.3", dev_type="hunter2hunter2ab"),
+        lambda: dev.set_value(1, 1, wait="hunter2hunter2ab"),  # type: ignore[call-overload]
+    ]
+    for act in acts:
+        with pytest.raises(rustuya.ConfigError) as caught:
+            act()
+        assert "hunter2" not in str(caught.value)
+
+
 def test_command_types_are_those_of_the_protocol() -> None:
     assert [(member.name, member.value) for member in CommandType] == sorted(command_names(), key=lambda pair: pair[1])
     assert CommandType["DpQuery"] == 10

@@ -62,17 +62,24 @@ impl Target {
         command: impl Future<Output = Result<T, CommandError>>,
     ) -> anyhow::Result<T> {
         let deadline = Instant::now() + self.timeout;
-        let mut hopeless = core::pin::pin!(self.hopeless(device));
+        let is_hopeless = |reason: DownReason| self.is_hopeless(reason);
         let mut result = tokio::select! {
             result = command => result,
-            reason = &mut hopeless => Err(CommandError::NotConnected { reason: Some(reason) }),
+            reason = told(device, is_hopeless) => Err(CommandError::NotConnected { reason: Some(reason) }),
         };
-        // Silence may mean a wrong version: up to 3.3, nothing is negotiated before the first command.
+        // Up to 3.3, nothing is negotiated before the first command: what came of it may be the first that shows that
+        // version or key are wrong, or that the device is busy or silent. What that was is found out right after.
         if matches!(result, Err(CommandError::Unanswered | CommandError::ConnectionLost { .. }))
             && !device.version().is_some_and(Version::negotiates)
-            && let Ok(reason) = tokio::time::timeout_at(deadline, hopeless).await
         {
-            result = Err(CommandError::NotConnected { reason: Some(reason) });
+            let cause = told(device, |reason| self.is_hopeless(reason) || is_cause(reason));
+            match tokio::time::timeout_at(deadline, cause).await {
+                Ok(reason) if self.is_hopeless(reason) => {
+                    result = Err(CommandError::NotConnected { reason: Some(reason) });
+                }
+                Ok(reason) => result = Err(CommandError::ConnectionLost { reason }),
+                Err(_) => {}
+            }
         }
         if self.address.is_none() && matches!(result, Err(CommandError::NotConnected { reason: None })) {
             bail!("no announcement heard; check that the device has power and is in this network, or give --address");
@@ -89,25 +96,34 @@ impl Target {
         Ok(result?)
     }
 
-    /// Waits until more attempts are useless.
-    async fn hopeless(&self, device: &Device) -> DownReason {
-        let is_final = |reason: &DownReason| match reason {
+    /// Whether more attempts are useless.
+    fn is_hopeless(&self, reason: DownReason) -> bool {
+        match reason {
             DownReason::WrongKey { .. } => true,
             // Without a version of the user's, the next attempt is made with the right one.
             DownReason::WrongVersion { .. } => self.version.is_some(),
             _ => false,
-        };
-        let mut listener = device.listener();
-        if let Some(reason) = device.diagnosis().filter(is_final) {
+        }
+    }
+}
+
+/// Whether this says more than that the connection ended.
+const fn is_cause(reason: DownReason) -> bool {
+    matches!(reason, DownReason::Busy | DownReason::Silent | DownReason::Refused | DownReason::Unreachable)
+}
+
+/// Waits until the device is down for such a reason.
+async fn told(device: &Device, is_such: impl Fn(DownReason) -> bool) -> DownReason {
+    let mut listener = device.listener();
+    if let Some(reason) = device.diagnosis().filter(|reason| is_such(*reason)) {
+        return reason;
+    }
+    while let Some(event) = listener.recv().await {
+        if let Event::Down { reason, .. } = event
+            && is_such(reason)
+        {
             return reason;
         }
-        while let Some(event) = listener.recv().await {
-            if let Event::Down { reason, .. } = event
-                && is_final(&reason)
-            {
-                return reason;
-            }
-        }
-        core::future::pending().await
     }
+    core::future::pending().await
 }

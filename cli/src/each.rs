@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::connect::{connect, manager};
-use crate::output::json_line_now;
+use crate::output::{complain, json_line_now};
 use crate::target::{Selected, Target, TargetArgs};
 
 /// A device that the command failed for, in JSON.
@@ -33,7 +33,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, CommandError>> + Send + 'static,
 {
-    let Selected { targets, unusable, several } = selected;
+    let Selected { targets, unusable, several, .. } = selected;
     let manager = manager(args, &targets)?;
     let all = targets.len() + unusable.len();
     let mut failed = unusable.len();
@@ -78,6 +78,6 @@ pub(crate) fn show_failure(json: bool, failed: &Failed<'_>) -> anyhow::Result<()
     if json {
         return json_line_now(failed);
     }
-    eprintln!("rustuya: {}: {}", failed.name.unwrap_or(failed.id), failed.error);
+    complain(&format!("{}: {}", failed.name.unwrap_or(failed.id), failed.error));
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::block_on;
 use crate::each::each;
-use crate::output::{dp_line, dp_table, json_line_now, line_now};
+use crate::output::{dp_line, dp_table, json_line_now, line_now, lines_now};
 use crate::target::{Target, TargetArgs};
 
 /// Ask devices for their state; prints their DPs
@@ -83,7 +83,7 @@ fn show(dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
     if json {
         return json_line_now(dps);
     }
-    if dps.is_empty() { line_now(NOTHING) } else { line_now(&dp_table(dps).to_string()) }
+    if dps.is_empty() { line_now(NOTHING) } else { lines_now(&dp_table(dps)) }
 }
 
 fn show_line(target: &Target, dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 //! failed, 2 usage.
 
 mod announcement;
+mod children;
 mod completions;
 mod connect;
 mod decode;
@@ -42,6 +43,7 @@ enum Command {
     Demo(demo::Args),
     Scan(scan::Args),
     Get(get::Args),
+    Children(children::Args),
     Set(set::Args),
     Watch(watch::Args),
     Replay(replay::Args),
@@ -66,6 +68,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Demo(args) => demo::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Get(args) => get::run(&args),
+        Command::Children(args) => children::run(&args),
         Command::Set(args) => set::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Replay(args) => replay::run(&args),
@@ -79,7 +82,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(()) => 0,
         Err(error) if output::reader_left(&error) => 0,
         Err(error) => {
-            eprintln!("rustuya: {error:#}");
+            output::complain(&error);
             if error.is::<UsageError>() { 2 } else { 1 }
         }
     }
@@ -87,5 +90,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// Runs what a subcommand does on sockets. One thread is enough for it.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    // A name that is still being looked up is waited for no longer.
+    runtime.shutdown_background();
+    result
 }

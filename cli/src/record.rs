@@ -50,14 +50,28 @@ impl Record {
         builder.record(recorder)
     }
 
-    /// Writes what is held back.
-    pub(crate) fn finish(self) -> anyhow::Result<()> {
-        let Some((path, _)) = self.file else { return Ok(()) };
-        for recorder in self.recorders {
+    /// Whether all could be written so far.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let Some((path, _)) = &self.file else { return Ok(()) };
+        let full = self.recorders.iter().any(|recorder| {
+            let recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+            recorder.error().is_some()
+        });
+        if full { self.flush(path) } else { Ok(()) }
+    }
+
+    /// Writes what is held back, and tells why it could not be.
+    fn flush(&self, path: &Path) -> anyhow::Result<()> {
+        for recorder in &self.recorders {
             let finished = recorder.lock().unwrap_or_else(PoisonError::into_inner).finish();
             finished.with_context(|| format!("--record {}: cannot be written", path.display()))?;
         }
         Ok(())
+    }
+
+    /// Writes what is held back.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        self.file.as_ref().map_or(Ok(()), |(path, _)| self.flush(path))
     }
 }
 

@@ -1,5 +1,6 @@
 //! How commands that run for long are told to end.
 
+use core::time::Duration;
 use std::io;
 
 /// Ctrl-C, or on Unix also SIGTERM.
@@ -13,17 +14,44 @@ pub(crate) struct Stop {
     interrupt: tokio::signal::windows::CtrlC,
 }
 
+/// So long a command may take to end by itself once it was told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Ends the process a while after the first signal, whatever the command waits for then: a reader of its output that does
+/// not read, or a name server that does not answer.
+fn insist() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut stop = {
+        let _inside = runtime.enter();
+        Stop::signals()?
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            stop.wait().await;
+            tokio::time::sleep(GRACE).await;
+        });
+        std::process::exit(1);
+    })?;
+    Ok(())
+}
+
 impl Stop {
+    /// From now on, the signals end the command, which has a moment to say goodbye.
+    pub(crate) fn new() -> io::Result<Self> {
+        insist()?;
+        Self::signals()
+    }
+
     /// From now on, the signals no longer end the process by themselves.
     #[cfg(unix)]
-    pub(crate) fn new() -> io::Result<Self> {
+    fn signals() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// From now on, Ctrl-C no longer ends the process by itself.
     #[cfg(windows)]
-    pub(crate) fn new() -> io::Result<Self> {
+    fn signals() -> io::Result<Self> {
         Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
     }
 

@@ -18,7 +18,10 @@ use crate::signal::Stop;
 /// Be a virtual device until Ctrl-C; prints one JSON object per command received
 ///
 /// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes". Each command that arrives gives
-/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. A value that a controller writes and the device does not take
+/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. Where they come faster than they can be printed, {"missed":N} says
+/// how many are left out.
+///
+/// A value that a controller writes and the device does not take
 /// gives {"unfit":{"cid":..,"dp":..,"value":..,"why":..}}; the controller is not told, real devices acknowledge everything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = quirk_list())]
@@ -78,6 +81,12 @@ struct Listening<'a> {
     /// Where it hears requests for announcements.
     #[serde(skip_serializing_if = "Option::is_none")]
     probes: Option<SocketAddr>,
+}
+
+/// So many requests came faster than they could be printed, before the one that follows.
+#[derive(Serialize)]
+struct Missed {
+    missed: u64,
 }
 
 #[derive(Serialize)]
@@ -148,10 +157,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             version: args.version.as_str(),
             probes: device.probe_addr(),
         })?;
+        let mut missed = 0;
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => json_line_now(&Received::from(request))?,
+                    Some(request) => {
+                        let lost = requests.missed() - missed;
+                        if lost > 0 {
+                            json_line_now(&Missed { missed: lost })?;
+                            missed += lost;
+                        }
+                        json_line_now(&Received::from(request))?;
+                    }
                     None => return Ok(()),
                 },
                 write = unfit.recv() => if let Some(write) = write {

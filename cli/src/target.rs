@@ -75,6 +75,18 @@ pub(crate) struct Selected {
     pub(crate) unusable: Vec<Unusable>,
     /// Whether there may be more than one, so that each must be named in what is printed.
     pub(crate) several: bool,
+    /// The sub-devices in the file.
+    pub(crate) children: Vec<Child>,
+}
+
+/// A sub-device in the file.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// The id of its gateway.
+    pub(crate) gateway: String,
+    pub(crate) cid: String,
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
 }
 
 /// An entry of the file without which others can go on.
@@ -105,7 +117,9 @@ impl TargetArgs {
         let context = || format!("--devices {}", file.map(|path| path.display().to_string()).unwrap_or_default());
         let list = file.map(DevicesFile::read).transpose().with_context(context)?;
         let address = self.look_up().await?;
-        let mut selected = Selected { targets: Vec::new(), unusable: Vec::new(), several: names.len() > 1 || self.all };
+        let several = names.len() > 1 || self.all;
+        let children = list.iter().flat_map(children).collect();
+        let mut selected = Selected { targets: Vec::new(), unusable: Vec::new(), several, children };
         for name in names {
             let listed = list.as_ref().map(|list| list.find(name)).transpose().with_context(context)?.flatten();
             selected.targets.push(self.target(name, cid, list.as_ref(), listed, address)?);
@@ -205,6 +219,14 @@ impl Target {
     }
 }
 
+fn children(list: &DevicesFile) -> impl Iterator<Item = Child> {
+    list.devices().filter_map(|listed| {
+        let gateway = list.gateway(listed)?.id().to_owned();
+        let name = listed.name().map(str::to_owned);
+        Some(Child { gateway, cid: listed.cid()?.to_owned(), id: listed.id().to_owned(), name })
+    })
+}
+
 async fn look_up(address: &str) -> anyhow::Result<Place> {
     let (host, port) = split(address)?;
     if let Ok(ip) = host.parse() {
@@ -221,6 +243,11 @@ fn split(address: &str) -> Result<(&str, Option<u16>), UsageError> {
     let bad = || unfit("--address: must be HOST or HOST:PORT, such as 192.168.1.20 or [fe80::1]:6668");
     if address.parse::<IpAddr>().is_ok() {
         return Ok((address, None));
+    }
+    if let Some(host) = address.strip_prefix('[').and_then(|host| host.strip_suffix(']'))
+        && host.parse::<IpAddr>().is_ok()
+    {
+        return Ok((host, None));
     }
     let (host, port) = match address.rsplit_once(':') {
         Some((host, port)) => (host, Some(port.parse().map_err(|_| bad())?)),
@@ -255,6 +282,7 @@ mod tests {
         assert_eq!(split("lamp.lan:99").ok(), Some(("lamp.lan", Some(99))));
         assert_eq!(split("fe80::1").ok(), Some(("fe80::1", None)));
         assert_eq!(split("[fe80::1]:99").ok(), Some(("fe80::1", Some(99))));
+        assert_eq!(split("[::1]").ok(), Some(("::1", None)));
         for bad in ["", ":99", "host:", "host:70000", "host:0", "[fe80::1:99"] {
             assert!(split(bad).is_err(), "{bad}");
         }

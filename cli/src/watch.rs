@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::block_on;
 use crate::connect::{connect_with, manager};
 use crate::input::seconds;
-use crate::output::{command_name, dialect_name, dp_line, json_line_now, line_now, short};
+use crate::output::{command_name, complain, dialect_name, dp_line, json_line_now, line_now, short};
 use crate::record::Record;
 use crate::signal::Stop;
 use crate::target::{Selected, Target, TargetArgs, Unusable};
@@ -104,7 +104,7 @@ struct Line<'a> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
         let mut stop = Stop::new()?;
-        let Selected { targets, unusable, several } = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
+        let Selected { targets, unusable, several, .. } = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
         let manager = manager(&args.target, &targets)?;
         let mut record = Record::create(args.record.as_deref(), args.record_payloads, &targets)?;
         for entry in &unusable {
@@ -148,6 +148,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 line.show(args.json)?;
                 left -= 1;
             }
+            record.check()?;
         }
         let diagnoses = watched.values().filter(|watched| !watched.up).map(Watched::never_up).collect();
         finish(&manager, record, diagnoses, several, unusable.len(), watched.len()).await
@@ -167,7 +168,7 @@ async fn finish(
     record.finish()?;
     let failed = never_up.len() + unusable;
     if several {
-        never_up.iter().for_each(|error| eprintln!("rustuya: {error:#}"));
+        never_up.iter().for_each(complain);
         return if failed == 0 { Ok(()) } else { bail!("{failed} of {} devices failed", connections + unusable) };
     }
     never_up.into_iter().next().map_or(Ok(()), Err)
@@ -292,7 +293,15 @@ async fn ask(device: Device, cid: Option<String>, send: mpsc::Sender<Unasked>) {
 }
 
 fn now() -> String {
-    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+    stamp(SystemTime::now())
+}
+
+/// A time as text. A clock that is set to before 1970 or after 9999 shows the last moment that has one.
+fn stamp(time: SystemTime) -> String {
+    // 9999-12-31T23:59:59.999Z
+    const LAST: Duration = Duration::from_millis(253_402_300_799_999);
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
 impl<'a> Line<'a> {
@@ -342,5 +351,18 @@ impl<'a> Line<'a> {
             _ => self.reason.clone().unwrap_or_default(),
         };
         if who.is_empty() { format!("{} {what}", self.time) } else { format!("{} {who} {what}", self.time) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_clock_has_a_time() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(stamp(at(1_700_000_000)), "2023-11-14T22:13:20.000Z");
+        assert_eq!(stamp(SystemTime::UNIX_EPOCH - Duration::from_secs(5)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(stamp(at(300_000_000_000)), "9999-12-31T23:59:59.999Z");
     }
 }

@@ -4,13 +4,15 @@
 //! dropping it. Wakers put it into the loop's queue and ring its bell, once per batch: neither a waker nor a thread of
 //! the engine ever waits for the GIL.
 
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::collections::HashMap;
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::task::Wake;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyWeakrefReference};
@@ -20,7 +22,7 @@ use crate::convert;
 use crate::device::{self, Device};
 use crate::engine::{self, lock};
 use crate::manager::{self, Manager};
-use crate::operation::Operation;
+use crate::operation::{Answer, Failure, Operation};
 use crate::scanner::Scanner;
 use crate::sub_device::SubDevice;
 use crate::verbs::{Options, Target};
@@ -68,13 +70,33 @@ impl Wake for Task {
 }
 
 impl Task {
+    /// What has come of the operation, if anything has. It is over then.
+    fn poll(self: &Arc<Self>) -> Option<Result<Result<Answer, Failure>, Panicked>> {
+        let waker = Waker::from(Arc::clone(self));
+        let mut operation = lock(&self.operation).take()?;
+        let polled = AssertUnwindSafe(|| operation.as_mut().poll(&mut Context::from_waker(&waker)));
+        match catch_unwind(polled) {
+            Ok(Poll::Ready(result)) => Some(Ok(result)),
+            Ok(Poll::Pending) => {
+                *lock(&self.operation) = Some(operation);
+                None
+            }
+            Err(_) => Some(Err(Panicked)),
+        }
+    }
+
     fn drop_operation(&self) {
-        drop(lock(&self.operation).take());
+        let operation = lock(&self.operation).take();
+        drop(operation);
     }
 }
 
+/// The operation panicked.
+struct Panicked;
+
 /// Gives a future its outcome, unless it was cancelled.
 fn settle<'py>(future: &Bound<'py, PyAny>, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+    let _inside = engine::enter(future.py());
     if !future.call_method0("done")?.is_truthy()? {
         match result {
             Ok(value) => future.call_method1("set_result", (value,))?,
@@ -120,6 +142,7 @@ impl LoopBridge {
     fn attach<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let py = event_loop.py();
         engine::engine(py)?;
+        let _inside = engine::enter(py);
         let bell = Bell::new(event_loop)?;
         let (ready, called) = (Mutex::default(), AtomicBool::new(false));
         let queue = Arc::new(Queue { ready, called, bell, target: OnceLock::new() });
@@ -144,18 +167,19 @@ impl LoopBridge {
         // Before the queue is taken: who comes later calls again.
         self.queue.called.store(false, Ordering::Release);
         let ready = core::mem::take(&mut *lock(&self.queue.ready));
+        // What goes wrong with one of them keeps none of the others waiting.
+        let mut failed = None;
         for task in ready {
             task.queued.store(false, Ordering::Release);
-            let waker = Waker::from(Arc::clone(&task));
-            let mut operation = lock(&task.operation);
-            let Some(running) = operation.as_mut() else { continue };
-            let Poll::Ready(result) = running.as_mut().poll(&mut Context::from_waker(&waker)) else { continue };
-            drop(operation.take());
-            drop(operation);
+            let Some(result) = task.poll() else { continue };
             let awaited = lock(&self.awaited).remove(&task.key.load(Ordering::Relaxed));
             let Some(Awaited { future, .. }) = awaited else { continue };
-            let result = result.map_err(|failure| failure.into_error(py)).and_then(|answer| answer.into_python(py));
-            settle(future.bind(py), result)?;
+            let result = match result {
+                Ok(Ok(answer)) => answer.into_python(py),
+                Ok(Err(failure)) => Err(failure.into_error(py)),
+                Err(Panicked) => Err(PyRuntimeError::new_err("a bug in rustuya: see the message of the panic")),
+            };
+            failed = failed.or(settle(future.bind(py), result).err());
         }
         if engine::is_leaving()
             && let Err(ending) = engine::check(py)
@@ -163,10 +187,10 @@ impl LoopBridge {
             let all = core::mem::take(&mut *lock(&self.awaited));
             for Awaited { task, future } in all.into_values() {
                 task.drop_operation();
-                settle(future.bind(py), Err(ending.clone_ref(py)))?;
+                failed = failed.or(settle(future.bind(py), Err(ending.clone_ref(py))).err());
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Drops the operation that a future stands for. A command that was not sent is not sent any more.
@@ -229,8 +253,9 @@ pub(crate) fn start<'py>(bridge: &Bound<'py, LoopBridge>, mut operation: Operati
         let value = result.map_err(|failure| failure.into_error(py))?.into_python(py)?;
         return Ok(PyTuple::new(py, [value])?.into_any());
     }
-    let closed = || PyErr::new::<pyo3::exceptions::PyRuntimeError, _>("the event loop is gone");
+    let closed = || PyRuntimeError::new_err("the event loop is gone");
     let (event_loop, _) = this.queue.target.get().ok_or_else(closed)?;
+    let _inside = engine::enter(py);
     let future = event_loop.bind(py).upgrade().ok_or_else(closed)?.call_method0("create_future")?;
     let key = future.as_ptr() as usize;
     task.key.store(key, Ordering::Relaxed);
@@ -378,7 +403,7 @@ impl AsyncVerbs {
     fn shutdown_all<'py>(bridge: &Bound<'py, LoopBridge>) -> Awaitable<'py> {
         match manager::all_ended() {
             Some(operation) => start(bridge, operation),
-            None => start(bridge, Box::pin(core::future::ready(Ok(crate::operation::Answer::Nothing)))),
+            None => start(bridge, Box::pin(core::future::ready(Ok(Answer::Nothing)))),
         }
     }
 

@@ -9,7 +9,7 @@ use rustuya_proto::{
 use rustuya_runtime_tokio::convert as json;
 use rustuya_runtime_tokio::proto::Payload;
 
-use crate::{convert, errors, models};
+use crate::{convert, engine, errors, models};
 
 fn keys(py: Python<'_>, version: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<Keys> {
     let version = needed_version(py, version)?;
@@ -74,6 +74,7 @@ pub(crate) fn decode<'py>(
 ) -> PyResult<(Vec<Bound<'py, PyAny>>, usize)> {
     let keys = keys(py, version, key)?;
     let sender = self::sender(py, sender)?;
+    let _inside = engine::enter(py);
     let class = models::class(py, "Frame")?;
     let mut bytes = data.to_vec();
     let (mut frames, mut at) = (Vec::new(), 0);
@@ -113,6 +114,7 @@ pub(crate) fn announcement<'py>(py: Python<'py>, datagram: &[u8]) -> PyResult<Op
         Ok(Datagram::Announcement(seen)) => {
             let ip = seen.ip.map(|ip| ip.to_string());
             let version = seen.version.map(|version| version.as_str());
+            let _inside = engine::enter(py);
             models::class(py, "Found")?
                 .call1((seen.id, ip, version, seen.product_key, None::<String>, seen.is_unpaired()))
                 .map(Some)

@@ -97,6 +97,7 @@ pub(crate) fn connection_timeout(builder: DeviceBuilder, limit: Duration) -> Dev
 
 /// An attribute of a settings object; `what` names the class that has it.
 fn field<'py, T: FromPyObjectOwned<'py>>(object: &Bound<'py, PyAny>, name: &str, what: &str) -> PyResult<T> {
+    let _inside = engine::enter(object.py());
     let value = object.getattr(name).and_then(|value| value.extract().map_err(Into::into));
     value.map_err(|_| {
         let text = format!("this needs a rustuya.{what}, whose `{name}` is a number");

@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Speaks, Version, text};
 use serde_json::{Map, Number, Value};
 
-use crate::errors;
+use crate::{engine, errors};
 
 /// Lists and maps in each other at most. Devices know none at all.
 const DEPTH: usize = 32;
@@ -91,6 +91,7 @@ pub(crate) fn dps(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>> {
         return object(map, DEPTH);
     }
     let py = value.py();
+    let _inside = engine::enter(py);
     // Any other mapping.
     let map = PyDict::new(py);
     if value.hasattr("keys")? && map.update(value.cast().map_err(|_| no_map(py))?).is_ok() {
@@ -106,6 +107,7 @@ fn no_map(py: Python<'_>) -> PyErr {
 /// The number of a DP, given as such or as text.
 pub(crate) fn dp(value: &Bound<'_, PyAny>) -> PyResult<u16> {
     let refused = || {
+        let _inside = engine::enter(value.py());
         let shown = value.repr().map(|text| text.to_string()).unwrap_or_default();
         errors::no_dp(value, &format!("{shown} is no DP: DPs are numbers from 0 to 65535"))
     };
@@ -197,6 +199,7 @@ pub(crate) fn key(value: Option<&Bound<'_, PyAny>>) -> PyResult<LocalKey> {
 /// A version, as text or number; `None` for "Auto".
 pub(crate) fn version(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Version>> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
+    let _inside = engine::enter(value.py());
     let text = value.str()?;
     let text = &*text.to_cow()?;
     let Speaks(version) = Speaks::from_str(text).map_err(|_| errors::no_version(value.py(), text))?;
@@ -206,6 +209,7 @@ pub(crate) fn version(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Versi
 /// An address, as text; `None` is "Auto", too.
 pub(crate) fn address(value: Option<&Bound<'_, PyAny>>) -> PyResult<Address> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(Address::Auto) };
+    let _inside = engine::enter(value.py());
     // Objects of the module `ipaddress` read as text, too.
     let text = value.str()?;
     let text = &*text.to_cow()?;

@@ -32,15 +32,25 @@ impl Device {
         Ok(Target::Device(self.inner(py)?.clone()))
     }
 
-    /// Changes the configuration and gives the handle back.
+    /// Changes the configuration and gives the handle back. `change` is called again when another thread was faster.
     fn change(
         slf: Bound<'_, Self>,
-        change: impl FnOnce(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
+        change: impl Fn(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
     ) -> PyResult<Bound<'_, Self>> {
         let py = slf.py();
         let device = slf.get().inner(py)?;
-        let builder = change(device.config())?;
-        device.reconfigure(builder).map_err(|error| errors::config(py, error))?;
+        let mut failed = None;
+        let changed = device.change(|known| match change(known.clone()) {
+            Ok(builder) => builder,
+            Err(error) => {
+                failed = Some(error);
+                known
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        changed.map_err(|error| errors::config(py, error))?;
         Ok(slf)
     }
 }
@@ -396,9 +406,9 @@ impl Device {
     }
 
     /// A receiver of what happens to the device from now on.
-    fn listener(&self, py: Python<'_>) -> PyResult<DeviceMessageReceiver> {
+    fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, DeviceMessageReceiver>> {
         let device = self.inner(py)?;
-        Ok(DeviceMessageReceiver::new(device.listener(), device.clone()))
+        DeviceMessageReceiver::make(py, device.listener(), device.clone())
     }
 
     /// Has a function called with every event, in a thread that all such functions share.

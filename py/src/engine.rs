@@ -9,14 +9,15 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Wake;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 use std::time::Instant;
 
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{AddError, DeviceBuilder, Discovery, Registry, TokioHandle};
 use tokio::runtime::{Handle, Runtime};
 
-use crate::{errors, log};
+use crate::operation::{Answer, Operation};
+use crate::{errors, exit, log};
 
 /// What a process has once.
 pub(crate) struct Engine {
@@ -80,30 +81,95 @@ pub(crate) fn is_leaving() -> bool {
 }
 
 fn is_over() -> bool {
-    LIFE.load(Ordering::Acquire) == Life::Over as u8
+    LIFE.load(Ordering::SeqCst) == Life::Over as u8
 }
 
-/// Threads of this library that run Python code.
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
+/// Python code that was called and has not returned: by threads of this library, and by other threads in its functions.
+static INSIDE: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+/// The thread in which the interpreter ends.
+static LAST: OnceLock<ThreadId> = OnceLock::new();
 
-/// Runs Python code in a thread of this library; `None` when the interpreter is about to end. One that entered a
-/// dying interpreter would be killed where it stands.
+/// Python code is running that this library has called.
+pub(crate) struct Inside(&'static AtomicUsize);
+
+impl Inside {
+    fn begin(count: &'static AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+
+    /// In a thread of this library.
+    pub(crate) fn ours() -> Self {
+        Self::begin(&INSIDE[0])
+    }
+
+    fn others() -> Self {
+        Self::begin(&INSIDE[1])
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Announces that Python code is about to be called. Up to Python 3.13 the interpreter, when it ends, kills a daemon
+/// thread that waits for the GIL; with frames of this library below the Python code, that aborts the process. So the
+/// end waits until nobody is inside, and whoever comes later sleeps here for good, without the GIL.
+pub(crate) fn enter(py: Python<'_>) -> Inside {
+    let inside = Inside::others();
+    if is_over() {
+        drop(inside);
+        py.detach(stay_outside);
+        return Inside::others();
+    }
+    inside
+}
+
+fn ends_here() -> bool {
+    LAST.get().is_some_and(|last| *last == std::thread::current().id())
+}
+
+/// Comes back only while the interpreter may be entered.
+pub(crate) fn stay_outside() {
+    if is_over() && !ends_here() {
+        sleep_for_good();
+    }
+}
+
+fn sleep_for_good() {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Notes that the interpreter ends in this thread, and nobody else may enter it any more.
+pub(crate) fn end(py: Python<'_>) {
+    let _ = LAST.set(std::thread::current().id());
+    set_life(Life::Over);
+    py.detach(|| wait_outside(&INSIDE));
+}
+
+/// Runs Python code in a thread of this library; `None` when the interpreter is about to end.
 pub(crate) fn attach<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
-    INSIDE.fetch_add(1, Ordering::SeqCst);
-    let done = if LIFE.load(Ordering::SeqCst) == Life::Running as u8 { Python::try_attach(work) } else { None };
-    INSIDE.fetch_sub(1, Ordering::SeqCst);
-    done
+    let _inside = Inside::ours();
+    if LIFE.load(Ordering::SeqCst) == Life::Running as u8 { Python::try_attach(work) } else { None }
 }
 
-/// How long the threads of this library may take to come out of Python code.
+/// How long Python code may take to return before the interpreter ends all the same.
 const OUT: Duration = Duration::from_secs(2);
 
-/// Waits until no thread of this library runs Python code. Called without the GIL, when none enters it any more.
-pub(crate) fn wait_outside() {
+fn wait_outside(counts: &[AtomicUsize]) {
     let ends = Instant::now() + OUT;
-    while INSIDE.load(Ordering::SeqCst) > 0 && Instant::now() < ends {
+    while counts.iter().any(|count| count.load(Ordering::SeqCst) > 0) && Instant::now() < ends {
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Waits until no thread of this library runs Python code. Other threads may still make calls.
+pub(crate) fn wait_for_ours(py: Python<'_>) {
+    py.detach(|| wait_outside(&INSIDE[..1]));
 }
 
 /// The engine if something has started it.
@@ -124,9 +190,11 @@ pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
         let registry = Registry::builder(driver).dials_at_once(settings.dials_at_once).without_discovery().build();
         Ok(Engine { runtime, registry, discovery: Mutex::new(None), settings })
     });
-    engine.as_ref().map_err(|error| {
+    let engine = engine.as_ref().map_err(|error| {
         errors::leaf(py, "ClosedError", 906, &format!("the threads for input and output cannot be started: {error}"))
-    })
+    })?;
+    log::start(py)?;
+    Ok(engine)
 }
 
 /// Whether calls can work at all.
@@ -274,10 +342,8 @@ where
     loop {
         let step = py.detach(|| {
             let step = wait(&parker, ends, || future.as_mut().poll(&mut Context::from_waker(&waker)));
-            while is_over() {
-                // A thread that came back now would be killed inside of this function.
-                std::thread::park();
-            }
+            // A thread that came back now would be killed inside of this function.
+            stay_outside();
             step
         });
         match step {
@@ -288,6 +354,7 @@ where
             Step::Over => return Ok(None),
             Step::Slice => {
                 py.check_signals()?;
+                exit::look(py);
                 if is_leaving() {
                     return Err(errors::leaf(py, "ClosedError", 906, "the interpreter is ending"));
                 }
@@ -319,6 +386,26 @@ fn wait<T>(parker: &Parker, ends: Option<Instant>, mut poll: impl FnMut() -> Pol
         }
         std::thread::park_timeout(until - now);
     }
+}
+
+/// Something to wait for in an event loop, for so many seconds at most.
+pub(crate) fn within(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    event: impl Future<Output = ()> + Send + 'static,
+) -> PyResult<Operation> {
+    let Some(limit) = seconds(timeout)? else {
+        return Ok(Box::pin(async move {
+            event.await;
+            Ok(Answer::Nothing)
+        }));
+    };
+    let _runtime = engine(py)?.handle().enter();
+    let limited = tokio::time::timeout(limit, event);
+    Ok(Box::pin(async move {
+        let _ = limited.await;
+        Ok(Answer::Nothing)
+    }))
 }
 
 /// A time limit in seconds, as Python gives it.

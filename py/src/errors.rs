@@ -6,7 +6,7 @@ use pyo3::types::PyModule;
 use rustuya_proto::{InvalidKey, SendError};
 use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError};
 
-use crate::{convert, models};
+use crate::{convert, engine, models};
 
 static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -16,6 +16,7 @@ pub(crate) fn leaf(py: Python<'_>, name: &str, code: u16, text: &str) -> PyErr {
 }
 
 fn make(py: Python<'_>, name: &str, code: u16, text: &str) -> PyResult<PyErr> {
+    let _inside = engine::enter(py);
     let module = MODULE.get_or_try_init(py, || py.import("rustuya.exceptions").map(Bound::unbind))?;
     let value = module.bind(py).getattr(name)?.call1((text,))?;
     value.setattr("code", code)?;
@@ -191,6 +192,7 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
 
 /// The error that `open` would raise, with the name of the file.
 fn unread(py: Python<'_>, path: &str, source: std::io::Error) -> PyErr {
+    let _inside = engine::enter(py);
     let words = |code| py.import("os")?.call_method1("strerror", (code,))?.extract::<String>();
     match source.raw_os_error().map(|code| (code, words(code))) {
         Some((code, Ok(words))) => pyo3::exceptions::PyOSError::new_err((code, words, path.to_owned())),

@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 use rustuya_runtime_tokio::{Event, Failed, Message};
 
-use crate::{convert, errors, models};
+use crate::{convert, engine, errors, models};
 
 /// What happened to a device.
 ///
@@ -111,6 +111,7 @@ fn text<'a>(key: &'a Bound<'_, PyAny>) -> Option<std::borrow::Cow<'a, str>> {
 }
 
 fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<String> {
+    let _inside = engine::enter(event.py());
     let mut shown = Vec::new();
     for field in fields {
         let value = event.getattr(*field)?;
@@ -284,6 +285,7 @@ pub(crate) fn manager_event(py: Python<'_>, event: rustuya_runtime_tokio::Manage
 
 pub(crate) fn request(py: Python<'_>, request: rustuya_runtime_tokio::Request) -> PyResult<Py<PyAny>> {
     let payload = request.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
+    let _inside = engine::enter(py);
     let class = models::class(py, "Request")?;
     Ok(class.call1((request.command.0, request.name, request.seqno, request.cid, payload))?.unbind())
 }

@@ -2,6 +2,7 @@
 
 mod aio;
 mod bell;
+mod calls;
 mod codec;
 mod command;
 mod config;
@@ -43,7 +44,7 @@ mod _native {
     #[pymodule_export]
     use crate::listed::listed_devices;
     #[pymodule_export]
-    use crate::log::{set_log_callback, set_log_level};
+    use crate::log::{next_record, set_log_callback, set_log_level};
     #[pymodule_export]
     use crate::manager::Manager;
     #[pymodule_export]
@@ -55,7 +56,7 @@ mod _native {
     #[pymodule_export]
     use crate::sub_device::SubDevice;
     #[pymodule_export]
-    use crate::subscription::Subscription;
+    use crate::subscription::{Subscription, next_callback, report_from_python};
     #[pymodule_export]
     use crate::testing::{VirtualDevice, quirk_names};
 

@@ -4,8 +4,7 @@ use core::cell::RefCell;
 use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use tracing::field::{Field, Visit};
@@ -14,17 +13,16 @@ use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::engine::{self, lock};
+use crate::calls::Calls;
+use crate::engine::lock;
 
 /// Records that wait for Python at most; more are counted and dropped.
 const CAPACITY: usize = 8192;
-/// Records that are handed over while the GIL is held once.
-const BATCH: usize = 256;
 
 /// Python's number of the level from which records are made.
 static LEVEL: AtomicU8 = AtomicU8::new(30);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
-static QUEUE: OnceLock<SyncSender<Line>> = OnceLock::new();
+static QUEUE: Calls<Line> = Calls::new("records", CAPACITY);
 static CALLBACK: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
 struct Line {
@@ -189,46 +187,33 @@ impl Visit for Text {
 }
 
 fn send(line: Line) {
-    let queue = QUEUE.get_or_init(|| {
-        let (sender, lines) = sync_channel(CAPACITY);
-        // Without a thread, records are dropped.
-        let _ = std::thread::Builder::new().name("rustuya-logging".to_owned()).spawn(move || hand_over(&lines));
-        sender
-    });
-    if let Err(TrySendError::Full(_)) = queue.try_send(line) {
+    if !QUEUE.send(line) {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn hand_over(lines: &Receiver<Line>) {
-    while let Ok(first) = lines.recv() {
-        let done = engine::attach(|py| {
-            for line in core::iter::once(first).chain(lines.try_iter().take(BATCH)) {
-                tell(py, &line);
-            }
-            match DROPPED.swap(0, Ordering::Relaxed) {
-                0 => {}
-                lost => tell(py, &Line { level: 30, target: "rustuya", text: format!("{lost} records were lost") }),
-            }
-        });
-        if done.is_none() {
-            break;
-        }
-    }
+/// Starts the thread that hands records over.
+pub(crate) fn start(py: Python<'_>) -> PyResult<()> {
+    QUEUE.start(py)
 }
 
-fn tell(py: Python<'_>, line: &Line) {
+/// Has that thread end between two records.
+pub(crate) fn leave() {
+    QUEUE.end();
+}
+
+/// A function to call, if one was set; the level, the name of the logger, the text.
+type Record = (Option<Py<PyAny>>, u8, String, String);
+
+/// The next record for the thread that hands them over; `None` when it is to end. The one before was handed over.
+#[pyfunction]
+pub(crate) fn next_record(py: Python<'_>) -> Option<Record> {
+    QUEUE.returned();
+    let line = match DROPPED.swap(0, Ordering::Relaxed) {
+        0 => QUEUE.next(py)?,
+        lost => Line { level: 30, target: "rustuya", text: format!("{lost} records were lost") },
+    };
     let name = line.target.replacen('_', ".", 1).replace("::", ".");
     let callback = lock(&CALLBACK).as_ref().map(|callback| callback.clone_ref(py));
-    let result = match &callback {
-        Some(callback) => callback.call1(py, (line.level, name, &line.text)).map(drop),
-        None => py
-            .import("logging")
-            .and_then(|logging| logging.call_method1("getLogger", (name,)))
-            .and_then(|logger| logger.call_method1("log", (line.level, "%s", &line.text)))
-            .map(drop),
-    };
-    if let Err(error) = result {
-        error.write_unraisable(py, None);
-    }
+    QUEUE.hand_out().then_some((callback, line.level, name, line.text))
 }

@@ -149,9 +149,9 @@ impl Manager {
     }
 
     /// A receiver of what happens to all devices from now on, those that are added later included.
-    fn listener(&self, py: Python<'_>) -> PyResult<ManagerEventReceiver> {
+    fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, ManagerEventReceiver>> {
         let manager = self.inner(py)?;
-        Ok(ManagerEventReceiver::new(manager.listener(), manager.clone()))
+        ManagerEventReceiver::make(py, manager.listener(), manager.clone())
     }
 
     /// Has a function called with every event, in a thread that all such functions share.

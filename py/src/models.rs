@@ -5,7 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
 use rustuya_runtime_tokio::{CommandCode, DeviceInfo, DownReason, Found, Metrics, Reply, State, Swept, Version};
 
-use crate::{convert, errors};
+use crate::{convert, engine, errors};
 
 static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -20,12 +20,14 @@ pub(crate) fn version(version: Option<Version>) -> &'static str {
 }
 
 pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = engine::enter(py);
     let payload = reply.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
     let dps = convert::map_to_python(py, &reply.dps)?;
     class(py, "Reply")?.call1((reply.command.0, reply.retcode, payload, dps))
 }
 
 pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = engine::enter(py);
     let class = class(py, "Swept")?;
     match swept {
         Swept::Found(found) => class.call1(("found", self::found(py, found)?, found.ip.to_string())),
@@ -35,6 +37,7 @@ pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, 
 }
 
 pub(crate) fn found<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = engine::enter(py);
     let version = found.version.map(Version::as_str);
     class(py, "Found")?.call1((
         &found.id,
@@ -48,12 +51,14 @@ pub(crate) fn found<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, 
 
 pub(crate) fn diagnosis(py: Python<'_>, reason: Option<DownReason>) -> PyResult<Option<Bound<'_, PyAny>>> {
     let Some(reason) = reason else { return Ok(None) };
+    let _inside = engine::enter(py);
     let (_, code, name) = errors::down(reason);
     let (speaks, sure) = errors::evidence(reason);
     class(py, "Diagnosis")?.call1((code, name, reason.to_string(), reason.advice(), speaks, sure)).map(Some)
 }
 
 pub(crate) fn device_info<'py>(py: Python<'py>, info: &DeviceInfo) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = engine::enter(py);
     let address = info.address.map_or_else(|| "Auto".to_owned(), |address| address.to_string());
     class(py, "DeviceInfo")?.call1((
         &*info.id,
@@ -68,6 +73,7 @@ pub(crate) fn device_info<'py>(py: Python<'py>, info: &DeviceInfo) -> PyResult<B
 }
 
 pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = engine::enter(py);
     let fields = PyDict::new(py);
     let counters = [
         ("connects", metrics.connects),
@@ -93,6 +99,7 @@ pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound
 }
 
 pub(crate) fn state<'py>(py: Python<'py>, state: &State) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = engine::enter(py);
     let (values, ages) = (PyDict::new(py), PyDict::new(py));
     for (dp, heard) in &state.dps {
         let dp = dp.to_string();

@@ -1,15 +1,17 @@
 //! Receivers: iterators over what happens, for threads and for event loops.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use rustuya_runtime_tokio::{self as rt, Entry, Listener, Scan, Sweep};
 
 use crate::engine::{self, Held, lock};
-use crate::operation::Answer;
-use crate::{aio, event, models, verbs};
+use crate::{aio, errors, event, models, verbs};
 
 /// Where entries come from.
 pub(crate) trait Feed: Send + 'static {
@@ -62,6 +64,8 @@ pub(crate) struct Shared<F: Feed> {
     inner: Mutex<Inner<F>>,
     waiting: Arc<Waiting>,
     waker: Waker,
+    /// How often the waits of threads were given up.
+    releases: AtomicUsize,
 }
 
 struct Inner<F: Feed> {
@@ -129,7 +133,7 @@ impl<F: Feed> Shared<F> {
         let waiting = Arc::new(Waiting::default());
         let waker = Waker::from(Arc::clone(&waiting));
         let inner = Inner { feed: Some((feed, Box::new(source) as Box<dyn Send>)), seen: None, missed: 0 };
-        Arc::new(Self { inner: Mutex::new(inner), waiting, waker })
+        Arc::new(Self { inner: Mutex::new(inner), waiting, waker, releases: AtomicUsize::new(0) })
     }
 
     /// Has the next entry taken, if there is one; `take` may put it back.
@@ -156,14 +160,24 @@ impl<F: Feed> Shared<F> {
         self.look(|item, _| item)
     }
 
-    /// The next entry; `None` at the end.
-    pub(crate) async fn next(&self) -> Option<F::Item> {
+    /// The next entry; `None` at the end, or when the wait is given up.
+    async fn next(&self) -> Option<F::Item> {
         let mut waits = Waits::new(&self.waiting);
+        let releases = self.releases.load(Ordering::SeqCst);
         core::future::poll_fn(|cx| {
             waits.note(cx.waker());
-            self.poll()
+            match self.poll() {
+                Poll::Pending if self.releases.load(Ordering::SeqCst) != releases => Poll::Ready(None),
+                polled => polled,
+            }
         })
         .await
+    }
+
+    /// Has the threads give up that wait at the moment.
+    fn release(&self) {
+        self.releases.fetch_add(1, Ordering::SeqCst);
+        self.waker.wake_by_ref();
     }
 
     /// Waits until there is an entry, or an end, and leaves it there.
@@ -185,6 +199,16 @@ impl<F: Feed> Shared<F> {
         self.waker.wake_by_ref();
     }
 
+    /// The error of who waits for what never comes.
+    fn ended(&self, py: Python<'_>) -> PyErr {
+        let text = if self.is_closed() {
+            "nothing will come any more: this receiver, its device or its manager was closed"
+        } else {
+            "the event loop in which this receiver was made has ended"
+        };
+        errors::leaf(py, "ClosedError", 906, text)
+    }
+
     fn is_closed(&self) -> bool {
         let inner = lock(&self.inner);
         inner.feed.is_none() && inner.seen.is_none()
@@ -196,33 +220,58 @@ impl<F: Feed> Shared<F> {
     }
 }
 
+/// Ties a receiver to the running event loop, if there is one: threads of the loop's executor that wait in it come
+/// back before the loop joins them.
+fn end_with_loop(receiver: &Bound<'_, PyAny>) -> PyResult<()> {
+    static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = receiver.py();
+    let modules = MODULES.get_or_try_init(py, || py.import("sys")?.getattr("modules").map(Bound::unbind))?;
+    // Without this module there is no loop, and importing it takes long.
+    if modules.bind(py).contains("asyncio.events")? {
+        let _inside = engine::enter(py);
+        py.import("rustuya._loops")?.call_method1("end_with_loop", (receiver,))?;
+    }
+    Ok(())
+}
+
 macro_rules! receiver {
     ($(#[$doc:meta])* $name:ident, $feed:ty, $convert:path) => {
         $(#[$doc])*
-        #[pyclass(frozen, module = "rustuya")]
+        #[pyclass(frozen, weakref, module = "rustuya")]
         pub(crate) struct $name(Held<Arc<Shared<$feed>>>);
 
         impl $name {
-            pub(crate) fn new(feed: $feed, source: impl Send + 'static) -> Self {
-                Self(Held::new(Shared::new(feed, source)))
+            pub(crate) fn make(
+                py: Python<'_>,
+                feed: $feed,
+                source: impl Send + 'static,
+            ) -> PyResult<Bound<'_, Self>> {
+                let made = Bound::new(py, Self(Held::new(Shared::new(feed, source))))?;
+                end_with_loop(made.as_any())?;
+                Ok(made)
             }
 
-            fn take(&self, py: Python<'_>, limit: Option<core::time::Duration>) -> PyResult<Option<Py<PyAny>>> {
+            /// `None` in time, in it `None` at the end.
+            fn take(&self, py: Python<'_>, limit: Option<Duration>) -> PyResult<Option<Option<Py<PyAny>>>> {
                 let shared = self.0.get(py)?;
-                if let Poll::Ready(item) = shared.poll() {
-                    return item.map(|item| $convert(py, item)).transpose();
-                }
-                let item = engine::block(py, shared.next(), limit)?;
-                item.flatten().map(|item| $convert(py, item)).transpose()
+                let item = match shared.poll() {
+                    Poll::Ready(item) => Some(item),
+                    Poll::Pending => engine::block(py, shared.next(), limit)?,
+                };
+                item.map(|item| item.map(|item| $convert(py, item)).transpose()).transpose()
             }
         }
 
         #[pymethods]
         impl $name {
-            /// The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more.
+            /// The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+            /// more.
             #[pyo3(signature = (timeout_ms=None))]
             fn recv(&self, py: Python<'_>, timeout_ms: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
-                self.take(py, verbs::milliseconds(timeout_ms)?)
+                match self.take(py, verbs::milliseconds(timeout_ms)?)? {
+                    Some(None) => Err(self.0.get(py)?.ended(py)),
+                    taken => Ok(taken.flatten()),
+                }
             }
 
             /// The next entry if there is one already.
@@ -251,16 +300,21 @@ macro_rules! receiver {
                 Ok(self.0.get(py)?.missed())
             }
 
-            /// Waits in an event loop until there is an entry or an end.
-            fn _ready<'py>(&self, bridge: &Bound<'py, aio::LoopBridge>) -> PyResult<Bound<'py, PyAny>> {
+            /// Waits in an event loop until there is an entry or an end, or for `timeout` seconds.
+            #[pyo3(signature = (bridge, timeout=None))]
+            fn _ready<'py>(
+                &self,
+                bridge: &Bound<'py, aio::LoopBridge>,
+                timeout: Option<f64>,
+            ) -> PyResult<Bound<'py, PyAny>> {
                 let shared = Arc::clone(self.0.get(bridge.py())?);
-                aio::start(
-                    bridge,
-                    Box::pin(async move {
-                        shared.ready().await;
-                        Ok(Answer::Nothing)
-                    }),
-                )
+                aio::start(bridge, engine::within(bridge.py(), timeout, async move { shared.ready().await })?)
+            }
+
+            /// Has the threads give up that wait at the moment: the event loop whose executor they belong to ends.
+            fn _release(&self, py: Python<'_>) -> PyResult<()> {
+                self.0.get(py)?.release();
+                Ok(())
             }
 
             fn __iter__(slf: Py<Self>) -> Py<Self> {
@@ -270,7 +324,7 @@ macro_rules! receiver {
             fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
                 match self.take(py, None) {
                     Err(_) if engine::is_leaving() => Ok(None),
-                    result => result,
+                    result => result.map(Option::flatten),
                 }
             }
 

@@ -147,21 +147,27 @@ impl Scanner {
     }
 
     /// Scans; devices come as they are heard.
-    fn stream(&self, py: Python<'_>) -> PyResult<ScanReceiver> {
+    fn stream<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, ScanReceiver>> {
         let scan = self.scanner(py)?.stream().map_err(|error| Failure::Ports(error).into_error(py))?;
-        Ok(ScanReceiver::new(scan, ()))
+        ScanReceiver::make(py, scan, ())
     }
 
     /// Looks through a network, address by address.
     #[pyo3(signature = (network, *, port=6668, probe_port=7000))]
-    fn sweep(&self, py: Python<'_>, network: &str, port: u16, probe_port: u16) -> PyResult<SweepReceiver> {
+    fn sweep<'py>(
+        &self,
+        py: Python<'py>,
+        network: &str,
+        port: u16,
+        probe_port: u16,
+    ) -> PyResult<Bound<'py, SweepReceiver>> {
         let network: rt::Network = network.parse().map_err(|error| errors::no_network(py, error))?;
         let network = network.port(port).probe_port(probe_port);
         let sweep = self.scanner(py)?.sweep(network).map_err(|error| Failure::Ports(error).into_error(py))?;
-        Ok(SweepReceiver::new(sweep, ()))
+        SweepReceiver::make(py, sweep, ())
     }
 
-    fn __iter__(&self, py: Python<'_>) -> PyResult<ScanReceiver> {
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, ScanReceiver>> {
         self.stream(py)
     }
 

@@ -2,13 +2,14 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::engine::{self, Held, engine, lock};
+use crate::calls::Calls;
+use crate::engine::{Held, engine, enter, lock};
 use crate::receiver::Feed;
 
 /// Events of one subscription that are told before others have their turn.
@@ -20,14 +21,23 @@ pub(crate) struct Subscription(Held<Arc<dyn Subscribed>>);
 
 /// Something that has events for a function.
 trait Subscribed: Send + Sync {
-    /// Tells the function what there is.
-    fn deliver(self: Arc<Self>, py: Python<'_>);
+    /// Has the thread look again.
+    fn queue(self: Arc<Self>);
+
+    /// Notes that the thread looks: who has news after that queues it again.
+    fn begin(&self);
+
+    /// The next call; `None` when there is nothing to tell.
+    fn next(self: Arc<Self>, py: Python<'_>) -> Option<PyResult<Call>>;
 
     /// Tells it nothing any more.
     fn end(&self);
 
     fn is_active(&self) -> bool;
 }
+
+/// A function and the event that it is called with.
+type Call = (Py<PyAny>, Py<PyAny>);
 
 struct Told<F: Feed> {
     /// With what it comes from, which stays alive for it.
@@ -39,15 +49,8 @@ struct Told<F: Feed> {
 }
 
 impl<F: Feed> Told<F> {
-    fn queue(self: Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            // It fails in a process that is ending.
-            let _ = thread().send(self);
-        }
-    }
-
     /// The next event, and the function it is for.
-    fn next(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<Option<(F::Item, Py<PyAny>)>> {
+    fn take(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<Option<(F::Item, Py<PyAny>)>> {
         let polled = match &mut *lock(&self.feed) {
             Some((feed, _)) => feed.poll_item(cx),
             None => return Poll::Ready(None),
@@ -64,23 +67,27 @@ impl<F: Feed> Wake for Told<F> {
 }
 
 impl<F: Feed> Subscribed for Told<F> {
-    fn deliver(self: Arc<Self>, py: Python<'_>) {
-        // Before the look: who comes later queues it again.
-        self.queued.store(false, Ordering::Release);
-        let waker = Waker::from(Arc::clone(&self));
-        for _ in 0..FAIR_SHARE {
-            // No lock is held while the function runs: it may end the subscription.
-            match self.next(py, &mut Context::from_waker(&waker)) {
-                Poll::Ready(Some((item, function))) => {
-                    if let Err(error) = (self.convert)(py, item).and_then(|event| function.call1(py, (event,))) {
-                        error.write_unraisable(py, Some(function.bind(py)));
-                    }
-                }
-                Poll::Ready(None) => return self.end(),
-                Poll::Pending => return,
-            }
+    fn queue(self: Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            CALLS.send(self);
         }
-        self.queue();
+    }
+
+    fn begin(&self) {
+        self.queued.store(false, Ordering::Release);
+    }
+
+    fn next(self: Arc<Self>, py: Python<'_>) -> Option<PyResult<Call>> {
+        let waker = Waker::from(Arc::clone(&self));
+        // No lock is held while the function runs: it may end the subscription.
+        match self.take(py, &mut Context::from_waker(&waker)) {
+            Poll::Ready(Some((item, function))) => Some((self.convert)(py, item).map(|event| (function, event))),
+            Poll::Ready(None) => {
+                self.end();
+                None
+            }
+            Poll::Pending => None,
+        }
     }
 
     fn end(&self) {
@@ -105,6 +112,7 @@ impl Subscription {
             return Err(pyo3::exceptions::PyTypeError::new_err("the callback must be callable with an event"));
         }
         engine(py)?;
+        CALLS.start(py)?;
         let (feed, function) =
             (Mutex::new(Some((feed, Box::new(source) as Box<dyn Send>))), Mutex::new(Some(function)));
         let told = Arc::new(Told { feed, function, convert, queued: AtomicBool::new(false) });
@@ -145,26 +153,53 @@ impl Subscription {
     }
 }
 
-/// The queue of the one thread, which ends with the interpreter. Each subscription is in it once at most.
-fn thread() -> &'static mpsc::Sender<Arc<dyn Subscribed>> {
-    static CALLS: OnceLock<mpsc::Sender<Arc<dyn Subscribed>>> = OnceLock::new();
-    CALLS.get_or_init(|| {
-        let (sender, ready) = mpsc::channel();
-        // Without a thread nobody is ever called: nothing else would work either.
-        let _ = std::thread::Builder::new().name("rustuya-callbacks".to_owned()).spawn(move || call(&ready));
-        sender
-    })
-}
+/// Subscriptions with events. Each is in it once at most.
+static CALLS: Calls<Arc<dyn Subscribed>> = Calls::new("callbacks", usize::MAX);
 
-fn call(ready: &mpsc::Receiver<Arc<dyn Subscribed>>) {
-    while let Ok(first) = ready.recv() {
-        let called = engine::attach(|py| {
-            for subscribed in core::iter::once(first).chain(ready.try_iter().take(FAIR_SHARE as usize)) {
-                subscribed.deliver(py);
+/// Whose events are told at the moment, and how many more before others have their turn.
+static CURRENT: Mutex<Option<(Arc<dyn Subscribed>, u32)>> = Mutex::new(None);
+
+/// The next call for the thread of callbacks; `None` when it is to end. The one before has returned.
+#[pyfunction]
+pub(crate) fn next_callback(py: Python<'_>) -> Option<Call> {
+    CALLS.returned();
+    loop {
+        let current = lock(&CURRENT).take();
+        let (subscribed, left) = match current {
+            Some(current) => current,
+            None => {
+                let subscribed = CALLS.next(py)?;
+                subscribed.begin();
+                (subscribed, FAIR_SHARE)
             }
-        });
-        if called.is_none() {
-            break;
+        };
+        let Some(next) = Arc::clone(&subscribed).next(py) else { continue };
+        if left > 1 {
+            *lock(&CURRENT) = Some((subscribed, left - 1));
+        } else {
+            subscribed.queue();
+        }
+        match next {
+            Ok(call) => return CALLS.hand_out().then_some(call),
+            Err(error) => report(py, error, None),
         }
     }
+}
+
+/// Tells the interpreter of an error that nobody catches.
+pub(crate) fn report(py: Python<'_>, error: PyErr, function: Option<&Bound<'_, PyAny>>) {
+    let _inside = enter(py);
+    error.write_unraisable(py, function);
+}
+
+/// As [`report`], for Python code.
+#[pyfunction]
+#[pyo3(name = "report")]
+pub(crate) fn report_from_python(error: Bound<'_, PyAny>, function: Option<Bound<'_, PyAny>>) {
+    report(error.py(), PyErr::from_value(error), function.as_ref());
+}
+
+/// Has the thread end between two calls.
+pub(crate) fn leave() {
+    CALLS.end();
 }

@@ -203,9 +203,9 @@ impl VirtualDevice {
     }
 
     /// Receives every request of every controller from now on.
-    fn requests(&self, py: Python<'_>) -> PyResult<RequestReceiver> {
+    fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, RequestReceiver>> {
         let device = self.device.get(py)?;
-        Ok(RequestReceiver::new(device.requests(), device.clone()))
+        RequestReceiver::make(py, device.requests(), device.clone())
     }
 
     /// Takes the device off the network, until it is plugged in again.

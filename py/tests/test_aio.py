@@ -194,8 +194,47 @@ def test_receivers_time_out_and_lose_nothing_when_cancelled(virtual_device: Make
             assert got == list(range(60))
             assert events.missed == 0
             events.close()
-            assert await events.recv() is None
+            for timeout in (None, 5):
+                with pytest.raises(rustuya.ClosedError):
+                    await events.recv(timeout)
             assert [event async for event in events] == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("what", ["recv", "recv with a time limit", "query", "acknowledged", "connected"])
+def test_no_cancellation_is_lost(virtual_device: Make, run: Run, what: str) -> None:
+    """Also where it meets what is waited for in the same turn of the loop."""
+
+    async def main() -> None:
+        device = virtual_device(dps={"1": 0})
+        async with aio.Device.of(device.device()) as dev:
+            await dev.query()
+            events = dev.listener()
+            calls: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+                "recv": events.recv,
+                "recv with a time limit": lambda: events.recv(60),
+                "query": dev.query,
+                "acknowledged": lambda: dev.set_value(1, 5, wait="ack"),
+                "connected": dev.wait_connected,
+            }
+
+            async def again() -> None:
+                while True:
+                    await calls[what]()
+                    await asyncio.sleep(0)
+
+            for turn in range(200):
+                task = asyncio.ensure_future(again())
+                await asyncio.sleep(0.001)
+                device.set_dps({"1": turn})
+                for _ in range(turn % 12):
+                    await asyncio.sleep(0.00005)
+                task.cancel()
+                done, _ = await asyncio.wait([task], timeout=10)
+                assert task in done
+                assert task.cancelled()
+            assert await dev.query() == {"1": device.dps()["1"]}
 
     run(main())
 
@@ -220,6 +259,50 @@ def test_a_cancelled_command_is_not_sent(virtual_device: Make, run: Run) -> None
             assert len(bridge_of_loop()) == 0
 
     run(main())
+
+
+def test_an_outcome_that_is_not_taken_keeps_no_other_waiting(virtual_device: Make) -> None:
+    device = virtual_device(dps={"1": 0})
+    device.unplug()
+
+    class Stubborn(asyncio.Future):  # type: ignore[type-arg]
+        def set_exception(self, exception: Any) -> None:
+            raise RuntimeError("not this one")
+
+    class Loop(asyncio.SelectorEventLoop):
+        stubborn = False
+
+        def create_future(self) -> Any:
+            return Stubborn(loop=self) if self.stubborn else super().create_future()
+
+    loop = Loop()
+    told: list[Any] = []
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+
+    async def main() -> None:
+        dev = of(device)
+        waits = []
+        for n in range(5):
+            loop.stubborn = n in (0, 2)
+            waits.append(dev.query(timeout=60))
+            if n in (0, 2):
+                waits[-1] = asyncio.ensure_future(waits[-1]) if asyncio.iscoroutine(waits[-1]) else waits[-1]
+                await asyncio.sleep(0)
+            loop.stubborn = False
+        others = [asyncio.ensure_future(wait) for n, wait in enumerate(waits) if n not in (0, 2)]
+        await asyncio.sleep(0.05)
+        await dev.close()
+        # One close resolves them all at once.
+        for result in await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 10):
+            assert isinstance(result, rustuya.ClosedError), result
+
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), 30))
+        assert [str(error) for error in told] == ["not this one"] * len(told)
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+    finally:
+        loop.close()
 
 
 def test_the_loop_goes_on_while_events_flow(virtual_device: Make, run: Run) -> None:

@@ -240,7 +240,12 @@ def test_shutting_down_ends_listeners_and_everything(lamp: VirtualDevice) -> Non
         assert not thread.is_alive()
     assert seen
     assert dev.is_closed
-    assert all(receiver.is_closed and receiver.recv() is None for receiver in receivers)
+    for receiver in receivers:
+        assert receiver.is_closed
+        assert receiver.try_recv() is None
+        for timeout in (None, 50, 0):
+            with pytest.raises(rustuya.ClosedError):
+                receiver.recv(timeout_ms=timeout)
     with pytest.raises(rustuya.ClosedError):
         add(manager, lamp)
     with pytest.raises(rustuya.ClosedError):

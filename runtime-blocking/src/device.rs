@@ -105,19 +105,31 @@ impl Device {
         self.inner.metrics()
     }
 
-    /// The description that the device has now. Change it and hand it to [`reconfigure`](Self::reconfigure).
+    /// The description that the device has now. To change it, use [`change`](Self::change).
     pub fn config(&self) -> DeviceBuilder {
         DeviceBuilder(self.inner.config())
     }
 
-    /// Changes the description. Listeners and handles stay. Where address, port, key, version, dialect or time limits
+    /// Replaces the description. Listeners and handles stay. Where address, port, key, version, dialect or time limits
     /// differ, the connection is made anew, and commands that were sent on the old one fail as lost; commands that
     /// wait go on waiting.
+    ///
+    /// What another thread has changed since `builder` was made is changed back: use [`change`](Self::change) to
+    /// change a part.
     ///
     /// # Errors
     /// [`ConfigError::Id`] when the description is that of another device.
     pub fn reconfigure(&self, builder: DeviceBuilder) -> Result<(), ConfigError> {
         self.inner.reconfigure(builder.0)
+    }
+
+    /// Changes a part of the description, as [`reconfigure`](Self::reconfigure). No change that other threads make at
+    /// the same time is lost: `change` is called again, with the new description, when there was one meanwhile.
+    ///
+    /// # Errors
+    /// [`ConfigError::Id`] when the description is that of another device.
+    pub fn change(&self, mut change: impl FnMut(DeviceBuilder) -> DeviceBuilder) -> Result<(), ConfigError> {
+        self.inner.change(|known| change(DeviceBuilder(known)).0)
     }
 
     /// Receives everything that happens from now on.

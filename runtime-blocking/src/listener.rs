@@ -10,8 +10,9 @@ use crate::wait::{block_on, poll_until};
 
 /// Receives what happens from the moment it was made, in order. Also an [`Iterator`], which waits for each entry.
 ///
-/// Each listener has a bounded queue of its own. While a listener keeps reading, the source waits for it a moment
-/// rather than overrun it; one that does not keep up loses the oldest entries, is told how many, and holds up nobody.
+/// Each listener has a queue of its own, bounded in entries and in bytes. While a listener keeps reading, a device that
+/// pushes much waits for it a moment, unless it has commands to answer; a listener that does not keep up loses the
+/// oldest entries and is told how many. No command and no other device waits for a listener.
 ///
 /// Ends (`None`) when the source was closed or its last handle dropped, after everything queued was received.
 #[derive(Debug)]

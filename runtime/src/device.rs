@@ -64,8 +64,17 @@ pub struct Device(Arc<Handle>);
 
 struct Handle {
     link: Arc<Link>,
-    /// Keeps the service alive that this device is located by.
-    watch: Mutex<Option<Watch>>,
+    settings: Mutex<Settings>,
+}
+
+/// What is configured beyond the link. Whoever changes the link's part holds this lock.
+#[derive(Default)]
+struct Settings {
+    /// Counts changes.
+    revision: u64,
+    discovery: Option<Discovery>,
+    /// Has the device told of its announcements, and keeps the service alive that hears them.
+    watch: Option<Watch>,
 }
 
 impl Drop for Handle {
@@ -170,35 +179,88 @@ impl Device {
         self.link().with(|engine, _| engine.metrics())
     }
 
-    /// The description that the device has now. Change it and hand it to [`reconfigure`](Self::reconfigure).
+    /// The description that the device has now. To change it, use [`change`](Self::change).
     pub fn config(&self) -> DeviceBuilder {
-        let (config, options, tap) = self.link().with(|engine, _| engine.description());
-        let discovery = self.watch().as_ref().map(|watch| watch.discovery().clone());
-        DeviceBuilder { config, options, discovery, tap }
+        self.description().0
     }
 
-    /// Changes the description. Listeners and handles stay. Where address, port, key, version, dialect or time limits
+    /// The description that the device has now, and how often it was changed before.
+    pub(crate) fn description(&self) -> (DeviceBuilder, u64) {
+        let settings = self.settings();
+        let (config, options, tap) = self.link().quietly(|engine| engine.description());
+        let (discovery, revision) = (settings.discovery.clone(), settings.revision);
+        drop(settings);
+        self.link().settle();
+        (DeviceBuilder { config, options, discovery, tap }, revision)
+    }
+
+    /// Replaces the description. Listeners and handles stay. Where address, port, key, version, dialect or time limits
     /// differ, the connection is made anew, and commands that were sent on the old one fail as lost; commands that
     /// wait go on waiting.
+    ///
+    /// What another thread has changed since `builder` was made is changed back: use [`change`](Self::change) to
+    /// change a part.
+    ///
+    /// # Errors
+    /// [`ConfigError::Id`] when the description is that of another device.
+    pub fn reconfigure(&self, builder: DeviceBuilder) -> Result<(), ConfigError> {
+        self.replace(builder, None).map(drop)
+    }
+
+    /// Changes a part of the description, as [`reconfigure`](Self::reconfigure). No change that other threads make at
+    /// the same time is lost: `change` is called again, with the new description, when there was one meanwhile.
     ///
     /// ```
     /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
-    /// device.reconfigure(device.config().address([192, 168, 1, 21]).version(Version::V35))?;
+    /// device.change(|known| known.address([192, 168, 1, 21]).version(Version::V35))?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     /// [`ConfigError::Id`] when the description is that of another device.
-    pub fn reconfigure(&self, builder: DeviceBuilder) -> Result<(), ConfigError> {
+    pub fn change(&self, mut change: impl FnMut(DeviceBuilder) -> DeviceBuilder) -> Result<(), ConfigError> {
+        loop {
+            let (known, revision) = self.description();
+            let builder = change(known.clone());
+            if builder == known || self.replace(builder, Some(revision))? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Replaces the description, unless it was changed since it was at `expected`. Says whether it did.
+    pub(crate) fn replace(&self, builder: DeviceBuilder, expected: Option<u64>) -> Result<bool, ConfigError> {
         if builder.config.id.as_str() != self.id() {
             return Err(ConfigError::Id(rustuya_proto::InvalidId));
         }
-        self.link().with(|engine, _| engine.reconfigure(builder.config, builder.options));
-        let watch = builder.discovery.map(|discovery| discovery.watch(self.link()));
-        *self.watch() = watch;
-        Ok(())
+        let DeviceBuilder { config, options, discovery, .. } = builder;
+        let mut settings = self.settings();
+        if expected.is_some_and(|expected| expected != settings.revision) {
+            return Ok(false);
+        }
+        settings.revision += 1;
+        let revision = settings.revision;
+        let before = core::mem::replace(&mut settings.discovery, discovery);
+        self.link().quietly(|engine| engine.reconfigure(config, options));
+        drop(settings);
+        drop(before);
+        self.link().settle();
+        self.watch(revision);
+        Ok(true)
+    }
+
+    /// Has the device told of its announcements by the service that it is to be located by since this revision.
+    fn watch(&self, revision: u64) {
+        let discovery = self.settings().discovery.clone();
+        let mut watch = discovery.map(|discovery| discovery.watch(self.link()));
+        let mut settings = self.settings();
+        if settings.revision == revision {
+            core::mem::swap(&mut settings.watch, &mut watch);
+        }
+        // The former one, or this one where the settings are newer, is dropped while the lock is free.
+        drop(settings);
     }
 
     /// Receives everything that happens from now on.
@@ -425,8 +487,13 @@ impl Device {
         &self.0.link
     }
 
-    fn watch(&self) -> MutexGuard<'_, Option<Watch>> {
-        self.0.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.0.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether both are handles of one device.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -579,16 +646,31 @@ impl DeviceBuilder {
 
     /// Starts to connect, in the background of a runtime.
     pub fn spawn(self, runtime: &impl Runtime) -> Device {
-        self.spawn_in(runtime, Env::standalone(), |_| ())
+        let (device, start) = self.prepare(Env::standalone());
+        start.drive(runtime);
+        device
     }
 
-    /// `before` is called before anything can happen to the device, so that who listens from there misses nothing.
-    pub(crate) fn spawn_in(self, runtime: &dyn Runtime, env: &Arc<Env>, before: impl FnOnce(&Device)) -> Device {
+    /// A device that does nothing yet, and what makes it begin.
+    pub(crate) fn prepare(self, env: &Arc<Env>) -> (Device, Start) {
         let link = Link::new(self.config, self.options, self.tap, env);
-        let watch = self.discovery.as_ref().map(|discovery| discovery.watch(&link));
-        let device = Device(Arc::new(Handle { link, watch: Mutex::new(watch) }));
-        before(&device);
-        runtime.drive(DrivenLink::new(Arc::clone(device.link())));
-        device
+        let settings = Settings { discovery: self.discovery, ..Settings::default() };
+        let device = Device(Arc::new(Handle { link, settings: Mutex::new(settings) }));
+        let start = Start { link: DrivenLink::new(Arc::clone(device.link())), device: device.clone() };
+        (device, start)
+    }
+}
+
+/// A device that has not begun. Dropped before, it never will.
+pub(crate) struct Start {
+    link: DrivenLink,
+    device: Device,
+}
+
+impl Start {
+    /// Has a runtime drive the device. Runs foreign code.
+    pub(crate) fn drive(self, runtime: &dyn Runtime) {
+        self.device.watch(0);
+        runtime.drive(self.link);
     }
 }

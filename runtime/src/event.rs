@@ -78,6 +78,16 @@ impl Entry for Event {
     fn lagged(lost: u64) -> Option<Self> {
         Some(Self::Lagged(lost))
     }
+
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Message(message) => size_of::<Message>() + message.payload.len(),
+                Self::Failed(_) => size_of::<Failed>(),
+                Self::SubDevice { cid, .. } => cid.len(),
+                _ => 0,
+            }
+    }
 }
 
 /// News about one of many devices.
@@ -104,6 +114,10 @@ pub struct ManagerEvent {
 impl Entry for ManagerEvent {
     fn lagged(lost: u64) -> Option<Self> {
         Some(Self { device_id: Arc::from(""), event: Event::Lagged(lost) })
+    }
+
+    fn weight(&self) -> usize {
+        size_of::<Arc<str>>() + self.event.weight()
     }
 }
 

@@ -33,8 +33,8 @@ impl Limiter {
         Self(Mutex::new(State { free: at_once, waiting: VecDeque::new() }))
     }
 
-    /// Whether `permit` allows a dial now; if not, `waker` is called when it does.
-    pub(crate) fn acquire(&self, permit: &mut Permit, waker: &Waker) -> bool {
+    /// Whether `permit` allows a dial now; if not, the waker that `alarm` makes is called when it does.
+    pub(crate) fn acquire(&self, permit: &mut Permit, alarm: impl Fn() -> Waker) -> bool {
         match permit {
             Permit::Held => return true,
             Permit::Waiting(place) => {
@@ -46,7 +46,7 @@ impl Limiter {
                 let mut state = self.lock();
                 if state.free == 0 {
                     let place = Arc::new(AtomicU8::new(WAITING));
-                    state.waiting.push_back((Arc::clone(&place), waker.clone()));
+                    state.waiting.push_back((Arc::clone(&place), alarm()));
                     *permit = Permit::Waiting(place);
                     return false;
                 }
@@ -93,7 +93,7 @@ mod tests {
     fn permits_go_round_in_order_and_none_is_lost() {
         let limiter = Limiter::new(1);
         let (mut a, mut b, mut c) = (Permit::None, Permit::None, Permit::None);
-        let waker = Waker::noop();
+        let waker = || Waker::noop().clone();
         assert!(limiter.acquire(&mut a, waker));
         assert!(!limiter.acquire(&mut b, waker));
         assert!(!limiter.acquire(&mut c, waker));

@@ -29,12 +29,18 @@ use futures_core::Stream;
 pub trait Entry: Clone {
     /// The mark that tells a slow listener how many entries it lost; `None` where losses are only counted.
     fn lagged(lost: u64) -> Option<Self>;
+
+    /// The memory that it takes in a queue, in bytes, about. What several queues share counts in each of them.
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 /// Receives what happens from the moment it was made, in order.
 ///
-/// Each listener has a bounded queue of its own. While a listener keeps reading, the source waits for it a moment
-/// rather than overrun it; one that does not keep up loses the oldest entries, is told how many, and holds up nobody.
+/// Each listener has a queue of its own, bounded in entries and in bytes. While a listener keeps reading, a device that
+/// pushes much waits for it a moment, unless it has commands to answer; a listener that does not keep up loses the
+/// oldest entries and is told how many. No command and no other device waits for a listener.
 ///
 /// Also a [`Stream`]. Ends (`None`) when the source was closed or its last handle dropped, after everything queued
 /// was received.
@@ -109,7 +115,17 @@ impl<T: Entry> Listener<T> {
 
     /// The next entry, and whether the source is closed. With a waker, leaves it where there is nothing yet.
     fn take(&mut self, waker: Option<&Waker>) -> (Option<T>, bool) {
+        // Wakers are foreign code: they are cloned, dropped and called while no lock is held.
+        let mut spare = None;
         let mut state = self.queue.lock();
+        if let Some(waker) = waker
+            && state.has_nothing()
+            && !state.waker.as_ref().is_some_and(|known| known.will_wake(waker))
+        {
+            drop(state);
+            spare = Some(waker.clone());
+            state = self.queue.lock();
+        }
         if state.lagged > 0 {
             let lost = core::mem::take(&mut state.lagged);
             self.missed += lost;
@@ -119,26 +135,30 @@ impl<T: Entry> Listener<T> {
         }
         let entry = state.ring.pop_front();
         let closed = state.closed;
-        if entry.is_none() {
-            state.ring.shrink_to(KEPT);
-            if let Some(waker) = waker.filter(|_| !closed) {
-                state.waker = Some(waker.clone());
+        match &entry {
+            Some(entry) => state.bytes = state.bytes.saturating_sub(entry.weight()),
+            None => {
+                state.ring.shrink_to(KEPT);
+                if spare.is_some() && !closed {
+                    core::mem::swap(&mut state.waker, &mut spare);
+                }
             }
         }
         state.taken = state.taken.wrapping_add(1);
+        let mut blocked = VecDeque::new();
         // Half empty is room enough: whoever waits for it may go on, one for each entry taken, so that they do not
         // all come back at once.
-        if state.ring.len() <= self.queue.capacity / 2 {
+        if state.ring.len() <= self.queue.bounds.entries / 2 {
             state.slow = false;
             self.queue.relieve(&mut state);
-            let blocked = if entry.is_none() {
-                core::mem::take(&mut state.blocked)
+            if entry.is_none() {
+                core::mem::swap(&mut blocked, &mut state.blocked);
             } else {
-                state.blocked.pop_front().into_iter().collect()
-            };
-            drop(state);
-            blocked.into_iter().for_each(Waker::wake);
+                blocked.extend(state.blocked.pop_front());
+            }
         }
+        drop(state);
+        blocked.into_iter().for_each(Waker::wake);
         (entry, closed)
     }
 }
@@ -158,8 +178,28 @@ impl<T: Entry> Drop for Listener<T> {
         self.queue.relieve(&mut state);
         state.closed = true;
         let blocked = core::mem::take(&mut state.blocked);
+        let rest = (core::mem::take(&mut state.ring), state.waker.take());
         drop(state);
+        drop(rest);
         blocked.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// How much waits for one slow listener at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Entries that one has who is known not to keep up. From three quarters on, sources wait for one who reads.
+    pub(crate) entries: usize,
+    /// Entries that are kept of sources that cannot wait.
+    pub(crate) most: usize,
+    /// Bytes, as entries [weigh](Entry::weight).
+    pub(crate) bytes: usize,
+}
+
+impl Bounds {
+    /// So many entries, of any size.
+    pub(crate) const fn entries(entries: usize) -> Self {
+        Self { entries, most: entries, bytes: usize::MAX }
     }
 }
 
@@ -167,7 +207,7 @@ impl<T: Entry> Drop for Listener<T> {
 #[derive(Debug)]
 pub(crate) struct Hub<T> {
     inner: Mutex<HubState<T>>,
-    capacity: usize,
+    bounds: Bounds,
     pressure: Pressure,
 }
 
@@ -184,14 +224,15 @@ impl Pressure {
 
 #[derive(Debug)]
 struct HubState<T> {
-    queues: Vec<Weak<Queue<T>>>,
+    /// Replaced where it changes, so that it can be gone through while the lock is free.
+    queues: Arc<[Weak<Queue<T>>]>,
     closed: bool,
 }
 
 impl<T: Entry> Hub<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        let inner = Mutex::new(HubState { queues: Vec::new(), closed: false });
-        Self { inner, capacity, pressure: Pressure::default() }
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        let inner = Mutex::new(HubState { queues: Arc::new([]), closed: false });
+        Self { inner, bounds, pressure: Pressure::default() }
     }
 
     pub(crate) const fn pressure(&self) -> &Pressure {
@@ -202,6 +243,7 @@ impl<T: Entry> Hub<T> {
         let mut inner = self.lock();
         let state = QueueState {
             ring: VecDeque::new(),
+            bytes: 0,
             lagged: 0,
             closed: inner.closed,
             waker: None,
@@ -211,48 +253,64 @@ impl<T: Entry> Hub<T> {
             blocked: VecDeque::new(),
         };
         let pressure = self.pressure.clone();
-        let queue = Arc::new(Queue { state: Mutex::new(state), capacity: self.capacity, pressure });
+        let queue = Arc::new(Queue { state: Mutex::new(state), bounds: self.bounds, pressure });
         if !inner.closed {
-            inner.queues.retain(|queue| queue.strong_count() > 0);
-            inner.queues.push(Arc::downgrade(&queue));
+            let living = inner.queues.iter().filter(|queue| queue.strong_count() > 0).cloned();
+            inner.queues = living.chain([Arc::downgrade(&queue)]).collect();
         }
         Listener { queue, missed: 0 }
     }
 
     /// Whether anybody listens; if not, there is no need to make the entry.
     pub(crate) fn is_heard(&self) -> bool {
-        self.lock().queues.iter().any(|queue| queue.strong_count() > 0)
+        let queues = Arc::clone(&self.lock().queues);
+        queues.iter().any(|queue| queue.strong_count() > 0)
     }
 
     /// Queues an entry for every listener. Adds the wakers to call, once no lock is held, to `wakes`. Returns how many
     /// older entries slow listeners lost for it.
     pub(crate) fn publish(&self, entry: &T, wakes: &mut Vec<Waker>) -> u64 {
         let mut lost = 0;
-        self.each(|queue, state| {
-            if state.ring.len() >= queue.capacity {
-                state.ring.pop_front();
+        let weight = entry.weight();
+        self.each(|queue| {
+            // Entries may be foreign: they are cloned and dropped while no lock is held.
+            let entry = entry.clone();
+            let mut dropped = Vec::new();
+            let mut state = queue.lock();
+            if state.closed {
+                return;
+            }
+            let most = if state.slow { queue.bounds.entries } else { queue.bounds.most };
+            while (state.ring.len() >= most || state.bytes.saturating_add(weight) > queue.bounds.bytes)
+                && let Some(oldest) = state.ring.pop_front()
+            {
+                state.bytes = state.bytes.saturating_sub(oldest.weight());
                 state.lagged += 1;
                 lost += 1;
+                dropped.push(oldest);
             }
-            state.ring.push_back(entry.clone());
-            if state.pressed.is_none() && !state.slow && state.ring.len() > queue.capacity / 4 * 3 {
+            state.ring.push_back(entry);
+            state.bytes = state.bytes.saturating_add(weight);
+            if state.pressed.is_none() && !state.slow && state.ring.len() > queue.bounds.entries / 4 * 3 {
                 let now = Instant::now();
                 state.pressed = Some(Pressed { since: now, moved: now, taken: state.taken });
                 queue.pressure.0.fetch_add(1, Ordering::Relaxed);
             }
             wakes.extend(state.waker.take());
+            drop(state);
         });
         lost
     }
 
-    /// Whether the source should wait until a listener that keeps reading has room again; `waker` is called then.
-    /// The longest such wait ends at the returned time.
-    pub(crate) fn pressed_until(&self, now: Instant, waker: &Waker) -> Option<Instant> {
+    /// Whether the source should wait until a listener that keeps reading has room again; a waker of `alarm` is called
+    /// then. The longest such wait ends at the returned time.
+    pub(crate) fn pressed_until(&self, now: Instant, alarm: impl Fn() -> Waker) -> Option<Instant> {
         if !self.pressure.is_felt() {
             return None;
         }
         let mut until: Option<Instant> = None;
-        self.each(|queue, state| {
+        self.each(|queue| {
+            let mut state = queue.lock();
             let taken = state.taken;
             let Some(pressed) = &mut state.pressed else { return };
             if pressed.taken != taken {
@@ -262,44 +320,35 @@ impl<T: Entry> Hub<T> {
             if ends <= now {
                 // Not waited for again before it has caught up.
                 state.slow = true;
-                queue.relieve(state);
+                queue.relieve(&mut state);
                 return;
             }
             if state.blocked.len() < MOST_BLOCKED {
-                state.blocked.push_back(waker.clone());
+                state.blocked.push_back(alarm());
             }
             until = until.max(Some(ends));
         });
         until
     }
 
-    /// Whether the source has ended.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
     /// Ends every listener once it has received what is queued.
     pub(crate) fn close(&self, wakes: &mut Vec<Waker>) {
-        self.each(|queue, state| {
-            state.closed = true;
-            wakes.extend(state.waker.take());
-            queue.relieve(state);
-            wakes.extend(state.blocked.drain(..));
-        });
         let mut inner = self.lock();
         inner.closed = true;
-        inner.queues.clear();
+        let queues = core::mem::replace(&mut inner.queues, Arc::new([]));
+        drop(inner);
+        for queue in queues.iter().filter_map(Weak::upgrade) {
+            let mut state = queue.lock();
+            state.closed = true;
+            wakes.extend(state.waker.take());
+            queue.relieve(&mut state);
+            wakes.extend(state.blocked.drain(..));
+        }
     }
 
-    fn each(&self, mut act: impl FnMut(&Queue<T>, &mut QueueState<T>)) {
-        self.lock().queues.retain(|queue| {
-            let Some(queue) = queue.upgrade() else { return false };
-            let mut state = queue.lock();
-            if !state.closed {
-                act(&queue, &mut state);
-            }
-            !state.closed
-        });
+    fn each(&self, mut act: impl FnMut(&Queue<T>)) {
+        let queues = Arc::clone(&self.lock().queues);
+        queues.iter().filter_map(Weak::upgrade).for_each(|queue| act(&queue));
     }
 
     fn lock(&self) -> MutexGuard<'_, HubState<T>> {
@@ -329,7 +378,7 @@ pub struct Source<T: Entry>(Hub<T>);
 impl<T: Entry> Source<T> {
     /// A source each of whose listeners holds at most `capacity` entries.
     pub fn new(capacity: usize) -> Self {
-        Self(Hub::new(capacity))
+        Self(Hub::new(Bounds::entries(capacity)))
     }
 
     /// Receives what is published from now on.
@@ -360,13 +409,15 @@ impl<T: Entry> Source<T> {
 #[derive(Debug)]
 struct Queue<T> {
     state: Mutex<QueueState<T>>,
-    capacity: usize,
+    bounds: Bounds,
     pressure: Pressure,
 }
 
 #[derive(Debug)]
 struct QueueState<T> {
     ring: VecDeque<T>,
+    /// What is in `ring` weighs so much.
+    bytes: usize,
     /// Entries dropped since the last one taken.
     lagged: u64,
     closed: bool,
@@ -379,6 +430,12 @@ struct QueueState<T> {
     slow: bool,
     /// Sources that wait for room.
     blocked: VecDeque<Waker>,
+}
+
+impl<T> QueueState<T> {
+    fn has_nothing(&self) -> bool {
+        self.ring.is_empty() && self.lagged == 0 && !self.closed
+    }
 }
 
 /// A wait for a listener.
@@ -432,6 +489,10 @@ mod tests {
         }
     }
 
+    fn hub(entries: usize) -> Hub<Item> {
+        Hub::new(Bounds::entries(entries))
+    }
+
     /// Whether a listener's queue is nearly full after that.
     fn publish(hub: &Hub<Item>, n: u64) -> bool {
         let mut wakes = Vec::new();
@@ -442,7 +503,7 @@ mod tests {
 
     #[test]
     fn a_slow_listener_loses_the_oldest_and_is_told_first() {
-        let hub = Hub::new(3);
+        let hub = hub(3);
         let mut slow = hub.listener();
         let mut quick = hub.listener();
         for n in 0..5 {
@@ -460,7 +521,7 @@ mod tests {
 
     #[test]
     fn closing_ends_listeners_after_what_is_queued() {
-        let hub = Hub::new(3);
+        let hub = hub(3);
         let mut listener = hub.listener();
         publish(&hub, 1);
         hub.close(&mut Vec::new());
@@ -473,20 +534,20 @@ mod tests {
 
     #[test]
     fn a_reader_that_keeps_up_is_waited_for_and_a_slow_one_is_not() {
-        let hub = Hub::new(8);
+        let hub = hub(8);
         let mut reader = hub.listener();
         for n in 0..6 {
             assert!(!publish(&hub, n));
         }
         assert!(publish(&hub, 6));
         let start = Instant::now();
-        let until = hub.pressed_until(start, Waker::noop()).expect("is waited for");
+        let until = hub.pressed_until(start, || Waker::noop().clone()).expect("is waited for");
         assert!(until <= start + PATIENCE);
         for _ in 0..3 {
             reader.try_recv();
         }
         // At half it is waited for no more.
-        assert_eq!(hub.pressed_until(start, Waker::noop()), None);
+        assert_eq!(hub.pressed_until(start, || Waker::noop().clone()), None);
         for n in 7..10 {
             publish(&hub, n);
         }
@@ -494,12 +555,12 @@ mod tests {
         let mut now = Instant::now();
         let end = now + LONGEST;
         while now + PATIENCE < end {
-            assert!(hub.pressed_until(now, Waker::noop()).is_some_and(|until| until > now));
+            assert!(hub.pressed_until(now, || Waker::noop().clone()).is_some_and(|until| until > now));
             reader.try_recv();
             publish(&hub, 10);
             now += PATIENCE / 2;
         }
-        assert!(hub.pressed_until(end + PATIENCE, Waker::noop()).is_none(), "patience is over");
+        assert!(hub.pressed_until(end + PATIENCE, || Waker::noop().clone()).is_none(), "patience is over");
         reader.try_recv();
         assert!(!publish(&hub, 11), "it has not caught up yet");
         while reader.try_recv().is_some() {}
@@ -519,7 +580,7 @@ mod tests {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
         }
-        let hub = Hub::new(8);
+        let hub = hub(8);
         let mut reader = hub.listener();
         for n in 0..7 {
             publish(&hub, n);
@@ -527,7 +588,7 @@ mod tests {
         let count = Arc::new(Count(AtomicUsize::new(0)));
         let waker = Waker::from(Arc::clone(&count));
         for _ in 0..9 {
-            assert!(hub.pressed_until(Instant::now(), &waker).is_some());
+            assert!(hub.pressed_until(Instant::now(), || waker.clone()).is_some());
         }
         let woken: Vec<usize> = core::iter::from_fn(|| {
             reader.try_recv()?;
@@ -540,13 +601,90 @@ mod tests {
     }
 
     #[test]
+    fn one_that_reads_is_given_room_by_sources_that_cannot_wait() {
+        let hub = Hub::new(Bounds { entries: 8, most: 32, bytes: usize::MAX });
+        let mut reader = hub.listener();
+        for n in 0..40 {
+            publish(&hub, n);
+        }
+        assert_eq!(reader.try_recv(), Some(Item::Lagged(8)), "even that has a bound");
+        assert!(hub.pressed_until(Instant::now() + LONGEST, || Waker::noop().clone()).is_none(), "too slow");
+        publish(&hub, 40);
+        assert_eq!(reader.try_recv(), Some(Item::Lagged(25)));
+        assert_eq!(reader.try_recv(), Some(Item::Number(33)));
+    }
+
+    #[test]
+    fn queues_are_bounded_in_bytes() {
+        let hub = Hub::new(Bounds { entries: 100, most: 100, bytes: 4 * size_of::<Item>() });
+        let mut listener = hub.listener();
+        for n in 0..6 {
+            publish(&hub, n);
+        }
+        assert_eq!(listener.try_recv(), Some(Item::Lagged(2)));
+        assert_eq!(listener.try_recv(), Some(Item::Number(2)));
+        publish(&hub, 6);
+        assert_eq!(listener.try_recv(), Some(Item::Number(3)), "what was taken makes room");
+        while listener.try_recv().is_some() {}
+        assert_eq!(listener.queue.lock().bytes, 0);
+    }
+
+    #[test]
+    fn wakers_and_entries_that_look_back_find_no_lock_held() {
+        static HUB: std::sync::LazyLock<Hub<Looks>> = std::sync::LazyLock::new(|| Hub::new(Bounds::entries(2)));
+        static LOOKS: AtomicUsize = AtomicUsize::new(0);
+        fn look() {
+            HUB.is_heard();
+            drop(HUB.listener());
+            LOOKS.fetch_add(1, Ordering::Relaxed);
+        }
+        struct Looks;
+        impl Clone for Looks {
+            fn clone(&self) -> Self {
+                look();
+                Self
+            }
+        }
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                look();
+            }
+        }
+        impl Entry for Looks {
+            fn lagged(_lost: u64) -> Option<Self> {
+                None
+            }
+        }
+        impl std::task::Wake for Looks {
+            fn wake(self: Arc<Self>) {
+                look();
+            }
+        }
+        let mut listener = HUB.listener();
+        let waits = |listener: &mut Listener<Looks>| {
+            let waker = Waker::from(Arc::new(Looks));
+            listener.poll_recv(&mut Context::from_waker(&waker)).is_pending()
+        };
+        assert!(waits(&mut listener) && waits(&mut listener));
+        for _ in 0..4 {
+            let mut wakes = Vec::new();
+            HUB.publish(&Looks, &mut wakes);
+            wakes.into_iter().for_each(Waker::wake);
+        }
+        assert!(listener.try_recv().is_some());
+        drop(listener);
+        assert!(LOOKS.load(Ordering::Relaxed) >= 10);
+    }
+
+    #[test]
     fn a_dropped_listener_is_forgotten() {
-        let hub = Hub::<Item>::new(8);
+        let hub = hub(8);
         let listener = hub.listener();
         assert!(hub.is_heard());
         drop(listener);
         assert!(!hub.is_heard());
         publish(&hub, 1);
-        assert!(hub.lock().queues.is_empty());
+        let _other = hub.listener();
+        assert_eq!(hub.lock().queues.len(), 1);
     }
 }

@@ -9,7 +9,7 @@ use crate::address::{Address, Speaks};
 use crate::device::{Device, DeviceBuilder};
 use crate::error::{AddError, ConfigError};
 use crate::event::ManagerEvent;
-use crate::listener::{Hub, Listener};
+use crate::listener::{Bounds, Hub, Listener};
 use crate::metrics::Metrics;
 use crate::registry::{DeviceInfo, Registry};
 use crate::text;
@@ -55,17 +55,25 @@ struct Member {
 /// What the registry knows of a manager.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    devices: Mutex<BTreeMap<Arc<str>, Device>>,
+    /// Changed under the registry's lock only, so that both always agree.
+    devices: Mutex<Devices>,
     hub: Arc<Hub<ManagerEvent>>,
 }
 
-/// Entries that wait for one slow listener at most.
-const CAPACITY: usize = 16_384;
+#[derive(Debug, Default)]
+struct Devices {
+    all: BTreeMap<Arc<str>, Device>,
+    /// None will be added any more.
+    closed: bool,
+}
+
+/// What waits for one slow listener at most.
+const BOUNDS: Bounds = Bounds { entries: 16_384, most: 65_536, bytes: 32 << 20 };
 
 impl Manager {
     /// A manager without devices.
     pub fn new(registry: &Registry) -> Self {
-        let shared = Arc::new(Shared { devices: Mutex::default(), hub: Arc::new(Hub::new(CAPACITY)) });
+        let shared = Arc::new(Shared { devices: Mutex::default(), hub: Arc::new(Hub::new(BOUNDS)) });
         Self(Arc::new(Member { registry: registry.clone(), shared }))
     }
 
@@ -106,8 +114,8 @@ impl Manager {
         let (device_id, local_key) = (DeviceId::new(id)?, text::local_key(local_key)?);
         self.register(id, |known| {
             let builder = match known {
-                Some(known) => known.local_key(local_key),
-                None => Device::builder_with(device_id, local_key),
+                Some(known) => known.local_key(local_key.clone()),
+                None => Device::builder_with(device_id.clone(), local_key.clone()),
             };
             builder.address(address).version(version)
         })
@@ -140,15 +148,15 @@ impl Manager {
     /// As [`add`](Self::add).
     pub fn add_with(&self, builder: DeviceBuilder) -> Result<Device, AddError> {
         let id = builder.config.id.clone();
-        self.register(id.as_str(), |_| builder)
+        self.register(id.as_str(), |_| builder.clone())
     }
 
     fn register(
         &self,
         id: &str,
-        describe: impl FnOnce(Option<DeviceBuilder>) -> DeviceBuilder,
+        describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
     ) -> Result<Device, AddError> {
-        if self.0.shared.hub.is_closed() {
+        if self.0.shared.is_closed() {
             return Err(AddError::Closed);
         }
         self.0.registry.add(&self.0.shared, id, describe)
@@ -156,7 +164,7 @@ impl Manager {
 
     /// A device of this manager.
     pub fn get(&self, id: &str) -> Option<Device> {
-        self.0.shared.devices().get(id).cloned()
+        self.0.shared.devices().all.get(id).cloned()
     }
 
     /// Lets go of a device. Unless another manager or a handle holds it, its connection ends. Says whether it was
@@ -185,10 +193,7 @@ impl Manager {
     /// # }
     /// ```
     pub fn remove(&self, id: &str) -> bool {
-        let known = self.0.shared.forget(id);
-        if known {
-            self.0.registry.remove(&self.0.shared, id);
-        }
+        let (known, _last) = self.0.registry.remove(&self.0.shared, id);
         known
     }
 
@@ -200,7 +205,7 @@ impl Manager {
 
     /// All devices of this manager, ordered by id.
     pub fn devices(&self) -> Vec<Device> {
-        self.0.shared.devices().values().cloned().collect()
+        self.0.shared.devices().all.values().cloned().collect()
     }
 
     /// What is known of all devices of this manager, ordered by id.
@@ -230,7 +235,7 @@ impl Manager {
 
     /// How many devices this manager has.
     pub fn len(&self) -> usize {
-        self.0.shared.devices().len()
+        self.0.shared.devices().all.len()
     }
 
     /// Whether this manager has no devices.
@@ -283,15 +288,9 @@ impl Manager {
     /// # Cancel safety
     /// Safe: the end goes on.
     pub async fn shutdown(&self) {
-        let mut closing = Vec::new();
-        for device in self.devices() {
-            self.0.shared.forget(device.id());
-            if let Some(device) = self.0.registry.remove(&self.0.shared, device.id()) {
-                device.start_close();
-                closing.push(device);
-            }
-        }
-        self.0.shared.close();
+        let closing = self.0.registry.leave(&self.0.shared);
+        closing.iter().for_each(Device::start_close);
+        self.0.shared.end_listeners();
         for device in closing {
             device.close().await;
         }
@@ -300,38 +299,51 @@ impl Manager {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let ids: Vec<Arc<str>> = self.shared.devices().keys().cloned().collect();
-        for id in ids {
-            self.shared.forget(&id);
-            self.registry.remove(&self.shared, &id);
-        }
-        self.shared.close();
+        drop(self.registry.leave(&self.shared));
+        self.shared.end_listeners();
     }
 }
 
 impl Shared {
-    /// Takes a device in.
-    pub(crate) fn hold(&self, device: &Device) {
-        device.link().with(|engine, _| engine.news().attach(&self.hub));
-        self.devices().insert(Arc::clone(&device.link().id), device.clone());
+    /// Takes a device in. Gives back the one that it had in its place. To be called under the registry's lock.
+    pub(crate) fn hold(&self, device: &Device) -> Option<Device> {
+        device.link().quietly(|engine| engine.news().attach(&self.hub));
+        self.devices().all.insert(Arc::clone(&device.link().id), device.clone())
     }
 
-    /// Lets go of a device. Says whether it was there.
-    pub(crate) fn forget(&self, id: &str) -> bool {
-        let device = self.devices().remove(id);
-        if let Some(device) = &device {
-            device.link().with(|engine, _| engine.news().detach(&self.hub));
-        }
-        device.is_some()
+    /// Lets go of a device, or only of this one of that name, and gives it back. To be called under the registry's
+    /// lock.
+    pub(crate) fn forget(&self, id: &str, only: Option<&Device>) -> Option<Device> {
+        let mut devices = self.devices();
+        devices.all.get(id).filter(|known| only.is_none_or(|only| only.is(known)))?;
+        let device = devices.all.remove(id)?;
+        drop(devices);
+        device.link().quietly(|engine| engine.news().detach(&self.hub));
+        Some(device)
     }
 
-    fn close(&self) {
+    /// Lets go of all devices, and gives them back. To be called under the registry's lock.
+    pub(crate) fn close(&self) -> Vec<Device> {
+        let mut devices = self.devices();
+        devices.closed = true;
+        let all: Vec<Device> = core::mem::take(&mut devices.all).into_values().collect();
+        drop(devices);
+        all.iter().for_each(|device| device.link().quietly(|engine| engine.news().detach(&self.hub)));
+        all
+    }
+
+    /// Whether no device can be added any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.devices().closed
+    }
+
+    fn end_listeners(&self) {
         let mut wakes = Vec::new();
         self.hub.close(&mut wakes);
         wakes.into_iter().for_each(core::task::Waker::wake);
     }
 
-    fn devices(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Device>> {
+    fn devices(&self) -> MutexGuard<'_, Devices> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

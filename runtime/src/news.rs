@@ -8,7 +8,7 @@ use rustuya_proto::{Cid, CommandCode};
 
 use crate::error::CommandError;
 use crate::event::{Event, Failed, ManagerEvent};
-use crate::listener::{Hub, Listener, Pressure};
+use crate::listener::{Bounds, Hub, Listener, Pressure};
 
 /// The listeners of one device.
 #[derive(Debug)]
@@ -18,11 +18,13 @@ pub(crate) struct News {
     managers: Vec<(Weak<Hub<ManagerEvent>>, Pressure)>,
     /// Events that slow listeners lost.
     pub(crate) lost: u64,
+    /// Events of this device since a listener is nearly overrun.
+    pressing: u32,
 }
 
 impl News {
     pub(crate) fn new(id: Arc<str>) -> Self {
-        Self { id, hub: Hub::new(CAPACITY), managers: Vec::new(), lost: 0 }
+        Self { id, hub: Hub::new(BOUNDS), managers: Vec::new(), lost: 0, pressing: 0 }
     }
 
     pub(crate) fn listener(&self) -> Listener<Event> {
@@ -45,6 +47,7 @@ impl News {
     }
 
     pub(crate) fn publish(&mut self, event: Event, wakes: &mut Vec<Waker>) {
+        self.pressing = if self.is_pressed() { self.pressing.saturating_add(1) } else { 0 };
         for hub in self.managers.iter().filter_map(|(hub, _)| hub.upgrade()) {
             let entry = ManagerEvent { device_id: Arc::clone(&self.id), event: event.clone() };
             self.lost += hub.publish(&entry, wakes);
@@ -65,16 +68,21 @@ impl News {
     }
 
     /// Whether a listener that keeps reading is nearly overrun.
-    pub(crate) fn is_pressed(&self) -> bool {
+    fn is_pressed(&self) -> bool {
         self.hub.pressure().is_felt() || self.managers.iter().any(|(_, pressure)| pressure.is_felt())
     }
 
-    /// Until when to tell no more, so that a listener that keeps reading is not overrun; `waker` is called when it
-    /// has room sooner.
-    pub(crate) fn pressed_until(&self, waker: &Waker) -> Option<Instant> {
+    /// Whether a listener that keeps reading is nearly overrun, and this device goes on to tell much.
+    pub(crate) fn presses(&self) -> bool {
+        self.pressing > ALLOWED && self.is_pressed()
+    }
+
+    /// Until when to tell no more, so that a listener that keeps reading is not overrun; a waker of `alarm` is called
+    /// when it has room sooner.
+    pub(crate) fn pressed_until(&self, alarm: impl Fn() -> Waker) -> Option<Instant> {
         let now = Instant::now();
-        let managers = self.managers().filter_map(|hub| hub.pressed_until(now, waker)).max();
-        self.hub.pressed_until(now, waker).max(managers)
+        let managers = self.managers().filter_map(|hub| hub.pressed_until(now, &alarm)).max();
+        self.hub.pressed_until(now, &alarm).max(managers)
     }
 
     /// Ends the listeners of this device; those of managers go on.
@@ -88,5 +96,8 @@ impl News {
     }
 }
 
-/// Entries that wait for one slow listener at most.
-const CAPACITY: usize = 1024;
+/// What waits for one slow listener at most.
+const BOUNDS: Bounds = Bounds { entries: 1024, most: 16_384, bytes: 4 << 20 };
+
+/// Events that a device tells while a listener is nearly overrun before it waits: one that tells little never does.
+const ALLOWED: u32 = 4;

@@ -39,13 +39,17 @@ struct Entry {
 }
 
 impl Entry {
-    /// Ends the device, and has every manager let go of it.
-    fn end(&self) {
-        self.device.start_close();
-        for manager in self.holders.iter().filter_map(Weak::upgrade) {
-            manager.forget(self.device.id());
-        }
+    /// Has every manager let go of the device. What is done to it comes when the returned devices are
+    /// [let go of](let_go), with the registry's lock free.
+    fn forget(&self) -> Vec<Device> {
+        let managers = self.holders.iter().filter_map(Weak::upgrade);
+        managers.filter_map(|manager| manager.forget(self.device.id(), Some(&self.device))).collect()
     }
+}
+
+/// Drops handles that were taken out of a list, once its lock is free.
+fn let_go(devices: impl IntoIterator<Item = Device>) {
+    devices.into_iter().for_each(|device| device.link().settle());
 }
 
 enum Finding {
@@ -88,48 +92,134 @@ impl Registry {
     /// # Cancel safety
     /// Safe: the end goes on.
     pub async fn shutdown(&self) {
-        let entries: Vec<Entry> = self.devices().drain().map(|(_, entry)| entry).collect();
-        entries.iter().for_each(Entry::end);
-        self.stop_finding();
-        for entry in &entries {
-            entry.device.close().await;
+        for device in self.end_all() {
+            device.close().await;
         }
     }
 
+    /// Begins to end every device.
+    fn end_all(&self) -> Vec<Device> {
+        let mut devices = self.devices();
+        let entries: Vec<Entry> = devices.drain().map(|(_, entry)| entry).collect();
+        let forgotten: Vec<Device> = entries.iter().flat_map(Entry::forget).collect();
+        drop(devices);
+        entries.iter().for_each(|entry| entry.device.start_close());
+        let_go(forgotten);
+        self.stop_finding();
+        entries.into_iter().map(|entry| entry.device).collect()
+    }
+
     /// Adds a device for a manager, or gives the manager a share in it. `describe` is given the description that the
-    /// device has now, if there is one.
+    /// device has now, if there is one; it is called again when that has changed meanwhile.
     pub(crate) fn add(
         &self,
         manager: &Arc<ManagerShared>,
         id: &str,
-        describe: impl FnOnce(Option<DeviceBuilder>) -> DeviceBuilder,
+        mut describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
     ) -> Result<Device, AddError> {
+        // The manager got its share in the device while this went on.
+        let mut joined = None;
+        loop {
+            let known = self.devices().get(id).map(|entry| entry.device.clone());
+            let added = match known.filter(|device| !device.is_closed()) {
+                None => self.add_new(manager, id, describe(None))?,
+                Some(device) => self.add_known(manager, device, &mut describe, &mut joined)?,
+            };
+            if let Some(device) = added {
+                return Ok(device);
+            }
+        }
+    }
+
+    /// Adds a device, unless somebody else has done so meanwhile.
+    fn add_new(
+        &self,
+        manager: &Arc<ManagerShared>,
+        id: &str,
+        builder: DeviceBuilder,
+    ) -> Result<Option<Device>, AddError> {
+        let (device, start) = self.with_discovery(builder)?.prepare(&self.0.env);
         let mut devices = self.devices();
-        let Some(entry) = devices.get_mut(id).filter(|entry| !entry.device.is_closed()) else {
-            let builder = self.with_discovery(describe(None))?;
-            let device = builder.spawn_in(&*self.0.runtime, &self.0.env, |device| manager.hold(device));
+        if manager.is_closed() {
+            drop(devices);
+            return Err(AddError::Closed);
+        }
+        if devices.get(id).is_some_and(|entry| !entry.device.is_closed()) {
+            return Ok(None);
+        }
+        let closed =
             devices.insert(id.into(), Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] });
-            return Ok(device);
-        };
-        let known = entry.device.config();
+        let mut forgotten = closed.as_ref().map(Entry::forget).unwrap_or_default();
+        forgotten.extend(manager.hold(&device));
+        drop(devices);
+        let_go(forgotten);
+        device.link().settle();
+        let undo = Undo { registry: self, manager, device: &device };
+        start.drive(&*self.0.runtime);
+        core::mem::forget(undo);
+        Ok(Some(device))
+    }
+
+    /// Gives a manager a share in a device, and changes that as described; `None` when this is to be tried again.
+    fn add_known(
+        &self,
+        manager: &Arc<ManagerShared>,
+        device: Device,
+        describe: &mut impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
+        joined: &mut Option<Device>,
+    ) -> Result<Option<Device>, AddError> {
+        let (known, revision) = device.description();
         let builder = self.with_discovery(describe(Some(known.clone())))?;
+        let mut devices = self.devices();
+        if manager.is_closed() {
+            drop(devices);
+            return Err(AddError::Closed);
+        }
+        let Some(entry) = devices.get_mut(device.id()).filter(|entry| entry.device.is(&device)) else {
+            return Ok(None);
+        };
         let holds = entry.holders.iter().any(|holder| holder.as_ptr() == Arc::as_ptr(manager));
-        if known != builder {
-            entry.device.reconfigure(builder)?;
-        } else if holds {
+        let before = joined.as_ref().is_some_and(|joined| joined.is(&device));
+        if holds && !before && known == builder {
             return Err(AddError::DuplicateDevice);
         }
+        let mut forgotten = None;
         if !holds {
             entry.holders.retain(|holder| holder.strong_count() > 0);
             entry.holders.push(Arc::downgrade(manager));
-            manager.hold(&entry.device);
+            forgotten = manager.hold(&device);
+            *joined = Some(device.clone());
         }
-        Ok(entry.device.clone())
+        drop(devices);
+        let_go(forgotten);
+        device.link().settle();
+        let done = known == builder || device.replace(builder, Some(revision))?;
+        Ok(done.then_some(device))
     }
 
-    /// Drops a manager's share in a device; the registry lets go of it with the last one.
-    pub(crate) fn remove(&self, manager: &ManagerShared, id: &str) -> Option<Device> {
+    /// Drops a manager's share in a device; the registry lets go of it with the last one. Says whether the manager had
+    /// it, and gives the device back when it was the last one.
+    pub(crate) fn remove(&self, manager: &ManagerShared, id: &str) -> (bool, Option<Device>) {
         let mut devices = self.devices();
+        let forgotten = manager.forget(id, None);
+        let last = Self::drop_share(&mut devices, manager, id);
+        drop(devices);
+        let known = forgotten.is_some();
+        let_go(forgotten);
+        (known, last)
+    }
+
+    /// Closes a manager: drops its shares in all devices. Gives back those that no other manager holds.
+    pub(crate) fn leave(&self, manager: &ManagerShared) -> Vec<Device> {
+        let mut devices = self.devices();
+        let forgotten = manager.close();
+        let last = forgotten.iter().filter_map(|device| Self::drop_share(&mut devices, manager, device.id())).collect();
+        drop(devices);
+        let_go(forgotten);
+        last
+    }
+
+    fn drop_share(devices: &mut HashMap<Arc<str>, Entry>, manager: &ManagerShared, id: &str) -> Option<Device> {
         let entry = devices.get_mut(id)?;
         entry.holders.retain(|holder| holder.strong_count() > 0 && !core::ptr::eq(holder.as_ptr(), manager));
         if entry.holders.is_empty() { devices.remove(id).map(|entry| entry.device) } else { None }
@@ -137,15 +227,23 @@ impl Registry {
 
     /// Ends a device for everybody.
     pub(crate) fn delete(&self, id: &str) -> bool {
-        let entry = self.devices().remove(id);
-        entry.iter().for_each(Entry::end);
+        let mut devices = self.devices();
+        let entry = devices.remove(id);
+        let forgotten = entry.as_ref().map(Entry::forget).unwrap_or_default();
+        drop(devices);
+        if let Some(entry) = &entry {
+            entry.device.start_close();
+        }
+        let_go(forgotten);
         entry.is_some()
     }
 
     fn stop_finding(&self) {
         let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
         if let Finding::Started(_) = &*finding {
-            *finding = Finding::Later;
+            let started = core::mem::replace(&mut *finding, Finding::Later);
+            drop(finding);
+            drop(started);
         }
     }
 
@@ -169,6 +267,19 @@ impl Registry {
 
     fn devices(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
         self.0.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a device out of the registry again, where the runtime panics instead of driving it.
+struct Undo<'a> {
+    registry: &'a Registry,
+    manager: &'a ManagerShared,
+    device: &'a Device,
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        self.registry.remove(self.manager, self.device.id());
     }
 }
 

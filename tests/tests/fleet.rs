@@ -155,6 +155,63 @@ async fn no_push_of_a_burst_is_lost_while_the_listener_reads() {
     assert_eq!(manager.metrics().lagged, 0);
 }
 
+/// A device pushes more than listeners read that take an event every few milliseconds. Nobody's command waits for them,
+/// and what they miss is counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_waits_for_nobodys_listener() {
+    const PUSHES: u32 = 30_000;
+    let manager = manager(128);
+    let (noisy, quiet) = (faulty(1, Version::V33), faulty(2, Version::V33));
+    let (flooded, other) = (add(&manager, &noisy, noisy.id().as_str()), add(&manager, &quiet, quiet.id().as_str()));
+    for device in [&flooded, &other] {
+        soon(device.query()).await.expect("answers");
+    }
+    let (mut all, mut own, mut unread) = (manager.listener(), flooded.listener(), flooded.listener());
+    let slow = tokio::spawn(async move {
+        while all.recv().await.is_some() && own.recv().await.is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Whatever they have missed, they are not waited for when everything ends.
+    });
+    let first = noisy.flood(PUSHES);
+    let mut waits = Vec::new();
+    let start = Instant::now();
+    let mut on = false;
+    while start.elapsed() < Duration::from_millis(1500) {
+        on = !on;
+        let given = Instant::now();
+        soon(other.set_value(1, on).acknowledged()).await.expect("acknowledges");
+        waits.push(given.elapsed());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let longest = waits.iter().max().copied().unwrap_or_default();
+    println!("{} acknowledgements of the other device, the slowest after {longest:?}", waits.len());
+    assert!(longest < Duration::from_millis(90), "{waits:?}");
+    // Its own answer comes behind all pushes, and waits for no listener either.
+    let given = Instant::now();
+    soon(flooded.query()).await.expect("answers");
+    println!("the flooding device answered after {:?}", given.elapsed());
+    assert!(given.elapsed() < Duration::from_secs(2), "{:?}", given.elapsed());
+    // One that reads nothing has lost the oldest, knows how many, and has the newest without a gap.
+    let (mut lost, mut last) = (None, None);
+    while let Some(event) = unread.try_recv() {
+        match event {
+            Event::Lagged(count) => lost = Some(count),
+            Event::Message(message) => {
+                let number = message.dp(FLOOD_DP.parse().expect("a number")).and_then(|number| number.as_u64());
+                let Some(number) = number else { continue };
+                assert!(last.is_none_or(|last| number == last + 1 || number == first + u64::from(PUSHES) - 1));
+                last = Some(number);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(last, Some(first + u64::from(PUSHES) - 1));
+    assert!(lost.is_some_and(|lost| lost > 10_000 && lost == unread.missed()), "{lost:?}");
+    soon(manager.shutdown()).await;
+    slow.abort();
+}
+
 /// What may go wrong with a device, and what it may be taken for.
 fn faults() -> Vec<Fault> {
     vec![

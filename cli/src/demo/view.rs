@@ -11,7 +11,7 @@ use rustuya_runtime_tokio::{DownReason, Version};
 use serde_json::{Map, Value, json};
 
 use super::fleet::Member;
-use crate::output::{dp_line, json_line_now, line_now, short};
+use crate::output::{dp_line, json_line_now, lines_now, short};
 
 /// Something that was done and checked.
 pub(super) enum Step<'a> {
@@ -96,9 +96,9 @@ impl View {
             Mode::Json => json_line_now(&json!({
                 "step": "start", "devices": devices, "sub_devices": members.len() - devices,
             })),
-            Mode::Plain => line_now(HEADLINE),
+            Mode::Plain => lines_now(&HEADLINE),
             Mode::Live { .. } => {
-                line_now(HEADLINE)?;
+                lines_now(&HEADLINE)?;
                 self.draw()
             }
         }
@@ -130,7 +130,7 @@ impl View {
         self.phase = "done: every answer was checked against what the device holds";
         match self.mode {
             Mode::Json => json_line_now(&json!({ "step": "done", "micros": micros(took) })),
-            Mode::Plain => line_now(&self.text()),
+            Mode::Plain => lines_now(&self.text()),
             Mode::Live { .. } => self.draw(),
         }
     }

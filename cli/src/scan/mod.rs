@@ -12,8 +12,9 @@ use rustuya_runtime_tokio::{DevicesFile, Found, Network, Scan, Scanner, Sighting
 
 use crate::block_on;
 use crate::input::{Ports, seconds, unfit};
+use crate::output::plain;
 use crate::signal::Stop;
-use view::{View, plain};
+use view::View;
 
 /// Look for devices on the local network, and show them as they are heard
 ///

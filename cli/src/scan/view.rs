@@ -10,7 +10,7 @@ use crossterm::{cursor, execute, terminal};
 use rustuya_runtime_tokio::{DevicesFile, Found};
 use serde::Serialize;
 
-use crate::output::{json_line_now, line_now, short};
+use crate::output::{json_line_now, line_now, plain, short};
 
 pub(super) struct View<'a> {
     mode: Mode,
@@ -164,11 +164,6 @@ fn table(rows: &[(String, [String; 6])], names: bool, width: u16) -> String {
     table.to_string()
 }
 
-/// Text from the network or a file, fit for a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
-}
-
 const COLUMNS: [&str; 6] = ["name", "id", "address", "version", "product", "after"];
 
 /// In fewer columns a table cannot be read.
@@ -201,6 +196,6 @@ mod tests {
 
     #[test]
     fn control_sequences_do_not_reach_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31mb\r\n\u{9b}c"), "a[31mbc");
+        assert_eq!(plain("a\u{1b}[31mb\r\n\u{9b}c"), "a\\u{1b}[31mb\\r\\n\\u{9b}c");
     }
 }

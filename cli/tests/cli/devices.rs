@@ -301,3 +301,87 @@ fn signals_end_what_goes_on() {
     let simulated = Simulated::start("3.5", &[]);
     assert_eq!(simulated.process.signal("INT"), Some(0));
 }
+
+#[test]
+fn children_are_listed_with_their_state_and_their_names() {
+    let many: Vec<String> = (0..5).map(|n| format!("a4c138000000000{n}={{\"1\":1}}")).collect();
+    let mut args = vec!["--quirk", "report-chunk=2"];
+    many.iter().for_each(|child| args.extend(["--sub", child]));
+    let gateway = Simulated::start("3.4", &args);
+    let lines = |done: &crate::common::Done| -> Vec<Value> {
+        done.succeeded();
+        done.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let told = lines(&gateway.run("children", &["--version", "3.4", "--json"]));
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(told[0], json!({ "gateway": ID, "cid": "a4c1380000000000", "online": true }));
+    let table = gateway.run("children", &["--version", "3.4"]);
+    table.succeeded();
+    assert!(table.stdout.contains("a4c1380000000004") && table.stdout.contains("online"), "{table:?}");
+
+    let file = TempFile::new(
+        "children.json",
+        json!([
+            { "id": ID, "key": KEY, "version": "3.4", "name": "hub" },
+            { "id": "c1", "sub": true, "parent": ID, "uuid": "a4c1380000000003", "name": "gauge\u{1b}[2J" },
+            { "id": "c2", "sub": true, "parent": ID, "node_id": "gone", "name": "gone" }
+        ])
+        .to_string()
+        .as_bytes(),
+    );
+    for who in ["hub", "--all"] {
+        let args = ["children", who, "--devices", file.path(), "--address", &gateway.address];
+        let told = lines(&run(&[&args[..], &["--json"]].concat()));
+        let named = json!({
+            "gateway": ID, "cid": "a4c1380000000003", "online": true, "id": "c1", "name": "gauge\u{1b}[2J"
+        });
+        let silent = json!({ "gateway": ID, "cid": "gone", "online": null, "id": "c2", "name": "gone" });
+        assert!(told.len() == 6 && told.contains(&named) && told.contains(&silent), "{told:?}");
+        let table = run(&args);
+        table.succeeded();
+        assert!(!table.stdout.contains('\u{1b}') && table.stdout.contains("gauge\\u{1b}[2J"), "{table:?}");
+    }
+    let mute = Simulated::start("3.3", &["--sub", "c1={\"1\":1}", "--quirk", "no-children-report"]);
+    mute.run("children", &["--version", "3.3", "--timeout", "3"]).failed(1, &["did not answer"]);
+}
+
+/// Standard output that nobody reads, and that takes nothing more.
+#[cfg(unix)]
+#[test]
+fn signals_end_what_is_stuck_in_writing() {
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
+    use std::thread::sleep;
+
+    let simulated = Simulated::start("3.3", &[]);
+    let watch = ["watch", ID, "--address", &simulated.address, "--json"];
+    let simulate = ["simulate", "--version", "3.3", "--id", ID, "--port", "0"];
+    for (args, signal) in [(&watch[..], "-INT"), (&simulate[..], "-TERM")] {
+        let (_reader, mut full) = UnixStream::pair().expect("a pair");
+        full.set_nonblocking(true).expect("can be set");
+        while full.write(&[b' '; 4096]).is_ok() {}
+        full.set_nonblocking(false).expect("can be set");
+        let mut child = rustuya(args).stdout(Stdio::from(OwnedFd::from(full))).spawn().expect("the command starts");
+        // Until it is told, it is stuck. The signals are in its hands by then.
+        sleep(core::time::Duration::from_millis(1500));
+        assert!(child.try_wait().expect("can be asked").is_none(), "{args:?}");
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill exists");
+        assert!(sent.success(), "the process lives");
+        let ended = (0..600).find_map(|_| {
+            sleep(core::time::Duration::from_millis(100));
+            child.try_wait().expect("can be asked")
+        });
+        let _ = child.kill();
+        assert!(ended.is_some(), "{args:?} does not end");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_record_that_cannot_be_written_ends_the_watch_at_once() {
+    let simulated = Simulated::start("3.3", &[]);
+    let watch = simulated.run("watch", &["--version", "3.3", "--json", "--record", "/dev/full"]);
+    watch.failed(1, &["--record /dev/full: cannot be written"]);
+}

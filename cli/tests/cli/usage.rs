@@ -59,7 +59,8 @@ fn scans() {
 
 #[test]
 fn completions_know_every_subcommand() {
-    let subcommands = ["demo", "scan", "get", "set", "watch", "replay", "simulate", "decode", "session-key"];
+    let subcommands =
+        ["demo", "scan", "get", "children", "set", "watch", "replay", "simulate", "decode", "session-key"];
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let done = run(&["completions", shell]);
         done.succeeded();

@@ -188,7 +188,7 @@ pub enum DownReason {
     KeyOrVersion,
     /// The device closed the connection: one that worked, or once on our first message, as a power cut does.
     PeerClosed,
-    /// A connection that worked stopped answering.
+    /// A connection that was up is silent. One on which nothing was heard at all is looked into at once.
     Unresponsive,
     /// The device sends what is no frame.
     Garbage,

@@ -468,7 +468,9 @@ impl Device {
     /// and nothing has changed for anybody. `moment`: what a moment's look suggests.
     fn go_on(&mut self, moment: DownReason, at: Instant) {
         if matches!(&self.link, Link::Up(conn) if conn.told_up) {
-            self.end(moment, at);
+            // One that was silent before is still.
+            let same = moment == DownReason::Unresponsive && self.diagnosis == Some(DownReason::Silent);
+            self.end(if same { DownReason::Silent } else { moment }, at);
         } else {
             self.leave();
         }

@@ -224,7 +224,7 @@ impl Search {
                 let right_key = self.right_key;
                 self.start(Some(attempt.version));
                 *self = Self { own_closed, closes, stayed_open, right_key, ..*self };
-                Verdict::Next(moment, pause)
+                Verdict::Next(until_known(moment), pause)
             }
             None if failure == Failure::Closed => {
                 // The next attempt listens, unless this one has.
@@ -287,7 +287,7 @@ impl Search {
         match at {
             Some(at) if self.step.is_none_or(|step| step <= at) => {
                 self.step = Some(at);
-                Verdict::Next(moment, AFTER_SILENCE)
+                Verdict::Next(until_known(moment), AFTER_SILENCE)
             }
             _ => self.give_up(config),
         }
@@ -323,6 +323,14 @@ impl Search {
 /// Whether a failure is followed by attempts with other versions.
 fn is_searchable(config: &DeviceConfig) -> bool {
     config.version.is_none() || config.probe_on_failure
+}
+
+/// What is told of a connection that was up before the round that looks into its end is over: what happened, not why.
+const fn until_known(moment: DownReason) -> DownReason {
+    match moment {
+        DownReason::Silent => DownReason::Unresponsive,
+        other => other,
+    }
 }
 
 /// So much patience, doubled so often, within the limits of the configuration.

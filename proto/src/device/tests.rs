@@ -605,7 +605,7 @@ fn a_frame_of_the_configured_version_that_fails_is_a_wrong_key_at_once_in_every_
             for _ in 0..steps {
                 b.pass(700);
                 let (seen, until) = b.drain();
-                let provisional = [Seen::Hangup(conn), Seen::Down(DownReason::Silent, true)];
+                let provisional = [Seen::Hangup(conn), Seen::Down(DownReason::Unresponsive, true)];
                 assert!(seen == provisional[..1] || (version == Version::V33 && seen == provisional), "{seen:?}");
                 b.now = until.expect("the next step is due");
                 conn = b.connect();

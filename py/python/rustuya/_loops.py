@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import weakref
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, Union
 
 from . import _native
+from .exceptions import ClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from typing_extensions import Self
 
@@ -19,6 +22,7 @@ T = TypeVar("T")
 Begun = Union["Awaitable[T]", "tuple[T]"]
 
 _ATTRIBUTE = "_rustuya_bridge"
+_END = "_rustuya_end"
 _FAIR_SHARE = 128
 
 
@@ -30,6 +34,55 @@ def bridge_of_loop() -> _native.LoopBridge:
         bridge = _native.LoopBridge.attach(loop)
         setattr(loop, _ATTRIBUTE, bridge)
     return bridge
+
+
+class _Waits(Protocol):
+    def _release(self) -> None: ...
+
+
+class _End:
+    """The end of a loop, for the receivers that were made in it.
+
+    A thread of the loop's executor may wait in one of them, and `asyncio.run` joins that thread. It ends asynchronous
+    generators before: the only public sign of what is coming.
+    """
+
+    def __init__(self) -> None:
+        # No `WeakSet`: it has Python code called while a receiver is freed, where the interpreter must not end.
+        self._receivers: list[weakref.ref[_Waits]] = []
+        self._look_at = 64
+        self._generator = self._wait()
+        # As far as `yield`: then the loop knows of the generator.
+        with contextlib.suppress(StopIteration):
+            next(self._generator.__anext__().__await__())
+
+    def add(self, receiver: _Waits) -> None:
+        if len(self._receivers) >= self._look_at:
+            self._receivers = [known for known in self._receivers if known() is not None]
+            self._look_at = max(64, 2 * len(self._receivers))
+        self._receivers.append(weakref.ref(receiver))
+
+    async def _wait(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for known in self._receivers:
+                receiver = known()
+                if receiver is not None:
+                    receiver._release()
+
+
+def end_with_loop(receiver: _Waits) -> None:
+    """Has threads give up their wait in this receiver when the running loop ends. Does nothing without a loop."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    end = getattr(loop, _END, None)
+    if end is None:
+        end = _End()
+        setattr(loop, _END, end)
+    end.add(receiver)
 
 
 async def finish(bridge: _native.LoopBridge, begun: Begun[T]) -> T:
@@ -47,7 +100,7 @@ class _Source(Protocol[Event_co]):
 
     def try_recv(self) -> Event_co | None: ...
     def close(self) -> None: ...
-    def _ready(self, bridge: _native.LoopBridge) -> Begun[None]: ...
+    def _ready(self, bridge: _native.LoopBridge, timeout: float | None = None) -> Begun[None]: ...
     @property
     def is_closed(self) -> bool: ...
     @property
@@ -62,16 +115,13 @@ class Receiver(Generic[Event_co]):
         self._turns = 0
 
     async def recv(self, timeout: float | None = None) -> Event_co | None:
-        """The next event; None after ``timeout`` seconds, or when nothing will come any more."""
+        """The next event; None after ``timeout`` seconds. Raises ClosedError when nothing will come any more."""
         event = await self._next_now()
-        if event is not None or self._source.is_closed:
-            return event
-        if timeout is None:
-            return await self._next()
-        try:
-            return await asyncio.wait_for(self._next(), timeout)
-        except asyncio.TimeoutError:
-            return None
+        if event is None and not self._source.is_closed:
+            event = await self._next(timeout)
+        if event is None and self._source.is_closed:
+            raise ClosedError("nothing will come any more: this receiver, its device or its manager was closed")
+        return event
 
     def try_recv(self) -> Event_co | None:
         """The next event if there is one already."""
@@ -98,13 +148,17 @@ class Receiver(Generic[Event_co]):
             await asyncio.sleep(0)
         return self._source.try_recv()
 
-    async def _next(self) -> Event_co | None:
+    async def _next(self, timeout: float | None = None) -> Event_co | None:
         bridge = bridge_of_loop()
+        now = asyncio.get_running_loop().time
+        ends = None if timeout is None else now() + timeout
         while True:
+            left = None if ends is None else max(ends - now(), 0)
             # What is awaited is only the news that there is something, so that nothing is lost with a cancelled task.
-            await finish(bridge, self._source._ready(bridge))
+            # Not with `asyncio.wait_for`, which loses cancellations up to Python 3.11.
+            await finish(bridge, self._source._ready(bridge, left))
             event = self._source.try_recv()
-            if event is not None or self._source.is_closed:
+            if event is not None or self._source.is_closed or (ends is not None and now() >= ends):
                 return event
 
     def __aiter__(self) -> Self:

@@ -90,6 +90,15 @@ def listed_devices(
 def set_log_level(level: int) -> None:
     """Sets the level, as a number of Python's module `logging`, from which records are made."""
 
+def next_callback() -> tuple[Callable[[Any], object], object] | None:
+    """The next call for the thread of callbacks; `None` when it is to end. The one before has returned."""
+
+def next_record() -> tuple[Callable[[int, str, str], object] | None, int, str, str] | None:
+    """The next record for the thread that hands them over; `None` when it is to end. The one before was handed over."""
+
+def report(error: BaseException, function: object | None) -> None:
+    """As [`report`], for Python code."""
+
 def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None:
     """Has a function called with level, logger name and text of every record, instead of the loggers; None ends that."""
 
@@ -122,7 +131,7 @@ class DeviceEvent:
 
     `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
     a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-    "skipped" (a frame was larger than ``receive_limit``).
+    "skipped" (a frame was larger than `receive_limit`).
     """
     @property
     def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag", "skipped"]:
@@ -172,7 +181,9 @@ class ManagerEvent(DeviceEvent):
 class DeviceMessageReceiver:
     """What happens to one device, from the moment this was made. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> DeviceEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> DeviceEvent | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -183,7 +194,8 @@ class DeviceMessageReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> DeviceEvent: ...
     def __enter__(self) -> Self: ...
@@ -193,7 +205,9 @@ class DeviceMessageReceiver:
 class ManagerEventReceiver:
     """What happens to all devices of a manager, from the moment this was made. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> ManagerEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> ManagerEvent | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -204,7 +218,8 @@ class ManagerEventReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> ManagerEvent: ...
     def __enter__(self) -> Self: ...
@@ -214,7 +229,9 @@ class ManagerEventReceiver:
 class ScanReceiver:
     """The devices that a scan hears, as it hears them. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Found | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> Found | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -225,7 +242,8 @@ class ScanReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Found: ...
     def __enter__(self) -> Self: ...
@@ -235,7 +253,9 @@ class ScanReceiver:
 class SweepReceiver:
     """What comes of looking through a network, as it comes. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Swept | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> Swept | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -246,7 +266,8 @@ class SweepReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Swept: ...
     def __enter__(self) -> Self: ...
@@ -256,7 +277,9 @@ class SweepReceiver:
 class RequestReceiver:
     """The requests that a virtual device receives. An iterator."""
     def recv(self, timeout_ms: float | None = None) -> Request | None:
-        """The next entry; None after `timeout_ms` milliseconds, or when nothing will come any more."""
+        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
+        more.
+        """
     def try_recv(self) -> Request | None:
         """The next entry if there is one already."""
     def close(self) -> None:
@@ -267,7 +290,8 @@ class RequestReceiver:
     @property
     def missed(self) -> int:
         """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge) -> _Begun[None]: ...
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+    def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Request: ...
     def __enter__(self) -> Self: ...

@@ -336,12 +336,6 @@ pub(crate) struct Watch {
     token: u64,
 }
 
-impl Watch {
-    pub(crate) const fn discovery(&self) -> &Discovery {
-        &self.discovery
-    }
-}
-
 impl Drop for Watch {
     fn drop(&mut self) {
         self.discovery.0.service.unwatch(&self.id, self.token);

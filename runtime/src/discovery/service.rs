@@ -15,7 +15,7 @@ use super::network::Network;
 use super::sweep::{Sweep, Swept};
 use super::{Found, sockets};
 use crate::link::Link;
-use crate::listener::{Hub, Listener};
+use crate::listener::{Bounds, Hub, Listener};
 
 /// One who listens: what it was told to believe, whom it tells, and when it asks.
 #[derive(Debug)]
@@ -73,8 +73,8 @@ pub(super) struct Probes {
     pub(super) every: Duration,
 }
 
-/// Entries that wait for one slow listener at most.
-const CAPACITY: usize = 16_384;
+/// What waits for one slow listener at most.
+const BOUNDS: Bounds = Bounds::entries(16_384);
 
 /// As long as a device is nowhere, the pauses between rounds grow up to so many times the first one.
 const SELDOM: u32 = 5;
@@ -87,7 +87,7 @@ impl Service {
         let broadcasts = sockets::interfaces(None, None).iter().map(|interface| interface.broadcast).collect();
         let service = Arc::new(Self {
             ears,
-            hub: Hub::new(CAPACITY),
+            hub: Hub::new(BOUNDS),
             trust_relayed,
             probes,
             begun: Instant::now(),
@@ -106,7 +106,7 @@ impl Service {
 
     /// Probes for a while, and listens as long.
     pub(super) fn scan(&self, duration: Duration) -> Listener<Found> {
-        let hub = Hub::new(CAPACITY);
+        let hub = Hub::new(BOUNDS);
         let listener = hub.listener();
         if self.is_ended() {
             hub.close(&mut Vec::new());

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::network::Network;
 use super::{Found, sockets};
-use crate::listener::{Entry, Hub, Listener};
+use crate::listener::{Bounds, Entry, Hub, Listener};
 
 /// What comes of looking through a network.
 ///
@@ -92,7 +92,7 @@ const CAPACITY: usize = 65_536;
 
 impl Sweep {
     pub(super) fn new(network: Network, asks: bool) -> (Self, Listener<Swept>) {
-        let hub = Hub::new(CAPACITY);
+        let hub = Hub::new(Bounds::entries(CAPACITY));
         let listener = hub.listener();
         let begun = Instant::now();
         let sweep = Self { network, asks, hub, begun, next: 0, dials: Vec::new(), told: None, due: begun, ends: None };

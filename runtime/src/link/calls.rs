@@ -60,6 +60,7 @@ impl Engine {
             CommandError::Busy
         } else {
             self.queue.add(request);
+            self.resume();
             return true;
         };
         self.fates().1.decide(&request, Err(error));

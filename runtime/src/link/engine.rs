@@ -2,10 +2,11 @@
 //! the protocol.
 
 use core::net::{IpAddr, SocketAddr};
-use core::task::{Context, Poll, Waker};
+use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::task::Wake;
 
 use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as Lent, LossReason, Output};
 
@@ -13,7 +14,7 @@ use super::machine::{Machine, SharedTap};
 use super::queue::{Fates, Pass, Queue};
 use super::request::{Ask, Request};
 use super::side::Side;
-use super::{Env, Options, Order};
+use super::{Env, Link, Options, Order};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::effect::Look;
@@ -33,10 +34,12 @@ pub(crate) struct Engine {
     loop_has_wire: bool,
     /// When a connection that is not kept is made again for a read that was lost with it.
     redial_at: Option<proto::Instant>,
-    /// The loop's waker.
+    /// Of this link itself, for wakers.
+    link: Weak<Link>,
+    /// The loop's waker, until it is called: then the loop brings it again.
     waker: Option<Waker>,
-    /// The loop was woken and has not gone to sleep again since.
-    woken: bool,
+    /// The loop waits for a listener.
+    paused: bool,
     /// When the last command came whose caller waits for nothing; zero if none did.
     pub(super) posted: proto::Instant,
     /// Commands sent before the alarm was set.
@@ -83,7 +86,13 @@ const REDIAL: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    pub(super) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, id: Arc<str>) -> Self {
+    pub(super) fn new(
+        config: DeviceConfig,
+        options: Options,
+        tap: Option<SharedTap>,
+        id: Arc<str>,
+        link: Weak<Link>,
+    ) -> Self {
         let clock = Clock::start();
         let span = tracing::debug_span!("device", id = &*id, address = tracing::field::Empty);
         let mut buffers = Buffers::new();
@@ -96,8 +105,9 @@ impl Engine {
             permit: Permit::None,
             loop_has_wire: false,
             redial_at: None,
+            link,
             waker: None,
-            woken: false,
+            paused: false,
             posted: proto::Instant::ZERO,
             sent_before: 0,
             armed: None,
@@ -112,10 +122,9 @@ impl Engine {
         }
     }
 
-    pub(super) fn turn(&mut self, mut pipe: Option<&mut dyn Pipe>, waker: &Waker, env: &Env) -> Order {
-        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            self.waker = Some(waker.clone());
-        }
+    pub(super) fn turn(&mut self, mut pipe: Option<&mut dyn Pipe>, waker: &mut Option<Waker>, env: &Env) -> Order {
+        core::mem::swap(&mut self.waker, waker);
+        self.paused = false;
         let span = self.span.clone();
         let _in = span.enter();
         let mut now = self.clock.now();
@@ -126,16 +135,20 @@ impl Engine {
             if self.phase == Phase::Ended || self.close_now(now) {
                 return self.end(env);
             }
-            if let Some(order) = self.dial_held(now, waker, env) {
+            if let Some(order) = self.dial_held(now, env) {
                 return order;
             }
             self.expire(now);
             self.look_for_effects(now);
             self.redial(now);
-            // What is received but not told stays where it is: the machine is not asked before listeners have room.
-            if self.side.news.is_pressed()
-                && let Some(ends) = self.side.news.pressed_until(waker)
+            // What is received but not told stays where it is: the machine is not asked before listeners have room. But
+            // no command waits for a listener.
+            if self.side.news.presses()
+                && self.queue.is_idle()
+                && self.side.effects.is_empty()
+                && let Some(ends) = self.side.news.pressed_until(|| alarm(&self.link))
             {
+                self.paused = true;
                 return self.sleep(now, Some(self.clock.machine_time(ends)), env);
             }
             self.buffers.lend_tx(&env.pool);
@@ -175,10 +188,10 @@ impl Engine {
     }
 
     /// Dials when that is allowed.
-    fn dial_held(&mut self, now: proto::Instant, waker: &Waker, env: &Env) -> Option<Order> {
+    fn dial_held(&mut self, now: proto::Instant, env: &Env) -> Option<Order> {
         let Wire::Held(conn, to) = self.wire else { return None };
         self.machine.handle_held(conn, now);
-        if !env.limiter.acquire(&mut self.permit, waker) {
+        if !env.limiter.acquire(&mut self.permit, || alarm(&self.link)) {
             return None;
         }
         tracing::debug!(%to, "dialing");
@@ -239,7 +252,6 @@ impl Engine {
     }
 
     fn sleep(&mut self, now: proto::Instant, until: Option<proto::Instant>, env: &Env) -> Order {
-        self.woken = false;
         self.buffers.reclaim(&env.pool);
         let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
         let grace = match self.phase {
@@ -358,7 +370,8 @@ impl Engine {
         self.buffers.reclaim(&env.pool);
         self.side.news.close(&mut self.wakes);
         self.wakes.append(&mut self.closing);
-        self.waker = None;
+        // Called rather than dropped here: what a foreign waker does when it goes is done while the lock is free.
+        self.wakes.extend(self.waker.take());
         tracing::debug!(parent: &self.span, "closed");
     }
 
@@ -373,11 +386,12 @@ impl Engine {
         self.wake_loop();
     }
 
-    pub(super) fn poll_closed(&mut self, cx: &Context<'_>) -> Poll<()> {
+    /// Takes `waker` where it is to be called at the end.
+    pub(super) fn poll_closed(&mut self, waker: &mut Option<Waker>) -> Poll<()> {
         if self.phase == Phase::Ended {
             return Poll::Ready(());
         }
-        self.closing.push(cx.waker().clone());
+        self.closing.extend(waker.take_if(|waker| !self.closing.iter().any(|known| known.will_wake(waker))));
         Poll::Pending
     }
 
@@ -439,10 +453,28 @@ impl Engine {
     }
 
     pub(super) fn wake_loop(&mut self) {
-        if !core::mem::replace(&mut self.woken, true) {
-            self.wakes.extend(self.waker.clone());
+        self.wakes.extend(self.waker.take());
+    }
+
+    /// A command is there, which does not wait for listeners.
+    pub(super) fn resume(&mut self) {
+        if core::mem::take(&mut self.paused) {
+            self.wake_loop();
         }
     }
+}
+
+/// A waker that wakes a link's loop, whichever waker that has then. To clone and drop it, no foreign code is run.
+fn alarm(link: &Weak<Link>) -> Waker {
+    struct Alarm(Weak<Link>);
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            if let Some(link) = self.0.upgrade() {
+                link.with(|engine, _| engine.wake_loop());
+            }
+        }
+    }
+    Waker::from(Arc::new(Alarm(Weak::clone(link))))
 }
 
 /// Writes as much as `write` takes, and has it noted. Says whether it took any.

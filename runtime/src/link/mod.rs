@@ -16,7 +16,7 @@ use core::net::SocketAddr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Instant;
 
 use rustuya_proto::{Cid, CommandCode, DeviceConfig, LossReason};
@@ -99,9 +99,11 @@ impl Glance {
 impl Link {
     pub(crate) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, env: &Arc<Env>) -> Arc<Self> {
         let id: Arc<str> = config.id.as_str().into();
-        let engine = Engine::new(config, options, tap, Arc::clone(&id));
-        let glance = Glance(AtomicUsize::new(Glance::of(&engine)));
-        Arc::new(Self { id, env: Arc::clone(env), engine: Mutex::new(engine), inbox: Mutex::default(), glance })
+        Arc::new_cyclic(|link| {
+            let engine = Engine::new(config, options, tap, Arc::clone(&id), Weak::clone(link));
+            let glance = Glance(AtomicUsize::new(Glance::of(&engine)));
+            Self { id, env: Arc::clone(env), engine: Mutex::new(engine), inbox: Mutex::default(), glance }
+        })
     }
 
     /// Does something to the engine, and wakes whom it concerns once the lock is released.
@@ -109,6 +111,20 @@ impl Link {
         let result = self.visit(self.engine.lock().unwrap_or_else(PoisonError::into_inner), act);
         self.take_in();
         result
+    }
+
+    /// Does something to the engine for a caller who holds another lock: nothing foreign is run before
+    /// [`settle`](Self::settle), which is to be called once that lock is free.
+    pub(crate) fn quietly<T>(&self, act: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut engine);
+        self.glance.0.store(Glance::of(&engine), Ordering::Relaxed);
+        result
+    }
+
+    /// Wakes whom it concerns, and takes in what came meanwhile.
+    pub(crate) fn settle(&self) {
+        self.with(|_, _| ());
     }
 
     fn visit<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
@@ -215,7 +231,8 @@ impl Link {
 
     /// Whether the link has ended.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
-        self.with(|engine, _| engine.poll_closed(cx))
+        let mut waker = Some(cx.waker().clone());
+        self.with(|engine, _| engine.poll_closed(&mut waker))
     }
 }
 
@@ -290,7 +307,9 @@ impl DrivenLink {
     /// Does all that can be done now, through `pipe` while a connection is open, and says what to do next. `waker` is
     /// called when there is a reason to call this again before the ordered time.
     pub fn turn(&self, pipe: Option<&mut dyn Pipe>, waker: &Waker) -> Order {
-        self.0.with(|engine, env| engine.turn(pipe, waker, env))
+        // Wakers are foreign code: they are cloned, called and dropped while no lock is held.
+        let mut waker = Some(waker.clone());
+        self.0.with(|engine, env| engine.turn(pipe, &mut waker, env))
     }
 
     /// The ordered connection is open. `outlet`, if there is one, writes to it from other threads.
@@ -321,3 +340,6 @@ impl Drop for DrivenLink {
         self.0.with(|engine, env| engine.abandon(env));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,11 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    /// Whether no command waits, to be sent or for its answer.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.sent.is_empty()
+    }
+
     /// How many commands wait.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()

@@ -184,10 +184,13 @@ impl Request {
         self.slots().all(|slot| slot.is_gone())
     }
 
-    /// Takes another write to the same device into this one. Gives it back if it is something else.
+    /// Takes another write to the same device into this one. Gives it back if it is something else, or if its caller
+    /// set another time limit: each is to have its own.
     pub(crate) fn merge(&mut self, other: Box<Self>) -> Option<Box<Self>> {
         match (&mut self.ask, &other.ask) {
-            (Ask::Set(writes), Ask::Set(later)) if self.cid == other.cid && !self.part && !other.part => {
+            (Ask::Set(writes), Ask::Set(later))
+                if self.cid == other.cid && self.answer == other.answer && !self.part && !other.part =>
+            {
                 writes.merge(later);
                 self.deadline = self.deadline.max(other.deadline);
                 self.merged.push(other.slot);
@@ -274,6 +277,9 @@ mod tests {
         let mut other = set(&json!({ "1": 1 }));
         other.cid = Cid::new("child").ok();
         assert!(first.merge(Box::new(other)).is_some());
+        let mut hurried = set(&json!({ "1": 1 }));
+        hurried.answer = Some(Duration::from_millis(500));
+        assert!(first.merge(Box::new(hurried)).is_some(), "its time limit is its own");
     }
 
     #[test]

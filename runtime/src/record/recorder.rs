@@ -105,6 +105,11 @@ impl<W: Write + Send> Recorder<W> {
         self
     }
 
+    /// Why nothing is recorded any more: the writer's error, such as of a disk that is full.
+    pub const fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
     /// Writes everything that is held back, and flushes.
     ///
     /// # Errors

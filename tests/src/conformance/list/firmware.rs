@@ -47,6 +47,56 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "Auto tells nothing while it looks for the version, and is quick",
+            EACH,
+            [auto()],
+            vec![Step::Mark, Step::Next(Ear::Own, Sign::Up(None)), Step::Before(5_000), query(Want::Ok)],
+        ),
+        scenario(
+            "a slow device of Auto version is given more time, and neither key nor version is blamed",
+            EACH,
+            [auto().quirk("delay-ms=900").answer(5_000)],
+            vec![
+                Step::Becomes(Fact::Working),
+                Step::Is(Fact::RightVersion),
+                Step::Unheard(Ear::Own, Sign::Down(DownReason::KeyOrVersion)),
+                ask(set("1", true), Want::Ok),
+            ],
+        ),
+        scenario(
+            "refusals in clear text make no device a 3.1",
+            &[Version::V32, Version::V33],
+            [auto().device22().quirk("clear-errors")],
+            vec![
+                Step::Next(Ear::Own, Sign::Up(Some(Version::V33))),
+                ask(set("1", true), Want::Ok),
+                Step::Is(Fact::Version(Some(Version::V33))),
+            ],
+        ),
+        scenario(
+            "a 3.1 device that is taken for another version is diagnosed, and so is the reverse",
+            &[Version::V31],
+            [lamp().speaks(Speaks::Only(Version::V33)), lamp().of(Version::V33).speaks(Speaks::Only(Version::V31))],
+            vec![
+                Step::Mark,
+                diagnosed(wrong_version(Some(Version::V31))),
+                super::on(1, diagnosed(wrong_version(Some(Version::V33)))),
+                Step::Before(6_000),
+            ],
+        ),
+        scenario(
+            "a wrong key is diagnosed without a command, with version Auto too",
+            old,
+            [lamp().wrong_key(), auto().wrong_key()],
+            vec![
+                Step::Mark,
+                diagnosed(DownReason::WrongKey { sure: true }),
+                super::on(1, Step::Next(Ear::Own, Sign::Down(DownReason::WrongKey { sure: true }))),
+                Step::Before(6_000),
+                Step::Controls(vec![]),
+            ],
+        ),
+        scenario(
             "Auto gets on with 3.2, which is device22",
             &[Version::V32],
             [auto().answer(800)],
@@ -122,8 +172,11 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a wrong key is diagnosed: most likely, where devices just close",
             NEW,
-            [lamp().wrong_key().answer(800)],
+            [lamp().wrong_key()],
             vec![
+                Step::Mark,
+                Step::Next(Ear::Own, Sign::Down(DownReason::WrongKey { sure: false })),
+                Step::Before(6_000),
                 diagnosed(DownReason::WrongKey { sure: false }),
                 within(set("1", true), 200, Want::NotConnected(Some(DownReason::WrongKey { sure: false }))),
                 Step::Controls(vec![]),

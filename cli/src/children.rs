@@ -51,7 +51,7 @@ struct Line<'a> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
-        let mut selected = args.target.resolve(&args.ids, None).await?;
+        let mut selected = args.target.resolve(&args.ids, None)?;
         if args.target.is_all() {
             let behind = |target: &Target| selected.children.iter().any(|child| child.gateway == target.id.as_str());
             selected.targets.retain(|target| target.cid.is_none() && behind(target));

@@ -3,7 +3,8 @@
 use anyhow::{Context, bail};
 use rustuya_proto::DeviceError;
 use rustuya_runtime_tokio::{
-    CommandError, Device, DeviceBuilder, Discovery, DownReason, Event, Manager, Registry, Timing, Tokio, Version,
+    Address, CommandError, Device, DeviceBuilder, Discovery, DownReason, Event, Manager, Registry, Timing, Tokio,
+    Version,
 };
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::target::{Target, TargetArgs};
 /// Begins to listen for announcements when the address of any target is not known, and makes a manager for all.
 pub(crate) fn manager(args: &TargetArgs, targets: &[Target]) -> anyhow::Result<Manager> {
     let registry = Registry::builder(Tokio);
-    let registry = if targets.iter().all(|target| target.address.is_some()) {
+    let registry = if targets.iter().all(|target| target.address != Address::Auto) {
         registry.without_discovery()
     } else {
         let started =
@@ -48,10 +49,7 @@ impl Target {
         let builder = Device::builder_with(self.id.clone(), self.key.clone()).port(self.port).version(self.version);
         let builder = builder.timing(timing).command_timeout(self.timeout);
         let builder = builder.pacing(self.pacing).receive_limit(self.receive_limit);
-        match self.address {
-            Some(address) => builder.address(address),
-            None => builder,
-        }
+        builder.address(self.address.clone())
     }
 
     /// Runs one command on the device, which is being connected. Gives up as soon as it is clear that key or version must
@@ -81,7 +79,7 @@ impl Target {
                 Err(_) => {}
             }
         }
-        if self.address.is_none() && matches!(result, Err(CommandError::NotConnected { reason: None })) {
+        if self.address == Address::Auto && matches!(result, Err(CommandError::NotConnected { reason: None })) {
             bail!("no announcement heard; check that the device has power and is in this network, or give --address");
         }
         if let Err(error @ CommandError::NotConnected { reason: Some(DownReason::Relayed) }) = &result {
@@ -99,7 +97,7 @@ impl Target {
     /// Whether more attempts are useless.
     fn is_hopeless(&self, reason: DownReason) -> bool {
         match reason {
-            DownReason::WrongKey { .. } => true,
+            DownReason::WrongKey { .. } | DownReason::Unresolved => true,
             // Without a version of the user's, the next attempt is made with the right one.
             DownReason::WrongVersion { .. } => self.version.is_some(),
             _ => false,

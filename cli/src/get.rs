@@ -46,7 +46,7 @@ struct Line<'a> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
-        let selected = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
+        let selected = args.target.resolve(&args.ids, args.cid.as_deref())?;
         let several = selected.several;
         let show = |target: &Target, dps| {
             if several { show_line(target, &dps, args.json) } else { show(&dps, args.json) }

@@ -134,6 +134,7 @@ const fn loss(why: LossReason) -> &'static str {
     match why {
         LossReason::Refused => "refused",
         LossReason::Unreachable => "unreachable",
+        LossReason::Unresolved => "unresolved",
         LossReason::TimedOut => "timed-out",
         LossReason::Reset => "reset",
         LossReason::Closed => "closed",

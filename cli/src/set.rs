@@ -85,7 +85,7 @@ struct Done<'a> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (ids, dps) = words(&args.words, args.target.is_all())?;
     block_on(async {
-        let mut selected = args.target.resolve(ids, args.cid.as_deref()).await?;
+        let mut selected = args.target.resolve(ids, args.cid.as_deref())?;
         if args.one_by_one {
             selected.targets.iter_mut().for_each(|target| target.pacing = Pacing::NONE.max_dps(1));
         }

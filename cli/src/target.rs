@@ -1,24 +1,24 @@
 //! Which devices are meant, and where they are.
 
-use core::net::IpAddr;
 use core::str::FromStr;
 use core::time::Duration;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use rustuya_proto::UnknownVersion;
-use rustuya_runtime_tokio::{Cid, DeviceId, DevicesFile, Listed, LocalKey, Pacing, Version};
+use rustuya_runtime_tokio::{Address, Cid, DeviceId, DevicesFile, Listed, LocalKey, Pacing, Version};
 
-use crate::input::{Ports, UsageError, seconds, unfit};
+use crate::input::{Ports, seconds, unfit};
 use crate::key::{self, KeyArgs};
 
 /// Options that say how devices are reached.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
-    /// Where the device is. Without it, the address is taken from --devices; what has none there is looked for on the
-    /// local network
+    /// Where the device is: an IP address, or a host name, which is looked up for each connection; [fe80::1%eth0]:6668 has
+    /// a zone and a port. Without it, the address is taken from --devices; what has none there is looked for on the local
+    /// network
     #[arg(long, value_name = "HOST[:PORT]")]
-    address: Option<String>,
+    address: Option<Address>,
     /// TCP port, unless --address or --devices says so [default: 6668]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
@@ -58,7 +58,7 @@ pub(crate) struct Target {
     pub(crate) id: DeviceId,
     pub(crate) cid: Option<Cid>,
     pub(crate) key: LocalKey,
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) address: Address,
     pub(crate) port: u16,
     pub(crate) version: Option<Version>,
     pub(crate) timeout: Duration,
@@ -97,9 +97,6 @@ pub(crate) struct Unusable {
     pub(crate) error: anyhow::Error,
 }
 
-/// Where a device is: its port, if it is given.
-type Place = (IpAddr, Option<u16>);
-
 impl TargetArgs {
     /// How long to wait for the connection.
     pub(crate) const fn timeout(&self) -> Duration {
@@ -112,21 +109,20 @@ impl TargetArgs {
     }
 
     /// Finds out what is meant by each of `names`, all with this `cid` if there is one; or by `--all`.
-    pub(crate) async fn resolve(&self, names: &[String], cid: Option<&str>) -> anyhow::Result<Selected> {
+    pub(crate) fn resolve(&self, names: &[String], cid: Option<&str>) -> anyhow::Result<Selected> {
         let file = self.devices.as_deref();
         let context = || format!("--devices {}", file.map(|path| path.display().to_string()).unwrap_or_default());
         let list = file.map(DevicesFile::read).transpose().with_context(context)?;
-        let address = self.look_up().await?;
         let several = names.len() > 1 || self.all;
         let children = list.iter().flat_map(children).collect();
         let mut selected = Selected { targets: Vec::new(), unusable: Vec::new(), several, children };
         for name in names {
             let listed = list.as_ref().map(|list| list.find(name)).transpose().with_context(context)?.flatten();
-            selected.targets.push(self.target(name, cid, list.as_ref(), listed, address)?);
+            selected.targets.push(self.target(name, cid, list.as_ref(), listed)?);
         }
         for listed in list.iter().filter(|_| self.all).flat_map(DevicesFile::devices) {
             let name = listed.name().unwrap_or(listed.id());
-            match self.target(name, None, list.as_ref(), Some(listed), address) {
+            match self.target(name, None, list.as_ref(), Some(listed)) {
                 Ok(target) => selected.targets.push(target),
                 Err(error) => {
                     selected.unusable.push(Unusable { id: listed.id().to_owned(), name: name.to_owned(), error });
@@ -143,20 +139,12 @@ impl TargetArgs {
         Ok(selected)
     }
 
-    async fn look_up(&self) -> anyhow::Result<Option<Place>> {
-        match &self.address {
-            Some(address) => look_up(address).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
     fn target<'a>(
         &self,
         name: &str,
         cid: Option<&str>,
         list: Option<&'a DevicesFile>,
         mut listed: Option<&'a Listed>,
-        address: Option<Place>,
     ) -> anyhow::Result<Target> {
         let mut cid = cid.map(str::to_owned);
         if let (Some(list), Some(child)) = (list, listed.filter(|listed| listed.is_sub_device())) {
@@ -175,16 +163,18 @@ impl TargetArgs {
             Some(Speaks::Version(version)) => Some(version),
             None => listed.and_then(Listed::version),
         };
-        let (ip, port) = match address {
-            Some((ip, port)) => (Some(ip), port.or(self.port)),
-            None => (listed.and_then(Listed::ip), self.port.or(listed.and_then(Listed::port))),
+        let given = self.address.as_ref().filter(|address| **address != Address::Auto);
+        let (address, port) = match (given, listed) {
+            (Some(given), _) => (given.clone(), self.port),
+            (None, Some(listed)) => (listed.address().clone(), self.port.or(listed.port())),
+            (None, None) => (Address::Auto, self.port),
         };
         Ok(Target {
             name: name.to_owned(),
             id: DeviceId::new(id).map_err(|error| unfit(&format!("ID: {error}")))?,
             cid: cid.map(|cid| Cid::new(&cid).map_err(|error| unfit(&format!("--cid: {error}")))).transpose()?,
             key: self.local_key(listed, name, list.is_some())?,
-            address: ip,
+            address,
             port: port.unwrap_or(rustuya_proto::DEFAULT_PORT),
             version,
             timeout: self.timeout,
@@ -227,36 +217,6 @@ fn children(list: &DevicesFile) -> impl Iterator<Item = Child> {
     })
 }
 
-async fn look_up(address: &str) -> anyhow::Result<Place> {
-    let (host, port) = split(address)?;
-    if let Ok(ip) = host.parse() {
-        return Ok((ip, port));
-    }
-    let found = tokio::net::lookup_host((host, 0)).await;
-    let mut found = found.with_context(|| format!("--address {host}: cannot be looked up"))?;
-    let first = found.next().with_context(|| format!("--address {host}: has no address"))?;
-    Ok((first.ip(), port))
-}
-
-/// Takes the port off. IPv6 addresses need brackets to have one.
-fn split(address: &str) -> Result<(&str, Option<u16>), UsageError> {
-    let bad = || unfit("--address: must be HOST or HOST:PORT, such as 192.168.1.20 or [fe80::1]:6668");
-    if address.parse::<IpAddr>().is_ok() {
-        return Ok((address, None));
-    }
-    if let Some(host) = address.strip_prefix('[').and_then(|host| host.strip_suffix(']'))
-        && host.parse::<IpAddr>().is_ok()
-    {
-        return Ok((host, None));
-    }
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port.parse().map_err(|_| bad())?)),
-        None => (address, None),
-    };
-    let host = host.strip_prefix('[').map_or(Some(host), |host| host.strip_suffix(']')).ok_or_else(bad)?;
-    if host.is_empty() || port == Some(0) { Err(bad()) } else { Ok((host, port)) }
-}
-
 #[derive(Clone, Copy, Debug)]
 enum Speaks {
     Auto,
@@ -268,23 +228,5 @@ impl FromStr for Speaks {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Version) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_with_and_without_port() {
-        assert_eq!(split("10.0.0.7").ok(), Some(("10.0.0.7", None)));
-        assert_eq!(split("10.0.0.7:99").ok(), Some(("10.0.0.7", Some(99))));
-        assert_eq!(split("lamp.lan:99").ok(), Some(("lamp.lan", Some(99))));
-        assert_eq!(split("fe80::1").ok(), Some(("fe80::1", None)));
-        assert_eq!(split("[fe80::1]:99").ok(), Some(("fe80::1", Some(99))));
-        assert_eq!(split("[::1]").ok(), Some(("::1", None)));
-        for bad in ["", ":99", "host:", "host:70000", "host:0", "[fe80::1:99"] {
-            assert!(split(bad).is_err(), "{bad}");
-        }
     }
 }

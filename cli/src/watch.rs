@@ -104,7 +104,7 @@ struct Line<'a> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
         let mut stop = Stop::new()?;
-        let Selected { targets, unusable, several, .. } = args.target.resolve(&args.ids, args.cid.as_deref()).await?;
+        let Selected { targets, unusable, several, .. } = args.target.resolve(&args.ids, args.cid.as_deref())?;
         let manager = manager(&args.target, &targets)?;
         let mut record = Record::create(args.record.as_deref(), args.record_payloads, &targets)?;
         for entry in &unusable {

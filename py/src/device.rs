@@ -148,7 +148,12 @@ impl Device {
     /// The address that is configured or was heard of, "Auto" while it is not known.
     #[getter]
     fn address(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(self.inner(py)?.address().map_or_else(|| "Auto".to_owned(), |address| address.to_string()))
+        let device = self.inner(py)?;
+        Ok(match (device.address(), device.host_name()) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(name)) => name.as_ref().to_owned(),
+            (None, None) => "Auto".to_owned(),
+        })
     }
 
     /// The TCP port.

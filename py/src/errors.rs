@@ -93,6 +93,7 @@ pub(crate) const fn down(reason: DownReason) -> (&'static str, u16, &'static str
         DownReason::PeerClosed => ("ConnectionLost", 901, "peer_closed"),
         DownReason::Unresponsive => ("DeviceTimeout", 902, "unresponsive"),
         DownReason::Garbage => ("PayloadError", 904, "garbage"),
+        DownReason::Unresolved => ("DeviceOffline", 905, "unresolved"),
         DownReason::Relayed => ("DeviceOffline", 905, "relayed"),
         DownReason::Ended => ("ClosedError", 906, "ended"),
         _ => ("ConnectError", 901, "other"),

@@ -18,7 +18,11 @@ pub(crate) fn listed_devices(path: &Bound<'_, PyAny>) -> PyResult<Vec<Described>
         let key = device.local_key().ok().flatten();
         let key = key.and_then(|key| core::str::from_utf8(key.expose()).map(str::to_owned).ok());
         let (name, id) = (device.name().map(str::to_owned), device.id().to_owned());
-        let ip = device.ip().map(|ip| ip.to_string());
+        let ip = match device.address() {
+            Address::Auto => None,
+            Address::Name(name, _) => Some(name.clone()),
+            Address::Ip(_) | Address::Socket(_) => device.ip().map(|ip| ip.to_string()),
+        };
         (name, id, key, ip, device.version().map(Version::as_str), device.port())
     };
     Ok(file.devices().filter(|device| !device.is_sub_device()).map(described).collect())
@@ -49,7 +53,7 @@ pub(crate) fn builder(
         return Err(errors::leaf(py, "DeviceNotFound", 912, &text));
     };
     let mut builder = listed.builder().map_err(|error| errors::config(py, error))?;
-    let mut located = listed.ip().is_some();
+    let mut located = *listed.address() != Address::Auto;
     if address.is_some() {
         let address = convert::address(address)?;
         located = address != Address::Auto;

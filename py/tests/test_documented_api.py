@@ -102,7 +102,7 @@ def test_arguments_by_position_and_by_name() -> None:
         (lambda: Device("d", "127.0.0.1", "short"), rustuya.InvalidKey, ValueError, 914),
         (lambda: Device("d", "127.0.0.1", b"x" * 17), rustuya.InvalidKey, ValueError, 914),
         (lambda: Device("d", "127.0.0.1", KEY, "4.0"), rustuya.InvalidVersion, ValueError, 914),
-        (lambda: Device("d", "nowhere", KEY), rustuya.InvalidAddress, ValueError, 912),
+        (lambda: Device("d", "no where", KEY), rustuya.InvalidAddress, ValueError, 912),
         (lambda: Device("", "127.0.0.1", KEY), rustuya.InvalidId, ValueError, 912),
         (lambda: Device("d", "127.0.0.1", KEY, dev_type="x"), rustuya.ConfigError, ValueError, 912),
         (lambda: Device("d", "127.0.0.1", 5), rustuya.InvalidType, TypeError, 912),  # type: ignore[arg-type]

@@ -75,6 +75,11 @@ impl Device {
         self.inner.address()
     }
 
+    /// The host name that is configured in place of an address.
+    pub fn host_name(&self) -> Option<Arc<str>> {
+        self.inner.host_name()
+    }
+
     /// The TCP port.
     pub fn port(&self) -> u16 {
         self.inner.port()

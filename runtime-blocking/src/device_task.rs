@@ -1,7 +1,7 @@
 //! One device's loop, a turn at a time. It does what the link orders and decides nothing.
 
 use core::net::SocketAddr;
-use core::task::Waker;
+use core::task::{Context, Poll, Waker};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -9,20 +9,22 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustuya_runtime::proto::LossReason;
-use rustuya_runtime::{DrivenLink, Order, Outlet, Pipe, loss, reset_on_drop};
+use rustuya_runtime::{
+    Candidates, Destination, DrivenLink, LookingUp, Order, Outlet, Pipe, look_up, loss, reset_on_drop,
+};
 
 use crate::turns::Next;
 
-#[derive(Debug)]
 pub(crate) struct DeviceTask {
     link: DrivenLink,
     wire: Wire,
+    candidates: Candidates,
     ready: Ready,
 }
 
-#[derive(Debug)]
 enum Wire {
     Off,
+    LookingUp(LookingUp),
     Dialing(TcpStream),
     Up(Arc<TcpStream>),
 }
@@ -38,7 +40,7 @@ struct Ready {
 
 impl DeviceTask {
     pub(crate) fn new(link: DrivenLink) -> Self {
-        Self { link, wire: Wire::Off, ready: Ready::default() }
+        Self { link, wire: Wire::Off, candidates: Candidates::default(), ready: Ready::default() }
     }
 
     pub(crate) fn note(&mut self, event: &Event) {
@@ -53,19 +55,18 @@ impl DeviceTask {
 
     pub(crate) fn turn(&mut self, waker: &Waker, token: Token, registry: &Registry) -> Next {
         loop {
-            self.finish_dial(registry);
+            self.finish_look_up(waker, token, registry);
+            self.finish_dial(token, registry);
             let mut ends = match &self.wire {
                 Wire::Up(stream) => Some(Ends { stream, ready: &mut self.ready }),
-                Wire::Off | Wire::Dialing(_) => None,
+                Wire::Off | Wire::LookingUp(_) | Wire::Dialing(_) => None,
             };
             match self.link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), waker) {
-                Order::Dial(to) => match dial(to, token, registry) {
-                    Ok(stream) => {
-                        self.ready = Ready::default();
-                        self.wire = Wire::Dialing(stream);
-                    }
-                    Err(error) => self.link.lost(loss(&error)),
-                },
+                Order::Dial(Destination::Socket(to)) => {
+                    self.candidates.begin(vec![to]);
+                    self.dial(LossReason::Other, token, registry);
+                }
+                Order::Dial(Destination::Name(name, port)) => self.wire = Wire::LookingUp(look_up(&name, port)),
                 Order::Hangup => self.hang_up(registry),
                 Order::Reset => {
                     self.reset();
@@ -78,8 +79,36 @@ impl DeviceTask {
         }
     }
 
+    /// Looks whether the host name was looked up.
+    fn finish_look_up(&mut self, waker: &Waker, token: Token, registry: &Registry) {
+        let Wire::LookingUp(looking) = &mut self.wire else { return };
+        let Poll::Ready(found) = looking.as_mut().poll(&mut Context::from_waker(waker)) else { return };
+        self.wire = Wire::Off;
+        match found {
+            Ok(found) => self.candidates.begin(found),
+            Err(error) => tracing::debug!(id = self.link.id(), %error, "the host name cannot be looked up"),
+        }
+        self.dial(LossReason::Unresolved, token, registry);
+    }
+
+    /// Dials the next address; without any, the dial has failed for this reason.
+    fn dial(&mut self, mut failed: LossReason, token: Token, registry: &Registry) {
+        for to in self.candidates.by_ref() {
+            self.link.resolved(to);
+            match dial(to, token, registry) {
+                Ok(stream) => {
+                    self.ready = Ready::default();
+                    self.wire = Wire::Dialing(stream);
+                    return;
+                }
+                Err(error) => failed = loss(&error),
+            }
+        }
+        self.link.lost(failed);
+    }
+
     /// Looks whether the connection that is being made is there.
-    fn finish_dial(&mut self, registry: &Registry) {
+    fn finish_dial(&mut self, token: Token, registry: &Registry) {
         let Wire::Dialing(stream) = &self.wire else { return };
         if !self.ready.write {
             return;
@@ -89,13 +118,14 @@ impl DeviceTask {
             Ok(true) => {
                 if let Wire::Dialing(stream) = core::mem::replace(&mut self.wire, Wire::Off) {
                     let stream = Arc::new(stream);
+                    self.candidates.worked();
                     self.link.dialed(Some(Arc::new(Writer(Arc::clone(&stream)))));
                     self.wire = Wire::Up(stream);
                 }
             }
             Err(why) => {
                 self.hang_up(registry);
-                self.link.lost(why);
+                self.dial(why, token, registry);
             }
         }
     }
@@ -111,7 +141,7 @@ impl DeviceTask {
 
     fn hang_up(&mut self, registry: &Registry) {
         let stream = match core::mem::replace(&mut self.wire, Wire::Off) {
-            Wire::Off => None,
+            Wire::Off | Wire::LookingUp(_) => None,
             Wire::Dialing(stream) => Some(stream),
             // The link has let go of the outlet before it gave the order.
             Wire::Up(stream) => Arc::into_inner(stream),
@@ -197,5 +227,11 @@ impl Outlet for Writer {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut stream = &*self.0;
         stream.write(bytes)
+    }
+}
+
+impl core::fmt::Debug for DeviceTask {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("DeviceTask").field("link", &self.link).finish_non_exhaustive()
     }
 }

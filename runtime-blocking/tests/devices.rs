@@ -4,8 +4,8 @@ mod common;
 
 use core::time::Duration;
 
-use common::{KEY, OTHER_KEY, SOON, controller, fake, next, thread};
-use rustuya_runtime_blocking::{CommandError, Device, Dialect, DownReason, Event, PollThread, Version};
+use common::{ID, KEY, OTHER_KEY, SOON, controller, fake, next, thread};
+use rustuya_runtime_blocking::{Address, CommandError, Device, Dialect, DownReason, Event, PollThread, Version};
 use serde_json::json;
 
 /// Query, set one, set several, update, and a push from the device's side.
@@ -149,4 +149,25 @@ fn a_device_is_reconfigured_in_place() {
     assert!(device.reconfigure(other).is_err());
     device.set_value(2, 7).acknowledged().expect("acknowledges");
     assert_eq!(lamp.dps(None)["2"], json!(7));
+}
+
+#[test]
+fn a_host_name_is_looked_up_and_its_absence_told() {
+    let thread = thread();
+    let lamp = fake(Version::V34).start().expect("a free port");
+    let describe = |name: &str| {
+        let address: Address = name.parse().expect("a name");
+        let device = Device::builder(ID, KEY).expect("usable id and key").address(address).port(lamp.addr().port());
+        device.version(Version::V34).spawn(&thread)
+    };
+    let named = describe("localhost");
+    assert_eq!(named.wait_connected(SOON), Ok(Version::V34));
+    assert_eq!((named.address(), named.host_name().as_deref()), (Some(lamp.addr().ip()), Some("localhost")));
+    let lost = describe("no-such-host.invalid");
+    let mut events = lost.listener();
+    let down = core::iter::from_fn(|| events.recv_timeout(SOON).ok()).find_map(|event| match event {
+        Event::Down { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(down, Some(DownReason::Unresolved));
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use rustuya_runtime::polled::{Dialing, Drive, Listen, Reactor};
-use rustuya_runtime::{DrivenLink, LARGEST_DATAGRAM, ListeningLink, Runtime};
+use rustuya_runtime::{DrivenLink, LARGEST_DATAGRAM, ListeningLink, LookingUp, Runtime};
 
 use crate::net::Net;
 
@@ -57,6 +57,11 @@ impl<N: Net> Reactor for Glue<N> {
             let outlet = net.outlet(&stream);
             Ok((stream, outlet))
         })
+    }
+
+    fn look_up(&self, name: &str, port: u16) -> LookingUp {
+        let (net, name) = (Arc::clone(&self.0), name.to_owned());
+        Box::pin(async move { net.look_up(&name, port).await })
     }
 
     fn poll_read(stream: &mut N::Stream, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {

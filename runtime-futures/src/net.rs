@@ -24,6 +24,11 @@ pub trait Net: Send + Sync + 'static {
     /// dropped when it takes too long.
     fn dial(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
+    /// Looks a host name up: all of its addresses, with this port. By default, a thread asks the operating system.
+    fn look_up(&self, name: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send {
+        rustuya_runtime::look_up(name, port)
+    }
+
     /// A way to write to a connection from any thread, beside the stream and without waiting. With one, commands leave
     /// from the thread that gives them; without (the default), they wake the task that writes them.
     fn outlet(&self, stream: &Self::Stream) -> Option<Arc<dyn Outlet>> {

@@ -5,7 +5,7 @@ mod common;
 use core::time::Duration;
 
 use common::{KEY, OTHER_KEY, controller, fake, map, next, soon};
-use rustuya_runtime_tokio::{CommandError, Device, Dialect, DownReason, Event, Tokio, Version};
+use rustuya_runtime_tokio::{Address, CommandError, Device, Dialect, DownReason, Event, Tokio, Version};
 use serde_json::json;
 
 /// Query, set one, set several, update, and a push from the device's side.
@@ -227,5 +227,52 @@ async fn a_connection_that_is_not_kept_is_made_for_commands() {
             _ => None,
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_name_is_looked_up_for_each_connection() {
+    let lamp = fake("bf0123456789abcdefgh", Version::V34).start().await.expect("a free port");
+    let here = lamp.local_addr();
+    let describe = |address: &str| {
+        let address: Address = address.parse().expect("an address");
+        let device = Device::builder(lamp.id(), KEY).expect("usable id and key").address(address);
+        device.port(here.port()).version(Version::V34).command_timeout(Duration::from_secs(5)).spawn(&Tokio)
+    };
+    let named = describe("localhost");
+    assert_eq!((named.address(), named.host_name().as_deref()), (None, Some("localhost")));
+    soon(named.wait_connected(Duration::from_secs(15))).await.expect("one of its addresses is that of the device");
+    assert_eq!(named.address(), Some(here.ip()));
+    // Another name is another place, although the machine knows addresses only.
+    named.reconfigure(named.config().address("127.0.0.77".parse::<Address>().expect("an address"))).expect("the same");
+    assert_eq!((named.address(), named.host_name()), (Some([127, 0, 0, 77].into()), None));
+    named.reconfigure(named.config().address("LOCALHOST".parse::<Address>().expect("a name"))).expect("the same");
+    soon(named.wait_connected(Duration::from_secs(15))).await.expect("is found again");
+
+    // One that does not exist says so, whatever the name service answers with.
+    let lost = describe("no-such-host.invalid");
+    let mut events = lost.listener();
+    let reason = next(&mut events, |event| match event {
+        Event::Down { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    assert_eq!(reason.await, DownReason::Unresolved);
+    assert_eq!(lost.diagnosis(), Some(DownReason::Unresolved));
+}
+
+#[tokio::test]
+async fn an_ipv6_address_can_have_a_zone() {
+    let lamp = fake("bf0123456789abcdefgh", Version::V34)
+        .bind("[::1]:0".parse().expect("valid"))
+        .start()
+        .await
+        .expect("a free port");
+    let port = lamp.local_addr().port();
+    for address in [format!("[::1]:{port}"), format!("[::1%1]:{port}")] {
+        let device = Device::builder(lamp.id(), KEY).expect("usable id and key");
+        let device =
+            device.address(address.parse::<Address>().expect("an address")).version(Version::V34).spawn(&Tokio);
+        soon(device.wait_connected(Duration::from_secs(15))).await.unwrap_or_else(|error| panic!("{address}: {error}"));
+        assert_eq!(device.address(), Some(lamp.local_addr().ip()));
     }
 }

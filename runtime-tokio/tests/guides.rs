@@ -75,6 +75,7 @@ fn every_reason_is_explained_with_its_advice() {
         DownReason::PeerClosed,
         DownReason::Unresponsive,
         DownReason::Garbage,
+        DownReason::Unresolved,
         DownReason::Relayed,
         DownReason::Ended,
     ];

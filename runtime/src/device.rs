@@ -1,7 +1,7 @@
 //! The handle of one device.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::address::Address;
 use crate::buffers;
+use crate::destination::stand_in;
 use crate::discovery::{Discovery, Watch};
 use crate::dp::{self, Dp, IntoDps};
 use crate::error::{CommandError, ConfigError};
@@ -108,6 +109,7 @@ impl Device {
                 nowait: false,
                 pacing: Pacing::NONE,
                 receive_limit: buffers::RECEIVED,
+                host: None,
             },
             discovery: None,
             tap: None,
@@ -134,9 +136,15 @@ impl Device {
         self.link().with(|engine, _| engine.machine().dialect())
     }
 
-    /// Where the device is: the configured address, or the one that it was last heard from.
+    /// Where the device is: the configured address, the last one that was found for its host name, or the one that it
+    /// was last heard from.
     pub fn address(&self) -> Option<IpAddr> {
-        self.link().with(|engine, _| engine.machine().address())
+        self.link().with(|engine, _| engine.address())
+    }
+
+    /// The host name that is configured in place of an address.
+    pub fn host_name(&self) -> Option<Arc<str>> {
+        self.link().with(|engine, _| engine.options.host.clone())
     }
 
     /// The TCP port.
@@ -538,17 +546,30 @@ pub struct DeviceBuilder {
 }
 
 impl DeviceBuilder {
-    /// Where the device is: an IP address, a socket address, or [`Address::Auto`] to find it by its announcements
-    /// (the default, which needs a [`discovery`](Self::discovery) or a manager).
+    /// Where the device is: an IP address, a socket address, a host name, which is looked up for each connection, or
+    /// [`Address::Auto`] to find it by its announcements (the default, which needs a [`discovery`](Self::discovery) or a
+    /// manager).
     pub fn address(mut self, address: impl Into<Address>) -> Self {
+        self.options.host = None;
         match address.into() {
             Address::Auto => self.config.address = None,
             Address::Ip(ip) => self.config.address = Some(ip),
+            Address::Socket(SocketAddr::V6(v6)) if v6.scope_id() != 0 => {
+                self = self.host(&format!("{}%{}", v6.ip(), v6.scope_id()), Some(v6.port()));
+            }
             Address::Socket(socket) => {
                 self.config.address = Some(socket.ip());
                 self.config.port = socket.port();
             }
+            Address::Name(name, port) => self = self.host(&name, port),
         }
+        self
+    }
+
+    fn host(mut self, name: &str, port: Option<u16>) -> Self {
+        self.config.address = Some(stand_in(name));
+        self.config.port = port.unwrap_or(self.config.port);
+        self.options.host = Some(name.into());
         self
     }
 

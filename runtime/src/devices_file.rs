@@ -2,7 +2,7 @@
 
 mod field;
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::io;
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use rustuya_proto::{DeviceId, InvalidKey, LocalKey, Version};
 use zeroize::Zeroizing;
 
 use self::field::Field;
+use crate::address::Address;
 use crate::device::{Device, DeviceBuilder};
 use crate::error::ConfigError;
 use crate::text::{self, NotText};
@@ -51,7 +52,7 @@ pub struct Listed {
     id: String,
     name: Option<String>,
     key: Option<Result<LocalKey, InvalidKey>>,
-    ip: Option<IpAddr>,
+    address: Address,
     port: Option<u16>,
     version: Option<Version>,
     is_sub_device: bool,
@@ -199,9 +200,20 @@ impl Listed {
         self.key.clone().transpose()
     }
 
-    /// The address at which it was when the file was written.
+    /// The address at which it was when the file was written, or its host name; [`Address::Auto`] when the file has
+    /// none.
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The address, where it is an IP address.
     pub const fn ip(&self) -> Option<IpAddr> {
-        self.ip
+        match &self.address {
+            Address::Ip(ip) => Some(*ip),
+            Address::Socket(SocketAddr::V4(socket)) => Some(IpAddr::V4(*socket.ip())),
+            Address::Socket(SocketAddr::V6(socket)) => Some(IpAddr::V6(*socket.ip())),
+            Address::Auto | Address::Name(..) => None,
+        }
     }
 
     /// The TCP port, where it is not the usual one.
@@ -240,10 +252,8 @@ impl Listed {
             return Err(ConfigError::SubDevice);
         }
         let key = self.local_key()?.ok_or(InvalidKey::Length { len: 0 })?;
-        let mut builder = Device::builder_with(DeviceId::new(&self.id)?, key).version(self.version);
-        if let Some(ip) = self.ip {
-            builder = builder.address(ip);
-        }
+        let builder = Device::builder_with(DeviceId::new(&self.id)?, key).version(self.version);
+        let builder = builder.address(self.address.clone());
         Ok(match self.port {
             Some(port) => builder.port(port),
             None => builder,

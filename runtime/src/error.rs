@@ -24,8 +24,8 @@ pub enum ConfigError {
     /// The version is unknown.
     #[error("unusable version")]
     Version(#[from] UnknownVersion),
-    /// The address is none.
-    #[error("unusable address: give an IP address, with a port if it is not 6668, or Auto")]
+    /// The address is none, nor a host name.
+    #[error("unusable address: give an IP address or a host name, with a port if it is not 6668, or Auto")]
     Address,
     /// A sub-device cannot be connected by itself.
     #[error("a sub-device has no connection of its own: connect its gateway, and use Device::sub")]
@@ -168,7 +168,7 @@ impl From<SendError> for CommandError {
 /// let (id, key) = ("bf0123456789abcdefgh", "0123456789abcdef");
 /// manager.add(id, [127, 0, 0, 2], key, Version::V33)?;
 /// assert!(matches!(manager.add(id, [127, 0, 0, 2], key, Version::V33), Err(AddError::DuplicateDevice)));
-/// assert!(matches!(manager.add(id, "my-lamp", key, Version::V33), Err(AddError::Config(ConfigError::Address))));
+/// assert!(matches!(manager.add(id, "my lamp", key, Version::V33), Err(AddError::Config(ConfigError::Address))));
 /// # Ok(())
 /// # }
 /// ```

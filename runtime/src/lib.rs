@@ -5,6 +5,7 @@ mod address;
 mod buffers;
 mod clock;
 pub mod convert;
+mod destination;
 mod device;
 mod devices_file;
 mod discovery;
@@ -33,6 +34,7 @@ pub mod text;
 pub use address::{Address, Speaks};
 pub use buffers::{Buffers, Pool, loss};
 pub use clock::{Clock, unix_time};
+pub use destination::{Candidates, Destination, LookingUp, look_up};
 pub use device::{Device, DeviceBuilder};
 pub use devices_file::{DevicesFile, DevicesFileError, Listed};
 pub use discovery::{

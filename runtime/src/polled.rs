@@ -11,7 +11,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustuya_proto::LossReason;
+
 use crate::buffers::loss;
+use crate::destination::{Candidates, Destination, LookingUp, look_up};
 use crate::discovery::{LARGEST_DATAGRAM, Listening, ListeningLink};
 use crate::link::{DrivenLink, Order};
 use crate::runtime::{Outlet, Pipe};
@@ -78,6 +81,12 @@ pub trait Reactor: Send + Unpin + 'static {
     /// Opens a TCP connection without Nagle's delay: some firmware discards a frame that arrives in two segments.
     fn dial(&self, to: SocketAddr) -> Dialing<Self::Stream>;
 
+    /// Looks a host name up: all of its addresses, with this port. By default [`look_up`](crate::look_up) does it, in a
+    /// thread.
+    fn look_up(&self, name: &str, port: u16) -> LookingUp {
+        look_up(name, port)
+    }
+
     /// Reads what has arrived; 0 bytes mean the end of the stream.
     ///
     /// # Errors
@@ -135,11 +144,13 @@ pub struct Drive<R: Reactor> {
     link: DrivenLink,
     reactor: R,
     wire: Wire<R::Stream>,
+    candidates: Candidates,
     timer: Timer<R::Sleep>,
 }
 
 enum Wire<S> {
     Off,
+    LookingUp(LookingUp),
     Dialing(Dialing<S>),
     Up(S),
 }
@@ -163,8 +174,49 @@ impl<R: Reactor> Drop for Drive<R> {
 
 impl<R: Reactor> Drive<R> {
     /// The loop of this link.
-    pub const fn new(link: DrivenLink, reactor: R) -> Self {
-        Self { link, reactor, wire: Wire::Off, timer: Timer::new() }
+    pub fn new(link: DrivenLink, reactor: R) -> Self {
+        Self { link, reactor, wire: Wire::Off, candidates: Candidates::default(), timer: Timer::new() }
+    }
+
+    /// Goes on with the dial that was ordered.
+    fn dial_on(&mut self, cx: &mut Context<'_>) {
+        let Self { link, reactor, wire, candidates, .. } = self;
+        loop {
+            let failed = match wire {
+                Wire::LookingUp(looking) => match looking.as_mut().poll(cx) {
+                    Poll::Pending => return,
+                    Poll::Ready(Ok(found)) => {
+                        candidates.begin(found);
+                        LossReason::Unresolved
+                    }
+                    Poll::Ready(Err(error)) => {
+                        tracing::debug!(id = link.id(), %error, "the host name cannot be looked up");
+                        LossReason::Unresolved
+                    }
+                },
+                Wire::Dialing(dial) => match dial.as_mut().poll(cx) {
+                    Poll::Pending => return,
+                    Poll::Ready(Ok((stream, outlet))) => {
+                        candidates.worked();
+                        link.dialed(outlet);
+                        *wire = Wire::Up(stream);
+                        return;
+                    }
+                    Poll::Ready(Err(error)) => loss(&error),
+                },
+                Wire::Off | Wire::Up(_) => return,
+            };
+            *wire = match candidates.next() {
+                Some(to) => {
+                    link.resolved(to);
+                    Wire::Dialing(reactor.dial(to))
+                }
+                None => {
+                    link.lost(failed);
+                    Wire::Off
+                }
+            };
+        }
     }
 }
 
@@ -172,29 +224,21 @@ impl<R: Reactor> Future for Drive<R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { link, reactor, wire, timer } = self.get_mut();
+        let this = self.get_mut();
         loop {
-            if let Wire::Dialing(dial) = wire
-                && let Poll::Ready(dialed) = dial.as_mut().poll(cx)
-            {
-                *wire = match dialed {
-                    Ok((stream, outlet)) => {
-                        link.dialed(outlet);
-                        Wire::Up(stream)
-                    }
-                    Err(error) => {
-                        link.lost(loss(&error));
-                        Wire::Off
-                    }
-                };
-            }
+            this.dial_on(cx);
+            let Self { link, reactor, wire, candidates, timer } = &mut *this;
             let waker = cx.waker().clone();
             let mut ends = match wire {
                 Wire::Up(stream) => Some(Ends::<R> { stream, cx: &mut *cx }),
-                Wire::Off | Wire::Dialing(_) => None,
+                Wire::Off | Wire::LookingUp(_) | Wire::Dialing(_) => None,
             };
             match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
-                Order::Dial(to) => *wire = Wire::Dialing(reactor.dial(to)),
+                Order::Dial(Destination::Socket(to)) => {
+                    *candidates = Candidates::default();
+                    *wire = Wire::Dialing(reactor.dial(to));
+                }
+                Order::Dial(Destination::Name(name, port)) => *wire = Wire::LookingUp(reactor.look_up(&name, port)),
                 Order::Hangup => *wire = Wire::Off,
                 Order::Reset => wire.reset::<R>(),
                 Order::Again => {

@@ -411,7 +411,7 @@ impl DeviceInfo {
             let machine = engine.machine();
             Self {
                 id: Arc::clone(&device.link().id),
-                address: machine.address(),
+                address: engine.address(),
                 port: machine.config().port,
                 version: machine.version(),
                 connected: machine.is_up(),

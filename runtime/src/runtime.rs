@@ -37,7 +37,7 @@ use crate::link::DrivenLink;
 ///             loop {
 ///                 let mut ends = stream.as_ref().map(Ends);
 ///                 match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
-///                     Order::Dial(to) => match dial(to) {
+///                     Order::Dial(to) => match dial(&to) {
 ///                         Ok(dialed) => {
 ///                             stream = Some(dialed);
 ///                             link.dialed(None);
@@ -62,8 +62,11 @@ use crate::link::DrivenLink;
 ///     }
 /// }
 ///
-/// fn dial(to: std::net::SocketAddr) -> io::Result<TcpStream> {
-///     let stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
+/// fn dial(to: &Destination) -> io::Result<TcpStream> {
+///     let stream = match to {
+///         Destination::Socket(address) => TcpStream::connect_timeout(address, Duration::from_secs(5))?,
+///         Destination::Name(name, port) => TcpStream::connect((&**name, *port))?,
+///     };
 ///     stream.set_nodelay(true)?;
 ///     stream.set_nonblocking(true)?;
 ///     Ok(stream)

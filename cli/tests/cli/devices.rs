@@ -385,3 +385,15 @@ fn a_record_that_cannot_be_written_ends_the_watch_at_once() {
     let watch = simulated.run("watch", &["--version", "3.3", "--json", "--record", "/dev/full"]);
     watch.failed(1, &["--record /dev/full: cannot be written"]);
 }
+
+#[test]
+fn host_names_are_looked_up_wherever_addresses_are() {
+    let simulated = Simulated::start("3.4", &[]);
+    let port: u16 = simulated.port().parse().expect("a number");
+    let named = format!("localhost:{port}");
+    run(&["get", ID, "--address", &named, "--version", "3.4"]).succeeded();
+    let list = json!([{ "id": ID, "name": "lamp", "key": KEY, "ip": "localhost", "port": port, "version": "3.4" }]);
+    let file = TempFile::new("names.json", list.to_string().as_bytes());
+    run(&["get", "lamp", "--devices", file.path()]).succeeded();
+    run(&["get", ID, "--address", "no-such-host.invalid"]).failed(1, &["host name", "name service"]);
+}

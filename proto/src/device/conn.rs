@@ -503,7 +503,7 @@ impl Device {
             return None;
         }
         let reason = match failure {
-            Failure::Closed | Failure::Refused | Failure::Unreachable => DownReason::PeerClosed,
+            Failure::Closed | Failure::Refused | Failure::Unreachable | Failure::Unresolved => DownReason::PeerClosed,
             Failure::Silent => DownReason::Unresponsive,
             Failure::Garbage => DownReason::Garbage,
         };

@@ -145,6 +145,8 @@ pub enum LossReason {
     Refused,
     /// No route, host down, network down.
     Unreachable,
+    /// The host name has no address.
+    Unresolved,
     /// The dial took too long.
     TimedOut,
     /// The peer reset the connection.
@@ -192,6 +194,8 @@ pub enum DownReason {
     Unresponsive,
     /// The device sends what is no frame.
     Garbage,
+    /// The host name of the device has no address.
+    Unresolved,
     /// The address is not known: the device's announcements come from another address than the one they name, and
     /// such announcements are not trusted.
     Relayed,
@@ -223,6 +227,7 @@ impl DownReason {
             Self::PeerClosed => "nothing, unless it repeats: the device restarted or dropped its clients",
             Self::Unresponsive => "check whether the device has power and Wi-Fi",
             Self::Garbage => "check that address and port are those of the device",
+            Self::Unresolved => "check the host name and the name service, or give an IP address",
             Self::Relayed => {
                 "if a relay, a container's bridge or another router passes announcements on, trust relayed announcements, or give the device's address"
             }
@@ -249,6 +254,7 @@ impl fmt::Display for DownReason {
             Self::PeerClosed => f.write_str("the device closed the connection"),
             Self::Unresponsive => f.write_str("the device stopped answering"),
             Self::Garbage => f.write_str("the peer sends no Tuya frames"),
+            Self::Unresolved => f.write_str("the host name of the device has no address"),
             Self::Relayed => f.write_str("the device was heard from another address than the one it names"),
             Self::Ended => f.write_str("ended by this side"),
         }

@@ -545,6 +545,7 @@ impl core::fmt::Debug for Device {
 const fn dial_failure(why: LossReason) -> Failure {
     match why {
         LossReason::Refused | LossReason::Reset | LossReason::Closed => Failure::Refused,
+        LossReason::Unresolved => Failure::Unresolved,
         LossReason::Unreachable | LossReason::TimedOut | LossReason::Other => Failure::Unreachable,
     }
 }

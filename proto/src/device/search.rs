@@ -56,6 +56,7 @@ pub(super) enum Failure {
     /// The dial failed.
     Refused,
     Unreachable,
+    Unresolved,
     /// The peer closed or reset.
     Closed,
     /// A time limit ran out.
@@ -180,11 +181,14 @@ impl Search {
         let configured = config.version;
         match failure {
             // A device that is dialed in vain in the middle of a round is restarting: it is tried anew from the start.
-            Failure::Refused | Failure::Unreachable => {
+            Failure::Refused | Failure::Unreachable | Failure::Unresolved => {
                 let exhausted = self.exhausted && self.step.is_none();
                 *self = Self { exhausted, busy: self.busy, doubled: self.doubled, ..Self::default() };
-                let refused = failure == Failure::Refused;
-                return Verdict::Rest(if refused { DownReason::Refused } else { DownReason::Unreachable });
+                return Verdict::Rest(match failure {
+                    Failure::Refused => DownReason::Refused,
+                    Failure::Unresolved => DownReason::Unresolved,
+                    _ => DownReason::Unreachable,
+                });
             }
             Failure::Closed if !seen.spoke => {
                 *self = Self { busy: true, doubled: self.doubled, ..Self::default() };

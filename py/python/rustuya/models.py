@@ -39,15 +39,23 @@ class Record(Mapping[str, Any]):
     """A record that also answers ``record["name"]``, ``.get``, ``in`` and iteration over its names."""
 
     def __getitem__(self, name: str) -> Any:
-        if name in self.__dataclass_fields__:  # type: ignore[attr-defined]
+        if name in self.__dataclass_fields__ and _is_entry(self.__dataclass_fields__[name]):  # type: ignore[attr-defined]
             return getattr(self, name)
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return (entry.name for entry in fields(self))  # type: ignore[arg-type]
+        return (entry.name for entry in fields(self) if _is_entry(entry))  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return len(fields(self))  # type: ignore[arg-type]
+        return sum(1 for _ in self)
+
+
+_ATTRIBUTE = {"attribute": True}
+"""Marks a field that is no entry of the mapping, whose entries programs rely on."""
+
+
+def _is_entry(entry: Any) -> bool:
+    return not entry.metadata.get("attribute")
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +173,9 @@ class Found(Record):
     version: str | None
     """The version that it announces; None when it is one that is not known here."""
     product_key: str | None
-    relayed_by: str | None = None
+    relayed_by: str | None = field(default=None, metadata=_ATTRIBUTE)
     """Who has announced it, when it was another address than the device's own: a relay."""
-    unpaired: bool = False
+    unpaired: bool = field(default=False, metadata=_ATTRIBUTE)
     """Whether it waits to be paired: it has no local key yet, and takes no commands."""
     product_id: str | None = field(init=False)
     """The same as ``product_key``."""

@@ -6,6 +6,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use zeroize::Zeroizing;
 
 use super::Listed;
+use crate::address::Address;
 use crate::text;
 
 /// One value of the file, as far as it matters. Reading it never fails by itself: errors of typed parsing quote text,
@@ -49,7 +50,7 @@ impl Field {
 impl Listed {
     /// Whether an object that says this is a device, where nothing but its members tells.
     fn is_device(&self) -> bool {
-        !self.id.is_empty() && (self.key.is_some() || self.ip.is_some() || self.is_sub_device)
+        !self.id.is_empty() && (self.key.is_some() || self.address != Address::Auto || self.is_sub_device)
     }
 
     /// Takes one field of the entry in.
@@ -63,8 +64,10 @@ impl Listed {
             "friendly_name" if self.name.is_none() => self.name = text.and_then(owned),
             "key" => self.key = text.map(|text| text::local_key(&text)).or_else(|| self.key.take()),
             "local_key" if self.key.is_none() => self.key = text.map(|text| text::local_key(&text)),
-            "ip" => self.ip = text.and_then(|text| text.trim().parse().ok()),
-            "host" if self.ip.is_none() => self.ip = text.and_then(|text| text.trim().parse().ok()),
+            "ip" => self.address = text.and_then(|text| text.trim().parse().ok()).unwrap_or_default(),
+            "host" if self.address == Address::Auto => {
+                self.address = text.and_then(|text| text.trim().parse().ok()).unwrap_or_default();
+            }
             "port" => self.port = field.number.as_ref().and_then(|number| number.parse().ok()),
             "version" | "ver" | "protocol_version" => {
                 let said = text.as_ref().map(|text| text.trim().trim_start_matches(['v', 'V']));
@@ -139,7 +142,7 @@ impl<'de> Visitor<'de> for Anything {
                 // The cloud's answer. Its addresses are those of the router, as the cloud sees it.
                 "result" => {
                     let found = fields.next_value::<Field>()?.into_devices();
-                    let without_ip = |listed| Listed { ip: None, ..listed };
+                    let without_ip = |listed| Listed { address: Address::Auto, ..listed };
                     object.devices = found.map(|list| list.into_iter().map(without_ip).collect()).or(object.devices);
                 }
                 "list" => object.devices = fields.next_value::<Field>()?.list.or(object.devices),

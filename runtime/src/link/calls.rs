@@ -161,16 +161,19 @@ impl Engine {
 
     /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
     pub(crate) fn reconfigure(&mut self, config: DeviceConfig, options: Options) {
-        self.options = options;
         self.buffers.limit_rx(options.receive_limit);
         self.side.receive_limit = options.receive_limit;
+        if options.host != self.options.host {
+            self.dialed_before = None;
+        }
+        self.options = options;
         self.machine.reconfigure(config, self.clock.now());
         self.wake_loop();
     }
 
     /// What the device was described as.
     pub(crate) fn description(&self) -> (DeviceConfig, Options, Option<SharedTap>) {
-        (self.machine.config().clone(), self.options, self.machine.tap().cloned())
+        (self.machine.config().clone(), self.options.clone(), self.machine.tap().cloned())
     }
 
     pub(crate) fn machine(&self) -> &proto::Device {

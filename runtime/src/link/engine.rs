@@ -17,6 +17,7 @@ use super::side::Side;
 use super::{Env, Link, Options, Order};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
+use crate::destination::Destination;
 use crate::effect::Look;
 use crate::limiter::Permit;
 use crate::record::Note;
@@ -56,7 +57,7 @@ pub(crate) struct Engine {
     pub(super) wakes: Vec<Waker>,
     span: tracing::Span,
     /// The address that the span tells.
-    dialed_before: Option<IpAddr>,
+    pub(super) dialed_before: Option<IpAddr>,
 }
 
 /// The connection as far as the operating system is concerned.
@@ -112,9 +113,9 @@ impl Engine {
             sent_before: 0,
             armed: None,
             phase: Phase::Running,
+            side: Side::new(id, options.receive_limit),
             options,
             queue: Queue::default(),
-            side: Side::new(id, options.receive_limit),
             closing: Vec::new(),
             wakes: Vec::new(),
             span,
@@ -194,13 +195,39 @@ impl Engine {
         if !env.limiter.acquire(&mut self.permit, || alarm(&self.link)) {
             return None;
         }
+        let to = match &self.options.host {
+            Some(host) => Destination::Name(Arc::clone(host), to.port()),
+            None => {
+                self.note_address(to.ip());
+                Destination::Socket(to)
+            }
+        };
         tracing::debug!(%to, "dialing");
-        if self.dialed_before.replace(to.ip()) != Some(to.ip()) {
-            self.span.record("address", tracing::field::display(to.ip()));
-        }
         self.wire = Wire::Dialing(conn);
         self.loop_has_wire = true;
         Some(Order::Dial(to))
+    }
+
+    fn note_address(&mut self, ip: IpAddr) {
+        if self.dialed_before.replace(ip) != Some(ip) {
+            self.span.record("address", tracing::field::display(ip));
+        }
+    }
+
+    /// The host name was looked up.
+    pub(super) fn resolved(&mut self, to: SocketAddr) {
+        if self.options.host.is_some() && matches!(self.wire, Wire::Dialing(_)) {
+            tracing::debug!(parent: &self.span, %to, "dialing");
+            self.note_address(to.ip());
+        }
+    }
+
+    /// Where the device is, as configured, looked up or heard.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        match &self.options.host {
+            Some(_) => self.dialed_before,
+            None => self.machine.address(),
+        }
     }
 
     /// Writes and reads.

@@ -22,6 +22,7 @@ use std::time::Instant;
 use rustuya_proto::{Cid, CommandCode, DeviceConfig, LossReason};
 
 use crate::buffers::Pool;
+use crate::destination::Destination;
 use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::limiter::Limiter;
@@ -52,7 +53,7 @@ impl Env {
 }
 
 /// How one device is to be treated, beyond what the machine has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     /// How long a command waits for the connection.
     pub(crate) timeout: Duration,
@@ -61,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) pacing: Pacing,
     /// The largest frame that is received, in bytes.
     pub(crate) receive_limit: usize,
+    /// The host name to be looked up for each connection; the machine has a [`stand_in`](crate::destination::stand_in).
+    pub(crate) host: Option<Arc<str>>,
 }
 
 /// One device's link.
@@ -274,12 +277,12 @@ pub struct DrivenLink(Arc<Link>);
 /// }
 /// # assert_eq!(meaning(Order::End), "return");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "every variant is an order that a loop must obey")]
 pub enum Order {
     /// Open a TCP connection without Nagle's delay, and report [`DrivenLink::dialed`] or [`DrivenLink::lost`]. Then
     /// call [`DrivenLink::turn`] again.
-    Dial(SocketAddr),
+    Dial(Destination),
     /// Drop the connection, or stop dialing. Then call [`DrivenLink::turn`] again.
     Hangup,
     /// Reset the connection: [`reset_on_drop`](crate::reset_on_drop), then drop it. A part of a frame was written, and the
@@ -310,6 +313,12 @@ impl DrivenLink {
         // Wakers are foreign code: they are cloned, called and dropped while no lock is held.
         let mut waker = Some(waker.clone());
         self.0.with(|engine, env| engine.turn(pipe, &mut waker, env))
+    }
+
+    /// The host name of the order was looked up, and this of its addresses is dialed. To be reported before
+    /// [`dialed`](Self::dialed).
+    pub fn resolved(&self, to: SocketAddr) {
+        self.0.with(|engine, _| engine.resolved(to));
     }
 
     /// The ordered connection is open. `outlet`, if there is one, writes to it from other threads.

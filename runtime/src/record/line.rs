@@ -235,9 +235,10 @@ mod loss {
     use rustuya_proto::LossReason;
     use serde::{Deserialize as _, Deserializer, Serializer, de};
 
-    const NAMES: [(LossReason, &str); 6] = [
+    const NAMES: [(LossReason, &str); 7] = [
         (LossReason::Refused, "refused"),
         (LossReason::Unreachable, "unreachable"),
+        (LossReason::Unresolved, "unresolved"),
         (LossReason::TimedOut, "timed_out"),
         (LossReason::Reset, "reset"),
         (LossReason::Closed, "closed"),

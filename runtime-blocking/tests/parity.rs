@@ -47,6 +47,9 @@ fn every_verb_has_its_call() {
 fn every_type_that_a_call_can_return_is_named_here() {
     // What only those who write drivers need, and the future that a call stands for.
     let for_drivers = [
+        "Candidates",
+        "Destination",
+        "LookingUp",
         "Acknowledged",
         "Buffers",
         "Clock",

@@ -117,7 +117,7 @@ impl Manager {
                 Some(known) => known.local_key(local_key.clone()),
                 None => Device::builder_with(device_id.clone(), local_key.clone()),
             };
-            builder.address(address).version(version)
+            builder.address(address.clone()).version(version)
         })
     }
 

@@ -1,14 +1,17 @@
 //! `rustuya decode`: frames of a command connection, verified and decrypted.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::ValueEnum;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use rustuya_proto::{FrameError, FrameKind, Keys, RetCode, Sender, Version, frame_kind, frame_len, open};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::input::{hex_16, hex_bytes};
+use crate::input::hex_bytes;
+use crate::key::{Secret, hex_key};
 use crate::output::{error_kind, json_line};
 
 /// Verify and decrypt frames; prints one JSON object per frame
@@ -21,9 +24,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "V")]
     version: Version,
     /// Key for every frame given, 32 hex digits: the local key, or for 3.4 and 3.5 after the negotiation the session
-    /// key. Other users of this machine can see it while the command runs
-    #[arg(long, value_name = "HEX")]
-    key_hex: String,
+    /// key. Other users of this machine can see it in the process list: prefer --key-file, or the environment variable
+    /// RUSTUYA_KEY_HEX
+    #[arg(
+        long,
+        value_name = "HEX",
+        conflicts_with = "key_file",
+        value_parser = OsStringValueParser::new().map(Secret::from)
+    )]
+    key_hex: Option<Secret>,
+    /// File whose first line is the key, 32 hex digits
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// Who sent the frames
     #[arg(long, value_enum, default_value_t = From::Device)]
     from: From,
@@ -61,7 +73,7 @@ struct Refused {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let key = hex_16("--key-hex", &args.key_hex)?;
+    let key = hex_key("--key-hex", args.key_hex.as_ref(), args.key_file.as_deref())?;
     let mut streams = Vec::new();
     for text in &args.frames {
         streams.push(hex_bytes("FRAME_HEX", text)?);

@@ -2,14 +2,14 @@
 
 use core::fmt;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use rustuya_runtime_tokio::{LocalKey, text};
 use zeroize::Zeroizing;
 
-use crate::input::{UsageError, unfit};
+use crate::input::{UsageError, hex_16, unfit};
 
 /// The environment variable that holds a local key.
 const VARIABLE: &str = "RUSTUYA_KEY";
@@ -62,6 +62,30 @@ impl KeyArgs {
             None => Ok(from_environment()?.ok_or_else(|| unfit("no local key: set RUSTUYA_KEY, or give --key-file"))?),
         }
     }
+}
+
+/// The environment variable that holds a key as hex digits.
+const HEX_VARIABLE: &str = "RUSTUYA_KEY_HEX";
+
+/// A key as hex digits: from an option of this name, else from a file, else from the environment.
+pub(crate) fn hex_key(option: &str, given: Option<&Secret>, file: Option<&Path>) -> anyhow::Result<[u8; 16]> {
+    let variable = || std::env::var_os(HEX_VARIABLE).filter(|value| !value.is_empty()).map(Secret::from);
+    let (source, text) = match (given, file) {
+        (Some(given), _) => (option, given.clone()),
+        // The name is not repeated: it may be the key itself, given to the wrong option.
+        (None, Some(path)) => {
+            let bytes = Zeroizing::new(std::fs::read(path).context("--key-file: the file cannot be read")?);
+            let text = text::decode(&bytes).map_err(|error| unfit(&format!("--key-file: {error}")))?;
+            let line = text.lines().next().unwrap_or_default();
+            ("--key-file", Secret(Zeroizing::new(line.as_bytes().to_vec())))
+        }
+        (None, None) => match variable() {
+            Some(text) => (HEX_VARIABLE, text),
+            None => return Err(unfit(&format!("no key: set {HEX_VARIABLE}, or give --key-file or {option}")).into()),
+        },
+    };
+    let digits = core::str::from_utf8(&text.0).map_err(|_| unfit(&format!("{source}: not hex digits")))?;
+    Ok(hex_16(source, digits)?)
 }
 
 /// The key in `RUSTUYA_KEY`, when that is set and not empty.

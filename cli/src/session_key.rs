@@ -1,10 +1,13 @@
 //! `rustuya session-key`: the key of a 3.4 or 3.5 connection, from what its negotiation shows.
 
 use std::io::Write;
+use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use rustuya_proto::{LocalKey, Version, derive_session_key};
 
 use crate::input::{hex_16, unfit};
+use crate::key::{Secret, hex_key};
 
 /// Derive the session key of a recorded 3.4 or 3.5 connection; prints 32 hex digits
 #[derive(Debug, clap::Args)]
@@ -12,9 +15,18 @@ pub(crate) struct Args {
     /// Protocol version of the device: 3.4 or 3.5
     #[arg(long, value_name = "V")]
     version: Version,
-    /// Local key of the device, 32 hex digits. Other users of this machine can see it while the command runs
-    #[arg(long, value_name = "HEX")]
-    local_key_hex: String,
+    /// Local key of the device, 32 hex digits. Other users of this machine can see it in the process list: prefer
+    /// --key-file, or the environment variable RUSTUYA_KEY_HEX
+    #[arg(
+        long,
+        value_name = "HEX",
+        conflicts_with = "key_file",
+        value_parser = OsStringValueParser::new().map(Secret::from)
+    )]
+    local_key_hex: Option<Secret>,
+    /// File whose first line is the local key, 32 hex digits
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// The client's nonce: the payload of its SessKeyNegStart frame, 32 hex digits
     #[arg(long, value_name = "HEX")]
     client_nonce_hex: String,
@@ -24,7 +36,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let local = LocalKey::new(hex_16("--local-key-hex", &args.local_key_hex)?);
+    let local = LocalKey::new(hex_key("--local-key-hex", args.local_key_hex.as_ref(), args.key_file.as_deref())?);
     let client = hex_16("--client-nonce-hex", &args.client_nonce_hex)?;
     let device = hex_16("--device-nonce-hex", &args.device_nonce_hex)?;
     let key = derive_session_key(args.version, &local, &client, &device)

@@ -275,6 +275,43 @@ fn session_keys_are_derived() {
 }
 
 #[test]
+fn keys_come_from_a_file_or_the_environment_too() {
+    let path = std::env::temp_dir().join(format!("rustuya-key-{}", std::process::id()));
+    std::fs::write(&path, format!("{KEY}\r\nsecond line\n")).expect("a file");
+    let file = path.to_str().expect("UTF-8");
+    let nonces = [
+        "--client-nonce-hex",
+        "436c69656e744e6f6e63652d30303031",
+        "--device-nonce-hex",
+        "38363535323531343036633661626364",
+    ];
+    let decode = ["decode", "--version", "3.3", ACK];
+    let derive = [&["session-key", "--version", "3.4"][..], &nonces].concat();
+    let run = |args: &[&str], key: Option<&str>| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rustuya"));
+        command.args(args).env_remove("RUSTUYA_KEY_HEX");
+        if let Some(key) = key {
+            command.env("RUSTUYA_KEY_HEX", key);
+        }
+        command.output().expect("runs")
+    };
+    for args in [&decode[..], &derive] {
+        let with_file = [args, &["--key-file", file]].concat();
+        let (by_file, by_environment) = (run(&with_file, None), run(args, Some(KEY)));
+        assert_eq!(by_file.status.code(), Some(0), "{args:?} {by_file:?}");
+        assert_eq!(by_file.stdout, by_environment.stdout, "{args:?}");
+        assert!(!by_file.stdout.is_empty());
+        let none = run(args, None);
+        assert_eq!(none.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&none.stderr).contains("RUSTUYA_KEY_HEX"), "{none:?}");
+        let wrong = run(args, Some("hunter2hunter2"));
+        assert_eq!(wrong.status.code(), Some(2));
+        assert!(!format!("{wrong:?}").contains("hunter2"), "no key is repeated");
+    }
+    std::fs::remove_file(path).expect("was there");
+}
+
+#[test]
 fn anchors_of_the_derivation() {
     let client = "436c69656e744e6f6e63652d30303031";
     let device = "38363535323531343036633661626364";

@@ -131,7 +131,7 @@ pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
         }
         CommandError::Busy => ("DeviceBusy", 902),
         CommandError::SubDeviceOffline => ("SubDeviceOffline", 905),
-        CommandError::Closed => ("ClosedError", 906),
+        CommandError::Closed | CommandError::RuntimeGone => ("ClosedError", 906),
         CommandError::TooLarge => ("TooLarge", 903),
         CommandError::NoEffect { .. } => ("NoEffect", 904),
         CommandError::AnswerTooLarge { .. } => ("TooLarge", 904),

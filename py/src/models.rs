@@ -88,6 +88,7 @@ pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound
         ("unanswered", metrics.unanswered),
         ("lost", metrics.lost),
         ("lagged", metrics.lagged),
+        ("unkept", metrics.unkept),
     ];
     for (name, value) in counters {
         fields.set_item(name, value)?;

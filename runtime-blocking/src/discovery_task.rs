@@ -2,7 +2,9 @@
 
 use core::net::SocketAddr;
 use core::task::Waker;
+use core::time::Duration;
 use std::io;
+use std::time::Instant;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
@@ -17,15 +19,20 @@ pub(crate) struct DiscoveryTask {
     sockets: Vec<(UdpSocket, bool)>,
     /// The socket that is looked at first.
     turn: usize,
+    /// Until when the sockets are left alone.
+    rests: Option<Instant>,
 }
 
 /// Datagrams that are taken in before others get their turn.
 const FAIR_SHARE: u32 = 64;
 
+/// How long sockets are left alone that have nothing but errors: otherwise they would keep a core busy.
+const REST: Duration = Duration::from_secs(1);
+
 impl DiscoveryTask {
     pub(crate) fn new(discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> Self {
         let sockets = sockets.into_iter().map(|socket| (UdpSocket::from_std(socket), true)).collect();
-        Self { discovery, sockets, turn: 0 }
+        Self { discovery, sockets, turn: 0, rests: None }
     }
 
     pub(crate) fn register(&mut self, token: Token, registry: &Registry) -> io::Result<()> {
@@ -39,9 +46,12 @@ impl DiscoveryTask {
 
     pub(crate) fn turn(&mut self, waker: &Waker) -> Next {
         let mut datagram = [0; LARGEST_DATAGRAM];
+        let mut any = false;
         for _ in 0..FAIR_SHARE {
-            match self.receive(&mut datagram) {
+            let rested = self.rests.is_none_or(|until| until <= Instant::now());
+            match if rested { self.receive(&mut datagram) } else { None } {
                 Some(Ok((len, source))) => {
+                    any = true;
                     self.discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source);
                     continue;
                 }
@@ -50,9 +60,14 @@ impl DiscoveryTask {
                 None => {}
             }
             return match self.discovery.turn(waker) {
-                Listening::Sleep(until) => Next::Sleep(until),
+                Listening::Sleep(until) => Next::Sleep(until.into_iter().chain(self.rests.filter(|_| !rested)).min()),
                 Listening::End => Next::End,
             };
+        }
+        if !any {
+            // Nothing but errors, and at once: they are none of single datagrams.
+            self.rests = Instant::now().checked_add(REST);
+            tracing::warn!("announcements cannot be received at the moment");
         }
         // However much comes in: what is due is done.
         match self.discovery.turn(waker) {

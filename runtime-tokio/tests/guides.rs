@@ -102,6 +102,7 @@ fn every_error_of_a_command_is_explained() {
         CommandError::Busy,
         CommandError::SubDeviceOffline,
         CommandError::Closed,
+        CommandError::RuntimeGone,
         CommandError::TooLarge,
         CommandError::InvalidDp("<text>".into()),
         CommandError::InvalidValue("<why>".into()),

@@ -110,6 +110,12 @@ pub enum CommandError {
     /// The device was closed. The command was not sent.
     #[error("the device was closed by this program")]
     Closed,
+    /// The runtime or thread that the device ran on has ended, and not this device in particular. The command was not
+    /// sent.
+    #[error(
+        "the runtime that drove the device has ended: make the device anew, on one that lives as long as it is used"
+    )]
+    RuntimeGone,
     /// The request would exceed what devices accept. The command was not sent.
     #[error("the request exceeds the 4095 bytes that devices accept: send fewer DPs at once")]
     TooLarge,

@@ -55,6 +55,9 @@ pub struct Metrics {
     pub lost: u64,
     /// Events that slow listeners lost.
     pub lagged: u64,
+    /// Values that `state()` lacks because there was no room for them: a device and its sub-devices are remembered with
+    /// 1 MiB at most.
+    pub unkept: u64,
     /// Times from sending a command to its acknowledgement.
     pub latency: Latency,
 }
@@ -84,6 +87,7 @@ impl Metrics {
         self.unanswered += other.unanswered;
         self.lost += other.lost;
         self.lagged += other.lagged;
+        self.unkept += other.unkept;
         for (mine, others) in self.latency.counts.iter_mut().zip(other.latency.counts) {
             *mine = mine.saturating_add(others);
         }

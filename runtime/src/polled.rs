@@ -7,6 +7,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -292,15 +293,20 @@ pub struct Listen<R: Reactor> {
     /// The socket that is looked at first.
     turn: usize,
     timer: Timer<R::Sleep>,
+    /// Until when the sockets are left alone.
+    rests: Option<Instant>,
 }
 
 /// Datagrams that are taken in before others get their turn.
 const FAIR_SHARE: u32 = 64;
 
+/// How long sockets are left alone that have nothing but errors: otherwise they would keep a core busy.
+const REST: Duration = Duration::from_secs(1);
+
 impl<R: Reactor> Listen<R> {
     /// The loop of this discovery, on these sockets.
     pub const fn new(discovery: ListeningLink, reactor: R, sockets: Vec<R::Socket>) -> Self {
-        Self { discovery, reactor, sockets, turn: 0, timer: Timer::new() }
+        Self { discovery, reactor, sockets, turn: 0, timer: Timer::new(), rests: None }
     }
 }
 
@@ -308,19 +314,30 @@ impl<R: Reactor> Future for Listen<R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { discovery, reactor, sockets, turn, timer } = self.get_mut();
+        let Self { discovery, reactor, sockets, turn, timer, rests } = self.get_mut();
         let mut datagram = [0; LARGEST_DATAGRAM];
+        let mut any = false;
         for _ in 0..FAIR_SHARE {
-            let received = receive::<R>(sockets, turn, cx, &mut datagram);
+            let rested = rests.is_none_or(|until| until <= Instant::now());
+            let received = if rested { receive::<R>(sockets, turn, cx, &mut datagram) } else { None };
+            any |= !matches!(received, Some(Err(_)));
             match received {
                 Some(Ok((len, source))) => discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source),
                 // An error, such as an unreachable earlier destination, concerns one datagram.
                 Some(Err(_)) => {}
                 None => match discovery.turn(cx.waker()) {
-                    Listening::Sleep(until) => ready!(timer.poll(until, cx, |at| reactor.sleep_until(at))),
+                    Listening::Sleep(until) => {
+                        let until = until.into_iter().chain(rests.filter(|_| !rested)).min();
+                        ready!(timer.poll(until, cx, |at| reactor.sleep_until(at)));
+                    }
                     Listening::End => return Poll::Ready(()),
                 },
             }
+        }
+        if !any {
+            // Nothing but errors, and at once: they are none of single datagrams.
+            *rests = Instant::now().checked_add(REST);
+            tracing::warn!("announcements cannot be received at the moment");
         }
         // However much comes in: what is due is done.
         if discovery.turn(cx.waker()) == Listening::End {
@@ -424,7 +441,6 @@ mod tests {
     use core::cell::Cell;
     use core::future::{Ready, ready};
     use core::task::Waker;
-    use core::time::Duration;
 
     #[test]
     fn a_timer_is_set_anew_only_when_its_end_moves() {
@@ -450,5 +466,55 @@ mod tests {
         for _ in 0..3 {
             assert!(timer.poll(Some(Instant::now()), &mut cx, |_| ready(())).is_ready());
         }
+    }
+
+    #[test]
+    fn sockets_that_have_nothing_but_errors_are_left_alone_for_a_while() {
+        use core::sync::atomic::{AtomicU32, Ordering};
+        use std::net::UdpSocket;
+        use std::sync::Mutex;
+
+        static TRIES: AtomicU32 = AtomicU32::new(0);
+        struct Fails;
+        impl Reactor for Fails {
+            type Stream = ();
+            type Socket = ();
+            type Sleep = core::future::Pending<()>;
+            fn dial(&self, _: SocketAddr) -> Dialing<()> {
+                Box::pin(core::future::pending())
+            }
+            fn poll_read((): &mut (), _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+                Poll::Pending
+            }
+            fn poll_write((): &mut (), _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+                Poll::Pending
+            }
+            fn poll_receive((): &mut (), _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+                TRIES.fetch_add(1, Ordering::Relaxed);
+                Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+            }
+            fn sleep_until(&self, _: Instant) -> Self::Sleep {
+                core::future::pending()
+            }
+        }
+        #[derive(Default)]
+        struct Keeps(Arc<Mutex<Option<ListeningLink>>>);
+        impl crate::Runtime for Keeps {
+            fn drive(&self, _: DrivenLink) {}
+            fn listen(&self, link: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+                *self.0.lock().expect("no panic") = Some(link);
+                Ok(())
+            }
+        }
+        let runtime = Keeps::default();
+        let builder = crate::Discovery::builder().ports([0, 0, 0]).bind_address([127, 0, 0, 1].into()).active(false);
+        let _discovery = builder.start(&runtime).expect("free ports");
+        let link = runtime.0.lock().expect("no panic").take().expect("listens");
+        let mut listen = Listen::new(link, Fails, vec![(), ()]);
+        let mut cx = Context::from_waker(Waker::noop());
+        for _ in 0..100 {
+            assert!(Pin::new(&mut listen).poll(&mut cx).is_pending());
+        }
+        assert_eq!(TRIES.load(Ordering::Relaxed), FAIR_SHARE, "one share, and then a rest");
     }
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, CidList, Dps, Report};
+use rustuya_proto::{self as proto, Cid, CidList, DpValue, Dps, Report};
 use serde_json::{Map, Value};
 
 use crate::convert;
@@ -87,11 +87,13 @@ impl State {
     }
 }
 
-/// What was heard, for as long as the device is known.
+/// What was heard, for as long as the device is known. Bounded in bytes, whatever a peer sends.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     own: Values,
     children: Vec<Child>,
+    /// What all this takes.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -103,43 +105,97 @@ struct Child {
 
 /// Sorted by DP. Devices have few of them.
 #[derive(Debug, Default)]
-struct Values(Vec<(u16, proto::Instant, Value)>);
+struct Values(Vec<Known>);
 
+#[derive(Debug)]
+struct Known {
+    dp: u16,
+    at: proto::Instant,
+    value: Kept,
+}
+
+/// A value. Arrays and objects are kept as their text: as trees they would take many times as much.
+#[derive(Debug)]
+enum Kept {
+    Plain(Value),
+    Json(Box<[u8]>),
+}
+
+/// What is remembered of one device and its sub-devices together, in bytes.
+const BUDGET: usize = 1 << 20;
 /// Sub-devices that are remembered of one gateway. Gateways hold some 200.
 const MOST_CHILDREN: usize = 1024;
 /// DPs that are remembered of one device. Devices have fewer than 256.
 const MOST_DPS: usize = 1024;
 
+impl Kept {
+    fn new(value: &DpValue<'_>) -> Self {
+        match value {
+            DpValue::Json(json) => Self::Json(json.as_bytes().into()),
+            plain => Self::Plain(convert::dp_value(plain)),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Plain(Value::String(text)) => text.capacity(),
+            Self::Plain(_) => 0,
+            Self::Json(text) => text.len(),
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Plain(value) => value.clone(),
+            Self::Json(text) => serde_json::from_str(&String::from_utf8_lossy(text)).unwrap_or(Value::Null),
+        }
+    }
+
+    /// Becomes the value, without a new allocation where it already is.
+    fn assign(&mut self, value: &DpValue<'_>) {
+        match (&mut *self, value) {
+            (Self::Plain(known), value) if !matches!(value, DpValue::Json(_)) => convert::assign(known, value),
+            (Self::Json(known), DpValue::Json(json)) if **known == *json.as_bytes() => {}
+            _ => *self = Self::new(value),
+        }
+    }
+}
+
 impl Cache {
     /// Takes a message in. `live` when it was sent because something happened, not from a gateway's memory. `changed`
-    /// is called for each sub-device whose reachability has changed.
+    /// is called for each sub-device whose reachability has changed. Returns how many values there was no room for:
+    /// they are not known from then on.
     pub(crate) fn note(
         &mut self,
         report: &Report<'_>,
         live: bool,
         now: proto::Instant,
         mut changed: impl FnMut(Arc<str>, bool),
-    ) {
+    ) -> u64 {
+        let mut dropped = 0;
         if let Some(dps) = report.dps {
             match report.cid {
-                None => self.own.note(dps, now),
-                Some(cid) => {
-                    if let Some(child) = self.child_mut(&cid.to_string()) {
-                        child.values.note(dps, now);
+                None => dropped += self.own.note(dps, now, &mut self.bytes),
+                Some(cid) => match child_mut(&mut self.children, &mut self.bytes, &cid.to_string()) {
+                    Some(child) => {
+                        dropped += child.values.note(dps, now, &mut self.bytes);
                         if live {
                             child.set_online(true, &mut changed);
                         }
                     }
-                }
+                    None => dropped += dps.into_iter().count() as u64,
+                },
             }
         }
         for (list, online) in [(report.online, true), (report.offline, false)] {
             for cid in list.into_iter().flat_map(CidList::into_iter) {
-                if let Some(child) = self.child_mut(&cid.to_string()) {
-                    child.set_online(online, &mut changed);
+                match child_mut(&mut self.children, &mut self.bytes, &cid.to_string()) {
+                    Some(child) => child.set_online(online, &mut changed),
+                    None => dropped += 1,
                 }
             }
         }
+        dropped
     }
 
     pub(crate) fn state(&self, cid: Option<&str>, now: proto::Instant) -> State {
@@ -147,9 +203,8 @@ impl Cache {
             None => Some(&self.own),
             Some(cid) => self.child(cid).map(|child| &child.values),
         };
-        let heard = |(dp, at, value): &(u16, proto::Instant, Value)| {
-            (*dp, Heard { value: value.clone(), age: now.saturating_since(*at) })
-        };
+        let heard =
+            |known: &Known| (known.dp, Heard { value: known.value.value(), age: now.saturating_since(known.at) });
         State { dps: values.into_iter().flat_map(|values| &values.0).map(heard).collect() }
     }
 
@@ -166,19 +221,21 @@ impl Cache {
     fn child(&self, cid: &str) -> Option<&Child> {
         self.children.iter().find(|child| &*child.cid == cid)
     }
+}
 
-    fn child_mut(&mut self, cid: &str) -> Option<&mut Child> {
-        let children = &mut self.children;
-        let known = children.iter().position(|child| &*child.cid == cid);
-        match known {
-            Some(at) => children.get_mut(at),
-            None if children.len() < MOST_CHILDREN => {
-                children.push(Child { cid: cid.into(), values: Values::default(), online: None });
-                children.last_mut()
-            }
-            None => None,
-        }
+/// The sub-device of this name, if it is known or can be: its name is one, and there is room.
+fn child_mut<'a>(children: &'a mut Vec<Child>, bytes: &mut usize, cid: &str) -> Option<&'a mut Child> {
+    let known = children.iter().position(|child| &*child.cid == cid);
+    if let Some(at) = known {
+        return children.get_mut(at);
     }
+    let weight = size_of::<Child>() + cid.len();
+    if children.len() >= MOST_CHILDREN || *bytes + weight > BUDGET || Cid::new(cid).is_err() {
+        return None;
+    }
+    *bytes += weight;
+    children.push(Child { cid: cid.into(), values: Values::default(), online: None });
+    children.last_mut()
 }
 
 impl Child {
@@ -190,23 +247,41 @@ impl Child {
 }
 
 impl Values {
-    fn note(&mut self, dps: Dps<'_>, now: proto::Instant) {
+    /// Returns how many there was no room for.
+    fn note(&mut self, dps: Dps<'_>, now: proto::Instant, bytes: &mut usize) -> u64 {
+        let mut dropped = 0;
         for (id, value) in dps {
-            let at = self.0.binary_search_by_key(&id.0, |(dp, _, _)| *dp);
+            let at = self.0.binary_search_by_key(&id.0, |known| known.dp);
             match at {
                 Ok(at) => {
-                    if let Some(known) = self.0.get_mut(at) {
-                        known.1 = now;
-                        convert::assign(&mut known.2, &value);
+                    let Some(known) = self.0.get_mut(at) else { continue };
+                    *bytes = bytes.saturating_sub(known.value.weight());
+                    known.at = now;
+                    known.value.assign(&value);
+                    let weight = known.value.weight();
+                    if *bytes + weight > BUDGET {
+                        // The former value is not the device's any more.
+                        *bytes = bytes.saturating_sub(size_of::<Known>());
+                        self.0.remove(at);
+                        dropped += 1;
+                    } else {
+                        *bytes += weight;
                     }
                 }
-                Err(at) if self.0.len() < MOST_DPS => {
-                    self.0.reserve_exact(1);
-                    self.0.insert(at, (id.0, now, convert::dp_value(&value)));
+                Err(at) => {
+                    let value = Kept::new(&value);
+                    let weight = size_of::<Known>() + value.weight();
+                    if self.0.len() < MOST_DPS && *bytes + weight <= BUDGET {
+                        *bytes += weight;
+                        self.0.reserve_exact(1);
+                        self.0.insert(at, Known { dp: id.0, at: now, value });
+                    } else {
+                        dropped += 1;
+                    }
                 }
-                Err(_) => {}
             }
         }
+        dropped
     }
 }
 
@@ -260,5 +335,36 @@ mod tests {
         }
         assert_eq!(cache.children().len(), MOST_CHILDREN);
         assert_eq!(cache.own.0.len(), MOST_DPS);
+    }
+
+    #[test]
+    fn the_sum_of_all_values_is_bounded_and_what_does_not_fit_is_counted() {
+        let mut cache = Cache::default();
+        let tree = format!("[{}0]", "[],".repeat(10_000));
+        let mut dropped = 0;
+        for n in 0..200 {
+            for dp in 1..4 {
+                let text = format!(r#"{{"cid":"c{n}","dps":{{"{dp}":{tree},"9":"{}"}}}}"#, "x".repeat(1000));
+                let report = Report::parse(text.as_bytes()).expect("a report");
+                dropped += cache.note(&report, true, at(1), |_, _| ());
+            }
+            assert!(cache.bytes <= BUDGET);
+        }
+        let kept: usize =
+            cache.children.iter().flat_map(|child| &child.values.0).map(|known| known.value.weight()).sum();
+        assert!((BUDGET / 2..=BUDGET).contains(&kept), "{kept}");
+        assert!(dropped > 400, "{dropped}");
+        assert_eq!(cache.state(Some("c0"), at(1)).get(1).and_then(Value::as_array).map(Vec::len), Some(10_001));
+        // A value that grows out of the budget is gone, not stale; a small one fits again.
+        let before = cache.bytes;
+        note(&mut cache, r#"{"cid":"c0","dps":{"1":true}}"#, 2);
+        assert_eq!(before - cache.bytes, tree.len());
+        let grown = format!(r#"{{"cid":"c0","dps":{{"1":"{}"}}}}"#, "y".repeat(BUDGET));
+        let report = Report::parse(grown.as_bytes()).expect("a report");
+        assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1);
+        assert_eq!(cache.state(Some("c0"), at(3)).get(1), None);
+        let nobody = format!(r#"{{"cid":"{}","dps":{{"1":1}}}}"#, "c".repeat(500));
+        let report = Report::parse(nobody.as_bytes()).expect("a report");
+        assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1, "no cid");
     }
 }

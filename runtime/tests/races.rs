@@ -1,6 +1,7 @@
 //! Managers, registries and settings under threads that meet, and under foreign code that calls back.
 
-use core::task::{Context, Waker};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io;
 use std::net::UdpSocket;
@@ -11,7 +12,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::Wake;
 use std::thread;
 
-use rustuya_runtime::{AddError, Device, DrivenLink, ListeningLink, Manager, Pacing, Registry, Runtime, Version};
+use rustuya_runtime::{
+    AddError, CommandError, Device, DrivenLink, ListeningLink, Manager, Pacing, Registry, Runtime, Version,
+};
 
 const ID: &str = "bf0123456789abcdefgh";
 const KEY: &str = "0123456789abcdef";
@@ -211,6 +214,59 @@ fn adding_removing_deleting_and_shutting_down_at_once_leave_both_lists_alike() {
         ends.join().expect("no panic");
         assert!(two.is_empty() && registry.is_empty(), "{} {}", two.len(), registry.len());
     }
+}
+
+#[test]
+fn a_command_after_the_runtime_is_gone_says_so() {
+    /// Drops every link, as a runtime does that is gone.
+    struct Gone;
+    impl Runtime for Gone {
+        fn drive(&self, link: DrivenLink) {
+            drop(link);
+        }
+        fn listen(&self, _: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+    let builder = || Device::builder(ID, KEY).expect("usable id and key").address([127, 0, 0, 1]);
+    let device = builder().spawn(&Gone);
+    assert_eq!(device.set_value(1, true).queue(), Err(CommandError::RuntimeGone));
+    let mut answer = device.set_value(1, true).acknowledged();
+    let answer = Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(answer, Poll::Ready(Err(CommandError::RuntimeGone)));
+
+    // One that waits while the runtime ends, in a thread whose generator is gone already.
+    thread_local! {
+        static LAST: Mutex<Option<Arc<Idle<fn()>>>> = const { Mutex::new(None) };
+    }
+    struct Shared(Arc<Idle<fn()>>);
+    impl Runtime for Shared {
+        fn drive(&self, link: DrivenLink) {
+            self.0.drive(link);
+        }
+        fn listen(&self, link: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()> {
+            self.0.listen(link, sockets)
+        }
+    }
+    let idle: Arc<Idle<fn()>> = Arc::new(Idle(|| (), Mutex::default()));
+    let device = builder().spawn(&Shared(Arc::clone(&idle)));
+    let mut waits = device.set_value(1, true).acknowledged();
+    assert!(Pin::new(&mut waits).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let ends = thread::spawn(move || {
+        // Made before whatever the library keeps for this thread, and so dropped after it.
+        LAST.with(|last| *last.lock().expect("no panic") = Some(idle));
+        let other = Device::builder("another-device", KEY).expect("usable id and key").spawn(&Gone);
+        other.set_value(1, true).queue().expect_err("is gone");
+    });
+    ends.join().expect("no panic");
+    let ended = Pin::new(&mut waits).poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(ended, Poll::Ready(Err(CommandError::RuntimeGone)));
+
+    // Closed by the program: not the runtime's doing.
+    let device = builder().spawn(&Idle(|| (), Mutex::default()));
+    let mut end = Box::pin(device.close());
+    assert!(end.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(device.set_value(1, true).queue(), Err(CommandError::Closed));
 }
 
 #[test]

@@ -153,20 +153,20 @@ impl Pending {
         Self { entries: Vec::new() }
     }
 
-    /// Whether another command fits. Gives up on what resolved ones are owed if it must.
-    pub(super) fn make_room(&mut self) -> bool {
+    /// Whether another command fits.
+    pub(super) fn has_room(&self) -> bool {
+        !self.entries.is_full() || self.entries.iter().any(Entry::is_settled)
+    }
+
+    /// Adds a command that fits. Gives up on what a resolved one is owed if it must.
+    pub(super) fn push(&mut self, entry: Entry) {
         if self.entries.is_full()
             && let Some(at) = self.entries.iter().position(Entry::is_settled)
         {
             self.entries.remove(at);
         }
-        !self.entries.is_full()
-    }
-
-    /// Adds a command; the caller has made room.
-    pub(super) fn push(&mut self, entry: Entry) {
         let full = self.entries.push(entry).is_err();
-        debug_assert!(!full, "the caller makes room first");
+        debug_assert!(!full, "the caller asks for room first");
     }
 
     pub(super) fn entry_mut(&mut self, at: usize) -> Option<&mut Entry> {

@@ -42,7 +42,7 @@ impl Device {
             return Err(SendError::NotReady);
         }
         check(command)?;
-        if !self.pending.make_room() {
+        if !self.pending.has_room() {
             return Err(SendError::TooMany);
         }
         let Link::Up(conn) = &mut self.link else {

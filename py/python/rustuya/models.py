@@ -256,6 +256,8 @@ class Metrics(Record):
     """Commands whose connection ended first."""
     lagged: int
     """Events that slow listeners lost."""
+    unkept: int
+    """Values that `state` lacks because there was no room for them: 1 MiB per device with its sub-devices."""
     latency_p50: float | None
     """Seconds from command to acknowledgement that half of the commands stayed below."""
     latency_p99: float | None

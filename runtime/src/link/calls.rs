@@ -52,7 +52,7 @@ impl Engine {
         let request = Box::new(Request { answer, ..Request::new(ask, cid, slot, now, now + wait) });
         let refused = |cid: &Cid| self.side.cache.online(cid.as_str()) == Some(false);
         let error = if self.phase != Phase::Running {
-            CommandError::Closed
+            self.refusal()
         } else if !matches!(request.ask, Ask::Raw(..)) && request.cid.as_ref().is_some_and(refused) {
             CommandError::SubDeviceOffline
         } else if request.slot.is_waited_for() && !self.has_room() {

@@ -19,6 +19,7 @@ use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::destination::Destination;
 use crate::effect::Look;
+use crate::error::CommandError;
 use crate::limiter::Permit;
 use crate::record::Note;
 use crate::runtime::{Outlet, Pipe};
@@ -41,6 +42,8 @@ pub(crate) struct Engine {
     waker: Option<Waker>,
     /// The loop waits for a listener.
     paused: bool,
+    /// It ends, or has ended, because its runtime does.
+    pub(super) gone: bool,
     /// When the last command came whose caller waits for nothing; zero if none did.
     pub(super) posted: proto::Instant,
     /// Commands sent before the alarm was set.
@@ -109,6 +112,7 @@ impl Engine {
             link,
             waker: None,
             paused: false,
+            gone: false,
             posted: proto::Instant::ZERO,
             sent_before: 0,
             armed: None,
@@ -371,10 +375,12 @@ impl Engine {
         if self.phase == Phase::Ended && self.closing.is_empty() {
             return;
         }
+        self.gone |= self.phase == Phase::Running;
         self.phase = Phase::Ended;
         self.wire = Wire::Off;
+        let why = self.refusal();
         let (queue, mut fates) = self.fates();
-        queue.refuse_waiting(&mut fates);
+        queue.refuse_waiting(&why, &mut fates);
         env.limiter.release(&mut self.permit, &mut self.wakes);
         let now = self.clock.now();
         self.machine.close(now);
@@ -389,7 +395,7 @@ impl Engine {
             }
         }
         let (queue, mut fates) = self.fates();
-        queue.refuse_all(&mut fates);
+        queue.refuse_all(&why, &mut fates);
         let unseen = self.side.effects.take();
         unseen.iter().for_each(|slot| slot.settle(&mut self.wakes));
         self.buffers.rx.clear();
@@ -408,8 +414,9 @@ impl Engine {
             return;
         }
         self.phase = Phase::Closing(None);
+        let why = self.refusal();
         let (queue, mut fates) = self.fates();
-        queue.refuse_waiting(&mut fates);
+        queue.refuse_waiting(&why, &mut fates);
         self.wake_loop();
     }
 
@@ -481,6 +488,11 @@ impl Engine {
 
     pub(super) fn wake_loop(&mut self) {
         self.wakes.extend(self.waker.take());
+    }
+
+    /// Why no command is taken any more.
+    pub(super) const fn refusal(&self) -> CommandError {
+        if self.gone { CommandError::RuntimeGone } else { CommandError::Closed }
     }
 
     /// A command is there, which does not wait for listeners.

@@ -1,11 +1,13 @@
 //! The machine and whoever records what passes between it and this crate.
 
+use core::convert::Infallible;
 use core::net::IpAddr;
 use core::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use rustuya_proto::{
-    self as proto, CommandId, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, Output, SendError, Version,
+    self as proto, CommandId, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, Output, SendError, TryCryptoRng,
+    TryRng, Version,
 };
 
 use super::request::Request;
@@ -139,13 +141,35 @@ impl Machine {
 /// Does something with the generator; what it draws is noted.
 fn with_rng<T>(tap: Option<&SharedTap>, now: Instant, act: impl FnOnce(&mut dyn CryptoRng) -> T) -> T {
     match tap {
-        None => act(&mut rand::rng()),
+        None => act(&mut Lazy),
         Some(tap) => {
             let mut tap = Drawing(tap);
-            act(&mut RecordingRng::new(&mut rand::rng(), &mut tap, now))
+            act(&mut RecordingRng::new(&mut Lazy, &mut tap, now))
         }
     }
 }
+
+/// The thread's generator, asked for only when something is drawn: in a thread that is about to end it is gone, and
+/// commands can be answered all the same.
+struct Lazy;
+
+impl TryRng for Lazy {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        rand::rng().try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        rand::rng().try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
+        rand::rng().try_fill_bytes(dst)
+    }
+}
+
+impl TryCryptoRng for Lazy {}
 
 struct Drawing<'a>(&'a SharedTap);
 

@@ -193,7 +193,7 @@ impl Link {
         timeout: Option<Duration>,
     ) -> Result<(), CommandError> {
         if self.is_closed() {
-            return Err(CommandError::Closed);
+            return Err(self.with(|engine, _| engine.refusal()));
         }
         let parcel = Parcel { ask, cid, slot, timeout };
         if let Some(engine) = self.free_engine() {
@@ -329,7 +329,10 @@ impl DrivenLink {
     /// Ends the link, as [`Device::close`](crate::Device::close): for a runtime that shuts down and takes the second
     /// for it. The following turns lead to [`Order::End`].
     pub fn close(&self) {
-        self.0.close();
+        self.0.with(|engine, _| {
+            engine.gone |= !engine.is_closed();
+            engine.close();
+        });
     }
 
     /// Whether a part of a frame was written to the connection and the rest was not. A loop that ends without an order,

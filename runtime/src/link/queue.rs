@@ -346,16 +346,16 @@ impl Queue {
     }
 
     /// No more commands: answers all that were not sent.
-    pub(crate) fn refuse_waiting(&mut self, fates: &mut Fates<'_>) {
+    pub(crate) fn refuse_waiting(&mut self, why: &CommandError, fates: &mut Fates<'_>) {
         self.closed = true;
         for request in core::mem::take(&mut self.waiting) {
-            fates.decide(&request, Err(CommandError::Closed));
+            fates.decide(&request, Err(why.clone()));
         }
     }
 
     /// The loop is gone: nothing will be heard of what was sent.
-    pub(crate) fn refuse_all(&mut self, fates: &mut Fates<'_>) {
-        self.refuse_waiting(fates);
+    pub(crate) fn refuse_all(&mut self, why: &CommandError, fates: &mut Fates<'_>) {
+        self.refuse_waiting(why, fates);
         for (_, request) in core::mem::take(&mut self.sent) {
             fates.decide(&request, Err(CommandError::ConnectionLost { reason: DownReason::Ended }));
         }

@@ -105,7 +105,11 @@ impl Side {
         let mut changes = Vec::new();
         if let Some(report) = message.payload.report() {
             let live = message.command == CommandCode::STATUS && !report.from_query;
-            self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
+            let dropped = self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
+            if dropped > 0 && self.metrics.unkept == 0 {
+                tracing::warn!("the device sends more values than are remembered: state() lacks some");
+            }
+            self.metrics.unkept += dropped;
             if let Some(dps) = report.dps {
                 let cid = report.cid.map(|cid| cid.to_string());
                 let cid = cid.as_deref();

@@ -24,7 +24,7 @@ impl Table {
         self.last += 1;
         let id = CommandId(self.last);
         let written = Written::remember(&Kind::Request { command: code, data });
-        assert!(self.pending.make_room());
+        assert!(self.pending.has_room());
         self.pending.push(Entry::new(id, code, self.last, Instant::from_millis(5000), asks, cid, written));
         id
     }

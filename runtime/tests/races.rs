@@ -263,7 +263,8 @@ fn a_command_after_the_runtime_is_gone_says_so() {
     assert_eq!(ended, Poll::Ready(Err(CommandError::RuntimeGone)));
 
     // Closed by the program: not the runtime's doing.
-    let device = builder().spawn(&Idle(|| (), Mutex::default()));
+    let runtime = idle();
+    let device = builder().spawn(&runtime);
     let mut end = Box::pin(device.close());
     assert!(end.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(device.set_value(1, true).queue(), Err(CommandError::Closed));

@@ -288,7 +288,7 @@ fn keys_come_from_a_file_or_the_environment_too() {
     let decode = ["decode", "--version", "3.3", ACK];
     let derive = [&["session-key", "--version", "3.4"][..], &nonces].concat();
     let run = |args: &[&str], key: Option<&str>| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rustuya"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rustuya"));
         command.args(args).env_remove("RUSTUYA_KEY_HEX");
         if let Some(key) = key {
             command.env("RUSTUYA_KEY_HEX", key);

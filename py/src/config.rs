@@ -32,7 +32,8 @@ pub(crate) fn builder(
     let id = DeviceId::new(id).map_err(|error| errors::config(py, error.into()))?;
     let address = convert::address(address)?;
     let builder = Device::builder_with(id, convert::key(local_key)?);
-    Ok((builder.address(address).version(convert::version(version)?), address != Address::Auto))
+    let located = address != Address::Auto;
+    Ok((builder.address(address).version(convert::version(version)?), located))
 }
 
 /// Changes the arguments that are given.
@@ -53,7 +54,8 @@ pub(crate) fn edited(
         return Ok(builder);
     }
     let address = convert::address(address)?;
-    let (builder, located) = (builder.address(address), address != Address::Auto);
+    let located = address != Address::Auto;
+    let builder = builder.address(address);
     engine::engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, "the device", error))
 }
 

@@ -45,7 +45,13 @@ fn config(answer: u64) -> DeviceConfig {
 }
 
 fn options() -> Options {
-    Options { timeout: Duration::from_secs(10), nowait: false, pacing: Pacing::NONE, receive_limit: RECEIVED }
+    Options {
+        timeout: Duration::from_secs(10),
+        nowait: false,
+        pacing: Pacing::NONE,
+        receive_limit: RECEIVED,
+        host: None,
+    }
 }
 
 /// A link that is connected, and has had half of its first frame taken.

@@ -37,7 +37,8 @@ pub use discovery::{
 #[cfg(feature = "emulator")]
 pub use emulator::{
     ControlReply, DpKind, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, ErrorReply, FixedModel,
-    HangupReason, Model, ModelError, PushError, Quirks, Segments, Seqnos, Unfit, UnknownQuirk, UpdateReply, WrittenDps,
+    HangupReason, Model, ModelError, PushError, QueryReply, Quirks, Segments, Seqnos, Unfit, UnknownQuirk, UpdateReply,
+    WrittenDps,
 };
 pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};

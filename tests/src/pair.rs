@@ -8,8 +8,9 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use rustuya_proto::{
-    Command, CommandId, ConnId, Device, DeviceConfig, Dialect, DownReason, Emulator, EmulatorConfig, EmulatorEvent,
-    EmulatorOutput, Event, FixedModel, Instant, LossReason, Outcome, Output, RxBuf, SendError, TxBuf, Version,
+    Command, CommandCode, CommandId, ConnId, Device, DeviceConfig, Dialect, DownReason, Emulator, EmulatorConfig,
+    EmulatorEvent, EmulatorOutput, Event, FixedModel, Instant, LossReason, Outcome, Output, RxBuf, SendError, TxBuf,
+    Version,
 };
 
 use crate::rng::SeededRng;
@@ -134,8 +135,8 @@ pub struct Pair {
     pub open: BTreeMap<CommandId, &'static str>,
     /// What becomes of dials.
     pub reach: Reach,
-    /// Requests that reached the device.
-    pub requests: usize,
+    /// Requests that reached the device: command and payload.
+    pub requests: Vec<(CommandCode, String)>,
     delivery: Delivery,
     rng: SeededRng,
     rx: RxBuf<Vec<u8>>,
@@ -160,7 +161,7 @@ impl Pair {
             told_at: Vec::new(),
             open: BTreeMap::new(),
             reach: Reach::Accepts,
-            requests: 0,
+            requests: Vec::new(),
             delivery,
             rng: SeededRng::new(seed),
             rx: RxBuf::new(vec![0; 4096]),
@@ -256,6 +257,21 @@ impl Pair {
             _ => None,
         });
         found.unwrap_or_else(|| panic!("{id:?} is not resolved; told: {:?}", self.told))
+    }
+
+    /// What was asked by nulls, in order.
+    #[must_use]
+    pub fn nulls(&self) -> Vec<&str> {
+        let is_control = |code| matches!(code, CommandCode::CONTROL | CommandCode::CONTROL_NEW);
+        let asked = self.requests.iter().filter(|(code, text)| is_control(*code) && text.contains("null"));
+        asked.map(|(_, text)| text.as_str()).collect()
+    }
+
+    /// Ordinary queries that reached the device.
+    #[must_use]
+    pub fn queries(&self) -> usize {
+        let is_query = |code| matches!(code, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW);
+        self.requests.iter().filter(|(code, _)| is_query(*code)).count()
     }
 
     fn settle(&mut self) {
@@ -355,8 +371,8 @@ impl Pair {
                 EmulatorOutput::Hangup { .. } => wire.closed = true,
                 EmulatorOutput::Event(event) => {
                     active = true;
-                    if matches!(event, EmulatorEvent::Request { .. }) {
-                        self.requests += 1;
+                    if let EmulatorEvent::Request { command, payload, .. } = event {
+                        self.requests.push((command, String::from_utf8_lossy(payload.as_bytes()).into_owned()));
                     }
                 }
                 EmulatorOutput::Wait { until } => {

@@ -116,12 +116,15 @@ fn the_version_is_found_by_asking() {
         converse(&mut pair);
         pair.finish();
     }
-    // 3.2 is answered as 3.3 with the device22 dialect; only the text of its header differs.
+    // 3.2 is answered as 3.3 but for the text of its header, which shows with its first push.
     let mut pair = meet(controller(), emulator(Version::V32));
-    let status = pair.send("status", &Command::status()).expect("sent");
-    pair.run(SECONDS(12));
-    assert!(is_acknowledged(pair.outcome(status).0), "{:?}", pair.told);
+    let set = pair.send("set", &set_on()).expect("sent");
+    pair.run(SECONDS(2));
+    assert!(is_acknowledged(pair.outcome(set).0), "{:?}", pair.told);
     assert_eq!(pair.device.dialect(), Dialect::Device22);
+    let status = pair.send("status", &Command::status()).expect("sent");
+    pair.run(SECONDS(2));
+    assert!(is_acknowledged(pair.outcome(status).0), "{:?}", pair.told);
     pair.finish();
 }
 
@@ -135,45 +138,191 @@ fn a_changed_version_is_found_again() {
     pair.finish();
 }
 
+fn quirky(version: Version, names: &[&str]) -> EmulatorConfig {
+    let mut quirks = Quirks::of(version);
+    names.iter().for_each(|name| quirks.set(name).unwrap_or_else(|_| panic!("no quirk {name}: {:?}", Quirks::NAMES)));
+    emulator(version).with_quirks(quirks)
+}
+
+const REFUSED: Outcome = Outcome::Rejected { retcode: Some(RetCode::REFUSED), error: Some(DeviceError::DataUnvalid) };
+
+/// Asks, and says what became of it.
+fn ask(pair: &mut Pair, command: &Command<'_>) -> (Outcome, Option<String>) {
+    let id = pair.send("query", command).expect("sent");
+    pair.run(SECONDS(6));
+    pair.outcome(id)
+}
+
+fn reconnect(pair: &mut Pair) {
+    pair.cut();
+    assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "{:?}", pair.told);
+}
+
 #[test]
-fn device22_is_detected_and_kept() {
+fn a_query_that_is_refused_at_first_is_asked_again_and_nothing_is_written() {
     for version in [Version::V31, Version::V33, Version::V34, Version::V35] {
-        for quirk in ["", "device22-data-in-reply", "refusal-retcode-zero"] {
-            let mut quirks = Quirks::of(version);
-            if !quirk.is_empty() && quirks.set(quirk).is_err() {
-                panic!("no quirk {quirk}: {:?}", Quirks::NAMES);
+        for refusals in 1..=2 {
+            let name = format!("refuse-queries={refusals}");
+            let mut pair = meet(controller().version(version), quirky(version, &[&name, "null-as-value"]));
+            for round in 0..4 {
+                let (outcome, text) = ask(&mut pair, &Command::status());
+                assert!(is_acknowledged(outcome), "{version} {name} {round}: {outcome:?}");
+                assert!(text.expect("a state").contains("\"20\":\"white\""));
+                ask(&mut pair, &set_on());
+                reconnect(&mut pair);
             }
-            let emulated = emulator(version).with_dialect(Dialect::Device22).with_quirks(quirks);
-            let mut pair = meet(controller().version(version), emulated);
-            let status = pair.send("status", &Command::status()).expect("sent");
-            pair.run(SECONDS(1));
-            let (outcome, text) = pair.outcome(status);
-            assert!(is_acknowledged(outcome), "{version} {quirk}: {:?}", pair.told);
-            assert!(text.expect("a state").contains("\"1\":false"));
-            assert!(pair.told.contains(&Told::Dialect(Dialect::Device22)));
-            converse(&mut pair);
+            assert_eq!(pair.nulls(), [""; 0], "{version} {name}");
+            assert_eq!(pair.device.dialect(), Dialect::Default);
+            assert!(!pair.told.iter().any(|told| matches!(told, Told::Dialect(_))));
             pair.finish();
         }
     }
 }
 
 #[test]
-fn a_refused_query_reverts_when_the_other_dialect_does_not_help() {
-    // It refuses the query, and acknowledges the map of nulls without ever pushing: a control that changed nothing.
-    let emulated = emulator(Version::V33).with_dialect(Dialect::Device22);
-    let mut pair = Pair::new(controller().version(Version::V33), emulated, Delivery::Whole, 1);
-    assert!(pair.run_until(SECONDS(5), |p| p.device.is_up()));
-    for round in 0..2 {
-        let status = pair.send("status", &Command::status()).expect("sent");
-        pair.run(SECONDS(12));
-        let (outcome, _) = pair.outcome(status);
-        let refused = Outcome::Rejected { retcode: Some(RetCode::REFUSED), error: Some(DeviceError::DataUnvalid) };
-        assert_eq!(outcome, refused, "round {round}: {:?}", pair.told);
-        assert_eq!(pair.device.dialect(), Dialect::Default);
+fn a_device_that_refuses_every_query_stays_of_use_and_is_never_asked_by_nulls() {
+    let refusing = &["refuse-queries=4000000000", "null-as-value"];
+    for version in [Version::V31, Version::V34, Version::V35] {
+        let mut pair = meet(controller().version(version), quirky(version, refusing));
+        for _ in 0..5 {
+            for query in [Command::status(), Command::status_of(&[DpId(1), DpId(20)])] {
+                assert!(matches!(ask(&mut pair, &query).0, Outcome::Rejected { .. }), "{version}: {:?}", pair.told);
+            }
+            assert!(is_acknowledged(ask(&mut pair, &set_on()).0));
+            assert!(pair.device.is_up());
+            reconnect(&mut pair);
+        }
+        assert_eq!(pair.nulls(), [""; 0], "{version}");
+        // Asked again on each connection, but not without end.
+        assert!((15..=30).contains(&pair.queries()), "{version}: {}", pair.queries());
+        let ended = Told::Down(DownReason::PeerClosed);
+        assert_eq!(pair.told.iter().filter(|told| matches!(told, Told::Down(_)) && **told != ended).count(), 0);
+        pair.finish();
     }
-    // The second refusal came at once: the detour is not tried again.
-    assert!(matches!(pair.told.last(), Some(Told::Resolved(_, _, Some(text))) if text == "json obj data unvalid"));
+}
+
+#[test]
+fn device22_is_tried_when_all_else_has_failed_and_only_for_what_is_known() {
+    for quirks in [&["update-silence"][..], &["update-silence", "device22-data-in-reply"]] {
+        let emulated = quirky(Version::V33, quirks).with_dialect(Dialect::Device22);
+        let mut pair = meet(controller().version(Version::V33), emulated);
+        // Nothing is heard of: a query is refused, however often.
+        for _ in 0..3 {
+            assert_eq!(ask(&mut pair, &Command::status()).0, REFUSED);
+            reconnect(&mut pair);
+        }
+        assert_eq!(pair.nulls(), [""; 0]);
+        let before = pair.queries();
+        let (outcome, text) = ask(&mut pair, &Command::status_of(&[DpId(2), DpId(20)]));
+        assert!(is_acknowledged(outcome), "{:?}", pair.told);
+        assert!(text.expect("a state").contains("\"dps\":{\"2\":25,\"20\":\"white\"}"));
+        assert_eq!(pair.queries(), before + 3, "ordinary ones come first on each connection");
+        assert_eq!(pair.told.iter().filter(|t| **t == Told::Dialect(Dialect::Device22)).count(), 1);
+        // From now on the query is what the dialect has for it.
+        let (outcome, _) = ask(&mut pair, &Command::status());
+        assert!(is_acknowledged(outcome));
+        assert!(pair.nulls().iter().all(|text| text.contains("{\"2\":null,\"20\":null}")), "{:?}", pair.nulls());
+        assert_eq!((pair.nulls().len(), pair.queries()), (2, before + 3));
+        assert!(is_acknowledged(ask(&mut pair, &set_on()).0));
+        // A new connection begins with an ordinary query, and an ordinary answer ends the dialect.
+        reconnect(&mut pair);
+        assert!(is_acknowledged(ask(&mut pair, &Command::status()).0));
+        assert_eq!((pair.device.dialect(), pair.queries()), (Dialect::Device22, before + 4));
+        pair.config = emulator(Version::V33);
+        reconnect(&mut pair);
+        let nulls = pair.nulls().len();
+        assert!(is_acknowledged(ask(&mut pair, &Command::status()).0));
+        assert_eq!(pair.device.dialect(), Dialect::Default);
+        assert_eq!(pair.told.iter().filter(|t| matches!(t, Told::Dialect(Dialect::Default))).count(), 1);
+        assert_eq!(pair.nulls().len(), nulls);
+        pair.finish();
+    }
+}
+
+#[test]
+fn a_query_that_names_dps_is_asked_on_a_second_connection_before_it_is_tried_as_device22() {
+    let emulated = quirky(Version::V33, &["update-silence"]).with_dialect(Dialect::Device22);
+    let mut pair = meet(controller().version(Version::V33), emulated);
+    let ids = [DpId(20), DpId(21)];
+    assert_eq!(ask(&mut pair, &Command::status_of(&ids)).0, Outcome::ConnectionLost);
+    assert!(pair.device.is_up(), "another connection was made at once");
+    assert_eq!((pair.queries(), pair.nulls().len()), (3, 0));
+    let (outcome, text) = ask(&mut pair, &Command::status_of(&ids));
+    assert!(is_acknowledged(outcome) && text.expect("a state").contains("white"), "{:?}", pair.told);
+    assert_eq!((pair.queries(), pair.nulls().len()), (6, 1));
     pair.finish();
+
+    // A device that tells what it is asked to measure need not be asked by nulls.
+    let emulated = emulator(Version::V33).with_dialect(Dialect::Device22);
+    let mut pair = meet(controller().version(Version::V33), emulated);
+    assert_eq!(ask(&mut pair, &Command::status_of(&ids)).0, Outcome::ConnectionLost);
+    let (outcome, text) = ask(&mut pair, &Command::status_of(&ids));
+    assert!(is_acknowledged(outcome) && text.expect("a state").contains("white"), "{:?}", pair.told);
+    assert_eq!((pair.nulls().len(), pair.device.dialect()), (0, Dialect::Default));
+    pair.finish();
+}
+
+#[test]
+fn what_proves_device22_holds_what_was_asked_and_is_looked_for_once() {
+    // It refuses queries, and takes nulls for values of DPs that it does not have.
+    let refusing = quirky(Version::V33, &["refuse-queries=4000000000", "update-silence"]);
+    let mut pair = meet(controller().version(Version::V33), refusing);
+    let ids = [DpId(7)];
+    assert_eq!(ask(&mut pair, &Command::status_of(&ids)).0, Outcome::ConnectionLost);
+    for round in 0..3 {
+        let status = pair.send("status", &Command::status_of(&ids)).expect("sent");
+        let on = pair.send("set", &set_on()).expect("sent");
+        pair.run(SECONDS(12));
+        assert!(matches!(pair.outcome(status).0, Outcome::Rejected { .. }), "round {round}: {:?}", pair.told);
+        assert!(is_acknowledged(pair.outcome(on).0));
+        assert_eq!((pair.device.dialect(), pair.nulls().len()), (Dialect::Default, 1));
+        reconnect(&mut pair);
+    }
+    pair.finish();
+}
+
+#[test]
+fn known_device22_is_asked_for_what_was_heard_written_or_named_and_for_nothing_else() {
+    for (version, config) in [
+        (Version::V32, controller().version(Version::V32)),
+        (Version::V31, controller().version(Version::V31).dialect(Dialect::Device22)),
+        (Version::V33, controller().version(Version::V33).dialect(Dialect::Device22)),
+        (Version::V34, controller().version(Version::V34).dialect(Dialect::Device22)),
+    ] {
+        let emulated = quirky(version, &["drop-push"]).with_dialect(Dialect::Device22);
+        let mut pair = meet(config, emulated);
+        assert_eq!(ask(&mut pair, &Command::status()).0, REFUSED);
+        let (outcome, text) = ask(&mut pair, &Command::status_of(&[DpId(20), DpId(21)]));
+        assert!(is_acknowledged(outcome) && text.expect("a state").contains("white"));
+        ask(&mut pair, &set_on());
+        let (outcome, text) = ask(&mut pair, &Command::status());
+        assert!(is_acknowledged(outcome));
+        assert!(text.expect("a state").contains("\"dps\":{\"1\":true,\"20\":\"white\"}"), "{:?}", pair.told);
+        assert_eq!((pair.nulls().len(), pair.queries()), (2, 1), "{version}");
+        assert_eq!(pair.device.dialect(), Dialect::Device22);
+        pair.finish();
+    }
+    // Firmware of 3.5 takes nulls for values, whatever is configured.
+    let config = controller().version(Version::V35).dialect(Dialect::Device22);
+    let mut pair = meet(config, quirky(Version::V35, &["null-as-value"]));
+    assert!(is_acknowledged(ask(&mut pair, &Command::status_of(&[DpId(2)])).0));
+    assert_eq!((pair.nulls().len(), pair.device.dialect()), (0, Dialect::Default));
+    pair.finish();
+}
+
+#[test]
+fn pushes_answer_a_query_that_is_not_answered_otherwise() {
+    for version in [Version::V31, Version::V33, Version::V34, Version::V35] {
+        for (quirk, limit) in [("query-empty-then-push", 400), ("query-push-only", 1100)] {
+            let mut pair = meet(controller().version(version), quirky(version, &[quirk]));
+            let query = pair.send("status", &Command::status()).expect("sent");
+            pair.run(Duration::from_millis(limit));
+            assert_eq!(pair.outcome(query), (Outcome::Acknowledged { retcode: None }, None), "{version} {quirk}");
+            let pushed = |told: &Told| matches!(told, Told::Message(text) if text.contains("white"));
+            assert!(pair.told.iter().any(pushed), "{:?}", pair.told);
+            pair.finish();
+        }
+    }
 }
 
 #[test]

@@ -27,13 +27,14 @@ pub(super) enum Kind<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// Asks for the state. In the device22 dialect this asks for the DPs heard of so far, at least DP 1.
+    /// Asks for the state. In the device22 dialect this asks for the DPs that were heard of or written so far. When
+    /// there are none it goes out as an ordinary query, which such firmware refuses: name DPs, or wait for a push.
     pub const fn status() -> Self {
         Self::request(CommandCode::DP_QUERY, RequestData::None)
     }
 
-    /// Asks a device22 for these DPs; at least one of them must exist or it may not answer. At most as many go out
-    /// as fit its request limit of 255 bytes. Other devices answer with their whole state.
+    /// Asks for these DPs: a device22 for nothing else, and at least one of them must exist or it may not answer. At
+    /// most as many go out as fit its request limit of 255 bytes, and 16. Other devices are asked for their whole state.
     pub const fn status_of(ids: &'a [DpId]) -> Self {
         Self::request(CommandCode::DP_QUERY, RequestData::Ids(ids))
     }

@@ -6,10 +6,11 @@ use rand_core::CryptoRng;
 
 use super::config::DeviceConfig;
 use super::event::{ConnId, DownReason, LossReason, Outcome};
-use super::pending::{Asks, Match};
+use super::pending::Match;
 use super::search::{Evidence, Failure, Refusal, Search};
 use super::send::transmit;
-use super::{Attempt, Command, Device, Link, Step, backoff};
+use super::talk::{Next, Way};
+use super::{Attempt, Command, Device, Link, NEXT_ATTEMPT, Step, backoff};
 use crate::buf::{Rx, Tx};
 use crate::codec::{Opened, VersionHeader};
 use crate::payload::{DeviceError, Payload, RequestData};
@@ -17,7 +18,7 @@ use crate::session::hint::{self, Form, Hint};
 use crate::session::{Received, Session};
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
-use crate::wire::command::CommandCode;
+use crate::wire::command::{CommandCode, RetCode};
 
 /// How long an attempt that listens first says nothing.
 const LISTEN: Duration = Duration::from_millis(250);
@@ -292,15 +293,24 @@ impl Device {
             self.talk.gateway |= report.cid.is_some() || report.online.is_some() || report.offline.is_some();
             self.talk.remember(report);
         }
-        if self.config.version.is_none() && opened.header.and_then(|h| h.version()) == Some(Version::V32) {
-            self.talk.settle(Dialect::Device22);
+        if self.config.version.is_none()
+            && self.config.dialect.is_none()
+            && opened.header.and_then(|h| h.version()) == Some(Version::V32)
+        {
+            self.talk.fix(Dialect::Device22);
+        }
+        if matches!(opened.command, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW)
+            && report.as_ref().is_some_and(|report| report.dps.is_some() && report.cid.is_none())
+        {
+            self.talk.answered();
         }
         if !conn.told_up {
             // The answer to the query that proves the version: its state is asked for again by whoever wants it.
             return None;
         }
         conn.idle_since = now;
-        match self.pending.answer(version, &opened, &payload, report.as_ref()) {
+        let whole = report.as_ref().is_some_and(|report| self.talk.is_whole(report));
+        match self.pending.answer(version, &opened, &payload, report.as_ref(), whole, now) {
             Match::Resolved(id, outcome) => {
                 if self.talk.retrying == Some(id) {
                     self.talk.retrying = None;
@@ -311,12 +321,8 @@ impl Device {
                 }
                 Some(Step::Resolved(id, outcome, Some(opened)))
             }
-            Match::Refused22(at) => {
-                let retcode = opened.retcode.unwrap_or_default();
-                if self.talk.may_retry22(&self.config)
-                    && let Some(entry) = self.pending.entry_mut(at)
-                {
-                    entry.refused = Some(retcode);
+            Match::Refused(at) => {
+                if !self.refused(at, opened.retcode.unwrap_or_default(), now) {
                     return None;
                 }
                 let (id, outcome) = self.pending.refuse(at, opened.retcode)?;
@@ -344,6 +350,29 @@ impl Device {
         (!payload.is_empty()).then_some(Step::Message(opened))
     }
 
+    /// The query at `at` was refused. Whether that is final; if not, it is asked again when and how that may help.
+    fn refused(&mut self, at: usize, retcode: RetCode, now: Instant) -> bool {
+        let (Link::Up(conn), Some(entry)) = (&self.link, self.pending.entry(at)) else {
+            return true;
+        };
+        let (id, named) = (entry.id, entry.named);
+        let known = !self.talk.wanted(id, named).is_empty();
+        let may_redial = named && self.config.persist && self.pending.is_alone(id);
+        match self.talk.refused(&self.config, conn.session.version(), known, may_redial) {
+            Next::Ask(way, pause) => {
+                if let Some(entry) = self.pending.entry_mut(at) {
+                    entry.ask_again(retcode, way, now + pause);
+                }
+                false
+            }
+            Next::Redial => {
+                self.end(DownReason::Ended, now + NEXT_ATTEMPT);
+                false
+            }
+            Next::Refuse => true,
+        }
+    }
+
     /// The connection has proven itself, or needs no proof: commands are accepted from now on.
     fn come_up(&mut self, now: Instant, rng: &mut dyn CryptoRng) -> Option<Step> {
         let Link::Up(conn) = &mut self.link else {
@@ -368,9 +397,7 @@ impl Device {
             // An early sign of life: these versions have no negotiation that would tell a device from a void.
             conn.beat_now = true;
         }
-        if let Some(dialect) = version.fixed_dialect().filter(|_| self.config.dialect.is_none()) {
-            self.talk.settle(dialect);
-        }
+        self.talk.begin(version, &self.config);
         if version.negotiates() || conn.attempt.verify {
             self.hops = 0;
             self.diagnosis = None;
@@ -403,7 +430,7 @@ impl Device {
             self.end(DownReason::Ended, now);
             return None;
         }
-        let expired = self.pending.expire(now);
+        let expired = self.pending.expire(now, self.talk.retrying);
         if expired.retry22 {
             self.talk.retrying = None;
             self.talk.no_device22 = true;
@@ -414,7 +441,10 @@ impl Device {
         if self.pending.has_decided() {
             return None;
         }
-        self.retry_as_device22(now, rng, tx);
+        self.ask_again(now, rng, tx);
+        if self.pending.has_decided() {
+            return None;
+        }
 
         let Link::Up(conn) = &mut self.link else {
             return None;
@@ -466,23 +496,35 @@ impl Device {
         [self.pending.deadline(), doubt, end, unheard].into_iter().flatten().fold(beat, Instant::min)
     }
 
-    /// Sends a query that was refused once more, in the device22 dialect.
-    fn retry_as_device22(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
-        let Link::Up(conn) = &mut self.link else {
+    /// Asks again what was refused, in the way that is due.
+    fn ask_again(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
+        let Some((at, way)) = self.pending.due_again(now) else {
             return;
         };
-        let Some(at) = self.pending.retry_due() else {
+        let (Link::Up(conn), Some(entry)) = (&mut self.link, self.pending.entry_mut(at)) else {
             return;
         };
-        let (heard, known) = self.talk.heard();
-        let query = Command::status_of(heard.get(..known).unwrap_or_default());
-        let sent = transmit(&mut conn.session, &self.config, Dialect::Device22, &query, now, rng, tx);
-        if let (Ok((code, seqno)), Some(entry)) = (sent, self.pending.entry_mut(at)) {
-            entry.code = code;
-            entry.seqno = seqno;
-            entry.asks = Asks::State22;
-            entry.deadline = now + self.config.timing.answer;
-            self.talk.retrying = Some(entry.id);
+        let Some(way) = way else {
+            let retcode = entry.refusal().unwrap_or_default();
+            if self.refused(at, retcode, now) {
+                self.pending.give_up(at);
+            }
+            return;
+        };
+        let (id, named) = (entry.id, entry.named);
+        let ids = self.talk.wanted(id, named);
+        let (query, dialect) = match way {
+            Way::Plain => (Command::status(), Dialect::Default),
+            Way::Other => (Command::request(CommandCode::DP_QUERY_NEW, RequestData::None), Dialect::Default),
+            Way::Measure => (Command::update_dps(&ids), Dialect::Default),
+            Way::Nulls => (Command::status_of(&ids), Dialect::Device22),
+        };
+        let sent = transmit(&mut conn.session, &self.config, dialect, &query, now, rng, tx);
+        if let Ok((code, seqno)) = sent {
+            entry.asked_again(way, code, seqno, &ids, now);
+            if way == Way::Nulls && self.talk.dialect == Dialect::Default {
+                self.talk.retrying = Some(id);
+            }
         }
     }
 

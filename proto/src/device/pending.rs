@@ -1,13 +1,16 @@
 //! The commands that are not resolved yet, and which frame answers which.
 
+use core::time::Duration;
+
 use heapless::Vec;
 
 use super::command::{CommandId, Kind};
 use super::event::Outcome;
+use super::talk::Way;
 use crate::codec::Opened;
 use crate::ids::DpId;
 use crate::json::Text;
-use crate::payload::{DeviceError, DpValue, Payload, Report, RequestData};
+use crate::payload::{DeviceError, DpMap, DpValue, Payload, Report, RequestData};
 use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
@@ -16,6 +19,14 @@ use crate::wire::command::{CommandCode, RetCode};
 pub(super) const CAPACITY: usize = 8;
 /// How many written DPs are remembered per command, to recognise the push that shows them.
 const WRITTEN: usize = 4;
+/// How long the push may take that follows an answer without values.
+const PROMISED: Duration = Duration::from_millis(1500);
+/// How long more pushes are waited for, after one that followed an answer without values.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How long the answer is waited for, after a push that looks like a whole state.
+const WHOLE: Duration = Duration::from_secs(1);
+/// How long firmware may be silent about a way to ask that it may not know.
+const UNKNOWN: Duration = Duration::from_millis(500);
 /// Fills the places of DPs that were not written; firmware has no DP of this number.
 const NO_DP: u16 = u16::MAX;
 
@@ -24,9 +35,9 @@ const NO_DP: u16 = u16::MAX;
 pub(super) enum Asks {
     /// Answered by a reply with the same code and nothing else.
     Reply,
-    /// A query, answered by a reply with the same code.
+    /// A query, answered by a reply with the same code, or by pushes where that has no values or does not come.
     State,
-    /// A query in the device22 dialect: an empty acknowledgement promises a push, and the push is the answer.
+    /// A query for certain DPs: an empty acknowledgement promises a push, and a push of any of them is the answer.
     State22,
     /// A write or a measurement: a push that is owed to it is as good as the acknowledgement.
     Change,
@@ -37,7 +48,7 @@ pub(super) enum Asks {
 enum State {
     // Open.
     Waiting,
-    /// Device22 query: acknowledged, the push is outstanding.
+    /// Query: answered without values, the push is outstanding.
     Acked,
     // Settled: resolved, and kept for what may still come of it.
     /// Resolved by a push; its own acknowledgement is still owed and must not be taken for a later command's.
@@ -45,9 +56,9 @@ enum State {
     /// Resolved and acknowledged; its own push may still come and must not be taken for a later command's.
     Done,
     // Decided without a frame, but not told yet.
-    /// A device22 query whose push never came after its acknowledgement.
+    /// A query that was answered by pushes, or by a frame without values alone.
     Acknowledged,
-    /// A query that was refused and could not be helped by the other dialect.
+    /// A query that was refused in every way that was tried.
     Refused,
     Unanswered,
     Lost,
@@ -84,6 +95,52 @@ impl Written {
     }
 }
 
+/// The DPs that a push has to show.
+#[derive(Clone, Debug)]
+pub(super) enum Shows {
+    /// What was written.
+    Written([Written; WRITTEN]),
+    /// Any of these DPs, one bit for each that leaves the same remainder.
+    AnyOf([u32; 4]),
+}
+
+impl Shows {
+    /// What the push of a command shows.
+    pub(super) fn remember(command: &Kind<'_>, asks: Asks) -> Self {
+        let mut set = [0; 4];
+        let mut note = |id: DpId| insert(&mut set, id);
+        match command {
+            Kind::Request { data: RequestData::Ids(ids), .. } if asks == Asks::State22 => {
+                ids.iter().copied().for_each(note);
+            }
+            Kind::Request { data: RequestData::Json(text), .. } if asks == Asks::State22 => {
+                DpMap::Json(text).each(&mut |id, _| note(id));
+            }
+            _ => return Self::Written(Written::remember(command)),
+        }
+        Self::AnyOf(set)
+    }
+
+    /// Any of these.
+    pub(super) fn any_of(ids: &[DpId]) -> Self {
+        let mut set = [0; 4];
+        ids.iter().for_each(|id| insert(&mut set, *id));
+        Self::AnyOf(set)
+    }
+
+    fn is_shown_by(&self, report: &Report<'_>) -> bool {
+        let Self::AnyOf(set) = self else { return false };
+        let mut dps = report.dps.into_iter().flatten();
+        dps.any(|(id, _)| set.get(usize::from(id.0 / 32 % 4)).is_some_and(|word| word >> (id.0 % 32) & 1 == 1))
+    }
+}
+
+fn insert(set: &mut [u32; 4], id: DpId) {
+    if let Some(word) = set.get_mut(usize::from(id.0 / 32 % 4)) {
+        *word |= 1 << (id.0 % 32);
+    }
+}
+
 /// One command.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -95,10 +152,16 @@ pub(super) struct Entry {
     /// Checksum of the cid, or zero for the device itself.
     cid: u32,
     /// The DPs that no push has shown yet.
-    written: [Written; WRITTEN],
+    shows: Shows,
     state: State,
-    /// The refusal after which this query was sent again in the device22 dialect.
-    pub(super) refused: Option<RetCode>,
+    /// A push has shown values that may be what this query asks for.
+    shown: bool,
+    /// A query for certain DPs.
+    pub(super) named: bool,
+    /// The refusal after which this query is asked again.
+    refused: Option<RetCode>,
+    /// How it is asked again, and when; in no way stands for a refusal, unless an answer comes before.
+    again: Option<(Option<Way>, Instant)>,
 }
 
 impl Entry {
@@ -109,10 +172,40 @@ impl Entry {
         deadline: Instant,
         asks: Asks,
         cid: Option<&str>,
-        written: [Written; WRITTEN],
+        shows: Shows,
     ) -> Self {
         let cid = cid.map_or(0, |cid| text_mark(&Text::plain(cid)));
-        Self { id, code, seqno, deadline, asks, cid, written, state: State::Waiting, refused: None }
+        let state = State::Waiting;
+        let (shown, named, refused, again) = (false, false, None, None);
+        Self { id, code, seqno, deadline, asks, cid, shows, state, shown, named, refused, again }
+    }
+
+    /// It is to be asked again after this refusal.
+    pub(super) fn ask_again(&mut self, refused: RetCode, way: Way, at: Instant) {
+        self.refused = Some(refused);
+        self.again = Some((Some(way), at));
+    }
+
+    /// It was sent again.
+    pub(super) fn asked_again(&mut self, way: Way, code: CommandCode, seqno: u32, ids: &[DpId], now: Instant) {
+        self.code = code;
+        self.seqno = seqno;
+        self.state = State::Waiting;
+        self.again = match way {
+            Way::Plain | Way::Nulls => None,
+            // Silence is an answer, too.
+            Way::Other => Some((None, now + UNKNOWN)),
+            Way::Measure => Some((Some(Way::Nulls), now + UNKNOWN)),
+        };
+        if matches!(way, Way::Measure | Way::Nulls) {
+            self.asks = Asks::State22;
+            self.shows = Shows::any_of(ids);
+        }
+    }
+
+    /// The refusal that it was met with, if any.
+    pub(super) const fn refusal(&self) -> Option<RetCode> {
+        self.refused
     }
 
     pub(super) const fn is_for_child(&self) -> bool {
@@ -121,6 +214,10 @@ impl Entry {
 
     fn is_open(&self) -> bool {
         self.state <= State::Acked
+    }
+
+    const fn is_query(&self) -> bool {
+        matches!(self.asks, Asks::State | Asks::State22)
     }
 
     /// Whether it is resolved, and kept only for what may still come of it.
@@ -139,8 +236,8 @@ pub(super) enum Match {
     None,
     /// It resolves this command, which has left the table's open ones.
     Resolved(CommandId, Outcome),
-    /// It refuses the query at this index because the device may speak device22.
-    Refused22(usize),
+    /// It refuses the query at this index, which may be answered when it is asked again or in another way.
+    Refused(usize),
 }
 
 /// The table, oldest command first.
@@ -167,6 +264,10 @@ impl Pending {
         }
         let full = self.entries.push(entry).is_err();
         debug_assert!(!full, "the caller asks for room first");
+    }
+
+    pub(super) fn entry(&self, at: usize) -> Option<&Entry> {
+        self.entries.get(at)
     }
 
     pub(super) fn entry_mut(&mut self, at: usize) -> Option<&mut Entry> {
@@ -200,21 +301,23 @@ impl Pending {
     pub(super) fn lose_all(&mut self) {
         self.entries.retain(|e| !e.is_settled());
         for entry in self.entries.iter_mut().filter(|e| e.is_open()) {
-            entry.state = if entry.refused.is_some() { State::Refused } else { State::Lost };
+            entry.state = State::Lost;
         }
     }
 
-    /// Decides what has waited too long. Returns whether a device22 retry and whether a control are among it.
-    pub(super) fn expire(&mut self, now: Instant) -> Expired {
+    /// Decides what has waited too long, where `retrying` is the query that is tried as device22. Returns whether that
+    /// one and whether a control are among it.
+    pub(super) fn expire(&mut self, now: Instant, retrying: Option<CommandId>) -> Expired {
         let mut expired = Expired::default();
         self.entries.retain(|e| !e.is_settled() || e.deadline > now);
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
             expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
-            expired.retry22 |= entry.refused.is_some();
-            entry.state = match (entry.refused, entry.state) {
-                (Some(_), _) => State::Refused,
-                (None, State::Acked) => State::Acknowledged,
-                (None, _) => State::Unanswered,
+            expired.retry22 |= retrying == Some(entry.id);
+            entry.state = match entry.state {
+                _ if entry.refused.is_some() => State::Refused,
+                State::Acked => State::Acknowledged,
+                _ if entry.shown => State::Acknowledged,
+                _ => State::Unanswered,
             };
         }
         expired
@@ -227,25 +330,33 @@ impl Pending {
 
     /// The next instant at which [`expire`](Self::expire) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.entries.iter().filter(|e| e.is_open()).map(|e| e.deadline).min()
+        let due = |e: &Entry| e.again.map_or(e.deadline, |(_, again)| again.min(e.deadline));
+        self.entries.iter().filter(|e| e.is_open()).map(due).min()
     }
 
-    /// Finds the command that a frame answers.
+    /// Finds the command that a frame answers. `whole`: what it shows looks like a whole state.
     pub(super) fn answer(
         &mut self,
         version: Version,
         frame: &Opened,
         payload: &Payload<'_>,
         report: Option<&Report<'_>>,
+        whole: bool,
+        now: Instant,
     ) -> Match {
         if let Some(at) = self.replied(version, frame, report) {
-            return self.reply(at, frame, payload, report);
+            return self.reply(at, frame, payload, report, now);
         }
         if frame.command == CommandCode::STATUS
             && let Some(report) = report
-            && let Some(at) = self.shown(report)
         {
-            return self.resolve(at, Outcome::Acknowledged { retcode: None }, Some(State::AckOwed));
+            let (claimed, at) = self.shown(report);
+            if let Some(at) = at {
+                return self.resolve(at, Outcome::Acknowledged { retcode: None }, Some(State::AckOwed));
+            }
+            if !claimed {
+                self.show(report, whole || report.from_query, now);
+            }
         }
         Match::None
     }
@@ -264,7 +375,10 @@ impl Pending {
 
     /// The oldest command with the code of the frame, preferring an echoed sequence number and the same sub-device.
     fn replied(&self, version: Version, frame: &Opened, report: Option<&Report<'_>>) -> Option<usize> {
-        let may_answer = |e: &Entry| e.code == frame.command && e.state < State::Done;
+        // Acknowledgements carry no cid; state carries one when it is a sub-device's.
+        let about = report.filter(|r| r.dps.is_some()).map(report_cid);
+        let fits = |e: &Entry| about.is_none_or(|cid| e.cid == cid || (cid == 0 && !e.is_query()));
+        let may_answer = move |e: &Entry| e.code == frame.command && e.state < State::Done && fits(e);
         let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
         if !version.negotiates()
             && frame.seqno != 0
@@ -272,20 +386,18 @@ impl Pending {
         {
             return Some(at);
         }
-        // Acknowledgements carry no cid; state carries one when it is a sub-device's.
-        if let Some(report) = report.filter(|r| r.dps.is_some()) {
-            let cid = report_cid(report);
-            if let Some((at, _)) = candidates().find(|(_, e)| e.cid == cid) {
-                return Some(at);
-            }
-            if cid != 0 {
-                return None;
-            }
-        }
-        candidates().map(|(at, _)| at).next()
+        let same = about.and_then(|cid| candidates().find(|(_, e)| e.cid == cid));
+        same.or_else(|| candidates().next()).map(|(at, _)| at)
     }
 
-    fn reply(&mut self, at: usize, frame: &Opened, payload: &Payload<'_>, report: Option<&Report<'_>>) -> Match {
+    fn reply(
+        &mut self,
+        at: usize,
+        frame: &Opened,
+        payload: &Payload<'_>,
+        report: Option<&Report<'_>>,
+        now: Instant,
+    ) -> Match {
         let retcode = frame.retcode;
         let Some(entry) = self.entries.get_mut(at) else {
             return Match::None;
@@ -297,33 +409,62 @@ impl Pending {
         if payload.is_plain_text() {
             let error = payload.error();
             if error == Some(DeviceError::DataUnvalid) && entry.asks == Asks::State && !entry.is_for_child() {
-                return Match::Refused22(at);
+                return Match::Refused(at);
             }
             return self.resolve(at, Outcome::Rejected { retcode, error }, None);
         }
-        if entry.asks == Asks::State22 && report.is_none_or(|r| r.dps.is_none()) {
-            entry.state = State::Acked;
+        let told = report.is_some_and(|report| match entry.asks {
+            Asks::State22 => entry.shows.is_shown_by(report),
+            _ => report.dps.is_some_and(|dps| dps.into_iter().next().is_some()),
+        });
+        if entry.is_query() && !told {
+            if entry.state == State::Waiting {
+                let wait = if entry.shown { SETTLE } else { PROMISED };
+                entry.deadline = entry.deadline.min(now + wait);
+                entry.state = State::Acked;
+            }
             return Match::None;
         }
         let then = (entry.asks == Asks::Change).then_some(State::Done);
         self.resolve(at, Outcome::Acknowledged { retcode }, then)
     }
 
+    /// Notes that a push holds values of whoever a query asks. The query waits on, because its answer may still come,
+    /// and with it the values that the push does not hold.
+    fn show(&mut self, report: &Report<'_>, whole: bool, now: Instant) {
+        let cid = report_cid(report);
+        let asks = |e: &&mut Entry| e.is_open() && e.cid == cid && e.asks == Asks::State && report.dps.is_some();
+        for entry in self.entries.iter_mut().filter(asks) {
+            entry.shown = true;
+            if entry.state == State::Acked {
+                entry.deadline = entry.deadline.min(now + SETTLE);
+            } else if whole {
+                entry.deadline = entry.deadline.min(now + WHOLE);
+            }
+        }
+    }
+
     /// The command that this push answers. Each DP in it belongs to the oldest control that wrote this very value, or
     /// else to the oldest that wrote the DP at all, because devices round and clamp. Controls that are acknowledged
     /// already take part: their pushes come after their acknowledgements, and often after the next control.
-    fn shown(&mut self, report: &Report<'_>) -> Option<usize> {
+    ///
+    /// Says whether the push belongs to any command, also to one that is resolved.
+    fn shown(&mut self, report: &Report<'_>) -> (bool, Option<usize>) {
         let cid = report_cid(report);
-        let mut first = self.entries.iter().position(|e| e.asks == Asks::State22 && e.is_open() && e.cid == cid);
-        for (id, value) in report.dps? {
+        let asked = |e: &Entry| e.asks == Asks::State22 && e.is_open() && e.cid == cid && e.shows.is_shown_by(report);
+        let mut first = self.entries.iter().position(asked);
+        let mut claimed = first.is_some();
+        for (id, value) in report.dps.into_iter().flatten() {
             let mark = value_mark(&value);
             let written = self.entries.iter_mut().enumerate().filter(|(_, e)| e.cid == cid).filter_map(|(at, e)| {
                 let open = e.is_open();
-                e.written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, open.then_some(at), w))
+                let Shows::Written(written) = &mut e.shows else { return None };
+                written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, open.then_some(at), w))
             });
             // Of equals, the first.
             if let Some((_, open, slot)) = written.min_by_key(|(other, ..)| *other) {
                 *slot = Written::NOTHING;
+                claimed = true;
                 if let Some(at) = open
                     && first.is_none_or(|first| at < first)
                 {
@@ -331,7 +472,7 @@ impl Pending {
                 }
             }
         }
-        first
+        (claimed, first)
     }
 
     /// Resolves the command at `at`. An open one stays as `then` says, for what may still come of it.
@@ -347,17 +488,30 @@ impl Pending {
         Match::Resolved(id, outcome)
     }
 
-    /// Resolves the query at `at` as refused, after the retry in the other dialect was refused as well.
+    /// Resolves the query at `at` as refused.
     pub(super) fn refuse(&mut self, at: usize, retcode: Option<RetCode>) -> Option<(CommandId, Outcome)> {
         match self.resolve(at, Outcome::Rejected { retcode, error: Some(DeviceError::DataUnvalid) }, None) {
             Match::Resolved(id, outcome) => Some((id, outcome)),
-            Match::None | Match::Refused22(_) => None,
+            Match::None | Match::Refused(_) => None,
         }
     }
 
-    /// The query that was refused and is to be sent again as device22.
-    pub(super) fn retry_due(&self) -> Option<usize> {
-        self.entries.iter().position(|e| e.refused.is_some() && e.asks == Asks::State && e.is_open())
+    /// Decides that the query at `at` is refused, to be told without a frame.
+    pub(super) fn give_up(&mut self, at: usize) {
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.state = State::Refused;
+        }
+    }
+
+    /// The query that is to be asked again now, and how; in no way when silence stands for another refusal.
+    pub(super) fn due_again(&self, now: Instant) -> Option<(usize, Option<Way>)> {
+        let due = |e: &Entry| e.again.filter(|(_, at)| *at <= now && e.is_open()).map(|(way, _)| way);
+        self.entries.iter().enumerate().find_map(|(at, e)| Some((at, due(e)?)))
+    }
+
+    /// Whether no other command is open than this one.
+    pub(super) fn is_alone(&self, id: CommandId) -> bool {
+        self.entries.iter().all(|e| e.id == id || e.is_settled())
     }
 }
 

@@ -4,7 +4,7 @@ use rand_core::CryptoRng;
 
 use super::command::Kind;
 use super::config::DeviceConfig;
-use super::pending::{Asks, Entry, Written};
+use super::pending::{Asks, Entry, Shows};
 use super::{Command, CommandId, Device, Link, SendError};
 use crate::buf::{Storage, Tx, TxBuf};
 use crate::codec::VersionHeader;
@@ -49,12 +49,24 @@ impl Device {
             return Err(SendError::NotReady);
         };
         let version = conn.session.version();
-        let (heard, known) = self.talk.heard();
         let mut command = *command;
-        if let Kind::Request { command: CommandCode::DP_QUERY, data: data @ RequestData::None } = &mut command.kind
-            && self.talk.dialect == Dialect::Device22
-        {
-            *data = RequestData::Ids(heard.get(..known).unwrap_or_default());
+        let (heard, mut named) = (self.talk.all(), None);
+        let mut dialect = if self.talk.asks_by_nulls() { Dialect::Device22 } else { Dialect::Default };
+        if let Kind::Request { command: CommandCode::DP_QUERY, data } = &mut command.kind {
+            match (dialect, &*data) {
+                // No DP is made up: what is asked without names, and before any is known, is asked in the ordinary way,
+                // which writes nothing. What a sub-device has is known to nobody here.
+                (Dialect::Device22, RequestData::None) if heard.is_empty() || command.cid.is_some() => {
+                    dialect = Dialect::Default;
+                }
+                (Dialect::Device22, RequestData::None) => *data = RequestData::Ids(&heard),
+                // Ordinary firmware tells everything.
+                (Dialect::Default, RequestData::Ids(ids)) => {
+                    named = Some(*ids);
+                    *data = RequestData::None;
+                }
+                _ => {}
+            }
         }
         if let Kind::Request { command: code @ CommandCode::CONTROL, .. } = &mut command.kind
             && self.talk.control_new
@@ -62,7 +74,6 @@ impl Device {
         {
             *code = CommandCode::CONTROL_NEW;
         }
-        let dialect = self.talk.dialect;
         let (code, seqno) = transmit(&mut conn.session, &self.config, dialect, &command, now, rng, tx)?;
         conn.note_sent(now);
         self.last_command = self.last_command.wrapping_add(1);
@@ -70,8 +81,13 @@ impl Device {
         let deadline = now + command.timeout.unwrap_or(self.config.timing.answer);
         let asks = asks(&command, dialect);
         self.talk.gateway |= command.cid.is_some();
-        let written = Written::remember(&command.kind);
-        let entry = Entry::new(id, code, seqno, deadline, asks, command.cid, written);
+        self.talk.remember_written(&command.kind);
+        let shows = Shows::remember(&command.kind, asks);
+        let mut entry = Entry::new(id, code, seqno, deadline, asks, command.cid, shows);
+        if let Some(ids) = named {
+            entry.named = true;
+            self.talk.name(id, ids);
+        }
         self.pending.push(entry);
         Ok(id)
     }

@@ -113,7 +113,11 @@ impl Emulator {
             }
             Action::Write => {
                 for (at, (id, value)) in request.dps.into_iter().flatten().enumerate() {
-                    let taken = if value == DpValue::Null { Err(Unfit::Kind) } else { model.write(cid, id, value) };
+                    let taken = match value {
+                        DpValue::Null if config.quirks.null_as_value => write_nothing(model, cid, id),
+                        DpValue::Null => Err(Unfit::Kind),
+                        value => model.write(cid, id, value),
+                    };
                     match taken {
                         Ok(changed) if changed || config.quirks.push_unchanged => current.changes.set(at),
                         Ok(_) => {}
@@ -129,7 +133,15 @@ impl Emulator {
                 };
                 push_some(line, config, io, model, cid, &filter)?;
             }
-            Action::PushAsked => push_some(line, config, io, model, cid, &|id| request.asks(id))?,
+            Action::PushAsked => {
+                let first = match config.quirks.device22_one_dp {
+                    true => first_dp(model, cid, &|id| request.asks(id)),
+                    false => None,
+                };
+                let filter = |id| request.asks(id) && first.is_none_or(|first| first == id);
+                push_some(line, config, io, model, cid, &filter)?;
+            }
+            Action::PushAll => push_some(line, config, io, model, cid, &|_| true)?,
             Action::ReplyAsked => line.reply(config, io, command, seqno, cid, &|w| {
                 reply::state_of(w, config, model, cid, &|id| request.asks(id));
             })?,
@@ -165,6 +177,29 @@ impl Emulator {
         }
         Ok(None)
     }
+}
+
+/// Writes what firmware takes a null for.
+fn write_nothing(model: &mut dyn Model, cid: Option<&str>, wanted: DpId) -> Result<bool, Unfit> {
+    let mut nothing = None;
+    model.dps(cid, &mut |id, value| {
+        if id == wanted {
+            nothing = match value {
+                DpValue::Bool(_) => Some(DpValue::Bool(false)),
+                DpValue::Int(_) => Some(DpValue::Int(0)),
+                DpValue::Str(_) => Some(DpValue::text("")),
+                DpValue::Null | DpValue::Float(_) | DpValue::Json(_) => None,
+            };
+        }
+    });
+    nothing.map_or(Err(Unfit::Kind), |nothing| model.write(cid, wanted, nothing))
+}
+
+/// The first DP of the model that `filter` lets through.
+fn first_dp(model: &dyn Model, cid: Option<&str>, filter: &dyn Fn(DpId) -> bool) -> Option<DpId> {
+    let mut first = None;
+    model.dps(cid, &mut |id, _| first = first.or(Some(id).filter(|id| filter(*id))));
+    first
 }
 
 /// Pushes the DPs that `filter` lets through, if there are any.

@@ -27,7 +27,7 @@ pub use config::EmulatorConfig;
 pub use event::{EmulatorEvent, EmulatorOutput, HangupReason, PushError, WrittenDps};
 use line::{Io, Line, Reports};
 pub use model::{DpKind, FixedModel, Model, ModelError, Unfit};
-pub use quirks::{ControlReply, ErrorReply, Quirks, Segments, Seqnos, UnknownQuirk, UpdateReply};
+pub use quirks::{ControlReply, ErrorReply, QueryReply, Quirks, Segments, Seqnos, UnknownQuirk, UpdateReply};
 use request::{Request, Which};
 
 /// The device's end of one controller connection.
@@ -50,6 +50,8 @@ pub struct Emulator {
     early: u8,
     /// Where the front of the receive buffer came from.
     reading: Reading,
+    /// Ordinary queries on this connection.
+    asked: u32,
     closed: Option<HangupReason>,
 }
 
@@ -119,7 +121,7 @@ impl Emulator {
     fn numbered(config: EmulatorConfig, now: Instant, first_seqno: u32, report: u32) -> Self {
         let session = Session::device(config.version, &config.local_key, first_seqno, now);
         let line = Line { session, report, sent: 0, zero_key: config.quirks.zero_key, heard: 0 };
-        Self { config, line, current: None, reports: None, early: 0, reading: Reading::Fresh, closed: None }
+        Self { config, line, current: None, reports: None, early: 0, asked: 0, reading: Reading::Fresh, closed: None }
     }
 
     /// What the device is.

@@ -15,6 +15,14 @@ pub struct Quirks {
     pub control: ControlReply,
     /// How an update request is answered.
     pub update: UpdateReply,
+    /// How an ordinary query is answered.
+    pub query: QueryReply,
+    /// Ordinary queries that are refused on each connection before one is answered.
+    pub refuse_queries: u32,
+    /// A null in a control is taken as a value, as ordinary firmware does: false, 0, or an empty text.
+    pub null_as_value: bool,
+    /// A device22 query is answered with the first of the DPs that it asks for.
+    pub device22_one_dp: bool,
     /// What becomes of refusals.
     pub errors: ErrorReply,
     /// Sequence numbers of what the device sends.
@@ -130,6 +138,23 @@ pub enum UpdateReply {
     Silence,
 }
 
+/// How an ordinary query is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueryReply {
+    /// With the state.
+    #[default]
+    State,
+    /// Without values; the state is pushed.
+    EmptyThenPush,
+    /// Not at all; the state is pushed.
+    PushOnly,
+    /// Without values.
+    Empty,
+    /// Not at all.
+    Silence,
+}
+
 /// What becomes of refusals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -209,6 +234,13 @@ impl Quirks {
         ("update-ack-only", "acknowledge update requests, push nothing"),
         ("update-push-only", "push after update requests, acknowledge nothing"),
         ("update-silence", "ignore update requests, as 3.5"),
+        ("query-empty-then-push", "answer queries without values, then push the state"),
+        ("query-push-only", "push the state instead of answering queries"),
+        ("query-empty", "answer queries without values"),
+        ("query-silence", "never answer queries"),
+        ("refuse-queries=N", "refuse the first N queries of each connection"),
+        ("null-as-value", "take a null in a control for false, 0 or an empty text, as ordinary firmware does"),
+        ("device22-one-dp", "device22: answer with the first of the DPs that are asked for"),
         ("clear-errors", "3.2, 3.3: refusals in clear text"),
         ("silent-errors", "silence instead of refusals"),
         ("seqno-echo", "echo the sequence number in every reply"),
@@ -279,6 +311,12 @@ impl Quirks {
             "update-ack-only" => self.update = UpdateReply::AckOnly,
             "update-push-only" => self.update = UpdateReply::PushOnly,
             "update-silence" => self.update = UpdateReply::Silence,
+            "query-empty-then-push" => self.query = QueryReply::EmptyThenPush,
+            "query-push-only" => self.query = QueryReply::PushOnly,
+            "query-empty" => self.query = QueryReply::Empty,
+            "query-silence" => self.query = QueryReply::Silence,
+            "null-as-value" => self.null_as_value = true,
+            "device22-one-dp" => self.device22_one_dp = true,
             "clear-errors" => self.errors = ErrorReply::Clear,
             "silent-errors" => self.errors = ErrorReply::Silence,
             "seqno-echo" => self.seqnos = Seqnos::Echo,
@@ -335,6 +373,7 @@ impl Quirks {
                 self.report_chunk = Some(NonZeroU32::new(number).ok_or(UnknownQuirk)?);
             }
             "early-commands" => self.early_commands = u8::try_from(number).map_err(|_| UnknownQuirk)?,
+            "refuse-queries" => self.refuse_queries = number,
             "silent-after" => self.silent_after = Some(number),
             "close-after" => self.close_after = Some(number),
             "delay-ms" => self.delay = Duration::from_millis(u64::from(number)),

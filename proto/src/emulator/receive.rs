@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::act::Current;
 use super::event::HangupReason;
 use super::model::Model;
-use super::request::{is_control, plan, plan_unreadable};
+use super::request::{is_control, is_query, plan, plan_unreadable};
 use super::{Emulator, Notice, Reading, Step};
 use crate::buf::Rx;
 use crate::codec::{Opened, crc_fits};
@@ -209,7 +209,10 @@ impl Emulator {
         };
         let payload = payload.start.saturating_add(skipped)..payload.end;
         let text = rx.unread().get(payload.clone()).unwrap_or_default();
-        let actions = plan(&self.config, model, opened, text);
+        let actions = plan(&self.config, model, opened, text, self.asked);
+        if is_query(&self.config, opened.command) {
+            self.asked = self.asked.saturating_add(1);
+        }
         let glance = Glance { kind: None, seqno: opened.seqno, command: opened.command };
         self.current = Some(Current::new(&self.config, &glance, len, payload, now, actions));
     }

@@ -2,7 +2,7 @@
 
 use super::config::EmulatorConfig;
 use super::model::Model;
-use super::quirks::{ControlReply, UpdateReply};
+use super::quirks::{ControlReply, QueryReply, UpdateReply};
 use crate::codec::Opened;
 use crate::ids::DpId;
 use crate::json::{Array, Object, Text, Value};
@@ -27,6 +27,8 @@ pub(super) enum Action {
     NoneTaken,
     /// Push the DPs that the request asks for.
     PushAsked,
+    /// Push the whole state.
+    PushAll,
     /// Reply with the DPs that the request asks for.
     ReplyAsked,
     /// Reply with the whole state.
@@ -174,7 +176,7 @@ const fn is_query_code(command: CommandCode) -> bool {
 }
 
 /// Whether the device knows the query.
-fn is_query(config: &EmulatorConfig, command: CommandCode) -> bool {
+pub(super) fn is_query(config: &EmulatorConfig, command: CommandCode) -> bool {
     match command {
         CommandCode::DP_QUERY => !config.version.negotiates() || config.quirks.answer_dp_query,
         CommandCode::DP_QUERY_NEW => config.version >= Version::V32,
@@ -202,8 +204,14 @@ pub(super) fn plan_unreadable(config: &EmulatorConfig, command: CommandCode) -> 
     }
 }
 
-/// What a device does about a request.
-pub(super) fn plan(config: &EmulatorConfig, model: &dyn Model, opened: &Opened, payload: &[u8]) -> &'static [Action] {
+/// What a device does about a request, where `asked` queries came before on this connection.
+pub(super) fn plan(
+    config: &EmulatorConfig,
+    model: &dyn Model,
+    opened: &Opened,
+    payload: &[u8],
+    asked: u32,
+) -> &'static [Action] {
     let (quirks, command) = (&config.quirks, opened.command);
     // What anybody could have written is not obeyed.
     match config.version {
@@ -226,10 +234,16 @@ pub(super) fn plan(config: &EmulatorConfig, model: &dyn Model, opened: &Opened, 
         let Some(request) = request else {
             return refuse(DeviceError::DataFormat);
         };
-        if config.is_device22() {
+        if config.is_device22() || asked < quirks.refuse_queries {
             return refuse(DeviceError::DataUnvalid);
         }
-        return known(config, model, &request).unwrap_or(&[Action::ReplyAll]);
+        return known(config, model, &request).unwrap_or(match quirks.query {
+            QueryReply::State => &[Action::ReplyAll],
+            QueryReply::EmptyThenPush => &[Action::Ack, Action::PushAll],
+            QueryReply::PushOnly => &[Action::PushAll],
+            QueryReply::Empty => &[Action::Ack],
+            QueryReply::Silence => &[],
+        });
     }
     if is_control(command) {
         let must_wrap = quirks.wrapped_controls && !config.is_device22();

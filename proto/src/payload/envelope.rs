@@ -1,6 +1,6 @@
 //! Requests: which code and which JSON a command becomes, per version and dialect. Key order is tinytuya's.
 
-use super::{DpMap, write_nulls};
+use super::{DpMap, Dps, write_nulls};
 use crate::ids::DpId;
 use crate::json::Writer;
 use crate::version::{Dialect, Version};
@@ -73,9 +73,15 @@ pub(crate) fn write_request(w: &mut Writer<'_>, envelope: &Envelope<'_>, command
             o.optional("cid", cid);
             o.key("dps");
             let limit = DEVICE22_REQUEST_LIMIT.saturating_sub(o.w.len() + 1);
+            // Nulls, whatever the data: a query writes nothing.
             match data {
-                RequestData::None => write_nulls(o.w, [DpId(1)].into_iter(), limit),
-                other => write_data(o.w, other, limit),
+                RequestData::None => write_nulls(o.w, core::iter::empty(), limit),
+                RequestData::Ids(ids) => write_nulls(o.w, ids.iter().copied(), limit),
+                RequestData::Dps(DpMap::Pairs(pairs)) => write_nulls(o.w, pairs.iter().map(|(id, _)| *id), limit),
+                RequestData::Dps(DpMap::Json(text)) | RequestData::Json(text) => {
+                    let dps = Dps::parse(text.as_bytes()).into_iter().flatten();
+                    write_nulls(o.w, dps.map(|(id, _)| id), limit);
+                }
             }
         }
         CommandCode::CONTROL | CommandCode::CONTROL_NEW if version.negotiates() => {

@@ -60,6 +60,7 @@ fn request(vector: &Vector) -> Option<(CommandCode, RequestData<'static>)> {
         "dp-query" if group.ends_with("/device22") && group != "v3.2/device22" => {
             (CommandCode::DP_QUERY, RequestData::Ids(&[DpId(1), DpId(2), DpId(20), DpId(101)]))
         }
+        "dp-query" if group == "v3.2/device22" => (CommandCode::DP_QUERY, RequestData::Ids(&[DpId(1)])),
         "dp-query" => (CommandCode::DP_QUERY, RequestData::None),
         "dp-query-new" => (CommandCode::DP_QUERY_NEW, RequestData::None),
         "heartbeat" => (CommandCode::HEART_BEAT, RequestData::None),
@@ -220,10 +221,16 @@ fn device22_queries_are_maps_of_nulls_within_the_limit() {
     for version in Version::ALL {
         let e = Envelope { dialect: Dialect::Device22, ..envelope(version) };
         let owner = format!("\"devId\":\"{DEVICE}\",\"uid\":\"{DEVICE}\",\"t\":\"1700000000\"");
-        assert_eq!(
-            written(&e, CommandCode::DP_QUERY, RequestData::None),
-            format!("{{{owner},\"dps\":{{\"1\":null}}}}")
-        );
+        // Whatever it is given, a query writes nothing, and no DP that was not named.
+        for (data, nulls) in [
+            (RequestData::None, "{}"),
+            (RequestData::Json(r#"{"20":true,"7":[{}]}"#), r#"{"20":null,"7":null}"#),
+            (RequestData::Json("[1]"), "{}"),
+            (RequestData::Dps(DpMap::Pairs(&[(DpId(3), DpValue::Bool(true))])), r#"{"3":null}"#),
+            (RequestData::Dps(DpMap::Json(r#"{"3":5}"#)), r#"{"3":null}"#),
+        ] {
+            assert_eq!(written(&e, CommandCode::DP_QUERY, data), format!("{{{owner},\"dps\":{nulls}}}"));
+        }
         for step in [1, 113] {
             let ids: Vec<DpId> = (1..=500).map(|n| DpId(n * step)).collect();
             let json = written(&e, CommandCode::DP_QUERY, RequestData::Ids(&ids));

@@ -1,5 +1,7 @@
 //! Which frame answers which command.
 
+extern crate std;
+
 use core::time::Duration;
 
 use super::*;
@@ -23,9 +25,9 @@ impl Table {
     fn add(&mut self, code: CommandCode, asks: Asks, cid: Option<&str>, data: RequestData<'_>) -> CommandId {
         self.last += 1;
         let id = CommandId(self.last);
-        let written = Written::remember(&Kind::Request { command: code, data });
+        let shows = Shows::remember(&Kind::Request { command: code, data }, asks);
         assert!(self.pending.has_room());
-        self.pending.push(Entry::new(id, code, self.last, Instant::from_millis(5000), asks, cid, written));
+        self.pending.push(Entry::new(id, code, self.last, Instant::from_millis(5000), asks, cid, shows));
         id
     }
 
@@ -38,9 +40,9 @@ impl Table {
     fn hear(&mut self, command: CommandCode, text: &str) -> Option<CommandId> {
         let opened = opened(command);
         let payload = Payload::new(text.as_bytes());
-        match self.pending.answer(Version::V34, &opened, &payload, payload.report().as_ref()) {
+        match self.pending.answer(Version::V34, &opened, &payload, payload.report().as_ref(), false, Instant::ZERO) {
             Match::Resolved(id, _) => Some(id),
-            Match::None | Match::Refused22(_) => None,
+            Match::None | Match::Refused(_) => None,
         }
     }
 
@@ -190,6 +192,97 @@ fn a_query_of_device22_has_its_push_though_a_control_wrote_the_same() {
 }
 
 #[test]
+fn a_query_for_certain_dps_is_answered_by_a_push_of_one_of_them() {
+    let mut t = Table::new();
+    let ids = [DpId(20), DpId(201), DpId(1000)];
+    for shown in [20, 201, 1000] {
+        let query = t.add(CONTROL, Asks::State22, None, RequestData::Ids(&ids));
+        assert_eq!(t.push(r#"{"dps":{"1":true,"21":4}}"#), None, "of other DPs");
+        assert_eq!(t.push(&std::format!(r#"{{"dps":{{"1":true,"{shown}":4}}}}"#)), Some(query));
+        assert_eq!(t.acknowledge(), None, "its own, which comes late");
+    }
+}
+
+/// Lets time pass, and says what became of a query.
+fn decided(t: &mut Table, millis: u64) -> Option<(CommandId, Outcome)> {
+    t.pending.expire(Instant::from_millis(millis), None);
+    t.pending.take_decided()
+}
+
+#[test]
+fn a_query_without_values_waits_for_pushes_and_no_longer() {
+    const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
+    let outcome = Outcome::Acknowledged { retcode: None };
+    for nothing in ["", "{}", r#"{"dps":{}}"#, r#"{"devId":"x"}"#] {
+        // Nothing at all follows.
+        let mut t = Table::new();
+        let query = t.add(QUERY, Asks::State, None, RequestData::None);
+        assert_eq!(t.hear(QUERY, nothing), None, "{nothing:?}");
+        assert_eq!(decided(&mut t, 1499), None);
+        assert_eq!(decided(&mut t, 1500), Some((query, outcome)));
+        // A push follows, and perhaps another one.
+        let query = t.add(QUERY, Asks::State, None, RequestData::None);
+        assert_eq!(t.hear(QUERY, nothing), None);
+        assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None, "told as what it is");
+        assert_eq!(decided(&mut t, 299), None);
+        assert_eq!(decided(&mut t, 300), Some((query, outcome)));
+        // The values follow in a second answer.
+        let query = t.add(QUERY, Asks::State, None, RequestData::None);
+        assert_eq!(t.hear(QUERY, nothing), None);
+        assert_eq!(t.hear(QUERY, r#"{"dps":{"1":true}}"#), Some(query));
+    }
+}
+
+#[test]
+fn a_push_does_not_take_the_place_of_an_answer_that_may_come() {
+    const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
+    let mut t = Table::new();
+    let query = t.add(QUERY, Asks::State, None, RequestData::None);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None);
+    assert_eq!(decided(&mut t, 4999), None, "as long as any query");
+    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":true,"2":3}}"#), Some(query));
+    // The answer does not come: what was pushed is all there is.
+    let query = t.add(QUERY, Asks::State, None, RequestData::None);
+    let child = t.add(QUERY, Asks::State, Some("c1"), RequestData::None);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None);
+    assert_eq!(decided(&mut t, 5000), Some((query, Outcome::Acknowledged { retcode: None })));
+    assert_eq!(decided(&mut t, 5000), Some((child, Outcome::Unanswered)), "the push was not the child's");
+    // What shows the value of a control is the control's.
+    let query = t.add(QUERY, Asks::State, None, RequestData::None);
+    let on = t.write(r#"{"1":true}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(on));
+    assert_eq!(decided(&mut t, 5000), Some((query, Outcome::Unanswered)));
+}
+
+#[test]
+fn a_childs_query_is_answered_by_its_own_frame_whatever_the_numbers_say() {
+    const QUERY: CommandCode = CommandCode::DP_QUERY;
+    for version in Version::ALL {
+        let mut t = Table::new();
+        let (a, b) = (
+            t.add(QUERY, Asks::State, Some("a"), RequestData::None),
+            t.add(QUERY, Asks::State, Some("b"), RequestData::None),
+        );
+        // The number of the other one's query.
+        for (text, seqno, wanted) in [
+            (r#"{"dps":{"1":1}}"#, 1, None),
+            (r#"{"cid":"c","dps":{"1":1}}"#, 1, None),
+            (r#"{"cid":"b","dps":{"1":1}}"#, 1, Some(b)),
+            (r#"{"cid":"a","dps":{"1":1}}"#, 2, Some(a)),
+        ] {
+            let opened = Opened { seqno, ..opened(QUERY) };
+            let payload = Payload::new(text.as_bytes());
+            let report = payload.report();
+            let found = match t.pending.answer(version, &opened, &payload, report.as_ref(), false, Instant::ZERO) {
+                Match::Resolved(id, _) => Some(id),
+                Match::None | Match::Refused(_) => None,
+            };
+            assert_eq!(found, wanted, "{version} {text}");
+        }
+    }
+}
+
+#[test]
 fn what_is_settled_makes_room_and_is_forgotten_in_time() {
     let mut t = Table::new();
     for _ in 0..20 {
@@ -198,7 +291,7 @@ fn what_is_settled_makes_room_and_is_forgotten_in_time() {
         assert!(t.pending.is_idle());
         assert_eq!(t.pending.deadline(), None, "nobody has to be woken for it");
     }
-    t.pending.expire(Instant::from_millis(5000));
+    t.pending.expire(Instant::from_millis(5000), None);
     assert!(t.pending.entries.is_empty());
     assert!(t.pending.take_decided().is_none());
 

@@ -67,8 +67,10 @@ impl Target {
         };
         // Up to 3.3, nothing is negotiated before the first command: what came of it may be the first that shows that
         // version or key are wrong, or that the device is busy or silent. What that was is found out right after.
-        if matches!(result, Err(CommandError::Unanswered | CommandError::ConnectionLost { .. }))
-            && !device.version().is_some_and(Version::negotiates)
+        if matches!(
+            result,
+            Err(CommandError::NoAnswer | CommandError::Unanswered | CommandError::ConnectionLost { .. })
+        ) && !device.version().is_some_and(Version::negotiates)
         {
             let cause = told(device, |reason| self.is_hopeless(reason) || is_cause(reason));
             match tokio::time::timeout_at(deadline, cause).await {

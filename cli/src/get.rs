@@ -1,6 +1,6 @@
 //! `rustuya get`: the state of devices.
 
-use rustuya_runtime_tokio::{CommandCode, CommandError, Device};
+use rustuya_runtime_tokio::{CommandError, Device, Queried, SendError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,8 +21,8 @@ pub(crate) struct Args {
     /// Ask the gateway ID for this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
-    /// Ask for these DPs. device22 firmware, which includes 3.2, tells only what it is asked for, DP 1 if nothing is
-    /// named; other firmware tells everything
+    /// Ask for these DPs. device22 firmware, which includes 3.2, tells only what it is asked for; other firmware tells
+    /// everything. Those that it does not tell are named on stderr
     #[arg(long, value_name = "DP,...", value_delimiter = ',')]
     dp: Vec<u16>,
     /// Print one JSON object, such as {"1":true,"2":50}; of several devices, one for each, such as
@@ -48,7 +48,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
         let selected = args.target.resolve(&args.ids, args.cid.as_deref())?;
         let several = selected.several;
-        let show = |target: &Target, dps| {
+        let show = |target: &Target, state: Queried| {
+            let dps = state.dps;
             if several { show_line(target, &dps, args.json) } else { show(&dps, args.json) }
         };
         each(&args.target, selected, args.json, |device, target| ask(device, target, &args.dp), show).await
@@ -60,22 +61,27 @@ fn ask(
     device: Device,
     target: &Target,
     dps: &[u16],
-) -> impl Future<Output = Result<Map<String, Value>, CommandError>> + Send + use<> {
+) -> impl Future<Output = Result<Queried, CommandError>> + Send + use<> {
     let cid = target.cid.as_ref().map(ToString::to_string);
-    let wanted: Vec<String> = dps.iter().map(ToString::to_string).collect();
+    let (wanted, name) = (dps.to_vec(), target.name.clone());
     async move {
-        let ask = || {
-            let data = wanted.iter().map(|dp| (dp.clone(), Value::Null)).collect();
-            let data = (!wanted.is_empty()).then_some(Value::Object(data));
-            device.request(CommandCode::DP_QUERY, data, cid.as_deref()).acknowledged()
+        let state = match cid.map(|cid| device.sub(&cid)).transpose() {
+            Ok(Some(sub)) if wanted.is_empty() => sub.query().await?,
+            Ok(Some(sub)) => sub.query_dps(&wanted).await?,
+            Ok(None) if wanted.is_empty() => device.query().await?,
+            Ok(None) => device.query_dps(&wanted).await?,
+            Err(_) => return Err(CommandError::Invalid(SendError::InvalidData)),
         };
-        let mut dps = ask().await?.dps;
-        // device22 firmware answers with a push, and pushes do not tell which query they answer: the one taken for
-        // the answer may be that of the query by which the version was found out.
-        if wanted.iter().any(|dp| !dps.contains_key(dp)) {
-            dps.extend(ask().await?.dps);
+        if !state.missing.is_empty() {
+            let missing: Vec<String> = state.missing.iter().map(ToString::to_string).collect();
+            eprintln!("rustuya: {name}: does not tell DP {}", missing.join(", "));
         }
-        Ok(dps)
+        if wanted.is_empty() && state.partial {
+            eprintln!(
+                "rustuya: {name}: may have more DPs than these: it tells only those that are asked for, see --dp"
+            );
+        }
+        Ok(state)
     }
 }
 

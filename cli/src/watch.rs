@@ -60,6 +60,8 @@ struct Watched {
     targets: Vec<Target>,
     /// It has been up.
     up: bool,
+    /// Why the state could not be asked for, as far as it was printed.
+    told: Vec<(Option<String>, String)>,
 }
 
 /// The state of a device could not be asked for.
@@ -115,7 +117,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         for target in targets {
             let id = target.id.to_string();
             let device = connect_with(&manager, &target, |builder| record.add_to(builder))?;
-            let entry = watched.entry(id).or_insert_with(|| Watched { device, targets: Vec::new(), up: false });
+            let entry = watched.entry(id).or_insert_with(|| Watched {
+                device,
+                targets: Vec::new(),
+                up: false,
+                told: Vec::new(),
+            });
             entry.targets.push(target);
         }
         let (send, mut failures) = mpsc::channel(64);
@@ -136,7 +143,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                     None => Line::about_listener(&news.event),
                 },
                 Some(Unasked { id, cid, error }) = failures.recv() => {
-                    watched.get(&id).map(|watched| watched.unasked(cid, &error))
+                    watched.get_mut(&id).and_then(|watched| watched.unasked(cid, &error))
                 }
                 () = &mut end => break,
                 () = stop.wait() => {
@@ -256,10 +263,15 @@ impl Watched {
         Some(self.named(line))
     }
 
-    /// What is printed when the state cannot be asked for.
-    fn unasked(&self, cid: Option<String>, error: &CommandError) -> Line<'_> {
+    /// What is printed when the state cannot be asked for: once, and not on each connection.
+    fn unasked(&mut self, cid: Option<String>, error: &CommandError) -> Option<Line<'_>> {
+        let told = (cid.clone(), error.to_string());
+        if self.told.contains(&told) {
+            return None;
+        }
+        self.told.push(told);
         let reason = Some(format!("does not tell its state: {error}"));
-        self.named(Line { id: self.device.id(), event: "error", cid, reason, ..Line::default() })
+        Some(self.named(Line { id: self.device.id(), event: "error", cid, reason, ..Line::default() }))
     }
 
     fn named<'a>(&'a self, mut line: Line<'a>) -> Line<'a> {
@@ -282,7 +294,7 @@ async fn ask(device: Device, cid: Option<String>, send: mpsc::Sender<Unasked>) {
     // A connection that ended is reported by itself.
     if let Err(
         error @ (CommandError::Rejected { .. }
-        | CommandError::Unanswered
+        | CommandError::NoAnswer
         | CommandError::AnswerTooLarge { .. }
         | CommandError::SubDeviceOffline),
     ) = result

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rustuya_runtime::{
-    CommandCode, CommandError, ConfigError, DeviceId, Dialect, DownReason, Dp, IntoDps, LocalKey, Metrics, State,
-    Version,
+    CommandCode, CommandError, ConfigError, DeviceId, Dialect, DownReason, Dp, IntoDps, LocalKey, Metrics, Queried,
+    State, Version,
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::builder::DeviceBuilder;
 use crate::listener::Listener;
@@ -161,13 +161,23 @@ impl Device {
         Sending::new(self.inner.status())
     }
 
-    /// Asks for the state, and returns the DPs in the answer: the reply itself, or the push by which device22
-    /// firmware answers. The map is empty when the answer holds no DPs.
+    /// Asks for the state, and returns the DPs that the device tells: in its reply, or in the pushes by which some
+    /// firmware answers. The map is empty when it tells none, and marked as [partial](Queried::partial) when the device
+    /// may have more: device22 firmware tells those DPs alone that it is asked for.
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub fn query(&self) -> Result<Map<String, Value>, CommandError> {
+    pub fn query(&self) -> Result<Queried, CommandError> {
         block_on(self.inner.query())
+    }
+
+    /// Asks for these DPs, in as many commands as the device needs. Ordinary firmware tells everything, whatever is
+    /// asked. Those that did not come are in [`Queried::missing`].
+    ///
+    /// # Errors
+    /// See [`CommandError`]; when at least one DP was told, there is none for silence about others.
+    pub fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+        block_on(self.inner.query_dps(dps))
     }
 
     /// Sets one DP to anything that serializes to JSON without `null`, which is also what `None`, `()`, NaN and infinity

@@ -1,8 +1,7 @@
 //! The handle of one sub-device behind a gateway.
 
-use rustuya_runtime::{CommandError, Dp, IntoDps, State};
+use rustuya_runtime::{CommandError, Dp, IntoDps, Queried, State};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::device::Device;
 use crate::sending::Sending;
@@ -55,8 +54,16 @@ impl SubDevice {
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub fn query(&self) -> Result<Map<String, Value>, CommandError> {
+    pub fn query(&self) -> Result<Queried, CommandError> {
         block_on(self.inner.query())
+    }
+
+    /// As [`Device::query_dps`], of this sub-device.
+    ///
+    /// # Errors
+    /// As [`Device::query_dps`].
+    pub fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+        block_on(self.inner.query_dps(dps))
     }
 
     /// As [`Device::set_value`], of this sub-device.

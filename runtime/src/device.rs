@@ -10,7 +10,7 @@ use rustuya_proto::{
     Cid, CommandCode, DeviceConfig, DeviceId, Dialect, DownReason, DpId, LocalKey, SendError, Timing, Version,
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::address::Address;
 use crate::buffers;
@@ -23,6 +23,7 @@ use crate::link::{Ask, DrivenLink, Env, Link, Options, SharedTap};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::pacing::Pacing;
+use crate::query::{self, Queried};
 use crate::record::Tap;
 use crate::runtime::Runtime;
 use crate::sending::Sending;
@@ -131,7 +132,7 @@ impl Device {
         self.link().with(|engine, _| engine.machine().version())
     }
 
-    /// The dialect in use.
+    /// The dialect in use: the configured one, or the one that was found out. [`Event::Dialect`] tells each change.
     pub fn dialect(&self) -> Dialect {
         self.link().with(|engine, _| engine.machine().dialect())
     }
@@ -308,8 +309,12 @@ impl Device {
         self.ask(Ok(Ask::Status), None)
     }
 
-    /// Asks for the state, and returns the DPs in the answer: the reply itself, or the push by which device22
-    /// firmware answers. The map is empty when the answer holds no DPs.
+    /// Asks for the state, and returns the DPs that the device tells: in its reply, or in the pushes by which some
+    /// firmware answers. The map is empty when it tells none.
+    ///
+    /// device22 firmware, which includes 3.2, tells those DPs alone that it is asked for. It is asked for those that it
+    /// was heard of with and that were written, and the result is marked as [partial](Queried::partial);
+    /// [`query_dps`](Self::query_dps) asks for others. Nothing is ever written to ask.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -326,8 +331,38 @@ impl Device {
     ///
     /// # Cancel safety
     /// As [`Acknowledged`](crate::Acknowledged).
-    pub async fn query(&self) -> Result<Map<String, Value>, CommandError> {
-        Ok(self.status().acknowledged().await?.dps)
+    pub async fn query(&self) -> Result<Queried, CommandError> {
+        Ok(self.status().acknowledged().await?.into())
+    }
+
+    /// Asks for these DPs, in as many commands as the device needs. Ordinary firmware tells everything, whatever is
+    /// asked; what device22 firmware does not tell at once is asked for one by one. Those that did not come are in
+    /// [`Queried::missing`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// let state = device.query_dps(&[20, 21, 22]).await?;
+    /// println!("{:?}, not told: {:?}", state.dps, state.missing);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`CommandError`]; when at least one DP was told, there is none for silence about others.
+    ///
+    /// # Cancel safety
+    /// As [`Acknowledged`](crate::Acknowledged).
+    pub async fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+        query::query_dps(self, None, dps, None).await
+    }
+
+    /// As [`query_dps`](Self::query_dps), with a limit for each command, as [`Sending::timeout`].
+    ///
+    /// # Errors
+    /// As [`query_dps`](Self::query_dps).
+    pub async fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+        query::query_dps(self, None, dps, Some(timeout)).await
     }
 
     /// Sets one DP to anything that serializes to JSON without `null`, which is also what `None`, `()`, NaN and infinity
@@ -433,7 +468,8 @@ impl Device {
     }
 
     /// Finds out which DPs the device has. Ordinary devices list them when they are asked for their state; device22
-    /// firmware answers only for DPs that are named, and is asked for the usual ranges, one after the other.
+    /// firmware answers only for DPs that are named, and is asked for the usual ranges, one after the other. That is
+    /// done where the dialect is known, because other firmware takes such a query for a write.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -444,28 +480,10 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// See [`CommandError`]. Ranges that are not answered are taken to be empty.
+    /// See [`CommandError`]. Ranges that are not answered are taken to be empty; when nothing at all is known, the
+    /// first refusal is told.
     pub async fn detect_dps(&self) -> Result<BTreeSet<u16>, CommandError> {
-        let mut known: BTreeSet<u16> = BTreeSet::new();
-        match self.query().await {
-            Ok(dps) => known.extend(numbers(&dps)),
-            Err(CommandError::Unanswered | CommandError::Rejected { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        for range in RANGES {
-            if self.dialect() != Dialect::Device22 {
-                break;
-            }
-            // DP 1 exists almost always, and a device that has none of the named ones does not answer.
-            let ids = core::iter::once(1).chain(range).map(DpId).collect();
-            match self.ask(Ok(Ask::StatusOf(ids)), None).acknowledged().await {
-                Ok(reply) => known.extend(numbers(&reply.dps)),
-                Err(CommandError::Unanswered | CommandError::Rejected { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        known.extend(self.state().dps.keys());
-        Ok(known)
+        query::detect_dps(self).await
     }
 
     /// Ends the connection, for all clones, and returns when it has ended. What is encoded is given a second to
@@ -511,14 +529,6 @@ impl fmt::Debug for Device {
         let mut text = f.debug_struct("Device");
         text.field("id", &self.id()).field("connected", &up).field("version", &version).finish_non_exhaustive()
     }
-}
-
-/// Where device22 firmware is known to have its DPs; tinytuya looks there, too.
-const RANGES: [core::ops::RangeInclusive<u16>; 9] =
-    [2..=10, 11..=20, 21..=30, 50..=60, 61..=70, 100..=110, 111..=120, 121..=130, 131..=140];
-
-fn numbers(dps: &Map<String, Value>) -> impl Iterator<Item = u16> + '_ {
-    dps.keys().filter_map(|dp| dp.parse().ok())
 }
 
 /// What a device is to be like; made by [`Device::builder`].
@@ -591,7 +601,8 @@ impl DeviceBuilder {
         self
     }
 
-    /// The dialect that the device speaks; `None` (the default) finds it out.
+    /// The dialect that the device speaks; `None` (the default) finds it out without writing anything to ask, see the
+    /// guide to device22. Firmware of 3.5 is never taken for device22.
     pub fn dialect(mut self, dialect: impl Into<Option<Dialect>>) -> Self {
         self.config.dialect = dialect.into();
         self

@@ -53,13 +53,16 @@ pub enum ConfigError {
 #[non_exhaustive]
 pub enum CommandError {
     /// The device refused, in words.
-    #[error("the device refused: {text}")]
+    #[error("the device refused: {text}{}", help(text))]
     Rejected {
         /// Return code of the refusal, whichever byte order the device wrote it in. Compare with zero, nothing else.
         retcode: Option<u32>,
         /// The device's words, escaped, at most 255 characters.
         text: String,
     },
+    /// The device did not answer a query in time. Nothing was changed by asking.
+    #[error("the device did not answer the query in time: check whether it is busy, or wait for what it pushes")]
+    NoAnswer,
     /// The device did not answer in time. The command may have taken effect: ask for the state before repeating it.
     #[error("the device did not answer in time; the command may have taken effect")]
     Unanswered,
@@ -84,8 +87,11 @@ pub enum CommandError {
         /// Bytes that were allowed.
         limit: usize,
     },
-    /// The connection ended before the answer. The command may have taken effect.
-    #[error("the connection was lost before the answer ({reason}); the command may have taken effect: {}", reason.advice())]
+    /// The connection ended before the answer. A command that writes may have taken effect.
+    #[error(
+        "the connection was lost before the answer ({reason}): {}; what was to be written may be written or not",
+        reason.advice()
+    )]
     ConnectionLost {
         /// Why it ended.
         reason: DownReason,
@@ -221,6 +227,16 @@ fn differences(wanted: &Map<String, Value>, shown: &Map<String, Value>) -> Strin
         None => Some(format!("does not show DP {dp}")),
     };
     wanted.iter().filter_map(tell).collect::<Vec<_>>().join(", ")
+}
+
+/// What helps against a refusal.
+fn help(text: &str) -> &'static str {
+    if text.contains("data unvalid") {
+        "; the device may tell its state in pushes alone, or be device22, which tells only DPs that are named: wait for a \
+         push, or configure the dialect device22 and name DPs"
+    } else {
+        ""
+    }
 }
 
 fn explain(reason: Option<DownReason>) -> String {

@@ -38,14 +38,16 @@ pub struct Reply {
     pub retcode: Option<u32>,
     /// The payload: JSON, a string when it is none, `None` when there is none.
     pub payload: Option<Value>,
-    /// The DPs in the payload.
+    /// The DPs in the payload; of a query that was answered without any, those that the device pushed instead.
     pub dps: Map<String, Value>,
+    /// Of a query: whether the device may have more DPs than these, as [`Queried::partial`](crate::Queried::partial).
+    pub partial: bool,
 }
 
 impl Reply {
     /// Success without a frame that tells more.
     pub(crate) fn empty(command: CommandCode) -> Self {
-        Self { command, retcode: None, payload: None, dps: Map::new() }
+        Self { command, retcode: None, payload: None, dps: Map::new(), partial: false }
     }
 
     pub(crate) fn new(message: &rustuya_proto::Message<'_>) -> Self {
@@ -55,6 +57,7 @@ impl Reply {
             retcode: message.retcode.map(RetCode::number),
             payload: convert::payload(&message.payload),
             dps: dps.unwrap_or_default(),
+            partial: false,
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The handle of one sub-device behind a gateway.
 
+use core::time::Duration;
+
 use rustuya_proto::{Cid, DpId};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::device::Device;
 use crate::dp::{self, Dp, IntoDps};
 use crate::error::CommandError;
 use crate::link::Ask;
+use crate::query::{self, Queried};
 use crate::sending::Sending;
 use crate::state::State;
 
@@ -85,8 +87,24 @@ impl SubDevice {
     ///
     /// # Cancel safety
     /// As [`Device::query`].
-    pub async fn query(&self) -> Result<Map<String, Value>, CommandError> {
-        Ok(self.status().acknowledged().await?.dps)
+    pub async fn query(&self) -> Result<Queried, CommandError> {
+        Ok(self.status().acknowledged().await?.into())
+    }
+
+    /// As [`Device::query_dps`], of this sub-device.
+    ///
+    /// # Errors
+    /// As [`Device::query_dps`].
+    pub async fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+        query::query_dps(&self.gateway, Some(&self.cid), dps, None).await
+    }
+
+    /// As [`Device::query_dps_within`], of this sub-device.
+    ///
+    /// # Errors
+    /// As [`Device::query_dps`].
+    pub async fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+        query::query_dps(&self.gateway, Some(&self.cid), dps, Some(timeout)).await
     }
 
     /// As [`Device::set_value`], of this sub-device.

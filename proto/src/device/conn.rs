@@ -10,7 +10,7 @@ use super::pending::Match;
 use super::search::{Evidence, Failure, Refusal, Search};
 use super::send::transmit;
 use super::talk::{Next, Way};
-use super::{Attempt, Command, Device, Link, NEXT_ATTEMPT, Step, backoff};
+use super::{Attempt, Command, Device, Link, Step, backoff};
 use crate::buf::{Rx, Tx};
 use crate::codec::{Opened, VersionHeader};
 use crate::payload::{DeviceError, Payload, RequestData};
@@ -20,6 +20,8 @@ use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::{CommandCode, RetCode};
 
+/// How long after leaving a connection to ask on another one that is dialed: time for the device to free it.
+const REDIAL: Duration = Duration::from_millis(100);
 /// How long an attempt that listens first says nothing.
 const LISTEN: Duration = Duration::from_millis(250);
 /// Unbelievable frames in a row after which the connection is given up.
@@ -366,7 +368,7 @@ impl Device {
                 false
             }
             Next::Redial => {
-                self.end(DownReason::Ended, now + NEXT_ATTEMPT);
+                self.end(DownReason::Ended, now + REDIAL);
                 false
             }
             Next::Refuse => true,

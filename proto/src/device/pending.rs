@@ -281,7 +281,7 @@ impl Pending {
 
     /// Whether nothing is lost with the connection but queries, which can be asked again.
     pub(super) fn only_reads(&self) -> bool {
-        self.entries.iter().all(|e| e.is_settled() || e.asks == Asks::State)
+        self.entries.iter().all(|e| e.is_settled() || e.is_query())
     }
 
     /// The next decided command that has not been told yet; it leaves the table.

@@ -53,6 +53,8 @@ def give(device: Any, order: Order) -> Any:
     to = device if order.get("to") is None else device.sub(order["to"])
     if verb == "wait_connected":
         return device.wait_connected(timeout=options.get("timeout", 10.0))
+    if verb == "query" and "dps" in order:
+        return to.query(order["dps"])
     if verb in ("close", "detect_dps", "query"):
         return getattr(to, verb)()
     if verb in ("status", "sub_discover"):

@@ -4,7 +4,9 @@ use core::task::Waker;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, CommandCode, CommandId, DownReason, Message, Outcome, RetCode, SendError};
+use rustuya_proto::{
+    self as proto, CommandCode, CommandId, Dialect, DownReason, Message, Outcome, Report, RetCode, SendError,
+};
 
 use super::machine::Machine;
 use super::request::{Ask, Request};
@@ -75,6 +77,8 @@ pub(crate) struct Queue {
     pub(crate) lost_reads: u32,
     /// Nothing more is sent.
     closed: bool,
+    /// A query was refused, and none was answered since.
+    told_refusal: bool,
 }
 
 /// What a pass over the queue is made with.
@@ -245,11 +249,28 @@ impl Queue {
         self.unwritten = 0;
     }
 
+    /// The device has pushed DPs, which may be all that it answers to a query.
+    pub(crate) fn note_push(&mut self, report: &Report<'_>) {
+        let Some(dps) = report.dps else { return };
+        let same = |request: &Request| match (&request.cid, report.cid) {
+            (None, None) => true,
+            (Some(cid), Some(about)) => about == *cid.as_str(),
+            _ => false,
+        };
+        let asked = self.sent.iter_mut().map(|(_, request)| request);
+        for request in asked.filter(|request| request.is_query() && same(request)) {
+            if request.slots().any(|slot| slot.wants_answer()) {
+                request.pushed.extend(convert::dp_map(dps));
+            }
+        }
+    }
+
     /// A command has found its fate; `reason` is why the connection ended, if it did.
     pub(crate) fn resolve(
         &mut self,
         (id, outcome, message): (CommandId, Outcome, Option<&Message<'_>>),
         reason: Option<DownReason>,
+        dialect: Dialect,
         now: proto::Instant,
         fates: &mut Fates<'_>,
     ) {
@@ -286,7 +307,16 @@ impl Queue {
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = Some(size);
                 }
-                Ok(Reply { retcode: retcode.map(RetCode::number), ..reply() })
+                let mut reply = Reply { retcode: retcode.map(RetCode::number), ..reply() };
+                if request.is_query() {
+                    self.told_refusal = false;
+                    reply.partial = dialect == Dialect::Device22;
+                    if reply.dps.is_empty() && !request.pushed.is_empty() {
+                        reply.dps = core::mem::take(&mut request.pushed);
+                        reply.partial = true;
+                    }
+                }
+                Ok(reply)
             }
             // Silence is how many devices take this command.
             Outcome::Unanswered if request.code() == CommandCode::UPDATE_DPS => Ok(reply()),
@@ -304,10 +334,16 @@ impl Queue {
             Outcome::TooLong { len } => Err(CommandError::AnswerTooLarge { len, limit: fates.receive_limit }),
             _ => {
                 fates.metrics.unanswered += 1;
-                Err(CommandError::Unanswered)
+                Err(if request.is_query() { CommandError::NoAnswer } else { CommandError::Unanswered })
             }
         };
-        fates.decide(&request, result);
+        // A device that refuses every query is known to do so once listeners were told.
+        let refused = request.is_query() && matches!(outcome, Outcome::Rejected { .. });
+        if refused && core::mem::replace(&mut self.told_refusal, true) {
+            request.slots().for_each(|slot| drop(slot.decide(result.clone(), fates.wakes)));
+        } else {
+            fates.decide(&request, result);
+        }
     }
 
     /// Whether a command is to be asked again, because it changes nothing, its caller still waits, and another attempt

@@ -128,6 +128,8 @@ pub(crate) struct Request {
     pub(crate) part: bool,
     /// When it was sent.
     pub(crate) sent: proto::Instant,
+    /// Of a query: what the device has pushed since then.
+    pub(crate) pushed: Map<String, Value>,
 }
 
 impl Request {
@@ -151,6 +153,7 @@ impl Request {
             trial: None,
             part: false,
             sent: issued,
+            pushed: Map::new(),
         }
     }
 
@@ -172,6 +175,15 @@ impl Request {
     /// The code by which the command is known before the version decides about it.
     pub(crate) const fn code(&self) -> CommandCode {
         self.ask.code()
+    }
+
+    /// Whether it asks for state and changes nothing.
+    pub(crate) const fn is_query(&self) -> bool {
+        match &self.ask {
+            Ask::Status | Ask::StatusOf(_) => true,
+            Ask::Raw(code, _) => matches!(*code, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW),
+            Ask::Connection | Ask::Set(_) | Ask::Update(_) | Ask::SubDevices => false,
+        }
     }
 
     /// Everybody who waits for this command.
@@ -225,6 +237,7 @@ impl Request {
             merged: self.merged.clone(),
             trial: trial.clone(),
             part: true,
+            pushed: Map::new(),
             ..self
         };
         parts.into_iter().map(part).collect()
@@ -258,6 +271,7 @@ mod tests {
             trial: None,
             part: false,
             sent: proto::Instant::ZERO,
+            pushed: Map::new(),
         }
     }
 

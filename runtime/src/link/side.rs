@@ -69,19 +69,25 @@ impl Side {
                 self.news.publish(Event::Down { reason: *reason, retry_in }, wakes);
             }
             Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
-            Lent::Message(message) | Lent::Resolved { message: Some(message), .. } => {
+            Lent::Message(message) => {
                 self.content(message, now, queue, wakes);
+                if message.command == CommandCode::STATUS
+                    && let Some(report) = message.payload.report()
+                {
+                    queue.note_push(&report);
+                }
             }
             Lent::Skipped { command, len } => self.skipped(*command, *len, wakes),
             Lent::Resolved { id, outcome: Outcome::TooLong { len }, .. } => {
                 self.skipped(queue.code(*id).unwrap_or(CommandCode::STATUS), *len, wakes);
             }
+            Lent::Resolved { message: Some(message), .. } => self.content(message, now, queue, wakes),
             _ => {}
         }
         if let Lent::Resolved { id, outcome, message } = event {
             let reason = self.reason.or_else(|| machine.diagnosis());
             let mut fates = self.fates(wakes);
-            queue.resolve((*id, *outcome, message.as_ref()), reason, now, &mut fates);
+            queue.resolve((*id, *outcome, message.as_ref()), reason, machine.dialect(), now, &mut fates);
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 use rustuya_proto::DownReason;
 use rustuya_runtime::{
     AddError, Address, CommandError, Device, DeviceBuilder, Discovery, Event, Found, Listener, Manager, ManagerEvent,
-    Registry, Reply, Runtime, Sending,
+    Queried, Registry, Reply, Runtime, Sending,
 };
 use serde_json::{Map, Value};
 
@@ -182,6 +182,10 @@ impl<R: Runtime + Clone> Scene<R> {
             Call::Query if how == How::Written => {
                 return Box::pin(async move { device.query().await.map_or_else(Answer::Failed, dps) });
             }
+            Call::QueryDps(ids) => {
+                let ids = ids.clone();
+                return Box::pin(async move { device.query_dps(&ids).await.map_or_else(Answer::Failed, dps) });
+            }
             Call::SubQuery(cid) if how == How::Written => {
                 let child = sub(cid);
                 return Box::pin(async move { child.query().await.map_or_else(Answer::Failed, dps) });
@@ -195,7 +199,9 @@ impl<R: Runtime + Clone> Scene<R> {
             Call::SubQuery(cid) => sub(cid).status(),
             Call::SubSet(cid, dp, value) => sub(cid).set_value(*dp, value),
             Call::SubUpdate(cid, ids) => sub(cid).update_dps(ids),
-            Call::Shutdown(_) | Call::ShutdownAll | Call::Scan(_) | Call::Find(..) => unreachable!("is made above"),
+            Call::Shutdown(_) | Call::ShutdownAll | Call::Scan(_) | Call::Find(..) => {
+                unreachable!("is made above")
+            }
         };
         let written = move |result: Result<(), CommandError>| result.map_or_else(Answer::Failed, |()| Answer::Done);
         match how {
@@ -383,8 +389,8 @@ impl<R: Runtime + Clone> Stage for Scene<R> {
     }
 }
 
-fn dps(dps: Map<String, Value>) -> Answer {
-    Answer::Reply { dps, payload: None }
+fn dps(queried: Queried) -> Answer {
+    Answer::Reply { dps: queried.dps, payload: None }
 }
 
 fn reply(result: Result<Reply, CommandError>) -> Answer {

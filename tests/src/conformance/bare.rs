@@ -81,6 +81,10 @@ struct Request {
     call: Call,
     how: How,
     deadline: Instant,
+    /// It was given before, on a connection that the machine has ended.
+    again: bool,
+    /// What was pushed since it was sent.
+    pushed: Map<String, Value>,
 }
 
 impl Scene {
@@ -209,7 +213,10 @@ impl Node {
                     self.heard.push_back(Heard::Down(reason));
                 }
                 Output::Event(Event::Dialect(dialect)) => self.heard.push_back(Heard::Dialect(dialect)),
-                Output::Event(Event::Message(message)) => self.heard.extend(heard(&message)),
+                Output::Event(Event::Message(message)) => {
+                    note_push(&mut self.sent, &message);
+                    self.heard.extend(heard(&message));
+                }
                 Output::Event(Event::Skipped { len, .. }) => self.heard.push_back(Heard::Skipped(len)),
                 Output::Event(Event::Resolved { id, outcome, message }) => {
                     self.heard.extend(message.as_ref().and_then(heard));
@@ -218,6 +225,12 @@ impl Node {
                     }
                     let at = self.sent.iter().position(|(sent, _)| *sent == id).expect("a command that was sent");
                     let (_, request) = self.sent.remove(at);
+                    // A query that is refused is asked on another connection before anything else is tried.
+                    if outcome == Outcome::ConnectionLost && matches!(request.call, Call::QueryDps(_)) && !request.again
+                    {
+                        self.waiting.push_front(Request { again: true, ..request });
+                        continue;
+                    }
                     let answer = answer(outcome, message.as_ref(), &request, self.reason, self.plan.receive_limit);
                     // One that was only to be written is done already.
                     answers.entry(request.ticket).or_insert(answer);
@@ -243,7 +256,9 @@ impl Node {
                         continue;
                     }
                     Ok(Some(id)) => {
-                        if request.how == How::Written && !matches!(request.call, Call::Query | Call::SubQuery(_)) {
+                        if request.how == How::Written
+                            && !matches!(request.call, Call::Query | Call::QueryDps(_) | Call::SubQuery(_))
+                        {
                             answers.insert(request.ticket, Answer::Done);
                         }
                         self.sent.push((id, request));
@@ -308,6 +323,10 @@ impl Node {
             }
             Call::SubDiscover => Command::request(CommandCode::LAN_EXT_STREAM, RequestData::None),
             Call::SubQuery(cid) => Command::status().cid(cid),
+            Call::QueryDps(dps) => {
+                ids = dps.iter().copied().map(DpId).collect();
+                Command::status_of(&ids)
+            }
             _ => Command::status(),
         };
         let command = match request.how {
@@ -386,7 +405,14 @@ impl Stage for Scene {
                 (_, Call::Connection) => Duration::from_secs(10),
                 _ => node.plan.command_timeout,
             };
-            node.waiting.push_back(Request { ticket, call: call.clone(), how, deadline: now + wait });
+            node.waiting.push_back(Request {
+                ticket,
+                call: call.clone(),
+                how,
+                deadline: now + wait,
+                again: false,
+                pushed: Map::new(),
+            });
             if !node.plan.persist {
                 node.machine.connect_now(now);
             }
@@ -499,6 +525,21 @@ fn heard(message: &Message<'_>) -> Option<Heard> {
     (!message.payload.is_empty()).then_some(Heard::Message { cid, dps })
 }
 
+/// What is pushed may be all that is answered to a query.
+fn note_push(sent: &mut [(CommandId, Request)], message: &Message<'_>) {
+    let Some(report) = message.payload.report().filter(|_| message.command == CommandCode::STATUS) else { return };
+    for (_, request) in sent {
+        let cid = match &request.call {
+            Call::SubQuery(cid) => Some(*cid),
+            Call::Query | Call::QueryDps(_) => None,
+            _ => continue,
+        };
+        if report.cid.map(|cid| cid.to_string()).as_deref() == cid {
+            request.pushed.extend(report.dps.map(convert::dp_map).unwrap_or_default());
+        }
+    }
+}
+
 fn answer(
     outcome: Outcome,
     message: Option<&Message<'_>>,
@@ -507,7 +548,10 @@ fn answer(
     limit: usize,
 ) -> Answer {
     let report = message.and_then(|message| message.payload.report());
-    let dps = report.and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default();
+    let mut dps = report.and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default();
+    if dps.is_empty() {
+        dps.extend(request.pushed.clone());
+    }
     let payload = message.and_then(|message| convert::payload(&message.payload));
     match outcome {
         Outcome::Acknowledged { .. } => Answer::Reply { dps, payload },

@@ -66,7 +66,7 @@ pub(super) fn is_sign(version: Version, heard: &Heard, sign: &Sign) -> bool {
 pub(super) fn is_error(error: &CommandError, want: &Want) -> bool {
     match (want, error) {
         (Want::Rejected(words), CommandError::Rejected { text, .. }) => text.contains(words),
-        (Want::Unanswered, CommandError::Unanswered)
+        (Want::Unanswered, CommandError::Unanswered | CommandError::NoAnswer)
         | (Want::SubDeviceOffline, CommandError::SubDeviceOffline)
         | (Want::NotConnectedAnyhow, CommandError::NotConnected { .. })
         | (Want::Busy, CommandError::Busy)
@@ -96,6 +96,14 @@ pub(super) fn control(request: &Request) -> Option<Value> {
     }
     let asks = dps(request)?.as_object()?.values().all(Value::is_null);
     if asks { None } else { dps(request).cloned() }
+}
+
+/// The DPs that a control asks for by nulls; `None` for anything else.
+pub(super) fn nulls(request: &Request) -> Option<Vec<u16>> {
+    if !matches!(request.command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) || control(request).is_some() {
+        return None;
+    }
+    Some(dps(request)?.as_object()?.keys().filter_map(|dp| dp.parse().ok()).collect())
 }
 
 /// What a request is, whatever code its version has for it.

@@ -3,10 +3,10 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rustuya_proto::{DownReason, LocalKey, Timing, Version};
+use rustuya_proto::{Dialect, DownReason, LocalKey, Timing, Version};
 use serde_json::Value;
 
-use super::expect::{control, holds, is_answer, is_sign, kind};
+use super::expect::{control, holds, is_answer, is_sign, kind, nulls};
 use super::scenario::{Added, Ear, Edit, Fact, Held, KEY, Known, Scenario, Setup, Sign, Speaks, Step, Want};
 use super::subject::{Heard, Look, Plan, Stage, Ticket};
 use crate::faulty::{FLOOD_DP, FaultyDevice, POISON_DP, State};
@@ -25,7 +25,10 @@ pub fn play(scenario: &Scenario, version: Version, stage: &mut dyn Stage) -> Res
     let at = (0..devices.len()).collect();
     let mark = stage.now();
     let log = VecDeque::new();
-    let mut run = Run { stage, devices, known, at, tickets: BTreeMap::new(), mark, log };
+    let ordinary =
+        |setup: &Setup| setup.dialect == Dialect::Default && setup.version.unwrap_or(version) != Version::V32;
+    let ordinary = scenario.devices.iter().map(ordinary).collect();
+    let mut run = Run { ordinary, stage, devices, known, at, tickets: BTreeMap::new(), mark, log };
     for (node, setup) in scenario.devices.iter().enumerate() {
         match setup.held {
             Held::Alone => {
@@ -61,6 +64,8 @@ fn plug_in(node: usize, setup: &Setup, version: Version, stage: &mut dyn Stage) 
 }
 
 struct Run<'a> {
+    /// Whether each device takes nulls for values.
+    ordinary: Vec<bool>,
     stage: &'a mut dyn Stage,
     devices: Vec<FaultyDevice>,
     known: Vec<Known>,
@@ -385,6 +390,10 @@ impl Run<'_> {
                 wanted.sort_by_key(Value::to_string);
                 return same("controls", &found, &wanted);
             }
+            Step::Nulls(wanted) => {
+                let found: Vec<Vec<u16>> = device.requests().iter().filter_map(nulls).collect();
+                return same("nulls", &found, wanted);
+            }
             Step::Has(cid, wanted) => return self.soon(node, |state| holds(&state.dps(*cid), wanted)),
             Step::Open(count) => return self.soon(node, |state| state.open() == *count),
             Step::Ready(count) => return self.soon(node, |state| state.ready() == *count),
@@ -410,7 +419,10 @@ impl Run<'_> {
         if !self.tickets.is_empty() {
             return Err(format!("nobody asked what became of commands {:?}", self.tickets.keys()));
         }
-        for device in &self.devices {
+        for (device, ordinary) in self.devices.iter().zip(&self.ordinary) {
+            if *ordinary && let Some(request) = device.requests().iter().find(|request| nulls(request).is_some()) {
+                return Err(format!("a query was a write: {request:?}"));
+            }
             let mut seen = BTreeSet::new();
             for request in device.requests().iter().filter(|request| control(request).is_some()) {
                 if !seen.insert((request.connection, request.seqno)) {

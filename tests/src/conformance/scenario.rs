@@ -35,6 +35,8 @@ pub enum Call {
     Status,
     /// Ask for the state and return it.
     Query,
+    /// Ask for certain DPs and return them.
+    QueryDps(Vec<u16>),
     /// Set one DP, named by text.
     Set(&'static str, Value),
     /// Set several DPs.
@@ -318,6 +320,8 @@ pub enum Step {
     Controls(Vec<Value>),
     /// Just these DPs were written, control by control, in any order.
     ControlsInAnyOrder(Vec<Value>),
+    /// Just these DPs were asked for by nulls, which other firmware than device22 takes for a write.
+    Nulls(Vec<Vec<u16>>),
     /// The device has these DPs soon.
     Has(Option<&'static str>, Value),
     /// So many connections are open soon.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustuya_runtime_blocking::{
     AddError, Address, CommandError, Device, DeviceBuilder, Discovery, DownReason, Entry, Event, Listener, Manager,
-    ManagerEvent, PollThread, Registry, Reply, Sending,
+    ManagerEvent, PollThread, Queried, Registry, Reply, Sending,
 };
 use rustuya_tests::conformance::{
     Added, Answer, Call, Counters, Ear, Heard, How, Look, Need, Plan, Sighted, Stage, Subject, Ticket,
@@ -164,6 +164,10 @@ impl Scene {
             }
             Call::Query if how == How::Written => {
                 return Box::new(move || device.query().map_or_else(Answer::Failed, dps));
+            }
+            Call::QueryDps(ids) => {
+                let ids = ids.clone();
+                return Box::new(move || device.query_dps(&ids).map_or_else(Answer::Failed, dps));
             }
             Call::SubQuery(cid) if how == How::Written => {
                 let child = sub(cid);
@@ -381,8 +385,8 @@ fn heard(event: Option<Event>) -> Heard {
     event.map_or(Heard::End, Heard::from)
 }
 
-fn dps(dps: Map<String, Value>) -> Answer {
-    Answer::Reply { dps, payload: None }
+fn dps(queried: Queried) -> Answer {
+    Answer::Reply { dps: queried.dps, payload: None }
 }
 
 fn reply(result: Result<Reply, CommandError>) -> Answer {

@@ -83,8 +83,15 @@ impl Controller {
 
     pub(crate) fn query(&self) -> Result<Dps, CommandError> {
         match self {
-            Self::Tokio { device, runtime } => block_on(runtime, device.query()),
-            Self::Blocking(device) => device.query(),
+            Self::Tokio { device, runtime } => block_on(runtime, device.query()).map(Dps::from),
+            Self::Blocking(device) => device.query().map(Dps::from),
+        }
+    }
+
+    pub(crate) fn query_dps(&self, dps: &[u16]) -> Result<Dps, CommandError> {
+        match self {
+            Self::Tokio { device, runtime } => block_on(runtime, device.query_dps(dps)).map(Dps::from),
+            Self::Blocking(device) => device.query_dps(dps).map(Dps::from),
         }
     }
 
@@ -121,8 +128,10 @@ impl Controller {
 
     pub(crate) fn sub_query(&self, cid: &str) -> Result<Dps, CommandError> {
         match self {
-            Self::Tokio { device, runtime } => block_on(runtime, device.sub(cid).expect("a usable cid").query()),
-            Self::Blocking(device) => device.sub(cid).expect("a usable cid").query(),
+            Self::Tokio { device, runtime } => {
+                block_on(runtime, device.sub(cid).expect("a usable cid").query()).map(Dps::from)
+            }
+            Self::Blocking(device) => device.sub(cid).expect("a usable cid").query().map(Dps::from),
         }
     }
 

@@ -127,6 +127,7 @@ impl Scene<'_> {
         let mut order = match call {
             Call::Connection => json!({ "verb": "wait_connected" }),
             Call::Query if how == How::Written => json!({ "verb": "query" }),
+            Call::QueryDps(ids) => json!({ "verb": "query", "dps": ids }),
             Call::SubQuery(cid) if how == How::Written => json!({ "verb": "query", "to": cid }),
             Call::Status | Call::Query => json!({ "verb": "status" }),
             Call::Set(dp, value) => json!({ "verb": "set_value", "dp": dp, "value": value }),

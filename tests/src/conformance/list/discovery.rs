@@ -3,7 +3,7 @@
 use rustuya_proto::{DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, connected, hear, lamp, on, query, scenario, set, up};
+use super::{ALL, BOTH, EACH, V33, ask, connected, hear, lamp, on, query, scenario, set, tells, up};
 use crate::conformance::scenario::{Added, Call, Ear, Edit, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
 use crate::faulty::PowerLoss;
 
@@ -160,7 +160,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [patient()],
             vec![
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
                 hear(Sign::Down(DownReason::PeerClosed)),
                 Step::PowerOn,
@@ -187,7 +187,7 @@ pub(super) fn list() -> Vec<Scenario> {
         another(21)(ALL, "a device that has another address is followed, without heartbeats", |last| {
             vec![
                 Step::Announce,
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::MoveTo(last),
                 Step::Announce,
                 hear(Sign::Down(DownReason::Unresponsive)),
@@ -199,7 +199,7 @@ pub(super) fn list() -> Vec<Scenario> {
         another(22)(BOTH, "a device that has another address after a power-cycle is followed", |last| {
             vec![
                 Step::Announce,
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
                 hear(Sign::Down(DownReason::PeerClosed)),
                 Step::MoveTo(last),

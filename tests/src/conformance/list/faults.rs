@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     ALL, BOTH, EACH, NEW, V33, arrived, ask, connected, diagnosed, disconnected, dps, hear, lamp, query, scenario, set,
-    up, within, write,
+    tells, up, within, write,
 };
 use crate::conformance::scenario::{Call, Counter, Ear, Edit, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
 use crate::faulty::{Fault, PowerLoss};
@@ -38,7 +38,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp()],
             then_recovers(vec![
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
                 hear(Sign::Down(DownReason::PeerClosed)),
                 hear(Sign::Down(DownReason::Refused)),
@@ -53,7 +53,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp()],
             then_recovers(vec![
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Mark,
                 Step::CutAll,
                 hear(Sign::Down(DownReason::PeerClosed)),

@@ -4,10 +4,11 @@ use rustuya_proto::{CommandCode, Dialect, DownReason, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, queue, scenario, set, up, within,
+    ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, query_dps, queue, scenario, set, up,
+    within,
 };
 use crate::conformance::scenario::{
-    Call, Counter, Ear, Edit, Fact, How, OTHER_KEY, Scenario, Setup, Sign, Speaks, Step, Want,
+    Call, Counter, Ear, Edit, Fact, How, Need, OTHER_KEY, Scenario, Setup, Sign, Speaks, Step, Want,
 };
 use crate::faulty::Fault;
 
@@ -203,36 +204,140 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().quirk("wrong-proof")],
             vec![diagnosed(DownReason::WrongKey { sure: true })],
         ),
-        // Passed on as an ordinary answer, the refusal would be a state without DPs.
         scenario(
-            "a device22 refusal is no answer: the query is repeated in the other dialect",
-            V33,
-            [lamp().device22()],
+            "a query that is refused at first is asked again, and nothing is written",
+            EACH,
+            [lamp().quirk("refuse-queries=2").quirk("null-as-value")],
             vec![
-                query(Want::Dps(json!({ "1": false }))),
+                query(Want::Dps(whole())),
+                Step::CutAll,
+                hear(Sign::Down(DownReason::PeerClosed)),
+                up(),
+                query(Want::Dps(whole())),
+                query_dps(&[1, 2], Want::Dps(whole())),
+                Step::Is(Fact::Dialect(Dialect::Default)),
+                Step::Nulls(vec![]),
+                Step::Controls(vec![]),
+            ],
+        ),
+        scenario(
+            "a device that refuses every query stays connected, obeys and pushes, and is never asked by nulls",
+            EACH,
+            [lamp().quirk("refuse-queries=4000000000").quirk("null-as-value")],
+            vec![
+                query(refused()),
+                ask(set("1", true), Want::Ok),
+                Step::Push(None, json!({ "3": "blue" })),
+                hear(dps(json!({ "3": "blue" }))),
+                query(refused()),
+                ask(Call::Status, refused()),
+                Step::Has(None, json!({ "1": true, "2": 50, "3": "blue" })),
+                Step::Is(Fact::Dialect(Dialect::Default)),
+                Step::Nulls(vec![]),
+                Step::AcceptedOnly(1),
+            ],
+        ),
+        scenario(
+            "a refusal with return code 0 is no answer either",
+            V33,
+            [lamp().device22().quirk("refusal-retcode-zero")],
+            vec![query(refused()), Step::Nulls(vec![])],
+        ),
+        scenario(
+            "device22 is tried with the DPs that are named, once two connections have refused every query",
+            V33,
+            [lamp().device22().quirk("update-silence")],
+            vec![
+                query(refused()),
+                Step::Nulls(vec![]),
+                query_dps(&[2, 3], Want::Dps(json!({ "2": 50, "3": "white" }))),
                 hear(Sign::Dialect(Dialect::Device22)),
                 Step::Is(Fact::Dialect(Dialect::Device22)),
-                Step::Arrived(CommandCode::DP_QUERY, 2),
+                query(Want::Dps(json!({ "2": 50, "3": "white" }))),
+                Step::Nulls(vec![vec![2, 3], vec![2, 3]]),
+                Step::AcceptedOnly(2),
                 Step::Is(Fact::Diagnosis(None)),
             ],
         ),
         scenario(
-            "a device22 refusal with return code 0 is no answer either",
+            "a device22 that tells what it is asked to measure is not asked by nulls",
             V33,
-            [lamp().device22().quirk("refusal-retcode-zero")],
-            vec![query(Want::Dps(json!({ "1": false }))), Step::Is(Fact::Dialect(Dialect::Device22))],
+            [lamp().device22()],
+            vec![
+                query_dps(&[2, 3], Want::Dps(json!({ "2": 50, "3": "white" }))),
+                Step::Nulls(vec![]),
+                Step::Is(Fact::Dialect(Dialect::Default)),
+            ],
         ),
+        scenario(
+            "device22 without DP 1 is asked for what is named and heard of, and for nothing else",
+            &[Version::V32, Version::V33, Version::V34],
+            [lamp().device22().knows_dialect(Dialect::Device22).dps(json!({ "20": true, "21": "white" }))],
+            vec![
+                query(refused()),
+                Step::Nulls(vec![]),
+                query_dps(&[20, 21], Want::Dps(json!({ "20": true, "21": "white" }))),
+                query(Want::Dps(json!({ "20": true, "21": "white" }))),
+                ask(set("21", "blue"), Want::Ok),
+                query(Want::Dps(json!({ "20": true, "21": "blue" }))),
+                Step::Nulls(vec![vec![20, 21]; 3]),
+            ],
+        ),
+        scenario(
+            "device22 that tells one DP at a time is asked for each",
+            &[Version::V32, Version::V33],
+            [lamp().device22().knows_dialect(Dialect::Device22).quirk("device22-one-dp")],
+            vec![query_dps(&[1, 2, 3, 9], Want::Dps(whole()))],
+        )
+        .needing(Need::Detect),
         scenario(
             "device22 that answers with data in its reply",
             V33,
-            [lamp().device22().quirk("device22-data-in-reply")],
-            vec![query(Want::Dps(json!({ "1": false })))],
+            [lamp().device22().knows_dialect(Dialect::Device22).quirk("device22-data-in-reply")],
+            vec![query_dps(&[1], Want::Dps(json!({ "1": false })))],
+        ),
+        scenario(
+            "3.5 is never asked by nulls, whatever is configured",
+            &[Version::V35],
+            [lamp().knows_dialect(Dialect::Device22).quirk("null-as-value")],
+            vec![query_dps(&[2], Want::Dps(whole())), Step::Is(Fact::Dialect(Dialect::Default))],
+        ),
+        scenario(
+            "a query is answered by the push that follows an answer without values",
+            EACH,
+            [lamp().quirk("query-empty-then-push")],
+            vec![query(Want::Dps(whole())), Step::Mark, query(Want::Dps(whole())), Step::Before(1500)],
+        ),
+        scenario(
+            "a query is answered by a push alone",
+            EACH,
+            [lamp().quirk("query-push-only").answer(4000)],
+            vec![query(Want::Dps(whole())), Step::Mark, query(Want::Dps(whole())), Step::Before(3000)],
+        ),
+        scenario(
+            "a query that is answered without values yields none",
+            EACH,
+            [lamp().quirk("query-empty")],
+            vec![query(Want::Dps(json!({})))],
+        ),
+        scenario(
+            "a push of something else does not take the place of an answer that is late",
+            EACH,
+            [lamp().quirk("delay-ms=600")],
+            vec![
+                up(),
+                Step::Ready(1),
+                Step::Begin(1, Call::Query, How::Written),
+                Step::Arrived(CommandCode::DP_QUERY, 1),
+                Step::Push(None, json!({ "3": "blue" })),
+                Step::End(1, Want::Dps(json!({ "1": false, "2": 50, "3": "blue" }))),
+            ],
         ),
         scenario(
             "a dialect that is configured is kept, and the refusal told",
             V33,
             [lamp().device22().knows_dialect(Dialect::Default)],
-            vec![query(Want::Rejected("json obj data unvalid")), Step::Is(Fact::Dialect(Dialect::Default))],
+            vec![query(refused()), Step::Is(Fact::Dialect(Dialect::Default)), Step::Nulls(vec![])],
         ),
         scenario(
             "device22 obeys, reports and pushes",
@@ -327,6 +432,15 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
     ]
+}
+
+/// All that the lamp has.
+fn whole() -> serde_json::Value {
+    json!({ "1": false, "2": 50, "3": "white" })
+}
+
+fn refused() -> Want {
+    Want::Rejected("json obj data unvalid")
 }
 
 /// A command to a device that cannot be spoken to fails, with the reason where it is known by then. Versions without

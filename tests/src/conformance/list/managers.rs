@@ -4,7 +4,8 @@ use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, V33, arrived, ask, connected, disconnected, dps, hear, lamp, on, query, scenario, set, up, write,
+    ALL, BOTH, EACH, V33, arrived, ask, connected, disconnected, dps, hear, lamp, on, query, scenario, set, tells, up,
+    write,
 };
 use crate::conformance::scenario::{
     Added, Call, Ear, Edit, Fact, Held, How, Scenario, Setup, Sign, Speaks, Step, Want,
@@ -45,7 +46,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 on(1, up()),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Ready(1),
                 Step::Push(None, json!({ "2": 1 })),
                 Step::Hear(Ear::Manager(0), dps(json!({ "2": 1 }))),

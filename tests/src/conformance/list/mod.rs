@@ -88,6 +88,16 @@ fn query(want: Want) -> Step {
     Step::Ask(Call::Query, How::Written, want)
 }
 
+/// The verb `query_dps`.
+fn query_dps(dps: &[u16], want: Want) -> Step {
+    Step::Ask(Call::QueryDps(dps.to_vec()), How::Written, want)
+}
+
+/// It answers a query, whatever its version: 3.2 tells DPs that are named, and nothing else.
+fn tells(want: Want) -> Step {
+    query_dps(&[1], want)
+}
+
 /// The verb `query` of a sub-device.
 fn sub_query(cid: &'static str, want: Want) -> Step {
     Step::Ask(Call::SubQuery(cid), How::Written, want)

@@ -1,9 +1,9 @@
 //! Every verb, with every version.
 
-use rustuya_proto::{CommandCode, DownReason};
+use rustuya_proto::{CommandCode, Dialect, DownReason};
 use serde_json::{Value, json};
 
-use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, hear, lamp, query, scenario, set, up, within, write};
+use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, hear, lamp, query, scenario, set, tells, up, within, write};
 use crate::conformance::scenario::{Call, Ear, Fact, How, Scenario, Sign, Speaks, Step, Want};
 
 pub(super) fn list() -> Vec<Scenario> {
@@ -43,7 +43,7 @@ pub(super) fn list() -> Vec<Scenario> {
         ),
         scenario(
             "status is done when written, the state is an event",
-            ALL,
+            EACH,
             [lamp()],
             vec![up(), write(Call::Status, Want::Ok), hear(dps(json!({ "1": false })))],
         ),
@@ -177,8 +177,29 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "detect_dps looks through the ranges of device22",
             V33,
-            [lamp().device22().dps(json!({ "1": true, "9": 1, "20": true, "101": "x", "140": 2 })).answer(400)],
+            [lamp()
+                .device22()
+                .knows_dialect(Dialect::Device22)
+                .dps(json!({ "1": true, "9": 1, "20": true, "101": "x", "140": 2 }))
+                .answer(400)],
             vec![ask(Call::Detect, Want::Ids(vec![1, 9, 20, 101, 140]))],
+        ),
+        scenario(
+            "detect_dps finds every DP of device22 that tells one at a time",
+            V33,
+            [lamp()
+                .device22()
+                .knows_dialect(Dialect::Device22)
+                .quirk("device22-one-dp")
+                .dps(json!({ "1": true, "101": 1, "103": true, "104": "x" }))
+                .answer(400)],
+            vec![ask(Call::Detect, Want::Ids(vec![1, 101, 103, 104]))],
+        ),
+        scenario(
+            "detect_dps asks by nulls only where the dialect is known",
+            V33,
+            [lamp().device22().answer(3000)],
+            vec![ask(Call::Detect, Want::Rejected("json obj data unvalid")), Step::Nulls(vec![])],
         ),
         scenario(
             "wait_connected tells the version that was found out",
@@ -203,7 +224,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 Step::Ready(1),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Push(None, json!({ "3": "blue" })),
                 hear(dps(json!({ "3": "blue" }))),
             ],

@@ -3,7 +3,7 @@
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, dps, hear, lamp, query, scenario, set, up};
+use super::{ALL, BOTH, EACH, V33, ask, dps, hear, lamp, query, scenario, set, tells, up};
 use crate::conformance::scenario::{Call, Counter, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
 use crate::faulty::{Fault, SUFFIX_DP};
 
@@ -11,11 +11,11 @@ use crate::faulty::{Fault, SUFFIX_DP};
 fn undisturbed() -> Vec<Step> {
     vec![
         up(),
-        query(Want::Ok),
+        tells(Want::Ok),
         ask(Call::SetDps(json!({ "1": true, "2": 9 })), Want::Ok),
         Step::Push(None, json!({ "3": "blue" })),
         hear(dps(json!({ "3": "blue" }))),
-        Step::Times(5, vec![query(Want::Ok)]),
+        Step::Times(5, vec![tells(Want::Ok)]),
         Step::Controls(vec![json!({ "1": true, "2": 9 })]),
         Step::AcceptedOnly(1),
         Step::Unheard(Ear::Own, Sign::Down(DownReason::PeerClosed)),
@@ -86,7 +86,7 @@ pub(super) fn list() -> Vec<Scenario> {
         ),
         // Once a frame has been read, bad padding does not prove a wrong key any more.
         scenario("what fails its padding check is not delivered", ALL, [lamp()], {
-            let spoilt = vec![up(), query(Want::Ok), Step::Fault(Fault::BadPadding)];
+            let spoilt = vec![up(), tells(Want::Ok), Step::Fault(Fault::BadPadding)];
             let mut steps = spoilt.into_iter().chain(undisturbed()).collect::<Vec<_>>();
             steps.push(Step::Is(Fact::AtLeast(Counter::BadFrames, 1)));
             steps
@@ -97,11 +97,11 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Fault(Fault::SuffixInCiphertext),
                 ask(set("1", true), Want::Ok),
                 Step::HearDp(Ear::Own, SUFFIX_DP),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::AcceptedOnly(1),
                 Step::Is(Fact::Exactly(Counter::Resyncs, 0)),
                 Step::Is(Fact::Exactly(Counter::BadFrames, 0)),
@@ -113,7 +113,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Flood(5_000),
                 Step::HearFlood(Ear::Own, 5_000),
                 Step::Is(Fact::Exactly(Counter::Lagged, 0)),
@@ -125,7 +125,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Flood(3_000),
                 Step::Mark,
                 Step::Begin(1, set("1", true), How::Acked),
@@ -152,7 +152,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Listen(1),
                 Step::Flood(2_000),
                 Step::HearFlood(Ear::Own, 2_000),
@@ -167,7 +167,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Flood(10),
                 Step::HearFlood(Ear::Own, 10),
                 Step::Listen(1),

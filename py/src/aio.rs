@@ -322,8 +322,13 @@ impl AsyncVerbs {
         start(bridge, self.target()?.status(bridge.py(), Options { wait, timeout })?.start())
     }
 
-    fn query<'py>(&self, bridge: &Bound<'py, LoopBridge>, timeout: Option<f64>) -> Awaitable<'py> {
-        start(bridge, self.target()?.status(bridge.py(), Options { wait: None, timeout })?.query())
+    fn query<'py>(
+        &self,
+        bridge: &Bound<'py, LoopBridge>,
+        dps: Option<Vec<Bound<'py, PyAny>>>,
+        timeout: Option<f64>,
+    ) -> Awaitable<'py> {
+        start(bridge, self.target()?.query(dps, timeout)?)
     }
 
     fn set_value<'py>(

@@ -117,7 +117,7 @@ pub(crate) const fn evidence(reason: DownReason) -> (Option<&'static str>, bool)
 pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
     match error {
         CommandError::Rejected { .. } => ("CommandRejected", 904),
-        CommandError::Unanswered => ("DeviceTimeout", 902),
+        CommandError::NoAnswer | CommandError::Unanswered => ("DeviceTimeout", 902),
         CommandError::NotConnected { reason: None } => ("DeviceOffline", 905),
         CommandError::ConnectionLost { reason: DownReason::Unresponsive } => ("DeviceTimeout", 902),
         CommandError::ConnectionLost { reason } if reason.is_auth() => {
@@ -176,6 +176,7 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
     let sent = matches!(
         error,
         CommandError::Rejected { .. }
+            | CommandError::NoAnswer
             | CommandError::Unanswered
             | CommandError::AnswerTooLarge { .. }
             | CommandError::NoEffect { .. }

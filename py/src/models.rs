@@ -2,8 +2,10 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule};
-use rustuya_runtime_tokio::{CommandCode, DeviceInfo, DownReason, Found, Metrics, Reply, State, Swept, Version};
+use pyo3::types::{PyDict, PyModule, PyTuple};
+use rustuya_runtime_tokio::{
+    CommandCode, DeviceInfo, DownReason, Found, Metrics, Queried, Reply, State, Swept, Version,
+};
 
 use crate::{convert, engine, errors};
 
@@ -23,7 +25,13 @@ pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, 
     let _inside = engine::enter(py);
     let payload = reply.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
     let dps = convert::map_to_python(py, &reply.dps)?;
-    class(py, "Reply")?.call1((reply.command.0, reply.retcode, payload, dps))
+    class(py, "Reply")?.call1((reply.command.0, reply.retcode, payload, dps, reply.partial))
+}
+
+/// A dict of the DPs that were told.
+pub(crate) fn queried<'py>(py: Python<'py>, state: Queried) -> PyResult<Bound<'py, PyAny>> {
+    let dps = convert::map_to_python(py, &state.dps)?;
+    class(py, "Queried")?.call1((dps, PyTuple::new(py, state.missing)?, state.partial))
 }
 
 pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, PyAny>> {

@@ -7,11 +7,10 @@ use std::io;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use rustuya_runtime_tokio::{CommandError, Found, Reply, Sending, Version};
-use serde_json::{Map, Value};
+use rustuya_runtime_tokio::{CommandError, Found, Queried, Reply, Sending, Version};
 
 use crate::verbs::Target;
-use crate::{convert, engine, errors, models};
+use crate::{engine, errors, models};
 
 /// Something that is under way.
 pub(crate) type Operation = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
@@ -20,7 +19,7 @@ pub(crate) type Operation = Pin<Box<dyn Future<Output = Result<Answer, Failure>>
 pub(crate) enum Answer {
     Nothing,
     Reply(Reply),
-    Dps(Map<String, Value>),
+    Queried(Queried),
     Version(Version),
     Numbers(BTreeSet<u16>),
     Found(Option<Found>),
@@ -38,7 +37,7 @@ impl Answer {
         match self {
             Self::Nothing => Ok(py.None().into_bound(py)),
             Self::Reply(reply) => models::reply(py, &reply),
-            Self::Dps(dps) => Ok(convert::map_to_python(py, &dps)?.into_any()),
+            Self::Queried(state) => models::queried(py, state),
             Self::Version(version) => Ok(version.as_str().into_pyobject(py)?.into_any()),
             Self::Numbers(numbers) => Ok(PyList::new(py, numbers)?.into_any()),
             Self::Found(None) => Ok(py.None().into_bound(py)),
@@ -161,14 +160,5 @@ impl Order {
                 sending.confirmed().await.map(Answer::Reply).map_err(|error| Failure::Command(target, error))
             }),
         }
-    }
-
-    /// As something that gives the DPs of the answer.
-    pub(crate) fn query(self) -> Operation {
-        let Self { target, sending, .. } = self;
-        Box::pin(async move {
-            let reply = sending.acknowledged().await.map_err(|error| Failure::Command(target, error))?;
-            Ok(Answer::Dps(reply.dps))
-        })
     }
 }

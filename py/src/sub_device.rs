@@ -58,11 +58,17 @@ impl SubDevice {
         self.target(py)?.status(py, Options { wait, timeout })?.finish(py)
     }
 
-    /// Asks for the state and returns the DPs in the answer.
-    #[pyo3(signature = (*, timeout=None))]
-    fn query<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    /// Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
+    /// were named, and whether it is `partial`.
+    #[pyo3(signature = (dps=None, *, timeout=None))]
+    fn query<'py>(
+        &self,
+        py: Python<'py>,
+        dps: Option<Vec<Bound<'py, PyAny>>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         engine::check(py)?;
-        finish(py, self.target(py)?.status(py, Options { wait: None, timeout })?.query())
+        finish(py, self.target(py)?.query(dps, timeout)?)
     }
 
     /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device

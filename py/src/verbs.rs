@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{self as rt, CommandCode, CommandError, Sending};
 
-use crate::operation::{Order, Wait};
+use crate::operation::{Answer, Failure, Operation, Order, Wait};
 use crate::{convert, engine, errors};
 
 /// Whom a command is for.
@@ -50,6 +50,36 @@ impl Target {
             Self::Sub(sub) => sub.status(),
         };
         self.order(py, sending, options)
+    }
+
+    /// Asks for the state, or for the DPs that are named.
+    pub(crate) fn query(self, dps: Option<Vec<Bound<'_, PyAny>>>, timeout: Option<f64>) -> PyResult<Operation> {
+        let numbers = dps.map(|dps| dps.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()).transpose()?;
+        let limit = engine::seconds(timeout)?;
+        Ok(Box::pin(async move {
+            let result = match (&self, numbers) {
+                (Self::Device(device), Some(dps)) => match limit {
+                    Some(limit) => device.query_dps_within(&dps, limit).await,
+                    None => device.query_dps(&dps).await,
+                },
+                (Self::Sub(sub), Some(dps)) => match limit {
+                    Some(limit) => sub.query_dps_within(&dps, limit).await,
+                    None => sub.query_dps(&dps).await,
+                },
+                (target, None) => {
+                    let sending = match target {
+                        Self::Device(device) => device.status(),
+                        Self::Sub(sub) => sub.status(),
+                    };
+                    let sending = match limit {
+                        Some(limit) => sending.timeout(limit),
+                        None => sending,
+                    };
+                    sending.acknowledged().await.map(Into::into)
+                }
+            };
+            result.map(Answer::Queried).map_err(|error| Failure::Command(self, error))
+        }))
     }
 
     pub(crate) fn set_value(

@@ -67,7 +67,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .commands import CommandType
     from .logs import set_log_callback, set_log_level
-    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State, Swept
+    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Queried, Reply, State, Swept
     from .settings import Pacing, Timing
 else:
     # Not every program needs these; importing what they are made with takes longer than all the rest.
@@ -81,6 +81,7 @@ else:
         "Found": "models",
         "Json": "models",
         "Metrics": "models",
+        "Queried": "models",
         "Reply": "models",
         "State": "models",
         "Swept": "models",
@@ -139,6 +140,7 @@ __all__ = [
     "NoEffect",
     "Pacing",
     "PayloadError",
+    "Queried",
     "Reply",
     "ScanReceiver",
     "Scanner",

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, final, overload
 
 from typing_extensions import Self, disjoint_base
 
-from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Reply, Request, State, Swept
+from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Queried, Reply, Request, State, Swept
 from .quirks import Quirk
 from .settings import Pacing, Timing
 
@@ -432,8 +432,12 @@ class Device:
         """
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    def query(self, *, timeout: float | None = None) -> dict[str, Json]:
-        """Asks for the state and returns the DPs in the answer."""
+    def query(self, dps: Sequence[int | str] | None = None, *, timeout: float | None = None) -> Queried:
+        """Asks for the state, or for the DPs that are named, and returns the DPs in the answer.
+
+        device22 firmware tells only what is named, heard of or written; other firmware tells everything. The result is a
+        dict whose `missing` are the named DPs that were not told, and whose `partial` says that there may be more.
+        """
     @overload
     def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
         """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
@@ -530,8 +534,12 @@ class SubDevice:
         """
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    def query(self, *, timeout: float | None = None) -> dict[str, Json]:
-        """Asks for the state and returns the DPs in the answer."""
+    def query(self, dps: Sequence[int | str] | None = None, *, timeout: float | None = None) -> Queried:
+        """Asks for the state, or for the DPs that are named, and returns the DPs in the answer.
+
+        device22 firmware tells only what is named, heard of or written; other firmware tells everything. The result is a
+        dict whose `missing` are the named DPs that were not told, and whose `partial` says that there may be more.
+        """
     @overload
     def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
         """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
@@ -730,7 +738,9 @@ class LoopBridge:
 class AsyncVerbs:
     def __new__(cls, target: Device | SubDevice | None) -> Self: ...
     def status(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Begun[Any]: ...
-    def query(self, bridge: LoopBridge, timeout: float | None) -> _Begun[dict[str, Json]]: ...
+    def query(
+        self, bridge: LoopBridge, dps: Sequence[int | str] | None, timeout: float | None
+    ) -> _Begun[Queried]: ...
     def set_value(
         self, bridge: LoopBridge, dp_id: int | str, value: Json, wait: str | None, timeout: float | None
     ) -> _Begun[Any]: ...

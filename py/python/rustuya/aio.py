@@ -14,13 +14,13 @@ from . import _native
 from ._loops import Receiver, bridge_of_loop, finish, subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from os import PathLike
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Reply, State, Swept
+    from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Queried, Reply, State, Swept
     from .settings import Pacing, Timing
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
@@ -42,10 +42,10 @@ class _Commands:
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.status(bridge, wait, timeout))
 
-    async def query(self, *, timeout: float | None = None) -> dict[str, Json]:
-        """Asks for the state and returns the DPs in the answer."""
+    async def query(self, dps: Sequence[int | str] | None = None, *, timeout: float | None = None) -> Queried:
+        """Asks for the state, or for the DPs that are named, and returns the DPs in the answer."""
         bridge = bridge_of_loop()
-        return await finish(bridge, self._verbs.query(bridge, timeout))
+        return await finish(bridge, self._verbs.query(bridge, dps, timeout))
 
     @overload
     async def set_value(

@@ -24,6 +24,7 @@ __all__ = [
     "Frame",
     "Json",
     "Metrics",
+    "Queried",
     "Record",
     "Reply",
     "Request",
@@ -207,7 +208,26 @@ class Reply(Record):
     """Return code. Not zero can mean success, too: a refusal is raised."""
     payload: Json
     dps: dict[str, Json]
-    """The DPs in the payload."""
+    """The DPs in the payload; of a query that was answered without any, those that the device pushed instead."""
+    partial: bool = False
+    """Of a query: whether the device may have more DPs than these."""
+
+
+class Queried(dict[str, Json]):
+    """The DPs that a device told when it was asked: a dict, which also says what it lacks."""
+
+    missing: tuple[int, ...]
+    """The DPs that were named and were not told."""
+    partial: bool
+    """Whether the device may have more DPs than these.
+
+    device22 firmware, which includes 3.2, tells those alone that it is asked for.
+    """
+
+    def __init__(self, dps: Mapping[str, Json], missing: tuple[int, ...] = (), partial: bool = False) -> None:
+        super().__init__(dps)
+        self.missing = missing
+        self.partial = partial
 
 
 @dataclass(frozen=True, eq=False)

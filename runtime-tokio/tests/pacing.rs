@@ -151,7 +151,8 @@ async fn dps_of_device22_are_found_by_their_ranges() {
     let lamp = fake(ID, Version::V33).dialect(rustuya_runtime_tokio::Dialect::Device22);
     let lamp = lamp.dps(map(json!({ "9": 1, "20": true, "101": "x", "140": 2 }))).expect("DP numbers");
     let lamp = lamp.start().await.expect("a free port");
-    let device = controller(&lamp).version(Version::V33).spawn(&Tokio);
+    let device = controller(&lamp).version(Version::V33).dialect(rustuya_runtime_tokio::Dialect::Device22);
+    let device = device.spawn(&Tokio);
     let found: Vec<u16> = soon(device.detect_dps()).await.expect("answers").into_iter().collect();
     assert_eq!(found, [1, 2, 3, 9, 20, 101, 140]);
     let ordinary = self::lamp().await;

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use rustuya_runtime_tokio::{CommandError, Device, Discovery, Event, Found, Listener, Reply, Tokio};
+use rustuya_runtime_tokio::{CommandError, Device, Discovery, Event, Found, Listener, Queried, Reply, Tokio};
 use serde_json::{Map, Value};
 
 use super::fleet::{self, Member};
@@ -167,14 +167,16 @@ async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyh
     let asked = Instant::now();
     let reply = ask(member, device).await.with_context(|| member.name)?;
     let took = asked.elapsed();
-    check_state(member, &reply.dps)?;
-    view.step(found, Step::State { dps: &reply.dps, took })
+    check_state(member, &reply)?;
+    view.step(found, Step::State { dps: &reply, took })
 }
 
-async fn ask(member: &Member, device: &Device) -> anyhow::Result<Reply> {
+/// Asks by name, because firmware of 3.2 tells nothing else.
+async fn ask(member: &Member, device: &Device) -> anyhow::Result<Queried> {
+    let dps: Vec<u16> = member.dps().keys().filter_map(|dp| dp.parse().ok()).collect();
     Ok(match member.cid {
-        Some(cid) => device.sub(cid)?.status().acknowledged().await?,
-        None => device.status().acknowledged().await?,
+        Some(cid) => device.sub(cid)?.query_dps(&dps).await?,
+        None => device.query_dps(&dps).await?,
     })
 }
 

@@ -46,7 +46,8 @@ impl Target {
         let mut timing = Timing::DEFAULT;
         timing.answer = timing.answer.min(self.timeout.mul_f64(0.3));
         timing.negotiate = timing.answer;
-        let builder = Device::builder_with(self.id.clone(), self.key.clone()).port(self.port).version(self.version);
+        let builder = Device::builder_with(self.id.clone(), self.key.clone()).port(self.port);
+        let builder = builder.version(self.version).dialect(self.dialect);
         let builder = builder.timing(timing).command_timeout(self.timeout);
         let builder = builder.pacing(self.pacing).receive_limit(self.receive_limit);
         builder.address(self.address.clone())

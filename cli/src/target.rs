@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use rustuya_proto::UnknownVersion;
-use rustuya_runtime_tokio::{Address, Cid, DeviceId, DevicesFile, Listed, LocalKey, Pacing, Version};
+use rustuya_runtime_tokio::{Address, Cid, DeviceId, DevicesFile, Dialect, Listed, LocalKey, Pacing, Version};
 
-use crate::input::{Ports, seconds, unfit};
+use crate::input::{Ports, UsageError, seconds, unfit};
 use crate::key::{self, KeyArgs};
 
 /// Options that say how devices are reached.
@@ -26,7 +26,13 @@ pub(crate) struct TargetArgs {
     /// from --devices, else found out
     #[arg(long, value_name = "V")]
     version: Option<Speaks>,
-    /// A devices.json or snapshot.json as tinytuya writes it: id, name, key, ip and version of each device
+    /// Dialect of the device: default, device22, or auto to find out. device22 firmware, which includes 3.2, is asked by
+    /// a write of nulls, which other firmware takes for values. Without it, the dialect is taken from --devices, else
+    /// found out
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Option<Talks>,
+    /// A devices.json or snapshot.json as tinytuya writes it: id, name, key, ip, version and, where added by hand,
+    /// dev_type (default or device22) of each device
     #[arg(long, value_name = "FILE")]
     devices: Option<PathBuf>,
     /// Every device in --devices, sub-devices among them
@@ -61,6 +67,7 @@ pub(crate) struct Target {
     pub(crate) address: Address,
     pub(crate) port: u16,
     pub(crate) version: Option<Version>,
+    pub(crate) dialect: Option<Dialect>,
     pub(crate) timeout: Duration,
     pub(crate) pacing: Pacing,
     /// The largest frame that is received, in bytes.
@@ -163,6 +170,10 @@ impl TargetArgs {
             Some(Speaks::Version(version)) => Some(version),
             None => listed.and_then(Listed::version),
         };
+        let dialect = match self.dialect {
+            Some(Talks(dialect)) => dialect,
+            None => listed.and_then(Listed::dialect),
+        };
         let given = self.address.as_ref().filter(|address| **address != Address::Auto);
         let (address, port) = match (given, listed) {
             (Some(given), _) => (given.clone(), self.port),
@@ -177,6 +188,7 @@ impl TargetArgs {
             address,
             port: port.unwrap_or(rustuya_proto::DEFAULT_PORT),
             version,
+            dialect,
             timeout: self.timeout,
             pacing: Pacing::NONE,
             receive_limit: self.receive_limit,
@@ -228,5 +240,22 @@ impl FromStr for Speaks {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Version) }
+    }
+}
+
+/// A dialect, or none that is known.
+#[derive(Clone, Copy, Debug)]
+struct Talks(Option<Dialect>);
+
+impl FromStr for Talks {
+    type Err = UsageError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self(None)),
+            "default" => Ok(Self(Some(Dialect::Default))),
+            "device22" => Ok(Self(Some(Dialect::Device22))),
+            _ => Err(unfit("--dialect: must be default, device22 or auto")),
+        }
     }
 }

@@ -5,8 +5,9 @@ use rustuya_runtime_tokio::{Address, DeviceBuilder, DevicesFile, Listed, Version
 
 use crate::{convert, errors};
 
-/// Name, id, local key, address, version and port of a device, as far as a file tells.
-type Described = (Option<String>, String, Option<String>, Option<String>, Option<&'static str>, Option<u16>);
+/// Name, id, local key, address, version, port and dialect of a device, as far as a file tells.
+type Described =
+    (Option<String>, String, Option<String>, Option<String>, Option<&'static str>, Option<u16>, Option<&'static str>);
 
 /// The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own.
 #[pyfunction]
@@ -23,7 +24,15 @@ pub(crate) fn listed_devices(path: &Bound<'_, PyAny>) -> PyResult<Vec<Described>
             Address::Name(name, _) => Some(name.clone()),
             Address::Ip(_) | Address::Socket(_) => device.ip().map(|ip| ip.to_string()),
         };
-        (name, id, key, ip, device.version().map(Version::as_str), device.port())
+        (
+            name,
+            id,
+            key,
+            ip,
+            device.version().map(Version::as_str),
+            device.port(),
+            device.dialect().map(convert::dialect_name),
+        )
     };
     Ok(file.devices().filter(|device| !device.is_sub_device()).map(described).collect())
 }

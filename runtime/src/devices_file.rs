@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::io;
 use std::path::Path;
 
-use rustuya_proto::{DeviceId, InvalidKey, LocalKey, Version};
+use rustuya_proto::{DeviceId, Dialect, InvalidKey, LocalKey, Version};
 use zeroize::Zeroizing;
 
 use self::field::Field;
@@ -55,6 +55,7 @@ pub struct Listed {
     address: Address,
     port: Option<u16>,
     version: Option<Version>,
+    dialect: Option<Dialect>,
     is_sub_device: bool,
     cid: Option<String>,
     uuid: Option<String>,
@@ -221,6 +222,11 @@ impl Listed {
         self.port
     }
 
+    /// The dialect that it speaks, where the file has a `dev_type` or `dialect` of `default` or `device22`.
+    pub const fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
     /// The version that it speaks.
     pub const fn version(&self) -> Option<Version> {
         self.version
@@ -252,7 +258,7 @@ impl Listed {
             return Err(ConfigError::SubDevice);
         }
         let key = self.local_key()?.ok_or(InvalidKey::Length { len: 0 })?;
-        let builder = Device::builder_with(DeviceId::new(&self.id)?, key).version(self.version);
+        let builder = Device::builder_with(DeviceId::new(&self.id)?, key).version(self.version).dialect(self.dialect);
         let builder = builder.address(self.address.clone());
         Ok(match self.port {
             Some(port) => builder.port(port),

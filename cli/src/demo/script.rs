@@ -173,7 +173,7 @@ async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyh
 
 /// Asks by name, because firmware of 3.2 tells nothing else.
 async fn ask(member: &Member, device: &Device) -> anyhow::Result<Queried> {
-    let dps: Vec<u16> = member.dps().keys().filter_map(|dp| dp.parse().ok()).collect();
+    let dps: Vec<u16> = member.holds().keys().filter_map(|dp| dp.parse().ok()).collect();
     Ok(match member.cid {
         Some(cid) => device.sub(cid)?.query_dps(&dps).await?,
         None => device.query_dps(&dps).await?,

@@ -84,7 +84,7 @@ def forked() -> None:
 
 def listed_devices(
     path: str | PathLike[str],
-) -> list[tuple[str | None, str, str | None, str | None, str | None, int | None]]:
+) -> list[tuple[str | None, str, str | None, str | None, str | None, int | None, str | None]]:
     """The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own."""
 
 def set_log_level(level: int) -> None:

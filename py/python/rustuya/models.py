@@ -103,8 +103,8 @@ class DeviceConfig(Record):
         Those behind a gateway are not among them: :meth:`rustuya.Device.sub` reaches them.
         """
         return [
-            cls(id, key or "", address or "Auto", version or "Auto", name=name, port=port)
-            for name, id, key, address, version, port in _native.listed_devices(path)
+            cls(id, key or "", address or "Auto", version or "Auto", name=name, port=port, dev_type=dev_type)
+            for name, id, key, address, version, port, dev_type in _native.listed_devices(path)
         ]
 
     def replace(self, **changes: Any) -> Self:

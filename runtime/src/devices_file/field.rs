@@ -5,6 +5,8 @@ use core::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use rustuya_proto::Dialect;
+
 use super::Listed;
 use crate::address::Address;
 use crate::text;
@@ -73,6 +75,13 @@ impl Listed {
                 let said = text.as_ref().map(|text| text.trim().trim_start_matches(['v', 'V']));
                 let said = said.or(field.number.as_deref());
                 self.version = said.and_then(|said| said.parse().ok()).or(self.version);
+            }
+            "dev_type" | "dialect" => {
+                self.dialect = match text.as_ref().map(|text| text.trim()) {
+                    Some("device22") => Some(Dialect::Device22),
+                    Some("default") => Some(Dialect::Default),
+                    _ => self.dialect,
+                };
             }
             "sub" => self.is_sub_device |= field.is_true,
             "parent" => {

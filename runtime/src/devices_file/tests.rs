@@ -147,3 +147,19 @@ fn keys_that_were_escaped_or_pasted_are_told() {
     let error = DevicesFile::parse(b"[{\n\"name\":\"K\xfcche\"}]").expect_err("is Latin-1");
     assert!(matches!(error, DevicesFileError::NotText(NotText { line: 2, column: 10, .. })), "{error:?}");
 }
+
+#[test]
+fn the_dialect_is_taken_where_it_is_one() {
+    for (field, wanted) in [
+        (r#""dev_type":"device22""#, Some(Dialect::Device22)),
+        (r#""dialect":"default""#, Some(Dialect::Default)),
+        (r#""dev_type":"auto""#, None),
+        (r#""dev_type":22"#, None),
+    ] {
+        let text = format!(r#"[{{"id":"a","key":"0123456789abcdef",{field}}}]"#);
+        let file = DevicesFile::parse(text.as_bytes()).expect("a list");
+        let listed = file.find("a").expect("one").expect("listed");
+        assert_eq!(listed.dialect(), wanted, "{field}");
+        assert_eq!(listed.builder().expect("usable").config.dialect, wanted, "{field}");
+    }
+}

@@ -3,7 +3,7 @@
 use rustuya_proto::{CommandCode, DownReason};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, ask, hear, lamp, query, scenario, set, up};
+use super::{ALL, BOTH, EACH, ask, hear, lamp, query, scenario, set, tells, up};
 use crate::conformance::scenario::{Call, How, Need, Scenario, Sign, Step, Want};
 use crate::faulty::Fault;
 
@@ -102,9 +102,9 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp()],
             vec![
-                query(Want::Ok),
+                tells(Want::Ok),
                 Step::Fault(Fault::HalfClose { after: 0 }),
-                Step::Begin(1, Call::Query, How::Written),
+                Step::Begin(1, Call::QueryDps(vec![1]), How::Written),
                 hear(Sign::Down(DownReason::PeerClosed)),
                 Step::Mend,
                 Step::End(1, Want::Ok),

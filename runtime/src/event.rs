@@ -38,7 +38,7 @@ pub enum Event {
         /// The version that is spoken.
         version: Version,
     },
-    /// The connection, or an attempt at one, ended.
+    /// The connection, or a round of attempts at one, ended. Attempts of a round that is not over tell nothing.
     Down {
         /// Why, as far as the bytes prove it.
         reason: DownReason,

@@ -84,7 +84,11 @@ pub(crate) enum Received {
     /// The negotiation cannot succeed: the peer proved that it has another key.
     WrongProof,
     /// A frame that may not be believed, with what it betrays about its sender.
-    Bad { error: FrameError, hint: Option<Hint> },
+    Bad {
+        #[cfg_attr(not(feature = "emulator"), expect(dead_code, reason = "only devices tell errors apart"))]
+        error: FrameError,
+        hint: Option<Hint>,
+    },
     /// A valid frame that has no place at this point of the protocol.
     Unexpected,
     /// The beginning of a frame that is too large to be kept. Nothing of it was verified; its bytes are skipped, those

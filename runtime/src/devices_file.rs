@@ -19,8 +19,7 @@ use crate::text::{self, NotText};
 /// writes and which has addresses, too, or its `tuya-raw.json`, the cloud's own list. The settings that localtuya and
 /// tuya-local keep of their devices are read as well, as a list or as an object whose members are the devices.
 ///
-/// Entries and fields that make no sense are passed over. The text may be UTF-8 or UTF-16, with or without a byte order
-/// mark. Keys are wiped when this is dropped, absent from `Debug` output, and in no error.
+/// Entries and fields that make no sense are passed over. The text is UTF-8, with or without a byte order mark. Keys are wiped when this is dropped, absent from `Debug` output, and in no error.
 ///
 /// ```
 /// # use rustuya_runtime::{DevicesFile, DevicesFileError};
@@ -79,6 +78,9 @@ pub enum DevicesFileError {
     /// The file is no text in Unicode.
     #[error(transparent)]
     NotText(#[from] NotText),
+    /// The file is UTF-16, which the other programs that share it do not read.
+    #[error("the file is UTF-16: save it as UTF-8, as other programs expect it (PowerShell: `Out-File -Encoding utf8`)")]
+    Utf16,
     /// The file is not JSON.
     #[error("the file is damaged at line {line}, column {column}: {kind}")]
     NotJson {
@@ -112,6 +114,9 @@ impl DevicesFile {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(text: &[u8]) -> Result<Self, DevicesFileError> {
+        if text::is_utf_16(text) {
+            return Err(DevicesFileError::Utf16);
+        }
         let text = text::decode(text)?;
         match serde_json::from_str::<Field>(&text) {
             Ok(file) => file.into_devices().map(Self).ok_or(DevicesFileError::NoList),

@@ -36,6 +36,11 @@ pub fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, NotText> {
     }
 }
 
+/// Whether [`decode`] takes this for UTF-16.
+pub fn is_utf_16(bytes: &[u8]) -> bool {
+    matches!(*bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=0xff, 0, ..] | [0, 1..=0xff, ..])
+}
+
 fn utf_8(bytes: &[u8]) -> Result<Zeroizing<String>, NotText> {
     match core::str::from_utf8(bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
@@ -108,6 +113,7 @@ mod tests {
             encoded(&marked, u16::to_be_bytes),
         ] {
             assert_eq!(read(&bytes).as_deref(), Ok(TEXT), "{bytes:02x?}");
+            assert_eq!(is_utf_16(&bytes), bytes.contains(&0), "{bytes:02x?}");
         }
         for nothing in [&b""[..], b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"] {
             assert_eq!(read(nothing).as_deref(), Ok(""));

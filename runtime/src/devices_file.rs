@@ -79,7 +79,9 @@ pub enum DevicesFileError {
     #[error(transparent)]
     NotText(#[from] NotText),
     /// The file is UTF-16, which the other programs that share it do not read.
-    #[error("the file is UTF-16: save it as UTF-8, as other programs expect it (PowerShell: `Out-File -Encoding utf8`)")]
+    #[error(
+        "the file is UTF-16: save it as UTF-8, as other programs expect it (PowerShell: `Out-File -Encoding utf8`)"
+    )]
     Utf16,
     /// The file is not JSON.
     #[error("the file is damaged at line {line}, column {column}: {kind}")]

@@ -63,6 +63,7 @@ fn every_type_that_a_call_can_return_is_named_here() {
         "Pool",
         "Runtime",
         "Source",
+        "Sources",
     ];
     let shared = exports("../runtime/src/lib.rs");
     assert!(for_drivers.iter().all(|name| shared.contains(*name)), "{for_drivers:?}");

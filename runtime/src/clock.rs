@@ -19,17 +19,28 @@ use rustuya_proto as proto;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     epoch: Instant,
+    read: fn() -> Instant,
 }
 
 impl Clock {
     /// A clock at zero.
     pub fn start() -> Self {
-        Self { epoch: Instant::now() }
+        Self::with(Instant::now)
+    }
+
+    /// A clock at zero that shows another time than the system's.
+    pub(crate) fn with(read: fn() -> Instant) -> Self {
+        Self { epoch: read(), read }
+    }
+
+    /// The time as timers and listeners have it.
+    pub(crate) fn system_time(&self) -> Instant {
+        (self.read)()
     }
 
     /// The time.
     pub fn now(&self) -> proto::Instant {
-        self.machine_time(Instant::now())
+        self.machine_time(self.system_time())
     }
 
     /// A time of the system on this clock.

@@ -702,6 +702,9 @@ pub(crate) struct Start {
 impl Start {
     /// Has a runtime drive the device. Runs foreign code.
     pub(crate) fn drive(self, runtime: &dyn Runtime) {
+        if let Some(sources) = runtime.sources() {
+            self.device.link().with(|engine, _| engine.live_by(sources));
+        }
         self.device.watch(0);
         runtime.drive(self.link);
     }

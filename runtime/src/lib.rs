@@ -28,6 +28,7 @@ mod reply;
 mod runtime;
 mod sending;
 mod slot;
+mod sources;
 mod state;
 mod sub_device;
 pub mod text;
@@ -59,5 +60,6 @@ pub use rustuya_proto::{
     Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, SendError, SightingKind, Timing, Version,
 };
 pub use sending::{Acknowledged, Confirmed, Sending};
+pub use sources::Sources;
 pub use state::{Heard, State};
 pub use sub_device::SubDevice;

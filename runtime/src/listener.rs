@@ -292,8 +292,7 @@ impl<T: Entry> Hub<T> {
             state.ring.push_back(entry);
             state.bytes = state.bytes.saturating_add(weight);
             if state.pressed.is_none() && !state.slow && state.ring.len() > queue.bounds.entries / 4 * 3 {
-                let now = Instant::now();
-                state.pressed = Some(Pressed { since: now, moved: now, taken: state.taken });
+                state.pressed = Some(Pressed { times: None, taken: state.taken });
                 queue.pressure.0.fetch_add(1, Ordering::Relaxed);
             }
             wakes.extend(state.waker.take());
@@ -313,10 +312,12 @@ impl<T: Entry> Hub<T> {
             let mut state = queue.lock();
             let taken = state.taken;
             let Some(pressed) = &mut state.pressed else { return };
+            let (since, mut moved) = pressed.times.unwrap_or((now, now));
             if pressed.taken != taken {
-                (pressed.taken, pressed.moved) = (taken, now);
+                (pressed.taken, moved) = (taken, now);
             }
-            let ends = (pressed.moved + PATIENCE).min(pressed.since + LONGEST);
+            pressed.times = Some((since, moved));
+            let ends = (moved + PATIENCE).min(since + LONGEST);
             if ends <= now {
                 // Not waited for again before it has caught up.
                 state.slow = true;
@@ -441,9 +442,8 @@ impl<T> QueueState<T> {
 /// A wait for a listener.
 #[derive(Clone, Copy, Debug)]
 struct Pressed {
-    since: Instant,
-    /// When it was last seen to have taken something.
-    moved: Instant,
+    /// Since when it is waited for, and when it was last seen to have taken something; set by who first waits.
+    times: Option<(Instant, Instant)>,
     taken: u64,
 }
 

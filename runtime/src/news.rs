@@ -79,8 +79,7 @@ impl News {
 
     /// Until when to tell no more, so that a listener that keeps reading is not overrun; a waker of `alarm` is called
     /// when it has room sooner.
-    pub(crate) fn pressed_until(&self, alarm: impl Fn() -> Waker) -> Option<Instant> {
-        let now = Instant::now();
+    pub(crate) fn pressed_until(&self, now: Instant, alarm: impl Fn() -> Waker) -> Option<Instant> {
         let managers = self.managers().filter_map(|hub| hub.pressed_until(now, &alarm)).max();
         self.hub.pressed_until(now, &alarm).max(managers)
     }

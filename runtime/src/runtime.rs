@@ -5,6 +5,7 @@ use std::net::UdpSocket;
 
 use crate::discovery::ListeningLink;
 use crate::link::DrivenLink;
+use crate::sources::Sources;
 
 /// A way to run loops: an async runtime, or a thread with a poll loop.
 ///
@@ -110,6 +111,12 @@ pub trait Runtime: Send + Sync + 'static {
     /// # Errors
     /// When the runtime cannot take the sockets over.
     fn listen(&self, discovery: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()>;
+
+    /// Where links take time and randomness from, if not from the system. The loop sleeps by the same time. Discovery
+    /// always lives by the system's.
+    fn sources(&self) -> Option<Sources> {
+        None
+    }
 }
 
 /// The non-blocking ends of one connection, as the loop holds them.

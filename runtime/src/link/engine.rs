@@ -24,6 +24,7 @@ use crate::limiter::Permit;
 use crate::record::Note;
 use crate::runtime::{Outlet, Pipe};
 use crate::slot::{Caller, Slot};
+use crate::sources::Sources;
 
 /// The engine of one device's link.
 pub(crate) struct Engine {
@@ -151,7 +152,7 @@ impl Engine {
             if self.side.news.presses()
                 && self.queue.is_idle()
                 && self.side.effects.is_empty()
-                && let Some(ends) = self.side.news.pressed_until(|| alarm(&self.link))
+                && let Some(ends) = self.side.news.pressed_until(self.clock.system_time(), || alarm(&self.link))
             {
                 self.paused = true;
                 return self.sleep(now, Some(self.clock.machine_time(ends)), env);
@@ -299,6 +300,12 @@ impl Engine {
         let effect = self.side.effects.deadline();
         self.armed = [until, waiting, grace, effect, self.redial_at, set].into_iter().flatten().min();
         Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
+    }
+
+    /// Takes time and randomness from there, before anything has happened.
+    pub(crate) fn live_by(&mut self, sources: Sources) {
+        self.clock = Clock::with(sources.now);
+        self.machine.random = Some(sources.random);
     }
 
     pub(super) fn dialed(&mut self, outlet: Option<Arc<dyn Outlet>>) {

@@ -14,6 +14,7 @@ use super::request::Request;
 use crate::buffers::{Buffers, FRAME};
 use crate::pacing::Pacing;
 use crate::record::{Note, RecordingRng, Tap};
+use crate::sources::Drawn;
 
 /// A tap that a description of a device holds, and its clones.
 #[derive(Clone)]
@@ -45,6 +46,8 @@ impl core::fmt::Debug for SharedTap {
 pub(super) struct Machine {
     device: proto::Device,
     tap: Option<SharedTap>,
+    /// Where randomness comes from, if not from the system.
+    pub(super) random: Option<fn(&mut [u8])>,
 }
 
 impl Deref for Machine {
@@ -60,7 +63,7 @@ impl Machine {
         if let Some(tap) = &tap {
             tap.note(now, Note::Created { config: &config, rx, tx: FRAME });
         }
-        Self { device: proto::Device::new(config, now), tap }
+        Self { device: proto::Device::new(config, now), tap, random: None }
     }
 
     pub(super) const fn tap(&self) -> Option<&SharedTap> {
@@ -70,7 +73,7 @@ impl Machine {
     pub(super) fn poll<'b>(&mut self, now: Instant, buffers: &'b mut Buffers) -> Output<'b> {
         let Buffers { rx, tx, .. } = buffers;
         self.note(now, Note::Poll);
-        let output = with_rng(self.tap.as_ref(), now, |rng| self.device.poll(now, rng, rx, tx));
+        let output = with_rng(self.random, self.tap.as_ref(), now, |rng| self.device.poll(now, rng, rx, tx));
         match &output {
             Output::Dial { conn, to } => self.note(now, Note::Dial { conn: *conn, to: *to }),
             Output::Hangup { conn } => self.note(now, Note::Hangup { conn: *conn }),
@@ -88,7 +91,9 @@ impl Machine {
     ) -> Result<CommandId, SendError> {
         let asked = request.asked(pacing);
         self.note(now, Note::Command(asked));
-        with_rng(self.tap.as_ref(), now, |rng| self.device.send(&asked.command(), now, rng, &mut buffers.tx))
+        with_rng(self.random, self.tap.as_ref(), now, |rng| {
+            self.device.send(&asked.command(), now, rng, &mut buffers.tx)
+        })
     }
 
     pub(super) fn handle_held(&mut self, conn: ConnId, now: Instant) {
@@ -139,13 +144,23 @@ impl Machine {
 }
 
 /// Does something with the generator; what it draws is noted.
-fn with_rng<T>(tap: Option<&SharedTap>, now: Instant, act: impl FnOnce(&mut dyn CryptoRng) -> T) -> T {
-    match tap {
-        None => act(&mut Lazy),
-        Some(tap) => {
-            let mut tap = Drawing(tap);
-            act(&mut RecordingRng::new(&mut Lazy, &mut tap, now))
+fn with_rng<T>(
+    random: Option<fn(&mut [u8])>,
+    tap: Option<&SharedTap>,
+    now: Instant,
+    act: impl FnOnce(&mut dyn CryptoRng) -> T,
+) -> T {
+    let mut drawn;
+    let rng: &mut dyn CryptoRng = match random {
+        None => &mut Lazy,
+        Some(random) => {
+            drawn = Drawn(random);
+            &mut drawn
         }
+    };
+    match tap {
+        None => act(rng),
+        Some(tap) => act(&mut RecordingRng::new(rng, &mut Drawing(tap), now)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the tests of this crate share: vectors in the terms of the protocol core.
 
+pub mod chaos;
 pub mod conformance;
 pub mod faulty;
 pub mod pair;
 pub mod rng;
+pub mod simulated;
 
 use rustuya_proto::{CommandCode, Head, Keys, RetCode, Sender, Version, VersionHeader};
 use rustuya_vectors::{Direction, Vector};

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod chaos;
 mod context;
 mod hygiene;
 mod metadata;
@@ -58,6 +59,8 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Random lives of devices on every runtime, held against a model; prints how to repeat what fails
+    Chaos(chaos::Args),
     /// Run a benchmark by hand, in release mode, on a machine that does nothing else
     Bench {
         /// What to time
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
             Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection))
         }
         Command::Firmware { write } => Context::new(0).and_then(|context| steps::firmware::print(&context, write)),
+        Command::Chaos(args) => Context::new(0).and_then(|context| chaos::run(&context, &args)),
         Command::Bench { bench, smoke, args } => {
             Context::new(0).and_then(|context| bench::run(&context, bench, smoke, &args))
         }

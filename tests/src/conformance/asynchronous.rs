@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use super::scenario::{Added, Call, Ear, How, Need};
 use super::subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket};
 use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
+use crate::simulated::Simulated;
 
 /// An async runtime under its name.
 #[derive(Debug)]
@@ -44,10 +45,106 @@ impl<R: Runtime + Clone> Subject for Asynchronous<R> {
     }
 
     fn stage(&self) -> Box<dyn Stage + '_> {
-        Box::new(Scene {
-            runtime: self.runtime.clone(),
+        Box::new(Scene::new(self.runtime.clone(), RealTime(Instant::now())))
+    }
+}
+
+/// Devices driven by futures in [`Simulated`] time.
+#[derive(Debug)]
+pub struct InMemory {
+    seed: u64,
+}
+
+impl InMemory {
+    /// Every stage is the world of this seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+}
+
+impl Subject for InMemory {
+    fn name(&self) -> &'static str {
+        "simulated"
+    }
+
+    fn lacks(&self, _need: Need) -> Option<&'static str> {
+        None
+    }
+
+    fn stage(&self) -> Box<dyn Stage + '_> {
+        self.stage_of(self.seed)
+    }
+
+    fn stage_of(&self, seed: u64) -> Box<dyn Stage + '_> {
+        let world = Simulated::new(seed);
+        Box::new(Scene::new(world.clone(), world))
+    }
+}
+
+/// How a stage puts devices on its network and waits.
+trait Passage {
+    fn plug_in(&self, device: FaultyDeviceBuilder) -> FaultyDevice;
+    fn now(&self) -> Duration;
+    fn until(&self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool;
+    fn breathe(&self);
+    /// Runs a future on this thread; `None` when it takes longer than `limit`.
+    fn block_on<F: Future + Unpin>(&self, future: F, limit: Duration) -> Option<F::Output>;
+}
+
+/// Sockets and the system's clock.
+struct RealTime(Instant);
+
+impl Passage for RealTime {
+    fn plug_in(&self, device: FaultyDeviceBuilder) -> FaultyDevice {
+        device.start().expect("a free port")
+    }
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn until(&self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool {
+        device.wait_for(limit, holds)
+    }
+
+    fn breathe(&self) {
+        thread::sleep(Duration::from_millis(1));
+    }
+
+    fn block_on<F: Future + Unpin>(&self, future: F, limit: Duration) -> Option<F::Output> {
+        block_on(future, limit)
+    }
+}
+
+impl Passage for Simulated {
+    fn plug_in(&self, device: FaultyDeviceBuilder) -> FaultyDevice {
+        device.start_in(self.net())
+    }
+
+    fn now(&self) -> Duration {
+        self.now()
+    }
+
+    fn until(&self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool {
+        self.run(limit, || device.wait_for(Duration::ZERO, &mut *holds))
+    }
+
+    fn breathe(&self) {
+        self.run(Duration::from_millis(1), || false);
+    }
+
+    fn block_on<F: Future + Unpin>(&self, future: F, limit: Duration) -> Option<F::Output> {
+        self.block_on(future, limit)
+    }
+}
+
+impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
+    fn new(runtime: R, passage: P) -> Self {
+        Self {
+            runtime,
+            passage,
             ids: Vec::new(),
-            started: Instant::now(),
             discovery: None,
             registry: None,
             managers: BTreeMap::new(),
@@ -55,7 +152,7 @@ impl<R: Runtime + Clone> Subject for Asynchronous<R> {
             extra: BTreeMap::new(),
             given: BTreeMap::new(),
             last: 0,
-        })
+        }
     }
 }
 
@@ -67,10 +164,10 @@ enum Given {
     Done(Box<Answer>),
 }
 
-struct Scene<R> {
+struct Scene<R, P> {
     runtime: R,
+    passage: P,
     ids: Vec<String>,
-    started: Instant,
     discovery: Option<Discovery>,
     registry: Option<Registry>,
     managers: BTreeMap<usize, (Manager, Listener<ManagerEvent>)>,
@@ -80,7 +177,7 @@ struct Scene<R> {
     last: usize,
 }
 
-impl<R: Runtime + Clone> Scene<R> {
+impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
     fn discovery(&mut self) -> Discovery {
         let runtime = &self.runtime;
         let start = || {
@@ -217,23 +314,23 @@ impl<R: Runtime + Clone> Scene<R> {
     }
 }
 
-impl<R: Runtime + Clone> Stage for Scene<R> {
+impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
     fn plug_in(&mut self, device: FaultyDeviceBuilder) -> FaultyDevice {
-        let device = device.start().expect("a free port");
+        let device = self.passage.plug_in(device);
         self.ids.push(device.id().as_str().to_owned());
         device
     }
 
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.passage.now()
     }
 
     fn until(&mut self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool {
-        device.wait_for(limit, holds)
+        self.passage.until(device, limit, holds)
     }
 
     fn breathe(&mut self) {
-        thread::sleep(Duration::from_millis(1));
+        self.passage.breathe();
     }
 
     fn spawn(&mut self, node: usize, plan: &Plan) {
@@ -291,7 +388,7 @@ impl<R: Runtime + Clone> Stage for Scene<R> {
 
     fn end(&mut self, ticket: Ticket, limit: Duration) -> Option<Answer> {
         match self.given.remove(&ticket.0)? {
-            Given::Waiting(pending) => block_on(pending, limit),
+            Given::Waiting(pending) => self.passage.block_on(pending, limit),
             Given::Done(answer) => Some(*answer),
         }
     }
@@ -316,7 +413,7 @@ impl<R: Runtime + Clone> Stage for Scene<R> {
     }
 
     fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard> {
-        let end = Instant::now() + limit;
+        let end = self.passage.now() + limit;
         let listener = match ear {
             Ear::Own => &mut self.nodes.get_mut(&node).expect("the device has a handle").1,
             Ear::Extra(extra) => self.extra.get_mut(&extra).expect("the listener was made"),
@@ -324,16 +421,16 @@ impl<R: Runtime + Clone> Stage for Scene<R> {
                 let id = self.nodes.get(&node).map(|(device, _)| device.id().to_owned());
                 let listener = &mut self.managers.get_mut(&number).expect("the manager was named").1;
                 loop {
-                    let left = end.saturating_duration_since(Instant::now());
-                    match block_on(Box::pin(listener.recv()), left)? {
+                    let left = end.saturating_sub(self.passage.now());
+                    match self.passage.block_on(Box::pin(listener.recv()), left)? {
                         Some(news) if id.as_deref() != Some(&*news.device_id) => {}
                         news => return Some(heard(news.map(|news| news.event))),
                     }
                 }
             }
         };
-        let left = end.saturating_duration_since(Instant::now());
-        block_on(Box::pin(listener.recv()), left).map(heard)
+        let left = end.saturating_sub(self.passage.now());
+        self.passage.block_on(Box::pin(listener.recv()), left).map(heard)
     }
 
     fn look(&mut self, node: usize) -> Look {
@@ -352,6 +449,10 @@ impl<R: Runtime + Clone> Stage for Scene<R> {
                 bad_frames: metrics.bad_frames,
                 resyncs: metrics.resyncs,
                 lagged: metrics.lagged,
+                sent: metrics.sent,
+                acknowledged: metrics.acknowledged,
+                failed: metrics.rejected + metrics.unanswered + metrics.lost,
+                rejected: metrics.rejected,
             },
         }
     }

@@ -461,6 +461,7 @@ impl Stage for Scene {
                 bad_frames: stats.bad_frames.into(),
                 resyncs: stats.resyncs.into(),
                 lagged: 0,
+                ..Counters::default()
             },
         }
     }

@@ -14,7 +14,7 @@ mod setup;
 mod subject;
 mod table;
 
-pub use asynchronous::Asynchronous;
+pub use asynchronous::{Asynchronous, InMemory};
 pub use bare::Bare;
 pub use runner::play;
 pub use scenario::{

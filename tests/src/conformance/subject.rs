@@ -20,6 +20,18 @@ pub trait Subject: Sync {
 
     /// A fresh world for one run of a scenario.
     fn stage(&self) -> Box<dyn Stage + '_>;
+
+    /// The world of a seed, where a subject has a world that repeats itself; a fresh one elsewhere.
+    fn stage_of(&self, seed: u64) -> Box<dyn Stage + '_> {
+        let _ = seed;
+        self.stage()
+    }
+
+    /// Whether a command has been given when [`Stage::begin`] returns. If not, those that are open at the same time are
+    /// given in any order.
+    fn gives_at_once(&self) -> bool {
+        true
+    }
 }
 
 /// One run. All calls block; limits are in the time of the stage.
@@ -248,6 +260,14 @@ pub struct Counters {
     pub resyncs: u64,
     /// Events that were lost.
     pub lagged: u64,
+    /// Commands sent, where the subject counts them.
+    pub sent: u64,
+    /// Commands acknowledged.
+    pub acknowledged: u64,
+    /// Sent commands that failed, those that were rejected among them.
+    pub failed: u64,
+    /// Sent commands that were rejected.
+    pub rejected: u64,
 }
 
 impl Counters {

@@ -80,6 +80,14 @@ pub enum Fault {
         /// The most DPs that are accepted.
         max: usize,
     },
+    /// One in so many frames from the device is lost, one comes twice, one is held back as by [`Self::OutOfOrder`]; and
+    /// one in so many requests is lost. Heartbeats and pushes are lost and come twice, too.
+    Unreliable {
+        /// How rare each of that is; 0 for never.
+        one_in: u32,
+        /// Whether requests are lost.
+        requests: bool,
+    },
     /// Reports name this sub-device as offline, while queries for it are still answered from memory.
     OfflineChild(String),
 }

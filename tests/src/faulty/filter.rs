@@ -55,7 +55,7 @@ impl Filter {
 
     /// The held answer, when its time has come or there is nothing any more that holds it.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Vec<u8>> {
-        let holds = self.fault == Some(Fault::OutOfOrder);
+        let holds = matches!(self.fault, Some(Fault::OutOfOrder | Fault::Unreliable { .. }));
         self.waiting.take_if(|(_, until)| !holds || *until <= now).map(|(frame, _)| frame)
     }
 

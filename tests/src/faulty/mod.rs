@@ -33,6 +33,7 @@ pub use memory::{MemoryConn, MemoryNet, Read};
 use port::Port;
 use state::Shared;
 pub use state::{Request, State};
+pub use store::Write;
 
 use crate::rng::SeededRng;
 

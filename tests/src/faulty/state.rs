@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::conn::{Cut, End, Op};
 use super::fault::Fault;
-use super::store::Store;
+use super::store::{Store, Write};
 
 /// A request that reached a faulty device.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,11 @@ impl State {
     /// The DPs of the device, or of a sub-device; empty when there is none of that name.
     pub fn dps(&self, cid: Option<&str>) -> Map<String, Value> {
         self.store.dps(cid)
+    }
+
+    /// All that controllers have changed, in order.
+    pub fn written(&self) -> &[Write] {
+        self.store.written()
     }
 
     /// The number of the new connection.

@@ -11,6 +11,18 @@ pub(super) struct Store {
     maps: BTreeMap<Option<String>, BTreeMap<u16, Value>>,
     /// The sub-device that reports call offline.
     pub(super) offline: Option<String>,
+    written: Vec<Write>,
+}
+
+/// A value that a controller has written to a faulty device, and that changed something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// The sub-device that it is for; `None` for the device itself.
+    pub cid: Option<String>,
+    /// The DP.
+    pub dp: u16,
+    /// Its new value.
+    pub value: Value,
 }
 
 impl Store {
@@ -30,6 +42,11 @@ impl Store {
     pub(super) fn dps(&self, cid: Option<&str>) -> Map<String, Value> {
         let dps = self.of(cid).into_iter().flatten();
         dps.map(|(id, value)| (id.to_string(), value.clone())).collect()
+    }
+
+    /// All that controllers have written, in order.
+    pub(super) fn written(&self) -> &[Write] {
+        &self.written
     }
 
     fn of(&self, cid: Option<&str>) -> Option<&BTreeMap<u16, Value>> {
@@ -54,7 +71,11 @@ impl Model for Store {
         if core::mem::discriminant(slot) != core::mem::discriminant(&value) {
             return Err(Unfit::Kind);
         }
-        Ok(core::mem::replace(slot, value.clone()) != value)
+        let changes = core::mem::replace(slot, value.clone()) != value;
+        if changes {
+            self.written.push(Write { cid: cid.map(str::to_owned), dp: dp.0, value });
+        }
+        Ok(changes)
     }
 
     fn children(&self, visit: &mut dyn FnMut(&str, bool)) {

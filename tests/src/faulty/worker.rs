@@ -121,8 +121,10 @@ impl Worker {
                         match piece {
                             Piece::Frame(frame) => {
                                 self.tap.note(Side::Controller, &frame);
-                                let frame = self.tamper(frame);
-                                self.backlog.extend(frame);
+                                if !self.misses(&frame) {
+                                    let frame = self.tamper(frame);
+                                    self.backlog.extend(frame);
+                                }
                             }
                             Piece::Other(bytes) => self.backlog.extend(bytes),
                         }
@@ -252,6 +254,20 @@ impl Worker {
         }
     }
 
+    /// Whether a request does not arrive.
+    fn misses(&mut self, frame: &[u8]) -> bool {
+        match self.filter.fault {
+            Some(Fault::Unreliable { one_in, requests: true }) if !tap::command(frame).is_negotiation() => {
+                self.happens(one_in)
+            }
+            _ => false,
+        }
+    }
+
+    fn happens(&mut self, one_in: u32) -> bool {
+        one_in > 0 && self.rng.below(one_in.into()) == 0
+    }
+
     /// Changes a request on its way to the machine, where a fault demands it.
     fn tamper(&mut self, frame: Vec<u8>) -> Vec<u8> {
         let Some(Fault::RefuseSeveralDps { max }) = self.filter.fault else { return frame };
@@ -331,6 +347,19 @@ impl Worker {
                     .push_of(POISON_DP, "bad padding")
                     .and_then(|(_, clear)| craft::bad_padding(&self.tap, &clear, &iv));
                 self.out.extend(poison.into_iter().flatten());
+            }
+            Fault::Unreliable { one_in, .. } if self.happens(one_in) => return Ok(()),
+            Fault::Unreliable { one_in, .. } if self.happens(one_in) => {
+                self.send(frame.clone())?;
+                return self.send(frame);
+            }
+            Fault::Unreliable { one_in, .. }
+                if filter::is_answer(command) && (self.filter.waiting.is_some() || self.happens(one_in)) =>
+            {
+                for frame in self.filter.reorder(frame, self.shared.now()) {
+                    self.send(frame)?;
+                }
+                return Ok(());
             }
             Fault::DropAcks if self.tap.is_ack(&frame) => return Ok(()),
             Fault::OutOfOrder if filter::is_answer(command) => {

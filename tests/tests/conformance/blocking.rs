@@ -37,6 +37,10 @@ impl Subject for Blocking {
         (need == Need::Abandon).then_some("a call that waits returns with the answer or at its time limit, not before")
     }
 
+    fn gives_at_once(&self) -> bool {
+        false
+    }
+
     fn stage(&self) -> Box<dyn Stage + '_> {
         Box::new(Scene {
             thread: self.0.clone(),
@@ -328,6 +332,10 @@ impl Stage for Scene {
                 bad_frames: metrics.bad_frames,
                 resyncs: metrics.resyncs,
                 lagged: metrics.lagged,
+                sent: metrics.sent,
+                acknowledged: metrics.acknowledged,
+                failed: metrics.rejected + metrics.unanswered + metrics.lost,
+                rejected: metrics.rejected,
             },
         }
     }

@@ -68,6 +68,10 @@ impl Subject for Python {
         lacks.then_some("a call that waits returns with the answer, at its time limit, or when a signal interrupts it")
     }
 
+    fn gives_at_once(&self) -> bool {
+        false
+    }
+
     fn stage(&self) -> Box<dyn Stage + '_> {
         Box::new(Scene {
             python: self,

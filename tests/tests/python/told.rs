@@ -208,6 +208,7 @@ pub(crate) fn look(told: &Value) -> Look {
             bad_frames: counter("bad_frames"),
             resyncs: counter("resyncs"),
             lagged: counter("lagged"),
+            ..Counters::default()
         },
     }
 }

@@ -1,0 +1,308 @@
+//! A runtime on one thread, with faulty devices on a network in memory and under a virtual clock. Hours pass in a
+//! moment, and the same seed does the same again: nothing happens between two calls, and nothing is random.
+
+use core::cell::Cell;
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::time::Instant;
+
+use rustuya_proto::{self as proto, LossReason};
+use rustuya_runtime::{DrivenLink, LARGEST_DATAGRAM, Listening, ListeningLink, Order, Outlet, Pipe, Runtime, Sources};
+
+use crate::faulty::{MemoryConn, MemoryNet, Read};
+use crate::rng::SeededRng;
+
+thread_local! {
+    static START: Instant = Instant::now();
+    static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static RNG: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The runtime. There can be one at a time on a thread, because its time is the thread's; it works on that thread
+/// alone. Clones are the same one.
+#[derive(Clone)]
+pub struct Simulated(Arc<World>);
+
+struct World {
+    net: MemoryNet,
+    /// What is driven. Each is taken out while it has its turn.
+    links: Mutex<Vec<Task>>,
+    discoveries: Mutex<Vec<(ListeningLink, Vec<UdpSocket>)>>,
+    has_outlets: bool,
+    /// Writes take so many bytes at most.
+    most: usize,
+}
+
+struct Task {
+    link: DrivenLink,
+    conn: Option<Line>,
+    woken: Arc<Flag>,
+    until: Option<Duration>,
+    /// When it last had its turn. What it left lying then is no reason for another one.
+    turned: Duration,
+}
+
+type Line = Arc<Mutex<MemoryConn>>;
+
+/// Whether a waker was called.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The least that time moves on.
+const TICK: Duration = Duration::from_micros(1);
+/// Turns at one instant; more are an instant without end.
+const ROUNDS: usize = 100_000;
+
+impl Simulated {
+    /// A world of its own for this thread, at its time zero.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut rng = SeededRng::new(seed);
+        NOW.set(Duration::ZERO);
+        RNG.set(rng.bits());
+        // Some connections take bytes from callers, some only from the loop; some take few at a time.
+        let has_outlets = rng.below(2) == 0;
+        let most = if rng.below(4) == 0 { 1 + usize::try_from(rng.below(64)).unwrap_or(0) } else { usize::MAX };
+        let (links, discoveries) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(World { net: MemoryNet::new(), links, discoveries, has_outlets, most }))
+    }
+
+    /// The network that devices are put on.
+    #[must_use]
+    pub fn net(&self) -> &MemoryNet {
+        &self.0.net
+    }
+
+    /// The time since the beginning.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        NOW.get()
+    }
+
+    /// Links that are driven.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        lock(&self.0.links).len()
+    }
+
+    /// Lets time pass until `done`, at most for `limit`; whether it is.
+    ///
+    /// # Panics
+    /// If the links never rest: they are busy at one instant without end.
+    pub fn run(&self, limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+        let end = NOW.get() + limit;
+        loop {
+            self.settle();
+            if done() {
+                return true;
+            }
+            let due = self.due().filter(|due| *due <= end);
+            self.advance_to(due.unwrap_or(end).max(NOW.get() + if due.is_some() { TICK } else { Duration::ZERO }));
+            if due.is_none() {
+                // What is due at the end is done, too.
+                self.settle();
+                return done();
+            }
+        }
+    }
+
+    /// Runs a future; `None` when it takes longer than `limit`.
+    pub fn block_on<F: Future + Unpin>(&self, mut future: F, limit: Duration) -> Option<F::Output> {
+        let mut output = None;
+        self.run(limit, || {
+            let mut cx = Context::from_waker(Waker::noop());
+            if let Poll::Ready(ready) = core::pin::Pin::new(&mut future).poll(&mut cx) {
+                output = Some(ready);
+            }
+            output.is_some()
+        });
+        output
+    }
+
+    fn advance_to(&self, at: Duration) {
+        NOW.set(at);
+        self.0.net.advance_to(proto::Instant::ZERO + at);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        let links = lock(&self.0.links);
+        links.iter().filter_map(Task::due).min()
+    }
+
+    /// Does all that can be done at this instant.
+    fn settle(&self) {
+        // Devices may have been told to do something, and connections may have ended: all have a look.
+        lock(&self.0.links).iter().for_each(|task| task.woken.clone().wake());
+        for _ in 0..ROUNDS {
+            if !self.round() {
+                return;
+            }
+        }
+        panic!("an instant without end");
+    }
+
+    fn round(&self) -> bool {
+        self.receive();
+        let mut moved = false;
+        // A turn may add links: they come at the end. Those that have ended are left out.
+        let tasks = core::mem::take(&mut *lock(&self.0.links));
+        let mut kept = Vec::with_capacity(tasks.len());
+        for mut task in tasks {
+            if !task.is_due() {
+                kept.push(task);
+                continue;
+            }
+            moved = true;
+            if task.turn(&self.0) {
+                kept.push(task);
+            }
+        }
+        let mut links = lock(&self.0.links);
+        kept.append(&mut links);
+        *links = kept;
+        moved
+    }
+
+    /// Takes in the datagrams that have arrived.
+    fn receive(&self) {
+        let mut discoveries = lock(&self.0.discoveries);
+        discoveries.retain_mut(|(link, sockets)| {
+            let mut datagram = [0; LARGEST_DATAGRAM];
+            for socket in sockets {
+                while let Ok((len, source)) = socket.recv_from(&mut datagram) {
+                    link.receive(&mut datagram[..len], source);
+                }
+            }
+            link.turn(Waker::noop()) != Listening::End
+        });
+    }
+}
+
+impl Runtime for Simulated {
+    fn drive(&self, link: DrivenLink) {
+        let woken = Arc::new(Flag(AtomicBool::new(true)));
+        lock(&self.0.links).push(Task { link, conn: None, woken, until: None, turned: Duration::ZERO });
+    }
+
+    fn listen(&self, discovery: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()> {
+        lock(&self.0.discoveries).push((discovery, sockets));
+        Ok(())
+    }
+
+    fn sources(&self) -> Sources {
+        let now = || START.with(|start| *start) + NOW.get();
+        let random = |into: &mut [u8]| {
+            let mut rng = SeededRng::new(RNG.get());
+            for chunk in into.chunks_mut(8) {
+                chunk.copy_from_slice(&rng.bits().to_be_bytes()[..chunk.len()]);
+            }
+            RNG.set(rng.bits());
+        };
+        Sources::SYSTEM.with_now(now).with_random(random)
+    }
+}
+
+impl core::fmt::Debug for Simulated {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Simulated").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+impl Task {
+    fn due(&self) -> Option<Duration> {
+        let arrives = self.conn.as_ref().and_then(|conn| lock(conn).due());
+        let arrives = arrives.map(|at| at.saturating_since(proto::Instant::ZERO)).filter(|at| *at > self.turned);
+        [self.until, arrives].into_iter().flatten().min()
+    }
+
+    fn is_due(&self) -> bool {
+        self.woken.0.load(Ordering::SeqCst) || self.due().is_some_and(|due| due <= NOW.get())
+    }
+
+    /// Does all that can be done now; whether there will be more.
+    fn turn(&mut self, world: &World) -> bool {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        loop {
+            self.woken.0.store(false, Ordering::SeqCst);
+            let mut ends = self.conn.clone().map(|conn| {
+                lock(&conn).turn();
+                Ends { conn, most: world.most }
+            });
+            match self.link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
+                Order::Dial(to) => self.dial(world, to),
+                Order::Hangup => self.conn = None,
+                Order::Again => {}
+                Order::Sleep(until) => {
+                    let start = START.with(|start| *start);
+                    self.turned = NOW.get();
+                    self.until = until.map(|until| until.saturating_duration_since(start));
+                    return true;
+                }
+                Order::End => return false,
+            }
+        }
+    }
+
+    fn dial(&mut self, world: &World, to: SocketAddr) {
+        match world.net.dial(to) {
+            Ok(conn) => {
+                let conn = Arc::new(Mutex::new(conn));
+                let ends = || -> Arc<dyn Outlet> { Arc::new(Ends { conn: Arc::clone(&conn), most: world.most }) };
+                self.link.dialed(world.has_outlets.then(ends));
+                self.conn = Some(conn);
+            }
+            Err(why) => self.link.lost(why),
+        }
+    }
+}
+
+/// The controller's end of a connection.
+struct Ends {
+    conn: Line,
+    most: usize,
+}
+
+impl Ends {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..bytes.len().min(self.most)];
+        lock(&self.conn).write(bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Pipe for Ends {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match lock(&self.conn).read(into) {
+            Read::Bytes(len) => Ok(len),
+            Read::Nothing => Err(io::ErrorKind::WouldBlock.into()),
+            Read::Lost(LossReason::Closed) => Ok(0),
+            Read::Lost(_) => Err(io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+}
+
+impl Outlet for Ends {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -201,7 +201,7 @@ impl Runtime for Simulated {
         Ok(())
     }
 
-    fn sources(&self) -> Sources {
+    fn sources(&self) -> Option<Sources> {
         let now = || START.with(|start| *start) + NOW.get();
         let random = |into: &mut [u8]| {
             let mut rng = SeededRng::new(RNG.get());
@@ -210,7 +210,7 @@ impl Runtime for Simulated {
             }
             RNG.set(rng.bits());
         };
-        Sources::SYSTEM.with_now(now).with_random(random)
+        Some(Sources::SYSTEM.with_now(now).with_random(random))
     }
 }
 
@@ -242,7 +242,7 @@ impl Task {
             });
             match self.link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
                 Order::Dial(to) => self.dial(world, to),
-                Order::Hangup => self.conn = None,
+                Order::Hangup | Order::Reset => self.conn = None,
                 Order::Again => {}
                 Order::Sleep(until) => {
                     let start = START.with(|start| *start);

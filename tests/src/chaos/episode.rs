@@ -109,6 +109,7 @@ impl<'a> Episode<'a> {
             timing: Timing::DEFAULT,
             pacing: Pacing::NONE,
             discovered: false,
+            receive_limit: 65_536,
         };
         let (at_once, can_abandon) = (subject.gives_at_once(), subject.lacks(Need::Abandon).is_none());
         let (model, open, tally) = (Model::default(), Vec::new(), Tally::default());

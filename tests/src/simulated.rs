@@ -13,7 +13,9 @@ use std::task::Wake;
 use std::time::Instant;
 
 use rustuya_proto::{self as proto, LossReason};
-use rustuya_runtime::{DrivenLink, LARGEST_DATAGRAM, Listening, ListeningLink, Order, Outlet, Pipe, Runtime, Sources};
+use rustuya_runtime::{
+    Destination, DrivenLink, LARGEST_DATAGRAM, Listening, ListeningLink, Order, Outlet, Pipe, Runtime, Sources,
+};
 
 use crate::faulty::{MemoryConn, MemoryNet, Read};
 use crate::rng::SeededRng;
@@ -241,7 +243,9 @@ impl Task {
                 Ends { conn, most: world.most }
             });
             match self.link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
-                Order::Dial(to) => self.dial(world, to),
+                Order::Dial(Destination::Socket(to)) => self.dial(world, to),
+                // There are no names on this network.
+                Order::Dial(Destination::Name(..)) => self.link.lost(LossReason::Unreachable),
                 Order::Hangup | Order::Reset => self.conn = None,
                 Order::Again => {}
                 Order::Sleep(until) => {

@@ -6,8 +6,8 @@
 //! the steps of conformance scenarios, too. In simulated time an episode repeats itself exactly.
 //!
 //! What has to hold is in [`model`]: every command is decided once and in time; the device obeys the writes to one DP
-//! in the order in which they were given, none of them twice, and none that was said not to have been sent; in the end
-//! it has what is written then; no event and no failure is lost untold.
+//! in the order in which they were given, none of them twice, and none that was said not to have been sent;
+//! with [`Options::strict`], it has what it acknowledged; no event and no failure is lost untold.
 
 mod episode;
 mod model;

@@ -77,9 +77,7 @@ fn ask(
             eprintln!("rustuya: {name}: does not tell DP {}", missing.join(", "));
         }
         if wanted.is_empty() && state.partial {
-            eprintln!(
-                "rustuya: {name}: may have more DPs than these: it tells only those that are asked for, see --dp"
-            );
+            eprintln!("rustuya: {name}: may have more DPs than these; --dp asks for others");
         }
         Ok(state)
     }

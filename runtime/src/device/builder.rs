@@ -1,0 +1,195 @@
+//! The description of a device, and its start.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use rustuya_proto::{DeviceConfig, Dialect, LocalKey, Timing, Version};
+
+use super::{Device, Handle, Settings};
+use crate::address::Address;
+use crate::destination::stand_in;
+use crate::discovery::Discovery;
+use crate::link::{DrivenLink, Env, Link, Options, SharedTap};
+use crate::pacing::Pacing;
+use crate::record::Tap;
+use crate::runtime::Runtime;
+
+/// What a device is to be like; made by [`Device::builder`].
+///
+/// ```
+/// # use core::time::Duration;
+/// # use rustuya_runtime::{Device, DeviceBuilder, Pacing, Timing, Version};
+/// fn bulb(builder: DeviceBuilder) -> DeviceBuilder {
+///     let mut timing = Timing::DEFAULT;
+///     timing.answer = Duration::from_secs(8);
+///     builder
+///         .version(Version::V33)
+///         .timing(timing)
+///         .pacing(Pacing::NONE.gap(Duration::from_millis(100)))
+///         .command_timeout(Duration::from_secs(20))
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a builder does nothing before spawn"]
+pub struct DeviceBuilder {
+    pub(crate) config: DeviceConfig,
+    pub(crate) options: Options,
+    pub(crate) discovery: Option<Discovery>,
+    pub(super) tap: Option<SharedTap>,
+}
+
+impl DeviceBuilder {
+    /// Where the device is: an IP address, a socket address, a host name, which is looked up for each connection, or
+    /// [`Address::Auto`] to find it by its announcements (the default, which needs a [`discovery`](Self::discovery) or a
+    /// manager).
+    pub fn address(mut self, address: impl Into<Address>) -> Self {
+        self.options.host = None;
+        match address.into() {
+            Address::Auto => self.config.address = None,
+            Address::Ip(ip) => self.config.address = Some(ip),
+            Address::Socket(SocketAddr::V6(v6)) if v6.scope_id() != 0 => {
+                self = self.host(&format!("{}%{}", v6.ip(), v6.scope_id()), Some(v6.port()));
+            }
+            Address::Socket(socket) => {
+                self.config.address = Some(socket.ip());
+                self.config.port = socket.port();
+            }
+            Address::Name(name, port) => self = self.host(&name, port),
+        }
+        self
+    }
+
+    fn host(mut self, name: &str, port: Option<u16>) -> Self {
+        self.config.address = Some(stand_in(name));
+        self.config.port = port.unwrap_or(self.config.port);
+        self.options.host = Some(name.into());
+        self
+    }
+
+    /// Another local key: that of a device which was paired anew.
+    pub fn local_key(mut self, local_key: LocalKey) -> Self {
+        self.config.local_key = local_key;
+        self
+    }
+
+    /// TCP port, 6668 by default.
+    pub const fn port(mut self, port: u16) -> Self {
+        self.config.port = port;
+        self
+    }
+
+    /// The version that the device speaks; `None` (the default) finds it out, from an announcement or by trying.
+    pub fn version(mut self, version: impl Into<Option<Version>>) -> Self {
+        self.config.version = version.into();
+        self
+    }
+
+    /// The dialect that the device speaks; `None` (the default) finds it out without writing anything to ask, see the
+    /// guide to device22. Firmware of 3.5 is never taken for device22.
+    pub fn dialect(mut self, dialect: impl Into<Option<Dialect>>) -> Self {
+        self.config.dialect = dialect.into();
+        self
+    }
+
+    /// Whether the connection is kept (the default). If not, it is made for a command and ends when nothing has been
+    /// outstanding for a second.
+    pub const fn persist(mut self, persist: bool) -> Self {
+        self.config.persist = persist;
+        self
+    }
+
+    /// Whether commands are done as soon as they are queued, instead of when they are written. Off by default.
+    pub const fn nowait(mut self, nowait: bool) -> Self {
+        self.options.nowait = nowait;
+        self
+    }
+
+    /// Time limits of the connection.
+    pub const fn timing(mut self, timing: Timing) -> Self {
+        self.config.timing = timing;
+        self
+    }
+
+    /// Limits the dial alone: [`Timing::connect`].
+    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.config.timing.connect = limit;
+        self
+    }
+
+    /// How commands are spaced, joined and split.
+    pub const fn pacing(mut self, pacing: Pacing) -> Self {
+        self.options.pacing = pacing;
+        self
+    }
+
+    /// The largest frame that is received, in bytes, 65,536 by default and 1024 at least. Memory is taken as the bytes of
+    /// a large frame arrive, and given back after it. A larger frame is skipped, and told as
+    /// [`Event::Skipped`](crate::Event::Skipped); the command that it answers fails with
+    /// [`CommandError::AnswerTooLarge`].
+    pub const fn receive_limit(mut self, bytes: usize) -> Self {
+        self.options.receive_limit = if bytes < 1024 { 1024 } else { bytes };
+        self
+    }
+
+    /// How long a command waits for the connection before it fails with a diagnosis, 10 s by default. The wait for
+    /// the answer, [`Timing::answer`], comes on top.
+    pub const fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = timeout;
+        self
+    }
+
+    /// Locates the device by its announcements, and reconnects at once when it announces itself after an absence.
+    pub fn discovery(mut self, discovery: &Discovery) -> Self {
+        self.discovery = Some(discovery.clone());
+        self
+    }
+
+    /// Has everything noted that passes between this device's connection and the machine that speaks its protocol,
+    /// for example by a [`Recorder`](crate::record::Recorder). It begins with [`spawn`](Self::spawn); a
+    /// [reconfigured](Device::reconfigure) device goes on being recorded by what it was spawned with.
+    ///
+    /// ```
+    /// # use rustuya_runtime::{DeviceBuilder, record::Recorder};
+    /// fn recorded(builder: DeviceBuilder) -> std::io::Result<DeviceBuilder> {
+    ///     Ok(builder.record(Recorder::redacted(std::fs::File::create("session.jsonl")?)))
+    /// }
+    /// ```
+    pub fn record(mut self, tap: impl Tap + 'static) -> Self {
+        self.tap = Some(SharedTap::new(tap));
+        self
+    }
+
+    /// Starts to connect, in the background of a runtime.
+    pub fn spawn(self, runtime: &impl Runtime) -> Device {
+        let (device, start) = self.prepare(Env::standalone());
+        start.drive(runtime);
+        device
+    }
+
+    /// A device that does nothing yet, and what makes it begin.
+    pub(crate) fn prepare(self, env: &Arc<Env>) -> (Device, Start) {
+        let link = Link::new(self.config, self.options, self.tap, env);
+        let settings = Settings { discovery: self.discovery, ..Settings::default() };
+        let device = Device(Arc::new(Handle { link, settings: Mutex::new(settings) }));
+        let start = Start { link: DrivenLink::new(Arc::clone(device.link())), device: device.clone() };
+        (device, start)
+    }
+}
+
+/// A device that has not begun. Dropped before, it never will.
+pub(crate) struct Start {
+    link: DrivenLink,
+    device: Device,
+}
+
+impl Start {
+    /// Has a runtime drive the device. Runs foreign code.
+    pub(crate) fn drive(self, runtime: &dyn Runtime) {
+        if let Some(sources) = runtime.sources() {
+            self.device.link().with(|engine, _| engine.live_by(sources));
+        }
+        self.device.watch(0);
+        runtime.drive(self.link);
+    }
+}

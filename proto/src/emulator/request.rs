@@ -246,7 +246,8 @@ pub(super) fn plan(
         });
     }
     if is_control(command) {
-        let must_wrap = quirks.wrapped_controls && !config.is_device22();
+        // Up to 3.3 there is no wrapper.
+        let must_wrap = quirks.wrapped_controls && config.version.negotiates() && !config.is_device22();
         return match Request::parse(command, payload) {
             None => refuse(DeviceError::ParseData),
             Some(request) if must_wrap && !request.is_wrapped => &[Action::Ack, Action::NoneTaken],

@@ -236,6 +236,12 @@ impl Pair {
         self.settle();
     }
 
+    /// The device is gone and nobody is told: no end of the connection, no reset, no answer.
+    pub fn vanish(&mut self) {
+        self.mute = self.wire.take().map(|wire| wire.conn);
+        self.reach = Reach::Mute;
+    }
+
     /// Closes the machine and takes what it still has to tell.
     ///
     /// # Panics

@@ -88,6 +88,35 @@ fn every_version_converses_and_stays_up() {
 }
 
 #[test]
+fn a_device_that_vanishes_is_noticed_within_15_s_whatever_is_sent() {
+    for version in Version::ALL {
+        for (what, every, command) in [
+            ("nothing", 60, Command::status_of(&[DpId(1)])),
+            ("queries", 2, Command::status_of(&[DpId(1)])),
+            ("writes", 1, set_on()),
+            ("writes that wait briefly", 1, set_on().timeout(Duration::from_millis(300))),
+            ("writes that wait long", 3, set_on().timeout(SECONDS(120))),
+        ] {
+            let mut pair = meet(controller().version(version), emulator(version));
+            converse(&mut pair);
+            pair.told.clear();
+            pair.vanish();
+            let gone = pair.now;
+            while pair.device.is_up() && pair.now.saturating_since(gone) < SECONDS(60) {
+                // Refused while too many are unanswered.
+                drop(pair.send("sent into the void", &command));
+                pair.run_until(SECONDS(every), |p| !p.device.is_up());
+            }
+            let noticed = pair.now.saturating_since(gone);
+            assert!(noticed <= Duration::from_millis(15_010), "{version}, {what}: {noticed:?}");
+            assert!(noticed >= SECONDS(5), "{version}, {what}: a slow device has its time, {noticed:?}");
+            assert!(pair.told.contains(&Told::Down(DownReason::Unresponsive)), "{version}, {what}: {:?}", pair.told);
+            pair.finish();
+        }
+    }
+}
+
+#[test]
 fn a_cut_at_every_byte_changes_nothing() {
     for version in Version::ALL {
         let story = |delivery: Delivery| {

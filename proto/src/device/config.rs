@@ -112,9 +112,11 @@ pub struct Timing {
     pub connect: Duration,
     /// How long the device may take for its part of the negotiation, 5 s.
     pub negotiate: Duration,
-    /// How long a command waits for its answer, 5 s. Also the wait for a heartbeat's answer.
+    /// How long a command waits for its answer, 5 s. Also how long the device has for a sign of life after a heartbeat,
+    /// which is sent once more after half of it.
     pub answer: Duration,
-    /// Silence of ours after which a heartbeat is sent, 10 s. Devices close after 30 s without one.
+    /// Silence of ours or of the device's after which a heartbeat is sent, 10 s. Devices close after 30 s without one.
+    /// A device that is gone is noticed within `heartbeat` and `answer` together, whatever is sent to it.
     pub heartbeat: Duration,
     /// The first delay between attempts, 1 s; doubled on each further failure.
     pub backoff_min: Duration,

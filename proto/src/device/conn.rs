@@ -28,6 +28,8 @@ const LISTEN: Duration = Duration::from_millis(250);
 const MAX_BAD: u8 = 3;
 /// Unanswered heartbeats after which the device counts as gone. hass-localtuya does the same.
 const MAX_MISSED: u8 = 2;
+/// Commands that expire in a row, with nothing heard since the first was sent, before a heartbeat is sent early.
+const MAX_UNANSWERED: u8 = 2;
 /// How long a device whose address changed has for a sign of life on its old connection.
 const CHECK: Duration = Duration::from_millis(700);
 /// How long nothing on a connection may prove the key before that is questioned.
@@ -65,6 +67,8 @@ pub(super) struct Conn {
     beat_due: Option<Instant>,
     /// A heartbeat is to be sent without waiting for silence.
     beat_now: bool,
+    /// Commands that expired since the last frame from the device.
+    unanswered: u8,
     /// The device may have moved: at `beat_due` it is asked for a sign of life.
     moved: bool,
     /// The device may have moved: its next heartbeat has little time for an answer.
@@ -96,6 +100,7 @@ impl Conn {
             missed: 0,
             beat_due: None,
             beat_now: false,
+            unanswered: 0,
             moved: false,
             check: false,
             up_at: now,
@@ -134,9 +139,34 @@ impl Conn {
     /// The device has said something.
     const fn note_alive(&mut self) {
         self.missed = 0;
+        self.unanswered = 0;
         self.beat_due = None;
         self.moved = false;
         self.check = false;
+    }
+
+    /// The last frame in one of both directions, whichever is longer ago: devices close when they hear nothing, and one
+    /// that says nothing may be gone, however much is sent to it.
+    fn quiet_since(&self) -> Instant {
+        self.session.last_tx.min(self.session.last_rx)
+    }
+
+    /// Commands expired: with several in a row, it is not waited for silence to ask for a sign of life.
+    const fn note_unanswered(&mut self, count: u8) {
+        self.unanswered = self.unanswered.saturating_add(count);
+        if self.unanswered >= MAX_UNANSWERED && self.missed == 0 {
+            self.beat_now = true;
+        }
+    }
+
+    /// How long an answer to a heartbeat is waited for. Both heartbeats of a device that was heard before together take
+    /// the time of one answer.
+    fn beat_wait(&self, answer: Duration) -> Duration {
+        match (self.check, self.seen.good) {
+            (true, _) => CHECK,
+            (false, true) => answer / u32::from(MAX_MISSED),
+            (false, false) => answer,
+        }
     }
 
     /// Notes what a frame tells about its sender. Whether that is the end of this connection.
@@ -211,6 +241,7 @@ impl Device {
             }
             Received::TooLong { seqno, command, len } => {
                 self.stats.skipped = self.stats.skipped.saturating_add(1);
+                conn.note_alive();
                 let version = conn.session.version();
                 let answers = if conn.told_up { self.pending.answer_skipped(version, seqno, command) } else { None };
                 return Some(match answers {
@@ -440,6 +471,7 @@ impl Device {
         if expired.control && self.talk.dialect == Dialect::Device22 {
             self.talk.control_new = !self.talk.control_new;
         }
+        conn.note_unanswered(expired.unanswered);
         if self.pending.has_decided() {
             return None;
         }
@@ -467,13 +499,17 @@ impl Device {
             conn.beat_due = None;
             conn.beat_now = true;
         }
-        let silent = conn.session.last_tx + timing.heartbeat <= now;
+        let silent = conn.quiet_since() + timing.heartbeat <= now;
         if conn.beat_due.is_none() && (conn.beat_now || silent) {
+            // Counts also where there is no room for it: what was sent before has not left.
+            conn.beat_now = true;
+            conn.missed += 1;
+            conn.beat_due = Some(now + conn.beat_wait(timing.answer));
+        }
+        if conn.beat_now && !conn.moved {
             let beat = Command::request(CommandCode::HEART_BEAT, RequestData::None);
             if transmit(&mut conn.session, &self.config, self.talk.dialect, &beat, now, rng, tx).is_ok() {
                 conn.beat_now = false;
-                conn.missed += 1;
-                conn.beat_due = Some(now + if conn.check { CHECK } else { timing.answer });
                 conn.seen.spoke = true;
             }
         }
@@ -491,7 +527,7 @@ impl Device {
             return conn.hold.map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
         }
         let silence = if conn.beat_now { Duration::ZERO } else { self.config.timing.heartbeat };
-        let beat = conn.beat_due.unwrap_or(conn.session.last_tx + silence);
+        let beat = conn.beat_due.unwrap_or(conn.quiet_since() + silence);
         let doubt = conn.doubt.filter(|_| !conn.keyed && !conn.asked);
         let end = (!self.config.persist && self.pending.is_idle()).then_some(conn.idle_since + LINGER);
         let unheard = (conn.is_unheard() && self.pending.only_reads()).then_some(conn.proof_due);

@@ -319,6 +319,7 @@ impl Pending {
                 _ if entry.shown => State::Acknowledged,
                 _ => State::Unanswered,
             };
+            expired.unanswered += u8::from(entry.state == State::Unanswered);
         }
         expired
     }
@@ -522,6 +523,8 @@ pub(super) struct Expired {
     pub(super) retry22: bool,
     /// A control stayed unanswered.
     pub(super) control: bool,
+    /// How many commands stayed unanswered.
+    pub(super) unanswered: u8,
 }
 
 fn report_cid(report: &Report<'_>) -> u32 {

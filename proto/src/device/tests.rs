@@ -365,11 +365,13 @@ fn two_missed_heartbeats_end_the_connection() {
     hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     for beat in ["the next one", "the second one"] {
         b.tx.clear();
-        b.pass(if beat == "the next one" { 10_000 } else { 5000 });
+        b.pass(if beat == "the next one" { 10_000 } else { 2500 });
         assert_eq!(b.drain().0, []);
         assert!(!b.tx.is_empty(), "{beat}");
     }
-    b.pass(5000);
+    b.pass(2499);
+    assert_eq!(b.drain().0, []);
+    b.pass(1);
     assert!(matches!(b.drain().0.as_slice(), [Seen::Hangup(_), Seen::Down(DownReason::Unresponsive, true)]));
 }
 
@@ -443,7 +445,49 @@ fn debug_output_shows_no_key() {
 }
 
 #[test]
-fn any_command_postpones_the_heartbeat() {
+fn silence_is_noticed_without_room_for_a_heartbeat() {
+    let mut b = Bench::new(|c| c.version(Version::V33).probe_on_failure(false));
+    b.connect();
+    b.drain();
+    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    // Nothing leaves: the network takes no more.
+    let mut tx = b.tx.lend();
+    let room = tx.spare().len();
+    tx.commit(room);
+    b.pass(10_000);
+    b.drain();
+    b.pass(2_500);
+    assert_eq!(b.drain().0, []);
+    b.pass(2_500);
+    assert!(b.drain().0.contains(&Seen::Down(DownReason::Unresponsive, true)));
+}
+
+#[test]
+fn commands_that_expire_in_a_row_provoke_a_heartbeat() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.connect();
+    b.drain();
+    let beats = |b: &mut Bench| {
+        b.tx.clear();
+        b.drain();
+        b.tx.pending().get(8..12) == Some(&CommandCode::HEART_BEAT.0.to_be_bytes()[..])
+    };
+    for heard in [true, false] {
+        hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
+        b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
+        b.pass(300);
+        assert!(!beats(&mut b), "one may be lost");
+        if heard {
+            hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
+        }
+        b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
+        b.pass(300);
+        assert_eq!(beats(&mut b), !heard);
+    }
+}
+
+#[test]
+fn only_frames_of_both_sides_postpone_the_heartbeat() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     b.connect();
     b.drain();
@@ -453,6 +497,7 @@ fn any_command_postpones_the_heartbeat() {
     b.tx.clear();
     b.pass(9_000);
     b.send(&Command::raw(CommandCode(0x0c), b"{}").timeout(Duration::from_secs(60))).expect("sent");
+    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.tx.clear();
     b.pass(9_999);
     let (_, until) = b.drain();

@@ -164,6 +164,7 @@ impl Session {
             Front::TooLong(len) => {
                 let (seqno, command) = seqno_and_command(rx.unread());
                 self.unwanted = u32::try_from(len).unwrap_or(u32::MAX);
+                self.last_rx = now;
                 (Received::TooLong { seqno, command, len }, 0)
             }
             Front::Frame(len) => {

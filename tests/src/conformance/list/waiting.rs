@@ -6,7 +6,8 @@ use rustuya_proto::{CommandCode, DownReason};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, V33, arrived, ask, connected, dps, hear, lamp, query, queue, scenario, set, up, within, write,
+    ALL, BOTH, EACH, V33, arrived, ask, connected, dps, hear, lamp, query, queue, scenario, set, tells, up, within,
+    write,
 };
 use crate::conformance::scenario::{Call, Counter, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
 use crate::faulty::{Fault, PowerLoss};
@@ -243,6 +244,23 @@ pub(super) fn list() -> Vec<Scenario> {
                 connected(),
                 Step::Accepted(2),
                 Step::Becomes(Fact::AtLeast(Counter::Connects, 2)),
+            ],
+        ),
+        scenario(
+            "a dead link is noticed while commands flow",
+            ALL,
+            [lamp().answer(600).heartbeat(300)],
+            vec![
+                up(),
+                tells(Want::Ok),
+                Step::Fault(Fault::Silent),
+                Step::Mark,
+                // More often than the silence after which a heartbeat is sent.
+                Step::Times(6, vec![queue(set("1", true), Want::Ok), Step::Linger(100)]),
+                hear(Sign::Down(DownReason::Unresponsive)),
+                Step::Before(2_500),
+                Step::Mend,
+                connected(),
             ],
         ),
         scenario(

@@ -8,17 +8,22 @@ use clap_complete::Shell;
 use crate::Cli;
 
 /// Print a script that lets a shell complete rustuya's command lines
-///
-/// bash: rustuya completions bash > ~/.local/share/bash-completion/completions/rustuya
-/// fish: rustuya completions fish > ~/.config/fish/completions/rustuya.fish
-/// zsh: into a file _rustuya in a directory of $fpath. PowerShell: rustuya completions powershell | Out-String |
-/// Invoke-Expression. elvish: eval (rustuya completions elvish | slurp)
 #[derive(Debug, clap::Args)]
+#[command(after_help = WHERE)]
 pub(crate) struct Args {
     /// The shell
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }
+
+/// Where each shell looks for such scripts.
+const WHERE: &str = "\
+Where it goes:
+  bash        rustuya completions bash > ~/.local/share/bash-completion/completions/rustuya
+  fish        rustuya completions fish > ~/.config/fish/completions/rustuya.fish
+  zsh         rustuya completions zsh > DIRECTORY/_rustuya, a directory of $fpath
+  PowerShell  rustuya completions powershell | Out-String | Invoke-Expression
+  elvish      eval (rustuya completions elvish | slurp)";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     // Not to stdout at once: the generator panics where that is closed.

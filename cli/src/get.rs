@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::block_on;
 use crate::each::each;
+use crate::input::dp;
 use crate::output::{dp_line, dp_table, json_line_now, line_now, lines_now};
 use crate::target::{Target, TargetArgs};
 
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     cid: Option<String>,
     /// Ask for these DPs. device22 firmware, which includes 3.2, tells only what it is asked for; other firmware tells
     /// everything. Those that it does not tell are named on stderr
-    #[arg(long, value_name = "DP,...", value_delimiter = ',')]
+    #[arg(long, value_name = "DP,...", value_delimiter = ',', value_parser = dp)]
     dp: Vec<u16>,
     /// Print one JSON object, such as {"1":true,"2":50}; of several devices, one for each, such as
     /// {"id":..,"name":..,"dps":{"1":true}}

@@ -81,6 +81,11 @@ pub(crate) fn dp_map(name: &str, text: &str) -> Result<Map<String, Value>, Usage
     }
 }
 
+/// Reads the number of a DP.
+pub(crate) fn dp(text: &str) -> Result<u16, &'static str> {
+    text.trim().parse().map_err(|_| "DPs are numbers from 0 to 65535, such as 1,20")
+}
+
 /// Whether `text` is the number of a DP.
 pub(crate) fn is_dp(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|dp| dp.to_string() == text)

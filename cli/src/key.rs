@@ -17,8 +17,8 @@ const VARIABLE: &str = "RUSTUYA_KEY";
 /// Options that name a local key. Without them, `RUSTUYA_KEY` is used.
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyArgs {
-    /// File whose first line is the local key. Without it, the key is taken from --devices or from the environment
-    /// variable RUSTUYA_KEY
+    /// File whose first line is the local key. Without it, the key is taken from --devices, where there is that option,
+    /// or from the environment variable RUSTUYA_KEY
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Local key, 16 characters. Other users of this machine can see it in the process list, and the shell keeps it

@@ -15,7 +15,7 @@ use crate::target::{Target, TargetArgs};
 
 /// Set DPs of devices, and wait until they acknowledge them, or for what --wait says
 ///
-/// Several devices are set at the same time, and each is printed in a line as it acknowledges. Those that do not are
+/// Several devices are set at the same time, and each is printed in a line when it is done. Those that fail are
 /// told on stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

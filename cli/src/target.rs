@@ -125,7 +125,11 @@ impl TargetArgs {
         let mut selected = Selected { targets: Vec::new(), unusable: Vec::new(), several, children };
         for name in names {
             let listed = list.as_ref().map(|list| list.find(name)).transpose().with_context(context)?.flatten();
-            selected.targets.push(self.target(name, cid, list.as_ref(), listed)?);
+            let target = self.target(name, cid, list.as_ref(), listed)?;
+            if list.is_some() && listed.is_none() && target.address == Address::Auto {
+                eprintln!("rustuya: {name}: --devices does not list it; an id is looked for on the local network");
+            }
+            selected.targets.push(target);
         }
         for listed in list.iter().filter(|_| self.all).flat_map(DevicesFile::devices) {
             let name = listed.name().unwrap_or(listed.id());
@@ -207,6 +211,9 @@ impl TargetArgs {
             return Ok(key);
         }
         Err(match has_list {
+            true if listed.is_none() => {
+                unfit(&format!("no local key: --devices does not list {name}, and RUSTUYA_KEY is not set"))
+            }
             true => unfit(&format!("no local key: --devices has none for {name}, and RUSTUYA_KEY is not set")),
             false => unfit("no local key: set RUSTUYA_KEY, or give --key-file or --devices"),
         }

@@ -232,8 +232,9 @@ fn differences(wanted: &Map<String, Value>, shown: &Map<String, Value>) -> Strin
 /// What helps against a refusal.
 fn help(text: &str) -> &'static str {
     if text.contains("data unvalid") {
-        "; the device may tell its state in pushes alone, or be device22, which tells only DPs that are named: wait for a \
-         push, or configure the dialect device22 and name DPs"
+        "; the device may tell its state in pushes alone, be a gateway, whose sub-devices have the DPs, or be device22, \
+         which tells only DPs that are named: wait for a push, ask a sub-device, or configure the dialect device22 and \
+         name DPs"
     } else {
         ""
     }

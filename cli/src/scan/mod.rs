@@ -20,7 +20,8 @@ use view::View;
 ///
 /// Devices announce themselves every few seconds; those of 3.5 are asked to. With --json, each device gives
 /// {"id":..,"ip":..,"version":..,"product_key":..,"name":..} as it is heard, and again when anything of it changes;
-/// with "relayed_by":.. when another address has announced it, and "unpaired":true when it waits to be paired.
+/// with "relayed_by":.. when another address has announced it, and "unpaired":true when it waits to be paired. With
+/// --network, an address whose device is not known gives {"id":null,"ip":..,"port":..}.
 /// Hearing nobody is no failure, but --find is one when it ends without the device.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

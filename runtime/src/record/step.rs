@@ -1,6 +1,6 @@
 //! What happens in a replay, owned and fit to be printed.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::net::{IpAddr, SocketAddr};
 
 use rustuya_proto::{CommandCode, Dialect, DownReason, Instant, LossReason, Outcome, RetCode, SendError, Version};
@@ -292,15 +292,27 @@ impl fmt::Display for Happened {
                 if let Some(code) = retcode {
                     write!(f, ", return code {}", code.0)?;
                 }
-                write!(f, ": {}", payload.escape_debug())
+                write!(f, ": {}", Shown(payload))
             }
             Self::Skipped { command, len } => write!(f, "skipped a frame of {len} bytes, {command:?}"),
             Self::Resolved { number, outcome, payload } => {
                 write!(f, "command {number} resolved: {outcome:?}")?;
-                payload.as_ref().map_or(Ok(()), |payload| write!(f, ": {}", payload.escape_debug()))
+                payload.as_ref().map_or(Ok(()), |payload| write!(f, ": {}", Shown(payload)))
             }
             Self::Diverged(divergence) => write!(f, "DIVERGED: {divergence}"),
         }
+    }
+}
+
+/// A payload in one line. Quotation marks stay as they are: most payloads are JSON.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '"' | '\'' => f.write_char(c),
+            c => write!(f, "{}", c.escape_debug()),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use anyhow::Context;
 use rustuya_proto::Quirks;
-use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, Request, UnfitWrite, Version, VirtualDevice};
+use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, Request, SimulationError, UnfitWrite, Version, VirtualDevice};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -149,7 +149,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         for quirk in &args.quirk {
             builder = builder.quirk(quirk)?;
         }
-        let device = builder.start().await.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?;
+        let device = match builder.start().await {
+            // In strict mode, it refuses some DPs before it listens.
+            Err(error) if error.get_ref().is_some_and(|error| error.is::<SimulationError>()) => {
+                return Err(unfit(&error.to_string()).into());
+            }
+            other => other.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?,
+        };
         let (mut requests, mut unfit) = (device.requests(), device.unfit_listener());
         json_line_now(&Listening {
             listening: device.local_addr(),

@@ -262,7 +262,7 @@ impl FromStr for Talks {
             "auto" => Ok(Self(None)),
             "default" => Ok(Self(Some(Dialect::Default))),
             "device22" => Ok(Self(Some(Dialect::Device22))),
-            _ => Err(unfit("--dialect: must be default, device22 or auto")),
+            _ => Err(unfit("must be default, device22 or auto")),
         }
     }
 }

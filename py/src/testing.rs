@@ -188,7 +188,7 @@ impl VirtualDevice {
             None => format!("DP {}", first.dp),
         };
         let text = format!(
-            "a device acknowledges this without a word, and does not do it: {what}, {}: {}{}",
+            "a device acknowledges this and does not do it: {what}, {}: {}{}",
             first.value,
             why(first),
             if writes.len() > 1 { format!(" (and {} more)", writes.len() - 1) } else { String::new() },

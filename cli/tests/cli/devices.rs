@@ -357,7 +357,10 @@ fn children_are_listed_with_their_state_and_their_names() {
         assert!(!table.stdout.contains('\u{1b}') && table.stdout.contains("gauge\\u{1b}[2J"), "{table:?}");
     }
     let mute = Simulated::start("3.3", &["--sub", "c1={\"1\":1}", "--quirk", "no-children-report"]);
-    mute.run("children", &["--version", "3.3", "--timeout", "3"]).failed(1, &["did not answer"]);
+    let unanswered = mute.run("children", &["--version", "3.3", "--timeout", "3"]);
+    unanswered.failed(1, &["did not answer"]);
+    // Nothing was to take effect.
+    assert!(!unanswered.stderr.contains("effect"), "{unanswered:?}");
 }
 
 /// Standard output that nobody reads, and that takes nothing more.

@@ -55,6 +55,7 @@ fn a_redacted_record_replays_without_key_and_secrets() {
         people.succeeded();
         assert_eq!(people.stdout.lines().count(), steps.len());
         assert!(people.stdout.contains(&format!("up, version {version}")), "{people:?}");
+        assert!(people.stdout.contains(r#""dps":{"#), "JSON stays as it is: {people:?}");
     }
 }
 

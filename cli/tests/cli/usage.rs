@@ -29,6 +29,9 @@ fn devices_and_addresses() {
     refused(&["get", ID, "--discovery-ports", "1,2"], &["three port numbers"]);
     refused(&["watch", ID, "another", "--address", "127.0.0.1"], &["--devices for several"]);
     refused(&["watch", ID, "--count", "0"], &["--count"]);
+    refused(&["get", ID, "--dp", "1,switch", "--address", "127.0.0.1"], &["--dp", "from 0 to 65535"]);
+    refused(&["get", ID, "--dialect", "22", "--address", "127.0.0.1"], &["--dialect", ": must be default, device22"]);
+    refused(&["get", ID, "--dp", "65536", "--address", "127.0.0.1"], &["--dp", "from 0 to 65535"]);
 }
 
 #[test]
@@ -43,6 +46,12 @@ fn files_of_devices() {
     refused(&["get", ID, "another", "--address", "127.0.0.1"], &["--devices for several"]);
     let empty = TempFile::new("empty.json", b"[]");
     run(&["get", "--all", "--devices", empty.path()]).failed(1, &["lists no devices"]);
+    let one = TempFile::new("one.json", br#"[{"id":"bf0123456789abcd0001","key":"0123456789abcdef","name":"lamp"}]"#);
+    let mut keyless = rustuya(&["get", "lmp", "--devices", one.path()]);
+    keyless.env_remove("RUSTUYA_KEY");
+    finish(keyless).failed(2, &["--devices does not list lmp"]);
+    // Refused for the second, so that nothing is looked for.
+    refused(&["get", "lmp", "no such id", "--devices", one.path()], &["lmp: --devices does not list it"]);
     let other = TempFile::new("other.json", b"{}");
     run(&["get", "--all", "--devices", other.path()]).failed(1, &["no list of devices", "tinytuya"]);
 }
@@ -94,6 +103,9 @@ fn values() {
 fn virtual_devices() {
     let with = |args: &[&'static str]| [SIMULATE, args].concat();
     refused(&with(&["--dps", "[1]"]), &["--dps: must be a JSON object of DPs"]);
+    let fraction = run(&with(&["--strict", "--dps", r#"{"2":1.5}"#]));
+    fraction.failed(2, &["DP 2", "no real device could have this"]);
+    assert!(!fraction.stderr.contains("listen"), "{fraction:?}");
     refused(&with(&["--dps", r#"{"switch":true}"#]), &["--dps: must be a JSON object of DPs"]);
     refused(&with(&["--sub", r#"{"1":true}"#]), &["--sub: must be CID=JSON"]);
     refused(&with(&["--sub", "c1=5"]), &["--sub: must be a JSON object"]);

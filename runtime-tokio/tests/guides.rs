@@ -10,6 +10,7 @@ use rustuya_runtime_tokio::record::RecordErrorKind;
 use rustuya_runtime_tokio::{
     AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, Version, text,
 };
+use serde_json::json;
 
 const ERRORS: &str = include_str!("../../docs/errors.md");
 const CORE: &str = include_str!("../../proto/src/device/event.rs");
@@ -94,9 +95,14 @@ fn every_reason_is_explained_with_its_advice() {
 #[test]
 fn every_error_of_a_command_is_explained() {
     let reason = DownReason::Ended;
+    let dps = |dps: serde_json::Value| Box::new(dps.as_object().expect("is an object").clone());
+    let (wanted, shown) = (dps(json!({ "1000": 7, "1001": 7 })), dps(json!({ "1000": 8 })));
     let errors = [
         CommandError::Rejected { retcode: Some(1), text: "<its words>".into() },
+        CommandError::NoAnswer,
         CommandError::Unanswered,
+        CommandError::NoEffect { wanted, shown },
+        CommandError::AnswerTooLarge { len: 1000, limit: 2000 },
         CommandError::ConnectionLost { reason },
         CommandError::NotConnected { reason: Some(reason) },
         CommandError::Busy,
@@ -109,7 +115,11 @@ fn every_error_of_a_command_is_explained() {
         CommandError::Invalid(SendError::InvalidData),
     ];
     let told: Vec<_> = errors.iter().map(told).collect();
-    let general = |text: &str| text.replace(&reason.to_string(), "<reason>").replace(reason.advice(), "<advice>");
+    let general = |text: &str| {
+        let text = text.replace(&reason.to_string(), "<reason>").replace(reason.advice(), "<advice>");
+        let text = text.replace("is 8, not 7", "is <value>, not <value>").replace("2000", "<limit>");
+        text.replace("1000", "<n>").replace("1001", "<n>")
+    };
     let values: Vec<_> = told.iter().map(|(variant, text)| (variant.as_str(), general(text), "")).collect();
     explained(RUNTIME, "CommandError", &values);
     let unknown = CommandError::NotConnected { reason: None }.to_string();
@@ -142,6 +152,7 @@ fn every_error_of_a_file_is_explained() {
     let file = [
         DevicesFileError::Io(io::ErrorKind::NotFound.into()),
         text::decode(&["\n".repeat(999).as_bytes(), &b" ".repeat(999), b"\xff"].concat()).expect_err("no text").into(),
+        DevicesFileError::Utf16,
         DevicesFileError::NotJson { line: 1000, column: 1000, kind: "<what>" },
         DevicesFileError::NoList,
         DevicesFileError::Ambiguous("<name>".into()),

@@ -4,7 +4,7 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, Pacing, Timing};
+use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, LocalKey, Pacing, Timing};
 
 use crate::{convert, engine, errors, verbs};
 
@@ -31,9 +31,24 @@ pub(crate) fn builder(
 ) -> PyResult<(DeviceBuilder, bool)> {
     let id = DeviceId::new(id).map_err(|error| errors::config(py, error.into()))?;
     let address = convert::address(address)?;
-    let builder = Device::builder_with(id, convert::key(local_key)?);
+    let key = convert::key(local_key)?;
+    refuse_key(py, &address, &key)?;
+    let builder = Device::builder_with(id, key);
     let located = address != Address::Auto;
     Ok((builder.address(address).version(convert::version(version)?), located))
+}
+
+/// Refuses the local key in the place of an address: as a host name it would be asked for on the network and shown.
+fn refuse_key(py: Python<'_>, address: &Address, key: &LocalKey) -> PyResult<()> {
+    match address {
+        Address::Name(name, _) if LocalKey::from_text(name).as_ref() == Ok(key) => Err(errors::leaf(
+            py,
+            "InvalidAddress",
+            912,
+            "the address is the local key: give an IP address or a host name",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Changes the arguments that are given.
@@ -45,7 +60,9 @@ pub(crate) fn edited(
     version: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<DeviceBuilder> {
     if local_key.is_some() {
-        builder = builder.local_key(convert::key(local_key)?);
+        let key = convert::key(local_key)?;
+        refuse_key(py, &convert::address(address)?, &key)?;
+        builder = builder.local_key(key);
     }
     if version.is_some() {
         builder = builder.version(convert::version(version)?);

@@ -266,7 +266,7 @@ def test_an_outcome_that_is_not_taken_keeps_no_other_waiting(virtual_device: Mak
     device.unplug()
 
     class Stubborn(asyncio.Future):  # type: ignore[type-arg]
-        def set_exception(self, exception: Any) -> None:
+        def set_exception(self, _exception: Any) -> None:
             raise RuntimeError("not this one")
 
     class Loop(asyncio.SelectorEventLoop):
@@ -277,20 +277,19 @@ def test_an_outcome_that_is_not_taken_keeps_no_other_waiting(virtual_device: Mak
 
     loop = Loop()
     told: list[Any] = []
-    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    loop.set_exception_handler(lambda _, context: told.append(context.get("exception")))
 
     async def main() -> None:
         dev = of(device)
-        waits = []
+        waits: list[asyncio.Task[Any]] = []
         for n in range(5):
             loop.stubborn = n in (0, 2)
-            waits.append(dev.query(timeout=60))
-            if n in (0, 2):
-                waits[-1] = asyncio.ensure_future(waits[-1]) if asyncio.iscoroutine(waits[-1]) else waits[-1]
-                await asyncio.sleep(0)
+            waits.append(loop.create_task(dev.query(timeout=60)))
+            # It begins, and what it waits for is made.
+            await asyncio.sleep(0)
             loop.stubborn = False
-        others = [asyncio.ensure_future(wait) for n, wait in enumerate(waits) if n not in (0, 2)]
-        await asyncio.sleep(0.05)
+        others = [wait for n, wait in enumerate(waits) if n not in (0, 2)]
+        assert len(bridge_of_loop()) == 5
         await dev.close()
         # One close resolves them all at once.
         for result in await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 10):
@@ -298,9 +297,13 @@ def test_an_outcome_that_is_not_taken_keeps_no_other_waiting(virtual_device: Mak
 
     try:
         loop.run_until_complete(asyncio.wait_for(main(), 30))
-        assert [str(error) for error in told] == ["not this one"] * len(told)
-        for task in asyncio.all_tasks(loop):
+        # One is told for each time that the loop looked.
+        assert {str(error) for error in told} == {"not this one"}
+        left = asyncio.all_tasks(loop)
+        for task in left:
             task.cancel()
+        loop.run_until_complete(asyncio.wait(left, timeout=10))
+        assert all(task.cancelled() for task in left)
     finally:
         loop.close()
 

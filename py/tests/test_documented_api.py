@@ -71,7 +71,8 @@ def test_configuration_is_chained_and_told(lamp: VirtualDevice) -> None:
         chain = chain.set_version(lamp.version).with_version(float(lamp.version))
         chain = chain.set_dev_type("Auto").with_dev_type("auto").set_port(lamp.port).with_port(lamp.port)
         assert chain is dev
-        assert dev.query()["1"] is False
+        # Firmware of 3.2 tells DPs that are named.
+        assert dev.query([1])["1"] is False
         assert (dev.id, dev.version, dev.address, dev.port) == ("lamp", lamp.version, "127.0.0.1", lamp.port)
         assert (dev.nowait, dev.persist, dev.is_connected) == (False, True, True)
         assert dev.dev_type == ("device22" if lamp.version == "3.2" else "default")
@@ -218,15 +219,15 @@ def test_a_manager_knows_its_devices(virtual_device: Callable[..., VirtualDevice
 def test_two_managers_share_one_connection(lamp: VirtualDevice, manager: Manager) -> None:
     first = add(manager, lamp)
     with Manager() as second:
-        assert add(second, lamp).query() == first.query()
+        assert add(second, lamp).query([1, 2]) == first.query([1, 2])
         assert first.metrics.connects == 1
-    assert first.query()["1"] is False
+    assert first.query([1])["1"] is False
 
 
 def test_shutting_down_ends_listeners_and_everything(lamp: VirtualDevice) -> None:
     manager = Manager()
     dev = add(manager, lamp)
-    dev.query()
+    dev.query([1])
     seen: list[Any] = []
     receivers: list[Any] = [manager.listener(), dev.listener()]
     threads = [threading.Thread(target=seen.extend, args=(receiver,)) for receiver in receivers]
@@ -255,7 +256,7 @@ def test_shutting_down_ends_listeners_and_everything(lamp: VirtualDevice) -> Non
 
 def test_receivers_time_out_and_iterate(lamp: VirtualDevice, manager: Manager) -> None:
     dev = add(manager, lamp)
-    dev.query()
+    dev.query([1, 2])
     listener = dev.listener()
     begin = time.monotonic()
     assert listener.recv(timeout_ms=80) is None
@@ -272,7 +273,7 @@ def test_receivers_time_out_and_iterate(lamp: VirtualDevice, manager: Manager) -
 
 def test_one_event_goes_to_one_of_the_threads_that_wait(lamp: VirtualDevice, manager: Manager) -> None:
     dev = add(manager, lamp)
-    dev.query()
+    dev.query([1, 2])
     listener = dev.listener()
     seen: list[Any] = []
     threads = [threading.Thread(target=lambda: seen.extend(listener)) for _ in range(4)]

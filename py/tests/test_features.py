@@ -47,7 +47,7 @@ def test_answers_can_be_waited_for(lamp: VirtualDevice) -> None:
 def test_state_is_what_was_heard(lamp: VirtualDevice) -> None:
     with lamp.device() as dev:
         assert dict(dev.state) == {}
-        dev.query()
+        dev.query([1])
         lamp.set_dps({"2": 9})
         wait_for(lambda: dev.state.get("2") == 9)
         state = dev.state
@@ -60,7 +60,7 @@ def test_state_is_what_was_heard(lamp: VirtualDevice) -> None:
 
 def test_metrics_count(lamp: VirtualDevice) -> None:
     with lamp.device() as dev:
-        dev.query()
+        dev.query([1])
         metrics = dev.metrics
         assert (metrics.connects, metrics["reconnects"], metrics.acknowledged) == (1, 0, 1)
         assert metrics.latency_p50 is not None
@@ -166,7 +166,8 @@ def test_virtual_devices(virtual_device: Callable[..., VirtualDevice]) -> None:
     requests = device.requests()
     with device.device() as dev:
         dev.set_value(1, False, wait="ack")
-        assert dev.dev_type == "device22" or dev.query()
+        assert dev.dev_type == "default"
+        assert dev.reconfigure(dev_type="device22").query([1]) == {"1": False}
     request = requests.recv(1000)
     assert request is not None
     assert request.name in {"Control", "HeartBeat", "DpQuery"}
@@ -210,7 +211,7 @@ def test_records_go_to_logging(lamp: VirtualDevice, caplog: pytest.LogCaptureFix
     rustuya.set_log_level("DEBUG")
     try:
         with lamp.device() as dev:
-            dev.query()
+            dev.query([1])
         wait_for(lambda: any("up" in record.message for record in caplog.records))
         assert all(record.name.startswith("rustuya.") for record in caplog.records)
         assert not any(lamp.local_key in record.message for record in caplog.records)
@@ -218,7 +219,7 @@ def test_records_go_to_logging(lamp: VirtualDevice, caplog: pytest.LogCaptureFix
         seen: list[tuple[int, str, str]] = []
         rustuya.set_log_callback(lambda level, name, text: seen.append((level, name, text)))
         with lamp.device() as dev:
-            dev.query()
+            dev.query([1])
         wait_for(lambda: bool(seen))
         assert seen[0][0] == logging.DEBUG
     finally:
@@ -241,7 +242,7 @@ def test_a_handler_that_waits_holds_up_nothing(lamp: VirtualDevice) -> None:
     try:
         with lamp.device() as dev:
             for _ in range(20):
-                dev.query(timeout=5)
+                dev.query([1], timeout=5)
             assert dev.metrics.acknowledged >= 20
     finally:
         gate.set()

@@ -325,16 +325,21 @@ def test_every_quirk_is_typed() -> None:
 
 
 def test_strict_devices_tell_what_a_real_one_would_not() -> None:
-    schema = {"2": {"type": "Integer", "values": {"min": 10, "max": 1000}}}
-    with (
-        pytest.raises(AssertionError, match=r"DP 2, 5: a value out of range \(and 1 more\)"),
-        VirtualDevice(version="3.5", dps={"1": False}, schema=schema, strict=True) as lamp,
-        lamp.device() as device,
-    ):
-        device.set_value(2, 5, wait="ack")
-        device.set_value(7, True, wait="ack")
-        assert [(write["dp"], write["value"]) for write in lamp.unfit] == [(2, 5), (7, True)]
-        assert lamp.unfit[1]["why"] == "there is no such DP"
+    schema: dict[str, Any] = {"2": {"type": "Integer", "values": {"min": 10, "max": 1000}}}
+
+    def write_what_is_not_taken() -> None:
+        with (
+            VirtualDevice(version="3.5", dps={"1": False}, schema=schema, strict=True) as lamp,
+            lamp.device() as device,
+        ):
+            device.set_value(2, 5, wait="ack")
+            device.set_value(7, True, wait="ack")
+            assert [(write["dp"], write["value"]) for write in lamp.unfit] == [(2, 5), (7, True)]
+            assert lamp.unfit[1]["why"] == "there is no such DP"
+            assert lamp.strict
+
+    with pytest.raises(AssertionError, match=r"DP 2, 5: a value out of range \(and 1 more\)"):
+        write_what_is_not_taken()
     with VirtualDevice(version="3.5", dps={"1": False}, strict=True) as lamp, lamp.device() as device:
         device.set_value(1, True, wait="ack")
         with pytest.raises(rustuya.ConfigError, match="DP 1"):

@@ -37,7 +37,10 @@ __all__ = [
     "leave",
     "left",
     "listed_devices",
+    "next_callback",
+    "next_record",
     "quirk_names",
+    "report",
     "run_command_line",
     "session_key",
     "set_log_callback",
@@ -433,29 +436,35 @@ class Device:
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     def query(self, dps: Sequence[int | str] | None = None, *, timeout: float | None = None) -> Queried:
-        """Asks for the state, or for the DPs that are named, and returns the DPs in the answer.
-
-        device22 firmware tells only what is named, heard of or written; other firmware tells everything. The result is a
-        dict whose `missing` are the named DPs that were not told, and whose `partial` says that there may be more.
+        """Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
+        were named, and whether it is `partial`.
         """
     @overload
-    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+    def set_value(
+        self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None
+    ) -> Reply:
         """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written."""
+        shows what was written.
+        """
     @overload
     def set_value(
         self, dp_id: int | str, value: Json, *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+    def set_dps(
+        self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack", "effect"], timeout: float | None = None
+    ) -> Reply:
         """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written."""
+        shows what was written.
+        """
     @overload
     def set_dps(
         self, dps_dict: Mapping[Any, Json], *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+    def update_dps(
+        self, dp_ids: Sequence[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None
+    ) -> Reply:
         """Asks the device to measure DPs again and to report them."""
     @overload
     def update_dps(
@@ -535,29 +544,35 @@ class SubDevice:
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     def query(self, dps: Sequence[int | str] | None = None, *, timeout: float | None = None) -> Queried:
-        """Asks for the state, or for the DPs that are named, and returns the DPs in the answer.
-
-        device22 firmware tells only what is named, heard of or written; other firmware tells everything. The result is a
-        dict whose `missing` are the named DPs that were not told, and whose `partial` says that there may be more.
+        """Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
+        were named, and whether it is `partial`.
         """
     @overload
-    def set_value(self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+    def set_value(
+        self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None
+    ) -> Reply:
         """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written."""
+        shows what was written.
+        """
     @overload
     def set_value(
         self, dp_id: int | str, value: Json, *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def set_dps(self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+    def set_dps(
+        self, dps_dict: Mapping[Any, Json], *, wait: Literal["ack", "effect"], timeout: float | None = None
+    ) -> Reply:
         """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written."""
+        shows what was written.
+        """
     @overload
     def set_dps(
         self, dps_dict: Mapping[Any, Json], *, wait: Literal["queue"] | None = None, timeout: float | None = None
     ) -> None: ...
     @overload
-    def update_dps(self, dp_ids: Sequence[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
+    def update_dps(
+        self, dp_ids: Sequence[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None
+    ) -> Reply:
         """Asks it to measure DPs again and to report them."""
     @overload
     def update_dps(
@@ -711,7 +726,8 @@ class VirtualDevice:
     @property
     def unfit(self) -> list[dict[str, Json]]:
         """The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with
-        `cid`, `dp`, `value` and `why`."""
+        `cid`, `dp`, `value` and `why`.
+        """
     def check(self) -> None:
         """Fails when a controller wrote what the device did not take."""
     def requests(self) -> RequestReceiver:
@@ -738,9 +754,7 @@ class LoopBridge:
 class AsyncVerbs:
     def __new__(cls, target: Device | SubDevice | None) -> Self: ...
     def status(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Begun[Any]: ...
-    def query(
-        self, bridge: LoopBridge, dps: Sequence[int | str] | None, timeout: float | None
-    ) -> _Begun[Queried]: ...
+    def query(self, bridge: LoopBridge, dps: Sequence[int | str] | None, timeout: float | None) -> _Begun[Queried]: ...
     def set_value(
         self, bridge: LoopBridge, dp_id: int | str, value: Json, wait: str | None, timeout: float | None
     ) -> _Begun[Any]: ...

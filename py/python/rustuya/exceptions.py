@@ -153,9 +153,9 @@ class NoEffect(TuyaError):
     """The device took the write (``wait="effect"``), but shows something else, or nothing, of what was written."""
 
     code = 904
-    wanted: dict[str, object] = {}  # noqa: RUF012
+    wanted: dict[str, object] = {}
     """The DPs that were written."""
-    shown: dict[str, object] = {}  # noqa: RUF012
+    shown: dict[str, object] = {}
     """Those of them that the device shows, with the values that it shows."""
 
 
@@ -186,7 +186,8 @@ class InvalidType(PayloadError, TypeError):
 
 
 class TooLarge(PayloadError, ValueError):
-    """The request exceeds what devices accept: send fewer DPs at once. Or the answer exceeds ``receive_limit``: raise it."""
+    """The request exceeds what devices accept: send fewer DPs at once. Or the answer exceeds ``receive_limit``: raise
+    that."""
 
     code = 903
     size: int | None = None

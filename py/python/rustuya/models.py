@@ -139,8 +139,8 @@ class Diagnosis(Record):
     speaks: str | None = None
     """Of a wrong version, the one that the device speaks, if it can be told."""
     sure: bool = True
-    """Whether it is proven. A wrong key may be no more than most likely: some devices just close. ``key_or_version`` never
-    is."""
+    """Whether it is proven. A wrong key may be no more than most likely: some devices just close. ``key_or_version``
+    never is."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.advice})"

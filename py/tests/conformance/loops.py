@@ -34,7 +34,7 @@ class Ear:
             if event is not None:
                 return [event, *self.more(self.taken.get_nowait)]
             self.flood = None
-        event = await self.listener.recv(timeout=limit)
+        event = await self.wait(limit)
         if event is None:
             return []
         heard = [event, *self.more(self.listener.try_recv)]
@@ -54,8 +54,16 @@ class Ear:
                 return
             yield event
 
+    async def wait(self, limit: float) -> Any:
+        """The next event; none also where nothing will come any more."""
+        try:
+            return await self.listener.recv(timeout=limit)
+        except rustuya.ClosedError:
+            assert self.listener.is_closed
+            return None
+
     async def take_flood(self) -> None:
-        while event := await self.listener.recv(timeout=PAUSE):
+        while event := await self.wait(PAUSE):
             self.taken.put_nowait(event)
         self.taken.put_nowait(None)
 

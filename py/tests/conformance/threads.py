@@ -33,7 +33,7 @@ class Ear:
             if event is not None:
                 return [event, *self.more(self.taken.get_nowait)]
             self.flooded = False
-        event = self.listener.recv(timeout_ms=limit * 1000)
+        event = self.wait(limit)
         if event is None:
             return []
         heard = [event, *self.more(self.listener.try_recv)]
@@ -54,8 +54,16 @@ class Ear:
                 return
             yield event
 
+    def wait(self, limit: float) -> Any:
+        """The next event; none also where nothing will come any more."""
+        try:
+            return self.listener.recv(timeout_ms=limit * 1000)
+        except rustuya.ClosedError:
+            assert self.listener.is_closed
+            return None
+
     def take_flood(self) -> None:
-        while event := self.listener.recv(timeout_ms=PAUSE * 1000):
+        while event := self.wait(PAUSE):
             self.taken.put(event)
         self.taken.put(None)
 

@@ -46,7 +46,7 @@ fn dialect(told: &Value) -> Dialect {
 }
 
 /// Each reason by its name, with its number and the class that it is raised as.
-const REASONS: [(&str, u64, &str); 12] = [
+const REASONS: [(&str, u64, &str); 14] = [
     ("unreachable", 905, "DeviceOffline"),
     ("refused", 901, "DeviceOffline"),
     ("busy", 901, "DeviceBusy"),
@@ -58,6 +58,8 @@ const REASONS: [(&str, u64, &str); 12] = [
     ("peer_closed", 901, "ConnectionLost"),
     ("unresponsive", 902, "DeviceTimeout"),
     ("garbage", 904, "PayloadError"),
+    ("unresolved", 905, "DeviceOffline"),
+    ("relayed", 905, "DeviceOffline"),
     ("ended", 906, "ClosedError"),
 ];
 
@@ -80,6 +82,8 @@ fn reason(told: &Value) -> DownReason {
         "peer_closed" => DownReason::PeerClosed,
         "unresponsive" => DownReason::Unresponsive,
         "garbage" => DownReason::Garbage,
+        "unresolved" => DownReason::Unresolved,
+        "relayed" => DownReason::Relayed,
         "ended" => DownReason::Ended,
         _ => panic!("no reason: {told}"),
     }

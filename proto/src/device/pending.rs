@@ -27,6 +27,9 @@ const SETTLE: Duration = Duration::from_millis(300);
 const WHOLE: Duration = Duration::from_secs(1);
 /// How long firmware may be silent about a way to ask that it may not know.
 const UNKNOWN: Duration = Duration::from_millis(500);
+/// How long after its time limit a command's answer is still expected. Until then, an answer of its kind that names no
+/// number of another command is taken for it, and not for a later one.
+const LATE: Duration = Duration::from_secs(10);
 /// Fills the places of DPs that were not written; firmware has no DP of this number.
 const NO_DP: u16 = u16::MAX;
 
@@ -53,6 +56,8 @@ enum State {
     // Settled: resolved, and kept for what may still come of it.
     /// Resolved by a push; its own acknowledgement is still owed and must not be taken for a later command's.
     AckOwed,
+    /// Resolved as unanswered; an answer that comes late must not be taken for a later command's.
+    Late,
     /// Resolved and acknowledged; its own push may still come and must not be taken for a later command's.
     Done,
     // Decided without a frame, but not told yet.
@@ -158,6 +163,8 @@ pub(super) struct Entry {
     shown: bool,
     /// A query for certain DPs.
     pub(super) named: bool,
+    /// While it was open, an answer of its kind was taken for one that was late. That may have been its own.
+    passed_over: bool,
     /// The refusal after which this query is asked again.
     refused: Option<RetCode>,
     /// How it is asked again, and when; in no way stands for a refusal, unless an answer comes before.
@@ -176,8 +183,8 @@ impl Entry {
     ) -> Self {
         let cid = cid.map_or(0, |cid| text_mark(&Text::plain(cid)));
         let state = State::Waiting;
-        let (shown, named, refused, again) = (false, false, None, None);
-        Self { id, code, seqno, deadline, asks, cid, shows, state, shown, named, refused, again }
+        let (shown, named, passed_over, refused, again) = (false, false, false, None, None);
+        Self { id, code, seqno, deadline, asks, cid, shows, state, shown, named, passed_over, refused, again }
     }
 
     /// It is to be asked again after this refusal.
@@ -222,7 +229,7 @@ impl Entry {
 
     /// Whether it is resolved, and kept only for what may still come of it.
     fn is_settled(&self) -> bool {
-        matches!(self.state, State::AckOwed | State::Done)
+        matches!(self.state, State::AckOwed | State::Late | State::Done)
     }
 
     fn is_decided(&self) -> bool {
@@ -287,14 +294,21 @@ impl Pending {
     /// The next decided command that has not been told yet; it leaves the table.
     pub(super) fn take_decided(&mut self) -> Option<(CommandId, Outcome)> {
         let at = self.entries.iter().position(Entry::is_decided)?;
-        let entry = self.entries.remove(at);
-        let outcome = match entry.state {
+        let entry = self.entries.get_mut(at)?;
+        let (id, refused, state) = (entry.id, entry.refused, entry.state);
+        // One that was passed over has had an answer: expecting another would take every later command's.
+        if state == State::Unanswered && !entry.passed_over {
+            entry.state = State::Late;
+        } else {
+            self.entries.remove(at);
+        }
+        let outcome = match state {
             State::Acknowledged => Outcome::Acknowledged { retcode: None },
-            State::Refused => Outcome::Rejected { retcode: entry.refused, error: Some(DeviceError::DataUnvalid) },
+            State::Refused => Outcome::Rejected { retcode: refused, error: Some(DeviceError::DataUnvalid) },
             State::Lost => Outcome::ConnectionLost,
             _ => Outcome::Unanswered,
         };
-        Some((entry.id, outcome))
+        Some((id, outcome))
     }
 
     /// The connection is gone: every open command is lost.
@@ -319,7 +333,10 @@ impl Pending {
                 _ if entry.shown => State::Acknowledged,
                 _ => State::Unanswered,
             };
-            expired.unanswered += u8::from(entry.state == State::Unanswered);
+            if entry.state == State::Unanswered {
+                expired.unanswered += 1;
+                entry.deadline = now + LATE;
+            }
         }
         expired
     }
@@ -367,11 +384,12 @@ impl Pending {
         let frame = Opened { command, seqno, retcode: None, header: None, payload: 0..0, encrypted: true };
         let at = self.replied(version, &frame, None)?;
         let entry = self.entries.get_mut(at)?;
-        if entry.state == State::AckOwed {
-            entry.state = State::Done;
-            return None;
+        match entry.state {
+            State::AckOwed => entry.state = State::Done,
+            State::Late => self.take_late(at, seqno),
+            _ => return Some(self.entries.remove(at).id),
         }
-        Some(self.entries.remove(at).id)
+        None
     }
 
     /// The oldest command with the code of the frame, preferring an echoed sequence number and the same sub-device.
@@ -403,9 +421,16 @@ impl Pending {
         let Some(entry) = self.entries.get_mut(at) else {
             return Match::None;
         };
-        if entry.state == State::AckOwed {
-            entry.state = State::Done;
-            return Match::None;
+        match entry.state {
+            State::AckOwed => {
+                entry.state = State::Done;
+                return Match::None;
+            }
+            State::Late => {
+                self.take_late(at, frame.seqno);
+                return Match::None;
+            }
+            _ => {}
         }
         if payload.is_plain_text() {
             let error = payload.error();
@@ -428,6 +453,17 @@ impl Pending {
         }
         let then = (entry.asks == Asks::Change).then_some(State::Done);
         self.resolve(at, Outcome::Acknowledged { retcode }, then)
+    }
+
+    /// The late answer of the command at `at` has come, or that of a later one.
+    fn take_late(&mut self, at: usize, seqno: u32) {
+        let late = self.entries.remove(at);
+        if late.seqno == seqno {
+            return;
+        }
+        for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.code == late.code) {
+            entry.passed_over = true;
+        }
     }
 
     /// Notes that a push holds values of whoever a query asks. The query waits on, because its answer may still come,
@@ -458,12 +494,14 @@ impl Pending {
         for (id, value) in report.dps.into_iter().flatten() {
             let mark = value_mark(&value);
             let written = self.entries.iter_mut().enumerate().filter(|(_, e)| e.cid == cid).filter_map(|(at, e)| {
-                let open = e.is_open();
+                let (open, late) = (e.is_open(), e.state == State::Late);
                 let Shows::Written(written) = &mut e.shows else { return None };
-                written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, open.then_some(at), w))
+                written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, late, open.then_some(at), w))
             });
+            // Of one that is late only the very value, and only if no other command wrote it.
+            let written = written.filter(|(other, late, ..)| !(*other && *late));
             // Of equals, the first.
-            if let Some((_, open, slot)) = written.min_by_key(|(other, ..)| *other) {
+            if let Some((_, _, open, slot)) = written.min_by_key(|(other, late, ..)| (*other, *late)) {
                 *slot = Written::NOTHING;
                 claimed = true;
                 if let Some(at) = open

@@ -303,3 +303,66 @@ fn what_is_settled_makes_room_and_is_forgotten_in_time() {
     assert!(t.pending.take_decided().is_none());
     assert!(t.pending.deadline().is_none_or(|due| due > Instant::ZERO + Duration::from_secs(1)));
 }
+
+/// Lets everything that is open expire, and takes what became of it.
+fn expire(t: &mut Table) -> std::vec::Vec<CommandId> {
+    t.pending.expire(Instant::from_millis(5000), None);
+    core::iter::from_fn(|| t.pending.take_decided())
+        .map(|(id, outcome)| {
+            assert_eq!(outcome, Outcome::Unanswered);
+            id
+        })
+        .collect()
+}
+
+#[test]
+fn a_late_acknowledgement_is_not_the_next_commands() {
+    let mut t = Table::new();
+    let late = t.write(r#"{"1":true}"#);
+    assert_eq!(expire(&mut t), [late]);
+    assert!(t.pending.is_idle());
+    let next = t.write(r#"{"1":false}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None, "the push of the first");
+    assert_eq!(t.acknowledge(), None, "and its acknowledgement");
+    assert_eq!(t.acknowledge(), Some(next));
+}
+
+#[test]
+fn a_late_state_is_not_the_next_querys() {
+    let mut t = Table::new();
+    let query = |t: &mut Table| t.add(CommandCode::DP_QUERY_NEW, Asks::State, None, RequestData::None);
+    let late = query(&mut t);
+    assert_eq!(expire(&mut t), [late]);
+    let next = query(&mut t);
+    assert_eq!(t.hear(CommandCode::DP_QUERY_NEW, r#"{"dps":{"1":true}}"#), None);
+    assert_eq!(t.hear(CommandCode::DP_QUERY_NEW, r#"{"dps":{"1":false}}"#), Some(next));
+}
+
+#[test]
+fn a_command_that_is_never_answered_does_not_take_the_answers_of_all_that_follow() {
+    let mut t = Table::new();
+    let lost = t.write(r#"{"1":true}"#);
+    assert_eq!(expire(&mut t), [lost]);
+    let next = t.write(r#"{"2":true}"#);
+    assert_eq!(t.acknowledge(), None, "nothing tells whose it is");
+    assert_eq!(expire(&mut t), [next]);
+    let last = t.write(r#"{"3":true}"#);
+    assert_eq!(t.acknowledge(), Some(last));
+
+    // Nor for long.
+    let mut t = Table::new();
+    t.write(r#"{"1":true}"#);
+    expire(&mut t);
+    t.pending.expire(Instant::from_millis(15_000), None);
+    let next = t.write(r#"{"2":true}"#);
+    assert_eq!(t.acknowledge(), Some(next));
+}
+
+#[test]
+fn a_clamped_push_is_not_claimed_by_a_command_that_expired() {
+    let mut t = Table::new();
+    t.write(r#"{"2":200}"#);
+    expire(&mut t);
+    let next = t.write(r#"{"2":300}"#);
+    assert_eq!(t.push(r#"{"dps":{"2":100}}"#), Some(next));
+}

@@ -89,7 +89,7 @@ pub enum CommandError {
     },
     /// The connection ended before the answer. A command that writes may have taken effect.
     #[error(
-        "the connection was lost before the answer ({reason}): {}; what was to be written may be written or not",
+        "the connection was lost before the answer ({reason}): {}; before a write is repeated, ask for the state",
         reason.advice()
     )]
     ConnectionLost {
@@ -232,9 +232,8 @@ fn differences(wanted: &Map<String, Value>, shown: &Map<String, Value>) -> Strin
 /// What helps against a refusal.
 fn help(text: &str) -> &'static str {
     if text.contains("data unvalid") {
-        "; the device may tell its state in pushes alone, be a gateway, whose sub-devices have the DPs, or be device22, \
-         which tells only DPs that are named: wait for a push, ask a sub-device, or configure the dialect device22 and \
-         name DPs"
+        "; the device may tell its state in pushes alone: wait for a push; be a gateway, whose sub-devices have the DPs: ask \
+         a sub-device; or, up to 3.4, be device22, which tells only DPs that are named: name DPs, with the dialect device22"
     } else {
         ""
     }
@@ -259,6 +258,16 @@ mod tests {
         assert!(text.contains("paired"), "{text}");
         assert!(error.is_auth());
         assert!(!CommandError::NotConnected { reason: None }.is_auth());
+    }
+
+    #[test]
+    fn what_is_told_to_who_only_asked_claims_no_effect() {
+        for error in [CommandError::NoAnswer, CommandError::ConnectionLost { reason: DownReason::Silent }] {
+            let text = error.to_string();
+            assert!(!text.contains("written") && !text.contains("may have"), "{text}");
+        }
+        let text = CommandError::Rejected { retcode: None, text: "json obj data unvalid".into() }.to_string();
+        assert!(text.contains("up to 3.4, be device22"), "{text}");
     }
 
     #[test]

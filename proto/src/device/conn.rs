@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 
 use super::config::DeviceConfig;
 use super::event::{ConnId, DownReason, LossReason, Outcome};
-use super::pending::Match;
+use super::pending::{CAPACITY, Match};
 use super::search::{Evidence, Failure, Refusal, Search};
 use super::send::transmit;
 use super::talk::{Next, Way};
@@ -534,20 +534,30 @@ impl Device {
         [self.pending.deadline(), doubt, end, unheard].into_iter().flatten().fold(beat, Instant::min)
     }
 
-    /// Asks again what was refused, in the way that is due.
+    /// Asks again what was refused, all that is due: what stays overdue waits as if there were no room for it.
     fn ask_again(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
+        // Each command is decided about once and sent once.
+        for _ in 0..2 * CAPACITY {
+            if !self.ask_one_again(now, rng, tx) {
+                return;
+            }
+        }
+    }
+
+    /// Asks again what was refused, in the way that is due. Whether there may be more.
+    fn ask_one_again(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) -> bool {
         let Some((at, way)) = self.pending.due_again(now) else {
-            return;
+            return false;
         };
         let (Link::Up(conn), Some(entry)) = (&mut self.link, self.pending.entry_mut(at)) else {
-            return;
+            return false;
         };
         let Some(way) = way else {
             let retcode = entry.refusal().unwrap_or_default();
             if self.refused(at, retcode, now) {
                 self.pending.give_up(at);
             }
-            return;
+            return true;
         };
         let (id, named) = (entry.id, entry.named);
         let ids = self.talk.wanted(id, named);
@@ -564,6 +574,7 @@ impl Device {
                 self.talk.retrying = Some(id);
             }
         }
+        sent.is_ok()
     }
 
     /// The connection is of no more use: the end of one that worked, or a failed attempt. Always `None`.

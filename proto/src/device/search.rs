@@ -202,6 +202,10 @@ impl Search {
         let finding = seen.hint.and_then(|hint| hint.finding(configured.unwrap_or(attempt.version)));
         match (finding, configured) {
             (Some(Finding::OtherKey), _) => return self.end(DownReason::WrongKey { sure: true }),
+            // Whichever version it is, it would fail under this key.
+            (Some(Finding::Speaks(_)), None) if seen.hint.is_some_and(|hint| hint.key == Some(false)) => {
+                return self.end(DownReason::WrongKey { sure: true });
+            }
             (Some(Finding::Speaks(speaks)), Some(_)) => return self.end(DownReason::WrongVersion { speaks }),
             (Some(Finding::Speaks(Some(version))), None) => return Verdict::Use(version),
             (Some(Finding::Speaks(None)), None) | (None, _) => {}

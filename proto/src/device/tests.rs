@@ -893,3 +893,49 @@ fn a_cut_while_connecting_blames_neither_key_nor_version() {
         }
     }
 }
+
+#[test]
+fn with_no_version_known_a_frame_under_another_key_is_a_wrong_key_at_once() {
+    for version in [Version::V33, Version::V34, Version::V35] {
+        let mut b = Bench::new(|c| c);
+        let conn = b.connect();
+        b.drain();
+        let frame = seal_under(version, OTHER, CommandCode::DP_QUERY, 1, b"json obj data unvalid");
+        let verdict = DownReason::WrongKey { sure: true };
+        assert_eq!(arrive(&mut b, &frame), [Seen::Hangup(conn), Seen::Down(verdict, true)], "{version}");
+        assert_eq!(b.device.diagnosis(), Some(verdict));
+    }
+}
+
+#[test]
+fn what_is_decided_by_silence_is_sent_at_once() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    let refuse =
+        |b: &mut Bench, code, seqno| arrive(b, &seal_under(Version::V33, KEY, code, seqno, b"json obj data unvalid"));
+    let ids = [DpId(20), DpId(101)];
+    for connection in 0..2 {
+        b.connect();
+        b.drain();
+        let id = b.send(&Command::status_of(&ids)).expect("sent");
+        b.drain();
+        for (seqno, pause) in [(2, 300), (3, 700)] {
+            assert_eq!(refuse(&mut b, CommandCode::DP_QUERY, seqno), [], "it is asked again");
+            b.pass(pause);
+            b.drain();
+        }
+        // Silence on the query of later versions is the third refusal.
+        b.tx.clear();
+        b.pass(500);
+        let (seen, until) = b.drain();
+        if connection == 0 {
+            assert!(seen.contains(&Seen::Resolved(id, Outcome::ConnectionLost)), "{seen:?}");
+            b.now = until.expect("a dial is due");
+        } else {
+            assert!(!b.tx.pending().is_empty(), "the request to measure went out");
+            assert!(
+                until.is_some_and(|until| until <= b.now + Duration::from_millis(500)),
+                "and silence on it is short"
+            );
+        }
+    }
+}

@@ -180,6 +180,14 @@ impl Device {
         block_on(self.inner.query_dps(dps))
     }
 
+    /// As [`query_dps`](Self::query_dps), with a limit for each command, as [`Sending::timeout`].
+    ///
+    /// # Errors
+    /// As [`query_dps`](Self::query_dps).
+    pub fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+        block_on(self.inner.query_dps_within(dps, timeout))
+    }
+
     /// Sets one DP to anything that serializes to JSON without `null`, which is also what `None`, `()`, NaN and infinity
     /// become: [`CommandError::InvalidValue`].
     pub fn set_value(&self, dp: impl Into<Dp>, value: impl Serialize) -> Sending {

@@ -1,5 +1,7 @@
 //! The handle of one sub-device behind a gateway.
 
+use core::time::Duration;
+
 use rustuya_runtime::{CommandError, Dp, IntoDps, Queried, State};
 use serde::Serialize;
 
@@ -64,6 +66,14 @@ impl SubDevice {
     /// As [`Device::query_dps`].
     pub fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
         block_on(self.inner.query_dps(dps))
+    }
+
+    /// As [`Device::query_dps_within`], of this sub-device.
+    ///
+    /// # Errors
+    /// As [`Device::query_dps`].
+    pub fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+        block_on(self.inner.query_dps_within(dps, timeout))
     }
 
     /// As [`Device::set_value`], of this sub-device.

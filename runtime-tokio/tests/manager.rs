@@ -201,7 +201,7 @@ async fn what_cannot_be_a_device_is_refused_with_advice() {
     };
     assert!(matches!(config(manager.add("id", "Auto", "short", "3.3")), ConfigError::Key(_)));
     assert!(matches!(config(manager.add("", "Auto", KEY, "3.3")), ConfigError::Id(_)));
-    assert!(matches!(config(manager.add("id", "somewhere", KEY, "3.3")), ConfigError::Address));
+    assert!(matches!(config(manager.add("id", "no where", KEY, "3.3")), ConfigError::Address));
     assert!(matches!(config(manager.add("id", "Auto", KEY, "3.9")), ConfigError::Version(_)));
     assert!(manager.is_empty());
     let device = manager.add("id", "AUTO", OTHER_KEY, "auto").expect("is well described");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use common::{KEY, controller, fake, map, next, soon};
 use rustuya_runtime_tokio::record::{Happened, Recorder, Replay};
-use rustuya_runtime_tokio::{Event, LocalKey, Tokio, Version};
+use rustuya_runtime_tokio::{Dialect, Event, LocalKey, Tokio, Version};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -19,9 +19,10 @@ async fn recorded(version: Version, redacted: bool) -> Vec<u8> {
     let out = Shared(Arc::clone(&file));
     let recorder = if redacted { Recorder::redacted(out) } else { Recorder::full(out) };
     let recorder = Arc::new(Mutex::new(recorder));
-    let device = controller(&lamp).version(version).record(Arc::clone(&recorder)).spawn(&Tokio);
+    let dialect = (version == Version::V32).then_some(Dialect::Device22);
+    let device = controller(&lamp).version(version).dialect(dialect).record(Arc::clone(&recorder)).spawn(&Tokio);
     let mut events = device.listener();
-    soon(device.query()).await.expect("answers");
+    soon(device.query_dps(&[1, 2, 3])).await.expect("answers");
     soon(device.set_value(3, "very secret").acknowledged()).await.expect("acknowledges");
     lamp.set_dps(None, map(json!({ "2": 987654321 }))).expect("a DP number");
     next(&mut events, |event| match event {
@@ -32,7 +33,7 @@ async fn recorded(version: Version, redacted: bool) -> Vec<u8> {
     lamp.unplug().await;
     next(&mut events, |event| matches!(event, Event::Down { .. }).then_some(())).await;
     lamp.plug().await.expect("the port is still free");
-    soon(device.query()).await.expect("answers again");
+    soon(device.query_dps(&[1, 2, 3])).await.expect("answers again");
     soon(device.close()).await;
     recorder.lock().unwrap_or_else(PoisonError::into_inner).finish().expect("memory can be written");
     let file = file.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,8 +7,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
 use rustuya_proto::{
-    Command, CommandId, ConnId, Device, DeviceConfig, Event, Instant, LossReason, Outcome, Output, RxBuf, SendError,
-    Timing, TxBuf, Version,
+    Command, CommandId, ConnId, Device, DeviceConfig, Dialect, Event, Instant, LossReason, Outcome, Output, RxBuf,
+    SendError, Timing, TxBuf, Version,
 };
 
 use super::FaultyDevice;
@@ -35,7 +35,10 @@ impl Client {
     /// A controller of `device` that knows everything about it, with short limits: 1 s for everything that the device
     /// owes, 50 to 200 ms between attempts.
     pub fn of(device: &FaultyDevice) -> Self {
-        Self::new(Self::config(device.addr(), device).version(device.version()))
+        let version = device.version();
+        let mut config = Self::config(device.addr(), device).version(version);
+        config.dialect = (version == Version::V32).then_some(Dialect::Device22);
+        Self::new(config)
     }
 
     /// The configuration of [`of`](Self::of) for another address, and without version.

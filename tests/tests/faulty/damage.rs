@@ -1,6 +1,6 @@
 //! Faults of bytes and frames.
 
-use rustuya_proto::{Command, FrameError, Outcome, Version, frame_len};
+use rustuya_proto::{Command, DpId, FrameError, Outcome, Version, frame_len};
 use rustuya_tests::faulty::client::Client;
 use rustuya_tests::faulty::{Fault, FaultyDevice, POISON_DP, SUFFIX_DP};
 use rustuya_tests::pair::Told;
@@ -10,7 +10,7 @@ use crate::{LIMIT, VERSIONS, connected, dp_of, hears, set_int, started};
 
 /// Everything still works: the fault is one that a controller has to live with.
 fn works(device: &FaultyDevice, client: &mut Client) {
-    let (outcome, text) = client.ask(&Command::status());
+    let (outcome, text) = client.ask(&Command::status_of(&[DpId(1)]));
     assert!(matches!(outcome, Outcome::Acknowledged { .. }), "{}: {outcome:?}, {text:?}", device.version());
     let outcome = set_int(client, 2, 7);
     assert!(matches!(outcome, Outcome::Acknowledged { .. }), "{}: {outcome:?}", device.version());

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rustuya_proto::{CommandCode, Dialect, DownReason, Payload, RetCode, Version};
+use rustuya_proto::{CommandCode, Dialect, DownReason, DpId, Payload, RetCode, Version};
 use serde_json::{Map, Value};
 
 use crate::convert;
@@ -250,13 +250,37 @@ impl Message {
         self.view().report().and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default()
     }
 
-    /// One DP of it.
+    /// One DP of it. Of one that is in it more than once, the last value: as in [`dps`](Self::dps) and in the state.
     pub fn dp(&self, dp: u16) -> Option<Value> {
-        let mut dps = self.view().report()?.dps?.into_iter();
-        dps.find(|(id, _)| id.0 == dp).map(|(_, value)| convert::dp_value(&value))
+        self.view().report()?.dps?.value(DpId(dp)).map(|value| convert::dp_value(&value))
     }
 
     fn view(&self) -> Payload<'_> {
         Payload::new(&self.payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Cache;
+    use serde_json::json;
+
+    #[test]
+    fn a_dp_that_comes_twice_has_its_last_value_in_every_view() {
+        let payload: &[u8] = br#"{"dps":{"1":true,"2":5,"1":false,"01":7}}"#;
+        let message = Message { command: CommandCode::STATUS, seqno: 0, retcode: None, payload: Box::from(payload) };
+        let mut cache = Cache::default();
+        let view = message.view();
+        let report = view.report().expect("a report");
+        cache.note(&report, true, rustuya_proto::Instant::ZERO, |_, _| ());
+        let state = cache.state(None, rustuya_proto::Instant::ZERO);
+        let last =
+            report.dps.expect("DPs").filter(|(id, _)| id.0 == 1).last().map(|(_, value)| convert::dp_value(&value));
+        assert_eq!(message.dp(1), last);
+        assert_eq!(message.dps().get("1"), last.as_ref());
+        assert_eq!(state.get(1), last.as_ref());
+        assert_ne!(last, Some(json!(true)), "not the first");
+        assert_eq!(message.dp(2), Some(json!(5)));
     }
 }

@@ -177,7 +177,8 @@ fn write_key(w: &mut Writer<'_>, index: usize, id: DpId) {
     w.text("\":");
 }
 
-/// The DPs of a received message, in order. Keys that are not DP numbers are passed over.
+/// The DPs of a received message, in order. Keys that are not DP numbers are passed over. A DP that comes more than once
+/// comes out as often: its last value counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Dps<'a>(pub(super) Object<'a>);
 
@@ -188,9 +189,9 @@ impl<'a> Dps<'a> {
         Object::new(json).map(Self)
     }
 
-    /// The value of one DP.
-    pub fn value(mut self, id: DpId) -> Option<DpValue<'a>> {
-        self.find(|(found, _)| *found == id).map(|(_, value)| value)
+    /// The value of one DP, the last one where it comes more than once.
+    pub fn value(self, id: DpId) -> Option<DpValue<'a>> {
+        self.filter(|(found, _)| *found == id).last().map(|(_, value)| value)
     }
 }
 

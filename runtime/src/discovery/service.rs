@@ -247,7 +247,8 @@ impl Service {
     }
 
     fn wake(&self) {
-        let waker = lock(&self.waker).clone();
+        // Moved out and not cloned: wakers are foreign code. The loop brings it again with its next turn.
+        let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -448,7 +449,9 @@ impl ListeningLink {
     /// Does what is due, and says what to do next. `waker` is called when there is a reason to call this again before
     /// the ordered time.
     pub fn turn(&self, waker: &Waker) -> Listening {
-        *lock(&self.0.waker) = Some(waker.clone());
+        // Cloned and dropped while the lock is free.
+        let waker = Some(waker.clone());
+        drop(core::mem::replace(&mut *lock(&self.0.waker), waker));
         if self.0.is_ended() {
             return Listening::End;
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, Cid, CommandCode, DeviceConfig};
 
 use super::engine::{Engine, Phase, Wire, flush};
-use super::machine::SharedTap;
 use super::request::{Ask, Request};
+use super::tap::SharedTap;
 use super::{Env, Options, Parcel};
 use crate::effect::Effect;
 use crate::error::CommandError;

@@ -10,10 +10,11 @@ use std::task::Wake;
 
 use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as Lent, LossReason, Output};
 
-use super::machine::{Machine, SharedTap};
+use super::machine::Machine;
 use super::queue::{Fates, Pass, Queue};
 use super::request::{Ask, Request};
 use super::side::Side;
+use super::tap::SharedTap;
 use super::{Env, Link, Options, Order};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
@@ -21,7 +22,6 @@ use crate::destination::Destination;
 use crate::effect::Look;
 use crate::error::CommandError;
 use crate::limiter::Permit;
-use crate::record::Note;
 use crate::runtime::{Outlet, Pipe};
 use crate::slot::{Caller, Slot};
 use crate::sources::Sources;
@@ -260,7 +260,7 @@ impl Engine {
             return match pipe.read(spare) {
                 Ok(0) => self.fail(conn, LossReason::Closed),
                 Ok(n) => {
-                    self.machine.note(now, Note::Received(spare.get(..n).unwrap_or_default()));
+                    self.machine.note_received(now, spare.get(..n).unwrap_or_default());
                     self.buffers.rx.commit(n);
                     Transfer::Moved
                 }
@@ -350,7 +350,7 @@ impl Engine {
             && let Ok(written @ 1..) = pipe.write(self.buffers.tx.next_write(0))
         {
             let bytes = self.buffers.tx.pending().get(..written).unwrap_or_default();
-            self.machine.note(now, Note::Sent(bytes));
+            self.machine.note_sent(now, bytes);
             self.buffers.tx.consume(written);
         }
     }
@@ -532,7 +532,7 @@ pub(super) fn flush(
 ) -> Result<bool, LossReason> {
     buffers.flush(|bytes| {
         let written = write(bytes)?;
-        machine.note(now, Note::Sent(bytes.get(..written).unwrap_or_default()));
+        machine.note_sent(now, bytes.get(..written).unwrap_or_default());
         Ok(written)
     })
 }

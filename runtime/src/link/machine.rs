@@ -3,7 +3,6 @@
 use core::convert::Infallible;
 use core::net::IpAddr;
 use core::ops::Deref;
-use std::sync::{Arc, Mutex};
 
 use rustuya_proto::{
     self as proto, CommandId, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, Output, SendError, TryCryptoRng,
@@ -11,36 +10,11 @@ use rustuya_proto::{
 };
 
 use super::request::Request;
+use super::tap::{Kept, SharedTap};
 use crate::buffers::{Buffers, FRAME};
 use crate::pacing::Pacing;
 use crate::record::{Note, RecordingRng, Tap};
 use crate::sources::Drawn;
-
-/// A tap that a description of a device holds, and its clones.
-#[derive(Clone)]
-pub(crate) struct SharedTap(Arc<Mutex<dyn Tap>>);
-
-impl SharedTap {
-    pub(crate) fn new(tap: impl Tap + 'static) -> Self {
-        Self(Arc::new(Mutex::new(tap)))
-    }
-
-    fn note(&self, at: Instant, what: Note<'_>) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).note(at, what);
-    }
-}
-
-impl PartialEq for SharedTap {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl core::fmt::Debug for SharedTap {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("SharedTap")
-    }
-}
 
 /// The machine of one device. Every call that changes it passes through here.
 pub(super) struct Machine {
@@ -61,7 +35,7 @@ impl Deref for Machine {
 impl Machine {
     pub(super) fn new(config: DeviceConfig, tap: Option<SharedTap>, rx: usize, now: Instant) -> Self {
         if let Some(tap) = &tap {
-            tap.note(now, Note::Created { config: &config, rx, tx: FRAME });
+            tap.keep(now, Kept::Created { config: config.clone().into(), rx, tx: FRAME });
         }
         Self { device: proto::Device::new(config, now), tap, random: None }
     }
@@ -90,7 +64,9 @@ impl Machine {
         buffers: &mut Buffers,
     ) -> Result<CommandId, SendError> {
         let asked = request.asked(pacing);
-        self.note(now, Note::Command(asked));
+        if let Some(tap) = &self.tap {
+            tap.keep(now, Kept::command(request, &asked));
+        }
         with_rng(self.random, self.tap.as_ref(), now, |rng| {
             self.device.send(&asked.command(), now, rng, &mut buffers.tx)
         })
@@ -127,7 +103,9 @@ impl Machine {
     }
 
     pub(super) fn reconfigure(&mut self, config: DeviceConfig, now: Instant) {
-        self.note(now, Note::Reconfigured(&config));
+        if let Some(tap) = &self.tap {
+            tap.keep(now, Kept::Reconfigured(config.clone().into()));
+        }
         self.device.reconfigure(config, now);
     }
 
@@ -136,9 +114,23 @@ impl Machine {
         self.device.close();
     }
 
-    pub(super) fn note(&self, now: Instant, what: Note<'_>) {
+    /// Bytes were written to the socket.
+    pub(super) fn note_sent(&self, now: Instant, bytes: &[u8]) {
         if let Some(tap) = &self.tap {
-            tap.note(now, what);
+            tap.keep(now, Kept::Sent(bytes.into()));
+        }
+    }
+
+    /// Bytes were read from the socket.
+    pub(super) fn note_received(&self, now: Instant, bytes: &[u8]) {
+        if let Some(tap) = &self.tap {
+            tap.keep(now, Kept::Received(bytes.into()));
+        }
+    }
+
+    fn note(&self, now: Instant, what: Note<'static>) {
+        if let Some(tap) = &self.tap {
+            tap.keep(now, Kept::Plain(what));
         }
     }
 }
@@ -190,6 +182,9 @@ struct Drawing<'a>(&'a SharedTap);
 
 impl Tap for Drawing<'_> {
     fn note(&mut self, at: Instant, what: Note<'_>) {
-        self.0.note(at, what);
+        // A generator that is recorded notes nothing but what was drawn.
+        if let Note::Drawn(drawn) = what {
+            self.0.keep(at, Kept::Drawn(drawn.into()));
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! One device's link: the machine, its buffers and its commands behind one lock, where callers and the loop meet.
 //!
 //! Callers send from their own thread where the connection is up and has room; the loop is woken only when something
-//! is left over or a deadline moved. No waker is called and nothing foreign runs while the lock is held. Callers who
-//! wait for nothing do not wait for the lock either: whoever holds it sends for them.
+//! is left over or a deadline moved. While the lock is held no waker is called, cloned or dropped, and no tap is told:
+//! both are done by whoever held it, after that. What does run under it are the driver's pipe and outlet, and the
+//! subscriber of `tracing`, which must not call back into the device. Callers who wait for nothing do not wait for the
+//! lock either: whoever holds it sends for them.
 
 mod calls;
 mod engine;
@@ -10,6 +12,7 @@ mod machine;
 pub(crate) mod queue;
 pub(crate) mod request;
 mod side;
+mod tap;
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -30,8 +33,8 @@ use crate::pacing::Pacing;
 use crate::runtime::{Outlet, Pipe};
 use crate::slot::Slot;
 pub(crate) use engine::Engine;
-pub(crate) use machine::SharedTap;
 pub(crate) use request::{Ask, Writes};
+pub(crate) use tap::SharedTap;
 
 /// What the links of one registry share.
 #[derive(Debug)]
@@ -137,8 +140,12 @@ impl Link {
         let result = act(&mut engine, &self.env);
         let wakes = core::mem::take(&mut engine.wakes);
         self.glance.0.store(Glance::of(&engine), Ordering::Relaxed);
+        let tap = engine.machine.tap().cloned();
         drop(engine);
         wakes.into_iter().for_each(Waker::wake);
+        if let Some(tap) = tap {
+            tap.tell();
+        }
         result
     }
 
@@ -232,10 +239,17 @@ impl Link {
         self.with(|engine, _| engine.close());
     }
 
-    /// Whether the link has ended.
+    /// Whether the link has ended, and its tap was told so. One who asks from within the tap does not wait: the end
+    /// may need the thread that it is on.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
         let mut waker = Some(cx.waker().clone());
-        self.with(|engine, _| engine.poll_closed(&mut waker))
+        let (ended, tap) = self.with(|engine, _| (engine.poll_closed(&mut waker), engine.machine.tap().cloned()));
+        match tap {
+            None => ended,
+            Some(tap) if tap.is_told_here() => Poll::Ready(()),
+            Some(tap) if ended.is_ready() => tap.poll_told(cx),
+            Some(_) => Poll::Pending,
+        }
     }
 }
 

@@ -57,6 +57,17 @@ impl Ask {
         matches!(self, Self::Status | Self::StatusOf(_) | Self::Update(_) | Self::SubDevices)
     }
 
+    /// The command for the machine, without what is not its own.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        let data = match self {
+            Self::Connection | Self::Status | Self::SubDevices => RequestData::None,
+            Self::StatusOf(ids) | Self::Update(ids) => RequestData::Ids(ids),
+            Self::Set(writes) => RequestData::Dps(DpMap::Json(&writes.json)),
+            Self::Raw(_, data) => data.as_deref().map_or(RequestData::None, RequestData::Json),
+        };
+        Asked::request(self.code(), data)
+    }
+
     /// The code by which the command is known before the version decides about it.
     const fn code(&self) -> CommandCode {
         match self {
@@ -159,14 +170,8 @@ impl Request {
 
     /// The command for the machine.
     pub(crate) fn asked(&self, pacing: &Pacing) -> Asked<'_> {
-        let data = match &self.ask {
-            Ask::Connection | Ask::Status | Ask::SubDevices => RequestData::None,
-            Ask::StatusOf(ids) | Ask::Update(ids) => RequestData::Ids(ids),
-            Ask::Set(writes) => RequestData::Dps(DpMap::Json(&writes.json)),
-            Ask::Raw(_, data) => data.as_deref().map_or(RequestData::None, RequestData::Json),
-        };
         let cid = self.cid.as_ref().map(Cid::as_str);
-        let asked = Asked::request(self.code(), data).cid(cid).unix_time(unix_time()).timeout(self.answer);
+        let asked = self.ask.asked().cid(cid).unix_time(unix_time()).timeout(self.answer);
         // What cannot be split goes out as it is.
         let splits = matches!(&self.ask, Ask::Set(writes) if writes.count > 1);
         asked.at_most(pacing.max_bytes.filter(|_| splits))

@@ -135,3 +135,84 @@ fn frames_of_two_callers_do_not_interleave_and_each_leaves_in_one_write() {
     assert_eq!(pipe.writes.len(), 4, "two that do not fit one segment together, and one that does");
     drop(slots);
 }
+
+/// A tap that has the link that it is told about, and uses it at every note.
+struct CallsBack {
+    link: Arc<std::sync::OnceLock<Weak<Link>>>,
+    told: Arc<Mutex<Vec<String>>>,
+    left: usize,
+}
+
+impl crate::record::Tap for CallsBack {
+    fn note(&mut self, _: rustuya_proto::Instant, what: crate::record::Note<'_>) {
+        let text = format!("{what:?}");
+        self.told.lock().expect("not poisoned").push(text);
+        let Some(link) = self.link.get().and_then(Weak::upgrade) else { return };
+        link.with(|engine, _| assert!(engine.cache().children().is_empty()));
+        if self.left > 0 {
+            self.left -= 1;
+            let dps = serde_json::json!({ "1": self.left }).as_object().cloned().unwrap_or_default();
+            link.submit(Ask::Set(Writes::new(&dps)), None, Slot::new(Caller::Answer), None);
+            let _ = link.post(Ask::Status, None, Slot::new(Caller::Nothing), None);
+        } else {
+            link.close();
+            assert!(link.poll_closed(&Context::from_waker(Waker::noop())).is_ready(), "does not wait for itself");
+        }
+    }
+}
+
+#[test]
+fn a_tap_may_call_back() {
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (own, told) = (Arc::default(), Arc::new(Mutex::default()));
+        let tap = CallsBack { link: Arc::clone(&own), told: Arc::clone(&told), left: 3 };
+        let link = DrivenLink::new(Link::new(config(5), options(), Some(SharedTap::new(tap)), Env::standalone()));
+        own.set(Arc::downgrade(&link.0)).expect("set once");
+        for _ in 0..100 {
+            if link.turn(None, Waker::noop()) == Order::End {
+                break;
+            }
+        }
+        assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_ready());
+        let told = told.lock().expect("not poisoned").clone();
+        done.send(told).expect("is waited for");
+    });
+    let told: Vec<String> = waits.recv_timeout(Duration::from_secs(20)).expect("no deadlock");
+    assert!(told.first().is_some_and(|note| note.starts_with("Created")), "{told:?}");
+    assert!(told.contains(&"Closed".into()), "{told:?}");
+}
+
+/// A tap that is slow until it is let go.
+struct Slow(std::sync::mpsc::Receiver<()>, Arc<AtomicUsize>);
+
+impl crate::record::Tap for Slow {
+    fn note(&mut self, _: rustuya_proto::Instant, _: crate::record::Note<'_>) {
+        let _ = self.0.recv_timeout(Duration::from_secs(20));
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_link_is_closed_once_its_tap_was_told_all_and_a_slow_one_locks_nothing() {
+    let (go, waits) = std::sync::mpsc::channel();
+    let told = Arc::new(AtomicUsize::new(0));
+    let tap = SharedTap::new(Slow(waits, Arc::clone(&told)));
+    let link = Arc::new(DrivenLink::new(Link::new(config(5), options(), Some(tap.clone()), Env::standalone())));
+    let teller = std::thread::spawn({
+        let link = Arc::clone(&link);
+        move || link.turn(None, Waker::noop())
+    });
+    while !tap.is_being_told() {
+        std::thread::yield_now();
+    }
+    // Another thread goes on meanwhile.
+    link.close();
+    while link.turn(None, Waker::noop()) != Order::End {}
+    assert_eq!(told.load(Ordering::Relaxed), 0);
+    assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_pending());
+    drop(go);
+    teller.join().expect("no panic");
+    assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_ready());
+    assert!(told.load(Ordering::Relaxed) >= 3);
+}

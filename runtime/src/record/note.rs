@@ -14,6 +14,11 @@ use rustuya_proto::{
 
 /// Something that wants to know what passes between a driver and the machine of one device.
 ///
+/// Notes are told in order, one at a time, after the device is unlocked, by whichever thread has just used it: often the
+/// one that drives it. So a tap may use the device itself: read its state, queue commands, close it (which does not wait
+/// then). It must not wait for an answer, which may need the thread that it is on. A device that is closed has told
+/// all by the time that its `close` returns. What a slow tap has not been told yet waits in memory.
+///
 /// ```
 /// # use rustuya_runtime::proto::Instant;
 /// # use rustuya_runtime::record::{Note, Tap};

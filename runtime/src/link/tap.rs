@@ -1,0 +1,180 @@
+//! A tap, and what it has not been told yet.
+//!
+//! Notes are made while a link is locked, and a tap is foreign code that may call back into it: they are kept, and told
+//! once the lock is free.
+
+use core::num::NonZeroU16;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use rustuya_proto::{Cid, DeviceConfig, Instant};
+
+use super::request::{Ask, Request};
+use crate::record::{Asked, Note, Tap};
+
+/// A tap that a description of a device holds, and its clones.
+#[derive(Clone)]
+pub(crate) struct SharedTap(Arc<Feed<dyn Tap>>);
+
+struct Feed<T: ?Sized> {
+    notes: Mutex<Notes>,
+    tap: Mutex<T>,
+}
+
+#[derive(Default)]
+struct Notes {
+    untold: VecDeque<(Instant, Kept)>,
+    /// The thread that tells them, one at a time.
+    teller: Option<ThreadId>,
+    /// Waiting until all are told.
+    waiting: Vec<Waker>,
+}
+
+/// A note that owns what it says.
+pub(super) enum Kept {
+    Plain(Note<'static>),
+    Created { config: Box<DeviceConfig>, rx: usize, tx: usize },
+    Reconfigured(Box<DeviceConfig>),
+    Command(Box<Given>),
+    Received(Box<[u8]>),
+    Sent(Box<[u8]>),
+    Drawn(Box<[u8]>),
+}
+
+/// A command that the machine was given.
+pub(super) struct Given {
+    ask: Ask,
+    cid: Option<Cid>,
+    unix_time: u64,
+    timeout: Option<Duration>,
+    at_most: Option<NonZeroU16>,
+}
+
+impl SharedTap {
+    pub(crate) fn new(tap: impl Tap + 'static) -> Self {
+        Self(Arc::new(Feed { notes: Mutex::default(), tap: Mutex::new(tap) }))
+    }
+
+    /// Keeps a note until [`tell`](Self::tell).
+    pub(super) fn keep(&self, at: Instant, what: Kept) {
+        self.notes().untold.push_back((at, what));
+    }
+
+    /// Tells the tap what was kept, in order, and what comes meanwhile. Where that is going on already, on another
+    /// thread or further up on this one, it is left to that.
+    pub(super) fn tell(&self) {
+        let mut notes = self.notes();
+        if notes.teller.is_some() || notes.untold.is_empty() {
+            return;
+        }
+        notes.teller = Some(thread::current().id());
+        let telling = Telling(self);
+        while !notes.untold.is_empty() {
+            let untold = core::mem::take(&mut notes.untold);
+            drop(notes);
+            let mut tap = self.0.tap.lock().unwrap_or_else(PoisonError::into_inner);
+            untold.iter().for_each(|(at, kept)| tap.note(*at, kept.note()));
+            drop(tap);
+            notes = self.notes();
+        }
+        // Under the same lock: what is kept from now on is told by whoever keeps it.
+        let waiting = notes.end();
+        drop(notes);
+        core::mem::forget(telling);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether this is called from within the tap.
+    pub(super) fn is_told_here(&self) -> bool {
+        self.notes().teller == Some(thread::current().id())
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_being_told(&self) -> bool {
+        self.notes().teller.is_some()
+    }
+
+    /// Whether the tap was told everything.
+    pub(super) fn poll_told(&self, cx: &Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut notes = self.notes();
+        if notes.teller.is_none() {
+            return Poll::Ready(());
+        }
+        notes.waiting.push(waker);
+        Poll::Pending
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Notes {
+    /// Nobody tells any more. Whom to wake.
+    fn end(&mut self) -> Vec<Waker> {
+        self.teller = None;
+        core::mem::take(&mut self.waiting)
+    }
+}
+
+/// Ends the telling where the tap panics: the next one goes on.
+struct Telling<'a>(&'a SharedTap);
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        let waiting = self.0.notes().end();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl PartialEq for SharedTap {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl core::fmt::Debug for SharedTap {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("SharedTap")
+    }
+}
+
+impl Kept {
+    /// A command that the machine is given.
+    pub(super) fn command(request: &Request, asked: &Asked<'_>) -> Self {
+        Self::Command(Box::new(Given {
+            ask: request.ask.clone(),
+            cid: request.cid.clone(),
+            unix_time: asked.unix_time,
+            timeout: asked.timeout,
+            at_most: asked.at_most,
+        }))
+    }
+
+    fn note(&self) -> Note<'_> {
+        match self {
+            Self::Plain(note) => *note,
+            Self::Created { config, rx, tx } => Note::Created { config, rx: *rx, tx: *tx },
+            Self::Reconfigured(config) => Note::Reconfigured(config),
+            Self::Command(given) => Note::Command(given.asked()),
+            Self::Received(bytes) => Note::Received(bytes),
+            Self::Sent(bytes) => Note::Sent(bytes),
+            Self::Drawn(bytes) => Note::Drawn(bytes),
+        }
+    }
+}
+
+impl Given {
+    fn asked(&self) -> Asked<'_> {
+        self.ask
+            .asked()
+            .cid(self.cid.as_ref().map(Cid::as_str))
+            .unix_time(self.unix_time)
+            .timeout(self.timeout)
+            .at_most(self.at_most)
+    }
+}

@@ -57,6 +57,16 @@ impl Ask {
         matches!(self, Self::Status | Self::StatusOf(_) | Self::Update(_) | Self::SubDevices)
     }
 
+    /// How many bytes it holds besides its own size.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Connection | Self::Status | Self::SubDevices => 0,
+            Self::StatusOf(ids) | Self::Update(ids) => size_of_val(ids.as_slice()),
+            Self::Set(writes) => writes.json.len(),
+            Self::Raw(_, data) => data.as_ref().map_or(0, String::len),
+        }
+    }
+
     /// The command for the machine, without what is not its own.
     pub(super) fn asked(&self) -> Asked<'_> {
         let data = match self {

@@ -15,6 +15,9 @@ use rustuya_proto::{Cid, DeviceConfig, Instant};
 use super::request::{Ask, Request};
 use crate::record::{Asked, Note, Tap};
 
+/// So many bytes of notes wait for a slow tap. What comes then is left out and counted.
+pub(super) const MAX_UNTOLD: usize = 4 << 20;
+
 /// A tap that a description of a device holds, and its clones.
 #[derive(Clone)]
 pub(crate) struct SharedTap(Arc<Feed<dyn Tap>>);
@@ -27,6 +30,8 @@ struct Feed<T: ?Sized> {
 #[derive(Default)]
 struct Notes {
     untold: VecDeque<(Instant, Kept)>,
+    /// The memory that they take.
+    bytes: usize,
     /// The thread that tells them, one at a time.
     teller: Option<ThreadId>,
     /// Waiting until all are told.
@@ -60,7 +65,7 @@ impl SharedTap {
 
     /// Keeps a note until [`tell`](Self::tell).
     pub(super) fn keep(&self, at: Instant, what: Kept) {
-        self.notes().untold.push_back((at, what));
+        self.notes().keep(at, what);
     }
 
     /// Tells the tap what was kept, in order, and what comes meanwhile. Where that is going on already, on another
@@ -72,12 +77,9 @@ impl SharedTap {
         }
         notes.teller = Some(thread::current().id());
         let telling = Telling(self);
-        while !notes.untold.is_empty() {
-            let untold = core::mem::take(&mut notes.untold);
+        while let Some((at, kept)) = notes.take_first() {
             drop(notes);
-            let mut tap = self.0.tap.lock().unwrap_or_else(PoisonError::into_inner);
-            untold.iter().for_each(|(at, kept)| tap.note(*at, kept.note()));
-            drop(tap);
+            self.0.tap.lock().unwrap_or_else(PoisonError::into_inner).note(at, kept.note());
             notes = self.notes();
         }
         // Under the same lock: what is kept from now on is told by whoever keeps it.
@@ -90,6 +92,13 @@ impl SharedTap {
     /// Whether this is called from within the tap.
     pub(super) fn is_told_here(&self) -> bool {
         self.notes().teller == Some(thread::current().id())
+    }
+
+    #[cfg(test)]
+    pub(super) fn untold_bytes(&self) -> usize {
+        let notes = self.notes();
+        assert_eq!(notes.bytes, notes.untold.iter().map(|(_, kept)| kept.size()).sum::<usize>());
+        notes.bytes
     }
 
     #[cfg(test)]
@@ -114,6 +123,31 @@ impl SharedTap {
 }
 
 impl Notes {
+    /// Keeps a note, or counts it where there is no room.
+    fn keep(&mut self, at: Instant, what: Kept) {
+        let room = self.untold.is_empty() || self.bytes.saturating_add(what.size()) <= MAX_UNTOLD;
+        let what = match self.untold.back_mut() {
+            _ if room => what,
+            Some((_, Kept::Plain(Note::Missed { notes }))) => {
+                *notes = notes.saturating_add(1);
+                return;
+            }
+            _ => Kept::Plain(Note::Missed { notes: 1 }),
+        };
+        self.bytes = self.bytes.saturating_add(what.size());
+        self.untold.push_back((at, what));
+    }
+
+    /// Takes the oldest. Those behind it stay where a tap panics.
+    fn take_first(&mut self) -> Option<(Instant, Kept)> {
+        let (at, kept) = self.untold.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(kept.size());
+        if self.untold.is_empty() {
+            self.untold.shrink_to(64);
+        }
+        Some((at, kept))
+    }
+
     /// Nobody tells any more. Whom to wake.
     fn end(&mut self) -> Vec<Waker> {
         self.teller = None;
@@ -153,6 +187,17 @@ impl Kept {
             timeout: asked.timeout,
             at_most: asked.at_most,
         }))
+    }
+
+    /// The memory that it takes while it is kept.
+    fn size(&self) -> usize {
+        let more = match self {
+            Self::Plain(_) => 0,
+            Self::Created { .. } | Self::Reconfigured(_) => size_of::<DeviceConfig>(),
+            Self::Command(given) => size_of::<Given>().saturating_add(given.ask.held_bytes()),
+            Self::Received(bytes) | Self::Sent(bytes) | Self::Drawn(bytes) => bytes.len(),
+        };
+        size_of::<(Instant, Self)>().saturating_add(more)
     }
 
     fn note(&self) -> Note<'_> {

@@ -216,3 +216,54 @@ fn a_link_is_closed_once_its_tap_was_told_all_and_a_slow_one_locks_nothing() {
     assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_ready());
     assert!(told.load(Ordering::Relaxed) >= 3);
 }
+
+/// A tap that waits at its first note until it is let go, and remembers how many it was told and missed, in order.
+struct Counts(Option<std::sync::mpsc::Receiver<()>>, Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl crate::record::Tap for Counts {
+    fn note(&mut self, _: rustuya_proto::Instant, what: crate::record::Note<'_>) {
+        if let Some(waits) = self.0.take() {
+            let _ = waits.recv_timeout(Duration::from_secs(20));
+        }
+        self.1.lock().expect("not poisoned").push(match what {
+            crate::record::Note::Missed { notes } => (0, notes),
+            _ => (1, 0),
+        });
+    }
+}
+
+#[test]
+fn what_waits_for_a_slow_tap_is_bounded_and_what_is_left_out_is_told() {
+    use super::tap::{Kept, MAX_UNTOLD};
+    use crate::record::Note;
+
+    let at = rustuya_proto::Instant::ZERO;
+    let (go, waits) = std::sync::mpsc::channel();
+    let told = Arc::default();
+    let tap = SharedTap::new(Counts(Some(waits), Arc::clone(&told)));
+    tap.keep(at, Kept::Plain(Note::Poll));
+    let teller = std::thread::spawn({
+        let tap = tap.clone();
+        move || tap.tell()
+    });
+    while !tap.is_being_told() {
+        std::thread::yield_now();
+    }
+    for _ in 0..500 {
+        tap.keep(at, Kept::Received(vec![0; 64 << 10].into()));
+        assert!(tap.untold_bytes() <= MAX_UNTOLD + 1024, "{}", tap.untold_bytes());
+    }
+    assert!(tap.untold_bytes() > MAX_UNTOLD / 2);
+    drop(go);
+    teller.join().expect("no panic");
+    assert_eq!(tap.untold_bytes(), 0);
+    // There is room again.
+    tap.keep(at, Kept::Plain(Note::Poll));
+    tap.tell();
+    let told = told.lock().expect("not poisoned").clone();
+    let (notes, missed) = told.iter().fold((0, 0), |(notes, missed), now| (notes + now.0, missed + now.1));
+    assert!(missed > 400, "{missed}");
+    assert_eq!(notes + missed, 502, "each was told or counted");
+    assert_eq!(told.last(), Some(&(1, 0)));
+    assert_eq!(told.iter().rev().nth(1), Some(&(0, missed)), "the gap is told once, and where it is");
+}

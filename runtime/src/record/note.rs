@@ -17,7 +17,8 @@ use rustuya_proto::{
 /// Notes are told in order, one at a time, after the device is unlocked, by whichever thread has just used it: often the
 /// one that drives it. So a tap may use the device itself: read its state, queue commands, close it (which does not wait
 /// then). It must not wait for an answer, which may need the thread that it is on. A device that is closed has told
-/// all by the time that its `close` returns. What a slow tap has not been told yet waits in memory.
+/// all by the time that its `close` returns. What a slow tap has not been told yet waits in memory, up to 4 MiB;
+/// what comes then is left out and counted: [`Note::Missed`].
 ///
 /// ```
 /// # use rustuya_runtime::proto::Instant;
@@ -141,6 +142,12 @@ pub enum Note<'a> {
     Sent(&'a [u8]),
     /// The machine drew these bytes from the generator, during the call noted last.
     Drawn(&'a [u8]),
+    /// So many notes were left out here: the tap is too slow, and no more of them are kept. A session that lacks them
+    /// cannot be replayed past this.
+    Missed {
+        /// How many.
+        notes: u64,
+    },
 }
 
 /// A command, in parts that can be written down.

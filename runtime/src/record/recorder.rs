@@ -105,7 +105,8 @@ impl<W: Write + Send> Recorder<W> {
         self
     }
 
-    /// Why nothing is recorded any more: the writer's error, such as of a disk that is full.
+    /// Why nothing is recorded any more: the writer's error, such as of a disk that is full, or that
+    /// the writer is too slow and something had to be left out.
     pub const fn error(&self) -> Option<&io::Error> {
         self.error.as_ref()
     }
@@ -113,17 +114,32 @@ impl<W: Write + Send> Recorder<W> {
     /// Writes everything that is held back, and flushes.
     ///
     /// # Errors
-    /// The first error of the writer since the last call; nothing was recorded after it.
+    /// The first [`error`](Self::error) since the last call; nothing was recorded after it.
     pub fn finish(&mut self) -> io::Result<()> {
+        self.write_everything();
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        }
+    }
+
+    /// Writes everything that is held back.
+    fn write_everything(&mut self) {
         if let Some(redactor) = &mut self.writing.redactor {
             redactor.give_up();
         }
         self.held.extend(self.current.take());
         self.write_held();
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => self.out.flush(),
-        }
+    }
+
+    /// Ends the record where something is missing: what follows would be replayed as something that did not happen.
+    fn missed(&mut self, notes: u64) {
+        self.write_everything();
+        self.error.get_or_insert_with(|| {
+            io::Error::other(format!(
+                "the record ends where {notes} notes had to be left out: writing is too slow, record to a faster disk"
+            ))
+        });
     }
 
     /// Begins the line of a call.
@@ -272,6 +288,7 @@ impl<W: Write + Send> Tap for Recorder<W> {
             Note::Relayed => Op::Relayed,
             Note::ConnectNow => Op::ConnectNow,
             Note::Closed => Op::Closed,
+            Note::Missed { notes } => return self.missed(notes),
             Note::Command(asked) => match self.writing.command(&asked) {
                 Some(command) => Op::Command(command),
                 // What it draws before it is refused needs a line nevertheless.

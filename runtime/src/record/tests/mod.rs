@@ -414,3 +414,25 @@ fn a_frame_that_does_not_end_holds_nothing_back_for_ever() {
     assert_clean(&record, "given up");
     assert!(String::from_utf8_lossy(&record).contains(&format!("{}\"", hex::encode("x".repeat(SECRET.len())))));
 }
+
+/// What follows a gap would be replayed as something that did not happen.
+#[test]
+fn a_record_ends_with_an_error_where_notes_were_left_out() {
+    for redacted in [true, false] {
+        let file = Memory::default();
+        let mut recorder = if redacted { Recorder::redacted(file.clone()) } else { Recorder::full(file.clone()) };
+        let at = Instant::from_micros(1);
+        recorder.note(at, Note::Created { config: &config(Some(Version::V33), KEY), rx: 2048, tx: 2048 });
+        recorder.note(at, Note::Poll);
+        assert!(recorder.error().is_none());
+        recorder.note(at, Note::Missed { notes: 12 });
+        let written = file.bytes();
+        assert_eq!(String::from_utf8_lossy(&written).lines().count(), 3, "all that was before the gap");
+        let error = recorder.error().expect("an error").to_string();
+        assert!(error.contains("12 notes"), "{error}");
+        recorder.note(at, Note::ConnectNow);
+        recorder.note(at, Note::Missed { notes: 5 });
+        assert_eq!(recorder.finish().expect_err("a gap").to_string(), error);
+        assert_eq!(file.bytes(), written, "nothing after it");
+    }
+}

@@ -24,7 +24,8 @@ def control(version: str) -> None:
 
         async def main() -> None:
             async with aio.Device("lamp", lamp.address, lamp.local_key, version) as again:
-                assert await again.query(timeout=5) == {"1": True}
+                # Firmware of 3.2 tells only the DPs that are named, and nothing was heard of any yet.
+                assert await again.query([1], timeout=5) == {"1": True}
                 assert again.version == version
 
         asyncio.run(main())

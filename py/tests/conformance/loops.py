@@ -15,7 +15,7 @@ import rustuya
 from rustuya import aio
 
 from . import tell
-from .scene import FLOOD, PAUSE, Order, Scene, settings
+from .scene import AT_ONCE, BEGIN, PAUSE, Order, Scene, settings
 from .tell import Told
 
 
@@ -37,13 +37,10 @@ class Ear:
         event = await self.wait(limit)
         if event is None:
             return []
-        heard = [event, *self.more(self.listener.try_recv)]
-        if len(heard) == FLOOD:
-            self.flood = asyncio.create_task(self.take_flood())
-        return heard
+        return [event, *self.more(self.listener.try_recv)]
 
     def more(self, take: Callable[[], Any]) -> Iterator[Any]:
-        for _ in range(FLOOD - 1):
+        for _ in range(AT_ONCE - 1):
             try:
                 event = take()
             except asyncio.QueueEmpty:
@@ -62,9 +59,16 @@ class Ear:
             assert self.listener.is_closed
             return None
 
+    def attend(self) -> None:
+        """Takes what comes from now on, until a flood is over."""
+        if self.flood is None:
+            self.flood = asyncio.create_task(self.take_flood())
+
     async def take_flood(self) -> None:
-        while event := await self.wait(PAUSE):
+        limit = BEGIN
+        while event := await self.wait(limit):
             self.taken.put_nowait(event)
+            limit = PAUSE
         self.taken.put_nowait(None)
 
 

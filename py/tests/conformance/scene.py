@@ -15,8 +15,10 @@ DeviceT = TypeVar("DeviceT", bound=AnyDevice)
 ManagerT = TypeVar("ManagerT", bound=AnyManager)
 Order = dict[str, Any]
 
-FLOOD = 50
-"""So many events at once are a flood, in which a listener is to keep up: what follows is taken without being asked."""
+AT_ONCE = 50
+"""So many events are told at once."""
+BEGIN = 10.0
+"""A flood begins within so many seconds."""
 PAUSE = 0.2
 """A flood is over when nothing has come for so many seconds."""
 
@@ -160,6 +162,11 @@ class Scene(Generic[DeviceT, ManagerT]):
 
     def do_listen(self, order: Order) -> Told:
         self.ears[f"extra {order['extra']}"] = self.new_ear(self.devices[order["node"]].listener())
+        return {}
+
+    def do_attend(self, order: Order) -> Told:
+        """A flood is about to begin, in which the listener is to keep up."""
+        self.ears[f"own {order['node']}"].attend()
         return {}
 
     def do_look(self, order: Order) -> Told:

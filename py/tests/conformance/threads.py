@@ -14,7 +14,7 @@ from typing import Any
 import rustuya
 
 from . import tell
-from .scene import FLOOD, PAUSE, Order, Scene, settings, wait_for_listener
+from .scene import AT_ONCE, BEGIN, PAUSE, Order, Scene, settings, wait_for_listener
 from .tell import Told
 
 
@@ -36,14 +36,10 @@ class Ear:
         event = self.wait(limit)
         if event is None:
             return []
-        heard = [event, *self.more(self.listener.try_recv)]
-        if len(heard) == FLOOD:
-            self.flooded = True
-            threading.Thread(target=self.take_flood, daemon=True).start()
-        return heard
+        return [event, *self.more(self.listener.try_recv)]
 
     def more(self, take: Callable[[], Any]) -> Iterator[Any]:
-        for _ in range(FLOOD - 1):
+        for _ in range(AT_ONCE - 1):
             try:
                 event = take()
             except queue.Empty:
@@ -62,9 +58,17 @@ class Ear:
             assert self.listener.is_closed
             return None
 
+    def attend(self) -> None:
+        """Takes what comes from now on, until a flood is over."""
+        if not self.flooded:
+            self.flooded = True
+            threading.Thread(target=self.take_flood, daemon=True).start()
+
     def take_flood(self) -> None:
-        while event := self.wait(PAUSE):
+        limit = BEGIN
+        while event := self.wait(limit):
             self.taken.put(event)
+            limit = PAUSE
         self.taken.put(None)
 
 

@@ -368,6 +368,7 @@ impl Run<'_> {
             Step::SetKey(key) => device.set_key(key),
             Step::Push(cid, dps) => device.push(*cid, dps.clone()),
             Step::Flood(count) => {
+                self.stage.attend(node);
                 device.flood(*count);
             }
             Step::Report => device.report_children(),

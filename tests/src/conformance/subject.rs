@@ -83,6 +83,10 @@ pub trait Stage {
     /// Another listener of a device.
     fn listen(&mut self, node: usize, extra: usize);
 
+    /// The listener of a device reads from now on, before it is asked what it hears. Nothing to do where it is asked
+    /// without delay.
+    fn attend(&mut self, _node: usize) {}
+
     /// The next news within `limit`; those of a manager about other devices are skipped.
     fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard>;
 

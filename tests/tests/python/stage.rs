@@ -265,6 +265,10 @@ impl Stage for Scene<'_> {
         self.order(&json!({ "do": "listen", "node": node, "extra": extra }));
     }
 
+    fn attend(&mut self, node: usize) {
+        self.order(&json!({ "do": "attend", "node": node }));
+    }
+
     fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard> {
         let (ear, about) = match ear {
             Ear::Own => (format!("own {node}"), None),

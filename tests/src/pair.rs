@@ -280,6 +280,12 @@ impl Pair {
         self.requests.iter().filter(|(code, _)| is_query(*code)).count()
     }
 
+    /// Requests to measure that reached the device.
+    #[must_use]
+    pub fn measures(&self) -> usize {
+        self.requests.iter().filter(|(code, _)| *code == CommandCode::UPDATE_DPS).count()
+    }
+
     fn settle(&mut self) {
         // Each round moves bytes or ends it; bytes per instant are bounded by the buffers.
         for _ in 0..10_000 {

@@ -269,6 +269,36 @@ fn device22_is_tried_when_all_else_has_failed_and_only_for_what_is_known() {
 }
 
 #[test]
+fn device22_of_which_nothing_is_known_shows_dps_when_it_is_asked_to_measure() {
+    for config in [
+        controller().version(Version::V33),
+        controller(),
+        controller().version(Version::V33).dialect(Dialect::Device22),
+    ] {
+        let emulated = quirky(Version::V33, &["clear-errors"]).with_dialect(Dialect::Device22);
+        let mut pair = meet(config, emulated);
+        for _ in 0..3 {
+            let (outcome, text) = ask(&mut pair, &Command::status());
+            assert!(is_acknowledged(outcome), "{:?}", pair.told);
+            assert!(text.expect("a state").contains("\"20\":\"white\""), "{:?}", pair.told);
+        }
+        assert!(pair.nulls().iter().all(|text| text.contains("\"20\":null") && !text.contains("\"5\"")));
+        pair.finish();
+    }
+    // A device that refuses and shows nothing is asked to measure once on each connection.
+    let refusing = quirky(Version::V33, &["refuse-queries=4000000000", "update-silence", "null-as-value"]);
+    let mut pair = meet(controller().version(Version::V33), refusing);
+    for _ in 0..3 {
+        for _ in 0..3 {
+            assert!(matches!(ask(&mut pair, &Command::status()).0, Outcome::Rejected { .. }));
+        }
+        reconnect(&mut pair);
+    }
+    assert_eq!((pair.nulls(), pair.measures()), (Vec::<&str>::new(), 3));
+    pair.finish();
+}
+
+#[test]
 fn a_query_that_names_dps_is_asked_on_a_second_connection_before_it_is_tried_as_device22() {
     let emulated = quirky(Version::V33, &["update-silence"]).with_dialect(Dialect::Device22);
     let mut pair = meet(controller().version(Version::V33), emulated);
@@ -318,7 +348,7 @@ fn known_device22_is_asked_for_what_was_heard_written_or_named_and_for_nothing_e
         (Version::V33, controller().version(Version::V33).dialect(Dialect::Device22)),
         (Version::V34, controller().version(Version::V34).dialect(Dialect::Device22)),
     ] {
-        let emulated = quirky(version, &["drop-push"]).with_dialect(Dialect::Device22);
+        let emulated = quirky(version, &["drop-push", "update-silence"]).with_dialect(Dialect::Device22);
         let mut pair = meet(config, emulated);
         assert_eq!(ask(&mut pair, &Command::status()).0, REFUSED);
         let (outcome, text) = ask(&mut pair, &Command::status_of(&[DpId(20), DpId(21)]));

@@ -560,11 +560,14 @@ impl Device {
             return true;
         };
         let (id, named) = (entry.id, entry.named);
-        let ids = self.talk.wanted(id, named);
+        let ids = match way {
+            Way::MeasureOnly => self.talk.measured(id, named),
+            _ => self.talk.wanted(id, named),
+        };
         let (query, dialect) = match way {
             Way::Plain => (Command::status(), Dialect::Default),
             Way::Other => (Command::request(CommandCode::DP_QUERY_NEW, RequestData::None), Dialect::Default),
-            Way::Measure => (Command::update_dps(&ids), Dialect::Default),
+            Way::Measure | Way::MeasureOnly => (Command::update_dps(&ids), Dialect::Default),
             Way::Nulls => (Command::status_of(&ids), Dialect::Device22),
         };
         let sent = transmit(&mut conn.session, &self.config, dialect, &query, now, rng, tx);

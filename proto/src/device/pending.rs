@@ -201,10 +201,10 @@ impl Entry {
         self.again = match way {
             Way::Plain | Way::Nulls => None,
             // Silence is an answer, too.
-            Way::Other => Some((None, now + UNKNOWN)),
+            Way::Other | Way::MeasureOnly => Some((None, now + UNKNOWN)),
             Way::Measure => Some((Some(Way::Nulls), now + UNKNOWN)),
         };
-        if matches!(way, Way::Measure | Way::Nulls) {
+        if matches!(way, Way::Measure | Way::MeasureOnly | Way::Nulls) {
             self.asks = Asks::State22;
             self.shows = Shows::any_of(ids);
         }

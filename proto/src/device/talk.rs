@@ -17,6 +17,8 @@ const MAX_NULLS: usize = 16;
 const ASKS: u8 = 3;
 /// How long after the first and the second refusal the query is repeated.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(700)];
+/// DPs that most devices have some of: of plugs, lamps, meters and others. Asked for where no DP was heard of or named.
+const CUSTOMARY: [u16; MAX_NULLS] = [1, 2, 3, 4, 5, 6, 7, 9, 18, 19, 20, 21, 22, 24, 101, 102];
 /// Connections in a row that have to refuse every ordinary query before device22 is tried.
 const CONNECTIONS: u8 = 2;
 
@@ -44,6 +46,8 @@ pub(super) struct Talk {
     /// The DPs that the query `named_by` asks for.
     named: Vec<DpId, MAX_NULLS, u8>,
     named_by: Option<CommandId>,
+    /// A request to measure may still show DPs: none was sent on this connection, or a push came since.
+    may_measure: bool,
 }
 
 /// How a query that was refused goes on.
@@ -66,6 +70,8 @@ pub(super) enum Way {
     Other,
     /// A request to measure and report certain DPs. Changes nothing either.
     Measure,
+    /// The same, where no nulls follow when nothing comes of it.
+    MeasureOnly,
     /// A control of nulls. Firmware that is not device22 takes it for a write.
     Nulls,
 }
@@ -86,12 +92,14 @@ impl Talk {
             heard: [0; 8],
             named: Vec::new(),
             named_by: None,
+            may_measure: true,
         }
     }
 
     /// A connection that speaks `version` came up.
     pub(super) fn begin(&mut self, version: Version, config: &DeviceConfig) {
         self.refusals = 0;
+        self.may_measure = true;
         if let Some(dialect) = version.fixed_dialect().filter(|_| config.dialect.is_none()) {
             self.fix(dialect);
         }
@@ -111,6 +119,13 @@ impl Talk {
             (0..32).filter(move |bit| word >> bit & 1 == 1).map(move |bit| DpId(base + bit))
         });
         set.take(MAX_NULLS)
+    }
+
+    /// The DPs to have measured: those to ask for, or else customary ones. Measuring changes nothing.
+    pub(super) fn measured(&mut self, id: CommandId, named: bool) -> Vec<DpId, MAX_NULLS, u8> {
+        self.may_measure = false;
+        let wanted = self.wanted(id, named);
+        if wanted.is_empty() { CUSTOMARY.into_iter().map(DpId).collect() } else { wanted }
     }
 
     /// The DPs to ask for: those that the query `id` named, or else all that were heard of.
@@ -137,7 +152,10 @@ impl Talk {
         if report.cid.is_some() {
             return;
         }
-        report.dps.into_iter().flatten().for_each(|(id, _)| self.note(id));
+        for (id, _) in report.dps.into_iter().flatten() {
+            self.may_measure = true;
+            self.note(id);
+        }
     }
 
     /// The DPs that a caller writes are known to the caller.
@@ -195,7 +213,7 @@ impl Talk {
     pub(super) fn refused(&mut self, config: &DeviceConfig, version: Version, known: bool, may_redial: bool) -> Next {
         self.refusals = self.refusals.saturating_add(1);
         if self.dialect == Dialect::Device22 {
-            return if known { Next::Ask(Way::Nulls, Duration::ZERO) } else { Next::Refuse };
+            return if known { Next::Ask(Way::Nulls, Duration::ZERO) } else { self.measure_or_refuse() };
         }
         if let Some(pause) = PAUSES.get(usize::from(self.refusals - 1)) {
             let last = self.refusals + 1 == ASKS && version == Version::V33;
@@ -210,14 +228,19 @@ impl Talk {
             && !self.gateway
             && !self.no_device22
             && self.retrying.is_none();
-        if !may_try || !known {
+        if !may_try {
             Next::Refuse
-        } else if self.refusing >= CONNECTIONS {
+        } else if known && self.refusing >= CONNECTIONS {
             Next::Ask(Way::Measure, Duration::ZERO)
-        } else if may_redial {
+        } else if known && may_redial {
             Next::Redial
         } else {
-            Next::Refuse
+            self.measure_or_refuse()
         }
+    }
+
+    /// What may show DPs without being a write, where nothing else is left.
+    const fn measure_or_refuse(&self) -> Next {
+        if self.may_measure { Next::Ask(Way::MeasureOnly, Duration::ZERO) } else { Next::Refuse }
     }
 }

@@ -198,7 +198,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "detect_dps asks by nulls only where the dialect is known",
             V33,
-            [lamp().device22().answer(3000)],
+            [lamp().device22().answer(3000).quirk("update-silence")],
             vec![ask(Call::Detect, Want::Rejected("json obj data unvalid")), Step::Nulls(vec![])],
         ),
         scenario(

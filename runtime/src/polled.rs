@@ -82,7 +82,7 @@ pub trait Reactor: Send + Unpin + 'static {
     /// Opens a TCP connection without Nagle's delay: some firmware discards a frame that arrives in two segments.
     fn dial(&self, to: SocketAddr) -> Dialing<Self::Stream>;
 
-    /// Looks a host name up: all of its addresses, with this port. By default [`look_up`](crate::look_up) does it, in a
+    /// Looks a host name up: all of its addresses, with this port. By default [`look_up`] does it, in a
     /// thread.
     fn look_up(&self, name: &str, port: u16) -> LookingUp {
         look_up(name, port)

@@ -126,7 +126,7 @@ impl DeviceBuilder {
     /// The largest frame that is received, in bytes, 65,536 by default and 1024 at least. Memory is taken as the bytes of
     /// a large frame arrive, and given back after it. A larger frame is skipped, and told as
     /// [`Event::Skipped`](crate::Event::Skipped); the command that it answers fails with
-    /// [`CommandError::AnswerTooLarge`].
+    /// [`CommandError::AnswerTooLarge`](crate::CommandError::AnswerTooLarge).
     pub const fn receive_limit(mut self, bytes: usize) -> Self {
         self.options.receive_limit = if bytes < 1024 { 1024 } else { bytes };
         self

@@ -548,6 +548,6 @@ mod tests {
     #[test]
     fn an_idle_device_is_small() {
         let size = size_of::<crate::link::Link>();
-        assert!(size <= 2816, "{size} bytes, most of them the machine's");
+        assert!(size <= 2896, "{size} bytes, most of them the machine's");
     }
 }

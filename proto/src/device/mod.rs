@@ -1,5 +1,6 @@
 //! The controller's machine: one device, across any number of connections.
 
+mod again;
 mod backoff;
 mod command;
 mod config;
@@ -8,6 +9,7 @@ mod event;
 mod pending;
 mod search;
 mod send;
+mod shows;
 mod talk;
 
 pub use command::{Command, CommandId, SendError};

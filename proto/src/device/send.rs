@@ -4,7 +4,8 @@ use rand_core::CryptoRng;
 
 use super::command::Kind;
 use super::config::DeviceConfig;
-use super::pending::{Asks, Entry, Shows};
+use super::pending::{Asks, Entry};
+use super::shows::Shows;
 use super::{Command, CommandId, Device, Link, SendError};
 use crate::buf::{Storage, Tx, TxBuf};
 use crate::codec::VersionHeader;

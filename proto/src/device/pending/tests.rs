@@ -6,8 +6,9 @@ use core::time::Duration;
 
 use super::*;
 use crate::codec::{Head, Keys, Sender, open, seal};
+use crate::device::command::Kind;
 use crate::json::Decimal;
-use crate::payload::DpMap;
+use crate::payload::{DpMap, DpValue, RequestData};
 
 const CONTROL: CommandCode = CommandCode::CONTROL_NEW;
 

@@ -12,6 +12,7 @@ use rustuya_runtime_tokio::{
     CommandError, Discovery, DiscoveryBuilder, DownReason, Event, Found, Network, Scanner, SightingKind, Swept, Tokio,
     Version, VirtualDevice,
 };
+use tokio::net::TcpSocket;
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -40,6 +41,27 @@ async fn household(probe: SocketAddrV4, discovery: &Discovery) -> Vec<VirtualDev
 fn free_address() -> SocketAddrV4 {
     let socket = UdpSocket::bind((LOCALHOST, 0)).expect("a free port");
     SocketAddrV4::new(LOCALHOST, socket.local_addr().expect("is bound").port())
+}
+
+/// Sockets at one TCP port of this host and of these addresses. On Linux they keep it from everybody but a listener
+/// that shares it; nobody answers there before that.
+fn kept_port(addresses: &[Ipv4Addr]) -> (Vec<TcpSocket>, u16) {
+    let bind = |address: Ipv4Addr, port: u16| {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("can be shared");
+        socket.bind(SocketAddr::from((address, port))).map(|()| socket)
+    };
+    for _ in 0..32 {
+        let first = bind(LOCALHOST, 0).expect("a free port");
+        let port = first.local_addr().expect("is bound").port();
+        if let Ok(mut all) = addresses.iter().map(|address| bind(*address, port)).collect::<Result<Vec<_>, _>>() {
+            all.push(first);
+            // Elsewhere they would keep it from listeners, too.
+            all.retain(|_| cfg!(target_os = "linux"));
+            return (all, port);
+        }
+    }
+    panic!("no port is free on all of {addresses:?}");
 }
 
 fn ids(found: &[Found]) -> Vec<&str> {
@@ -179,7 +201,7 @@ async fn a_device_that_is_switched_on_late_is_asked_for_until_it_answers() {
     let discovery = discovery().probe_to([probe]).probe_interval(Duration::from_millis(100));
     let discovery = discovery.start(&Tokio).expect("free ports");
     let answers = discovery.local_addrs()[2].port();
-    let tcp = UdpSocket::bind((LOCALHOST, 0)).expect("a free port").local_addr().expect("is bound").port();
+    let (_kept, tcp) = kept_port(&[Ipv4Addr::new(127, 0, 0, 7)]);
     let sought = rustuya_runtime_tokio::Device::builder("bf0123456789abcdefgh", common::KEY)
         .expect("usable id and key")
         .port(tcp)

@@ -81,6 +81,10 @@ impl Version {
         }
     }
 
+    /// Whether this build has a version in which devices may speak the [device22](Dialect::Device22) dialect. To firmware
+    /// of 3.5, nulls are values.
+    pub(crate) const ANY_DEVICE22: bool = !matches!(Self::V33.narrowed(), Self::V35);
+
     /// Whether a session key is negotiated before anything else is sent.
     pub const fn negotiates(self) -> bool {
         match self {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use heapless::Vec;
 use rand_core::CryptoRng;
 
 use super::event::DownReason;
@@ -12,7 +13,7 @@ use super::{Command, Device, Link};
 use crate::buf::Tx;
 use crate::payload::RequestData;
 use crate::time::Instant;
-use crate::version::Dialect;
+use crate::version::{Dialect, Version};
 use crate::wire::command::{CommandCode, RetCode};
 
 /// How long after leaving a connection to ask on another one that is dialed: time for the device to free it.
@@ -25,7 +26,7 @@ impl Device {
             return true;
         };
         let (id, named) = (entry.id, entry.named);
-        let known = !self.talk.wanted(id, named).is_empty();
+        let known = Version::ANY_DEVICE22 && !self.talk.wanted(id, named).is_empty();
         let may_redial = named && self.config.persist && self.pending.is_alone(id);
         match self.talk.refused(&self.config, conn.session.version(), known, may_redial) {
             Next::Ask(way, pause) => {
@@ -68,9 +69,11 @@ impl Device {
             return true;
         };
         let (id, named) = (entry.id, entry.named);
-        let ids = match way {
-            Way::MeasureOnly => self.talk.measured(id, named),
-            _ => self.talk.wanted(id, named),
+        let (way, ids) = match way {
+            // Nothing else is ever due in such a build.
+            _ if !Version::ANY_DEVICE22 => (Way::Plain, Vec::new()),
+            Way::MeasureOnly => (way, self.talk.measured(id, named)),
+            _ => (way, self.talk.wanted(id, named)),
         };
         let (query, dialect) = match way {
             Way::Plain => (Command::status(), Dialect::Default),

@@ -82,7 +82,7 @@ impl Conn {
         let begin = hold.unwrap_or(now);
         // Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in words that only the
         // right key can read.
-        let doubt = (!attempt.version.negotiates()).then(|| begin + DOUBT.min(patience / 2));
+        let doubt = (!attempt.version.narrowed().negotiates()).then(|| begin + DOUBT.min(patience / 2));
         Self {
             id,
             attempt,
@@ -125,7 +125,7 @@ impl Conn {
 
     /// Sends the query that shows whether version and key are right, once.
     fn question(&mut self, config: &DeviceConfig, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
-        if !self.keyed && !self.asked {
+        if !self.keyed && !self.asked && !self.session.version().negotiates() {
             // In the ordinary dialect: device22 firmware refuses it too, in words.
             let query = Command::status();
             self.asked = transmit(&mut self.session, config, Dialect::Default, &query, now, rng, tx).is_ok();
@@ -309,7 +309,7 @@ impl Device {
             Some(_) => conn.doubt = Some(now),
         }
         if conn.told_up && !conn.seen.good {
-            self.search.note_proof(now.saturating_since(conn.up_at));
+            self.search.note_proof(conn.up_at, now);
         }
         conn.seen.good = true;
         if conn.told_up {
@@ -395,7 +395,7 @@ impl Device {
         }
         self.search.note_accepted();
         if version.negotiates() || conn.attempt.verify {
-            self.search.note_proof(now.saturating_since(conn.up_at));
+            self.search.note_proof(conn.up_at, now);
         }
         conn.told_up = true;
         conn.up_at = now;
@@ -442,7 +442,7 @@ impl Device {
             self.talk.retrying = None;
             self.talk.no_device22 = true;
         }
-        if expired.control && self.talk.dialect == Dialect::Device22 {
+        if Version::ANY_DEVICE22 && expired.control && self.talk.dialect == Dialect::Device22 {
             self.talk.control_new = !self.talk.control_new;
         }
         conn.note_unanswered(expired.unanswered);
@@ -482,7 +482,7 @@ impl Device {
         }
         if conn.beat_now && !conn.moved {
             let beat = Command::request(CommandCode::HEART_BEAT, RequestData::None);
-            if transmit(&mut conn.session, &self.config, self.talk.dialect, &beat, now, rng, tx).is_ok() {
+            if transmit(&mut conn.session, &self.config, Dialect::Default, &beat, now, rng, tx).is_ok() {
                 conn.beat_now = false;
                 conn.seen.spoke = true;
             }

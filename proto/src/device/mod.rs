@@ -437,7 +437,7 @@ impl Device {
         // A device that closes on everything may have been taken by another client, and not all firmware answers a
         // query: silence ends the doubt that only closing has raised.
         let released = failure == Failure::Silent
-            && !(searching || seen.refusal.is_some() || attempt.version.negotiates())
+            && !(searching || seen.refusal.is_some() || attempt.version.narrowed().negotiates())
             && matches!(self.diagnosis, Some(DownReason::KeyOrVersion | DownReason::WrongKey { sure: false }));
         let reason = match self.search.judge(attempt, &self.config, seen, failure, self.failures > 0) {
             Verdict::Next(moment, pause) => return self.go_on(moment, now + pause),

@@ -6,6 +6,7 @@ use super::Attempt;
 use super::config::{DeviceConfig, Timing};
 use super::event::DownReason;
 use crate::session::hint::{Finding, Hint};
+use crate::time::Instant;
 use crate::version::Version;
 
 /// How long the device has for its first word where its version is believed to be known.
@@ -117,9 +118,10 @@ impl Search {
         *self = Self { doubled: self.doubled, ..Self::default() };
     }
 
-    /// The device has shown that it understands, so long after the connection was made.
-    pub(super) fn note_proof(&mut self, took: Duration) {
-        if took < PATIENCE / 2 {
+    /// The device has shown that it understands, on a connection that was made at `begun`.
+    // Two instants, not a duration between: that would divide 64 bits, which small chips do in a large routine.
+    pub(super) fn note_proof(&mut self, begun: Instant, now: Instant) {
+        if now < begun + PATIENCE / 2 {
             self.doubled = 0;
         }
     }
@@ -221,7 +223,7 @@ impl Search {
             Failure::Garbage => DownReason::Garbage,
             _ => DownReason::Silent,
         };
-        if let Some(refusal) = seen.refusal {
+        if let Some(refusal) = seen.refusal.filter(|_| !attempt.version.narrowed().negotiates()) {
             return self.refused(attempt.version, config, refusal, moment);
         }
         let pause = if failure == Failure::Closed { AFTER_CLOSE } else { AFTER_SILENCE };

@@ -1,5 +1,6 @@
 //! Commands on their way out.
 
+use heapless::Vec;
 use rand_core::CryptoRng;
 
 use super::command::Kind;
@@ -51,7 +52,7 @@ impl Device {
         };
         let version = conn.session.version();
         let mut command = *command;
-        let (heard, mut named) = (self.talk.all(), None);
+        let (heard, mut named) = (if Version::ANY_DEVICE22 { self.talk.all() } else { Vec::new() }, None);
         let mut dialect = if self.talk.asks_by_nulls() { Dialect::Device22 } else { Dialect::Default };
         if let Kind::Request { command: CommandCode::DP_QUERY, data } = &mut command.kind {
             match (dialect, &*data) {

@@ -196,7 +196,7 @@ impl Talk {
     /// Whether queries go out as nulls. A dialect that was found out is tested by one ordinary query on each
     /// connection.
     pub(super) const fn asks_by_nulls(&self) -> bool {
-        matches!(self.dialect, Dialect::Device22) && (self.certain || self.refusals > 0)
+        Version::ANY_DEVICE22 && matches!(self.dialect, Dialect::Device22) && (self.certain || self.refusals > 0)
     }
 
     /// An ordinary query was answered: the device is an ordinary one.
@@ -212,7 +212,7 @@ impl Talk {
     /// names its DPs. `known`: there are DPs to ask for.
     pub(super) fn refused(&mut self, config: &DeviceConfig, version: Version, known: bool, may_redial: bool) -> Next {
         self.refusals = self.refusals.saturating_add(1);
-        if self.dialect == Dialect::Device22 {
+        if Version::ANY_DEVICE22 && self.dialect == Dialect::Device22 {
             return if known { Next::Ask(Way::Nulls, Duration::ZERO) } else { self.measure_or_refuse() };
         }
         if let Some(pause) = PAUSES.get(usize::from(self.refusals - 1)) {

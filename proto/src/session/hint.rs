@@ -53,7 +53,8 @@ impl Hint {
     }
 }
 
-/// Looks at a whole frame that could not be opened as it was expected. The frame may be changed.
+/// Looks at a whole frame that could not be opened as it was expected. The frame may be changed. The key of a version
+/// that this build leaves out is not looked at: its ciphers would be needed for nothing else.
 pub(super) fn of_frame(local: &LocalKey, frame: &mut [u8]) -> Option<Hint> {
     match frame_kind(frame)? {
         FrameKind::F6699 => {
@@ -65,7 +66,7 @@ pub(super) fn of_frame(local: &LocalKey, frame: &mut [u8]) -> Option<Hint> {
             Some(of_body(local, frame.get(opened.payload).unwrap_or_default()))
         }
         FrameKind::F55aa if has_hmac_length(frame.len()) => {
-            let key = Some(codec::hmac_fits(local.expose(), frame));
+            let key = Version::V34.is_supported().then(|| codec::hmac_fits(local.expose(), frame));
             Some(Hint { form: Form::Exactly(Version::V34), key })
         }
         FrameKind::F55aa => None,
@@ -78,7 +79,7 @@ pub(crate) fn of_body(local: &LocalKey, body: &[u8]) -> Hint {
     let has_state = || payload.report().is_some_and(|report| report.dps.is_some());
     let ciphertext = |text: &[u8]| Hint {
         form: Form::Exactly(Version::V33),
-        key: Some(codec::ciphertext_fits(local.expose(), text)),
+        key: Version::V33.is_supported().then(|| codec::ciphertext_fits(local.expose(), text)),
     };
     match VersionHeader::at_front_of(body).map(|header| header.version()) {
         Some(Some(Version::V31)) => Hint { form: Form::Exactly(Version::V31), key: None },

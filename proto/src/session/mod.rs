@@ -96,6 +96,9 @@ pub(crate) enum Received {
     TooLong { seqno: u32, command: CommandCode, len: usize },
 }
 
+/// Finds out what a frame tells about its sender.
+type Look = fn(&LocalKey, &mut [u8]) -> Option<Hint>;
+
 /// The head of a frame to send, but for what the session itself knows.
 pub(crate) struct Outgoing {
     pub(crate) command: CommandCode,
@@ -139,14 +142,17 @@ impl Session {
 
     /// Takes the next frame out of `rx`, skipping garbage in front of it.
     pub(crate) fn receive(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> Received {
-        let (received, len) = self.receive_in_place(now, local, rx);
+        let (received, len) = self.receive_in_place(now, local, rx, hint::of_frame);
         rx.consume(len);
         received
     }
 
     /// As [`receive`](Self::receive), but leaves the frame at the front of `rx`, opened; the number of bytes to
     /// consume comes with it. Opening the same frame twice does not work.
-    fn receive_in_place(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> (Received, usize) {
+    ///
+    /// `look` is what a controller does with a frame that cannot be opened; handed in, so that firmware which is a device
+    /// alone has no code for it.
+    fn receive_in_place(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>, look: Look) -> (Received, usize) {
         let dropped = rx.drop_up_to(self.unwanted);
         self.unwanted = self.unwanted.saturating_sub(dropped);
         if self.unwanted > 0 {
@@ -182,9 +188,7 @@ impl Session {
                     Err(error) => match self.open_early(local, frame) {
                         Some(opened) => early(opened, offset),
                         None => {
-                            let is_controller = self.role == Sender::Controller;
-                            let hint = if is_controller { hint::of_frame(local, frame) } else { None };
-                            return (self.bad(error, hint), len);
+                            return (self.bad(error, look(local, frame)), len);
                         }
                     },
                 };

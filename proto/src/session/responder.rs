@@ -33,7 +33,7 @@ impl Session {
 
     /// As [`receive`](Self::receive), but leaves the opened frame at the front of `rx`, to be consumed by the caller.
     pub(crate) fn receive_kept(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> (Received, usize) {
-        self.receive_in_place(now, local, rx)
+        self.receive_in_place(now, local, rx, |_, _| None)
     }
 
     /// Whether the controller's first message waits for its answer.

@@ -1,11 +1,11 @@
 //! A random life of devices and their controller, held against a model of what may come of it.
 //!
-//! An [`Episode`](episode) is one device and everything that is done to it and asked of it, drawn from a seed: writes
+//! An episode is one device and everything that is done to it and asked of it, drawn from a seed: writes
 //! of every kind and urgency, queries, changes of the configuration and of the pacing, closing and beginning anew;
 //! faults, cuts, power losses, other keys and versions. The same episodes run on every [`Subject`], which carries out
 //! the steps of conformance scenarios, too. In simulated time an episode repeats itself exactly.
 //!
-//! What has to hold is in [`model`]: every command is decided once and in time; the device obeys the writes to one DP
+//! What has to hold is in the model: every command is decided once and in time; the device obeys the writes to one DP
 //! in the order in which they were given, none of them twice, and none that was said not to have been sent;
 //! with [`Options::strict`], it has what it acknowledged; no event and no failure is lost untold.
 

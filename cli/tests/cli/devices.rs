@@ -119,7 +119,13 @@ fn version_3_5() {
 #[test]
 fn device22_tells_what_is_named_and_is_not_written_to() {
     let dps = r#"{"20":true,"21":"white"}"#;
+    // What it shows when it is asked to measure, which changes nothing, need not be named.
     let simulated = Simulated::start("3.3", &["--device22", "--dps", dps]);
+    for version in ["3.3", "auto"] {
+        let measured = simulated.run("get", &["--json", "--version", version]);
+        assert_eq!(measured.json(), json!({ "20": true, "21": "white" }));
+    }
+    let simulated = Simulated::start("3.3", &["--device22", "--quirk", "update-silence", "--dps", dps]);
     for version in ["3.3", "auto"] {
         let unnamed = simulated.run("get", &["--json", "--version", version]);
         assert_eq!(unnamed.code, Some(1), "{unnamed:?}");

@@ -620,7 +620,8 @@ fn pushes_under_the_local_key_are_read_during_and_right_after_the_negotiation() 
                 None => ours[0] += 1,
             }
         };
-        let resp = crate::session::handshake::resp(&local, &theirs, &ours);
+        let proof = crate::session::handshake::negotiation_proof(&local, &theirs);
+        let resp: Vec<u8> = ours.iter().chain(&proof).copied().collect();
         let resp = seal_under(version, KEY, CommandCode::SESS_KEY_NEG_RESP, 6, &resp);
         assert_eq!(arrive(&mut b, &resp), [Seen::Up(version)]);
         let set = b.send(&Command::set(DpMap::Pairs(&ON))).expect("sent");

@@ -75,9 +75,9 @@ fn watches(simulated: &Simulated, version: &str) {
     let time = up["time"].as_str().expect("a time");
     assert!(time.len() == 24 && time.ends_with('Z') && time.contains('T'), "{time}");
     if version == "3.2" {
-        // Nothing is heard of yet, and no DP is made up to ask for.
-        let error = watch.line_where(|line| line["event"] == "error");
-        assert!(error["reason"].as_str().is_some_and(|reason| reason.contains("name DPs")), "{error}");
+        // Nothing is heard of yet: it shows its DPs when it is asked to measure.
+        let state = watch.line_where(|line| line["event"] == "state" && !line["dps"]["1"].is_null());
+        assert_eq!(state["dps"]["1"], json!(true), "{state}");
         return;
     }
     let state = watch.line();

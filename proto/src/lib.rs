@@ -34,11 +34,12 @@ pub use discovery::{
     Announcement, AnnouncementError, Datagram, Discovery, DiscoveryConfig, DiscoveryError, DiscoveryOutput, Interface,
     MAX_INTERFACES, MAX_PROBE, NoHost, Origin, SeenDevice, Sighting, SightingKind, TooManyInterfaces, write_probe,
 };
+#[cfg(feature = "quirks")]
+pub use emulator::{ControlReply, ErrorReply, QueryReply, Quirks, Segments, Seqnos, UnknownQuirk, UpdateReply};
 #[cfg(feature = "emulator")]
 pub use emulator::{
-    ControlReply, DpKind, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, ErrorReply, FixedModel,
-    HangupReason, Model, ModelError, PushError, QueryReply, Quirks, Segments, Seqnos, Unfit, UnknownQuirk, UpdateReply,
-    WrittenDps,
+    DpKind, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, FixedModel, HangupReason, Model, ModelError,
+    PushError, Unfit, WrittenDps,
 };
 pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};

@@ -29,6 +29,21 @@ impl Instant {
         self.0
     }
 
+    /// Whole seconds since the epoch.
+    // A million is 64 times 15,625, and so much fits beside 16 bits in 32: small chips divide 64 bits in a routine of
+    // nearly a kilobyte.
+    #[cfg(feature = "emulator")]
+    pub(crate) const fn as_secs(self) -> u64 {
+        let (mut shift, mut rest, mut seconds) = (64, 0, 0);
+        while shift > 0 {
+            shift -= 16;
+            let part = rest << 16 | ((self.0 >> 6) >> shift) as u32 & 0xffff;
+            seconds = seconds << 16 | (part / 15_625) as u64;
+            rest = part % 15_625;
+        }
+        seconds
+    }
+
     /// Time from `earlier` to `self`, or zero when `earlier` is the later one.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -45,5 +60,18 @@ impl Add<Duration> for Instant {
         // Not `as_micros`: its 128 bits cost a small chip more than the sum does.
         let micros = rhs.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(rhs.subsec_micros()));
         Self(self.0.saturating_add(micros))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(feature = "emulator")]
+    #[test]
+    fn seconds_are_millions_of_microseconds() {
+        let edges = [0, 1, 999_999, 1_000_000, 1_000_001, u64::from(u32::MAX), 1 << 48, u64::MAX - 1, u64::MAX];
+        let spread = (0..2000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (n % 64));
+        for micros in edges.into_iter().chain(spread) {
+            assert_eq!(super::Instant::from_micros(micros).as_secs(), micros / 1_000_000, "{micros}");
+        }
     }
 }

@@ -69,6 +69,13 @@ impl Version {
         }
     }
 
+    /// Whether this build has one way to encode frames, so that there is no version to find out.
+    pub(crate) const IS_ALONE: bool = cfg!(feature = "v31") as u8
+        + cfg!(feature = "v33") as u8
+        + cfg!(feature = "v34") as u8
+        + cfg!(feature = "v35") as u8
+        == 1;
+
     /// Itself, for a version that [is supported](Self::is_supported). Where the build has one version alone, this is a
     /// constant, and what only the others need is not compiled.
     pub(crate) const fn narrowed(self) -> Self {

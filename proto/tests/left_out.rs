@@ -116,3 +116,55 @@ fn the_search_tries_only_what_the_build_has() {
     }
     assert!(dials > 1);
 }
+
+/// What is told after each connection that accepts, hears us and ends as `how` says.
+fn told(config: DeviceConfig, how: Option<LossReason>, connections: usize) -> Vec<DownReason> {
+    let mut device = Device::new(config, Instant::ZERO);
+    let (mut rx, mut tx) = (RxBuf::new([0; 512]), TxBuf::new([0; 512]));
+    let (mut now, mut dials, mut told) = (Instant::ZERO, 0, Vec::new());
+    for _ in 0..10_000 {
+        match device.poll(now, &mut Counting(0), &mut rx, &mut tx) {
+            Output::Dial { conn, .. } if dials < connections => {
+                dials += 1;
+                device.handle_dialed(conn, now);
+                // Until we speak.
+                while tx.is_empty() {
+                    match device.poll(now, &mut Counting(0), &mut rx, &mut tx) {
+                        Output::Wait { until: Some(until) } => now = until,
+                        Output::Event(Event::Down { reason, .. }) => told.push(reason),
+                        _ => {}
+                    }
+                }
+                tx.consume(tx.pending().len());
+                if let Some(why) = how {
+                    device.handle_lost(conn, why, now);
+                }
+            }
+            Output::Dial { .. } => break,
+            Output::Event(Event::Down { reason, .. }) => told.push(reason),
+            Output::Wait { until: Some(until) } => now = now.max(until),
+            _ => {}
+        }
+    }
+    told
+}
+
+/// A build with one version that negotiates runs no rounds, and still tells a wrong key from silence.
+#[test]
+fn a_build_of_one_version_says_what_is_wrong() {
+    let supported: Vec<Version> = Version::ALL.into_iter().filter(|version| version.is_supported()).collect();
+    let [version] = supported[..] else { return };
+    if !version.negotiates() {
+        return;
+    }
+    for config in [config(), config().version(version)] {
+        let closed = told(config.clone(), Some(LossReason::Closed), 4);
+        assert_eq!(closed.first(), Some(&DownReason::WrongKey { sure: false }), "{closed:?}");
+        assert!(closed.iter().all(|reason| *reason == DownReason::WrongKey { sure: false }), "{closed:?}");
+        let unclear = told(config.clone().probe_on_failure(false).version(version), Some(LossReason::Closed), 3);
+        assert_eq!(unclear.first(), Some(&DownReason::PeerClosed), "{unclear:?}");
+        assert_eq!(unclear.get(1), Some(&DownReason::KeyOrVersion), "{unclear:?}");
+        let silent = told(config, None, 3);
+        assert!(!silent.is_empty() && silent.iter().all(|reason| *reason == DownReason::Silent), "{silent:?}");
+    }
+}

@@ -405,7 +405,7 @@ impl Device {
         }
         let guess = self.search.version();
         let attempt = Attempt {
-            version: guess.or(known).unwrap_or(Version::V33),
+            version: guess.or(known).unwrap_or(Version::V33.narrowed()),
             // Nor after a verdict that stands: without negotiation, a connection alone would seem to refute it.
             verify: guess.is_some() || self.verdict().is_some(),
             listen: self.search.listens_first(),

@@ -187,10 +187,28 @@ impl Pending {
         if self.entries.is_full()
             && let Some(at) = self.entries.iter().position(Entry::is_settled)
         {
-            self.entries.remove(at);
+            self.take(at);
         }
         let full = self.entries.push(entry).is_err();
         debug_assert!(!full, "the caller asks for room first");
+    }
+
+    /// Takes the command at `at` out of the table.
+    // Not with the vector's own means: they move parts that overlap, and what does that takes 1.5 KB of small flash.
+    fn take(&mut self, at: usize) -> Option<Entry> {
+        let mut rest = self.entries.get_mut(at..)?;
+        while let [first, second, ..] = rest {
+            core::mem::swap(first, second);
+            rest = rest.get_mut(1..)?;
+        }
+        self.entries.pop()
+    }
+
+    /// Takes those out of the table that `gone` finds.
+    fn forget(&mut self, gone: impl Fn(&Entry) -> bool) {
+        while let Some(at) = self.entries.iter().position(&gone) {
+            self.take(at);
+        }
     }
 
     pub(super) fn entry(&self, at: usize) -> Option<&Entry> {
@@ -220,7 +238,7 @@ impl Pending {
         if state == State::Unanswered && !entry.passed_over {
             entry.state = State::Late;
         } else {
-            self.entries.remove(at);
+            self.take(at);
         }
         let outcome = match state {
             State::Acknowledged => Outcome::Acknowledged { retcode: None },
@@ -233,7 +251,7 @@ impl Pending {
 
     /// The connection is gone: every open command is lost.
     pub(super) fn lose_all(&mut self) {
-        self.entries.retain(|e| !e.is_settled());
+        self.forget(Entry::is_settled);
         for entry in self.entries.iter_mut().filter(|e| e.is_open()) {
             entry.state = State::Lost;
         }
@@ -243,7 +261,7 @@ impl Pending {
     /// one and whether a control are among it.
     pub(super) fn expire(&mut self, now: Instant, retrying: Option<CommandId>) -> Expired {
         let mut expired = Expired::default();
-        self.entries.retain(|e| !e.is_settled() || e.deadline > now);
+        self.forget(|e| e.is_settled() && e.deadline <= now);
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
             expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
             expired.retry22 |= retrying == Some(entry.id);
@@ -307,7 +325,7 @@ impl Pending {
         match entry.state {
             State::AckOwed => entry.state = State::Done,
             State::Late => self.take_late(at, seqno),
-            _ => return Some(self.entries.remove(at).id),
+            _ => return self.take(at).map(|entry| entry.id),
         }
         None
     }
@@ -377,10 +395,9 @@ impl Pending {
 
     /// The late answer of the command at `at` has come, or that of a later one.
     fn take_late(&mut self, at: usize, seqno: u32) {
-        let late = self.entries.remove(at);
-        if late.seqno == seqno {
+        let Some(late) = self.take(at).filter(|late| late.seqno != seqno) else {
             return;
-        }
+        };
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.code == late.code) {
             entry.passed_over = true;
         }
@@ -442,7 +459,9 @@ impl Pending {
         let id = entry.id;
         match then {
             Some(state) if entry.state == State::Waiting => entry.state = state,
-            _ => drop(self.entries.remove(at)),
+            _ => {
+                self.take(at);
+            }
         }
         Match::Resolved(id, outcome)
     }

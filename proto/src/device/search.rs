@@ -1,4 +1,7 @@
 //! Finding out the version, or why no version works.
+//!
+//! A build with [one version](Version::IS_ALONE) has nothing to find out: it runs no rounds, and the code for them is left
+//! out.
 
 use core::time::Duration;
 
@@ -105,11 +108,14 @@ pub(super) enum Verdict {
 impl Search {
     /// Whether a round is under way.
     pub(super) const fn is_running(&self) -> bool {
-        self.step.is_some()
+        !Version::IS_ALONE && self.step.is_some()
     }
 
     /// Begins a round. `own`: the version whose failure caused it.
     pub(super) fn start(&mut self, own: Option<Version>) {
+        if Version::IS_ALONE {
+            return;
+        }
         *self = Self { step: Some(0), own, busy: self.busy, doubled: self.doubled, ..Self::default() };
     }
 
@@ -121,7 +127,7 @@ impl Search {
     /// The device has shown that it understands, on a connection that was made at `begun`.
     // Two instants, not a duration between: that would divide 64 bits, which small chips do in a large routine.
     pub(super) fn note_proof(&mut self, begun: Instant, now: Instant) {
-        if now < begun + PATIENCE / 2 {
+        if !Version::IS_ALONE && now < begun + PATIENCE / 2 {
             self.doubled = 0;
         }
     }
@@ -143,7 +149,7 @@ impl Search {
 
     /// The version of the attempt to make, when a round is under way.
     pub(super) fn version(&self) -> Option<Version> {
-        self.step.and_then(|step| self.order().nth(usize::from(step)))
+        self.step.filter(|_| !Version::IS_ALONE).and_then(|step| self.order().nth(usize::from(step)))
     }
 
     /// Whether the device's refusal in clear text of a query in the form of 3.3 has left 3.1 as the likely version.
@@ -160,7 +166,7 @@ impl Search {
 
     /// How long the device has for its first word in the coming attempt.
     pub(super) fn patience(&self, config: &DeviceConfig) -> Duration {
-        if !is_searchable(config) {
+        if Version::IS_ALONE || !is_searchable(config) {
             return config.timing.negotiate;
         }
         let short = match (self.step, self.own) {
@@ -209,6 +215,9 @@ impl Search {
                 return self.end(DownReason::WrongKey { sure: true });
             }
             (Some(Finding::Speaks(speaks)), Some(_)) => return self.end(DownReason::WrongVersion { speaks }),
+            (Some(Finding::Speaks(Some(version))), None) if Version::IS_ALONE => {
+                return self.end(DownReason::LeftOut { version });
+            }
             (Some(Finding::Speaks(Some(version))), None) => return Verdict::Use(version),
             (Some(Finding::Speaks(None)), None) | (None, _) => {}
         }
@@ -223,6 +232,9 @@ impl Search {
             Failure::Garbage => DownReason::Garbage,
             _ => DownReason::Silent,
         };
+        if Version::IS_ALONE {
+            return self.conclude(config, seen, failure, moment);
+        }
         if let Some(refusal) = seen.refusal.filter(|_| !attempt.version.narrowed().negotiates()) {
             return self.refused(attempt.version, config, refusal, moment);
         }
@@ -250,6 +262,24 @@ impl Search {
                 Verdict::Next(moment, pause)
             }
             Some(_) => self.give_up(config),
+        }
+    }
+
+    /// What a failed attempt of the only version comes to. A device that closes is asked once more, after a moment in which
+    /// nothing is said.
+    fn conclude(&mut self, config: &DeviceConfig, seen: &Evidence, failure: Failure, moment: DownReason) -> Verdict {
+        if seen.refusal.is_some() {
+            return self.end(DownReason::WrongKey { sure: false });
+        }
+        if failure != Failure::Closed {
+            return Verdict::Rest(moment);
+        }
+        match self.closes < CLOSES {
+            true if self.exhausted || !is_searchable(config) => Verdict::Rest(moment),
+            true => Verdict::Next(moment, AFTER_CLOSE),
+            false if self.right_key => self.end(DownReason::PeerClosed),
+            false if is_searchable(config) => self.end(DownReason::WrongKey { sure: false }),
+            false => self.end(DownReason::KeyOrVersion),
         }
     }
 

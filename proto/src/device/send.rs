@@ -106,6 +106,7 @@ pub(super) fn transmit(
     tx: &mut Tx<'_>,
 ) -> Result<(CommandCode, u32), SendError> {
     let version = session.version();
+    let dialect = if Version::ANY_DEVICE22 { dialect } else { Dialect::Default };
     let code = match command.kind {
         Kind::Request { command, .. } => wire_code(version, dialect, command),
         Kind::Raw { command, .. } => command,
@@ -146,8 +147,8 @@ fn asks(command: &Command<'_>, dialect: Dialect) -> Asks {
         return Asks::Reply;
     };
     match command {
-        CommandCode::DP_QUERY if dialect == Dialect::Device22 => Asks::State22,
-        CommandCode::CONTROL_NEW if matches!(data, RequestData::Ids(_)) => Asks::State22,
+        CommandCode::DP_QUERY if Version::ANY_DEVICE22 && dialect == Dialect::Device22 => Asks::State22,
+        CommandCode::CONTROL_NEW if Version::ANY_DEVICE22 && matches!(data, RequestData::Ids(_)) => Asks::State22,
         CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW => Asks::State,
         CommandCode::CONTROL | CommandCode::CONTROL_NEW | CommandCode::UPDATE_DPS => Asks::Change,
         _ => Asks::Reply,

@@ -5,6 +5,7 @@ use super::pending::Asks;
 use crate::ids::DpId;
 use crate::json::Text;
 use crate::payload::{DpMap, DpValue, Report, RequestData};
+use crate::version::Version;
 
 /// How many written DPs are remembered per command, to recognise the push that shows them.
 const WRITTEN: usize = 4;
@@ -54,6 +55,9 @@ pub(super) enum Shows {
 impl Shows {
     /// What the push of a command shows.
     pub(super) fn remember(command: &Kind<'_>, asks: Asks) -> Self {
+        if !Version::ANY_DEVICE22 {
+            return Self::Written(Written::remember(command));
+        }
         let mut set = [0; 4];
         let mut note = |id: DpId| insert(&mut set, id);
         match command {
@@ -77,6 +81,9 @@ impl Shows {
 
     pub(super) fn is_shown_by(&self, report: &Report<'_>) -> bool {
         let Self::AnyOf(set) = self else { return false };
+        if !Version::ANY_DEVICE22 {
+            return false;
+        }
         let mut dps = report.dps.into_iter().flatten();
         dps.any(|(id, _)| set.get(usize::from(id.0 / 32 % 4)).is_some_and(|word| word >> (id.0 % 32) & 1 == 1))
     }

@@ -55,7 +55,7 @@ impl Current {
             seqno: glance.seqno,
             len,
             payload,
-            due: now + config.quirks.delay,
+            due: now + config.quirks().delay,
             actions,
             next: 0,
             changes: Which::NONE,
@@ -103,8 +103,8 @@ impl Emulator {
         match action {
             Action::Ack => {
                 let mut frame = Frame::reply(command, Some(seqno));
-                if is_control(command) && config.quirks.ack_retcode_one {
-                    frame.retcode = match config.version {
+                if is_control(command) && config.quirks().ack_retcode_one {
+                    frame.retcode = match config.version() {
                         Version::V35 => RetCode(1u32.swap_bytes()),
                         _ => RetCode(1),
                     };
@@ -114,12 +114,12 @@ impl Emulator {
             Action::Write => {
                 for (at, (id, value)) in request.dps.into_iter().flatten().enumerate() {
                     let taken = match value {
-                        DpValue::Null if config.quirks.null_as_value => write_nothing(model, cid, id),
+                        DpValue::Null if config.quirks().null_as_value => write_nothing(model, cid, id),
                         DpValue::Null => Err(Unfit::Kind),
                         value => model.write(cid, id, value),
                     };
                     match taken {
-                        Ok(changed) if changed || config.quirks.push_unchanged => current.changes.set(at),
+                        Ok(changed) if changed || config.quirks().push_unchanged => current.changes.set(at),
                         Ok(_) => {}
                         Err(_) => current.misfits.set(at),
                     }
@@ -134,7 +134,7 @@ impl Emulator {
                 push_some(line, config, io, model, cid, &filter)?;
             }
             Action::PushAsked => {
-                let first = match config.quirks.device22_one_dp {
+                let first = match config.quirks().device22_one_dp {
                     true => first_dp(model, cid, &|id| request.asks(id)),
                     false => None,
                 };
@@ -152,11 +152,11 @@ impl Emulator {
                 let wants = |cid: &str| request.wants_child(cid);
                 line.report_children(config, io, model, Some(seqno), &wants, &mut current.reports)?;
             }
-            Action::Refuse(_) if config.quirks.errors == ErrorReply::Silence => {}
+            Action::Refuse(_) if config.quirks().errors == ErrorReply::Silence => {}
             Action::Refuse(error) => {
                 let mut frame = Frame::reply(command, Some(seqno));
                 let is_device22 = error == DeviceError::DataUnvalid && config.is_device22();
-                if !(is_device22 && config.quirks.refusal_retcode_zero) {
+                if !(is_device22 && config.quirks().refusal_retcode_zero) {
                     frame.retcode = RetCode::REFUSED;
                 }
                 line.send(config, io, &frame, |w| w.text(error.text()))?;
@@ -211,7 +211,7 @@ fn push_some(
     cid: Option<&str>,
     filter: &dyn Fn(DpId) -> bool,
 ) -> Result<(), NoRoom> {
-    let filter = |id| filter(id) && !(config.quirks.hold_bitmaps && model.kind(cid, id) == DpKind::Bitmap);
+    let filter = |id| filter(id) && !(config.quirks().hold_bitmaps && model.kind(cid, id) == DpKind::Bitmap);
     if !reply::any_dp(model, cid, &filter) {
         return Ok(());
     }

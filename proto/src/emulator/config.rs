@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::Quirks;
+use super::quirks::Quirks;
 use crate::ids::{DeviceId, LocalKey};
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
@@ -19,7 +19,9 @@ pub struct EmulatorConfig {
     pub local_key: LocalKey,
     /// Which queries it understands; 3.2 is always device22.
     pub dialect: Dialect,
-    /// How it behaves where devices differ.
+    /// How it behaves where devices differ. Without the feature `quirks` it is firmware of its version that does nobody
+    /// harm: as [`Quirks::of`] with [`strict_reads`](Quirks::strict_reads) off.
+    #[cfg(feature = "quirks")]
     pub quirks: Quirks,
     /// A connection without a valid frame for so long is closed. Firmware uses 30 s.
     pub idle: Duration,
@@ -36,6 +38,7 @@ impl EmulatorConfig {
             version,
             local_key,
             dialect: Dialect::Default,
+            #[cfg(feature = "quirks")]
             quirks: Quirks::of(version),
             idle: Duration::from_secs(30),
             clock: 0,
@@ -49,6 +52,7 @@ impl EmulatorConfig {
     }
 
     /// Sets the quirks. Begin with [`Quirks::of`] the version.
+    #[cfg(feature = "quirks")]
     pub const fn with_quirks(mut self, quirks: Quirks) -> Self {
         self.quirks = quirks;
         self
@@ -66,16 +70,35 @@ impl EmulatorConfig {
         self
     }
 
+    /// The version; a constant where the build has no other.
+    pub(super) const fn version(&self) -> Version {
+        self.version.narrowed()
+    }
+
+    /// How it behaves where devices differ.
+    #[cfg(feature = "quirks")]
+    pub(super) const fn quirks(&self) -> &Quirks {
+        &self.quirks
+    }
+
+    /// How it behaves where devices differ: a constant where the build has one version, so that nothing else is compiled.
+    #[cfg(not(feature = "quirks"))]
+    #[inline(always)]
+    pub(super) const fn quirks(&self) -> Quirks {
+        // Bytes that a pipe cuts are no reason for firmware to close.
+        Quirks { strict_reads: false, ..Quirks::of(self.version()) }
+    }
+
     /// Whether only a map of nulls is understood as a query.
     pub(super) fn is_device22(&self) -> bool {
-        self.version.fixed_dialect().unwrap_or(self.dialect) == Dialect::Device22
+        self.version().fixed_dialect().unwrap_or(self.dialect) == Dialect::Device22
     }
 
     /// What a push at `now` says about the time.
     pub(super) fn unix_time(&self, now: Instant) -> u64 {
-        if self.quirks.bad_clock {
+        if self.quirks().bad_clock {
             return 809;
         }
-        self.clock.saturating_add(now.as_micros() / 1_000_000)
+        self.clock.saturating_add(now.as_secs())
     }
 }

@@ -61,7 +61,7 @@ pub(super) struct Reports {
 
 impl Reports {
     pub(super) fn new(config: &EmulatorConfig) -> Self {
-        let chunk = config.quirks.report_chunk.map(|n| n.get());
+        let chunk = config.quirks().report_chunk.map(|n| n.get());
         Self { sent: 0, chunk: chunk.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX) }
     }
 }
@@ -70,10 +70,10 @@ impl Line {
     /// Answers the first message of the negotiation.
     pub(super) fn respond(&mut self, config: &EmulatorConfig, io: &mut Io<'_, '_>) -> Result<(), NoRoom> {
         let how = Resp {
-            retcode: (!config.quirks.no_retcode).then_some(RetCode::OK),
+            retcode: (!config.quirks().no_retcode).then_some(RetCode::OK),
             seqno: seqno(config, Some(self.heard), CommandCode::SESS_KEY_NEG_RESP),
-            wrong_proof: config.quirks.wrong_proof,
-            zero_key: self.zero_key,
+            wrong_proof: config.quirks().wrong_proof,
+            zero_key: config.quirks().zero_key && self.zero_key,
         };
         self.session.respond(io.now, &config.local_key, io.rng, io.tx, &how)?;
         self.zero_key = false;
@@ -88,7 +88,7 @@ impl Line {
         frame: &Frame,
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<(), NoRoom> {
-        let quirks = &config.quirks;
+        let quirks = &config.quirks();
         if quirks.silent_after.is_some_and(|limit| self.sent >= limit) {
             return Ok(());
         }
@@ -118,12 +118,12 @@ impl Line {
         dps: WriteDps<'_>,
     ) -> Result<(), NoRoom> {
         let report = self.report;
-        let has_header = config.version != Version::V31 && !config.quirks.push_without_header;
+        let has_header = config.version() != Version::V31 && !config.quirks().push_without_header;
         let frame = Frame {
-            header: has_header.then(|| VersionHeader::device(config.version, report)),
+            header: has_header.then(|| VersionHeader::device(config.version(), report)),
             ..Frame::reply(CommandCode::STATUS, None)
         };
-        let (unix_time, wrapped) = (config.unix_time(io.now), config.version.negotiates());
+        let (unix_time, wrapped) = (config.unix_time(io.now), config.version().negotiates());
         self.send(config, io, &frame, |w| {
             reply::push(w, config, cid, unix_time, report, wrapped, dps);
         })?;
@@ -141,15 +141,15 @@ impl Line {
         cid: Option<&str>,
         dps: WriteDps<'_>,
     ) -> Result<(), NoRoom> {
-        let has_header = config.version != Version::V31 && config.quirks.reply_header;
+        let has_header = config.version() != Version::V31 && config.quirks().reply_header;
         let report = self.report;
         let frame = Frame {
-            header: has_header.then(|| VersionHeader::device(config.version, report)),
+            header: has_header.then(|| VersionHeader::device(config.version(), report)),
             ..Frame::reply(command, Some(answers))
         };
         let unix_time = config.unix_time(io.now);
         self.send(config, io, &frame, |w| {
-            if config.quirks.wrapped_reply {
+            if config.quirks().wrapped_reply {
                 reply::push(w, config, cid, unix_time, report, true, dps);
             } else {
                 reply::query_reply(w, config, cid, dps);
@@ -189,28 +189,28 @@ impl Line {
     /// The keys for a frame that is not sealed under those in force.
     fn other_keys(&self, config: &EmulatorConfig, frame: &Frame) -> Option<Keys> {
         let is_refusal = frame.retcode == RetCode::REFUSED;
-        let in_clear = config.quirks.errors == ErrorReply::Clear && is_refusal;
-        if in_clear && matches!(config.version, Version::V32 | Version::V33) && Version::V31.is_supported() {
+        let in_clear = config.quirks().errors == ErrorReply::Clear && is_refusal;
+        if in_clear && matches!(config.version(), Version::V32 | Version::V33) && Version::V31.is_supported() {
             // 3.1 frames are the same but for the encryption.
             return Some(Keys::new(Version::V31, config.local_key.expose()));
         }
-        config.quirks.wrong_key.then(|| {
+        config.quirks().wrong_key.then(|| {
             let mut key = Zeroizing::new(*config.local_key.expose());
             for byte in key.iter_mut() {
                 *byte = !*byte;
             }
-            Keys::new(config.version, &key)
+            Keys::new(config.version(), &key)
         })
     }
 }
 
 /// The sequence number of a frame; `None` for the device's own counter.
 fn seqno(config: &EmulatorConfig, answers: Option<u32>, command: CommandCode) -> Option<u32> {
-    match (config.quirks.seqnos, answers) {
+    match (config.quirks().seqnos, answers) {
         (Seqnos::Zero, _) => Some(0),
         (Seqnos::Counter, _) => None,
         (Seqnos::Echo, Some(echo)) => Some(echo),
-        (Seqnos::Faithful | Seqnos::Echo, _) if config.version.negotiates() => None,
+        (Seqnos::Faithful | Seqnos::Echo, _) if config.version().negotiates() => None,
         (Seqnos::Faithful, Some(echo)) if command != CommandCode::HEART_BEAT => Some(echo),
         (Seqnos::Faithful | Seqnos::Echo, _) => Some(0),
     }

@@ -5,6 +5,12 @@ mod config;
 mod event;
 mod line;
 mod model;
+#[cfg(feature = "quirks")]
+mod names;
+#[cfg_attr(
+    not(feature = "quirks"),
+    expect(dead_code, unreachable_pub, reason = "firmware of one version has few of them")
+)]
 mod quirks;
 mod receive;
 mod reply;
@@ -27,7 +33,10 @@ pub use config::EmulatorConfig;
 pub use event::{EmulatorEvent, EmulatorOutput, HangupReason, PushError, WrittenDps};
 use line::{Io, Line, Reports};
 pub use model::{DpKind, FixedModel, Model, ModelError, Unfit};
-pub use quirks::{ControlReply, ErrorReply, QueryReply, Quirks, Segments, Seqnos, UnknownQuirk, UpdateReply};
+#[cfg(feature = "quirks")]
+pub use names::UnknownQuirk;
+#[cfg(feature = "quirks")]
+pub use quirks::{ControlReply, ErrorReply, QueryReply, Quirks, Segments, Seqnos, UpdateReply};
 use request::{Request, Which};
 
 /// The device's end of one controller connection.
@@ -119,8 +128,8 @@ impl Emulator {
     }
 
     fn numbered(config: EmulatorConfig, now: Instant, first_seqno: u32, report: u32) -> Self {
-        let session = Session::device(config.version, &config.local_key, first_seqno, now);
-        let line = Line { session, report, sent: 0, zero_key: config.quirks.zero_key, heard: 0 };
+        let session = Session::device(config.version(), &config.local_key, first_seqno, now);
+        let line = Line { session, report, sent: 0, zero_key: config.quirks().zero_key, heard: 0 };
         Self { config, line, current: None, reports: None, early: 0, asked: 0, reading: Reading::Fresh, closed: None }
     }
 
@@ -176,7 +185,7 @@ impl Emulator {
         rng: &mut dyn CryptoRng,
         tx: &mut TxBuf<impl Storage>,
     ) -> Result<(), PushError> {
-        let may_push = self.is_ready() || self.config.quirks.early_pushes && self.closed.is_none();
+        let may_push = self.is_ready() || self.config.quirks().early_pushes && self.closed.is_none();
         if !may_push {
             return Err(PushError::NotReady);
         }
@@ -196,7 +205,7 @@ impl Emulator {
     /// serial-to-TCP bridge: where this holds before a poll, put a new `Emulator` in place of this one and keep both
     /// buffers. Versions that do not negotiate do not need it; nothing of theirs belongs to one connection.
     pub fn meets_another(&self, rx: &RxBuf<impl Storage>) -> bool {
-        self.line.heard > 0 && receive::begins_with_start(self.config.version, rx.unread())
+        self.line.heard > 0 && receive::begins_with_start(self.config.version(), rx.unread())
     }
 
     /// Makes the next polls send a sub-device report that nobody asked for, as soon as the connection is ready.
@@ -206,7 +215,7 @@ impl Emulator {
 
     fn run(&mut self, io: &mut Io<'_, '_>, model: &mut dyn Model, rx: &mut Rx<'_>) -> Step {
         loop {
-            let close_after = self.config.quirks.close_after;
+            let close_after = self.config.quirks().close_after;
             if close_after.is_some_and(|limit| self.line.session.is_ready() && self.line.sent >= limit) {
                 self.close(HangupReason::Quirk);
             }
@@ -265,7 +274,7 @@ impl core::fmt::Debug for Emulator {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Emulator")
             .field("id", &self.config.id)
-            .field("version", &self.config.version)
+            .field("version", &self.config.version())
             .field("ready", &self.is_ready())
             .field("closed", &self.closed)
             .finish_non_exhaustive()
@@ -295,5 +304,5 @@ impl Notice {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "quirks"))]
 mod tests;

@@ -47,7 +47,7 @@ impl Emulator {
             rx.clear();
             return Step::Notice(Notice::Discarded { error: FrameError::Length });
         }
-        let is_limited = self.is_strict() && !self.config.quirks.drop_long_frames;
+        let is_limited = self.is_strict() && !self.config.quirks().drop_long_frames;
         let limit = if is_limited { rx.limit().min(MAX_FRAME_35 - 1) } else { rx.limit() };
         let (garbage, front) = next_frame(rx.unread(), limit);
         rx.consume(garbage);
@@ -61,7 +61,7 @@ impl Emulator {
                 rx.consume(4);
                 Step::Notice(Notice::Discarded { error: FrameError::TooLong { need } })
             }
-            Front::Bad(_) if self.is_strict() && !self.config.quirks.silent_on_wrong_key => {
+            Front::Bad(_) if self.is_strict() && !self.config.quirks().silent_on_wrong_key => {
                 self.close(HangupReason::Integrity)
             }
             Front::Bad(error) => {
@@ -77,7 +77,7 @@ impl Emulator {
 
     /// Whether bytes are read as the vendor's software of 3.5 reads them.
     const fn is_strict(&self) -> bool {
-        self.config.quirks.strict_reads && matches!(self.config.version, Version::V35)
+        self.config.quirks().strict_reads && matches!(self.config.version(), Version::V35)
     }
 
     /// What is to be done about a frame that is not whole, or about nothing.
@@ -96,7 +96,7 @@ impl Emulator {
     }
 
     fn read_frame(&mut self, len: usize, now: Instant, model: &dyn Model, rx: &mut Rx<'_>) -> Step {
-        let version = self.config.version;
+        let version = self.config.version();
         let glance = Glance::at(rx.unread());
         let expected = match version {
             Version::V35 => FrameKind::F6699,
@@ -110,7 +110,7 @@ impl Emulator {
             rx.consume(len);
             // 3.5 firmware searches what it has read for a frame of its own, and closes when it finds none.
             let goes_on = self.is_strict() && !rx.unread().is_empty();
-            if version.negotiates() && !goes_on && !self.config.quirks.ignore_other_version {
+            if version.negotiates() && !goes_on && !self.config.quirks().ignore_other_version {
                 return self.close(HangupReason::OtherVersion);
             }
             return discard(FrameError::Integrity);
@@ -121,18 +121,18 @@ impl Emulator {
         }
         let command = glance.command;
         match version {
-            Version::V34 if glance.seqno == 0 && !self.config.quirks.ignore_seqnos => {
+            Version::V34 if glance.seqno == 0 && !self.config.quirks().ignore_seqnos => {
                 rx.consume(len);
                 return Step::Notice(Notice::Dropped { command });
             }
-            Version::V35 if glance.seqno <= self.line.heard && !self.config.quirks.ignore_seqnos => {
+            Version::V35 if glance.seqno <= self.line.heard && !self.config.quirks().ignore_seqnos => {
                 rx.consume(len);
                 return self.close(HangupReason::Sequence);
             }
             _ => {}
         }
         let is_blind =
-            version == Version::V35 && command == CommandCode::HEART_BEAT && self.config.quirks.blind_heartbeats;
+            version == Version::V35 && command == CommandCode::HEART_BEAT && self.config.quirks().blind_heartbeats;
         if is_blind && !self.line.session.is_ready() {
             return self.begin_unread(&glance, len, now, rx);
         }
@@ -181,7 +181,7 @@ impl Emulator {
                     self.current = Some(Current::new(&self.config, &glance, len, 0..0, now, actions));
                 } else {
                     rx.consume(len);
-                    if version.negotiates() && !self.config.quirks.silent_on_wrong_key {
+                    if version.negotiates() && !self.config.quirks().silent_on_wrong_key {
                         return self.close(HangupReason::Integrity);
                     }
                 }
@@ -203,7 +203,7 @@ impl Emulator {
         rx: &mut Rx<'_>,
     ) {
         // The header of a control is skipped unread, also when it is none.
-        let skipped = match (self.config.version, opened.header) {
+        let skipped = match (self.config.version(), opened.header) {
             (Version::V35, None) if is_control(opened.command) => HEADER_LEN.min(payload.len()),
             _ => 0,
         };
@@ -229,7 +229,7 @@ impl Emulator {
 
     fn drop_early(&mut self, command: CommandCode) -> Step {
         self.early = self.early.saturating_add(1);
-        if self.early > self.config.quirks.early_commands {
+        if self.early > self.config.quirks().early_commands {
             return self.close(HangupReason::NotNegotiated);
         }
         Step::Notice(Notice::Dropped { command })

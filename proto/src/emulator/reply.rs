@@ -36,7 +36,7 @@ pub(super) fn state_of(
     w.byte(b'{');
     model.dps(cid, &mut |id, value| {
         if filter(id) {
-            let hides = config.quirks.raw_as_false && model.kind(cid, id) == DpKind::Raw;
+            let hides = config.quirks().raw_as_false && model.kind(cid, id) == DpKind::Raw;
             entry(w, &mut first, id, if hides { DpValue::Bool(false) } else { value });
         }
     });
@@ -70,7 +70,7 @@ fn string_field(w: &mut Writer<'_>, name: &str, value: &str) {
 /// A query reply. Field order is that of firmware: 3.1 names itself first, 3.5 last, the others not at all.
 pub(super) fn query_reply(w: &mut Writer<'_>, config: &EmulatorConfig, cid: Option<&str>, dps: WriteDps<'_>) {
     w.byte(b'{');
-    if config.version == Version::V31 && cid.is_none() {
+    if config.version() == Version::V31 && cid.is_none() {
         string_field(w, "\"devId\":", config.id.as_str());
         w.byte(b',');
     }
@@ -78,7 +78,7 @@ pub(super) fn query_reply(w: &mut Writer<'_>, config: &EmulatorConfig, cid: Opti
     dps(w);
     if let Some(cid) = cid {
         string_field(w, ",\"cid\":", cid);
-    } else if config.version == Version::V35 {
+    } else if config.version() == Version::V35 {
         string_field(w, ",\"devId\":", config.id.as_str());
     }
     w.byte(b'}');
@@ -117,7 +117,7 @@ pub(super) fn push(
     }
     w.text(",\"t\":");
     w.unsigned(unix_time);
-    if config.version == Version::V31 {
+    if config.version() == Version::V31 {
         w.text(",\"s\":");
         w.unsigned(u64::from(report));
     }

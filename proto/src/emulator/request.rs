@@ -178,8 +178,8 @@ const fn is_query_code(command: CommandCode) -> bool {
 /// Whether the device knows the query.
 pub(super) fn is_query(config: &EmulatorConfig, command: CommandCode) -> bool {
     match command {
-        CommandCode::DP_QUERY => !config.version.negotiates() || config.quirks.answer_dp_query,
-        CommandCode::DP_QUERY_NEW => config.version >= Version::V32,
+        CommandCode::DP_QUERY => !config.version().negotiates() || config.quirks().answer_dp_query,
+        CommandCode::DP_QUERY_NEW => config.version() >= Version::V32,
         _ => false,
     }
 }
@@ -190,16 +190,16 @@ pub(super) const fn is_control(command: CommandCode) -> bool {
 
 /// The sub-device that a request is for; `None` for the device itself.
 pub(super) fn target<'a>(config: &EmulatorConfig, model: &dyn Model, request: &Request<'a>) -> Option<&'a str> {
-    request.cid().filter(|_| !config.quirks.ignore_cid || model.is_gateway())
+    request.cid().filter(|_| !config.quirks().ignore_cid || model.is_gateway())
 }
 
 /// What a device does about a request whose payload could not be decrypted.
 pub(super) fn plan_unreadable(config: &EmulatorConfig, command: CommandCode) -> &'static [Action] {
     match command {
         // Nobody looks into heartbeats.
-        CommandCode::HEART_BEAT if !config.quirks.ignore_heartbeats => &[Action::Ack],
+        CommandCode::HEART_BEAT if !config.quirks().ignore_heartbeats => &[Action::Ack],
         _ if is_query(config, command) => refuse(DeviceError::DataFormat),
-        _ if is_control(command) && config.version.negotiates() => refuse(DeviceError::ParseData),
+        _ if is_control(command) && config.version().negotiates() => refuse(DeviceError::ParseData),
         _ => &[],
     }
 }
@@ -212,9 +212,9 @@ pub(super) fn plan(
     payload: &[u8],
     asked: u32,
 ) -> &'static [Action] {
-    let (quirks, command) = (&config.quirks, opened.command);
+    let (quirks, command) = (&config.quirks(), opened.command);
     // What anybody could have written is not obeyed.
-    match config.version {
+    match config.version() {
         Version::V31 if command == CommandCode::CONTROL && !opened.encrypted => {
             return refuse(DeviceError::ParseData);
         }
@@ -229,7 +229,7 @@ pub(super) fn plan(
     if is_query(config, command) {
         // 3.5 firmware takes whatever begins with a JSON value, and a version header is a number.
         let is_some_value =
-            || config.version == Version::V35 && (opened.header.is_some() || Value::parse(payload).is_some());
+            || config.version() == Version::V35 && (opened.header.is_some() || Value::parse(payload).is_some());
         let request = Request::parse(command, payload).or_else(|| is_some_value().then(Request::default));
         let Some(request) = request else {
             return refuse(DeviceError::DataFormat);
@@ -247,7 +247,7 @@ pub(super) fn plan(
     }
     if is_control(command) {
         // Up to 3.3 there is no wrapper.
-        let must_wrap = quirks.wrapped_controls && config.version.negotiates() && !config.is_device22();
+        let must_wrap = quirks.wrapped_controls && config.version().negotiates() && !config.is_device22();
         return match Request::parse(command, payload) {
             None => refuse(DeviceError::ParseData),
             Some(request) if must_wrap && !request.is_wrapped => &[Action::Ack, Action::NoneTaken],
@@ -283,13 +283,13 @@ pub(super) fn plan(
 fn plan_control(config: &EmulatorConfig, command: CommandCode, request: &Request<'_>) -> &'static [Action] {
     let is_query = config.is_device22() && command == CommandCode::CONTROL_NEW && request.only_nulls();
     if is_query {
-        return if config.quirks.device22_data_in_reply {
+        return if config.quirks().device22_data_in_reply {
             &[Action::ReplyAsked]
         } else {
             &[Action::Ack, Action::PushAsked]
         };
     }
-    match config.quirks.control {
+    match config.quirks().control {
         ControlReply::AckThenPush => {
             &[Action::Ack, Action::Write, Action::PushChanged, Action::Written, Action::Misfits]
         }
@@ -309,7 +309,7 @@ fn known(config: &EmulatorConfig, model: &dyn Model, request: &Request<'_>) -> O
         None
     } else if cid.is_none() {
         Some(refuse(DeviceError::DataUnvalid))
-    } else if config.quirks.unknown_cid_error {
+    } else if config.quirks().unknown_cid_error {
         Some(refuse(DeviceError::DevidNotFound))
     } else {
         Some(&[])

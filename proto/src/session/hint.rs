@@ -46,7 +46,7 @@ impl Hint {
     /// What to conclude where `expected` is to be spoken; `None` when nothing is wrong.
     pub(crate) fn finding(self, expected: Version) -> Option<Finding> {
         match (self.form, self.key) {
-            (form, key) if form.is_of(expected) => (key == Some(false)).then_some(Finding::OtherKey),
+            (form, key) if form.is_of(expected.narrowed()) => (key == Some(false)).then_some(Finding::OtherKey),
             (Form::Exactly(version), _) => Some(Finding::Speaks(Some(version))),
             (Form::Crc, _) => Some(Finding::Speaks(None)),
         }

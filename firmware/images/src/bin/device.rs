@@ -27,9 +27,7 @@ fn main() -> ! {
     let mut rng = generator(&settings);
     let Some(version) = settings.version else { refuse("no version") };
     let pace = settings.pace.unwrap_or(Duration::from_secs(10));
-    let mut config = EmulatorConfig::new(settings.id, version, settings.key);
-    // A UART cuts frames anywhere.
-    config.quirks.strict_reads = false;
+    let config = EmulatorConfig::new(settings.id, version, settings.key);
     let mut device = Device::<BUFFER>::new(config, board::now(), &mut rng);
     let mut lamp = Lamp { on: false, brightness: BRIGHTEST };
     let mut dims_at = board::now() + pace;

@@ -25,6 +25,7 @@ use crate::manager::{self, Manager};
 use crate::operation::{Answer, Failure, Operation};
 use crate::scanner::Scanner;
 use crate::sub_device::SubDevice;
+use crate::testing::{self, VirtualDevice};
 use crate::verbs::{Options, Target};
 
 /// What wakers know of a loop.
@@ -410,6 +411,21 @@ impl AsyncVerbs {
             Some(operation) => start(bridge, operation),
             None => start(bridge, Box::pin(core::future::ready(Ok(Answer::Nothing)))),
         }
+    }
+
+    #[staticmethod]
+    fn unplug<'py>(bridge: &Bound<'py, LoopBridge>, device: &VirtualDevice) -> Awaitable<'py> {
+        start(bridge, testing::unplugged(device.inner(bridge.py())?))
+    }
+
+    #[staticmethod]
+    fn plug<'py>(bridge: &Bound<'py, LoopBridge>, device: &VirtualDevice) -> Awaitable<'py> {
+        start(bridge, testing::plugged(device.inner(bridge.py())?))
+    }
+
+    #[staticmethod]
+    fn stop<'py>(bridge: &Bound<'py, LoopBridge>, device: &VirtualDevice) -> Awaitable<'py> {
+        start(bridge, testing::stopped(device.inner(bridge.py())?))
     }
 
     #[staticmethod]

@@ -215,6 +215,7 @@ pub(crate) fn simulation(py: Python<'_>, error: SimulationError) -> PyErr {
     match error {
         SimulationError::Key(source) => no_key(py, source),
         SimulationError::Id(_) => leaf(py, "InvalidId", 912, &format!("{error}{source}")),
+        SimulationError::Impossible { dp, .. } => with(py, leaf(py, "InvalidValue", 903, &error.to_string()), "dp", dp),
         SimulationError::Dps => leaf(py, "InvalidDp", 903, &error.to_string()),
         other => leaf(py, "ConfigError", 912, &format!("{other}{source}")),
     }

@@ -24,8 +24,9 @@ mod subscription;
 mod testing;
 mod verbs;
 
-/// See the package `rustuya`, which re-exports what is public here.
-#[pyo3::pymodule(gil_used = false)]
+/// See the package `rustuya`, which re-exports what is public here. Nothing tests it without the GIL at every change, so
+/// a free-threaded interpreter switches the GIL on when it imports this.
+#[pyo3::pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
     use crate::aio::{AsyncVerbs, LoopBridge};

@@ -30,6 +30,7 @@ pub(crate) enum Answer {
 pub(crate) enum Failure {
     Command(Target, CommandError),
     Ports(io::Error),
+    System(io::Error),
 }
 
 impl Answer {
@@ -61,6 +62,7 @@ impl Failure {
                 let text = format!("announcements of devices cannot be received: {error}; free the UDP ports");
                 errors::leaf(py, "DiscoveryError", 901, &text)
             }
+            Self::System(error) => error.into(),
         }
     }
 }

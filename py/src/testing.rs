@@ -9,6 +9,7 @@ use rustuya_runtime_tokio as rt;
 
 use crate::device::{self, Device};
 use crate::engine::{self, Held, engine};
+use crate::operation::{self, Answer, Failure, Operation};
 use crate::receiver::RequestReceiver;
 use crate::{config, convert, errors};
 
@@ -21,11 +22,30 @@ pub(crate) struct VirtualDevice {
 }
 
 impl VirtualDevice {
-    fn wait<T: Send>(&self, py: Python<'_>, work: impl Future<Output = T> + Send) -> PyResult<T> {
-        self.device.get(py)?;
-        let _in = engine(py)?.handle().enter();
-        engine::block(py, work, None)?.ok_or_else(|| errors::leaf(py, "ClosedError", 906, "interrupted"))
+    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<rt::VirtualDevice> {
+        self.device.get(py).cloned()
     }
+}
+
+/// Takes it off the network.
+pub(crate) fn unplugged(device: rt::VirtualDevice) -> Operation {
+    Box::pin(async move {
+        device.unplug().await;
+        Ok(Answer::Nothing)
+    })
+}
+
+/// Puts it back on the network.
+pub(crate) fn plugged(device: rt::VirtualDevice) -> Operation {
+    Box::pin(async move { device.plug().await.map(|()| Answer::Nothing).map_err(Failure::System) })
+}
+
+/// Ends it.
+pub(crate) fn stopped(device: rt::VirtualDevice) -> Operation {
+    Box::pin(async move {
+        device.stop().await;
+        Ok(Answer::Nothing)
+    })
 }
 
 #[pymethods]
@@ -152,7 +172,29 @@ impl VirtualDevice {
         device::spawn(py, builder, located, inner.id())
     }
 
-    /// Changes or adds DPs, as if by hand at the device, and pushes them to all controllers.
+    /// What a controller needs, for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
+    /// `address`, `local_key`, `version`, `port` and `dev_type`.
+    #[getter]
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let device = self.device.get(py)?;
+        let dict = PyDict::new(py);
+        dict.set_item("id", device.id())?;
+        dict.set_item("address", device.local_addr().ip().to_string())?;
+        dict.set_item("local_key", &self.local_key)?;
+        dict.set_item("version", device.version().as_str())?;
+        dict.set_item("port", device.local_addr().port())?;
+        dict.set_item("dev_type", convert::dialect_name(device.dialect()))?;
+        Ok(dict)
+    }
+
+    /// How many pushes controllers did not get because they did not read: 1024 wait for each connection at most.
+    #[getter]
+    fn lost_pushes(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.device.get(py)?.lost_pushes())
+    }
+
+    /// Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
+    /// connection is up at its own end. Raises InvalidValue when no device could send a value.
     #[pyo3(signature = (dps, cid=None))]
     fn set_dps(&self, dps: &Bound<'_, PyAny>, cid: Option<&str>) -> PyResult<()> {
         let py = dps.py();
@@ -210,20 +252,17 @@ impl VirtualDevice {
 
     /// Takes the device off the network, until it is plugged in again.
     fn unplug(&self, py: Python<'_>) -> PyResult<()> {
-        let device = self.device.get(py)?.clone();
-        self.wait(py, async move { device.unplug().await })
+        operation::finish(py, unplugged(self.inner(py)?)).map(drop)
     }
 
-    /// Puts the device back on the network, at the same address.
+    /// Puts the device back on the network, at the same address. Raises OSError when another program has taken the port.
     fn plug(&self, py: Python<'_>) -> PyResult<()> {
-        let device = self.device.get(py)?.clone();
-        Ok(self.wait(py, async move { device.plug().await })??)
+        operation::finish(py, plugged(self.inner(py)?)).map(drop)
     }
 
     /// Ends the device.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        let device = self.device.get(py)?.clone();
-        self.wait(py, async move { device.stop().await })
+        operation::finish(py, stopped(self.inner(py)?)).map(drop)
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

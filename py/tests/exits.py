@@ -1,13 +1,20 @@
 """A program whose interpreter ends while every call of the package is under way: in the main thread, in threads, in
-daemon threads, in an executor, in event loops. Run by test_exits.py, once for each kind of thread.
+daemon threads, in an executor, in event loops. Run by test_exits.py for each kind of thread.
+
+``exits.py KIND`` ends 200 times under CI, 24 elsewhere, or as often as ``RUSTUYA_EXITS`` says, each time in a process that is forked before the package
+has started anything: beginning an interpreter anew takes longer than all the rest. Prints what went wrong, as JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import os
+import signal
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +26,7 @@ from rustuya.testing import VirtualDevice
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import IO
 
 KEY = "0123456789abcdef"
 # Set some time after the main thread has ended: the interpreter waits for threads that are no daemons.
@@ -102,7 +110,7 @@ async def all_at_once(device: rustuya.Device, silent: rustuya.Device) -> None:
     )
 
 
-def main(kind: str) -> None:
+def main(kind: str, after: float) -> None:
     # Many threads that want to run at once have each their turn soon.
     sys.setswitchinterval(0.0002)
     rustuya.configure(discovery=False)
@@ -133,10 +141,58 @@ def main(kind: str) -> None:
     else:
         for call in everything:
             threading.Thread(target=call, daemon=kind == "daemon").start()
-    time.sleep(float(sys.argv[2]))
-    threading.Timer(0.2, OVER.set).start()
-    print("ends", flush=True)
+    time.sleep(after)
+    threading.Timer(0.05, OVER.set).start()
 
+
+def again_and_again(kind: str, runs: int) -> None:
+    """Forks, and returns in each child when that is to end; in the parent when all have ended."""
+    told: dict[int, tuple[int, IO[bytes]]] = {}
+    wrong: list[tuple[int, object, str]] = []
+
+    def late(*_: object) -> None:
+        for pid in told:
+            os.kill(pid, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, late)
+
+    def one_ends() -> None:
+        # Each has so long from when there was one less.
+        signal.alarm(HANGS)
+        pid, status = os.wait()
+        run, errors = told.pop(pid)
+        with errors:
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").splitlines()
+        text = "\n".join(line for line in lines if not line.startswith(("DEBUG", "WARNING:rustuya")))
+        if status or text:
+            wrong.append((run, f"signal {status}" if os.WIFSIGNALED(status) else status >> 8, text))
+
+    for run in range(runs):
+        if len(told) >= AT_ONCE:
+            one_ends()
+        errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the process has ended
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            os.dup2(errors.fileno(), 2)
+            errors.close()
+            for _, others in told.values():
+                others.close()
+            # Each ends at another moment.
+            main(kind, 0.002 * (1 + run % 50))
+            return
+        told[pid] = run, errors
+    while told:
+        one_ends()
+    signal.alarm(0)
+    print(json.dumps(wrong))
+
+
+AT_ONCE = 6
+"""So many processes, since much of the time each of them waits."""
+HANGS = 60
+"""Seconds without an end of any of them that are a hang."""
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    again_and_again(sys.argv[1], int(os.environ.get("RUSTUYA_EXITS", "200" if os.environ.get("CI") else "24")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -33,3 +35,11 @@ def test_it_announces_its_pytest_plugin_and_its_command() -> None:
     ours = {(point.group, point.name): point.value for point in metadata.distribution("rustuya").entry_points}
     assert ours["pytest11", "rustuya"] == "rustuya.testing.plugin"
     assert ours["console_scripts", "rustuya"] == "rustuya.__main__:main"
+
+
+def test_what_is_not_tested_without_the_gil_does_not_declare_it() -> None:
+    assert not [name for name in metadata.metadata("rustuya").get_all("Classifier") or [] if "Free Threading" in name]
+    source = ROOT / "py" / "src" / "lib.rs"
+    assert re.findall(r"pymodule\((.*)\)\]", source.read_text(encoding="utf-8")) == ["gil_used = true"]
+    # Of a build with a GIL there is nothing to ask.
+    assert getattr(sys, "_is_gil_enabled", lambda: True)()

@@ -13,11 +13,13 @@ import pytest
 import rustuya
 import rustuya.aio
 import rustuya.exceptions
-import rustuya.testing
+import rustuya.testing.aio
 from rustuya import codec
 
 PAGE = Path(__file__).parents[2] / "docs" / "python" / "reference.md"
-MODULES = [rustuya, rustuya.aio, rustuya.testing, codec, rustuya.exceptions]
+MODULES = [rustuya, rustuya.aio, rustuya.testing, rustuya.testing.aio, codec, rustuya.exceptions]
+FOR_LOOPS = {rustuya.aio: rustuya.__name__, rustuya.testing.aio: rustuya.testing.__name__}
+"""The modules with the same nouns for asyncio, and those whose sections tell what is the same."""
 # Names of a section's own classes, by its heading.
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 
@@ -80,13 +82,13 @@ def test_it_names_everything(module: Any) -> None:
     missing: dict[str, set[str]] = {}
     for name in module.__all__:
         # The class has a section of its own, or shares that of its module.
-        at = name if module is not rustuya.aio and name in known else module.__name__
+        at = name if module not in FOR_LOOPS and name in known else module.__name__
         if inspect.isclass(getattr(module, name)) and issubclass(getattr(module, name), Exception):
             at = "rustuya.exceptions"
         told = words(known[at]) if at in known else set[str]()
-        if module is rustuya.aio:
+        if module in FOR_LOOPS:
             # What is the same on both faces is told once.
-            told |= words(known.get(name, ""))
+            told |= words(known.get(name, known.get(FOR_LOOPS[module], "")))
         lacking = ({name} | wanted(module, name)) - told
         if lacking:
             missing[f"{name} (section {at})"] = lacking

@@ -115,8 +115,8 @@ async fn strict_devices_have_nothing_that_no_device_could_have() {
         assert_eq!(lamp.set_dps(None, map(dps.clone())), Err(SimulationError::Value { dp, why }), "{dps}");
     }
     lamp.set_dps(None, map(json!({ "2": 20 }))).expect("fine");
-    let wrong = fake(ID, Version::V34).dps(map(json!({ "7": [] }))).expect("a DP").strict(true).start().await;
-    let error = wrong.expect_err("no device has a list");
+    let wrong = fake(ID, Version::V34).dps(map(json!({ "7": 0.5 }))).expect("a DP").strict(true).start().await;
+    let error = wrong.expect_err("no device has a fraction");
     assert!(error.to_string().contains("DP 7"), "{error}");
     // Others are free.
     let lamp = fake(ID, Version::V35).start().await.expect("a port");

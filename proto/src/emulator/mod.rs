@@ -143,6 +143,12 @@ impl Emulator {
         self.line.session.is_ready() && self.closed.is_none()
     }
 
+    /// Whether only the controller's last message of the negotiation is missing. The controller may have sent it and take
+    /// the connection for usable: keep what is to be pushed until it [is ready](Self::is_ready), or has ended.
+    pub const fn awaits_finish(&self) -> bool {
+        self.line.session.awaits_finish() && self.closed.is_none()
+    }
+
     /// Does what is to be done at `now`: answers what has arrived, as far as `tx` has room, and says what the driver
     /// has to do. To be called until it returns `Wait` or `Hangup`.
     pub fn poll<'b>(

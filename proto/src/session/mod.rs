@@ -130,6 +130,12 @@ impl Session {
         matches!(self.phase, Phase::Ready)
     }
 
+    /// Device: whether only the third message is missing.
+    #[cfg(feature = "emulator")]
+    pub(crate) const fn awaits_finish(&self) -> bool {
+        matches!(self.phase, Phase::AwaitFinish { .. })
+    }
+
     /// Whether the counter is about to wrap, so that the connection must be replaced.
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.seqno == u32::MAX

@@ -712,10 +712,20 @@ class VirtualDevice:
     @property
     def probe_address(self) -> tuple[str, int] | None:
         """Where it hears requests for announcements, if it does."""
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a controller needs, for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
+        `address`, `local_key`, `version`, `port` and `dev_type`.
+        """
+    @property
+    def lost_pushes(self) -> int:
+        """How many pushes controllers did not get because they did not read: 1024 wait for each connection at most."""
     def device(self) -> Device:
         """A controller's handle of this device: a new connection."""
     def set_dps(self, dps: Mapping[Any, Json], cid: str | None = None) -> None:
-        """Changes or adds DPs, as if by hand at the device, and pushes them to all controllers."""
+        """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
+        connection is up at its own end. Raises InvalidValue when no device could send a value.
+        """
     def dps(self, cid: str | None = None) -> dict[str, Json]:
         """The DPs that it has now."""
     def set_online(self, cid: str, online: bool) -> None:
@@ -735,7 +745,7 @@ class VirtualDevice:
     def unplug(self) -> None:
         """Takes the device off the network, until it is plugged in again."""
     def plug(self) -> None:
-        """Puts the device back on the network, at the same address."""
+        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the port."""
     def stop(self) -> None:
         """Ends the device."""
     def __enter__(self) -> Self: ...
@@ -784,6 +794,12 @@ class AsyncVerbs:
     def shutdown(bridge: LoopBridge, manager: Manager) -> _Begun[None]: ...
     @staticmethod
     def shutdown_all(bridge: LoopBridge) -> _Begun[None]: ...
+    @staticmethod
+    def unplug(bridge: LoopBridge, device: VirtualDevice) -> _Begun[None]: ...
+    @staticmethod
+    def plug(bridge: LoopBridge, device: VirtualDevice) -> _Begun[None]: ...
+    @staticmethod
+    def stop(bridge: LoopBridge, device: VirtualDevice) -> _Begun[None]: ...
     @staticmethod
     def scan(bridge: LoopBridge, scanner: Scanner) -> _Begun[list[Found]]: ...
     @staticmethod

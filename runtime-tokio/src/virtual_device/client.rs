@@ -12,6 +12,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::server::{Inner, hold};
+use super::store::Store;
 use crate::driver::sleep_until;
 use rustuya_runtime::convert;
 use rustuya_runtime::polled::Timer;
@@ -101,6 +102,8 @@ pub(super) enum Change {
     },
     /// A sub-device came or went.
     Children,
+    /// So many changes were dropped, because the controller does not read.
+    Lost(u64),
 }
 
 impl Change {
@@ -110,8 +113,8 @@ impl Change {
 }
 
 impl Entry for Change {
-    fn lagged(_lost: u64) -> Option<Self> {
-        None
+    fn lagged(lost: u64) -> Option<Self> {
+        Some(Self::Lost(lost))
     }
 }
 
@@ -128,9 +131,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(number: u64, stream: TcpStream, inner: Arc<Inner>) -> Self {
+    pub(super) fn new(number: u64, stream: TcpStream, changes: Listener<Change>, inner: Arc<Inner>) -> Self {
         let machine = Emulator::new(inner.config.clone(), inner.clock.now(), &mut rand::rng());
-        let changes = inner.changes.listener();
         Self {
             number,
             stream,
@@ -207,10 +209,7 @@ impl Client {
                     self.write()?;
                     return Err(LossReason::Closed);
                 }
-                EmulatorOutput::Event(event) => {
-                    drop(store);
-                    tell(&self.inner, self.number, &event);
-                }
+                EmulatorOutput::Event(event) => tell(&self.inner, &store, self.number, &event),
                 EmulatorOutput::Wait { until } => {
                     drop(store);
                     let pushed = self.push(now);
@@ -232,15 +231,27 @@ impl Client {
     /// Hands the change that waits to the machine. Says whether it took it.
     fn push(&mut self, now: Instant) -> bool {
         let Some(change) = self.unpushed.take() else { return false };
-        let Change::Dps { cid, dps, .. } = &change else {
-            self.machine.report_children();
-            return true;
+        let (cid, dps) = match &change {
+            Change::Dps { cid, dps, .. } => (cid, dps),
+            Change::Children => {
+                self.machine.report_children();
+                return true;
+            }
+            Change::Lost(lost) => {
+                self.inner.lose(self.number, *lost);
+                return false;
+            }
         };
         loop {
             let tx = &mut self.buffers.tx;
             match self.machine.push(cid.as_deref(), DpMap::Json(dps), now, &mut rand::rng(), tx) {
                 Err(PushError::NoRoom { need }) if self.buffers.make_room(need) => {}
                 Err(PushError::NoRoom { .. }) if !self.buffers.tx.is_empty() => {
+                    self.unpushed = Some(change);
+                    return false;
+                }
+                // The controller may have sent its last message of the negotiation: it is up at its own end.
+                Err(PushError::NotReady) if self.machine.awaits_finish() => {
                     self.unpushed = Some(change);
                     return false;
                 }
@@ -282,7 +293,7 @@ impl Client {
     }
 }
 
-fn tell(inner: &Inner, client: u64, event: &EmulatorEvent<'_>) {
+fn tell(inner: &Inner, store: &Store, client: u64, event: &EmulatorEvent<'_>) {
     let id = &inner.config.id;
     match event {
         EmulatorEvent::Request { seqno, command, payload, cid } => {
@@ -299,13 +310,13 @@ fn tell(inner: &Inner, client: u64, event: &EmulatorEvent<'_>) {
         }
         EmulatorEvent::Written { cid, dps } => {
             let dps: Map<_, _> = dps.clone().map(|(id, value)| (id.to_string(), convert::dp_value(&value))).collect();
-            inner.publish(Some(client), cid.map(|cid| cid.to_string()), dps);
+            inner.publish(store, Some(client), cid.map(|cid| cid.to_string()), dps);
         }
         EmulatorEvent::Ignored { cid, dps } => {
             let cid = cid.map(|cid| cid.to_string());
             for (dp, value) in dps.clone() {
                 let value = convert::dp_value(&value);
-                let why = inner.store().check(cid.as_deref(), dp, &value).err();
+                let why = store.check(cid.as_deref(), dp, &value).err();
                 inner.tell_unfit(UnfitWrite { cid: cid.clone(), dp: dp.0, value, why });
             }
         }

@@ -34,6 +34,15 @@ pub enum SimulationError {
         /// The DP, if its key is a number.
         dp: Option<u16>,
     },
+    /// No device sends such a value: null, a list, an object, a number that a signed one of 64 bits cannot hold, or a text
+    /// of more than 48,000 bytes.
+    #[error("DP {dp}: no device sends {what}")]
+    Impossible {
+        /// The DP.
+        dp: u16,
+        /// What the value is.
+        what: &'static str,
+    },
     /// A real device could not have this value. Only in strict mode.
     #[error("DP {dp}: no real device could have this: {why}")]
     Value {

@@ -1,6 +1,7 @@
 //! Virtual devices: the device's end of the protocol on real sockets.
 
 mod client;
+mod door;
 mod error;
 mod server;
 mod spec;
@@ -8,6 +9,7 @@ mod store;
 
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -21,6 +23,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use client::Change;
 pub use client::{Request, UnfitWrite};
+use door::Door;
 pub use error::SimulationError;
 use rustuya_runtime::{Clock, Listener, Pool, Source, bind_shared};
 use server::{Announcing, Inner, Order, Server};
@@ -102,6 +105,14 @@ impl VirtualDevice {
         self.0.inner.config.version
     }
 
+    /// The dialect it understands; device22 for 3.2.
+    pub fn dialect(&self) -> Dialect {
+        match self.version() {
+            Version::V32 => Dialect::Device22,
+            _ => self.0.inner.config.dialect,
+        }
+    }
+
     /// Where it accepts controllers; the same also while unplugged.
     pub fn local_addr(&self) -> SocketAddr {
         self.0.address
@@ -112,21 +123,23 @@ impl VirtualDevice {
         self.0.probe_address
     }
 
-    /// Changes or adds DPs, as if by hand at the device, and pushes them to all controllers. A cid that is not
-    /// known makes a new sub-device.
+    /// Changes or adds DPs, as if by hand at the device, and pushes them to all controllers, changed or not: as firmware
+    /// does that reports a measurement again. A cid that is not known makes a new sub-device.
+    ///
+    /// The push is for every controller whose connection is up at its own end when this is called, whether this end has
+    /// noticed it or not. See [`lost_pushes`](Self::lost_pushes) for those that do not read.
     ///
     /// # Errors
-    /// [`SimulationError::Dps`] or [`SimulationError::Id`], in [strict](VirtualDeviceBuilder::strict) mode also
-    /// [`SimulationError::Value`]; nothing is changed then.
+    /// [`SimulationError::Dps`], [`SimulationError::Impossible`] or [`SimulationError::Id`], in
+    /// [strict](VirtualDeviceBuilder::strict) mode also [`SimulationError::Value`]; nothing is changed then.
     pub fn set_dps(&self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
         let inner = &self.0.inner;
         let mut store = inner.store();
         if inner.is_strict {
             store.check_all(cid, &dps, largest_dp(self.version()))?;
         }
-        store.set(cid, dps.clone())?;
-        drop(store);
-        inner.publish(None, cid.map(str::to_owned), dps);
+        store.change(cid, &dps)?;
+        inner.publish(&store, None, cid.map(str::to_owned), dps);
         Ok(())
     }
 
@@ -140,8 +153,14 @@ impl VirtualDevice {
         if !inner.store().set_online(cid, is_online) {
             return Err(SimulationError::UnknownSub);
         }
-        inner.changes.publish(&Change::Children);
+        inner.door.publish(&Change::Children);
         Ok(())
+    }
+
+    /// How many pushes controllers did not get, in all: 1024 wait for each of those that do not read, and the oldest are
+    /// dropped then. Counted as soon as the connection has room again; each time is a warning in the log, too.
+    pub fn lost_pushes(&self) -> u64 {
+        self.0.inner.lost_pushes.load(Ordering::Relaxed)
     }
 
     /// The values that controllers wrote and the device did not take, the first 1024 of them. It acknowledged them, as
@@ -294,7 +313,8 @@ impl VirtualDeviceBuilder {
     /// never set: it is a text that is left out of query replies until it is written.
     ///
     /// # Errors
-    /// [`SimulationError::Dps`] when a key is not a number from 0 to 65535.
+    /// [`SimulationError::Dps`] when a key is not a number from 0 to 65535, [`SimulationError::Impossible`] when no device
+    /// sends such a value.
     pub fn dps(mut self, dps: Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.set(None, dps)?;
         Ok(self)
@@ -303,7 +323,7 @@ impl VirtualDeviceBuilder {
     /// Adds a sub-device, which makes this a gateway.
     ///
     /// # Errors
-    /// [`SimulationError::Id`] when `cid` cannot be one, [`SimulationError::Dps`] as for [`dps`](Self::dps).
+    /// [`SimulationError::Id`] when `cid` cannot be one, the others as for [`dps`](Self::dps).
     pub fn sub(mut self, cid: &str, dps: Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.set(Some(cid), dps)?;
         Ok(self)
@@ -422,7 +442,8 @@ impl VirtualDeviceBuilder {
         let inner = Arc::new(Inner {
             config: self.config,
             store: Mutex::new(self.store),
-            changes: Source::new(CAPACITY),
+            door: Door::new(CAPACITY),
+            lost_pushes: AtomicU64::new(0),
             requests: Source::new(CAPACITY),
             unfit: Source::new(CAPACITY),
             unfit_writes: Mutex::default(),
@@ -434,13 +455,13 @@ impl VirtualDeviceBuilder {
         let server = Server {
             inner: Arc::clone(&inner),
             address,
-            listener: Some(listener),
             announcing: self.announcing,
             probes,
             max_clients: self.max_clients,
             clients: JoinSet::new(),
             accepted: 0,
         };
+        inner.door.open(listener)?;
         let (orders, inbox) = mpsc::channel(4);
         let task = tokio::spawn(server.run(inbox)).abort_handle();
         Ok(VirtualDevice(Arc::new(Handle { inner, address, probe_address, orders, task })))

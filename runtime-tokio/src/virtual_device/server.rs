@@ -1,6 +1,7 @@
 //! The task of one virtual device: it accepts controllers and announces the device.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::client::{Change, Client, Request, UnfitWrite};
+use super::door::{Arrival, Door};
 use super::store::Store;
 use rustuya_runtime::{Clock, Pool, Source, bind_shared};
 
@@ -20,7 +22,9 @@ use rustuya_runtime::{Clock, Pool, Source, bind_shared};
 pub(super) struct Inner {
     pub(super) config: EmulatorConfig,
     pub(super) store: Mutex<Store>,
-    pub(super) changes: Source<Change>,
+    pub(super) door: Door,
+    /// Pushes that were dropped because a controller did not read.
+    pub(super) lost_pushes: AtomicU64,
     pub(super) requests: Source<Request>,
     pub(super) unfit: Source<UnfitWrite>,
     /// The first of them.
@@ -37,16 +41,22 @@ impl Inner {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has DPs pushed to all controllers but the one that wrote them, without those that are never pushed.
-    pub(super) fn publish(&self, by: Option<u64>, cid: Option<String>, mut dps: Map<String, Value>) {
+    /// Has DPs pushed to all controllers but the one that wrote them, without those that are never pushed. With the
+    /// store locked: changes are pushed in the order in which they were made.
+    pub(super) fn publish(&self, store: &Store, by: Option<u64>, cid: Option<String>, mut dps: Map<String, Value>) {
         if self.config.quirks.hold_bitmaps {
-            let store = self.store();
             let kind = |key: &str| key.parse().map(|dp| store.kind(cid.as_deref(), DpId(dp)));
             dps.retain(|key, _| kind(key) != Ok(DpKind::Bitmap));
         }
         if !dps.is_empty() {
-            self.changes.publish(&Change::Dps { by, cid, dps: Value::Object(dps).to_string() });
+            self.door.publish(&Change::Dps { by, cid, dps: Value::Object(dps).to_string() });
         }
+    }
+
+    /// Counts pushes that a controller did not get.
+    pub(super) fn lose(&self, client: u64, lost: u64) {
+        self.lost_pushes.fetch_add(lost, Ordering::Relaxed);
+        tracing::warn!(id = %self.config.id, client, lost, "pushes were dropped: the controller does not read");
     }
 
     /// Ends all listeners.
@@ -97,8 +107,6 @@ pub(super) struct Announcing {
 pub(super) struct Server {
     pub(super) inner: Arc<Inner>,
     pub(super) address: SocketAddr,
-    /// `None` while unplugged.
-    pub(super) listener: Option<TcpListener>,
     pub(super) announcing: Announcing,
     /// Where requests for announcements arrive.
     pub(super) probes: Option<UdpSocket>,
@@ -116,7 +124,7 @@ impl Server {
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Order::Unplug(done)) => {
-                        self.listener = None;
+                        self.inner.door.close();
                         self.clients.shutdown().await;
                         self.inner.wedged.send_replace(false);
                         // The one who asked may have lost interest.
@@ -128,14 +136,14 @@ impl Server {
                         let _ = done.send(result);
                     }
                     Some(Order::Stop(done)) => {
-                        self.listener = None;
+                        self.inner.door.close();
                         self.clients.shutdown().await;
                         let _ = done.send(());
                         return;
                     }
                     None => return,
                 },
-                stream = accept(self.listener.as_ref()) => self.serve(stream),
+                arrival = self.inner.door.accept() => self.serve(arrival),
                 Some(_) = self.clients.join_next() => {}
                 _ = ticks.tick(), if self.is_visible() => {
                     for to in &self.announcing.to {
@@ -155,13 +163,15 @@ impl Server {
     }
 
     async fn listen(&mut self) -> io::Result<()> {
-        if self.listener.is_none() {
-            self.listener = Some(TcpListener::bind(self.address).await?);
+        if !self.inner.door.is_open() {
+            self.inner.door.open(TcpListener::bind(self.address).await?)?;
         }
         Ok(())
     }
 
-    fn serve(&mut self, stream: tokio::net::TcpStream) {
+    fn serve(&mut self, Arrival { stream, changes }: Arrival) {
+        // Those who have left make room.
+        while self.clients.try_join_next().is_some() {}
         if *self.inner.wedged.borrow() {
             // The system goes on accepting them.
             self.clients.spawn(hold(stream));
@@ -172,7 +182,7 @@ impl Server {
             return;
         }
         self.accepted += 1;
-        self.clients.spawn(Client::new(self.accepted, stream, Arc::clone(&self.inner)).run());
+        self.clients.spawn(Client::new(self.accepted, stream, changes, Arc::clone(&self.inner)).run());
     }
 
     /// Whether the device announces itself: not while it is unplugged, nor while it takes no more controllers.
@@ -181,7 +191,7 @@ impl Server {
     }
 
     fn is_alive(&self) -> bool {
-        self.listener.is_some() && !*self.inner.wedged.borrow()
+        self.inner.door.is_open() && !*self.inner.wedged.borrow()
     }
 
     async fn announce(&self, to: SocketAddr, is_answer: bool) {
@@ -216,21 +226,6 @@ impl Server {
 pub(super) async fn hold(stream: tokio::net::TcpStream) {
     core::future::pending::<()>().await;
     drop(stream);
-}
-
-/// # Cancel safety
-/// Safe: a connection is taken only when the future completes.
-async fn accept(listener: Option<&TcpListener>) -> tokio::net::TcpStream {
-    loop {
-        let Some(listener) = listener else {
-            return core::future::pending().await;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            // Out of file descriptors, most likely: others may close some.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
 }
 
 /// # Cancel safety

@@ -102,6 +102,21 @@ pub(super) fn is_sendable(value: &Value) -> bool {
     }
 }
 
+/// What this value is, if no device at all could send it. Null may stand for one that was never set.
+pub(super) fn impossible(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Null | Value::Bool(_) => None,
+        Value::Number(number) if number.is_u64() && !number.is_i64() => Some("a number of more than 64 bits"),
+        Value::Number(_) => None,
+        Value::String(text) => (text.len() > LONGEST_TEXT).then_some("a text of more than 48000 bytes"),
+        Value::Array(_) => Some("a list: give its JSON text, if it is one"),
+        Value::Object(_) => Some("an object: give its JSON text, if it is one"),
+    }
+}
+
+/// With it, a push has less than the 64 KiB that controllers receive by default, in every version.
+const LONGEST_TEXT: usize = 48_000;
+
 /// The specifications in an object by DP number; the key of the first that is none as error.
 pub(super) fn parse_all(schema: &Map<String, Value>) -> Result<Vec<(u16, Spec)>, String> {
     let entry = |(key, entry): (&String, &Value)| {

@@ -7,7 +7,7 @@ use rustuya_runtime::proto::{Cid, Decimal, DpId, DpKind, DpValue, JsonText, Mode
 use serde_json::{Map, Value};
 
 use super::error::SimulationError;
-use super::spec::{Spec, check_alike, is_sendable, parse_all};
+use super::spec::{Spec, check_alike, impossible, is_sendable, parse_all};
 use rustuya_runtime::convert;
 
 /// The DPs of a device and of its sub-devices.
@@ -36,16 +36,28 @@ impl Store {
         self.of(cid).map(|dps| &dps.values)
     }
 
-    /// Adds or replaces DPs of any kind; a new cid makes a new sub-device.
+    /// Adds or replaces DPs of any kind; a new cid makes a new sub-device. Null stands for one that was never set.
     ///
     /// # Errors
-    /// Nothing is changed when a key is not a DP number or the cid cannot be one.
+    /// Nothing is changed when a key is not a DP number, no device could send a value, or the cid cannot be one.
     pub(super) fn set(&mut self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
-        if !dps.keys().all(|key| dp_id(key).is_some()) {
-            return Err(SimulationError::Dps);
+        for (key, value) in &dps {
+            let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
+            if let Some(what) = impossible(value) {
+                return Err(SimulationError::Impossible { dp, what });
+            }
         }
         self.made(cid)?.values.extend(dps);
         Ok(())
+    }
+
+    /// As [`set`](Self::set), for values that are pushed.
+    pub(super) fn change(&mut self, cid: Option<&str>, dps: &Map<String, Value>) -> Result<(), SimulationError> {
+        if let Some((key, _)) = dps.iter().find(|(_, value)| value.is_null()) {
+            let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
+            return Err(SimulationError::Impossible { dp, what: "null" });
+        }
+        self.set(cid, dps.clone())
     }
 
     /// Says what DPs can hold. Those that have no value yet exist from now on, never set.
@@ -216,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_reaches_the_machine() {
-        let dps = map(json!({ "1": true, "2": -3, "3": 2.5, "4": "x y", "5": [1, { "a": null }] }));
+        let dps = map(json!({ "1": true, "2": -3, "3": 2.5, "4": "x y", "5": i64::MIN }));
         let mut store = Store::default();
         store.set(None, dps.clone()).expect("numbers");
         store.set(None, map(json!({ "6": null }))).expect("never set");
@@ -225,6 +237,23 @@ mod tests {
             seen.insert(id.to_string(), convert::dp_value(&value));
         }));
         assert_eq!(seen, dps);
+    }
+
+    #[test]
+    fn what_no_device_sends_is_refused_and_changes_nothing() {
+        let mut store = Store::default();
+        store.set(None, map(json!({ "1": true, "2": null }))).expect("2 was never set");
+        let long = "x".repeat(48_001);
+        for value in [json!([1]), json!({ "a": 1 }), json!(u64::MAX), json!(long)] {
+            let dps = map(json!({ "1": false, "2": value }));
+            let error = store.set(None, dps.clone()).expect_err("impossible");
+            assert!(matches!(error, SimulationError::Impossible { dp: 2, .. }), "{error}");
+            assert_eq!(store.change(None, &dps), Err(error));
+        }
+        let null = store.change(None, &map(json!({ "1": false, "2": null })));
+        assert_eq!(null, Err(SimulationError::Impossible { dp: 2, what: "null" }));
+        assert_eq!(store.dps(None), Some(&map(json!({ "1": true, "2": null }))));
+        store.change(None, &map(json!({ "2": "x".repeat(48_000), "3": i64::MAX, "4": 0.1 }))).expect("possible");
     }
 
     #[test]

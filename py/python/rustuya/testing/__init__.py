@@ -1,6 +1,6 @@
-"""Virtual devices: test automations without hardware.
+"""Virtual devices: test automations without hardware. :mod:`rustuya.testing.aio` is for asyncio.
 
-With pytest, the fixture ``virtual_device`` makes as many as a test needs.
+With pytest, the fixtures ``virtual_device`` and ``session_virtual_device`` make as many as are needed.
 """
 
 from .._native import RequestReceiver, VirtualDevice, quirk_names

@@ -1,7 +1,8 @@
-"""The pytest fixture ``virtual_device``."""
+"""The fixtures of pytest: ``virtual_device``, ``aio_virtual_device``, ``session_virtual_device``."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,12 +10,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from . import VirtualDevice
+    from . import VirtualDevice, aio
 
 
-@pytest.fixture
-def virtual_device() -> Iterator[Callable[..., VirtualDevice]]:
-    """Makes virtual devices with the arguments of ``VirtualDevice``; they end with the test."""
+@contextmanager
+def _factory() -> Iterator[Callable[..., VirtualDevice]]:
+    # Not every run that has this package installed needs it.
     from . import VirtualDevice
 
     made: list[VirtualDevice] = []
@@ -30,3 +31,28 @@ def virtual_device() -> Iterator[Callable[..., VirtualDevice]]:
     for device in made:
         if device.strict:
             device.check()
+
+
+@pytest.fixture
+def virtual_device() -> Iterator[Callable[..., VirtualDevice]]:
+    """Makes virtual devices with the arguments of ``VirtualDevice``; they end with the test."""
+    with _factory() as make:
+        yield make
+
+
+@pytest.fixture
+def aio_virtual_device() -> Iterator[Callable[..., aio.VirtualDevice]]:
+    """Makes virtual devices for asyncio, with the same arguments; they end with the test."""
+    from . import aio
+
+    with _factory() as make:
+        yield lambda *args, **kwargs: aio.VirtualDevice.of(make(*args, **kwargs))
+
+
+@pytest.fixture(scope="session")
+def session_virtual_device() -> Iterator[Callable[..., VirtualDevice]]:
+    """Makes virtual devices with the arguments of ``VirtualDevice``; they end with the session. Each process of
+    pytest-xdist has its own.
+    """
+    with _factory() as make:
+        yield make

@@ -1,0 +1,192 @@
+"""Virtual devices for programs of asyncio: ``async with``, ``await``, ``async for``.
+
+The pytest fixture ``aio_virtual_device`` makes as many as a test needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import _native
+from .._loops import Receiver, bridge_of_loop, finish
+from ..aio import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from ..models import Json, Request
+    from ..quirks import Quirk
+
+__all__ = ["VirtualDevice"]
+
+
+class VirtualDevice:
+    """A device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
+
+    It accepts controllers from the moment that it is made; ``async with`` ends it.
+    """
+
+    def __init__(
+        self,
+        id: str = "virtual-device",
+        local_key: str = "0123456789abcdef",
+        version: str | float | None = None,
+        *,
+        dps: Mapping[Any, Json] | None = None,
+        subs: dict[str, dict[str, Json]] | None = None,
+        dev_type: str | None = None,
+        quirks: Sequence[Quirk | str] = (),
+        bind: str = "127.0.0.1:0",
+        announce_to: Sequence[tuple[str, int]] = (),
+        announce_every: float = 5.0,
+        product_key: str | None = None,
+        probes: tuple[str, int] | None = None,
+        max_clients: int = 3,
+        idle: float = 30.0,
+        schema: Mapping[Any, Json] | None = None,
+        offline: Sequence[str] = (),
+        strict: bool = False,
+    ) -> None:
+        self._native = _native.VirtualDevice(
+            id,
+            local_key,
+            version,
+            dps=dps,
+            subs=subs,
+            dev_type=dev_type,
+            quirks=quirks,
+            bind=bind,
+            announce_to=announce_to,
+            announce_every=announce_every,
+            product_key=product_key,
+            probes=probes,
+            max_clients=max_clients,
+            idle=idle,
+            schema=schema,
+            offline=offline,
+            strict=strict,
+        )
+
+    @classmethod
+    def of(cls, device: _native.VirtualDevice) -> Self:
+        """The asyncio face of a virtual device of the synchronous one: the same device."""
+        this = cls.__new__(cls)
+        this._native = device
+        return this
+
+    @property
+    def sync(self) -> _native.VirtualDevice:
+        """The synchronous face of this device: the same device."""
+        return self._native
+
+    @property
+    def id(self) -> str:
+        """The device id."""
+        return self._native.id
+
+    @property
+    def local_key(self) -> str:
+        """The local key that controllers need."""
+        return self._native.local_key
+
+    @property
+    def version(self) -> str:
+        """The version that it speaks."""
+        return self._native.version
+
+    @property
+    def address(self) -> str:
+        """Where it accepts controllers: IP address and port, as ``Device`` takes it."""
+        return self._native.address
+
+    @property
+    def ip(self) -> str:
+        """The IP address alone."""
+        return self._native.ip
+
+    @property
+    def port(self) -> int:
+        """The TCP port alone."""
+        return self._native.port
+
+    @property
+    def probe_address(self) -> tuple[str, int] | None:
+        """Where it hears requests for announcements, if it does."""
+        return self._native.probe_address
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a controller needs, for ``Device(**virtual.config)`` or ``Manager.add(**virtual.config)``."""
+        return self._native.config
+
+    @property
+    def strict(self) -> bool:
+        """Whether it was made with ``strict``."""
+        return self._native.strict
+
+    @property
+    def unfit(self) -> list[dict[str, Json]]:
+        """The values that controllers wrote and the device did not take, the first 1024 of them."""
+        return self._native.unfit
+
+    @property
+    def lost_pushes(self) -> int:
+        """How many pushes controllers did not get because they did not read: 1024 wait for each connection at most."""
+        return self._native.lost_pushes
+
+    def device(self) -> Device:
+        """A controller's handle of this device: a new connection."""
+        return Device.of(self._native.device())
+
+    def set_dps(self, dps: Mapping[Any, Json], cid: str | None = None) -> None:
+        """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
+        connection is up at its own end. Returns at once. Raises InvalidValue when no device could send a value.
+        """
+        self._native.set_dps(dps, cid)
+
+    def dps(self, cid: str | None = None) -> dict[str, Json]:
+        """The DPs that it has now."""
+        return self._native.dps(cid)
+
+    def set_online(self, cid: str, online: bool) -> None:
+        """Says whether a sub-device is online, and reports that to all controllers. Returns at once."""
+        self._native.set_online(cid, online)
+
+    def check(self) -> None:
+        """Fails when a controller wrote what the device did not take."""
+        self._native.check()
+
+    def requests(self) -> Receiver[Request]:
+        """Receives every request of every controller from now on."""
+        return Receiver(self._native.requests())
+
+    async def unplug(self) -> None:
+        """Takes the device off the network, until it is plugged in again."""
+        bridge = bridge_of_loop()
+        await finish(bridge, _native.AsyncVerbs.unplug(bridge, self._native))
+
+    async def plug(self) -> None:
+        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the
+        port.
+        """
+        bridge = bridge_of_loop()
+        await finish(bridge, _native.AsyncVerbs.plug(bridge, self._native))
+
+    async def stop(self) -> None:
+        """Ends the device."""
+        bridge = bridge_of_loop()
+        await finish(bridge, _native.AsyncVerbs.stop(bridge, self._native))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
+        await self.stop()
+        # What has failed already is told, not what came of it.
+        if self.strict and kind is None:
+            self.check()
+
+    def __repr__(self) -> str:
+        return repr(self._native)

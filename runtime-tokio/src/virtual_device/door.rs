@@ -1,0 +1,109 @@
+//! Where controllers come in.
+
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::net::{TcpListener, TcpStream};
+
+use super::client::Change;
+use rustuya_runtime::{Listener, Source};
+
+/// A connection that was accepted, and what is to be pushed on it from then on.
+pub(super) struct Arrival {
+    pub(super) stream: TcpStream,
+    pub(super) changes: Listener<Change>,
+}
+
+/// Accepts connections and tells them of changes.
+///
+/// A connection is up at the controller's end as soon as the system has completed it, and waits to be accepted
+/// here. Up to 3.3 nothing else is needed to be told of changes, so whatever waits is accepted before each change.
+pub(super) struct Door {
+    changes: Source<Change>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// `None` while unplugged. The second is the same socket, to look at it without the task that waits at the first.
+    listener: Option<(TcpListener, std::net::TcpListener)>,
+    /// Accepted before a change, and not served yet.
+    early: VecDeque<(std::net::TcpStream, Listener<Change>)>,
+    /// The task that accepts.
+    waker: Option<Waker>,
+}
+
+impl Door {
+    /// A closed one. At most `capacity` changes wait for each connection.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { changes: Source::new(capacity), state: Mutex::default() }
+    }
+
+    /// Accepts connections at this socket from now on.
+    pub(super) fn open(&self, listener: TcpListener) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        let again = listener.try_clone()?;
+        self.lock().listener = Some((TcpListener::from_std(listener)?, again));
+        Ok(())
+    }
+
+    /// Closes the socket, and all connections that wait.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.listener = None;
+        state.early.clear();
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().listener.is_some()
+    }
+
+    /// Tells every connection of a change, also those that wait to be accepted.
+    pub(super) fn publish(&self, change: &Change) {
+        let mut state = self.lock();
+        let waiting = core::iter::from_fn(|| state.listener.as_ref()?.1.accept().ok());
+        let early: Vec<_> = waiting.map(|(stream, _)| (stream, self.changes.listener())).collect();
+        self.changes.publish(change);
+        if !early.is_empty() {
+            state.early.extend(early);
+            if let Some(waker) = state.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// The next connection.
+    ///
+    /// # Cancel safety
+    /// Safe: a connection is taken only when the future completes.
+    pub(super) async fn accept(&self) -> Arrival {
+        loop {
+            if let Ok(arrival) = poll_fn(|cx| {
+                let mut state = self.lock();
+                state.waker = Some(cx.waker().clone());
+                if let Some((stream, changes)) = state.early.pop_front() {
+                    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                    return Poll::Ready(stream.map(|stream| Arrival { stream, changes }));
+                }
+                let Some((listener, _)) = &state.listener else { return Poll::Pending };
+                let accepted = listener.poll_accept(cx);
+                // Before the lock is let go: a change that comes next is for this connection, too.
+                accepted.map_ok(|(stream, _)| Arrival { stream, changes: self.changes.listener() })
+            })
+            .await
+            {
+                return arrival;
+            }
+            // Out of file descriptors, most likely: others may close some.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

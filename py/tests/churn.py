@@ -106,8 +106,9 @@ def reloads(version: str, lamp: VirtualDevice) -> None:
         listener = manager.listener()
         for _ in range(3):
             device = manager.add(**lamp.config)
-            assert other.add(**lamp.config).query([1]) is not None
             device.subscribe(fails)
+            held = other.get(lamp.id) or other.add(**lamp.config)
+            assert held.query([1])
             manager.remove(lamp.id)
         manager.add("absent", "127.0.0.1", WRONG_KEY, version, port=1)
         manager.clear()

@@ -1,8 +1,9 @@
 """A program whose interpreter ends while every call of the package is under way: in the main thread, in threads, in
 daemon threads, in an executor, in event loops. Run by test_exits.py for each kind of thread.
 
-``exits.py KIND`` ends 200 times under CI, 24 elsewhere, or as often as ``RUSTUYA_EXITS`` says, each time in a process that is forked before the package
-has started anything: beginning an interpreter anew takes longer than all the rest. Prints what went wrong, as JSON.
+``exits.py KIND`` ends 200 times under CI, 24 times elsewhere, or as often as ``RUSTUYA_EXITS`` says, each time in a
+process that is forked before the package has started anything: beginning an interpreter anew takes longer than all the
+rest. Prints what went wrong, as JSON.
 """
 
 from __future__ import annotations

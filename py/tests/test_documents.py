@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+import sys
 import textwrap
 import threading
 from pathlib import Path
@@ -60,6 +62,13 @@ def test_example(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
+    if "@pytest.fixture" in code:
+        # Only pytest knows how to put it together.
+        (tmp_path / "test_example.py").write_text(code, encoding="utf-8")
+        program = [sys.executable, "-m", "pytest", "-q", str(tmp_path)]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout
+        return
     ports = free_ports()
     device = virtual_device(
         "id",

@@ -210,4 +210,4 @@ if __name__ == "__main__":
     rustuya.set_log_level("INFO")
     told = churn(60 * float(sys.argv[1]), 30)
     print("growth from the first half to the second:", growth(told))
-    sys.exit(grown(told))
+    sys.exit(grown(told) or 0)

@@ -184,6 +184,7 @@ fn every_error_of_a_file_is_explained() {
         SimulationError::Quirk(UnknownQuirk),
         SimulationError::Dps,
         SimulationError::Schema { dp: None },
+        SimulationError::Impossible { dp: 7, what: "null" },
         SimulationError::Value { dp: 7, why: Unfit::Range },
         SimulationError::UnknownSub,
     ];

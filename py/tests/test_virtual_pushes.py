@@ -72,7 +72,7 @@ def test_a_value_that_is_set_again_is_pushed_by_hand_and_by_3_5(virtual_device: 
         # What a controller writes without changing it, only 3.5 pushes.
         device.set_value(1, 5, wait="ack")
         lamp.set_dps({"2": 1})
-        told = []
+        told: list[rustuya.DeviceEvent] = []
         while not told or "2" not in told[-1].dps:
             event = listener.recv(timeout_ms=10_000)
             assert event is not None
@@ -100,13 +100,12 @@ def test_a_value_that_is_set_again_is_pushed_by_hand_and_by_3_5(virtual_device: 
         ({"one": 1}, rustuya.InvalidDp),
         ({-1: 1}, rustuya.InvalidDp),
         ({65536: 1}, rustuya.InvalidDp),
-        (5, rustuya.InvalidType),
     ],
 )
-def test_what_no_device_sends_is_refused(virtual_device: Make, dps: Any, error: type[Exception]) -> None:
+def test_what_no_device_sends_is_refused(virtual_device: Make, dps: dict[Any, Any], error: type[Exception]) -> None:
     lamp = virtual_device(dps={"1": True, "2": 1})
     with pytest.raises(error):
-        lamp.set_dps({"2": 2, **dps} if isinstance(dps, dict) else dps)
+        lamp.set_dps({"2": 2, **dps})
     assert lamp.dps() == {"1": True, "2": 1}
     if dps != {"1": None}:
         with pytest.raises(error):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from . import VirtualDevice, aio
 
 
 @contextmanager
-def _factory() -> Iterator[Callable[..., VirtualDevice]]:
+def _factory() -> Generator[Callable[..., VirtualDevice], None, None]:
     # Not every run that has this package installed needs it.
     from . import VirtualDevice
 

@@ -5,7 +5,9 @@
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
+use std::path::Path;
 
+use rustuya_runtime_tokio::text;
 use serde_json::{Map, Value};
 
 /// The command line is wrong: exit status 2.
@@ -19,6 +21,19 @@ impl fmt::Display for UsageError {
 }
 
 impl core::error::Error for UsageError {}
+
+/// What stands for an argument that is not repeated.
+pub(crate) const HIDDEN: &str = "(not repeated: it may be a local key)";
+
+/// A name that was given, unless it may be a key in the place of a name.
+pub(crate) fn shown(name: &str) -> &str {
+    if text::may_be_key(name) { HIDDEN } else { name }
+}
+
+/// A file that was given, with the option that named it, likewise.
+pub(crate) fn file(option: &str, path: &Path) -> String {
+    format!("{option} {}", shown(&path.display().to_string())).trim_start().to_owned()
+}
 
 /// Reads hex digits of either case; white space and colons between them are fine, as captures show them.
 pub(crate) fn hex_bytes(name: &str, text: &str) -> Result<Vec<u8>, UsageError> {

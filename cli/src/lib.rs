@@ -26,7 +26,9 @@ mod watch;
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
+use rustuya_runtime_tokio::text;
 
 use crate::input::UsageError;
 
@@ -58,7 +60,8 @@ enum Command {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let command = match Cli::try_parse_from(args) {
         Ok(Cli { command }) => command,
-        Err(told) => {
+        Err(mut told) => {
+            discreet(&mut told);
             // Where help cannot be written, there is nobody to be told.
             let _ = told.print();
             return u8::try_from(told.exit_code()).unwrap_or(2);
@@ -88,6 +91,23 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// Takes out of a message what may be a key in the place of another argument.
+fn discreet(told: &mut clap::Error) {
+    let mut kinds = vec![ContextKind::InvalidValue, ContextKind::InvalidSubcommand];
+    if told.kind() == ErrorKind::UnknownArgument {
+        kinds.push(ContextKind::InvalidArg);
+    }
+    for kind in kinds {
+        if let Some(ContextValue::String(given)) = told.get(kind)
+            && text::may_be_key(given)
+        {
+            told.insert(kind, ContextValue::String(input::HIDDEN.to_owned()));
+            // Advice repeats it.
+            told.remove(ContextKind::Suggested);
+        }
+    }
+}
+
 /// Runs what a subcommand does on sockets. One thread is enough for it.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -95,4 +115,33 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     // A name that is still being looked up is waited for no longer.
     runtime.shutdown_background();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "p&]k=^,\"Q0123456";
+
+    #[test]
+    fn no_message_repeats_what_may_be_a_key() {
+        let arguments = [
+            &["get", "lamp", "--dialect", KEY][..],
+            &["get", "lamp", "--protocol", KEY],
+            &["get", "lamp", "--timeout", KEY],
+            &["get", "lamp", "--address", "h", "--dp", KEY],
+            &["set", "lamp", "1=1", "--wait", KEY],
+            &["announcement", "lamp", "extra", KEY, KEY],
+            &[KEY],
+        ];
+        for given in arguments {
+            let mut told = Cli::try_parse_from(["rustuya"].iter().chain(given)).expect_err("no such argument");
+            discreet(&mut told);
+            let text = told.render().to_string();
+            assert!(!text.contains(KEY), "{given:?}: {text}");
+        }
+        let mut told = Cli::try_parse_from(["rustuya", "get", "lamp", "--dialect", "devce22"]).expect_err("misspelt");
+        discreet(&mut told);
+        assert!(told.render().to_string().contains("devce22"), "what cannot be a key is shown");
+    }
 }

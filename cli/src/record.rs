@@ -8,7 +8,7 @@ use anyhow::Context;
 use rustuya_runtime_tokio::DeviceBuilder;
 use rustuya_runtime_tokio::record::{Recorder, SharedWriter};
 
-use crate::input::unfit;
+use crate::input::{self, unfit};
 use crate::target::Target;
 
 type Shared = Arc<Mutex<Recorder<SharedWriter<File>>>>;
@@ -32,7 +32,7 @@ impl Record {
         }
         let file = match path {
             Some(path) => {
-                let file = create(path).with_context(|| format!("--record {}", path.display()))?;
+                let file = create(path).with_context(|| input::file("--record", path))?;
                 Some((path.to_owned(), SharedWriter::new(file)))
             }
             None => None,

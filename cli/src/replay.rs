@@ -9,6 +9,7 @@ use rustuya_proto::{LossReason, Outcome, RetCode};
 use rustuya_runtime_tokio::record::{Happened, Replay, Step};
 use serde_json::{Map, Value, json};
 
+use crate::input;
 use crate::key::KeyArgs;
 use crate::output::{command_name, dialect_name, json_line, line};
 
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.file.as_os_str() == "-" {
         return replay(args, std::io::stdin().lock());
     }
-    let name = || args.file.display().to_string();
+    let name = || input::file("", &args.file);
     replay(args, BufReader::new(File::open(&args.file).with_context(name)?)).with_context(name)
 }
 

@@ -2,13 +2,13 @@
 
 use core::str::FromStr;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use rustuya_proto::UnknownVersion;
-use rustuya_runtime_tokio::{Address, Cid, DeviceId, DevicesFile, Dialect, Listed, LocalKey, Pacing, Version};
+use rustuya_runtime_tokio::{Address, Cid, DeviceId, DevicesFile, Dialect, Listed, LocalKey, Pacing, Version, text};
 
-use crate::input::{Ports, UsageError, seconds, unfit};
+use crate::input::{self, Ports, UsageError, seconds, shown, unfit};
 use crate::key::{self, KeyArgs};
 
 /// Options that say how devices are reached.
@@ -118,7 +118,7 @@ impl TargetArgs {
     /// Finds out what is meant by each of `names`, all with this `cid` if there is one; or by `--all`.
     pub(crate) fn resolve(&self, names: &[String], cid: Option<&str>) -> anyhow::Result<Selected> {
         let file = self.devices.as_deref();
-        let context = || format!("--devices {}", file.map(|path| path.display().to_string()).unwrap_or_default());
+        let context = || input::file("--devices", file.unwrap_or(Path::new("")));
         let list = file.map(DevicesFile::read).transpose().with_context(context)?;
         let several = names.len() > 1 || self.all;
         let children = list.iter().flat_map(children).collect();
@@ -127,6 +127,7 @@ impl TargetArgs {
             let listed = list.as_ref().map(|list| list.find(name)).transpose().with_context(context)?.flatten();
             let target = self.target(name, cid, list.as_ref(), listed)?;
             if list.is_some() && listed.is_none() && target.address == Address::Auto {
+                let name = shown(name);
                 eprintln!("rustuya: {name}: --devices does not list it; an id is looked for on the local network");
             }
             selected.targets.push(target);
@@ -184,11 +185,17 @@ impl TargetArgs {
             (None, Some(listed)) => (listed.address().clone(), self.port.or(listed.port())),
             (None, None) => (Address::Auto, self.port),
         };
+        let key = self.local_key(listed, name, list.is_some())?;
+        if let Address::Name(host, _) = &address
+            && text::local_key(host).is_ok_and(|host| host == key)
+        {
+            return Err(unfit("--address: this is the local key, and no address").into());
+        }
         Ok(Target {
             name: name.to_owned(),
             id: DeviceId::new(id).map_err(|error| unfit(&format!("ID: {error}")))?,
             cid: cid.map(|cid| Cid::new(&cid).map_err(|error| unfit(&format!("--cid: {error}")))).transpose()?,
-            key: self.local_key(listed, name, list.is_some())?,
+            key,
             address,
             port: port.unwrap_or(rustuya_proto::DEFAULT_PORT),
             version,
@@ -212,6 +219,7 @@ impl TargetArgs {
         }
         Err(match has_list {
             true if listed.is_none() => {
+                let name = shown(name);
                 unfit(&format!("no local key: --devices does not list {name}, and RUSTUYA_KEY is not set"))
             }
             true => unfit(&format!("no local key: --devices has none for {name}, and RUSTUYA_KEY is not set")),

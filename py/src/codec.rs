@@ -24,9 +24,12 @@ fn sender(py: Python<'_>, name: &str) -> PyResult<Sender> {
     match name {
         "device" => Ok(Sender::Device),
         "client" => Ok(Sender::Controller),
-        _ => {
-            Err(errors::leaf(py, "ConfigError", 912, &format!("{name:?} sends nothing: give \"device\" or \"client\"")))
-        }
+        _ => Err(errors::leaf(
+            py,
+            "ConfigError",
+            912,
+            &format!("{} sends nothing: give \"device\" or \"client\"", errors::quoted(name)),
+        )),
     }
 }
 

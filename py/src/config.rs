@@ -4,7 +4,7 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, LocalKey, Pacing, Timing};
+use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, Pacing, Timing};
 
 use crate::{convert, engine, errors, verbs};
 
@@ -19,6 +19,8 @@ pub(crate) struct Extra<'py> {
     pub(crate) timing: Option<Bound<'py, PyAny>>,
     pub(crate) pacing: Option<Bound<'py, PyAny>>,
     pub(crate) receive_limit: Option<usize>,
+    pub(crate) memory_limit: Option<usize>,
+    pub(crate) backlog_limit: Option<usize>,
 }
 
 /// The description that arguments give, and whether it has an address.
@@ -31,17 +33,16 @@ pub(crate) fn builder(
 ) -> PyResult<(DeviceBuilder, bool)> {
     let id = DeviceId::new(id).map_err(|error| errors::config(py, error.into()))?;
     let address = convert::address(address)?;
-    let key = convert::key(local_key)?;
-    refuse_key(py, &address, &key)?;
-    let builder = Device::builder_with(id, key);
+    let builder = Device::builder_with(id, convert::key(local_key)?);
+    refuse_key(py, &address, &builder)?;
     let located = address != Address::Auto;
     Ok((builder.address(address).version(convert::version(version)?), located))
 }
 
 /// Refuses the local key in the place of an address: as a host name it would be asked for on the network and shown.
-fn refuse_key(py: Python<'_>, address: &Address, key: &LocalKey) -> PyResult<()> {
+pub(crate) fn refuse_key(py: Python<'_>, address: &Address, builder: &DeviceBuilder) -> PyResult<()> {
     match address {
-        Address::Name(name, _) if LocalKey::from_text(name).as_ref() == Ok(key) => Err(errors::leaf(
+        Address::Name(name, _) if builder.is_local_key(name) => Err(errors::leaf(
             py,
             "InvalidAddress",
             912,
@@ -60,9 +61,7 @@ pub(crate) fn edited(
     version: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<DeviceBuilder> {
     if local_key.is_some() {
-        let key = convert::key(local_key)?;
-        refuse_key(py, &convert::address(address)?, &key)?;
-        builder = builder.local_key(key);
+        builder = builder.local_key(convert::key(local_key)?);
     }
     if version.is_some() {
         builder = builder.version(convert::version(version)?);
@@ -71,6 +70,7 @@ pub(crate) fn edited(
         return Ok(builder);
     }
     let address = convert::address(address)?;
+    refuse_key(py, &address, &builder)?;
     let located = address != Address::Auto;
     let builder = builder.address(address);
     engine::engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, "the device", error))
@@ -98,6 +98,12 @@ impl Extra<'_> {
         }
         if let Some(limit) = self.receive_limit {
             builder = builder.receive_limit(limit);
+        }
+        if let Some(limit) = self.memory_limit {
+            builder = builder.memory_limit(limit);
+        }
+        if let Some(limit) = self.backlog_limit {
+            builder = builder.backlog_limit(limit);
         }
         if let Some(limit) = verbs::milliseconds(self.connection_timeout)? {
             builder = connection_timeout(builder, limit);

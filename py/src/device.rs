@@ -93,7 +93,7 @@ impl Device {
     #[new]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
@@ -110,9 +110,22 @@ impl Device {
         timing: Option<Bound<'_, PyAny>>,
         pacing: Option<Bound<'_, PyAny>>,
         receive_limit: Option<usize>,
+        memory_limit: Option<usize>,
+        backlog_limit: Option<usize>,
     ) -> PyResult<Self> {
-        let extra =
-            Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing, receive_limit };
+        let extra = Extra {
+            port,
+            dev_type,
+            persist,
+            nowait,
+            connection_timeout,
+            timeout,
+            timing,
+            pacing,
+            receive_limit,
+            memory_limit,
+            backlog_limit,
+        };
         let (builder, located) = config::builder(py, id, address, local_key, version)?;
         spawn(py, extra.apply(py, builder)?, located, id)
     }
@@ -289,7 +302,7 @@ impl Device {
     /// Changes what is given, all at once: a connection that must be made anew is so once.
     #[pyo3(signature = (*, address=None, local_key=None, version=None, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn reconfigure<'py>(
         slf: Bound<'py, Self>,
@@ -305,10 +318,23 @@ impl Device {
         timing: Option<Bound<'py, PyAny>>,
         pacing: Option<Bound<'py, PyAny>>,
         receive_limit: Option<usize>,
+        memory_limit: Option<usize>,
+        backlog_limit: Option<usize>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
-        let extra =
-            Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing, receive_limit };
+        let extra = Extra {
+            port,
+            dev_type,
+            persist,
+            nowait,
+            connection_timeout,
+            timeout,
+            timing,
+            pacing,
+            receive_limit,
+            memory_limit,
+            backlog_limit,
+        };
         Self::change(slf, |builder| extra.apply(py, config::edited(py, builder, address, local_key, version)?))
     }
 

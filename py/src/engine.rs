@@ -32,6 +32,10 @@ pub(crate) struct Engine {
 struct Settings {
     worker_threads: usize,
     dials_at_once: usize,
+    /// Bytes that are remembered of all devices.
+    memory_limit: Option<usize>,
+    /// Bytes that wait for each listener of a manager.
+    backlog_limit: Option<usize>,
     discovery: bool,
     ports: [u16; 3],
     bind: Ipv4Addr,
@@ -43,6 +47,8 @@ struct Settings {
 static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     worker_threads: 2,
     dials_at_once: 128,
+    memory_limit: None,
+    backlog_limit: None,
     discovery: true,
     ports: [6666, 6667, 7000],
     bind: Ipv4Addr::UNSPECIFIED,
@@ -187,7 +193,14 @@ pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
         let runtime = builder.build().map_err(|error| error.to_string())?;
         log::install();
         let driver = TokioHandle(runtime.handle().clone());
-        let registry = Registry::builder(driver).dials_at_once(settings.dials_at_once).without_discovery().build();
+        let mut registry = Registry::builder(driver).dials_at_once(settings.dials_at_once).without_discovery();
+        if let Some(bytes) = settings.memory_limit {
+            registry = registry.memory_limit(bytes);
+        }
+        if let Some(bytes) = settings.backlog_limit {
+            registry = registry.backlog_limit(bytes);
+        }
+        let registry = registry.build();
         Ok(Engine { runtime, registry, discovery: Mutex::new(None), settings })
     });
     let engine = engine.as_ref().map_err(|error| {
@@ -253,13 +266,16 @@ impl Engine {
 
 /// Sets what the engine is like. Possible until the first device, manager or scanner is made.
 #[pyfunction]
-#[pyo3(signature = (*, worker_threads=None, dials_at_once=None, discovery=None, ports=None, bind_address=None,
+#[pyo3(signature = (*, worker_threads=None, dials_at_once=None, memory_limit=None, backlog_limit=None,
+                    discovery=None, ports=None, bind_address=None,
                     broadcast_address=None, probe_to=None, trust_relayed=None))]
 #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
 pub(crate) fn configure(
     py: Python<'_>,
     worker_threads: Option<usize>,
     dials_at_once: Option<usize>,
+    memory_limit: Option<usize>,
+    backlog_limit: Option<usize>,
     discovery: Option<bool>,
     ports: Option<[u16; 3]>,
     bind_address: Option<&str>,
@@ -278,6 +294,8 @@ pub(crate) fn configure(
         settings.worker_threads = threads.clamp(1, 64);
     }
     settings.dials_at_once = dials_at_once.unwrap_or(settings.dials_at_once);
+    settings.memory_limit = memory_limit.or(settings.memory_limit);
+    settings.backlog_limit = backlog_limit.or(settings.backlog_limit);
     settings.discovery = discovery.unwrap_or(settings.discovery);
     settings.ports = ports.unwrap_or(settings.ports);
     settings.trust_relayed = trust_relayed.unwrap_or(settings.trust_relayed);

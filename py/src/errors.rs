@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
 use rustuya_proto::{InvalidKey, SendError};
-use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError};
+use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, text};
 
 use crate::{convert, engine, models};
 
@@ -31,7 +31,7 @@ fn with(py: Python<'_>, error: PyErr, name: &str, value: impl for<'py> IntoPyObj
 
 /// What was given, for the text of an error, unless it may be a local key in the place of something else.
 pub(crate) fn quoted(text: &str) -> String {
-    if text.chars().count() == 16 { "what may be a local key".to_owned() } else { format!("{text:?}") }
+    if text::may_be_key(text) { "what may be a local key".to_owned() } else { format!("{text:?}") }
 }
 
 pub(crate) fn no_address(py: Python<'_>, text: &str) -> PyErr {
@@ -203,6 +203,7 @@ fn unread(py: Python<'_>, path: &str, source: std::io::Error) -> PyErr {
 }
 
 pub(crate) fn devices_file(py: Python<'_>, path: &str, error: DevicesFileError) -> PyErr {
+    let path = if text::may_be_key(path) { "the devices file" } else { path };
     match error {
         DevicesFileError::Io(source) => unread(py, path, source),
         DevicesFileError::Ambiguous(_) => leaf(py, "DeviceNotFound", 912, &format!("{path}: {error}")),

@@ -14,7 +14,7 @@ use crate::{convert, engine, errors, models};
 ///
 /// `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
 /// a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-/// "skipped" (a frame was larger than `receive_limit`).
+/// "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`).
 #[pyclass(frozen, subclass, module = "rustuya")]
 pub(crate) struct DeviceEvent {
     event: Event,
@@ -82,6 +82,10 @@ impl DeviceEvent {
                 dict.set_item("size", len)?;
                 dict.set_item("limit", limit)?;
             }
+            Event::Unkept { values, limit } => {
+                dict.set_item("values", values)?;
+                dict.set_item("limit", limit)?;
+            }
             _ => {}
         }
         Ok(dict.into_any().unbind())
@@ -124,7 +128,7 @@ fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<Strin
 
 #[pymethods]
 impl DeviceEvent {
-    /// What this is: "state", "acknowledgement", "connection", "error", "lag" or "skipped".
+    /// What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped" or "unkept".
     #[getter]
     fn kind(&self) -> &'static str {
         match &self.event {
@@ -133,6 +137,7 @@ impl DeviceEvent {
             Event::Failed(_) => "error",
             Event::Lagged(_) => "lag",
             Event::Skipped { .. } => "skipped",
+            Event::Unkept { .. } => "unkept",
             _ => "connection",
         }
     }

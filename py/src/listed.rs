@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{Address, DeviceBuilder, DevicesFile, Listed, Version};
 
-use crate::{convert, errors};
+use crate::{config, convert, errors};
 
 /// Name, id, local key, address, version, port and dialect of a device, as far as a file tells.
 type Described =
@@ -58,13 +58,14 @@ pub(crate) fn builder(
         }
     };
     let Some(listed) = listed else {
-        let text = format!("{shown} lists no device called {:?}", id.or(name).unwrap_or_default());
+        let text = format!("{shown} lists no device called {}", errors::quoted(id.or(name).unwrap_or_default()));
         return Err(errors::leaf(py, "DeviceNotFound", 912, &text));
     };
     let mut builder = listed.builder().map_err(|error| errors::config(py, error))?;
     let mut located = *listed.address() != Address::Auto;
     if address.is_some() {
         let address = convert::address(address)?;
+        config::refuse_key(py, &address, &builder)?;
         located = address != Address::Auto;
         builder = builder.address(address);
     }

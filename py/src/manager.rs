@@ -63,7 +63,7 @@ impl Manager {
     /// Adds a device, or changes the configuration of the one with this id. Returns its handle.
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn add(
         &self,
@@ -81,9 +81,22 @@ impl Manager {
         timing: Option<Bound<'_, PyAny>>,
         pacing: Option<Bound<'_, PyAny>>,
         receive_limit: Option<usize>,
+        memory_limit: Option<usize>,
+        backlog_limit: Option<usize>,
     ) -> PyResult<Device> {
-        let extra =
-            Extra { port, dev_type, persist, nowait, connection_timeout, timeout, timing, pacing, receive_limit };
+        let extra = Extra {
+            port,
+            dev_type,
+            persist,
+            nowait,
+            connection_timeout,
+            timeout,
+            timing,
+            pacing,
+            receive_limit,
+            memory_limit,
+            backlog_limit,
+        };
         let (builder, located) = config::builder(py, id, address, local_key, version)?;
         let builder = extra.apply(py, builder)?;
         let builder = engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;

@@ -14,7 +14,20 @@ use crate::{errors, models};
 
 /// Finds devices on the local network. Every method that configures it returns it.
 #[pyclass(frozen, module = "rustuya")]
-pub(crate) struct Scanner(Mutex<Settings>, Arc<Mutex<Vec<rt::Found>>>);
+pub(crate) struct Scanner(Mutex<Settings>, Arc<Mutex<Last>>);
+
+/// What the last scan left aside.
+#[derive(Default)]
+struct Last {
+    relayed: Vec<rt::Found>,
+    dropped: u64,
+}
+
+impl Last {
+    fn of(scan: &rt::Scan) -> Self {
+        Self { relayed: scan.relayed(), dropped: scan.counts().dropped.max(scan.missed()) }
+    }
+}
 
 #[derive(Clone)]
 struct Settings {
@@ -48,21 +61,21 @@ impl Scanner {
     }
 
     pub(crate) fn all(&self, py: Python<'_>) -> PyResult<Operation> {
-        let (scanner, relayed) = (self.scanner(py)?, Arc::clone(&self.1));
+        let (scanner, last) = (self.scanner(py)?, Arc::clone(&self.1));
         Ok(Box::pin(async move {
             let mut scan = scanner.stream().map_err(Failure::Ports)?;
             let found = scan.all().await;
-            *lock(&relayed) = scan.relayed();
+            *lock(&last) = Last::of(&scan);
             Ok(Answer::AllFound(found))
         }))
     }
 
     pub(crate) fn one(&self, py: Python<'_>, id: &str) -> PyResult<Operation> {
-        let (scanner, relayed, id) = (self.scanner(py)?, Arc::clone(&self.1), id.to_owned());
+        let (scanner, last, id) = (self.scanner(py)?, Arc::clone(&self.1), id.to_owned());
         Ok(Box::pin(async move {
-            let mut scan = scanner.stream().map_err(Failure::Ports)?;
-            let found = scan.find(&id).await;
-            *lock(&relayed) = scan.relayed();
+            let mut scan = scanner.stream_of(&id).map_err(Failure::Ports)?;
+            let found = scan.recv().await;
+            *lock(&last) = Last::of(&scan);
             Ok(Answer::Found(found))
         }))
     }
@@ -133,7 +146,13 @@ impl Scanner {
     /// The devices that the last scan() or discover() heard from other addresses than the ones they name only.
     #[getter]
     fn relayed(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
-        lock(&self.1).clone().iter().map(|found| models::found(py, found).map(Bound::unbind)).collect()
+        lock(&self.1).relayed.clone().iter().map(|found| models::found(py, found).map(Bound::unbind)).collect()
+    }
+
+    /// How many announcements of devices the last scan() or discover() had no room for; 0 on every real network.
+    #[getter]
+    fn dropped(&self) -> u64 {
+        lock(&self.1).dropped
     }
 
     /// Scans, and returns all devices that were heard.

@@ -310,6 +310,11 @@ fn unfit_to_python(py: Python<'_>, write: rt::UnfitWrite) -> PyResult<Bound<'_, 
 
 fn socket(py: Python<'_>, text: &str) -> PyResult<SocketAddr> {
     text.parse().map_err(|_| {
-        errors::leaf(py, "InvalidAddress", 912, &format!("{text:?} is no IP address with a port, such as 127.0.0.1:0"))
+        errors::leaf(
+            py,
+            "InvalidAddress",
+            912,
+            &format!("{} is no IP address with a port, such as 127.0.0.1:0", errors::quoted(text)),
+        )
     })
 }

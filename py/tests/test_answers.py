@@ -84,8 +84,11 @@ def test_frames_are_received_up_to_a_limit(virtual_device: Make, version: str) -
         lamp.set_dps({"1": "short"})
         assert next_of_kind(listener, "state").dps == {"1": "short"}
         assert device.metrics.connects == 1
-    config = DeviceConfig("lamp", lamp.local_key, lamp.address, version, receive_limit=8000)
+    config = DeviceConfig("lamp", lamp.address, lamp.local_key, version, receive_limit=8000)
     assert config["receive_limit"] == 8000
+    with pytest.raises(TypeError) as refused:
+        DeviceConfig("lamp", lamp.local_key)
+    assert lamp.local_key not in str(refused.value)
     with rustuya.Device(**config) as device:
         assert device.query() == {"1": "short"}
 

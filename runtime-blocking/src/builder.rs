@@ -75,6 +75,20 @@ impl DeviceBuilder {
         Self(self.0.receive_limit(bytes))
     }
 
+    /// How many bytes are remembered of the device and its sub-devices, 262,144 by default and 1024 at least. An ordinary
+    /// device takes 1 to 4 KiB, the largest gateways some 200. What has no room is missing from `state()`, and is told as
+    /// [`Event::Unkept`](crate::Event::Unkept) and counted in [`Metrics::unkept`](crate::Metrics::unkept). Devices of a
+    /// registry have a bound in common, too.
+    pub fn memory_limit(self, bytes: usize) -> Self {
+        Self(self.0.memory_limit(bytes))
+    }
+
+    /// How many bytes of events wait for each [`Listener`](crate::Listener) of the device that is made from now on,
+    /// 1,048,576 by default and 1024 at least. A listener that does not keep up loses the oldest, and is told how many.
+    pub fn backlog_limit(self, bytes: usize) -> Self {
+        Self(self.0.backlog_limit(bytes))
+    }
+
     /// How long a command waits for the connection before it fails with a diagnosis, 10 s by default. The wait for
     /// the answer, [`Timing::answer`], comes on top.
     pub fn command_timeout(self, timeout: Duration) -> Self {

@@ -46,7 +46,7 @@ impl Device {
     }
 
     /// Describes a device by an id and a key that were checked before, such as a key given as raw bytes.
-    pub const fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
+    pub fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
         DeviceBuilder(rustuya_runtime::Device::builder_with(id, local_key))
     }
 

@@ -58,6 +58,11 @@ impl Discovery {
         Listener::new(self.inner.stream(duration))
     }
 
+    /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
+    pub fn stream_of(&self, id: &str, duration: Duration) -> Listener<Found> {
+        Listener::new(self.inner.stream_of(id, duration))
+    }
+
     /// Looks for devices for `duration`, and returns all that were heard, each once, as it was heard last. Devices
     /// that were known before count as new again.
     pub fn scan(&self, duration: Duration) -> Vec<Found> {

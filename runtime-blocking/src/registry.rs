@@ -56,6 +56,19 @@ impl RegistryBuilder {
         Self { inner: self.inner.dials_at_once(most), ..self }
     }
 
+    /// How many bytes are remembered of all devices together, 8,388,608 by default: a thousand ordinary devices, or thirty
+    /// large gateways. Each device has 4096 in any case. Beyond that, what has no room is told as
+    /// [`Event::Unkept`](crate::Event::Unkept).
+    pub fn memory_limit(self, bytes: usize) -> Self {
+        Self { inner: self.inner.memory_limit(bytes), ..self }
+    }
+
+    /// How many bytes of events wait for each listener of a [`Manager`](crate::Manager), 8,388,608 by default and 1024 at
+    /// least. A listener that does not keep up loses the oldest, and is told how many.
+    pub fn backlog_limit(self, bytes: usize) -> Self {
+        Self { inner: self.inner.backlog_limit(bytes), ..self }
+    }
+
     /// Locates devices by this service, which is best on the same thread. By default one is started on the usual
     /// ports when the first device is added.
     pub fn discovery(self, discovery: &Discovery) -> Self {

@@ -95,6 +95,14 @@ impl Scanner {
         Ok(Scan { inner: self.inner.stream()?, _thread: self.thread.clone() })
     }
 
+    /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
+    ///
+    /// # Errors
+    /// When the UDP ports cannot be bound.
+    pub fn stream_of(&self, id: &str) -> io::Result<Scan> {
+        Ok(Scan { inner: self.inner.stream_of(id)?, _thread: self.thread.clone() })
+    }
+
     /// As [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
     ///
     /// # Errors
@@ -108,7 +116,7 @@ impl Scanner {
     /// # Errors
     /// When the UDP ports cannot be bound.
     pub fn find(&self, id: &str) -> io::Result<Option<Found>> {
-        Ok(self.stream()?.find(id))
+        Ok(self.stream_of(id)?.find(id))
     }
 }
 

@@ -260,6 +260,54 @@ async fn a_flood_on_one_port_hides_no_device_on_another_nor_in_a_scan() {
     assert!(discovery.counts().datagrams >= found.len() as u64);
 }
 
+/// Announces made-up devices, each from the next of these addresses, until told to stop.
+#[cfg(target_os = "linux")]
+fn forge(to: SocketAddr, over: std::sync::Arc<core::sync::atomic::AtomicBool>) -> std::thread::JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let senders: Vec<_> = (1..=250)
+            .map(|n| (n, UdpSocket::bind((Ipv4Addr::new(127, 0, 66, n), 0)).expect("an address of this host")))
+            .collect();
+        let mut sent = 0;
+        while !over.load(core::sync::atomic::Ordering::Relaxed) {
+            for (n, socket) in &senders {
+                let text = format!(r#"{{"gwId":"forged{sent}","ip":"127.0.66.{n}","version":"3.3"}}"#);
+                sent += u64::from(socket.send_to(text.as_bytes(), to).is_ok());
+            }
+        }
+        sent
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn among_many_forged_senders_a_device_is_found_by_its_id_and_remembered_by_who_has_it() {
+    let discovery = discovery().active(false).start(&Tokio).expect("free ports");
+    let to = discovery.local_addrs()[1];
+    let known = fake("bf0123456789abcdefgh", Version::V34).announce_to(to);
+    let known = known.announce_every(Duration::from_secs(3600)).start().await.expect("a free port");
+    let device = controller(&known).address(rustuya_runtime_tokio::Address::Auto).port(known.local_addr().port());
+    let device = device.discovery(&discovery).spawn(&Tokio);
+    soon(device.wait_connected(Duration::from_secs(10))).await.expect("was announced");
+    let over = std::sync::Arc::default();
+    let forger = forge(to, std::sync::Arc::clone(&over));
+    while discovery.counts().dropped < 20_000 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let late = fake("bf0123456789abcdefgi", Version::V33).announce_to(to);
+    let late = late.announce_every(Duration::from_millis(20)).start().await.expect("a free port");
+    let found = soon(discovery.find(late.id(), Duration::from_secs(15))).await;
+    let all = soon(discovery.scan(Duration::from_secs(2))).await;
+    // Told once, before the flood: another handle of the same device is told where it is all the same.
+    let again = controller(&known).address(rustuya_runtime_tokio::Address::Auto).port(known.local_addr().port());
+    let again = again.discovery(&discovery).spawn(&Tokio);
+    let connected = soon(again.wait_connected(Duration::from_secs(15))).await;
+    over.store(true, core::sync::atomic::Ordering::Relaxed);
+    assert!(forger.join().expect("does not panic") > 20_000);
+    assert_eq!(found.map(|found| found.id).as_deref(), Some(late.id()));
+    assert!(all.iter().any(|found| found.id == late.id()) && all.len() <= 16_384);
+    assert!(connected.is_ok(), "{connected:?}");
+}
+
 #[tokio::test]
 async fn what_is_heard_from_another_address_is_told_and_can_be_trusted() {
     let ports = free_ports();

@@ -151,8 +151,13 @@ async fn a_gateway_reports_who_comes_and_goes() {
 
 /// The device's name for itself in its answer to a probe.
 async fn probed(lamp: &VirtualDevice, at: &UdpSocket) -> String {
+    probed_for(lamp, at, [127, 0, 0, 1]).await
+}
+
+/// As [`probed`], with a probe that asks for the answer to be sent to this address.
+async fn probed_for(lamp: &VirtualDevice, at: &UdpSocket, named: [u8; 4]) -> String {
     let mut probe = [0; 128];
-    let len = write_probe([127, 0, 0, 1].into(), &[3; 12], &mut probe).expect("room");
+    let len = write_probe(named.into(), &[3; 12], &mut probe).expect("room");
     at.send_to(&probe[..len], lamp.probe_addr().expect("it hears")).await.expect("sent");
     let mut answer = [0; 512];
     let len = soon(at.recv(&mut answer)).await.expect("answered");
@@ -176,6 +181,19 @@ async fn probes_are_answered_also_with_every_place_taken() {
     let fourth = TcpStream::connect(lamp.local_addr()).await.expect("accepted");
     assert_eq!(soon(read(&fourth)).await, b"", "closed");
     assert_eq!(probed(&lamp, &ears).await, ID);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_probe_is_answered_to_where_it_came_from_whatever_address_it_names() {
+    let ears = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let port = ears.local_addr().expect("bound").port();
+    let victim = UdpSocket::bind(("127.0.0.99", port)).await.expect("the same port at another address");
+    let lamp = fake(ID, Version::V35).answer_probes("127.0.0.1:0".parse().expect("an address"), port);
+    let lamp = lamp.start().await.expect("a port");
+    assert_eq!(probed_for(&lamp, &ears, [127, 0, 0, 99]).await, ID);
+    let nothing = victim.try_recv(&mut [0; 512]).expect_err("nobody sends to it");
+    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 /// Every frame that arrives within `limit`, by the head of 3.5 frames.

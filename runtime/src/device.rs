@@ -19,6 +19,7 @@ use crate::error::{CommandError, ConfigError};
 use crate::event::Event;
 use crate::link::{Ask, Link, Options};
 use crate::listener::Listener;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::pacing::Pacing;
 use crate::query::{self, Queried};
@@ -26,6 +27,7 @@ use crate::sending::Sending;
 use crate::state::State;
 use crate::sub_device::SubDevice;
 use crate::text;
+use crate::wipe::wipe_stack;
 
 mod builder;
 
@@ -98,18 +100,27 @@ impl Device {
     /// # Errors
     /// [`ConfigError`] when the id or the key cannot be one.
     pub fn builder(id: &str, local_key: &str) -> Result<DeviceBuilder, ConfigError> {
+        let described = Self::described(id, local_key);
+        wipe_stack();
+        described
+    }
+
+    #[inline(never)]
+    fn described(id: &str, local_key: &str) -> Result<DeviceBuilder, ConfigError> {
         Ok(Self::builder_with(DeviceId::new(id)?, text::local_key(local_key)?))
     }
 
     /// Describes a device by an id and a key that were checked before, such as a key given as raw bytes.
-    pub const fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
+    pub fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
         DeviceBuilder {
-            config: DeviceConfig::new(id, local_key),
+            config: Box::new(DeviceConfig::new(id, local_key)),
             options: Options {
                 timeout: Duration::from_secs(10),
                 nowait: false,
                 pacing: Pacing::NONE,
                 receive_limit: buffers::RECEIVED,
+                memory_limit: memory::DEVICE,
+                backlog_limit: memory::BACKLOG,
                 host: None,
             },
             discovery: None,
@@ -199,6 +210,7 @@ impl Device {
         let (config, options, tap) = self.link().quietly(|engine| engine.description());
         let (discovery, revision) = (settings.discovery.clone(), settings.revision);
         drop(settings);
+        wipe_stack();
         self.link().settle();
         (DeviceBuilder { config, options, discovery, tap }, revision)
     }
@@ -252,7 +264,8 @@ impl Device {
         settings.revision += 1;
         let revision = settings.revision;
         let before = core::mem::replace(&mut settings.discovery, discovery);
-        self.link().quietly(|engine| engine.reconfigure(config, options));
+        self.link().quietly(|engine| engine.reconfigure(&config, options));
+        wipe_stack();
         drop(settings);
         drop(before);
         self.link().settle();

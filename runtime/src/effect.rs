@@ -3,27 +3,30 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use rustuya_proto::{Cid, CommandCode, DpId, Dps, Instant};
+use rustuya_proto::{Cid, CommandCode, DpId, DpValue, Dps, Instant};
 use serde_json::{Map, Value};
 
-use crate::convert;
 use crate::error::CommandError;
 use crate::reply::Reply;
 use crate::slot::Slot;
+use crate::state::Gathered;
 
 /// The values that a write is to show, and what the device has shown since it was sent.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Effect {
     wanted: Map<String, Value>,
-    shown: Map<String, Value>,
+    shown: Gathered,
 }
+
+/// What is kept of the values that a device shows: several times what fits a command.
+const SHOWN: usize = 16 * 1024;
 
 impl Effect {
     /// Of the JSON text of DPs; `None` where that is no object of DPs.
     pub(crate) fn new(json: &str) -> Option<Self> {
         let wanted: Map<String, Value> = serde_json::from_str(json).ok()?;
         let are_dps = !wanted.is_empty() && wanted.keys().all(|dp| dp.parse::<u16>().is_ok());
-        are_dps.then(|| Self { wanted, shown: Map::new() })
+        are_dps.then(|| Self { wanted, shown: Gathered::new(SHOWN) })
     }
 
     /// Takes in what the device shows. The last value of each DP counts.
@@ -31,17 +34,17 @@ impl Effect {
         for (id, value) in dps {
             let dp = id.to_string();
             let Some(wanted) = self.wanted.get(&dp) else { continue };
-            let value = convert::dp_value(&value);
             // Queries show raw DPs as false, whatever they hold: that is no value.
-            if !(wanted.is_string() && value == Value::Bool(false)) {
-                self.shown.insert(dp, value);
+            if !(wanted.is_string() && matches!(value, DpValue::Bool(false))) {
+                self.shown.note(id, &value);
             }
         }
     }
 
     /// Whether the device shows all that was written.
     pub(crate) fn is_there(&self) -> bool {
-        self.wanted.iter().all(|(dp, value)| self.shown.get(dp).is_some_and(|shown| is_same(shown, value)))
+        let shown = |dp: &str| dp.parse().ok().and_then(|dp| self.shown.get(dp));
+        self.wanted.iter().all(|(dp, value)| shown(dp).is_some_and(|shown| is_same(&shown, value)))
     }
 
     /// What the write has come to. `result` is what its acknowledgement was.
@@ -49,13 +52,13 @@ impl Effect {
         match result {
             result if self.is_there() => {
                 let reply = result.unwrap_or_else(|_| Reply::empty(CommandCode::STATUS));
-                Ok(Reply { dps: self.shown.clone(), ..reply })
+                Ok(Reply { dps: self.shown.to_map(), ..reply })
             }
             // Without an acknowledgement, and without a word about these DPs, nothing is known.
             Err(error) if self.shown.is_empty() => Err(error),
             _ => Err(CommandError::NoEffect {
                 wanted: Box::new(self.wanted.clone()),
-                shown: Box::new(self.shown.clone()),
+                shown: Box::new(self.shown.to_map()),
             }),
         }
     }
@@ -186,7 +189,7 @@ mod tests {
     #[test]
     fn what_is_no_map_of_dps_has_no_effect() {
         for json in ["{}", "[1]", r#"{"switch":true}"#, "no JSON", r#"{"70000":1}"#] {
-            assert_eq!(Effect::new(json), None, "{json}");
+            assert!(Effect::new(json).is_none(), "{json}");
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::listener::Entry;
 ///             Event::SubDevice { cid, online } => println!("{cid} is online: {online}"),
 ///             Event::Failed(failed) => println!("{:?}: {}", failed.command, failed.error),
 ///             Event::Skipped { len, limit, .. } => println!("a frame of {len} bytes was skipped; the limit is {limit}"),
+///             Event::Unkept { values, limit } => println!("{values} values more than fit {limit} bytes"),
 ///             Event::Lagged(lost) => println!("too slow: {lost} events lost"),
 ///             _ => {}
 ///         }
@@ -68,6 +69,14 @@ pub enum Event {
         /// Bytes of the frame.
         len: usize,
         /// Bytes that were allowed.
+        limit: usize,
+    },
+    /// The device sent more than is remembered of it, see [`memory_limit`](crate::DeviceBuilder::memory_limit):
+    /// `state()` and the list of sub-devices lack a part of one frame. Listeners receive the frame whole, before this.
+    Unkept {
+        /// Values and sub-devices that are not remembered.
+        values: u64,
+        /// Bytes that are allowed for this device.
         limit: usize,
     },
     /// This listener was too slow: so many events were dropped before the next one, the oldest first.
@@ -270,7 +279,7 @@ mod tests {
     fn a_dp_that_comes_twice_has_its_last_value_in_every_view() {
         let payload: &[u8] = br#"{"dps":{"1":true,"2":5,"1":false,"01":7}}"#;
         let message = Message { command: CommandCode::STATUS, seqno: 0, retcode: None, payload: Box::from(payload) };
-        let mut cache = Cache::default();
+        let mut cache = Cache::new(crate::memory::Budget::alone(4096));
         let view = message.view();
         let report = view.report().expect("a report");
         cache.note(&report, true, rustuya_proto::Instant::ZERO, |_, _| ());

@@ -17,6 +17,7 @@ mod limiter;
 mod link;
 mod listener;
 mod manager;
+mod memory;
 mod metrics;
 mod news;
 mod pacing;
@@ -32,6 +33,7 @@ mod sources;
 mod state;
 mod sub_device;
 pub mod text;
+mod wipe;
 
 pub use address::{Address, Speaks};
 pub use buffers::{Buffers, Pool, loss};

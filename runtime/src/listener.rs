@@ -148,7 +148,7 @@ impl<T: Entry> Listener<T> {
         let mut blocked = VecDeque::new();
         // Half empty is room enough: whoever waits for it may go on, one for each entry taken, so that they do not
         // all come back at once.
-        if state.ring.len() <= self.queue.bounds.entries / 2 {
+        if self.queue.bounds.has_room(&state) {
             state.slow = false;
             self.queue.relieve(&mut state);
             if entry.is_none() {
@@ -201,6 +201,14 @@ impl Bounds {
     pub(crate) const fn entries(entries: usize) -> Self {
         Self { entries, most: entries, bytes: usize::MAX }
     }
+
+    fn is_nearly_reached<T>(&self, state: &QueueState<T>) -> bool {
+        state.ring.len() > self.entries / 4 * 3 || state.bytes > self.bytes / 4 * 3
+    }
+
+    fn has_room<T>(&self, state: &QueueState<T>) -> bool {
+        state.ring.len() <= self.entries / 2 && state.bytes <= self.bytes / 2
+    }
 }
 
 /// Where entries are published: every living listener gets each of them.
@@ -233,6 +241,11 @@ impl<T: Entry> Hub<T> {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let inner = Mutex::new(HubState { queues: Arc::new([]), closed: false });
         Self { inner, bounds, pressure: Pressure::default() }
+    }
+
+    /// Sets the bounds of listeners that are made from now on.
+    pub(crate) const fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
     }
 
     pub(crate) const fn pressure(&self) -> &Pressure {
@@ -291,7 +304,7 @@ impl<T: Entry> Hub<T> {
             }
             state.ring.push_back(entry);
             state.bytes = state.bytes.saturating_add(weight);
-            if state.pressed.is_none() && !state.slow && state.ring.len() > queue.bounds.entries / 4 * 3 {
+            if state.pressed.is_none() && !state.slow && queue.bounds.is_nearly_reached(&state) {
                 state.pressed = Some(Pressed { times: None, taken: state.taken });
                 queue.pressure.0.fetch_add(1, Ordering::Relaxed);
             }

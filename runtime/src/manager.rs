@@ -10,6 +10,7 @@ use crate::device::{Device, DeviceBuilder};
 use crate::error::{AddError, ConfigError};
 use crate::event::ManagerEvent;
 use crate::listener::{Bounds, Hub, Listener};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::registry::{DeviceInfo, Registry};
 use crate::text;
@@ -68,12 +69,13 @@ struct Devices {
 }
 
 /// What waits for one slow listener at most.
-const BOUNDS: Bounds = Bounds { entries: 16_384, most: 65_536, bytes: 32 << 20 };
+const BOUNDS: Bounds = Bounds { entries: 16_384, most: 65_536, bytes: memory::MANAGER_BACKLOG };
 
 impl Manager {
     /// A manager without devices.
     pub fn new(registry: &Registry) -> Self {
-        let shared = Arc::new(Shared { devices: Mutex::default(), hub: Arc::new(Hub::new(BOUNDS)) });
+        let hub = Arc::new(Hub::new(Bounds { bytes: registry.backlog(), ..BOUNDS }));
+        let shared = Arc::new(Shared { devices: Mutex::default(), hub });
         Self(Arc::new(Member { registry: registry.clone(), shared }))
     }
 

@@ -55,8 +55,8 @@ pub struct Metrics {
     pub lost: u64,
     /// Events that slow listeners lost.
     pub lagged: u64,
-    /// Values that `state()` lacks because there was no room for them: a device and its sub-devices are remembered with
-    /// 1 MiB at most.
+    /// Values and sub-devices that `state()` lacks because there was no room for them, see
+    /// [`memory_limit`](crate::DeviceBuilder::memory_limit).
     pub unkept: u64,
     /// Times from sending a command to its acknowledgement.
     pub latency: Latency,

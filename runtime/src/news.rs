@@ -9,6 +9,7 @@ use rustuya_proto::{Cid, CommandCode};
 use crate::error::CommandError;
 use crate::event::{Event, Failed, ManagerEvent};
 use crate::listener::{Bounds, Hub, Listener, Pressure};
+use crate::memory;
 
 /// The listeners of one device.
 #[derive(Debug)]
@@ -23,8 +24,13 @@ pub(crate) struct News {
 }
 
 impl News {
-    pub(crate) fn new(id: Arc<str>) -> Self {
-        Self { id, hub: Hub::new(BOUNDS), managers: Vec::new(), lost: 0, pressing: 0 }
+    pub(crate) fn new(id: Arc<str>, backlog: usize) -> Self {
+        Self { id, hub: Hub::new(Bounds { bytes: backlog, ..BOUNDS }), managers: Vec::new(), lost: 0, pressing: 0 }
+    }
+
+    /// Sets how many bytes wait for each listener that is made from now on.
+    pub(crate) const fn set_backlog(&mut self, bytes: usize) {
+        self.hub.set_bounds(Bounds { bytes, ..BOUNDS });
     }
 
     pub(crate) fn listener(&self) -> Listener<Event> {
@@ -96,7 +102,7 @@ impl News {
 }
 
 /// What waits for one slow listener at most.
-const BOUNDS: Bounds = Bounds { entries: 1024, most: 16_384, bytes: 4 << 20 };
+const BOUNDS: Bounds = Bounds { entries: 1024, most: 16_384, bytes: memory::BACKLOG };
 
 /// Events that a device tells while a listener is nearly overrun before it waits: one that tells little never does.
 const ALLOWED: u32 = 4;

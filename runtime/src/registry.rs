@@ -12,6 +12,7 @@ use crate::discovery::Discovery;
 use crate::error::AddError;
 use crate::link::Env;
 use crate::manager::Shared as ManagerShared;
+use crate::memory;
 use crate::runtime::Runtime;
 
 /// Where devices live, each once, however many [`Manager`](crate::Manager)s hold them. Clones are the same registry;
@@ -29,6 +30,8 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     runtime: Arc<dyn Runtime>,
     env: Arc<Env>,
+    /// Bytes that wait for each listener of a manager.
+    backlog: usize,
     devices: Mutex<HashMap<Arc<str>, Entry>>,
     finding: Mutex<Finding>,
 }
@@ -73,7 +76,18 @@ impl Registry {
 
     /// Describes a registry; everything has a default.
     pub fn builder(runtime: impl Runtime) -> RegistryBuilder {
-        RegistryBuilder { runtime: Arc::new(runtime), dials_at_once: DIALS_AT_ONCE, finding: Finding::Later }
+        RegistryBuilder {
+            runtime: Arc::new(runtime),
+            dials_at_once: DIALS_AT_ONCE,
+            memory_limit: memory::REGISTRY,
+            backlog_limit: memory::MANAGER_BACKLOG,
+            finding: Finding::Later,
+        }
+    }
+
+    /// Bytes that wait for each listener of a manager.
+    pub(crate) fn backlog(&self) -> usize {
+        self.0.backlog
     }
 
     /// How many devices live here.
@@ -320,6 +334,8 @@ impl core::fmt::Debug for Registry {
 pub struct RegistryBuilder {
     runtime: Arc<dyn Runtime>,
     dials_at_once: usize,
+    memory_limit: usize,
+    backlog_limit: usize,
     finding: Finding,
 }
 
@@ -328,6 +344,21 @@ impl RegistryBuilder {
     /// least 1. The others wait in line.
     pub fn dials_at_once(mut self, most: usize) -> Self {
         self.dials_at_once = most.max(1);
+        self
+    }
+
+    /// How many bytes are remembered of all devices together, 8,388,608 by default: a thousand ordinary devices, or thirty
+    /// large gateways. Each device has 4096 in any case. Beyond that, what has no room is told as
+    /// [`Event::Unkept`](crate::Event::Unkept).
+    pub const fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+
+    /// How many bytes of events wait for each listener of a [`Manager`](crate::Manager), 8,388,608 by default and 1024 at
+    /// least. A listener that does not keep up loses the oldest, and is told how many.
+    pub fn backlog_limit(mut self, bytes: usize) -> Self {
+        self.backlog_limit = bytes.max(memory::LEAST);
         self
     }
 
@@ -347,7 +378,8 @@ impl RegistryBuilder {
     pub fn build(self) -> Registry {
         Registry(Arc::new(Inner {
             runtime: self.runtime,
-            env: Env::new(self.dials_at_once),
+            env: Env::new(self.dials_at_once, self.memory_limit),
+            backlog: self.backlog_limit,
             devices: Mutex::default(),
             finding: Mutex::new(self.finding),
         }))

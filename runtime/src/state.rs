@@ -4,10 +4,11 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, Cid, CidList, DpValue, Dps, Report};
+use rustuya_proto::{self as proto, Cid, CidList, DpId, DpValue, Dps, Report};
 use serde_json::{Map, Value};
 
 use crate::convert;
+use crate::memory::{Budget, allocated};
 
 /// The DPs of one device or sub-device as they were last heard, merged DP by DP.
 ///
@@ -88,12 +89,12 @@ impl State {
 }
 
 /// What was heard, for as long as the device is known. Bounded in bytes, whatever a peer sends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cache {
     own: Values,
+    /// Sorted by cid.
     children: Vec<Child>,
-    /// What all this takes.
-    bytes: usize,
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -121,8 +122,6 @@ enum Kept {
     Json(Box<[u8]>),
 }
 
-/// What is remembered of one device and its sub-devices together, in bytes.
-const BUDGET: usize = 1 << 20;
 /// Sub-devices that are remembered of one gateway. Gateways hold some 200.
 const MOST_CHILDREN: usize = 1024;
 /// DPs that are remembered of one device. Devices have fewer than 256.
@@ -138,9 +137,9 @@ impl Kept {
 
     fn weight(&self) -> usize {
         match self {
-            Self::Plain(Value::String(text)) => text.capacity(),
+            Self::Plain(Value::String(text)) => allocated(text.capacity()),
             Self::Plain(_) => 0,
-            Self::Json(text) => text.len(),
+            Self::Json(text) => allocated(text.len()),
         }
     }
 
@@ -161,7 +160,40 @@ impl Kept {
     }
 }
 
+impl Known {
+    fn weight(&self) -> usize {
+        size_of::<Self>().saturating_add(self.value.weight())
+    }
+}
+
 impl Cache {
+    pub(crate) const fn new(budget: Budget) -> Self {
+        Self { own: Values(Vec::new()), children: Vec::new(), budget }
+    }
+
+    /// How many bytes may be remembered.
+    pub(crate) const fn limit(&self) -> usize {
+        self.budget.limit()
+    }
+
+    /// Sets how many bytes may be remembered. Returns how many values there is no room for any more.
+    pub(crate) fn set_limit(&mut self, limit: usize) -> u64 {
+        self.budget.set_limit(limit);
+        let mut dropped = 0;
+        while self.budget.is_exceeded() {
+            if let Some(child) = self.children.pop() {
+                self.budget.give(child.weight());
+                dropped += child.values.0.len().max(1) as u64;
+            } else if let Some(known) = self.own.0.pop() {
+                self.budget.give(known.weight());
+                dropped += 1;
+            } else {
+                break;
+            }
+        }
+        dropped
+    }
+
     /// Takes a message in. `live` when it was sent because something happened, not from a gateway's memory. `changed`
     /// is called for each sub-device whose reachability has changed. Returns how many values there was no room for:
     /// they are not known from then on.
@@ -173,12 +205,15 @@ impl Cache {
         mut changed: impl FnMut(Arc<str>, bool),
     ) -> u64 {
         let mut dropped = 0;
+        // Invented sub-devices leave room for the device's own values.
+        let rest = self.budget.limit() / 4;
+        let Self { own, children, budget } = self;
         if let Some(dps) = report.dps {
             match report.cid {
-                None => dropped += self.own.note(dps, now, &mut self.bytes),
-                Some(cid) => match child_mut(&mut self.children, &mut self.bytes, &cid.to_string()) {
+                None => dropped += own.note(dps, now, budget, 0),
+                Some(cid) => match child_mut(children, budget, rest, &cid.to_string()) {
                     Some(child) => {
-                        dropped += child.values.note(dps, now, &mut self.bytes);
+                        dropped += child.values.note(dps, now, budget, rest);
                         if live {
                             child.set_online(true, &mut changed);
                         }
@@ -189,7 +224,7 @@ impl Cache {
         }
         for (list, online) in [(report.online, true), (report.offline, false)] {
             for cid in list.into_iter().flat_map(CidList::into_iter) {
-                match child_mut(&mut self.children, &mut self.bytes, &cid.to_string()) {
+                match child_mut(children, budget, rest, &cid.to_string()) {
                     Some(child) => child.set_online(online, &mut changed),
                     None => dropped += 1,
                 }
@@ -213,32 +248,43 @@ impl Cache {
         self.child(cid)?.online
     }
 
-    /// All sub-devices that were heard of.
+    /// All sub-devices that were heard of, by cid.
     pub(crate) fn children(&self) -> Vec<(Arc<str>, Option<bool>)> {
         self.children.iter().map(|child| (Arc::clone(&child.cid), child.online)).collect()
     }
 
     fn child(&self, cid: &str) -> Option<&Child> {
-        self.children.iter().find(|child| &*child.cid == cid)
+        let at = self.children.binary_search_by(|child| (*child.cid).cmp(cid)).ok()?;
+        self.children.get(at)
     }
 }
 
 /// The sub-device of this name, if it is known or can be: its name is one, and there is room.
-fn child_mut<'a>(children: &'a mut Vec<Child>, bytes: &mut usize, cid: &str) -> Option<&'a mut Child> {
-    let known = children.iter().position(|child| &*child.cid == cid);
-    if let Some(at) = known {
-        return children.get_mut(at);
-    }
-    let weight = size_of::<Child>() + cid.len();
-    if children.len() >= MOST_CHILDREN || *bytes + weight > BUDGET || Cid::new(cid).is_err() {
-        return None;
-    }
-    *bytes += weight;
-    children.push(Child { cid: cid.into(), values: Values::default(), online: None });
-    children.last_mut()
+fn child_mut<'a>(children: &'a mut Vec<Child>, budget: &mut Budget, rest: usize, cid: &str) -> Option<&'a mut Child> {
+    let at = match children.binary_search_by(|child| (*child.cid).cmp(cid)) {
+        Ok(at) => at,
+        Err(at) => {
+            if children.len() >= MOST_CHILDREN || Cid::new(cid).is_err() {
+                return None;
+            }
+            let child = Child { cid: cid.into(), values: Values::default(), online: None };
+            if !budget.take_leaving(rest, child.weight()) {
+                return None;
+            }
+            children.reserve_exact(1);
+            children.insert(at, child);
+            at
+        }
+    };
+    children.get_mut(at)
 }
 
 impl Child {
+    fn weight(&self) -> usize {
+        let values: usize = self.values.0.iter().map(Known::weight).sum();
+        size_of::<Self>() + allocated(2 * size_of::<usize>() + self.cid.len()) + values
+    }
+
     fn set_online(&mut self, online: bool, changed: &mut impl FnMut(Arc<str>, bool)) {
         if self.online.replace(online) != Some(online) {
             changed(Arc::clone(&self.cid), online);
@@ -247,48 +293,92 @@ impl Child {
 }
 
 impl Values {
-    /// Returns how many there was no room for.
-    fn note(&mut self, dps: Dps<'_>, now: proto::Instant, bytes: &mut usize) -> u64 {
-        let mut dropped = 0;
-        for (id, value) in dps {
-            let at = self.0.binary_search_by_key(&id.0, |known| known.dp);
-            match at {
-                Ok(at) => {
-                    let Some(known) = self.0.get_mut(at) else { continue };
-                    *bytes = bytes.saturating_sub(known.value.weight());
-                    known.at = now;
-                    known.value.assign(&value);
-                    let weight = known.value.weight();
-                    if *bytes + weight > BUDGET {
-                        // The former value is not the device's any more.
-                        *bytes = bytes.saturating_sub(size_of::<Known>());
-                        self.0.remove(at);
-                        dropped += 1;
-                    } else {
-                        *bytes += weight;
-                    }
+    /// Takes values in, of each DP the last one, and leaves `rest` of the budget. Returns how many there was no room
+    /// for.
+    fn note(&mut self, dps: Dps<'_>, now: proto::Instant, budget: &mut Budget, rest: usize) -> u64 {
+        dps.map(|(id, value)| u64::from(!self.note_one(id, &value, now, budget, rest))).sum()
+    }
+
+    /// Says whether there was room.
+    fn note_one(
+        &mut self,
+        id: DpId,
+        value: &DpValue<'_>,
+        now: proto::Instant,
+        budget: &mut Budget,
+        rest: usize,
+    ) -> bool {
+        match self.0.binary_search_by_key(&id.0, |known| known.dp) {
+            Ok(at) => {
+                let Some(known) = self.0.get_mut(at) else { return false };
+                budget.give(known.weight());
+                known.at = now;
+                known.value.assign(value);
+                let fits = budget.take_leaving(rest, known.weight());
+                if !fits {
+                    // The former value is not the device's any more.
+                    self.0.remove(at);
                 }
-                Err(at) => {
-                    let value = Kept::new(&value);
-                    let weight = size_of::<Known>() + value.weight();
-                    if self.0.len() < MOST_DPS && *bytes + weight <= BUDGET {
-                        *bytes += weight;
-                        self.0.reserve_exact(1);
-                        self.0.insert(at, Known { dp: id.0, at: now, value });
-                    } else {
-                        dropped += 1;
-                    }
+                fits
+            }
+            Err(at) => {
+                let known = Known { dp: id.0, at: now, value: Kept::new(value) };
+                let fits = self.0.len() < MOST_DPS && budget.take_leaving(rest, known.weight());
+                if fits {
+                    self.0.reserve_exact(1);
+                    self.0.insert(at, known);
                 }
+                fits
             }
         }
-        dropped
+    }
+}
+
+/// Values that are gathered for a command, bounded in bytes as well.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    values: Values,
+    budget: Budget,
+}
+
+impl Gathered {
+    /// Room for so many bytes; no memory is taken before there are values.
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self { values: Values(Vec::new()), budget: Budget::alone(limit) }
+    }
+
+    /// Takes a value in; one without room is not there afterwards.
+    pub(crate) fn note(&mut self, id: DpId, value: &DpValue<'_>) {
+        let Self { values, budget } = self;
+        values.note_one(id, value, proto::Instant::ZERO, budget, 0);
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.values.0.is_empty()
+    }
+
+    pub(crate) fn get(&self, dp: u16) -> Option<Value> {
+        let at = self.values.0.binary_search_by_key(&dp, |known| known.dp).ok()?;
+        self.values.0.get(at).map(|known| known.value.value())
+    }
+
+    /// The values, in the form in which devices send them.
+    pub(crate) fn to_map(&self) -> Map<String, Value> {
+        self.values.0.iter().map(|known| (known.dp.to_string(), known.value.value())).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory;
     use serde_json::json;
+
+    fn cache() -> Cache {
+        Cache::new(Budget::alone(LIMIT))
+    }
+
+    const LIMIT: usize = memory::DEVICE;
 
     fn at(seconds: u64) -> proto::Instant {
         proto::Instant::from_micros(seconds * 1_000_000)
@@ -303,7 +393,7 @@ mod tests {
 
     #[test]
     fn dps_are_merged_one_by_one_with_the_time_heard() {
-        let mut cache = Cache::default();
+        let mut cache = cache();
         note(&mut cache, r#"{"dps":{"2":50,"1":true}}"#, 1);
         note(&mut cache, r#"{"dps":{"1":false}}"#, 5);
         let state = cache.state(None, at(6));
@@ -315,7 +405,7 @@ mod tests {
 
     #[test]
     fn sub_devices_are_kept_apart_and_changes_told_once() {
-        let mut cache = Cache::default();
+        let mut cache = cache();
         let report = r#"{"reqType":"subdev_online_stat_report","data":{"online":["a"],"offline":["b"]}}"#;
         assert_eq!(note(&mut cache, report, 1), [("a".to_owned(), true), ("b".to_owned(), false)]);
         assert_eq!(note(&mut cache, report, 2), []);
@@ -327,8 +417,8 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_whatever_a_peer_invents() {
-        let mut cache = Cache::default();
+    fn the_number_of_sub_devices_and_dps_is_bounded_however_much_memory_there_is() {
+        let mut cache = Cache::new(Budget::alone(usize::MAX));
         for n in 0..2 * MOST_CHILDREN {
             note(&mut cache, &format!(r#"{{"cid":"c{n}","dps":{{"{n}":1}}}}"#), 1);
             note(&mut cache, &format!(r#"{{"dps":{{"{n}":1}}}}"#), 1);
@@ -339,7 +429,7 @@ mod tests {
 
     #[test]
     fn the_sum_of_all_values_is_bounded_and_what_does_not_fit_is_counted() {
-        let mut cache = Cache::default();
+        let mut cache = cache();
         let tree = format!("[{}0]", "[],".repeat(10_000));
         let mut dropped = 0;
         for n in 0..200 {
@@ -348,23 +438,50 @@ mod tests {
                 let report = Report::parse(text.as_bytes()).expect("a report");
                 dropped += cache.note(&report, true, at(1), |_, _| ());
             }
-            assert!(cache.bytes <= BUDGET);
+            assert!(!cache.budget.is_exceeded());
         }
-        let kept: usize =
-            cache.children.iter().flat_map(|child| &child.values.0).map(|known| known.value.weight()).sum();
-        assert!((BUDGET / 2..=BUDGET).contains(&kept), "{kept}");
+        let kept: usize = cache.children.iter().map(Child::weight).sum();
+        assert_eq!(kept, cache.budget.used());
+        assert!((LIMIT / 2..=LIMIT / 4 * 3).contains(&kept), "{kept}");
         assert!(dropped > 400, "{dropped}");
         assert_eq!(cache.state(Some("c0"), at(1)).get(1).and_then(Value::as_array).map(Vec::len), Some(10_001));
         // A value that grows out of the budget is gone, not stale; a small one fits again.
-        let before = cache.bytes;
+        let before = cache.budget.used();
         note(&mut cache, r#"{"cid":"c0","dps":{"1":true}}"#, 2);
-        assert_eq!(before - cache.bytes, tree.len());
-        let grown = format!(r#"{{"cid":"c0","dps":{{"1":"{}"}}}}"#, "y".repeat(BUDGET));
+        assert_eq!(before - cache.budget.used(), allocated(tree.len()));
+        let grown = format!(r#"{{"cid":"c0","dps":{{"1":"{}"}}}}"#, "y".repeat(LIMIT));
         let report = Report::parse(grown.as_bytes()).expect("a report");
         assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1);
         assert_eq!(cache.state(Some("c0"), at(3)).get(1), None);
         let nobody = format!(r#"{{"cid":"{}","dps":{{"1":1}}}}"#, "c".repeat(500));
         let report = Report::parse(nobody.as_bytes()).expect("a report");
         assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1, "no cid");
+    }
+
+    #[test]
+    fn invented_sub_devices_leave_room_for_the_device_itself() {
+        let mut cache = Cache::new(Budget::alone(4096));
+        for n in 0..1000 {
+            note(&mut cache, &format!(r#"{{"cid":"c{n}","dps":{{"1":"{}"}}}}"#, "x".repeat(50)), 1);
+        }
+        assert!(cache.budget.used() > 2000);
+        assert!((1..10).all(|dp| {
+            note(&mut cache, &format!(r#"{{"dps":{{"{dp}":true}}}}"#), 2);
+            cache.state(None, at(2)).get(dp).is_some()
+        }));
+        let before = cache.children().len() as u64;
+        assert_eq!(cache.set_limit(1024), before, "the sub-devices go first");
+        assert!(!cache.budget.is_exceeded() && cache.state(None, at(2)).dps.len() == 9);
+        assert!(cache.set_limit(200) > 0 && !cache.budget.is_exceeded());
+    }
+
+    #[test]
+    fn what_is_gathered_for_a_command_is_bounded() {
+        let mut gathered = Gathered::new(4096);
+        for n in 0..1000 {
+            gathered.note(DpId(n), &DpValue::Bool(true));
+        }
+        assert!(!gathered.is_empty() && gathered.to_map().len() < 100);
+        assert_eq!((gathered.get(0), gathered.get(999)), (Some(json!(true)), None));
     }
 }

@@ -90,9 +90,37 @@ pub fn local_key(text: &str) -> Result<LocalKey, InvalidKey> {
     LocalKey::from_text(bare)
 }
 
+/// Whether a text that was given for something else may be a local key, in whole or nearly: 15 to 17 characters without
+/// white space and quotation marks around them, the same HTML-escaped, or 32 hex digits. Messages do not repeat it then.
+///
+/// ```
+/// # use rustuya_runtime::text;
+/// assert!(text::may_be_key("0123456789abcdef ") && text::may_be_key("a&amp;b&lt;c0123456789d"));
+/// assert!(!text::may_be_key("192.168.100.200") && !text::may_be_key("device22"));
+/// ```
+pub fn may_be_key(text: &str) -> bool {
+    let bare = text.trim().trim_matches(['"', '\'']);
+    let len = bare.chars().count();
+    let is_address = bare.contains(['.', ':']) && bare.chars().all(|c| c.is_ascii_hexdigit() || ".:/%[]".contains(c));
+    let is_hex = len == 32 && bare.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_escaped = matches!(LocalKey::from_text(bare), Err(InvalidKey::Escaped { .. }));
+    !is_address && ((15..=17).contains(&len) || is_hex || is_escaped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_key_is_known_by_its_form() {
+        for key in ["0123456789abcdef", " '0123456789abcdef'\n", "0123456789abcde", "p&]k=^,\"Q0123456&"] {
+            assert!(may_be_key(key), "{key}");
+        }
+        assert!(may_be_key(&"0f".repeat(16)) && may_be_key("&lt;123456789abcdef"));
+        for other in ["", "3.4", "Auto", "192.168.100.200", "192.168.1.20:6668", "fe80::1%2", "bf0123456789abcdefgh"] {
+            assert!(!may_be_key(other), "{other}");
+        }
+    }
 
     const TEXT: &str = "[{\"name\":\"Lâmpada 客厅 💡\"}]\r\n";
 

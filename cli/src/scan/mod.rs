@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use rustuya_runtime_tokio::{DevicesFile, Found, Network, Scan, Scanner, SightingKind, Tokio};
 
 use crate::block_on;
-use crate::input::{Ports, seconds, unfit};
+use crate::input::{self, Ports, seconds, unfit};
 use crate::output::plain;
 use crate::signal::Stop;
 use view::View;
@@ -65,7 +65,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let list = match &args.devices {
-        Some(path) => Some(DevicesFile::read(path).with_context(|| format!("--devices {}", path.display()))?),
+        Some(path) => Some(DevicesFile::read(path).with_context(|| input::file("--devices", path))?),
         None => None,
     };
     let wanted = args.find.as_deref().map(|wanted| id_of(wanted, list.as_ref())).transpose()?;
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     block_on(async {
         let mut stop = Stop::new()?;
-        let mut scan = args.start()?;
+        let mut scan = args.start(wanted.as_deref())?;
         let mut view = View::new(args.json, list.as_ref());
         let mut found = false;
         loop {
@@ -98,10 +98,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         if !args.trust_relayed {
             tell_relayed(&scan.relayed(), wanted.as_deref().filter(|_| !found));
         }
-        let dropped = scan.counts().dropped;
+        let dropped = scan.counts().dropped.max(scan.missed());
         if dropped > 0 {
             eprintln!(
-                "rustuya: {dropped} devices were left out: more were announced than the 16384 that are remembered"
+                "rustuya: {dropped} announcements of devices were dropped: more were made than can be remembered (16384), \
+                 which no real network does; --find finds a device all the same"
             );
         }
         match (found, &args.find) {
@@ -151,8 +152,9 @@ impl Args {
         scanner.probe_to(self.probe.iter().copied()).trust_relayed(self.trust_relayed)
     }
 
-    fn start(&self) -> anyhow::Result<Scan> {
-        let scan = self.scanner().stream();
+    fn start(&self, wanted: Option<&str>) -> anyhow::Result<Scan> {
+        let scanner = self.scanner();
+        let scan = wanted.map_or_else(|| scanner.stream(), |wanted| scanner.stream_of(wanted));
         scan.context(PORTS)
     }
 

@@ -18,6 +18,8 @@ pub(super) struct View<'a> {
     begun: Instant,
     /// What the table holds, in the order in which it was heard.
     rows: Vec<(String, [String; 6])>,
+    /// Announcements of devices that the table has no room for.
+    left_out: u64,
 }
 
 enum Mode {
@@ -52,7 +54,7 @@ impl<'a> View<'a> {
             Some((columns, _)) if columns >= NARROW => Mode::Live { drawn: 0 },
             _ => Mode::Plain,
         };
-        Self { mode, list, begun: Instant::now(), rows: Vec::new() }
+        Self { mode, list, begun: Instant::now(), rows: Vec::new(), left_out: 0 }
     }
 
     /// Shows a device that is new or has changed.
@@ -86,9 +88,11 @@ impl<'a> View<'a> {
                     product_key.map(plain).unwrap_or_default(),
                     short(self.begun.elapsed()),
                 ];
+                let has_room = self.rows.len() < MOST_ROWS;
                 match self.rows.iter_mut().find(|(id, _)| *id == found.id) {
                     Some((_, known)) => *known = row,
-                    None => self.rows.push((found.id.clone(), row)),
+                    None if has_room => self.rows.push((found.id.clone(), row)),
+                    None => self.left_out += 1,
                 }
                 self.draw(false)
             }
@@ -117,7 +121,16 @@ impl<'a> View<'a> {
 
     /// The scan is over.
     pub(super) fn done(&mut self) -> anyhow::Result<()> {
-        if matches!(self.mode, Mode::Live { .. }) && !self.rows.is_empty() { self.draw(true) } else { Ok(()) }
+        if matches!(self.mode, Mode::Live { .. }) && !self.rows.is_empty() {
+            self.draw(true)?;
+        }
+        if self.left_out > 0 {
+            eprintln!(
+                "rustuya: the table ends after {MOST_ROWS} devices: {} announcements of others were left out; --json shows all",
+                self.left_out
+            );
+        }
+        Ok(())
     }
 
     /// Draws the table. While the scan goes on, as much of its end as fits the screen: what has scrolled away cannot
@@ -163,6 +176,9 @@ fn table(rows: &[(String, [String; 6])], names: bool, width: u16) -> String {
     }
     table.to_string()
 }
+
+/// Rows of the table at most: each new one has all of them drawn again.
+const MOST_ROWS: usize = 1024;
 
 const COLUMNS: [&str; 6] = ["name", "id", "address", "version", "product", "after"];
 

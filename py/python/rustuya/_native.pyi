@@ -56,6 +56,8 @@ def configure(
     *,
     worker_threads: int | None = None,
     dials_at_once: int | None = None,
+    memory_limit: int | None = None,
+    backlog_limit: int | None = None,
     discovery: bool | None = None,
     ports: tuple[int, int, int] | None = None,
     bind_address: str | None = None,
@@ -134,11 +136,11 @@ class DeviceEvent:
 
     `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
     a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-    "skipped" (a frame was larger than `receive_limit`).
+    "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`).
     """
     @property
-    def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag", "skipped"]:
-        """What this is: "state", "acknowledgement", "connection", "error", "lag" or "skipped"."""
+    def kind(self) -> Literal["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept"]:
+        """What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped" or "unkept"."""
     @property
     def cmd(self) -> int | None:
         """Command number of the frame, or of the command that failed."""
@@ -332,6 +334,8 @@ class Device:
         timing: Timing | None = None,
         pacing: Pacing | None = None,
         receive_limit: int | None = None,
+        memory_limit: int | None = None,
+        backlog_limit: int | None = None,
     ) -> Self: ...
     @classmethod
     def from_devices_file(
@@ -425,6 +429,8 @@ class Device:
         timing: Timing | None = None,
         pacing: Pacing | None = None,
         receive_limit: int | None = None,
+        memory_limit: int | None = None,
+        backlog_limit: int | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once."""
     @overload
@@ -605,6 +611,8 @@ class Manager:
         timing: Timing | None = None,
         pacing: Pacing | None = None,
         receive_limit: int | None = None,
+        memory_limit: int | None = None,
+        backlog_limit: int | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id. Returns its handle."""
     def get(self, id: str) -> Device | None:
@@ -657,6 +665,9 @@ class Scanner:
     @property
     def relayed(self) -> list[Found]:
         """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
+    @property
+    def dropped(self) -> int:
+        """How many announcements of devices the last scan() or discover() had no room for; 0 on every real network."""
     def scan(self) -> list[Found]:
         """Scans, and returns all devices that were heard."""
     def discover(self, id: str) -> Found | None:

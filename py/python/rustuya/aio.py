@@ -125,6 +125,8 @@ class Device(_Commands):
         timing: Timing | None = None,
         pacing: Pacing | None = None,
         receive_limit: int | None = None,
+        memory_limit: int | None = None,
+        backlog_limit: int | None = None,
     ) -> None:
         if local_key is None:
             raise TypeError("missing required argument: 'local_key'")
@@ -142,6 +144,8 @@ class Device(_Commands):
             timing=timing,
             pacing=pacing,
             receive_limit=receive_limit,
+            memory_limit=memory_limit,
+            backlog_limit=backlog_limit,
         )
         self._adopt(native)
 
@@ -189,6 +193,8 @@ class Device(_Commands):
         timing: Timing | None = None,
         pacing: Pacing | None = None,
         receive_limit: int | None = None,
+        memory_limit: int | None = None,
+        backlog_limit: int | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once."""
         self._native.reconfigure(
@@ -204,6 +210,8 @@ class Device(_Commands):
             timing=timing,
             pacing=pacing,
             receive_limit=receive_limit,
+            memory_limit=memory_limit,
+            backlog_limit=backlog_limit,
         )
         return self
 
@@ -433,6 +441,8 @@ class Manager:
         timing: Timing | None = None,
         pacing: Pacing | None = None,
         receive_limit: int | None = None,
+        memory_limit: int | None = None,
+        backlog_limit: int | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id."""
         if local_key is None:
@@ -451,6 +461,8 @@ class Manager:
             timing=timing,
             pacing=pacing,
             receive_limit=receive_limit,
+            memory_limit=memory_limit,
+            backlog_limit=backlog_limit,
         )
         return Device.of(device)
 
@@ -567,6 +579,11 @@ class Scanner:
     def relayed(self) -> list[Found]:
         """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
         return self._native.relayed
+
+    @property
+    def dropped(self) -> int:
+        """How many announcements of devices the last scan() or discover() had no room for; 0 on every real network."""
+        return self._native.dropped
 
     async def scan(self) -> list[Found]:
         """Scans, and returns all devices that were heard."""

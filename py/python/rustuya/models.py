@@ -69,10 +69,10 @@ class DeviceConfig(Record):
 
     id: str
     """The device id."""
-    local_key: str | bytes = field(repr=False)
-    """The local key, which is in no text of this."""
     address: str = "Auto"
     """IP address, with a port where it is not the usual one; "Auto" has it found out."""
+    local_key: str | bytes = field(default="", repr=False)
+    """The local key, which is in no text of this. It has to be given."""
     version: str | float = "Auto"
     """Protocol version, "3.1" to "3.5"; "Auto" has it found out."""
     name: str | None = None
@@ -95,6 +95,15 @@ class DeviceConfig(Record):
     """How commands are spaced, joined and split."""
     receive_limit: int | None = None
     """The largest frame that is received, in bytes; 65536 where it is not given."""
+    memory_limit: int | None = None
+    """How much is remembered of the device and its sub-devices, in bytes; 262144 where it is not given."""
+    backlog_limit: int | None = None
+    """How much waits for each listener of the device, in bytes; 1048576 where it is not given."""
+
+    def __post_init__(self) -> None:
+        """Refuses a description without a key: what comes second is the address, as in ``Device``."""
+        if not self.local_key:
+            raise TypeError("missing required argument: 'local_key'")
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> list[Self]:
@@ -277,7 +286,7 @@ class Metrics(Record):
     lagged: int
     """Events that slow listeners lost."""
     unkept: int
-    """Values that `state` lacks because there was no room for them: 1 MiB per device with its sub-devices."""
+    """Values that `state` lacks because there was no room for them: see ``memory_limit``."""
     latency_p50: float | None
     """Seconds from command to acknowledgement that half of the commands stayed below."""
     latency_p99: float | None

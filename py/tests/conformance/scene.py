@@ -37,6 +37,7 @@ def settings(plan: Order) -> dict[str, Any]:
         "timing": rustuya.Timing(**plan["timing"]),
         "pacing": rustuya.Pacing(**plan["pacing"]),
         "receive_limit": plan["receive_limit"],
+        "memory_limit": plan["memory_limit"],
     }
 
 

@@ -75,6 +75,8 @@ def event(shown: rustuya.DeviceEvent) -> Told:
     if kind == "skipped":
         assert payload["size"] > payload["limit"]
         return {"skipped": payload["size"]}
+    if kind == "unkept":
+        return {"unkept": payload["values"]}
     if kind == "lag":
         return {"lagged": payload["lost"]}
     if "online" in payload:

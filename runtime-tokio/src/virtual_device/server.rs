@@ -150,12 +150,13 @@ impl Server {
                         self.announce(*to, false).await;
                     }
                 }
-                (len, _) = receive(self.probes.as_ref(), &mut datagram) => {
+                (len, from) = receive(self.probes.as_ref(), &mut datagram) => {
                     let asked = datagram.get_mut(..len).and_then(Probe::decode);
                     // Also with as many controllers as it takes.
                     let answers = self.inner.config.version == Version::V35 && self.is_alive();
-                    if let Some(asked) = asked.filter(|_| answers) {
-                        self.announce((asked.ip, self.announcing.answer_port).into(), true).await;
+                    // Firmware answers to the address in the probe. Here that would let anybody have others flooded.
+                    if asked.is_some() && answers {
+                        self.announce((from.ip(), self.announcing.answer_port).into(), true).await;
                     }
                 }
             }

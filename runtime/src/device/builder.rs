@@ -11,9 +11,11 @@ use crate::address::Address;
 use crate::destination::stand_in;
 use crate::discovery::Discovery;
 use crate::link::{DrivenLink, Env, Link, Options, SharedTap};
+use crate::memory;
 use crate::pacing::Pacing;
 use crate::record::Tap;
 use crate::runtime::Runtime;
+use crate::wipe::wipe_stack;
 
 /// What a device is to be like; made by [`Device::builder`].
 ///
@@ -33,7 +35,8 @@ use crate::runtime::Runtime;
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a builder does nothing before spawn"]
 pub struct DeviceBuilder {
-    pub(crate) config: DeviceConfig,
+    /// On the heap, so that a description that is moved leaves no copy of its key behind.
+    pub(crate) config: Box<DeviceConfig>,
     pub(crate) options: Options,
     pub(crate) discovery: Option<Discovery>,
     pub(super) tap: Option<SharedTap>,
@@ -73,8 +76,14 @@ impl DeviceBuilder {
         self
     }
 
+    /// Whether this text is the local key: where users give both, one of them may be in the place of the other. A key that
+    /// is taken for a host name would be asked for on the network.
+    pub fn is_local_key(&self, text: &str) -> bool {
+        crate::text::local_key(text).is_ok_and(|key| key == self.config.local_key)
+    }
+
     /// TCP port, 6668 by default.
-    pub const fn port(mut self, port: u16) -> Self {
+    pub fn port(mut self, port: u16) -> Self {
         self.config.port = port;
         self
     }
@@ -94,7 +103,7 @@ impl DeviceBuilder {
 
     /// Whether the connection is kept (the default). If not, it is made for a command and ends when nothing has been
     /// outstanding for a second.
-    pub const fn persist(mut self, persist: bool) -> Self {
+    pub fn persist(mut self, persist: bool) -> Self {
         self.config.persist = persist;
         self
     }
@@ -106,13 +115,13 @@ impl DeviceBuilder {
     }
 
     /// Time limits of the connection.
-    pub const fn timing(mut self, timing: Timing) -> Self {
+    pub fn timing(mut self, timing: Timing) -> Self {
         self.config.timing = timing;
         self
     }
 
     /// Limits the dial alone: [`Timing::connect`].
-    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.config.timing.connect = limit;
         self
     }
@@ -129,6 +138,22 @@ impl DeviceBuilder {
     /// [`CommandError::AnswerTooLarge`](crate::CommandError::AnswerTooLarge).
     pub const fn receive_limit(mut self, bytes: usize) -> Self {
         self.options.receive_limit = if bytes < 1024 { 1024 } else { bytes };
+        self
+    }
+
+    /// How many bytes are remembered of the device and its sub-devices, 262,144 by default and 1024 at least. An ordinary
+    /// device takes 1 to 4 KiB, the largest gateways some 200. What has no room is missing from `state()`, and is told as
+    /// [`Event::Unkept`](crate::Event::Unkept) and counted in [`Metrics::unkept`](crate::Metrics::unkept). Devices of a
+    /// registry have a bound in common, too.
+    pub const fn memory_limit(mut self, bytes: usize) -> Self {
+        self.options.memory_limit = if bytes < memory::LEAST { memory::LEAST } else { bytes };
+        self
+    }
+
+    /// How many bytes of events wait for each [`Listener`](crate::Listener) of the device that is made from now on,
+    /// 1,048,576 by default and 1024 at least. A listener that does not keep up loses the oldest, and is told how many.
+    pub const fn backlog_limit(mut self, bytes: usize) -> Self {
+        self.options.backlog_limit = if bytes < memory::LEAST { memory::LEAST } else { bytes };
         self
     }
 
@@ -164,12 +189,13 @@ impl DeviceBuilder {
     pub fn spawn(self, runtime: &impl Runtime) -> Device {
         let (device, start) = self.prepare(Env::standalone());
         start.drive(runtime);
+        wipe_stack();
         device
     }
 
     /// A device that does nothing yet, and what makes it begin.
     pub(crate) fn prepare(self, env: &Arc<Env>) -> (Device, Start) {
-        let link = Link::new(self.config, self.options, self.tap, env);
+        let link = Link::new(&self.config, self.options, self.tap, env);
         let settings = Settings { discovery: self.discovery, ..Settings::default() };
         let device = Device(Arc::new(Handle { link, settings: Mutex::new(settings) }));
         let start = Start { link: DrivenLink::new(Arc::clone(device.link())), device: device.clone() };

@@ -1,6 +1,7 @@
 //! The sockets that announcements come to, and what was heard: once for each process, however many listen.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::HashMap;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,8 +32,8 @@ struct Heard {
     direct: Table<Place>,
     /// What others said of devices.
     relayed: Table<Place>,
-    /// When what is out of date was last thrown out.
-    swept: Option<Instant>,
+    /// The devices that are asked for, and how often: no other takes their place.
+    wanted: HashMap<Arc<str>, usize>,
     counts: Counts,
 }
 
@@ -56,7 +57,8 @@ pub struct Counts {
     pub refused: u64,
     /// Announcements that came from another address than the one they name.
     pub relayed: u64,
-    /// Announced devices for which there was no room: more than 16,384 were announced within a minute.
+    /// Announced devices that found no room or lost it: more than 16,384 were announced within a minute. One that a
+    /// [`Device`](crate::Device) is to be located by is always remembered.
     pub dropped: u64,
 }
 
@@ -90,9 +92,6 @@ static ALL: Mutex<Vec<Weak<Ears>>> = Mutex::new(Vec::new());
 /// How long a silent device is remembered.
 pub(super) const LIFETIME: core::time::Duration = core::time::Duration::from_secs(60);
 
-/// How often a full table is searched for what is out of date, at most.
-const SWEEP: core::time::Duration = core::time::Duration::from_secs(1);
-
 impl Ears {
     /// Listens on these ports, with whoever does in this process already.
     pub(super) fn open(address: Ipv4Addr, ports: [u16; 3]) -> io::Result<Arc<Self>> {
@@ -106,7 +105,8 @@ impl Ears {
         }
         let sockets = ports.map(|port| sockets::bind_shared(SocketAddr::from((address, port))));
         let sockets = sockets.into_iter().collect::<io::Result<Vec<_>>>()?;
-        let heard = Heard { direct: Table::new(), relayed: Table::new(), swept: None, counts: Counts::default() };
+        let (direct, relayed) = (Table::new(), Table::new());
+        let heard = Heard { direct, relayed, wanted: HashMap::new(), counts: Counts::default() };
         let ears = Arc::new(Self { bound, sockets, heard: Mutex::new(heard), services: Mutex::default() });
         all.push(Arc::downgrade(&ears));
         Ok(ears)
@@ -158,6 +158,24 @@ impl Ears {
         }
     }
 
+    /// Has a device remembered whatever else is announced, until it is [let go of](Self::let_go) as often.
+    pub(super) fn want(&self, id: &Arc<str>) {
+        let mut heard = self.heard();
+        *heard.wanted.entry(Arc::clone(id)).or_default() += 1;
+        heard.keep(id, true);
+    }
+
+    pub(super) fn let_go(&self, id: &str) {
+        let mut heard = self.heard();
+        if let Some(times) = heard.wanted.get_mut(id) {
+            *times -= 1;
+            if *times == 0 {
+                heard.wanted.remove(id);
+                heard.keep(id, false);
+            }
+        }
+    }
+
     /// Where a device was last heard to be, lately.
     pub(super) fn place(&self, id: &str, trust_relayed: bool) -> Option<Place> {
         let heard = self.heard();
@@ -189,6 +207,11 @@ impl Ears {
 }
 
 impl Heard {
+    fn keep(&mut self, id: &str, kept: bool) {
+        self.direct.keep(id, kept);
+        self.relayed.keep(id, kept);
+    }
+
     fn note<'a>(&mut self, said: &'a Announcement<'a>, origin: Origin, host: IpAddr) -> Sight<'a> {
         let now = Instant::now();
         let Origin { address: ip, relayed_by, .. } = origin;
@@ -197,7 +220,7 @@ impl Heard {
         }
         let table = if relayed_by.is_some() { &mut self.relayed } else { &mut self.direct };
         let sight = |before, changed| Sight { said, origin, before, changed, now };
-        if let Some(known) = table.get_mut(said.id) {
+        if let Some(known) = table.again(said.id) {
             let before = core::mem::replace(&mut known.at, now);
             // An announcement without the product does not take it back: firmware leaves it out on one port only.
             let other_product = said.product_key.filter(|key| known.product_key.as_deref() != Some(*key));
@@ -212,10 +235,6 @@ impl Heard {
             }
             return sight(Some(before), changed);
         }
-        if table.is_full() && self.swept.is_none_or(|swept| swept + SWEEP <= now) {
-            self.swept = Some(now);
-            table.retain(|place| now.saturating_duration_since(place.at) < LIFETIME);
-        }
         let place = Place {
             id: said.id.into(),
             ip,
@@ -225,7 +244,8 @@ impl Heard {
             relayed_by,
             at: now,
         };
-        table.insert(said.id, host, place);
+        let is_old = |place: &Place| now.saturating_duration_since(place.at) >= LIFETIME;
+        table.insert(said.id, host, place, self.wanted.contains_key(said.id), is_old);
         sight(None, false)
     }
 }

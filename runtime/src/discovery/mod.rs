@@ -208,7 +208,12 @@ impl Discovery {
     /// # }
     /// ```
     pub fn stream(&self, duration: Duration) -> Listener<Found> {
-        self.0.service.scan(duration)
+        self.0.service.scan(duration, None)
+    }
+
+    /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
+    pub fn stream_of(&self, id: &str, duration: Duration) -> Listener<Found> {
+        self.0.service.scan(duration, Some(id))
     }
 
     /// Looks for devices for `duration`, and returns all that were heard, each once, as it was heard last. Devices
@@ -250,7 +255,7 @@ impl Discovery {
     /// # Cancel safety
     /// As [`scan`](Self::scan).
     pub async fn find(&self, id: &str, duration: Duration) -> Option<Found> {
-        one(&mut self.stream(duration), id).await
+        self.stream_of(id, duration).recv().await
     }
 
     /// Looks through a network, address by address: each is tried on the TCP port of devices, where a connection is opened
@@ -302,13 +307,13 @@ async fn all(listener: &mut Listener<Found>) -> Vec<Found> {
     let mut found: Table<(usize, Found)> = Table::new();
     let mut count = 0;
     while let Some(news) = listener.recv().await {
-        if let Some((_, known)) = found.get_mut(&news.id) {
+        if let Some((_, known)) = found.again(&news.id) {
             *known = Found { kind: known.kind, ..news };
         } else {
             count += 1;
             let host = news.relayed_by.unwrap_or_else(|| news.ip.into());
             let id = news.id.clone();
-            found.insert(&id, host, (count, news));
+            found.insert(&id, host, (count, news), false, |_| false);
         }
     }
     let mut found: Vec<(usize, Found)> = found.into_values().collect();

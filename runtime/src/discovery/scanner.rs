@@ -169,6 +169,15 @@ impl Scanner {
         Ok(Scan { found: discovery.stream(self.timeout), discovery })
     }
 
+    /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
+    ///
+    /// # Errors
+    /// When the UDP ports cannot be bound.
+    pub fn stream_of(&self, id: &str) -> io::Result<Scan> {
+        let discovery = self.builder.clone().start_in(&*self.runtime)?;
+        Ok(Scan { found: discovery.stream_of(id, self.timeout), discovery })
+    }
+
     /// As [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
     ///
     /// ```
@@ -209,7 +218,7 @@ impl Scanner {
     /// # Cancel safety
     /// Safe: a dropped future ends the scan.
     pub async fn find(&self, id: &str) -> io::Result<Option<Found>> {
-        Ok(self.stream()?.find(id).await)
+        Ok(self.stream_of(id)?.recv().await)
     }
 }
 

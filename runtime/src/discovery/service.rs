@@ -57,6 +57,8 @@ struct Running {
     ends: Instant,
     /// Where its news go; without, it only asks.
     hub: Option<Hub<Found>>,
+    /// The only device that they are about.
+    only: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -104,14 +106,14 @@ impl Service {
         self.run(duration, None);
     }
 
-    /// Probes for a while, and listens as long.
-    pub(super) fn scan(&self, duration: Duration) -> Listener<Found> {
+    /// Probes for a while, and listens as long: for one device only, whatever else is announced, or for all.
+    pub(super) fn scan(&self, duration: Duration, only: Option<&str>) -> Listener<Found> {
         let hub = Hub::new(BOUNDS);
         let listener = hub.listener();
         if self.is_ended() {
             hub.close(&mut Vec::new());
         } else {
-            self.run(duration, Some(hub));
+            self.run(duration, Some((hub, only.map(Into::into))));
         }
         listener
     }
@@ -128,12 +130,13 @@ impl Service {
         listener
     }
 
-    fn run(&self, duration: Duration, hub: Option<Hub<Found>>) {
+    fn run(&self, duration: Duration, news: Option<(Hub<Found>, Option<Box<str>>)>) {
         let begun = Instant::now();
         // What lies beyond the clock's end is as good as for ever.
         let ends = begun.checked_add(duration).or_else(|| begun.checked_add(AGES)).unwrap_or(begun);
         let mut plan = self.plan();
-        plan.scans.push(Running { begun, ends, hub });
+        let (hub, only) = news.map_or((None, None), |(hub, only)| (Some(hub), only));
+        plan.scans.push(Running { begun, ends, hub, only });
         plan.ask = true;
         drop(plan);
         self.wake();
@@ -146,6 +149,7 @@ impl Service {
         let token = plan.last;
         plan.links.entry(Arc::clone(&link.id)).or_default().push((token, Arc::downgrade(link)));
         drop(plan);
+        self.ears.want(&link.id);
         let place = self.ears.place(&link.id, self.trust_relayed).filter(|place| !place.unpaired);
         if let Some(place) = place {
             link.with(|engine, _| engine.announced(place.ip.into(), place.version, place.product_key.as_deref()));
@@ -163,6 +167,7 @@ impl Service {
     }
 
     pub(super) fn unwatch(&self, id: &str, token: u64) {
+        self.ears.let_go(id);
         let mut plan = self.plan();
         if let Some(links) = plan.links.get_mut(id) {
             links.retain(|(known, _)| *known != token);
@@ -207,7 +212,9 @@ impl Service {
             unpaired: said.is_unpaired(),
         };
         for scan in plan.scans.iter_mut().filter(|scan| now < scan.ends) {
-            if let Some(hub) = &scan.hub {
+            if let Some(hub) = &scan.hub
+                && scan.only.as_deref().is_none_or(|only| only == said.id)
+            {
                 hub.publish(&found(sight.kind(Some(scan.begun))), &mut wakes);
             }
         }

@@ -4,36 +4,86 @@ use core::net::IpAddr;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Values by device id, [`MOST`] at most.
+/// Values by device id, [`MOST`] at most, and beyond that those that are [asked for](Self::keep).
 ///
 /// What is done takes the same time however many there are, whoever sends what. When the table is full, the host that
 /// has announced the most ids gives one up for a host with fewer: a flood of made-up devices drives out itself, and
-/// none that announces itself.
+/// none that announces itself. Among hosts with as many ids each, as with forged senders, an id that was heard but
+/// once gives way. What is out of date gives way to everything, what is asked for to nothing.
 #[derive(Debug)]
 pub(super) struct Table<V> {
-    entries: HashMap<Arc<str>, V>,
-    /// The ids that each host has announced first.
-    hosts: HashMap<IpAddr, Vec<Arc<str>>>,
+    places: HashMap<Arc<str>, usize>,
+    slots: Vec<Slot<V>>,
+    hosts: HashMap<IpAddr, Host>,
     /// The host with the most ids, or nearly.
     heaviest: Option<IpAddr>,
+    /// The slot that is looked at next.
+    hand: usize,
     /// Ids that found no room, or lost it.
     dropped: u64,
+    /// Slots that were looked at to make room.
+    #[cfg(test)]
+    looks: u64,
+}
+
+#[derive(Debug)]
+struct Slot<V> {
+    id: Arc<str>,
+    value: V,
+    /// Who has announced it first.
+    host: IpAddr,
+    /// Where it stands in the list of that host.
+    at: usize,
+    /// Heard again since it was last looked at.
+    again: bool,
+    /// Asked for: it does not give way.
+    kept: bool,
+}
+
+/// The slots of the ids that a host has announced first.
+#[derive(Debug, Default)]
+struct Host {
+    slots: Vec<usize>,
+    /// The one that is looked at next.
+    hand: usize,
 }
 
 /// Devices that are remembered at most.
 pub(super) const MOST: usize = 16_384;
 
+/// Slots that are looked at for one new id, at most.
+const LOOKS: usize = 4;
+
 impl<V> Table<V> {
     pub(super) fn new() -> Self {
-        Self { entries: HashMap::new(), hosts: HashMap::new(), heaviest: None, dropped: 0 }
+        Self {
+            places: HashMap::new(),
+            slots: Vec::new(),
+            hosts: HashMap::new(),
+            heaviest: None,
+            hand: 0,
+            dropped: 0,
+            #[cfg(test)]
+            looks: 0,
+        }
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&V> {
-        self.entries.get(id)
+        self.places.get(id).and_then(|place| self.slots.get(*place)).map(|slot| &slot.value)
     }
 
-    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut V> {
-        self.entries.get_mut(id)
+    /// The value of a device that was heard again.
+    pub(super) fn again(&mut self, id: &str) -> Option<&mut V> {
+        let slot = self.places.get(id).and_then(|place| self.slots.get_mut(*place))?;
+        slot.again = true;
+        Some(&mut slot.value)
+    }
+
+    /// Sets whether an id gives way to others.
+    pub(super) fn keep(&mut self, id: &str, kept: bool) {
+        if let Some(slot) = self.places.get(id).and_then(|place| self.slots.get_mut(*place)) {
+            slot.kept = kept;
+        }
     }
 
     /// How many ids found no room, or lost it to others.
@@ -41,59 +91,98 @@ impl<V> Table<V> {
         self.dropped
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= MOST
-    }
-
     pub(super) fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.values()
+        self.slots.iter().map(|slot| &slot.value)
     }
 
     pub(super) fn into_values(self) -> impl Iterator<Item = V> {
-        self.entries.into_values()
+        self.slots.into_iter().map(|slot| slot.value)
     }
 
-    /// Enters a device that `host` has announced and that is not there yet. False when there is no room for it.
-    pub(super) fn insert(&mut self, id: &str, host: IpAddr, value: V) -> bool {
-        if self.is_full() && !self.make_room(host) {
+    /// Enters a device that `host` has announced and that is not there yet; `kept` if it is asked for. `is_old` says
+    /// what is out of date. False when there is no room for it.
+    pub(super) fn insert(&mut self, id: &str, host: IpAddr, value: V, kept: bool, is_old: impl Fn(&V) -> bool) -> bool {
+        let free = if self.slots.len() < MOST { None } else { self.victim(host, is_old) };
+        if free.is_none() && self.slots.len() >= MOST && !kept {
             self.dropped = self.dropped.saturating_add(1);
             return false;
         }
+        if let Some(place) = free {
+            self.leave(place);
+        }
+        let place = free.unwrap_or(self.slots.len());
         let id: Arc<str> = id.into();
         let own = self.hosts.entry(host).or_default();
-        own.push(Arc::clone(&id));
-        let count = own.len();
+        let slot = Slot { id: Arc::clone(&id), value, host, at: own.slots.len(), again: false, kept };
+        own.slots.push(place);
+        let count = own.slots.len();
         if self.heaviest.is_none_or(|heaviest| self.count(heaviest) < count) {
             self.heaviest = Some(host);
         }
-        self.entries.insert(id, value);
+        match self.slots.get_mut(place) {
+            Some(old) => *old = slot,
+            None => self.slots.push(slot),
+        }
+        self.places.insert(id, place);
         true
     }
 
-    /// Has the host with the most ids give one up, unless `host` has as many.
-    fn make_room(&mut self, host: IpAddr) -> bool {
-        let Some(heaviest) = self.heaviest.filter(|heaviest| self.count(*heaviest) > self.count(host) + 1) else {
-            return false;
-        };
-        let Some(id) = self.hosts.get_mut(&heaviest).and_then(Vec::pop) else { return false };
-        self.entries.remove(&id);
+    /// Whose slot a new id of `host` gets.
+    fn victim(&mut self, host: IpAddr, is_old: impl Fn(&V) -> bool) -> Option<usize> {
+        let own = self.count(host);
+        let greedy = self.heaviest.filter(|heaviest| self.count(*heaviest) > own + 1);
+        // With many ids of its own, a host has nothing of others.
+        let from = greedy.or_else(|| (own > 1).then_some(host));
+        for _ in 0..LOOKS {
+            #[cfg(test)]
+            {
+                self.looks += 1;
+            }
+            let Self { slots, hosts, hand, .. } = self;
+            // What is out of date goes first, whosever it is.
+            let next = *hand % slots.len().max(1);
+            *hand = next + 1;
+            let slot = slots.get_mut(next)?;
+            if !slot.kept && (is_old(&slot.value) || (from.is_none() && !slot.again)) {
+                return Some(next);
+            }
+            if from.is_none() {
+                slot.again = false;
+                continue;
+            }
+            let Some(list) = from.and_then(|from| hosts.get_mut(&from)) else { continue };
+            let turn = list.hand % list.slots.len().max(1);
+            list.hand = turn + 1;
+            let Some(place) = list.slots.get(turn).copied() else { continue };
+            let Some(slot) = slots.get_mut(place).filter(|slot| !slot.kept) else { continue };
+            // A host with too many gives one up whether or not it repeats itself.
+            if greedy.is_some() || !core::mem::take(&mut slot.again) {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    /// Takes the id in a slot out of everything that leads to it.
+    fn leave(&mut self, place: usize) {
+        let Some(Slot { id, host, at, .. }) = self.slots.get(place) else { return };
+        let (host, at) = (*host, *at);
+        self.places.remove(id);
         self.dropped = self.dropped.saturating_add(1);
-        true
+        let Some(list) = self.hosts.get_mut(&host) else { return };
+        if at < list.slots.len() {
+            list.slots.swap_remove(at);
+        }
+        if let Some(moved) = list.slots.get(at).and_then(|moved| self.slots.get_mut(*moved)) {
+            moved.at = at;
+        }
+        if list.slots.is_empty() {
+            self.hosts.remove(&host);
+        }
     }
 
     fn count(&self, host: IpAddr) -> usize {
-        self.hosts.get(&host).map_or(0, Vec::len)
-    }
-
-    /// Forgets what is not to be kept.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
-        self.entries.retain(|_, value| keep(value));
-        let entries = &self.entries;
-        self.hosts.retain(|_, ids| {
-            ids.retain(|id| entries.contains_key(id));
-            !ids.is_empty()
-        });
-        self.heaviest = self.hosts.iter().max_by_key(|(_, ids)| ids.len()).map(|(host, _)| *host);
+        self.hosts.get(&host).map_or(0, |host| host.slots.len())
     }
 }
 
@@ -102,44 +191,104 @@ mod tests {
     use super::*;
     use core::net::Ipv4Addr;
 
-    fn host(n: u8) -> IpAddr {
-        Ipv4Addr::new(192, 0, 2, n).into()
+    fn host(n: u32) -> IpAddr {
+        Ipv4Addr::from(0x0a00_0000 + n).into()
+    }
+
+    impl<V> Table<V> {
+        fn add(&mut self, id: &str, host: IpAddr, value: V) -> bool {
+            self.insert(id, host, value, false, |_| false)
+        }
+
+        fn check(&self) {
+            assert_eq!(self.places.len(), self.slots.len());
+            assert_eq!(self.hosts.values().map(|host| host.slots.len()).sum::<usize>(), self.slots.len());
+            for (place, slot) in self.slots.iter().enumerate() {
+                assert_eq!(self.places.get(&slot.id), Some(&place));
+                assert_eq!(self.hosts[&slot.host].slots[slot.at], place);
+            }
+        }
     }
 
     #[test]
     fn a_full_table_takes_from_the_host_with_the_most() {
         let mut table = Table::new();
         for n in 0..MOST {
-            assert!(table.insert(&format!("forged{n}"), host(66), n));
+            assert!(table.add(&format!("forged{n}"), host(66), n));
         }
-        assert!(table.is_full() && table.dropped() == 0);
-        assert!(!table.insert("forged", host(66), 0), "its own have no room left");
+        assert!(table.dropped() == 0);
         for n in 100..250 {
-            assert!(table.insert(&format!("real{n}"), host(n), 0));
+            assert!(table.add(&format!("real{n}"), host(n), 0));
         }
         for n in 0..200_000 {
-            table.insert(&format!("more{n}"), host(66), 0);
+            table.add(&format!("more{n}"), host(66), 0);
         }
-        assert!((100..250).all(|n| table.get(&format!("real{n}")).is_some()), "and nobody else loses any");
+        assert!((100..250).all(|n| table.get(&format!("real{n}")).is_some()), "nobody else loses any");
+        table.check();
         assert_eq!(table.values().count(), MOST);
-        assert_eq!(table.dropped(), 1 + 150 + 200_000);
+        assert_eq!(table.dropped(), 150 + 200_000);
     }
 
     #[test]
-    fn what_was_forgotten_leaves_room() {
+    fn each_datagram_costs_the_same_whoever_sends_what() {
+        let mut table = Table::new();
+        // One forger, then hundreds, then one for each id.
+        for (round, senders) in [1, 300, 1_000_000].into_iter().enumerate() {
+            for n in 0..100_000 {
+                let before = table.looks;
+                table.add(&format!("forged{round}-{n}"), host(n % senders), 0);
+                assert!(table.looks - before <= LOOKS as u64);
+            }
+        }
+        table.check();
+        assert_eq!(table.values().count(), MOST);
+    }
+
+    #[test]
+    fn among_forged_senders_a_new_device_is_let_in_and_what_is_heard_again_stays_longer() {
+        let mut table = Table::new();
+        let flood = |table: &mut Table<u32>, from: u32, count: u32| {
+            (from..from + count).for_each(|n| _ = table.add(&format!("forged{n}"), host(1000 + n), 0));
+        };
+        flood(&mut table, 0, 50_000);
+        assert!(table.add("real", host(1), 1), "there is room for one more");
+        for round in 1..5 {
+            flood(&mut table, round * 50_000, 10_000);
+            assert!(table.again("real").is_some(), "heard again in time, round {round}");
+        }
+        table.check();
+    }
+
+    #[test]
+    fn what_is_asked_for_never_gives_way() {
+        let mut table = Table::new();
+        assert!(table.insert("wanted", host(66), 1, true, |_| false));
+        assert!(table.add("other", host(66), 2));
+        table.keep("other", true);
+        for n in 0..100_000 {
+            table.add(&format!("forged{n}"), host(n % 3 * 66), 0);
+        }
+        assert_eq!((table.get("wanted"), table.get("other")), (Some(&1), Some(&2)));
+        table.keep("other", false);
+        for n in 0..100_000 {
+            table.add(&format!("more{n}"), host(n), 0);
+        }
+        assert_eq!((table.get("wanted"), table.get("other")), (Some(&1), None));
+        table.check();
+    }
+
+    #[test]
+    fn what_is_out_of_date_leaves_room() {
         let mut table = Table::new();
         for n in 0..MOST {
-            table.insert(&format!("id{n}"), host(1), n);
+            table.add(&format!("id{n}"), host(1), 0);
         }
-        table.retain(|n| *n % 2 == 0);
-        assert!(!table.is_full() && table.get("id1").is_none());
-        assert!(table.insert("id1", host(1), 1));
-        table.retain(|_| false);
-        assert!(table.hosts.is_empty() && table.heaviest.is_none());
-        assert!(table.insert("id", host(1), 1));
-        if let Some(n) = table.get_mut("id") {
-            *n += 1;
+        for n in 0..MOST {
+            let id = format!("new{n}");
+            assert!(table.insert(&id, host(2), 1, false, |value| *value == 0), "{n}");
         }
-        assert_eq!(table.into_values().collect::<Vec<_>>(), [2]);
+        table.check();
+        assert!(table.hosts.get(&host(1)).is_none() && table.get("id1").is_none());
+        assert_eq!(table.into_values().sum::<usize>(), MOST);
     }
 }

@@ -160,9 +160,9 @@ impl Engine {
     }
 
     /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
-    pub(crate) fn reconfigure(&mut self, config: DeviceConfig, options: Options) {
+    pub(crate) fn reconfigure(&mut self, config: &DeviceConfig, options: Options) {
         self.buffers.limit_rx(options.receive_limit);
-        self.side.receive_limit = options.receive_limit;
+        self.side.set_limits(&options, &mut self.wakes);
         if options.host != self.options.host {
             self.dialed_before = None;
         }
@@ -172,8 +172,8 @@ impl Engine {
     }
 
     /// What the device was described as.
-    pub(crate) fn description(&self) -> (DeviceConfig, Options, Option<SharedTap>) {
-        (self.machine.config().clone(), self.options.clone(), self.machine.tap().cloned())
+    pub(crate) fn description(&self) -> (Box<DeviceConfig>, Options, Option<SharedTap>) {
+        (Box::new(self.machine.config().clone()), self.options.clone(), self.machine.tap().cloned())
     }
 
     pub(crate) fn machine(&self) -> &proto::Device {

@@ -22,6 +22,7 @@ use crate::destination::Destination;
 use crate::effect::Look;
 use crate::error::CommandError;
 use crate::limiter::Permit;
+use crate::memory::Common;
 use crate::runtime::{Outlet, Pipe};
 use crate::slot::{Caller, Slot};
 use crate::sources::Sources;
@@ -92,11 +93,11 @@ const GRACE: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn new(
-        config: DeviceConfig,
+        config: &DeviceConfig,
         options: Options,
         tap: Option<SharedTap>,
-        id: Arc<str>,
-        link: Weak<Link>,
+        (id, link): (Arc<str>, Weak<Link>),
+        memory: &Arc<Common>,
     ) -> Self {
         let clock = Clock::start();
         let span = tracing::debug_span!("device", id = &*id, address = tracing::field::Empty);
@@ -118,7 +119,7 @@ impl Engine {
             sent_before: 0,
             armed: None,
             phase: Phase::Running,
-            side: Side::new(id, options.receive_limit),
+            side: Side::new(id, &options, memory),
             options,
             queue: Queue::default(),
             closing: Vec::new(),
@@ -548,6 +549,7 @@ mod tests {
     #[test]
     fn an_idle_device_is_small() {
         let size = size_of::<crate::link::Link>();
-        assert!(size <= 2896, "{size} bytes, most of them the machine's");
+        // Of these, 32 bytes are bounds on what is remembered and on what waits for listeners.
+        assert!(size <= 2928, "{size} bytes, most of them the machine's");
     }
 }

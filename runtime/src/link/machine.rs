@@ -22,6 +22,8 @@ pub(super) struct Machine {
     tap: Option<SharedTap>,
     /// Where randomness comes from, if not from the system.
     pub(super) random: Option<fn(&mut [u8])>,
+    /// It has worked with its keys since the stack was last wiped.
+    pub(super) keyed: bool,
 }
 
 impl Deref for Machine {
@@ -33,11 +35,11 @@ impl Deref for Machine {
 }
 
 impl Machine {
-    pub(super) fn new(config: DeviceConfig, tap: Option<SharedTap>, rx: usize, now: Instant) -> Self {
+    pub(super) fn new(config: &DeviceConfig, tap: Option<SharedTap>, rx: usize, now: Instant) -> Self {
         if let Some(tap) = &tap {
             tap.keep(now, Kept::Created { config: config.clone().into(), rx, tx: FRAME });
         }
-        Self { device: proto::Device::new(config, now), tap, random: None }
+        Self { device: proto::Device::new(config.clone(), now), tap, random: None, keyed: true }
     }
 
     pub(super) const fn tap(&self) -> Option<&SharedTap> {
@@ -47,6 +49,7 @@ impl Machine {
     pub(super) fn poll<'b>(&mut self, now: Instant, buffers: &'b mut Buffers) -> Output<'b> {
         let Buffers { rx, tx, .. } = buffers;
         self.note(now, Note::Poll);
+        self.keyed = true;
         let output = with_rng(self.random, self.tap.as_ref(), now, |rng| self.device.poll(now, rng, rx, tx));
         match &output {
             Output::Dial { conn, to } => self.note(now, Note::Dial { conn: *conn, to: *to }),
@@ -63,6 +66,7 @@ impl Machine {
         now: Instant,
         buffers: &mut Buffers,
     ) -> Result<CommandId, SendError> {
+        self.keyed = true;
         let asked = request.asked(pacing);
         if let Some(tap) = &self.tap {
             tap.keep(now, Kept::command(request, &asked));
@@ -102,11 +106,12 @@ impl Machine {
         self.device.connect_now(now);
     }
 
-    pub(super) fn reconfigure(&mut self, config: DeviceConfig, now: Instant) {
+    pub(super) fn reconfigure(&mut self, config: &DeviceConfig, now: Instant) {
         if let Some(tap) = &self.tap {
             tap.keep(now, Kept::Reconfigured(config.clone().into()));
         }
-        self.device.reconfigure(config, now);
+        self.keyed = true;
+        self.device.reconfigure(config.clone(), now);
     }
 
     pub(super) fn close(&mut self, now: Instant) {

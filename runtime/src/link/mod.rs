@@ -29,9 +29,11 @@ use crate::destination::Destination;
 use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::limiter::Limiter;
+use crate::memory::Common;
 use crate::pacing::Pacing;
 use crate::runtime::{Outlet, Pipe};
 use crate::slot::Slot;
+use crate::wipe::wipe_stack;
 pub(crate) use engine::Engine;
 pub(crate) use request::{Ask, Writes};
 pub(crate) use tap::SharedTap;
@@ -41,16 +43,19 @@ pub(crate) use tap::SharedTap;
 pub(crate) struct Env {
     pub(crate) pool: Pool,
     pub(crate) limiter: Limiter,
+    /// What is remembered of all of them.
+    pub(crate) memory: Arc<Common>,
 }
 
 impl Env {
-    pub(crate) fn new(dials_at_once: usize) -> Arc<Self> {
-        Arc::new(Self { pool: Pool::default(), limiter: Limiter::new(dials_at_once) })
+    pub(crate) fn new(dials_at_once: usize, memory_limit: usize) -> Arc<Self> {
+        let (limiter, memory) = (Limiter::new(dials_at_once), Common::new(memory_limit));
+        Arc::new(Self { pool: Pool::default(), limiter, memory })
     }
 
     /// What links without a registry share: free buffers, and nothing that would make one depend on another.
     pub(crate) fn standalone() -> &'static Arc<Self> {
-        static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Env::new(usize::MAX));
+        static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Env::new(usize::MAX, usize::MAX));
         &ENV
     }
 }
@@ -65,6 +70,10 @@ pub(crate) struct Options {
     pub(crate) pacing: Pacing,
     /// The largest frame that is received, in bytes.
     pub(crate) receive_limit: usize,
+    /// What is remembered of the device, in bytes.
+    pub(crate) memory_limit: usize,
+    /// What waits for each of its listeners, in bytes.
+    pub(crate) backlog_limit: usize,
     /// The host name to be looked up for each connection; the machine has a [`stand_in`](crate::destination::stand_in).
     pub(crate) host: Option<Arc<str>>,
 }
@@ -103,10 +112,10 @@ impl Glance {
 }
 
 impl Link {
-    pub(crate) fn new(config: DeviceConfig, options: Options, tap: Option<SharedTap>, env: &Arc<Env>) -> Arc<Self> {
+    pub(crate) fn new(config: &DeviceConfig, options: Options, tap: Option<SharedTap>, env: &Arc<Env>) -> Arc<Self> {
         let id: Arc<str> = config.id.as_str().into();
         Arc::new_cyclic(|link| {
-            let engine = Engine::new(config, options, tap, Arc::clone(&id), Weak::clone(link));
+            let engine = Engine::new(config, options, tap, (Arc::clone(&id), Weak::clone(link)), &env.memory);
             let glance = Glance(AtomicUsize::new(Glance::of(&engine)));
             Self { id, env: Arc::clone(env), engine: Mutex::new(engine), inbox: Mutex::default(), glance }
         })
@@ -141,10 +150,14 @@ impl Link {
         let wakes = core::mem::take(&mut engine.wakes);
         self.glance.0.store(Glance::of(&engine), Ordering::Relaxed);
         let tap = engine.machine.tap().cloned();
+        let keyed = core::mem::take(&mut engine.machine.keyed);
         drop(engine);
         wakes.into_iter().for_each(Waker::wake);
         if let Some(tap) = tap {
             tap.tell();
+        }
+        if keyed {
+            wipe_stack();
         }
         result
     }

@@ -260,7 +260,7 @@ impl Queue {
         let asked = self.sent.iter_mut().map(|(_, request)| request);
         for request in asked.filter(|request| request.is_query() && same(request)) {
             if request.slots().any(|slot| slot.wants_answer()) {
-                request.pushed.extend(convert::dp_map(dps));
+                dps.for_each(|(id, value)| request.pushed.note(id, &value));
             }
         }
     }
@@ -312,7 +312,7 @@ impl Queue {
                     self.told_refusal = false;
                     reply.partial = dialect == Dialect::Device22;
                     if reply.dps.is_empty() && !request.pushed.is_empty() {
-                        reply.dps = core::mem::take(&mut request.pushed);
+                        reply.dps = request.pushed.to_map();
                         reply.partial = true;
                     }
                 }

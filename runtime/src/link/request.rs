@@ -11,6 +11,7 @@ use crate::clock::unix_time;
 use crate::pacing::Pacing;
 use crate::record::Asked;
 use crate::slot::Slot;
+use crate::state::Gathered;
 
 /// What is asked of a device.
 #[derive(Clone, Debug)]
@@ -150,7 +151,7 @@ pub(crate) struct Request {
     /// When it was sent.
     pub(crate) sent: proto::Instant,
     /// Of a query: what the device has pushed since then.
-    pub(crate) pushed: Map<String, Value>,
+    pub(crate) pushed: Gathered,
 }
 
 impl Request {
@@ -174,7 +175,7 @@ impl Request {
             trial: None,
             part: false,
             sent: issued,
-            pushed: Map::new(),
+            pushed: Gathered::new(PUSHED),
         }
     }
 
@@ -252,7 +253,7 @@ impl Request {
             merged: self.merged.clone(),
             trial: trial.clone(),
             part: true,
-            pushed: Map::new(),
+            pushed: Gathered::new(PUSHED),
             ..self
         };
         parts.into_iter().map(part).collect()
@@ -265,6 +266,9 @@ impl Trial {
         (self.left.fetch_sub(1, Ordering::Relaxed) == 1).then_some(self.size)
     }
 }
+
+/// What is kept of the pushes that may be all that answers a query: as much as an answer in one frame has.
+const PUSHED: usize = crate::buffers::RECEIVED;
 
 #[cfg(test)]
 mod tests {
@@ -286,7 +290,7 @@ mod tests {
             trial: None,
             part: false,
             sent: proto::Instant::ZERO,
-            pushed: Map::new(),
+            pushed: Gathered::new(PUSHED),
         }
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use rustuya_proto::{self as proto, CommandCode, DownReason, Event as Lent, Outcome};
 
+use super::Options;
 use super::queue::{Fates, Queue};
 use crate::effect::Effects;
 use crate::event::{Event, Message};
+use crate::memory::{Budget, Common};
 use crate::metrics::Metrics;
 use crate::news::News;
 use crate::state::Cache;
@@ -31,17 +33,17 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub(super) fn new(id: Arc<str>, receive_limit: usize) -> Self {
+    pub(super) fn new(id: Arc<str>, options: &Options, common: &Arc<Common>) -> Self {
         Self {
-            news: News::new(id),
+            news: News::new(id, options.backlog_limit),
             metrics: Metrics::default(),
-            cache: Cache::default(),
+            cache: Cache::new(Budget::new(options.memory_limit, Arc::clone(common))),
             reason: None,
             retrying: false,
             last_seen: None,
             product_key: None,
             effects: Effects::default(),
-            receive_limit,
+            receive_limit: options.receive_limit,
         }
     }
 
@@ -109,13 +111,11 @@ impl Side {
             return;
         }
         let mut changes = Vec::new();
+        let mut unkept = 0;
         if let Some(report) = message.payload.report() {
             let live = message.command == CommandCode::STATUS && !report.from_query;
             let dropped = self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
-            if dropped > 0 && self.metrics.unkept == 0 {
-                tracing::warn!("the device sends more values than are remembered: state() lacks some");
-            }
-            self.metrics.unkept += dropped;
+            unkept = dropped;
             if let Some(dps) = report.dps {
                 let cid = report.cid.map(|cid| cid.to_string());
                 let cid = cid.as_deref();
@@ -128,5 +128,27 @@ impl Side {
         for (cid, online) in changes {
             self.news.publish(Event::SubDevice { cid, online }, wakes);
         }
+        self.unkept(unkept, wakes);
+    }
+
+    /// There was no room to remember so many values.
+    fn unkept(&mut self, values: u64, wakes: &mut Vec<Waker>) {
+        if values == 0 {
+            return;
+        }
+        let limit = self.cache.limit();
+        if self.metrics.unkept == 0 {
+            tracing::warn!(limit, "the device sends more than is remembered: state() lacks some values");
+        }
+        self.metrics.unkept = self.metrics.unkept.saturating_add(values);
+        self.news.publish(Event::Unkept { values, limit }, wakes);
+    }
+
+    /// Sets how much is remembered, and how much waits for each listener from now on.
+    pub(super) fn set_limits(&mut self, options: &Options, wakes: &mut Vec<Waker>) {
+        self.receive_limit = options.receive_limit;
+        self.news.set_backlog(options.backlog_limit);
+        let dropped = self.cache.set_limit(options.memory_limit);
+        self.unkept(dropped, wakes);
     }
 }

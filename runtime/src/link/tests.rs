@@ -50,13 +50,15 @@ fn options() -> Options {
         nowait: false,
         pacing: Pacing::NONE,
         receive_limit: RECEIVED,
+        memory_limit: crate::memory::DEVICE,
+        backlog_limit: crate::memory::BACKLOG,
         host: None,
     }
 }
 
 /// A link that is connected, and has had half of its first frame taken.
 fn cut() -> (DrivenLink, Narrow) {
-    let link = DrivenLink::new(Link::new(config(5), options(), None, Env::standalone()));
+    let link = DrivenLink::new(Link::new(&config(5), options(), None, Env::standalone()));
     assert!(matches!(link.turn(None, Waker::noop()), Order::Dial(_)));
     link.dialed(None);
     // The first frame is a heartbeat.
@@ -100,7 +102,7 @@ fn a_frame_that_was_begun_is_finished_before_the_connection_is_closed() {
 #[test]
 fn a_frame_that_was_begun_is_finished_before_another_connection_is_made() {
     let (link, mut pipe) = cut();
-    link.0.with(|engine, _| engine.reconfigure(config(4), options()));
+    link.0.with(|engine, _| engine.reconfigure(&config(4), options()));
     pipe.room = 1000;
     assert_eq!(turn(&link, &mut pipe), Order::Hangup);
     assert!(are_whole(&pipe.written()));
@@ -110,7 +112,7 @@ fn a_frame_that_was_begun_is_finished_before_another_connection_is_made() {
 #[test]
 fn where_a_frame_cannot_be_finished_the_connection_is_reset() {
     let (link, mut pipe) = cut();
-    link.0.with(|engine, _| engine.reconfigure(config(4), options()));
+    link.0.with(|engine, _| engine.reconfigure(&config(4), options()));
     assert_eq!(turn(&link, &mut pipe), Order::Reset);
     assert!(!are_whole(&pipe.written()));
     assert!(!link.is_cut());
@@ -167,7 +169,7 @@ fn a_tap_may_call_back() {
     std::thread::spawn(move || {
         let (own, told) = (Arc::default(), Arc::new(Mutex::default()));
         let tap = CallsBack { link: Arc::clone(&own), told: Arc::clone(&told), left: 3 };
-        let link = DrivenLink::new(Link::new(config(5), options(), Some(SharedTap::new(tap)), Env::standalone()));
+        let link = DrivenLink::new(Link::new(&config(5), options(), Some(SharedTap::new(tap)), Env::standalone()));
         own.set(Arc::downgrade(&link.0)).expect("set once");
         for _ in 0..100 {
             if link.turn(None, Waker::noop()) == Order::End {
@@ -198,7 +200,7 @@ fn a_link_is_closed_once_its_tap_was_told_all_and_a_slow_one_locks_nothing() {
     let (go, waits) = std::sync::mpsc::channel();
     let told = Arc::new(AtomicUsize::new(0));
     let tap = SharedTap::new(Slow(waits, Arc::clone(&told)));
-    let link = Arc::new(DrivenLink::new(Link::new(config(5), options(), Some(tap.clone()), Env::standalone())));
+    let link = Arc::new(DrivenLink::new(Link::new(&config(5), options(), Some(tap.clone()), Env::standalone())));
     let teller = std::thread::spawn({
         let link = Arc::clone(&link);
         move || link.turn(None, Waker::noop())

@@ -108,6 +108,7 @@ impl<'a> Episode<'a> {
             pacing: Pacing::NONE,
             discovered: false,
             receive_limit: 65_536,
+            memory_limit: 262_144,
         };
         let (at_once, can_abandon) = (subject.gives_at_once(), subject.lacks(Need::Abandon).is_none());
         let (model, open, tally) = (Model::default(), Vec::new(), Tally::default());

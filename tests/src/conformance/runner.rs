@@ -105,6 +105,7 @@ impl Run<'_> {
             pacing: known.pacing,
             discovered: known.discovered,
             receive_limit: known.receive_limit,
+            memory_limit: known.memory_limit,
         }
     }
 

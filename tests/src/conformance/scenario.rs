@@ -144,6 +144,8 @@ pub enum Sign {
     Dialect(Dialect),
     /// A frame was skipped because it exceeds the limit.
     Skipped,
+    /// So many values of a frame are not remembered.
+    Unkept(u64),
     /// So many events were lost.
     Lagged(u64),
     /// There will be no more.
@@ -428,7 +430,7 @@ impl Step {
             Self::Hear(ear, sign) | Self::Next(ear, sign) | Self::Unheard(ear, sign) => match (ear, sign) {
                 (Ear::Manager(_), _) => Need::Manager,
                 (Ear::Extra(_), _) | (_, Sign::Lagged(_)) => Need::Listeners,
-                (_, Sign::Child(..)) => Need::Cache,
+                (_, Sign::Child(..) | Sign::Unkept(_)) => Need::Cache,
                 (_, Sign::Failed(_)) => Need::Queue,
                 _ => return,
             },

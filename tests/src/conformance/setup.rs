@@ -62,6 +62,8 @@ pub struct Known {
     pub discovered: bool,
     /// The largest frame that is received, in bytes.
     pub receive_limit: usize,
+    /// What is remembered of the device, in bytes.
+    pub memory_limit: usize,
 }
 
 /// Which version is configured.
@@ -112,6 +114,7 @@ impl Setup {
                 pacing: Pacing::NONE,
                 discovered: false,
                 receive_limit: 65_536,
+                memory_limit: 262_144,
             },
             held: Held::Alone,
         }
@@ -221,6 +224,12 @@ impl Setup {
     /// The largest frame that is received.
     pub fn receive_limit(mut self, bytes: usize) -> Self {
         self.known.receive_limit = bytes;
+        self
+    }
+
+    /// What is remembered of the device.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.known.memory_limit = bytes;
         self
     }
 

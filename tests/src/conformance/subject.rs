@@ -145,6 +145,8 @@ pub struct Plan {
     pub discovered: bool,
     /// The largest frame that is received, in bytes.
     pub receive_limit: usize,
+    /// What is remembered of the device, in bytes.
+    pub memory_limit: usize,
 }
 
 /// What came of a command.
@@ -210,6 +212,8 @@ pub enum Heard {
     Dialect(Dialect),
     /// A frame of so many bytes was skipped.
     Skipped(usize),
+    /// So many values are not remembered.
+    Unkept(u64),
     /// So many were lost.
     Lagged(u64),
     /// There are no more.
@@ -226,6 +230,7 @@ impl From<Event> for Heard {
             Event::Failed(failed) => Self::Failed(failed.error.clone()),
             Event::Dialect(dialect) => Self::Dialect(dialect),
             Event::Skipped { len, .. } => Self::Skipped(len),
+            Event::Unkept { values, .. } => Self::Unkept(values),
             Event::Lagged(lost) => Self::Lagged(lost),
             other => panic!("an event that no scenario knows: {other:?}"),
         }

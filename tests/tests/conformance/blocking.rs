@@ -92,7 +92,8 @@ impl Scene {
             .command_timeout(plan.command_timeout)
             .timing(plan.timing)
             .pacing(plan.pacing)
-            .receive_limit(plan.receive_limit);
+            .receive_limit(plan.receive_limit)
+            .memory_limit(plan.memory_limit);
         if plan.discovered {
             let discovery = self.discovery();
             builder = builder.discovery(&discovery);

@@ -336,6 +336,7 @@ fn settings(plan: &Plan) -> Value {
             Some(Dialect::Device22) => "device22",
         },
         "receive_limit": plan.receive_limit,
+        "memory_limit": plan.memory_limit,
         "persist": plan.persist,
         "nowait": plan.nowait,
         "timeout": plan.command_timeout.as_secs_f64(),

@@ -190,6 +190,7 @@ pub(crate) fn heard(told: &Value) -> Heard {
         "error" => Heard::Failed(error(value)),
         "dialect" => Heard::Dialect(dialect(value)),
         "skipped" => Heard::Skipped(count(value)),
+        "unkept" => Heard::Unkept(number(value)),
         "lagged" => Heard::Lagged(number(value)),
         _ => panic!("no news: {told}"),
     }

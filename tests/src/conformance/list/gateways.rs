@@ -183,5 +183,23 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Unheard(Ear::Own, Sign::Child("plug", false)),
             ],
         ),
+        scenario(
+            "what is remembered of a device has a bound in bytes, and what has no room is told",
+            EACH,
+            [gateway().memory_limit(4096)],
+            vec![
+                up(),
+                sub_query("plug", Want::Ok),
+                query(Want::Ok),
+                Step::Ready(1),
+                Step::Push(Some("plug"), json!({ "9": "x".repeat(5000) })),
+                hear(of("plug", json!({ "9": "x".repeat(5000) }))),
+                hear(Sign::Unkept(1)),
+                Step::Is(Fact::State(Some("plug"), json!({ "1": false }))),
+                Step::Is(Fact::State(None, json!({ "32": "armed" }))),
+                Step::Push(Some("plug"), json!({ "9": 8 })),
+                Step::Becomes(Fact::State(Some("plug"), json!({ "1": false, "9": 8 }))),
+            ],
+        ),
     ]
 }

@@ -1,0 +1,250 @@
+//! Where a local key is in the memory of a process that uses it, and that it is nowhere afterwards.
+//!
+//! The device is a process of its own, which is this file's `peer` test started anew. Here the key is held apart, in two
+//! parts that give it when they are combined.
+#![cfg(target_os = "linux")]
+
+use core::hint::black_box;
+use core::net::SocketAddr;
+use core::ops::Range;
+use core::time::Duration;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use rustuya_proto::{self as proto, DeviceId, LocalKey, Version};
+use rustuya_runtime_blocking as blocking;
+use rustuya_runtime_tokio::{self as rt, Tokio};
+use rustuya_tests::faulty::FaultyDevice;
+use serde_json::json;
+
+const ID: &str = "eb0123456789abcdefghij";
+const VERSIONS: [Version; 4] = [Version::V31, Version::V33, Version::V34, Version::V35];
+
+/// How the process that is the device is told its version.
+const CASE: &str = "RUSTUYA_TEST_PEER";
+
+/// A key that is not in memory in one piece.
+#[derive(Clone, Copy)]
+struct Split {
+    one: [u8; 16],
+    other: [u8; 16],
+}
+
+impl Split {
+    /// Letters and digits, so that it can be given as text, too.
+    fn random() -> Self {
+        let mut random = [0; 32];
+        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).expect("randomness");
+        let mut split = Self { one: [0; 16], other: [0; 16] };
+        for (at, letter) in random.iter().take(16).enumerate() {
+            split.other[at] = random[16 + at];
+            split.one[at] = (b'A' + letter % 26) ^ split.other[at];
+        }
+        split
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        black_box(self.one[at]) ^ black_box(self.other[at])
+    }
+
+    /// Does something with the key, and wipes it from here.
+    #[inline(never)]
+    fn with<T>(&self, act: impl FnOnce(&str) -> T) -> T {
+        let mut whole = [0; 16];
+        for (at, byte) in whole.iter_mut().enumerate() {
+            *byte = self.byte(at);
+        }
+        let result = act(core::str::from_utf8(&whole).expect("letters"));
+        for byte in &mut whole {
+            *black_box(byte) = 0;
+        }
+        black_box(&whole);
+        result
+    }
+
+    fn is_at(&self, bytes: &[u8]) -> bool {
+        bytes.len() >= 16 && (0..16).all(|at| bytes[at] == self.byte(at))
+    }
+}
+
+/// Where the key is in the memory of this process that can be written to.
+#[inline(never)]
+fn copies(key: &Split) -> Vec<usize> {
+    const CHUNK: usize = 1 << 20;
+    let memory = File::open("/proc/self/mem").expect("Linux");
+    let mut chunk = vec![0_u8; CHUNK + 15];
+    let own: Range<usize> = chunk.as_ptr() as usize..chunk.as_ptr() as usize + chunk.len();
+    let mut found = Vec::new();
+    for line in std::fs::read_to_string("/proc/self/maps").expect("Linux").lines() {
+        let mut words = line.split(' ');
+        let (range, rights) = (words.next().expect("a range"), words.next().expect("rights"));
+        if !rights.starts_with("rw") {
+            continue;
+        }
+        let (start, end) = range.split_once('-').expect("two ends");
+        let hex = |text| usize::from_str_radix(text, 16).expect("an address");
+        let (start, end) = (hex(start), hex(end));
+        for from in (start..end).step_by(CHUNK) {
+            let len = (end - from).min(CHUNK + 15);
+            // What is read here is not looked at: it holds what was found before.
+            if memory.read_exact_at(&mut chunk[..len], from as u64).is_err() {
+                continue;
+            }
+            let first = key.byte(0);
+            for (at, _) in chunk[..len].iter().enumerate().filter(|(_, byte)| **byte == first) {
+                let address = from + at;
+                if at < CHUNK && !own.contains(&address) && key.is_at(&chunk[at..len]) {
+                    found.push(address);
+                }
+            }
+        }
+    }
+    chunk.fill(0);
+    black_box(&chunk);
+    found
+}
+
+/// A device in another process.
+struct Peer {
+    process: Child,
+    orders: Option<ChildStdin>,
+    address: SocketAddr,
+}
+
+impl Peer {
+    fn start(version: Version, key: &Split) -> Self {
+        let mut process = Command::new(std::env::current_exe().expect("this file"))
+            .args(["--exact", "peer", "--ignored", "--nocapture"])
+            .env(CASE, version.as_str())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let mut orders = process.stdin.take().expect("piped");
+        orders.write_all(&key.one).and_then(|()| orders.write_all(&key.other)).expect("it listens");
+        let mut told = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let told = told.find_map(|line| line.expect("text").split_once("at:").map(|(_, at)| at.trim().to_owned()));
+        let address = told.expect("an address").parse().expect("an address");
+        Self { process, orders: Some(orders), address }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+#[ignore = "a part of the other tests, which start it in a process of its own"]
+fn peer() {
+    let version: Version = std::env::var(CASE).expect("started by the other tests").parse().expect("a version");
+    let mut split = Split { one: [0; 16], other: [0; 16] };
+    let mut orders = std::io::stdin().lock();
+    orders.read_exact(&mut split.one).and_then(|()| orders.read_exact(&mut split.other)).expect("a key");
+    let dps = json!({ "1": false });
+    let device = split.with(|key| FaultyDevice::builder(ID, key, version).dps(dps).start()).expect("a device");
+    println!("at: {}", device.addr());
+    // Until the other end is closed.
+    let _ = orders.read(&mut [0]);
+}
+
+#[test]
+fn the_search_finds_what_is_there() {
+    let key = Split::random();
+    assert!(copies(&key).is_empty(), "in two parts it is not");
+    let held = key.with(|key| Box::new(LocalKey::from_text(key).expect("valid")));
+    let found = copies(&key);
+    assert!(found.contains(&(held.expose().as_ptr() as usize)), "{found:x?}");
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Copies of the key while a device is connected: in its description, and in the machine's sessions where the version
+/// has no key of its own for them.
+const CONNECTED: usize = 4;
+
+/// All of them lie within the device's own memory, and none on a stack.
+const WITHIN: usize = 4096;
+
+fn assert_few(key: &Split, version: Version) {
+    let found = copies(key);
+    let spread = found.iter().max().zip(found.iter().min()).map(|(last, first)| last - first);
+    assert!(
+        found.len() <= CONNECTED && spread.is_some_and(|spread| spread < WITHIN),
+        "{version}, connected: {found:x?}"
+    );
+}
+
+#[test]
+fn a_device_on_tokio_leaves_no_key_behind() {
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let _inside = tokio.enter();
+    for version in VERSIONS {
+        let key = Split::random();
+        let peer = Peer::start(version, &key);
+        let device = key.with(|text| {
+            let builder = rt::Device::builder(ID, text).expect("valid");
+            builder.address(rt::Address::Socket(peer.address)).version(version).spawn(&Tokio)
+        });
+        tokio.block_on(device.wait_connected(LONG)).expect("connects");
+        tokio.block_on(async { device.set_value(1, true).acknowledged().await }).expect("acknowledged");
+        assert_few(&key, version);
+        tokio.block_on(device.close());
+        drop(device);
+        settled(&key, version);
+    }
+}
+
+#[test]
+fn a_device_of_the_blocking_driver_leaves_no_key_behind() {
+    let thread = blocking::PollThread::start().expect("a thread");
+    for version in VERSIONS {
+        let key = Split::random();
+        let peer = Peer::start(version, &key);
+        let device = key.with(|text| {
+            let builder = blocking::Device::builder(ID, text).expect("valid");
+            builder.address(rt::Address::Socket(peer.address)).version(version).spawn(&thread)
+        });
+        device.wait_connected(LONG).expect("connects");
+        device.set_value(1, true).acknowledged().expect("acknowledged");
+        assert_few(&key, version);
+        device.close();
+        drop(device);
+        settled(&key, version);
+    }
+}
+
+/// Nothing is left once the driver has dropped the device, which it may do a moment after it is closed.
+fn settled(key: &Split, version: Version) {
+    let mut found = copies(key);
+    for _ in 0..200 {
+        if found.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+        found = copies(key);
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    panic!("{version}: left at {found:x?} of\n{maps}");
+}
+
+#[test]
+fn the_core_wipes_its_key_where_it_is() {
+    let key = Split::random();
+    let config = key.with(|text| {
+        let local_key = LocalKey::from_text(text).expect("valid");
+        Box::new(proto::DeviceConfig::new(DeviceId::new(ID).expect("valid"), local_key))
+    });
+    let device = Box::new(proto::Device::new((*config).clone(), proto::Instant::ZERO));
+    let places = [config.local_key.expose().as_ptr(), device.config().local_key.expose().as_ptr()];
+    let places = places.map(|place| place as usize);
+    let found = copies(&key);
+    assert!(places.iter().all(|place| found.contains(place)), "{places:x?} of {found:x?}");
+    drop((config, device));
+    let left = copies(&key);
+    assert!(places.iter().all(|place| !left.contains(place)), "{places:x?} of {left:x?}");
+}

@@ -59,6 +59,10 @@ def _is_entry(entry: Any) -> bool:
     return not entry.metadata.get("attribute")
 
 
+_ABSENT: Any = object()
+"""In the place of an argument that has to be given, and comes after one that has not."""
+
+
 @dataclass(frozen=True, eq=False)
 class DeviceConfig(Record):
     """What it takes to reach a device. As a mapping it holds the arguments of ``Device`` and of ``Manager.add``.
@@ -71,7 +75,7 @@ class DeviceConfig(Record):
     """The device id."""
     address: str = "Auto"
     """IP address, with a port where it is not the usual one; "Auto" has it found out."""
-    local_key: str | bytes = field(default="", repr=False)
+    local_key: str | bytes = field(default=_ABSENT, repr=False)
     """The local key, which is in no text of this. It has to be given."""
     version: str | float = "Auto"
     """Protocol version, "3.1" to "3.5"; "Auto" has it found out."""
@@ -102,7 +106,7 @@ class DeviceConfig(Record):
 
     def __post_init__(self) -> None:
         """Refuses a description without a key: what comes second is the address, as in ``Device``."""
-        if not self.local_key:
+        if self.local_key is _ABSENT:
             raise TypeError("missing required argument: 'local_key'")
 
     @classmethod
@@ -112,7 +116,7 @@ class DeviceConfig(Record):
         Those behind a gateway are not among them: :meth:`rustuya.Device.sub` reaches them.
         """
         return [
-            cls(id, key or "", address or "Auto", version or "Auto", name=name, port=port, dev_type=dev_type)
+            cls(id, address or "Auto", key or "", version or "Auto", name=name, port=port, dev_type=dev_type)
             for name, id, key, address, version, port, dev_type in _native.listed_devices(path)
         ]
 

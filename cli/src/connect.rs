@@ -48,6 +48,10 @@ impl Target {
         timing.negotiate = timing.answer;
         let builder = Device::builder_with(self.id.clone(), self.key.clone()).port(self.port);
         let builder = builder.version(self.version).dialect(self.dialect);
+        let builder = match self.min_version {
+            Some(least) => builder.min_version(least),
+            None => builder,
+        };
         let builder = builder.timing(timing).command_timeout(self.timeout);
         let builder = builder.pacing(self.pacing).receive_limit(self.receive_limit);
         builder.address(self.address.clone())
@@ -88,6 +92,9 @@ impl Target {
         if let Err(error @ CommandError::NotConnected { reason: Some(DownReason::Relayed) }) = &result {
             bail!("{error} (--trust-relayed, or --address)");
         }
+        if let Err(error @ CommandError::NotConnected { reason: Some(DownReason::TooOld { version }) }) = &result {
+            bail!("{error} (--version {version}, or --min-version)");
+        }
         if let Err(CommandError::Rejected { text, .. }) = &result
             && text == DeviceError::DataFormat.text()
             && self.version.is_some_and(|version| version != Version::V31)
@@ -100,7 +107,7 @@ impl Target {
     /// Whether more attempts are useless.
     fn is_hopeless(&self, reason: DownReason) -> bool {
         match reason {
-            DownReason::WrongKey { .. } | DownReason::Unresolved => true,
+            DownReason::WrongKey { .. } | DownReason::TooOld { .. } | DownReason::Unresolved => true,
             // Without a version of the user's, the next attempt is made with the right one.
             DownReason::WrongVersion { .. } => self.version.is_some(),
             _ => false,

@@ -1,6 +1,9 @@
 //! `rustuya get`: the state of devices.
 
-use rustuya_runtime_tokio::{CommandError, Device, Queried, SendError};
+use core::net::IpAddr;
+
+use anyhow::Context as _;
+use rustuya_runtime_tokio::{CommandError, Device, DevicesFile, Queried, SendError, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -30,6 +33,10 @@ pub(crate) struct Args {
     /// {"id":..,"name":..,"dps":{"1":true}}
     #[arg(long)]
     json: bool,
+    /// Write the version and the address that worked into --devices, so that the next command begins with them, whatever
+    /// somebody announces. All else in the file stays as it is
+    #[arg(long, requires = "devices")]
+    remember: bool,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -49,12 +56,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
         let selected = args.target.resolve(&args.ids, args.cid.as_deref())?;
         let several = selected.several;
-        let show = |target: &Target, state: Queried| {
+        let remember = args.target.devices().filter(|_| args.remember);
+        let show = |target: &Target, (state, worked): (Queried, Worked)| {
             let dps = state.dps;
+            if let Some(path) = remember {
+                DevicesFile::remember(path, target.id.as_str(), worked.version, worked.address)
+                    .context("--remember")?;
+            }
             if several { show_line(target, &dps, args.json) } else { show(&dps, args.json) }
         };
         each(&args.target, selected, args.json, |device, target| ask(device, target, &args.dp), show).await
     })
+}
+
+/// What a device has answered by.
+struct Worked {
+    version: Option<Version>,
+    address: Option<IpAddr>,
 }
 
 /// Asks one device, for `dps` if any are named.
@@ -62,7 +80,7 @@ fn ask(
     device: Device,
     target: &Target,
     dps: &[u16],
-) -> impl Future<Output = Result<Queried, CommandError>> + Send + use<> {
+) -> impl Future<Output = Result<(Queried, Worked), CommandError>> + Send + use<> {
     let cid = target.cid.as_ref().map(ToString::to_string);
     let (wanted, name) = (dps.to_vec(), target.name.clone());
     async move {
@@ -80,7 +98,7 @@ fn ask(
         if wanted.is_empty() && state.partial {
             eprintln!("rustuya: {name}: may have more DPs than these; --dp asks for others");
         }
-        Ok(state)
+        Ok((state, Worked { version: device.version(), address: device.address() }))
     }
 }
 

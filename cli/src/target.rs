@@ -26,6 +26,10 @@ pub(crate) struct TargetArgs {
     /// from --devices, else found out
     #[arg(long, value_name = "V")]
     version: Option<Speaks>,
+    /// The oldest protocol version that is believed where none is known. 3.1 encrypts nothing that it reads: with 3.1 here,
+    /// any host that claims to be the device is believed. Without it, taken from --devices, else 3.3
+    #[arg(long, value_name = "V")]
+    min_version: Option<Version>,
     /// Dialect of the device: default, device22, or auto to find out. device22 firmware, which includes 3.2, is asked by
     /// a write of nulls, which other firmware takes for values. Without it, the dialect is taken from --devices, else
     /// found out
@@ -67,6 +71,8 @@ pub(crate) struct Target {
     pub(crate) address: Address,
     pub(crate) port: u16,
     pub(crate) version: Option<Version>,
+    /// The oldest version that is believed where none is known; `None` is the library's default.
+    pub(crate) min_version: Option<Version>,
     pub(crate) dialect: Option<Dialect>,
     pub(crate) timeout: Duration,
     pub(crate) pacing: Pacing,
@@ -108,6 +114,11 @@ impl TargetArgs {
     /// How long to wait for the connection.
     pub(crate) const fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The file of devices.
+    pub(crate) fn devices(&self) -> Option<&Path> {
+        self.devices.as_deref()
     }
 
     /// Whether every device of the file is meant.
@@ -199,6 +210,7 @@ impl TargetArgs {
             address,
             port: port.unwrap_or(rustuya_proto::DEFAULT_PORT),
             version,
+            min_version: self.min_version.or_else(|| listed.and_then(Listed::min_version)),
             dialect,
             timeout: self.timeout,
             pacing: Pacing::NONE,

@@ -119,6 +119,11 @@ impl Version {
         }
     }
 
+    /// Whether this proves less than `least` does. 3.2 and 3.3 prove the same.
+    pub(crate) fn is_weaker_than(self, least: Self) -> bool {
+        !Self::IS_ALONE && self < least && self.scheme() != least.scheme()
+    }
+
     pub(crate) fn from_text(text: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|v| v.as_str().as_bytes() == text)
     }

@@ -21,6 +21,7 @@ pub(crate) struct Extra<'py> {
     pub(crate) receive_limit: Option<usize>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) backlog_limit: Option<usize>,
+    pub(crate) min_version: Option<Bound<'py, PyAny>>,
 }
 
 /// The description that arguments give, and whether it has an address.
@@ -104,6 +105,9 @@ impl Extra<'_> {
         }
         if let Some(limit) = self.backlog_limit {
             builder = builder.backlog_limit(limit);
+        }
+        if let Some(least) = convert::version(self.min_version.as_ref())? {
+            builder = builder.min_version(least);
         }
         if let Some(limit) = verbs::milliseconds(self.connection_timeout)? {
             builder = connection_timeout(builder, limit);

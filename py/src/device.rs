@@ -93,7 +93,7 @@ impl Device {
     #[new]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None, memory_limit=None, backlog_limit=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
@@ -112,6 +112,7 @@ impl Device {
         receive_limit: Option<usize>,
         memory_limit: Option<usize>,
         backlog_limit: Option<usize>,
+        min_version: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let extra = Extra {
             port,
@@ -125,6 +126,7 @@ impl Device {
             receive_limit,
             memory_limit,
             backlog_limit,
+            min_version,
         };
         let (builder, located) = config::builder(py, id, address, local_key, version)?;
         spawn(py, extra.apply(py, builder)?, located, id)
@@ -144,6 +146,12 @@ impl Device {
         let py = cls.py();
         let (builder, located, id) = listed::builder(path, name, id, address, version)?;
         spawn(py, builder, located, &id)
+    }
+
+    /// Writes the version and the address of the connection into the file that describes the device, so that the next start
+    /// begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was new.
+    fn remember(&self, path: &Bound<'_, PyAny>) -> PyResult<bool> {
+        listed::remember(self.inner(path.py())?, path)
     }
 
     /// The device id.
@@ -302,7 +310,7 @@ impl Device {
     /// Changes what is given, all at once: a connection that must be made anew is so once.
     #[pyo3(signature = (*, address=None, local_key=None, version=None, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None, memory_limit=None, backlog_limit=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn reconfigure<'py>(
         slf: Bound<'py, Self>,
@@ -320,6 +328,7 @@ impl Device {
         receive_limit: Option<usize>,
         memory_limit: Option<usize>,
         backlog_limit: Option<usize>,
+        min_version: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         let extra = Extra {
@@ -334,6 +343,7 @@ impl Device {
             receive_limit,
             memory_limit,
             backlog_limit,
+            min_version,
         };
         Self::change(slf, |builder| extra.apply(py, config::edited(py, builder, address, local_key, version)?))
     }

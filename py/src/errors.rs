@@ -88,6 +88,7 @@ pub(crate) const fn down(reason: DownReason) -> (&'static str, u16, &'static str
         DownReason::Silent => ("DeviceTimeout", 902, "silent"),
         DownReason::WrongKey { .. } => ("WrongKey", 914, "wrong_key"),
         DownReason::WrongVersion { .. } => ("WrongVersion", 914, "wrong_version"),
+        DownReason::TooOld { .. } => ("WrongVersion", 914, "too_old"),
         DownReason::LeftOut { .. } => ("WrongVersion", 914, "left_out"),
         DownReason::KeyOrVersion => ("KeyOrVersionError", 914, "key_or_version"),
         DownReason::PeerClosed => ("ConnectionLost", 901, "peer_closed"),
@@ -103,9 +104,9 @@ pub(crate) const fn down(reason: DownReason) -> (&'static str, u16, &'static str
 /// The version that a device speaks instead, where that is the reason, and whether the reason is proven.
 pub(crate) const fn evidence(reason: DownReason) -> (Option<&'static str>, bool) {
     match reason {
-        DownReason::WrongVersion { speaks: Some(version) } | DownReason::LeftOut { version } => {
-            (Some(version.as_str()), true)
-        }
+        DownReason::WrongVersion { speaks: Some(version) }
+        | DownReason::TooOld { version }
+        | DownReason::LeftOut { version } => (Some(version.as_str()), true),
         DownReason::WrongKey { sure } => (None, sure),
         // Closing and silence are told by what was seen, and prove nothing about the cause.
         DownReason::KeyOrVersion => (None, false),
@@ -205,7 +206,7 @@ fn unread(py: Python<'_>, path: &str, source: std::io::Error) -> PyErr {
 pub(crate) fn devices_file(py: Python<'_>, path: &str, error: DevicesFileError) -> PyErr {
     let path = if text::may_be_key(path) { "the devices file" } else { path };
     match error {
-        DevicesFileError::Io(source) => unread(py, path, source),
+        DevicesFileError::Io(source) | DevicesFileError::Write(source) => unread(py, path, source),
         DevicesFileError::Ambiguous(_) => leaf(py, "DeviceNotFound", 912, &format!("{path}: {error}")),
         other => leaf(py, "ConfigError", 912, &format!("{path}: {other}")),
     }

@@ -1,13 +1,21 @@
 //! Devices from the files that tinytuya writes.
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{Address, DeviceBuilder, DevicesFile, Listed, Version};
+use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DevicesFile, Listed, Version};
 
 use crate::{config, convert, errors};
 
-/// Name, id, local key, address, version, port and dialect of a device, as far as a file tells.
-type Described =
-    (Option<String>, String, Option<String>, Option<String>, Option<&'static str>, Option<u16>, Option<&'static str>);
+/// Name, id, local key, address, version, port, dialect and least version of a device, as far as a file tells.
+type Described = (
+    Option<String>,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<&'static str>,
+    Option<u16>,
+    Option<&'static str>,
+    Option<&'static str>,
+);
 
 /// The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own.
 #[pyfunction]
@@ -32,9 +40,20 @@ pub(crate) fn listed_devices(path: &Bound<'_, PyAny>) -> PyResult<Vec<Described>
             device.version().map(Version::as_str),
             device.port(),
             device.dialect().map(convert::dialect_name),
+            device.min_version().map(Version::as_str),
         )
     };
     Ok(file.devices().filter(|device| !device.is_sub_device()).map(described).collect())
+}
+
+/// Writes back what works.
+pub(crate) fn remember(device: &Device, path: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = path.py();
+    if !device.is_connected() {
+        return Err(errors::leaf(py, "ConnectError", 901, "there is no connection whose version and address could be kept"));
+    }
+    DevicesFile::remember(path.extract::<std::path::PathBuf>()?, device.id(), device.version(), device.address())
+        .map_err(|error| errors::devices_file(py, &path.to_string(), error))
 }
 
 /// The description of the wanted device, whether it has an address, and its id.

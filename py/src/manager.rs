@@ -63,7 +63,7 @@ impl Manager {
     /// Adds a device, or changes the configuration of the one with this id. Returns its handle.
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None, memory_limit=None, backlog_limit=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn add(
         &self,
@@ -83,6 +83,7 @@ impl Manager {
         receive_limit: Option<usize>,
         memory_limit: Option<usize>,
         backlog_limit: Option<usize>,
+        min_version: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Device> {
         let extra = Extra {
             port,
@@ -96,6 +97,7 @@ impl Manager {
             receive_limit,
             memory_limit,
             backlog_limit,
+            min_version,
         };
         let (builder, located) = config::builder(py, id, address, local_key, version)?;
         let builder = extra.apply(py, builder)?;

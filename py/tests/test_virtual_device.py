@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -200,11 +202,40 @@ def test_a_wrong_version_is_told(virtual_device: Make, speaks: str, configured: 
 
 def test_auto_finds_the_version(virtual_device: Make, version: str, face: Face) -> None:
     lamp = virtual_device("lamp", version=version, dps={"1": False})
-    device = face.device(lamp, version="Auto")
+    device = face.device(lamp, version="Auto", min_version=min(version, "3.3"))
     face.do(device.set_value(1, True, wait="ack"))
     assert lamp.dps() == {"1": True}
     if version != "3.2":
         assert device.version == version
+
+
+def test_what_speaks_less_than_min_version_is_not_believed(virtual_device: Make, face: Face) -> None:
+    for speaks, least in (("3.1", None), ("3.3", "3.4")):
+        lamp = virtual_device(f"lamp {speaks}", version=speaks, dps={"1": False})
+        device = face.device(lamp, version="Auto", min_version=least)
+        with pytest.raises(rustuya.WrongVersion) as refused:
+            face.do(device.set_value(1, True, wait="ack"))
+        assert (device.diagnosis.reason, device.diagnosis.speaks) == ("too_old", speaks)
+        assert "min_version" in str(refused.value) or "min_version" in device.diagnosis.advice
+        assert lamp.dps() == {"1": False}
+        device.reconfigure(min_version=speaks)
+        face.do(device.set_value(1, True, wait="ack"))
+        assert lamp.dps() == {"1": True}
+
+
+def test_what_worked_is_remembered_in_the_file(virtual_device: Make, face: Face, tmp_path: Path) -> None:
+    lamp = virtual_device("lamp", version="3.5", dps={"1": False})
+    file = tmp_path / "devices.json"
+    file.write_text(f'[{{"room": "hall", "id": "{lamp.id}", "version": "", "more": [1, 2]}}]')
+    device = face.device(lamp, version="Auto")
+    face.do(device.set_value(1, True, wait="ack"))
+    assert device.remember(file) is True
+    assert device.remember(file) is False
+    assert json.loads(file.read_text()) == [
+        {"room": "hall", "id": lamp.id, "version": "3.5", "more": [1, 2], "ip": "127.0.0.1"}
+    ]
+    with pytest.raises(OSError):
+        device.remember(tmp_path / "none.json")
 
 
 def test_sub_devices(virtual_device: Make, version: str, face: Face) -> None:

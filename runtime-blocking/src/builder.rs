@@ -67,6 +67,14 @@ impl DeviceBuilder {
         Self(self.0.pacing(pacing))
     }
 
+    /// The oldest version that is believed while the version is open, 3.3 by default (3.2 is as good). What a device of 3.1
+    /// says is not encrypted, so that with 3.1 here any host that claims to be the device is believed, key or none.
+    /// Without it, such a host ends as [`DownReason::TooOld`](crate::DownReason::TooOld). Once a session key was
+    /// negotiated, 3.4 is the oldest that is believed.
+    pub fn min_version(self, version: Version) -> Self {
+        Self(self.0.min_version(version))
+    }
+
     /// The largest frame that is received, in bytes, 65,536 by default and 1024 at least. Memory is taken as the bytes of
     /// a large frame arrive, and given back after it. A larger frame is skipped, and told as
     /// [`Event::Skipped`](crate::Event::Skipped); the command that it answers fails with

@@ -1,6 +1,7 @@
 //! Lists of devices in the files that tinytuya writes.
 
 mod field;
+mod remember;
 
 use core::net::{IpAddr, SocketAddr};
 use std::io;
@@ -54,6 +55,7 @@ pub struct Listed {
     address: Address,
     port: Option<u16>,
     version: Option<Version>,
+    min_version: Option<Version>,
     dialect: Option<Dialect>,
     is_sub_device: bool,
     cid: Option<String>,
@@ -75,6 +77,9 @@ pub enum DevicesFileError {
     /// The file cannot be read.
     #[error("the file cannot be read: check path and permissions")]
     Io(#[source] io::Error),
+    /// The file cannot be written. It is as it was.
+    #[error("the file cannot be written: check the permissions of it and of its folder; it is as it was")]
+    Write(#[source] io::Error),
     /// The file is no text in Unicode.
     #[error(transparent)]
     NotText(#[from] NotText),
@@ -122,11 +127,7 @@ impl DevicesFile {
         let text = text::decode(text)?;
         match serde_json::from_str::<Field>(&text) {
             Ok(file) => file.into_devices().map(Self).ok_or(DevicesFileError::NoList),
-            Err(error) => Err(DevicesFileError::NotJson {
-                line: error.line(),
-                column: error.column(),
-                kind: if error.is_eof() { "the end is missing (EOF)" } else { "not JSON" },
-            }),
+            Err(error) => Err(not_json(&error)),
         }
     }
 
@@ -189,6 +190,15 @@ impl DevicesFile {
     }
 }
 
+/// Where the text ceases to be JSON.
+fn not_json(error: &serde_json::Error) -> DevicesFileError {
+    DevicesFileError::NotJson {
+        line: error.line(),
+        column: error.column(),
+        kind: if error.is_eof() { "the end is missing (EOF)" } else { "not JSON" },
+    }
+}
+
 impl Listed {
     /// Device id.
     pub fn id(&self) -> &str {
@@ -239,6 +249,11 @@ impl Listed {
         self.version
     }
 
+    /// The oldest version that is believed where the file has no version: its `min_version`.
+    pub const fn min_version(&self) -> Option<Version> {
+        self.min_version
+    }
+
     /// Whether it is reached through a [gateway](DevicesFile::gateway).
     pub const fn is_sub_device(&self) -> bool {
         self.is_sub_device
@@ -267,6 +282,10 @@ impl Listed {
         let key = self.local_key()?.ok_or(InvalidKey::Length { len: 0 })?;
         let builder = Device::builder_with(DeviceId::new(&self.id)?, key).version(self.version).dialect(self.dialect);
         let builder = builder.address(self.address.clone());
+        let builder = match self.min_version {
+            Some(least) => builder.min_version(least),
+            None => builder,
+        };
         Ok(match self.port {
             Some(port) => builder.port(port),
             None => builder,

@@ -17,7 +17,8 @@ fn id() -> DeviceId {
 }
 
 fn controller() -> DeviceConfig {
-    DeviceConfig::new(id(), LocalKey::from_text(KEY).expect("valid")).address([127, 0, 0, 1].into())
+    let config = DeviceConfig::new(id(), LocalKey::from_text(KEY).expect("valid"));
+    config.address([127, 0, 0, 1].into()).min_version(Version::V31)
 }
 
 fn wrong_key() -> DeviceConfig {

@@ -21,7 +21,9 @@ fn asks_sets_and_watches(version: &str) {
         _ => ("DpQueryNew", "ControlNew"),
     };
 
-    let everything = ["--json", "--dp", "1,2,5"];
+    // 3.1 is not believed where the version is open, unless that is asked for.
+    let least = if version == "3.1" { "3.1" } else { "3.3" };
+    let everything = ["--json", "--dp", "1,2,5", "--min-version", least];
     for told in [version, "auto"] {
         let state = simulated.run("get", &[&["--version", told][..], &everything].concat());
         assert_eq!(state.json(), json!({ "1": false, "2": 50, "5": "white" }), "told {told}");
@@ -39,7 +41,7 @@ fn asks_sets_and_watches(version: &str) {
     let table = simulated.run("get", &["--version", version, "--dp", "1,2,5"]);
     table.succeeded();
     assert!(table.stdout.contains("\"red\"") && table.stdout.contains("70"), "{table:?}");
-    let words = simulated.run("set", &["2=71"]);
+    let words = simulated.run("set", &["--min-version", least, "2=71"]);
     words.succeeded();
     assert!(words.stdout.contains("2=71 acknowledged in "), "{words:?}");
 
@@ -188,6 +190,41 @@ fn a_wrong_version_is_named() {
         let simulated = Simulated::start(speaks, &[]);
         simulated.run("get", &["--version", told]).failed(1, &[speaks, "version"]);
     }
+}
+
+#[test]
+fn a_host_that_speaks_3_1_is_believed_only_where_that_is_asked_for() {
+    let liar = Simulated::start("3.1", &["--dps", r#"{"1":true}"#]);
+    let advice = ["3.1", "too old to be believed", "min_version", "--version 3.1, or --min-version"];
+    for (subcommand, args) in [("get", &["--json"][..]), ("set", &["1=false"])] {
+        let done = liar.run(subcommand, args);
+        done.failed(1, &advice);
+        assert!(done.stdout.is_empty(), "its lies are not printed: {done:?}");
+        liar.run(subcommand, &[&["--min-version", "3.4"], args].concat()).failed(1, &["too old"]);
+    }
+    let file = TempFile::new("trusting.json", format!(r#"[{{"id":"{ID}","key":"","min_version":"3.1"}}]"#).as_bytes());
+    for trusting in [["--min-version", "3.1"], ["--version", "3.1"], ["--devices", file.path()]] {
+        assert_eq!(liar.run("get", &[&trusting[..], &["--json"]].concat()).json(), json!({ "1": true }));
+    }
+    run(&["get", ID, "--min-version", "3.6"]).failed(2, &["3.1, 3.2, 3.3, 3.4, 3.5"]);
+}
+
+#[test]
+fn what_worked_is_remembered_where_that_is_asked_for() {
+    let simulated = Simulated::start("3.5", &["--dps", r#"{"1":true}"#]);
+    let text = format!(r#"[{{"room":"hall","id":"{ID}","key":"","version":"","more":[1,2]}}]"#);
+    let file = TempFile::new("remembered.json", text.as_bytes());
+    let read = || std::fs::read_to_string(file.path()).expect("a text file");
+    simulated.run("get", &["--devices", file.path(), "--json"]).succeeded();
+    assert_eq!(read(), text, "only where that is asked for");
+    simulated.run("get", &["--devices", file.path(), "--json", "--remember"]).succeeded();
+    let known = format!(r#"[{{"room":"hall","id":"{ID}","key":"","version":"3.5","more":[1,2],"ip":"127.0.0.1"}}]"#);
+    assert_eq!(read(), known);
+    // What it was is not believed to be less any more.
+    drop(simulated);
+    let liar = Simulated::start("3.3", &["--dps", r#"{"1":false}"#]);
+    liar.run("get", &["--devices", file.path(), "--json"]).failed(1, &["version"]);
+    run(&["get", ID, "--remember"]).failed(2, &["--devices"]);
 }
 
 #[test]

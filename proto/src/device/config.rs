@@ -26,6 +26,11 @@ pub struct DeviceConfig {
     pub port: u16,
     /// Protocol version; `None` finds out.
     pub version: Option<Version>,
+    /// The oldest version that is believed where none is configured, 3.3 by default (3.2 is as good). What 3.1 says is not
+    /// encrypted, so that any host which claims to be the device would be believed, key or none. An older version ends as
+    /// [`DownReason::TooOld`](super::DownReason::TooOld), unless it is configured, or a frame of 3.1 was sealed under the
+    /// local key. Once a session key was negotiated, no version without a negotiation is believed any more.
+    pub min_version: Version,
     /// Request dialect; `None` detects device22 by its refusal (once, and reverts when that does not help).
     pub dialect: Option<Dialect>,
     /// Whether the connection is kept (the default). If not, it is made on [`connect_now`](super::Device::connect_now)
@@ -47,6 +52,7 @@ impl DeviceConfig {
             address: None,
             port: DEFAULT_PORT,
             version: None,
+            min_version: Version::V33,
             dialect: None,
             persist: true,
             probe_on_failure: true,
@@ -72,6 +78,13 @@ impl DeviceConfig {
     #[must_use]
     pub const fn version(mut self, version: Version) -> Self {
         self.version = Some(version);
+        self
+    }
+
+    /// Sets the oldest version that is believed where none is configured.
+    #[must_use]
+    pub const fn min_version(mut self, version: Version) -> Self {
+        self.min_version = version;
         self
     }
 

@@ -275,10 +275,15 @@ impl Device {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
-        self.stats.frames = self.stats.frames.saturating_add(1);
-        conn.note_alive();
         let body = rx.at(opened.payload.clone());
         let payload = Payload::new(body);
+        if !conn.session.version().negotiates() && opened.encrypted && payload.is_request() {
+            // Our own ciphertext, sent back: whoever does that needs no key.
+            self.stats.bad_frames = self.stats.bad_frames.saturating_add(1);
+            return None;
+        }
+        self.stats.frames = self.stats.frames.saturating_add(1);
+        conn.note_alive();
         let report = payload.report();
         let version = conn.session.version();
         if let Some(hint) = conn.look_at(&opened, body, &self.config)
@@ -297,6 +302,8 @@ impl Device {
                 // Nothing of 3.1 proves a key, and only state in the clear proves 3.1.
                 let report = report.filter(|report| !conn.attempt.verify || report.dps.is_some());
                 conn.keyed |= opened.encrypted || report.is_some();
+                // The padding alone fits once in 256 times under any key.
+                self.sealed_31 |= opened.encrypted && report.is_some_and(|report| report.dps.is_some());
             }
             None => conn.keyed |= opened.encrypted && !opened.payload.is_empty(),
             // Such words in the clear prove less where the version is open.
@@ -317,6 +324,7 @@ impl Device {
             if conn.keyed {
                 self.hops = 0;
                 self.search.reset();
+                self.places.prove();
             }
         }
         if let Some(report) = &report {
@@ -386,13 +394,22 @@ impl Device {
             return None;
         };
         let version = conn.session.version();
-        if self.config.version.is_some_and(|configured| configured != version) {
+        let unwanted = match self.config.version {
+            Some(configured) if configured != version => Some(DownReason::WrongVersion { speaks: Some(version) }),
+            Some(_) => None,
+            None => self.is_too_old(version).then_some(DownReason::TooOld { version }),
+        };
+        if let Some(reason) = unwanted {
             self.search.stop();
+            self.resolved = None;
             self.failures = self.failures.saturating_add(1);
             let delay = backoff::delay(&self.config.timing, self.failures, rng);
-            self.end(DownReason::WrongVersion { speaks: Some(version) }, now + delay);
+            self.end(reason, now + delay);
             return None;
         }
+        let Link::Up(conn) = &mut self.link else {
+            return None;
+        };
         self.search.note_accepted();
         if version.negotiates() || conn.attempt.verify {
             self.search.note_proof(conn.up_at, now);
@@ -408,8 +425,9 @@ impl Device {
         if version.negotiates() || conn.attempt.verify {
             self.hops = 0;
             self.diagnosis = None;
-            self.proven = version.negotiates();
+            self.proven |= version.negotiates();
             self.search.reset();
+            self.places.prove();
         }
         if self.config.version.is_none() {
             self.resolved = Some(version);
@@ -468,6 +486,7 @@ impl Device {
             if core::mem::take(&mut conn.moved) {
                 conn.check = true;
             } else if conn.check || conn.missed >= MAX_MISSED {
+                self.places.distrust();
                 return self.broken(Failure::Silent, now, rng);
             }
             conn.beat_due = None;

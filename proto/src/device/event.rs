@@ -180,6 +180,13 @@ pub enum DownReason {
         /// The version that it speaks; `None` when it is one of 3.1, 3.2 and 3.3.
         speaks: Option<Version>,
     },
+    /// What speaks from the device's address does so in a version that proves less than
+    /// [`min_version`](super::DeviceConfig::min_version), or than was proven before. It is not believed: any host could
+    /// speak it.
+    TooOld {
+        /// The version.
+        version: Version,
+    },
     /// The version that is configured, or that the device speaks, is not part of this build.
     LeftOut {
         /// The version.
@@ -206,7 +213,14 @@ pub enum DownReason {
 impl DownReason {
     /// Whether the local key or the version must be corrected.
     pub const fn is_auth(self) -> bool {
-        matches!(self, Self::WrongKey { .. } | Self::WrongVersion { .. } | Self::LeftOut { .. } | Self::KeyOrVersion)
+        matches!(
+            self,
+            Self::WrongKey { .. }
+                | Self::WrongVersion { .. }
+                | Self::TooOld { .. }
+                | Self::LeftOut { .. }
+                | Self::KeyOrVersion
+        )
     }
 
     /// What the user can do about it.
@@ -222,6 +236,9 @@ impl DownReason {
             }
             Self::WrongKey { .. } => "fetch the local key again: it changes whenever the device is paired anew",
             Self::WrongVersion { .. } => "configure the version that the device speaks, or Auto",
+            Self::TooOld { .. } => {
+                "if the device really speaks that version, configure it, or a lower min_version; if not, another host may pretend to be the device: check the network"
+            }
             Self::LeftOut { .. } => "build with the cargo feature of that version, or configure another one",
             Self::KeyOrVersion => "check the local key and the version; close other clients of the device",
             Self::PeerClosed => "nothing, unless it repeats: the device restarted or dropped its clients",
@@ -249,6 +266,9 @@ impl fmt::Display for DownReason {
             }
             Self::WrongVersion { speaks: Some(version) } => write!(f, "wrong version: the device speaks {version}"),
             Self::WrongVersion { speaks: None } => f.write_str("wrong version: the device speaks 3.1, 3.2 or 3.3"),
+            Self::TooOld { version } => {
+                write!(f, "the device's address speaks version {version}, which is too old to be believed")
+            }
             Self::LeftOut { version } => write!(f, "version {version} is left out of this build"),
             Self::KeyOrVersion => f.write_str("wrong local key or wrong version"),
             Self::PeerClosed => f.write_str("the device closed the connection"),

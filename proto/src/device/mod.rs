@@ -7,6 +7,7 @@ mod config;
 mod conn;
 mod event;
 mod pending;
+mod places;
 mod search;
 mod send;
 mod shows;
@@ -29,6 +30,7 @@ use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
 use conn::Conn;
 use pending::Pending;
+use places::Places;
 use search::{Failure, Search, Verdict};
 use talk::Talk;
 
@@ -38,6 +40,9 @@ const MOST_HOPS: u8 = 4;
 /// that a device that returns is in use again within a second of its first announcement, whatever came before.
 const WAKE_LIMIT: Duration = Duration::from_millis(500);
 
+/// How long after a failure at the place that last proved the key another one is tried.
+const ELSEWHERE: Duration = Duration::from_millis(30);
+
 /// One physical device as a controller sees it: dials, negotiates, commands, keeps alive, reconnects.
 ///
 /// The driver owns the socket and both buffers; see [`Output`] for what it must do. All memory is in here: no call
@@ -45,12 +50,13 @@ const WAKE_LIMIT: Duration = Duration::from_millis(500);
 pub struct Device {
     config: DeviceConfig,
     link: Link,
-    /// Where the device is, from the configuration or an announcement.
-    address: Option<IpAddr>,
+    places: Places,
     /// The version in use when none is configured.
     resolved: Option<Version>,
-    /// Whether `resolved` was proven by a negotiation, so that no announcement may lower it.
+    /// A session key was negotiated under the configured local key: no version without a negotiation is believed again.
     proven: bool,
+    /// A frame of 3.1 was sealed under the local key: the device speaks it.
+    sealed_31: bool,
     search: Search,
     talk: Talk,
     pending: Pending,
@@ -128,11 +134,12 @@ impl Device {
     pub fn new(config: DeviceConfig, now: Instant) -> Self {
         let mut device = Self {
             talk: Talk::new(&config),
-            address: config.address,
+            places: Places::new(config.address),
             config,
             link: Link::Off,
             resolved: None,
             proven: false,
+            sealed_31: false,
             search: Search::default(),
             pending: Pending::new(),
             last_conn: 0,
@@ -180,25 +187,25 @@ impl Device {
         }
     }
 
-    /// The device announced itself: same id (which the driver has matched), this address, perhaps this version.
+    /// The device announced itself: same id (which the driver has matched), this address, perhaps this version. Anybody on
+    /// the network can say so: an announcement is a hint where to look, and how.
     ///
     /// Cuts a backoff short. A live connection is never redirected: it is asked for a sign of life, and replaced
-    /// only when it gives none. Where a version is configured the announced one changes nothing; where not, it is
-    /// used unless a proven version is higher.
+    /// only when it gives none. The address that last proved the key is tried first, and between others. Where a version
+    /// is configured or was proven the announced one changes nothing; where not, it is used unless it is older than
+    /// [`min_version`](DeviceConfig::min_version).
     pub fn handle_announcement(&mut self, address: IpAddr, version: Option<Version>, now: Instant) {
-        if self.config.version.is_none() && !matches!(self.link, Link::Up(_)) {
-            let acceptable = |v: &Version| !self.proven || self.resolved.is_none_or(|known| *v >= known);
-            if let Some(version) = version.filter(acceptable)
-                && self.resolved != Some(version)
-            {
-                self.resolved = Some(version);
-                self.proven = false;
-                self.search.reset();
-            }
+        if self.config.version.is_none()
+            && !self.proven
+            && !matches!(self.link, Link::Up(_))
+            && let Some(version) = version.filter(|version| !self.is_too_old(*version))
+            && self.resolved != Some(version)
+        {
+            self.resolved = Some(version);
+            self.search.reset();
         }
-        let moved = self.config.address.is_none() && self.address != Some(address);
+        let moved = self.config.address.is_none() && self.places.hear(address);
         if moved {
-            self.address = Some(address);
             // It is known where the device is: that was all there was to say.
             self.diagnosis = self.diagnosis.filter(|reason| *reason != DownReason::Relayed);
         }
@@ -219,20 +226,24 @@ impl Device {
                 self.last_wake = Some(now);
                 self.rest(now);
             }
-            Link::Dialing { conn, .. } if moved => {
-                self.hangup = Some(*conn);
-                self.last_wake = Some(now);
-                self.link = Link::Backoff { until: now };
-            }
             _ => {}
         }
+    }
+
+    /// Whether a version proves too little to be used where the version is open.
+    fn is_too_old(&self, version: Version) -> bool {
+        if self.config.version.is_some() {
+            return false;
+        }
+        let least = if self.proven { self.config.min_version.max(Version::V34) } else { self.config.min_version };
+        version.is_weaker_than(least) && (self.proven || !(self.sealed_31 && version == Version::V31))
     }
 
     /// The device was announced from another address than the one that the announcement names, and that is not trusted:
     /// says so, once, if nothing better is known of where it is.
     pub fn handle_relayed(&mut self) {
         let told = self.diagnosis == Some(DownReason::Relayed);
-        if self.address.is_none() && !told && !matches!(self.link, Link::Closed) {
+        if self.places.is_unknown() && !told && !matches!(self.link, Link::Closed) {
             self.diagnosis = Some(DownReason::Relayed);
             self.down = Some((DownReason::Relayed, None));
         }
@@ -241,7 +252,7 @@ impl Device {
     /// Connects without waiting for the backoff, also where the connection is not kept. Does nothing while
     /// connected, dialing or without an address.
     pub fn connect_now(&mut self, now: Instant) {
-        if self.address.is_some() && matches!(self.link, Link::Off | Link::Backoff { .. }) {
+        if !self.places.is_unknown() && matches!(self.link, Link::Off | Link::Backoff { .. }) {
             self.link = Link::Backoff { until: now };
         }
     }
@@ -252,13 +263,12 @@ impl Device {
         if config == self.config || matches!(self.link, Link::Closed) {
             return;
         }
-        if config.address.is_some() {
-            self.address = config.address;
-        }
+        self.places = Places::new(config.address.or(self.address()));
         self.talk = Talk::new(&config);
         self.config = config;
         self.resolved = None;
         self.proven = false;
+        self.sealed_31 = false;
         self.search.forget();
         self.failures = 0;
         self.diagnosis = None;
@@ -324,9 +334,10 @@ impl Device {
         self.talk.dialect
     }
 
-    /// Where the device was last known to be.
-    pub const fn address(&self) -> Option<IpAddr> {
-        self.address
+    /// Where the device is: of a connection, the other end of it. Without one, where the key was last proven, or else where
+    /// it is looked for.
+    pub fn address(&self) -> Option<IpAddr> {
+        if matches!(self.link, Link::Up(_)) { self.places.at() } else { self.places.believed() }
     }
 
     /// When the last poll said to poll again, or sooner where a command was sent since then.
@@ -395,7 +406,7 @@ impl Device {
 
     /// Orders a dial. The version is the configured one, the resolved one, or the next to try.
     fn dial(&mut self, now: Instant, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> Option<Step> {
-        let Some(address) = self.address else {
+        let Some(address) = self.places.next(self.search.is_running()) else {
             self.link = Link::Off;
             return None;
         };
@@ -407,10 +418,12 @@ impl Device {
         let attempt = Attempt {
             version: guess.or(known).unwrap_or(Version::V33.narrowed()),
             // Nor after a verdict that stands: without negotiation, a connection alone would seem to refute it.
-            verify: guess.is_some() || self.verdict().is_some(),
+            verify: guess.is_some() || self.verdict().is_some() || known.is_some_and(|known| self.is_too_old(known)),
             listen: self.search.listens_first(),
         };
         if !attempt.version.is_supported() {
+            // What an announcement or a stray frame named is not kept: it may be wrong.
+            self.resolved = self.resolved.filter(|_| self.proven);
             self.end(DownReason::LeftOut { version: attempt.version }, now + self.config.timing.backoff_max);
             return None;
         }
@@ -441,10 +454,14 @@ impl Device {
             && matches!(self.diagnosis, Some(DownReason::KeyOrVersion | DownReason::WrongKey { sure: false }));
         let reason = match self.search.judge(attempt, &self.config, seen, failure, self.failures > 0) {
             Verdict::Next(moment, pause) => return self.go_on(moment, now + pause),
+            Verdict::Use(version) if self.is_too_old(version) => {
+                self.search.stop();
+                self.resolved = None;
+                DownReason::TooOld { version }
+            }
             Verdict::Use(version) if self.hops < MOST_HOPS => {
                 self.hops += 1;
                 self.resolved = Some(version);
-                self.proven = false;
                 self.search.reset();
                 return self.go_on(DownReason::Ended, now);
             }
@@ -457,13 +474,14 @@ impl Device {
         let unreached = matches!(reason, DownReason::Busy | DownReason::Refused | DownReason::Unreachable);
         if self.config.version.is_none() && searching && !unreached {
             self.resolved = None;
-            self.proven = false;
         }
         // A round of attempts counts as one failure, when it is over.
         self.failures = self.failures.saturating_add(1);
         let delay = backoff::delay(&self.config.timing, self.failures, rng);
         let reason = self.standing(reason, released);
-        self.end(reason, now + delay);
+        // The place that proved the key is tried first; where else the device may be, right after.
+        let elsewhere = self.places.has_untried();
+        self.end(reason, if elsewhere { now + ELSEWHERE } else { now + delay });
     }
 
     /// Goes on to the next attempt of a search. One that was never of use ends without an event: nothing is known yet,
@@ -497,7 +515,7 @@ impl Device {
     fn end(&mut self, reason: DownReason, retry_at: Instant) {
         self.give_up(reason);
         let wanted = self.config.persist || self.search.is_running();
-        let retry_at = (wanted && self.address.is_some()).then_some(retry_at);
+        let retry_at = (wanted && !self.places.is_unknown()).then_some(retry_at);
         self.link = retry_at.map_or(Link::Off, |until| Link::Backoff { until });
         self.down = Some((reason, retry_at));
     }
@@ -527,7 +545,7 @@ impl Device {
 
     /// Waits to dial at once, when a connection is wanted.
     fn rest(&mut self, now: Instant) {
-        let wanted = self.config.persist && self.address.is_some();
+        let wanted = self.config.persist && !self.places.is_unknown();
         self.link = if wanted { Link::Backoff { until: now } } else { Link::Off };
     }
 }
@@ -536,7 +554,7 @@ impl core::fmt::Debug for Device {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Device")
             .field("id", &self.config.id)
-            .field("address", &self.address)
+            .field("address", &self.address())
             .field("version", &self.version())
             .field("up", &self.is_up())
             .finish_non_exhaustive()

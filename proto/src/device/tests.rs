@@ -10,6 +10,8 @@ use crate::payload::{DpMap, DpValue, RequestData};
 use crate::testing::Counter;
 use crate::wire::command::CommandCode;
 
+mod trust;
+
 struct Bench {
     device: Device,
     rng: Counter,

@@ -26,6 +26,12 @@ impl<'a> Payload<'a> {
         self.0.is_empty()
     }
 
+    /// Whether this is what controllers write and devices never do: it names a user or a gateway, or DPs by number alone.
+    pub(crate) fn is_request(&self) -> bool {
+        let mut entries = Object::new(self.0).into_iter().flatten();
+        entries.any(|(key, _)| matches!(key.raw(), b"uid" | b"gwId" | b"dpId"))
+    }
+
     /// The message, when the payload is a JSON object.
     pub fn report(&self) -> Option<Report<'a>> {
         Report::parse(self.0)

@@ -89,7 +89,7 @@ def forked() -> None:
 
 def listed_devices(
     path: str | PathLike[str],
-) -> list[tuple[str | None, str, str | None, str | None, str | None, int | None, str | None]]:
+) -> list[tuple[str | None, str, str | None, str | None, str | None, int | None, str | None, str | None]]:
     """The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own."""
 
 def set_log_level(level: int) -> None:
@@ -336,6 +336,7 @@ class Device:
         receive_limit: int | None = None,
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
+        min_version: str | float | None = None,
     ) -> Self: ...
     @classmethod
     def from_devices_file(
@@ -348,6 +349,10 @@ class Device:
         version: str | float | None = None,
     ) -> Self:
         """The device that a file of tinytuya describes, found by name or id."""
+    def remember(self, path: str | PathLike[str]) -> bool:
+        """Writes the version and the address of the connection into the file that describes the device, so that the next
+        start begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was
+        new."""
     @property
     def id(self) -> str:
         """The device id."""
@@ -431,6 +436,7 @@ class Device:
         receive_limit: int | None = None,
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
+        min_version: str | float | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once."""
     @overload
@@ -613,6 +619,7 @@ class Manager:
         receive_limit: int | None = None,
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
+        min_version: str | float | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id. Returns its handle."""
     def get(self, id: str) -> Device | None:

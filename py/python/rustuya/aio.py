@@ -127,6 +127,7 @@ class Device(_Commands):
         receive_limit: int | None = None,
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
+        min_version: str | float | None = None,
     ) -> None:
         if local_key is None:
             raise TypeError("missing required argument: 'local_key'")
@@ -146,6 +147,7 @@ class Device(_Commands):
             receive_limit=receive_limit,
             memory_limit=memory_limit,
             backlog_limit=backlog_limit,
+            min_version=min_version,
         )
         self._adopt(native)
 
@@ -173,6 +175,12 @@ class Device(_Commands):
         """The device that a file of tinytuya describes, found by name or id."""
         return cls.of(_native.Device.from_devices_file(path, name, id=id, address=address, version=version))
 
+    def remember(self, path: str | PathLike[str]) -> bool:
+        """Writes the version and the address of the connection into the file that describes the device, so that the next
+        start begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was
+        new."""
+        return self._native.remember(path)
+
     @property
     def sync(self) -> _native.Device:
         """The synchronous face of this device: the same connection, its configuration included."""
@@ -195,6 +203,7 @@ class Device(_Commands):
         receive_limit: int | None = None,
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
+        min_version: str | float | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once."""
         self._native.reconfigure(
@@ -212,6 +221,7 @@ class Device(_Commands):
             receive_limit=receive_limit,
             memory_limit=memory_limit,
             backlog_limit=backlog_limit,
+            min_version=min_version,
         )
         return self
 
@@ -443,6 +453,7 @@ class Manager:
         receive_limit: int | None = None,
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
+        min_version: str | float | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id."""
         if local_key is None:
@@ -463,6 +474,7 @@ class Manager:
             receive_limit=receive_limit,
             memory_limit=memory_limit,
             backlog_limit=backlog_limit,
+            min_version=min_version,
         )
         return Device.of(device)
 

@@ -103,6 +103,8 @@ class DeviceConfig(Record):
     """How much is remembered of the device and its sub-devices, in bytes; 262144 where it is not given."""
     backlog_limit: int | None = None
     """How much waits for each listener of the device, in bytes; 1048576 where it is not given."""
+    min_version: str | float | None = None
+    """The oldest protocol version that is believed while `version` is "Auto"; "3.3" where it is not given."""
 
     def __post_init__(self) -> None:
         """Refuses a description without a key: what comes second is the address, as in ``Device``."""
@@ -116,8 +118,17 @@ class DeviceConfig(Record):
         Those behind a gateway are not among them: :meth:`rustuya.Device.sub` reaches them.
         """
         return [
-            cls(id, address or "Auto", key or "", version or "Auto", name=name, port=port, dev_type=dev_type)
-            for name, id, key, address, version, port, dev_type in _native.listed_devices(path)
+            cls(
+                id,
+                address or "Auto",
+                key or "",
+                version or "Auto",
+                name=name,
+                port=port,
+                dev_type=dev_type,
+                min_version=least,
+            )
+            for name, id, key, address, version, port, dev_type, least in _native.listed_devices(path)
         ]
 
     def replace(self, **changes: Any) -> Self:

@@ -38,6 +38,7 @@ def settings(plan: Order) -> dict[str, Any]:
         "pacing": rustuya.Pacing(**plan["pacing"]),
         "receive_limit": plan["receive_limit"],
         "memory_limit": plan["memory_limit"],
+        "min_version": plan["min_version"],
     }
 
 

@@ -94,6 +94,15 @@ impl DeviceBuilder {
         self
     }
 
+    /// The oldest version that is believed while the version is open, 3.3 by default (3.2 is as good). What a device of 3.1
+    /// says is not encrypted, so that with 3.1 here any host that claims to be the device is believed, key or none.
+    /// Without it, such a host ends as [`DownReason::TooOld`](crate::DownReason::TooOld). Once a session key was
+    /// negotiated, 3.4 is the oldest that is believed.
+    pub const fn min_version(mut self, version: Version) -> Self {
+        self.config.min_version = version;
+        self
+    }
+
     /// The dialect that the device speaks; `None` (the default) finds it out without writing anything to ask, see the
     /// guide to device22. Firmware of 3.5 is never taken for device22.
     pub fn dialect(mut self, dialect: impl Into<Option<Dialect>>) -> Self {

@@ -76,6 +76,10 @@ impl Listed {
                 let said = said.or(field.number.as_deref());
                 self.version = said.and_then(|said| said.parse().ok()).or(self.version);
             }
+            "min_version" => {
+                let said = text.as_ref().map(|text| text.trim()).or(field.number.as_deref());
+                self.min_version = said.and_then(|said| said.parse().ok());
+            }
             "dev_type" | "dialect" => {
                 self.dialect = match text.as_ref().map(|text| text.trim()) {
                     Some("device22") => Some(Dialect::Device22),

@@ -106,6 +106,9 @@ pub(super) struct ConfigLine {
     pub(super) port: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<Shown<rustuya_proto::Version>>,
+    /// `None` is 3.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) min_version: Option<Shown<rustuya_proto::Version>>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "dialect")]
     pub(super) dialect: Option<Dialect>,
     pub(super) persist: bool,

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use rustuya_proto::{Cid, DeviceConfig, DpMap, DpValue, LocalKey, RequestData, Sender};
+use rustuya_proto::{Cid, DeviceConfig, DpMap, DpValue, LocalKey, RequestData, Sender, Version};
 
 use super::ids::Pseudonyms;
 use super::keys::KeyRing;
@@ -124,6 +124,7 @@ impl Writing {
             address: config.address.map(|address| self.address(address)),
             port: config.port,
             version: config.version.map(Shown),
+            min_version: Some(config.min_version).filter(|least| *least != Version::V33).map(Shown),
             dialect: config.dialect,
             persist: config.persist,
             probe: config.probe_on_failure,

@@ -155,6 +155,7 @@ impl<R: BufRead> Replay<R> {
         config.address = line.address;
         config.port = line.port;
         config.version = line.version.map(|version| version.0);
+        config.min_version = line.min_version.map_or(config.min_version, |version| version.0);
         config.dialect = line.dialect;
         config.persist = line.persist;
         config.probe_on_failure = line.probe;

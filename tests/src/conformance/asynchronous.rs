@@ -199,7 +199,8 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
             .timing(plan.timing)
             .pacing(plan.pacing)
             .receive_limit(plan.receive_limit)
-            .memory_limit(plan.memory_limit);
+            .memory_limit(plan.memory_limit)
+            .min_version(plan.min_version);
         if plan.discovered {
             let discovery = self.discovery();
             builder = builder.discovery(&discovery);

@@ -515,6 +515,7 @@ impl Stage for Scene {
 fn config(plan: &Plan) -> DeviceConfig {
     let mut config = DeviceConfig::new(plan.id.clone(), plan.key.clone()).port(plan.port).timing(plan.timing);
     (config.address, config.version, config.dialect) = (plan.address, plan.version, plan.dialect);
+    config.min_version = plan.min_version;
     config.persist(plan.persist)
 }
 

@@ -19,8 +19,11 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// # Errors
 /// What is not as it has to be, and at which step.
 pub fn play(scenario: &Scenario, version: Version, stage: &mut dyn Stage) -> Result<(), String> {
-    let devices = scenario.devices.iter().enumerate().map(|(node, setup)| plug_in(node, setup, version, stage));
-    let devices = devices.collect::<Vec<_>>();
+    let mut devices: Vec<FaultyDevice> = Vec::new();
+    for (node, setup) in scenario.devices.iter().enumerate() {
+        let port = devices.first().map(|first| first.addr().port());
+        devices.push(plug_in(node, setup, version, port, stage));
+    }
     let known = scenario.devices.iter().map(|setup| setup.known.clone()).collect();
     let at = (0..devices.len()).collect();
     let mark = stage.now();
@@ -45,13 +48,16 @@ pub fn play(scenario: &Scenario, version: Version, stage: &mut dyn Stage) -> Res
     run.finish()
 }
 
-fn plug_in(node: usize, setup: &Setup, version: Version, stage: &mut dyn Stage) -> FaultyDevice {
+fn plug_in(node: usize, setup: &Setup, version: Version, port: Option<u16>, stage: &mut dyn Stage) -> FaultyDevice {
     let id = format!("bf0123456789abcd{:04}", if setup.twin { 0 } else { node });
     let version = setup.version.unwrap_or(version);
     let mut device = FaultyDevice::builder(&id, KEY, version).dialect(setup.dialect).dps(setup.dps.clone());
     device = setup.subs.iter().fold(device, |device, (cid, dps)| device.sub(cid, dps.clone()));
     for quirk in &setup.quirks {
         device = device.quirk(quirk).unwrap_or_else(|error| panic!("{quirk}: {error}"));
+    }
+    if let (Some(last), Some(port)) = (setup.elsewhere, port) {
+        device = device.bind(address(last)).port(port);
     }
     let device = stage.plug_in(device.seed(node as u64 + 1));
     if let Some(fault) = &setup.fault {
@@ -106,6 +112,7 @@ impl Run<'_> {
             discovered: known.discovered,
             receive_limit: known.receive_limit,
             memory_limit: known.memory_limit,
+            min_version: known.min_version.unwrap_or(device.version().min(Version::V33)),
         }
     }
 

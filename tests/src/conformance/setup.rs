@@ -13,6 +13,8 @@ use crate::faulty::Fault;
 pub struct Setup {
     /// It has the id of the first device, as the same device elsewhere.
     pub twin: bool,
+    /// The last byte of its address, where it has the port of the first device.
+    pub elsewhere: Option<u8>,
     /// Instead of the scenario's version.
     pub version: Option<Version>,
     /// The dialect that it understands.
@@ -40,6 +42,8 @@ pub struct Known {
     pub address: bool,
     /// The version that is configured.
     pub speaks: Speaks,
+    /// The oldest version that is believed; `None` is 3.1 for a device of 3.1, and else the default.
+    pub min_version: Option<Version>,
     /// The key that is configured is another one.
     pub key: Option<&'static str>,
     /// The dialect that is configured.
@@ -93,6 +97,7 @@ impl Setup {
     pub fn lamp() -> Self {
         Self {
             twin: false,
+            elsewhere: None,
             version: None,
             dialect: Dialect::Default,
             dps: json!({ "1": false, "2": 50, "3": "white" }),
@@ -103,6 +108,7 @@ impl Setup {
             known: Known {
                 address: true,
                 speaks: Speaks::Right,
+                min_version: None,
                 key: None,
                 dialect: None,
                 persist: true,
@@ -158,6 +164,11 @@ impl Setup {
         Self { twin: true, ..self }
     }
 
+    /// With the id and the port of the first device, at another address.
+    pub fn elsewhere(self, last: u8) -> Self {
+        Self { twin: true, elsewhere: Some(last), ..self }
+    }
+
     /// Without power.
     pub fn off(self) -> Self {
         Self { off: true, ..self }
@@ -176,6 +187,12 @@ impl Setup {
     /// The version that is configured.
     pub fn speaks(mut self, speaks: Speaks) -> Self {
         self.known.speaks = speaks;
+        self
+    }
+
+    /// The oldest version that is believed.
+    pub fn min_version(mut self, version: Version) -> Self {
+        self.known.min_version = Some(version);
         self
     }
 

@@ -147,6 +147,8 @@ pub struct Plan {
     pub receive_limit: usize,
     /// What is remembered of the device, in bytes.
     pub memory_limit: usize,
+    /// The oldest version that is believed while the version is open.
+    pub min_version: Version,
 }
 
 /// What came of a command.

@@ -86,6 +86,7 @@ impl Scene {
             .address(plan.address.map_or(Address::Auto, Address::Ip))
             .port(plan.port)
             .version(plan.version)
+            .min_version(plan.min_version)
             .dialect(plan.dialect)
             .persist(plan.persist)
             .nowait(plan.nowait)

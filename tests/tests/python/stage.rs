@@ -337,6 +337,7 @@ fn settings(plan: &Plan) -> Value {
         },
         "receive_limit": plan.receive_limit,
         "memory_limit": plan.memory_limit,
+        "min_version": plan.min_version.as_str(),
         "persist": plan.persist,
         "nowait": plan.nowait,
         "timeout": plan.command_timeout.as_secs_f64(),

@@ -46,13 +46,14 @@ fn dialect(told: &Value) -> Dialect {
 }
 
 /// Each reason by its name, with its number and the class that it is raised as.
-const REASONS: [(&str, u64, &str); 14] = [
+const REASONS: [(&str, u64, &str); 15] = [
     ("unreachable", 905, "DeviceOffline"),
     ("refused", 901, "DeviceOffline"),
     ("busy", 901, "DeviceBusy"),
     ("silent", 902, "DeviceTimeout"),
     ("wrong_key", 914, "WrongKey"),
     ("wrong_version", 914, "WrongVersion"),
+    ("too_old", 914, "WrongVersion"),
     ("left_out", 914, "WrongVersion"),
     ("key_or_version", 914, "KeyOrVersionError"),
     ("peer_closed", 901, "ConnectionLost"),
@@ -77,6 +78,7 @@ fn reason(told: &Value) -> DownReason {
         "silent" => DownReason::Silent,
         "wrong_key" => DownReason::WrongKey { sure },
         "wrong_version" => DownReason::WrongVersion { speaks: (!speaks.is_null()).then(|| version(speaks)) },
+        "too_old" => DownReason::TooOld { version: version(speaks) },
         "left_out" => DownReason::LeftOut { version: version(speaks) },
         "key_or_version" => DownReason::KeyOrVersion,
         "peer_closed" => DownReason::PeerClosed,

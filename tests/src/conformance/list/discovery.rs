@@ -196,6 +196,29 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(set("1", true), Want::Ok),
             ]
         }),
+        scenario(
+            "forged announcements do not keep a device out, and do not move it",
+            EACH,
+            [lamp().discovered().unlocated().heartbeat(60_000), lamp().elsewhere(31).off().unheld()],
+            vec![
+                Step::Announce,
+                tells(Want::Ok),
+                on(1, Step::Announce),
+                ask(set("1", true), Want::Ok),
+                Step::Is(Fact::At(0)),
+                Step::PowerOff(PowerLoss::Reset),
+                hear(Sign::Down(DownReason::PeerClosed)),
+                on(1, Step::Announce),
+                Step::PowerOn,
+                Step::Mark,
+                on(1, Step::Announce),
+                hear(Sign::Up(None)),
+                on(1, Step::Announce),
+                Step::Before(3_000),
+                Step::Is(Fact::At(0)),
+                ask(set("1", false), Want::Ok),
+            ],
+        ),
         another(22)(BOTH, "a device that has another address after a power-cycle is followed", |last| {
             vec![
                 Step::Announce,

@@ -132,6 +132,33 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "a version that encrypts nothing is not believed where the version is open",
+            &[Version::V31],
+            [auto().min_version(Version::V33)],
+            vec![
+                Step::Begin(1, set("1", true), How::Acked),
+                Step::End(1, in_vain(DownReason::TooOld { version: Version::V31 })),
+                diagnosed(DownReason::TooOld { version: Version::V31 }),
+                within(Call::Query, 300, in_vain(DownReason::TooOld { version: Version::V31 })),
+                Step::Controls(vec![]),
+            ],
+        ),
+        scenario(
+            "what a negotiation proved is not left for a version without one",
+            &[Version::V35],
+            [auto()],
+            vec![
+                ask(set("1", true), Want::Ok),
+                Step::SetVersion(Version::V33),
+                diagnosed(DownReason::TooOld { version: Version::V33 }),
+                within(set("2", 3), 300, in_vain(DownReason::TooOld { version: Version::V33 })),
+                Step::Controls(vec![json!({ "1": true })]),
+                Step::SetVersion(Version::V35),
+                connected(),
+                ask(set("2", 3), Want::Ok),
+            ],
+        ),
+        scenario(
             "an update to another version than configured is diagnosed",
             V33,
             [lamp()],

@@ -1,0 +1,105 @@
+//! Whom the machine believes: hosts that claim to be the device, and announcements that anybody can send.
+
+use super::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("valid")
+}
+
+/// Where the machine dials; the dial fails.
+fn dials_in_vain(b: &mut Bench) -> IpAddr {
+    for _ in 0..10 {
+        let (seen, until) = b.drain();
+        let dial = seen.iter().find_map(|seen| match seen {
+            Seen::Dial(conn, to) => Some((*conn, to.ip())),
+            _ => None,
+        });
+        if let Some((conn, to)) = dial {
+            b.device.handle_lost(conn, LossReason::Unreachable, b.now);
+            return to;
+        }
+        b.now = until.expect("a retry is due");
+    }
+    panic!("no dial");
+}
+
+/// Gives a frame with a CRC another command code.
+fn relabel(frame: &mut [u8], command: CommandCode) {
+    frame[8..12].copy_from_slice(&command.0.to_be_bytes());
+    let end = frame.len() - 8;
+    let crc = frame[..end].iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    });
+    frame[end..end + 4].copy_from_slice(&(!crc).to_be_bytes());
+}
+
+#[test]
+fn a_host_that_says_3_1_is_not_believed_where_the_version_is_open() {
+    let mut b = Bench::new(|c| c);
+    b.device.handle_announcement(ip("192.0.2.1"), Some(Version::V31), b.now);
+    assert_eq!(b.device.version(), None, "an announcement proves nothing");
+    b.connect();
+    b.drain();
+    b.tx.clear();
+    let frame = seal_under(Version::V31, KEY, CommandCode::DP_QUERY, 1, br#"{"dps":{"1":true}}"#);
+    let told = arrive(&mut b, &frame);
+    assert!(told.contains(&Seen::Down(DownReason::TooOld { version: Version::V31 }, true)), "{told:?}");
+    assert!(!b.device.is_up());
+    assert!(DownReason::TooOld { version: Version::V31 }.is_auth());
+}
+
+#[test]
+fn what_we_sent_ourselves_answers_nothing_and_proves_nothing() {
+    for version in [Version::V31, Version::V32, Version::V33] {
+        let mut b = Bench::new(|c| c.version(version));
+        b.connect();
+        b.drain();
+        b.tx.clear();
+        let id = b.send(&Command::set(DpMap::Pairs(&ON))).expect("sent");
+        let mut echo = b.tx.pending().to_vec();
+        b.tx.clear();
+        // As a push, too: nothing but a checksum guards the command code.
+        let mut told = arrive(&mut b, &echo);
+        relabel(&mut echo, CommandCode::STATUS);
+        told.extend(arrive(&mut b, &echo));
+        assert!(
+            !told.iter().any(|seen| matches!(seen, Seen::Resolved(..) | Seen::Message)),
+            "{version}: {id:?} {told:?}"
+        );
+        assert_eq!(b.device.stats().bad_frames, 2, "{version}");
+    }
+}
+
+#[test]
+fn the_place_that_proved_the_key_is_tried_first_and_between_others() {
+    let (home, forged, other) = (ip("192.0.2.1"), ip("192.0.2.66"), ip("192.0.2.67"));
+    let mut b = Bench::new(|c| DeviceConfig { address: None, ..c.version(Version::V33) });
+    b.device.handle_announcement(home, None, b.now);
+    let conn = b.connect();
+    b.drain();
+    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    b.drain();
+    b.device.handle_announcement(forged, None, b.now);
+    assert_eq!(b.device.address(), Some(home), "where it is, not where somebody says it is");
+    b.device.handle_lost(conn, LossReason::Reset, b.now);
+    let mut tried = Vec::new();
+    for n in 0..6 {
+        b.device.handle_announcement(if n < 3 { forged } else { other }, None, b.now);
+        tried.push(dials_in_vain(&mut b));
+        assert_eq!(b.device.address(), Some(home));
+    }
+    assert_eq!(tried, [home, forged, home, other, home, other]);
+}
+
+#[test]
+fn two_places_that_are_merely_heard_of_take_turns() {
+    let (real, forged) = (ip("192.0.2.1"), ip("192.0.2.66"));
+    let mut b = Bench::new(|c| DeviceConfig { address: None, ..c.version(Version::V33) });
+    let mut tried = Vec::new();
+    for _ in 0..4 {
+        b.device.handle_announcement(real, None, b.now);
+        b.device.handle_announcement(forged, None, b.now);
+        tried.push(dials_in_vain(&mut b));
+    }
+    assert_eq!(tried.iter().filter(|to| **to == real).count(), 2, "{tried:?}");
+}

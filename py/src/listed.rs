@@ -50,7 +50,12 @@ pub(crate) fn listed_devices(path: &Bound<'_, PyAny>) -> PyResult<Vec<Described>
 pub(crate) fn remember(device: &Device, path: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = path.py();
     if !device.is_connected() {
-        return Err(errors::leaf(py, "ConnectError", 901, "there is no connection whose version and address could be kept"));
+        return Err(errors::leaf(
+            py,
+            "ConnectError",
+            901,
+            "there is no connection whose version and address could be kept",
+        ));
     }
     DevicesFile::remember(path.extract::<std::path::PathBuf>()?, device.id(), device.version(), device.address())
         .map_err(|error| errors::devices_file(py, &path.to_string(), error))

@@ -32,7 +32,10 @@ pub(crate) fn shown(name: &str) -> &str {
 
 /// A file that was given, with the option that named it, likewise.
 pub(crate) fn file(option: &str, path: &Path) -> String {
-    format!("{option} {}", shown(&path.display().to_string())).trim_start().to_owned()
+    let name = path.display().to_string();
+    // A whole path is no misspelt key.
+    let is_path = path.is_absolute() && name.chars().count() != 16;
+    format!("{option} {}", if is_path { &name } else { shown(&name) }).trim_start().to_owned()
 }
 
 /// Reads hex digits of either case; white space and colons between them are fine, as captures show them.

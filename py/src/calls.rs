@@ -68,7 +68,7 @@ impl<T: Send> Calls<T> {
 
     /// Notes that a call is handed out. Says whether it may still be made.
     pub(crate) fn hand_out(&self) -> bool {
-        let inside = Inside::ours();
+        let inside = Inside::callback();
         let goes_on = !engine::is_leaving();
         if goes_on {
             *lock(&self.under_way) = Some(inside);

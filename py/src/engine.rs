@@ -90,7 +90,8 @@ fn is_over() -> bool {
     LIFE.load(Ordering::SeqCst) == Life::Over as u8
 }
 
-/// Python code that was called and has not returned: by threads of this library, and by other threads in its functions.
+/// Python code that was called and has not returned: functions of the program that hear of something, with no frames of
+/// this library below them; and Python code with such frames.
 static INSIDE: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 /// The thread in which the interpreter ends.
 static LAST: OnceLock<ThreadId> = OnceLock::new();
@@ -104,12 +105,12 @@ impl Inside {
         Self(count)
     }
 
-    /// In a thread of this library.
-    pub(crate) fn ours() -> Self {
+    /// A function of the program.
+    pub(crate) fn callback() -> Self {
         Self::begin(&INSIDE[0])
     }
 
-    fn others() -> Self {
+    fn above_ours() -> Self {
         Self::begin(&INSIDE[1])
     }
 }
@@ -124,11 +125,11 @@ impl Drop for Inside {
 /// thread that waits for the GIL; with frames of this library below the Python code, that aborts the process. So the
 /// end waits until nobody is inside, and whoever comes later sleeps here for good, without the GIL.
 pub(crate) fn enter(py: Python<'_>) -> Inside {
-    let inside = Inside::others();
+    let inside = Inside::above_ours();
     if is_over() {
         drop(inside);
         py.detach(stay_outside);
-        return Inside::others();
+        return Inside::above_ours();
     }
     inside
 }
@@ -154,28 +155,35 @@ fn sleep_for_good() {
 pub(crate) fn end(py: Python<'_>) {
     let _ = LAST.set(std::thread::current().id());
     set_life(Life::Over);
-    py.detach(|| wait_outside(&INSIDE));
+    py.detach(|| {
+        wait_outside(&INSIDE[1], OUT_OF_OURS);
+        wait_outside(&INSIDE[0], OUT);
+    });
 }
 
 /// Runs Python code in a thread of this library; `None` when the interpreter is about to end.
 pub(crate) fn attach<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
-    let _inside = Inside::ours();
+    let _inside = Inside::above_ours();
     if LIFE.load(Ordering::SeqCst) == Life::Running as u8 { Python::try_attach(work) } else { None }
 }
 
-/// How long Python code may take to return before the interpreter ends all the same.
+/// How long a function of the program may take to return before the interpreter ends all the same.
 const OUT: Duration = Duration::from_secs(2);
 
-fn wait_outside(counts: &[AtomicUsize]) {
-    let ends = Instant::now() + OUT;
-    while counts.iter().any(|count| count.load(Ordering::SeqCst) > 0) && Instant::now() < ends {
+/// The same for Python code with frames of this library below it. To go on without it aborts the process up to 3.13, and it
+/// is never long, but for machines where many programs want to run.
+const OUT_OF_OURS: Duration = Duration::from_secs(30);
+
+fn wait_outside(count: &AtomicUsize, limit: Duration) {
+    let ends = Instant::now() + limit;
+    while count.load(Ordering::SeqCst) > 0 && Instant::now() < ends {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Waits until no thread of this library runs Python code. Other threads may still make calls.
-pub(crate) fn wait_for_ours(py: Python<'_>) {
-    py.detach(|| wait_outside(&INSIDE[..1]));
+/// Waits until the function of the program that was called has returned. Other threads may still make calls.
+pub(crate) fn wait_for_callbacks(py: Python<'_>) {
+    py.detach(|| wait_outside(&INSIDE[0], OUT));
 }
 
 /// The engine if something has started it.

@@ -29,7 +29,7 @@ pub(crate) fn leave(py: Python<'_>) {
     // The threads of callbacks stop between two calls; the call under way is waited for.
     subscription::leave();
     log::leave();
-    engine::wait_for_ours(py);
+    engine::wait_for_callbacks(py);
 }
 
 /// Notes that threads were joined and that the interpreter ends now.

@@ -62,6 +62,28 @@ def test_a_callback_under_way_is_let_finish() -> None:
     assert done.stdout == "done\n"
 
 
+def test_python_code_below_which_the_package_waits_is_let_finish() -> None:
+    """Up to 3.13, a thread that is killed there takes the process with it.
+
+    It must want to run while the interpreter ends, and for longer than callbacks are waited for.
+    """
+    body = """
+    import threading
+    from collections.abc import Mapping
+    class Slow(Mapping):
+        def __len__(self):
+            return 1
+        def __iter__(self):
+            for _ in range(4000): time.sleep(0.001)
+            return iter(["1"])
+        def __getitem__(self, key):
+            return 1
+    threading.Thread(target=device.set_dps, args=(Slow(),), daemon=True).start()
+    time.sleep(0.2)
+    """
+    assert end(["-c", START + body.replace("\n    ", "\n")]) == (0, "")
+
+
 @pytest.mark.parametrize(
     "order", ["import concurrent.futures.thread, rustuya", "import rustuya, concurrent.futures.thread"]
 )

@@ -55,7 +55,7 @@ fn the_version_is_found_out() {
     let thread = thread();
     for version in [Version::V31, Version::V33, Version::V34, Version::V35] {
         let lamp = fake(version).start().expect("a free port");
-        let device = controller(&lamp).spawn(&thread);
+        let device = controller(&lamp).min_version(version.min(Version::V33)).spawn(&thread);
         assert_eq!(device.wait_connected(SOON), Ok(version));
         device.set_value(1, true).acknowledged().expect("acknowledges");
         assert_eq!(lamp.dps(None)["1"], json!(true));

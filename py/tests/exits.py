@@ -111,9 +111,9 @@ async def all_at_once(device: rustuya.Device, silent: rustuya.Device) -> None:
     )
 
 
-def main(kind: str, after: float) -> None:
-    # Many threads that want to run at once have each their turn soon.
-    sys.setswitchinterval(0.0002)
+def main(kind: str, run: int) -> None:
+    # Many threads that want to run at once have each their turn soon, more or less.
+    sys.setswitchinterval(0.0002 * (1 + run % 9))
     rustuya.configure(discovery=False)
     logging.basicConfig(level=logging.CRITICAL)
     rustuya.set_log_level(logging.DEBUG)
@@ -142,7 +142,8 @@ def main(kind: str, after: float) -> None:
     else:
         for call in everything:
             threading.Thread(target=call, daemon=kind == "daemon").start()
-    time.sleep(after)
+    # Each ends at another moment.
+    time.sleep(0.002 * (1 + run % 50))
     threading.Timer(0.05, OVER.set).start()
 
 
@@ -180,8 +181,7 @@ def again_and_again(kind: str, runs: int) -> None:
             errors.close()
             for _, others in told.values():
                 others.close()
-            # Each ends at another moment.
-            main(kind, 0.002 * (1 + run % 50))
+            main(kind, run)
             return
         told[pid] = run, errors
     while told:

@@ -49,7 +49,8 @@ def flooded(virtual_device: Make, version: str, limit: str) -> tuple[int, int, i
     device = virtual_device("hostile", version=version, dps={"1": True})
     arguments = [sys.executable, "-c", CHILD, device.address, device.local_key, version, limit]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         assert child.stdout.readline() == "up\n"
         for number in range(PUSHES):
             device.set_dps({str(1 + number % 200): f"{number:06}" + "x" * 40_000})

@@ -234,7 +234,7 @@ def test_what_worked_is_remembered_in_the_file(virtual_device: Make, face: Face,
     assert json.loads(file.read_text()) == [
         {"room": "hall", "id": lamp.id, "version": "3.5", "more": [1, 2], "ip": "127.0.0.1"}
     ]
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         device.remember(tmp_path / "none.json")
 
 

@@ -176,9 +176,10 @@ class Device(_Commands):
         return cls.of(_native.Device.from_devices_file(path, name, id=id, address=address, version=version))
 
     def remember(self, path: str | PathLike[str]) -> bool:
-        """Writes the version and the address of the connection into the file that describes the device, so that the next
-        start begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was
-        new."""
+        """Writes the version and the address of the connection into the file that describes the device, so that the
+        next start begins with them, whatever somebody announces. All else in the file stays as it is. Says whether
+        something was new.
+        """
         return self._native.remember(path)
 
     @property

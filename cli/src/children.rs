@@ -69,11 +69,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 async fn ask(device: Device) -> Result<Heard, CommandError> {
     let mut events = device.listener();
     let mut heard = Heard::new();
-    // Asking for a list changes nothing.
-    let reply = device.sub_discover().acknowledged().await.map_err(|error| match error {
-        CommandError::Unanswered => CommandError::NoAnswer,
-        other => other,
-    })?;
+    let reply = device.sub_discover().acknowledged().await?;
     take(&mut heard, reply.payload.as_ref());
     while let Ok(Some(event)) = timeout(PAUSE, events.recv()).await {
         if let Event::Message(message) = event

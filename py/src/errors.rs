@@ -115,7 +115,7 @@ pub(crate) const fn evidence(reason: DownReason) -> (Option<&'static str>, bool)
 }
 
 /// The number and the leaf of a command's error.
-pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
+pub(crate) fn command_code(error: &CommandError) -> (&'static str, u16) {
     match error {
         CommandError::Rejected { .. } => ("CommandRejected", 904),
         CommandError::NoAnswer | CommandError::Unanswered => ("DeviceTimeout", 902),
@@ -135,6 +135,7 @@ pub(crate) const fn command_code(error: &CommandError) -> (&'static str, u16) {
         CommandError::Closed | CommandError::RuntimeGone => ("ClosedError", 906),
         CommandError::TooLarge => ("TooLarge", 903),
         CommandError::NoEffect { .. } => ("NoEffect", 904),
+        CommandError::Partial { cause, .. } => ("PartialWrite", command_code(cause).1),
         CommandError::AnswerTooLarge { .. } => ("TooLarge", 904),
         CommandError::InvalidDp(_) => ("InvalidDp", 903),
         CommandError::InvalidValue(_) => ("InvalidValue", 903),
@@ -168,6 +169,12 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
                 }
             }
         }
+        CommandError::Partial { acknowledged, uncertain, failed, cause } => {
+            for (name, dps) in [("acknowledged", acknowledged), ("uncertain", uncertain), ("failed", failed)] {
+                raised = with(py, raised, name, dps);
+            }
+            raised = with(py, raised, "cause", described(py, &cause.to_string(), cause));
+        }
         CommandError::AnswerTooLarge { len, limit } => {
             raised = with(py, raised, "size", *len);
             raised = with(py, raised, "limit", *limit);
@@ -181,6 +188,7 @@ fn described(py: Python<'_>, words: &str, error: &CommandError) -> PyErr {
             | CommandError::Unanswered
             | CommandError::AnswerTooLarge { .. }
             | CommandError::NoEffect { .. }
+            | CommandError::Partial { .. }
             | CommandError::ConnectionLost { .. }
     );
     raised = with(py, raised, "was_sent", sent);

@@ -50,8 +50,9 @@ pub struct RegistryBuilder {
 }
 
 impl RegistryBuilder {
-    /// How many connections are made at a time, dials and the negotiations that follow together; 128 by default, at
-    /// least 1. The others wait in line.
+    /// How many devices are dialed at a time; 128 by default, at least 1. The others wait in line. A dial counts until it
+    /// is answered, half a second at most, so that neither addresses where nobody is nor devices that answer it and then
+    /// say nothing hold others up.
     pub fn dials_at_once(self, most: usize) -> Self {
         Self { inner: self.inner.dials_at_once(most), ..self }
     }

@@ -102,6 +102,12 @@ fn every_error_of_a_command_is_explained() {
         CommandError::NoAnswer,
         CommandError::Unanswered,
         CommandError::NoEffect { wanted, shown },
+        CommandError::Partial {
+            acknowledged: vec![1000],
+            uncertain: vec![1000],
+            failed: vec![1000],
+            cause: CommandError::Unanswered.into(),
+        },
         CommandError::AnswerTooLarge { len: 1000, limit: 2000 },
         CommandError::ConnectionLost { reason },
         CommandError::NotConnected { reason: Some(reason) },
@@ -117,6 +123,7 @@ fn every_error_of_a_command_is_explained() {
     let told: Vec<_> = errors.iter().map(told).collect();
     let general = |text: &str| {
         let text = text.replace(&reason.to_string(), "<reason>").replace(reason.advice(), "<advice>");
+        let text = text.replace(&format!(": {}", CommandError::Unanswered), ": <why>");
         let text = text.replace("is 8, not 7", "is <value>, not <value>").replace("2000", "<limit>");
         text.replace("1000", "<n>").replace("1001", "<n>")
     };

@@ -78,8 +78,8 @@ fn is_same(shown: &Value, wanted: &Value) -> bool {
 pub(crate) struct Confirming {
     pub(crate) slot: Arc<Slot>,
     cid: Option<Cid>,
-    /// The caller's own limit.
-    limit: Option<Duration>,
+    /// When its caller has waited long enough, if there is a limit to that.
+    ends: Option<Instant>,
     /// When the device is asked what it shows; `None` before that is decided.
     ask_at: Option<Instant>,
     asked: bool,
@@ -90,7 +90,7 @@ pub(crate) struct Confirming {
 pub(crate) struct Look {
     pub(crate) ids: Vec<DpId>,
     pub(crate) cid: Option<Cid>,
-    pub(crate) limit: Option<Duration>,
+    pub(crate) ends: Option<Instant>,
     pub(crate) slot: Arc<Slot>,
 }
 
@@ -103,10 +103,10 @@ pub(crate) struct Effects(Vec<Confirming>);
 const PUSH: Duration = Duration::from_secs(1);
 
 impl Effects {
-    pub(crate) fn add(&mut self, slot: &Arc<Slot>, cid: Option<&Cid>, limit: Option<Duration>) {
+    pub(crate) fn add(&mut self, slot: &Arc<Slot>, cid: Option<&Cid>, ends: Option<Instant>) {
         if !self.0.iter().any(|known| Arc::ptr_eq(&known.slot, slot)) {
             let (slot, cid) = (Arc::clone(slot), cid.cloned());
-            self.0.push(Confirming { slot, cid, limit, ask_at: None, asked: false });
+            self.0.push(Confirming { slot, cid, ends, ask_at: None, asked: false });
         }
     }
 
@@ -136,15 +136,15 @@ impl Effects {
         for known in self.0.iter_mut().filter(|known| !known.asked) {
             // Where the acknowledgement did not come, a push would have been one.
             let wait = if known.slot.is_acknowledged() {
-                known.limit.map_or(PUSH, |limit| (limit / 2).min(PUSH))
+                known.ends.map_or(PUSH, |ends| (ends.saturating_since(now) / 2).min(PUSH))
             } else {
                 Duration::ZERO
             };
             if *known.ask_at.get_or_insert(now + wait) <= now {
                 known.asked = true;
                 let ids = known.slot.with_effect(Effect::ids).unwrap_or_default();
-                let (cid, limit) = (known.cid.clone(), known.limit);
-                looks.push(Look { ids, cid, limit, slot: Arc::clone(&known.slot) });
+                let (cid, ends) = (known.cid.clone(), known.ends);
+                looks.push(Look { ids, cid, ends, slot: Arc::clone(&known.slot) });
             }
         }
         looks

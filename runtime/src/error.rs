@@ -5,6 +5,8 @@ use std::io;
 use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownVersion};
 use serde_json::{Map, Value};
 
+use crate::partial::told;
+
 /// A device cannot be described like this.
 ///
 /// ```
@@ -44,6 +46,11 @@ pub enum ConfigError {
 ///             Some(serde_json::Value::Bool(true)) => Ok(()),
 ///             _ => device.set_value(1, true).await,
 ///         },
+///         // A write of several DPs that was done in part says which.
+///         Err(CommandError::Partial { uncertain, failed, .. }) => {
+///             println!("not done: {failed:?}, may be done: {uncertain:?}");
+///             Ok(())
+///         }
 ///         // It was not done, and the text says what to do.
 ///         Err(error) => Err(error),
 ///     }
@@ -75,6 +82,20 @@ pub enum CommandError {
         wanted: Box<Map<String, Value>>,
         /// Those of them that the device has shown since then, with the values that it shows last.
         shown: Box<Map<String, Value>>,
+    },
+    /// The write went out in parts, because it is too large for one frame, because of [`Pacing`](crate::Pacing), or
+    /// because the device refused it as a whole, and its parts did not end the same. What was acknowledged has taken
+    /// effect, and more may have: ask for the state before it is repeated.
+    #[error("the write was done in part: {}: {cause}", told(acknowledged, uncertain, failed))]
+    Partial {
+        /// The DPs whose write the device has acknowledged, in ascending order.
+        acknowledged: Vec<u16>,
+        /// The DPs that were sent and not acknowledged. Their write may have taken effect.
+        uncertain: Vec<u16>,
+        /// The DPs that the device refused, or that were not sent.
+        failed: Vec<u16>,
+        /// The first failure.
+        cause: Box<Self>,
     },
     /// The answer was larger than the device's [`receive_limit`](crate::DeviceBuilder::receive_limit), and was skipped. A
     /// command that writes may have taken effect.
@@ -149,7 +170,20 @@ impl CommandError {
         match self {
             Self::ConnectionLost { reason } => Some(*reason),
             Self::NotConnected { reason } => *reason,
+            Self::Partial { cause, .. } => cause.diagnosis(),
             _ => None,
+        }
+    }
+
+    /// Whether the command was sent and nothing proves that the device refused it.
+    pub(crate) fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Unanswered
+            | Self::NoEffect { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::ConnectionLost { .. }
+            | Self::Partial { .. } => true,
+            _ => false,
         }
     }
 

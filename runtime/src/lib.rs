@@ -21,6 +21,7 @@ mod memory;
 mod metrics;
 mod news;
 mod pacing;
+mod partial;
 pub mod polled;
 mod query;
 pub mod record;

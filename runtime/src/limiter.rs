@@ -1,11 +1,13 @@
-//! How many connections are being made at a time.
+//! How many devices are dialed at a time.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::Waker;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bounds dials and the negotiations that follow them, in the order in which they were asked for.
+use rustuya_proto::Instant;
+
+/// Bounds dials, in the order in which they were asked for.
 #[derive(Debug)]
 pub(crate) struct Limiter(Mutex<State>);
 
@@ -21,12 +23,23 @@ pub(crate) enum Permit {
     #[default]
     None,
     Waiting(Arc<AtomicU8>),
-    Held,
+    /// It is passed on then, although nothing has come of the dial yet.
+    Held(Instant),
 }
 
 const WAITING: u8 = 0;
 const GRANTED: u8 = 1;
 const CANCELLED: u8 = 2;
+
+impl Permit {
+    /// When it is passed on, if it is held.
+    pub(crate) const fn ends(&self) -> Option<Instant> {
+        match self {
+            Self::Held(until) => Some(*until),
+            Self::None | Self::Waiting(_) => None,
+        }
+    }
+}
 
 impl Limiter {
     pub(crate) const fn new(at_once: usize) -> Self {
@@ -34,9 +47,9 @@ impl Limiter {
     }
 
     /// Whether `permit` allows a dial now; if not, the waker that `alarm` makes is called when it does.
-    pub(crate) fn acquire(&self, permit: &mut Permit, alarm: impl Fn() -> Waker) -> bool {
+    pub(crate) fn acquire(&self, permit: &mut Permit, until: Instant, alarm: impl Fn() -> Waker) -> bool {
         match permit {
-            Permit::Held => return true,
+            Permit::Held(_) => return true,
             Permit::Waiting(place) => {
                 if place.load(Ordering::Acquire) != GRANTED {
                     return false;
@@ -53,7 +66,7 @@ impl Limiter {
                 state.free -= 1;
             }
         }
-        *permit = Permit::Held;
+        *permit = Permit::Held(until);
         true
     }
 
@@ -67,10 +80,10 @@ impl Limiter {
                     return;
                 }
             }
-            Permit::Held => {}
+            Permit::Held(_) => {}
         }
         let mut state = self.lock();
-        while let Some((place, waker)) = state.waiting.pop_front() {
+        while let Some((place, Instant::ZERO, waker)) = state.waiting.pop_front() {
             // The permit passes on to the next in line, if that one still wants it.
             if place.compare_exchange(WAITING, GRANTED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 wakes.push(waker);
@@ -94,19 +107,19 @@ mod tests {
         let limiter = Limiter::new(1);
         let (mut a, mut b, mut c) = (Permit::None, Permit::None, Permit::None);
         let waker = || Waker::noop().clone();
-        assert!(limiter.acquire(&mut a, waker));
-        assert!(!limiter.acquire(&mut b, waker));
-        assert!(!limiter.acquire(&mut c, waker));
+        assert!(limiter.acquire(&mut a, Instant::ZERO, waker));
+        assert!(!limiter.acquire(&mut b, Instant::ZERO, waker));
+        assert!(!limiter.acquire(&mut c, Instant::ZERO, waker));
         let mut wakes = Vec::new();
         limiter.release(&mut b, &mut wakes);
         assert!(wakes.is_empty(), "b only waited");
         limiter.release(&mut a, &mut wakes);
         assert_eq!(wakes.len(), 1);
-        assert!(limiter.acquire(&mut c, waker), "c was next");
-        assert!(!limiter.acquire(&mut a, waker));
+        assert!(limiter.acquire(&mut c, Instant::ZERO, waker), "c was next");
+        assert!(!limiter.acquire(&mut a, Instant::ZERO, waker));
         limiter.release(&mut c, &mut wakes);
         // Granted while it was giving up: passed on, not lost.
         limiter.release(&mut a, &mut wakes);
-        assert!(limiter.acquire(&mut b, waker));
+        assert!(limiter.acquire(&mut b, Instant::ZERO, waker));
     }
 }

@@ -209,8 +209,9 @@ impl Sending {
         Confirmed { stage, done: false }
     }
 
-    /// Limits the wait for the connection, and the wait for the answer that follows, for this command alone. Changes
-    /// nothing for one that was polled: it was given with the limit that it had then.
+    /// Limits this command as a whole: the wait for the connection, for the answer and, of one that is
+    /// [confirmed](Self::confirmed), for the effect, together. Changes nothing for one that was polled: it was given with
+    /// the limit that it had then.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         if let Stage::New(order) = &mut self.stage {
             order.timeout = Some(timeout);

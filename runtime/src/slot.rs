@@ -8,6 +8,7 @@ use rustuya_proto::Dps;
 
 use crate::effect::Effect;
 use crate::error::CommandError;
+use crate::partial::Tally;
 use crate::reply::Reply;
 
 /// One command's result, shared by the caller and the device's link. It is decided exactly once, and a failure is
@@ -23,6 +24,10 @@ pub(crate) struct Slot {
 struct State {
     /// The frames that the command became, less those that are decided.
     parts: u32,
+    /// Those that are not written yet, the first time.
+    unwritten: u32,
+    /// What became of the DPs of a command that became several frames.
+    tally: Option<Box<Tally>>,
     /// A frame of it was handed to the machine.
     begun: bool,
     written: bool,
@@ -52,6 +57,8 @@ impl Slot {
     pub(crate) fn new(caller: Caller) -> Arc<Self> {
         let state = State {
             parts: 1,
+            unwritten: 1,
+            tally: None,
             begun: false,
             written: false,
             result: None,
@@ -117,10 +124,14 @@ impl Slot {
         self.confirms.store(false, Ordering::Relaxed);
     }
 
-    /// The command became `more` frames in place of one.
-    pub(crate) fn split(&self, more: u32) {
+    /// A frame of the command became `more` frames in place of one, of which `unwritten` more are to be written.
+    pub(crate) fn split(&self, more: u32, unwritten: u32) {
         let mut state = self.lock();
         state.parts = state.parts.saturating_add(more);
+        if !state.written {
+            state.unwritten = state.unwritten.saturating_add(unwritten);
+        }
+        state.tally.get_or_insert_default();
     }
 
     /// Whether somebody waits for the device's answer.
@@ -133,9 +144,10 @@ impl Slot {
         matches!(self.lock().caller, Caller::Answer | Caller::Written)
     }
 
-    /// Whether the command is not to be sent any more.
+    /// Whether the command is not to be sent any more. What was begun is finished.
     pub(crate) fn is_gone(&self) -> bool {
-        self.lock().caller == Caller::Gone
+        let state = self.lock();
+        state.caller == Caller::Gone && !state.begun
     }
 
     /// A frame of the command was handed to the machine: from now on it may take effect.
@@ -143,19 +155,28 @@ impl Slot {
         self.lock().begun = true;
     }
 
-    /// The command, or its first frame, was written to the socket.
+    /// A frame of the command was written to the socket.
     pub(crate) fn written(&self, wakes: &mut Vec<Waker>) {
         let mut state = self.lock();
-        state.written = true;
-        if state.caller == Caller::Written {
+        state.unwritten = state.unwritten.saturating_sub(1);
+        state.written |= state.unwritten == 0;
+        if state.written && state.caller == Caller::Written {
             wakes.extend(state.waker.take());
         }
     }
 
-    /// One frame is decided. The first failure is that of the command; gives a failure back when it is for listeners:
-    /// nobody waits for it any more.
-    pub(crate) fn decide(&self, result: Result<Reply, CommandError>, wakes: &mut Vec<Waker>) -> Option<CommandError> {
+    /// One frame, with these DPs, is decided. The first failure is that of the command; gives a failure back when it is
+    /// for listeners: nobody waits for it any more.
+    pub(crate) fn decide(
+        &self,
+        result: Result<Reply, CommandError>,
+        dps: impl FnOnce() -> Vec<u16>,
+        wakes: &mut Vec<Waker>,
+    ) -> Option<CommandError> {
         let mut state = self.lock();
+        if let Some(tally) = &mut state.tally {
+            tally.note(dps(), result.as_ref().map(drop));
+        }
         match (&mut state.result, result) {
             (Some(Err(_)), _) => {}
             (known, result) => *known = Some(result),
@@ -231,15 +252,19 @@ impl Slot {
 }
 
 impl State {
-    const fn is_decided(&self) -> bool {
+    fn is_decided(&self) -> bool {
         self.parts == 0 && !self.is_open()
     }
 
     /// Whether only the effect is not known yet. A command that was refused, or not sent, has none.
-    const fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.parts == 0
             && self.effect.is_some()
-            && matches!(self.result, Some(Ok(_) | Err(CommandError::Unanswered | CommandError::ConnectionLost { .. })))
+            && match &self.result {
+                Some(Err(CommandError::Partial { failed, .. })) => failed.is_empty(),
+                Some(Ok(_) | Err(CommandError::Unanswered | CommandError::ConnectionLost { .. })) => true,
+                _ => false,
+            }
     }
 
     fn settle(&mut self, wakes: &mut Vec<Waker>) {
@@ -251,6 +276,11 @@ impl State {
 
     fn decide_part(&mut self, wakes: &mut Vec<Waker>) -> Option<CommandError> {
         self.parts = self.parts.saturating_sub(1);
+        if self.parts == 0
+            && let Some(tally) = self.tally.take()
+        {
+            self.result = self.result.take().map(|result| result.map_err(|cause| tally.result(cause)));
+        }
         if self.is_open() && self.effect.as_ref().is_some_and(|effect| effect.is_there()) {
             self.settle(wakes);
         }
@@ -313,7 +343,7 @@ mod tests {
     }
 
     fn decide(slot: &Slot, result: Result<Reply, CommandError>) -> Option<CommandError> {
-        slot.decide(result, &mut Vec::new())
+        slot.decide(result, Vec::new, &mut Vec::new())
     }
 
     const SILENCE: CommandError = CommandError::Unanswered;
@@ -321,7 +351,7 @@ mod tests {
     #[test]
     fn a_caller_who_waits_for_the_answer_gets_it_once_all_parts_are_decided() {
         let slot = Slot::new(Caller::Answer);
-        slot.split(1);
+        slot.split(1, 1);
         slot.written(&mut Vec::new());
         assert!(poll(&slot).is_pending());
         assert_eq!(decide(&slot, Err(SILENCE)), None);
@@ -329,6 +359,32 @@ mod tests {
         assert_eq!(decide(&slot, Ok(reply())), None);
         assert_eq!(poll(&slot), Poll::Ready(Err(SILENCE)));
         assert_eq!(slot.abandon(), None, "it was told");
+    }
+
+    #[test]
+    fn a_command_is_written_when_all_its_frames_are() {
+        let slot = Slot::new(Caller::Written);
+        slot.split(1, 1);
+        slot.written(&mut Vec::new());
+        assert!(poll(&slot).is_pending(), "half of it");
+        // The first is refused, and tried again in two.
+        slot.split(1, 2);
+        slot.written(&mut Vec::new());
+        slot.written(&mut Vec::new());
+        assert!(poll(&slot).is_pending(), "one of three");
+        slot.written(&mut Vec::new());
+        assert_eq!(poll(&slot), Poll::Ready(Ok(None)));
+    }
+
+    #[test]
+    fn a_command_that_was_done_in_part_says_so() {
+        let slot = Slot::new(Caller::Answer);
+        slot.split(1, 1);
+        assert_eq!(slot.decide(Ok(reply()), || vec![1], &mut Vec::new()), None);
+        assert_eq!(slot.decide(Err(CommandError::Busy), || vec![2], &mut Vec::new()), None);
+        let cause = Box::new(CommandError::Busy);
+        let partly = CommandError::Partial { acknowledged: vec![1], uncertain: vec![], failed: vec![2], cause };
+        assert_eq!(poll(&slot), Poll::Ready(Err(partly)));
     }
 
     #[test]
@@ -405,10 +461,11 @@ mod tests {
         sent.abandon();
         assert_eq!(decide(&sent, Err(SILENCE)), Some(SILENCE), "it may have taken effect");
         let half = Slot::new(Caller::Answer);
-        half.split(1);
+        half.split(1, 1);
         half.begin();
         assert_eq!(decide(&half, Err(SILENCE)), None);
         half.abandon();
+        assert!(!half.is_gone(), "what was begun is finished");
         assert_eq!(half.withdraw(&mut Vec::new()), Some(SILENCE), "of the part that was sent");
         let detached = Slot::new(Caller::Nothing);
         detached.abandon();

@@ -33,6 +33,7 @@ __all__ = [
     "InvalidVersion",
     "KeyOrVersionError",
     "NoEffect",
+    "PartialWrite",
     "PayloadError",
     "SubDeviceOffline",
     "TooLarge",
@@ -157,6 +158,23 @@ class NoEffect(TuyaError):
     """The DPs that were written."""
     shown: dict[str, object] = {}
     """Those of them that the device shows, with the values that it shows."""
+
+
+class PartialWrite(TuyaError):
+    """A write of several DPs went out in parts, and these did not end the same: ask for the state before it is repeated.
+
+    ``code`` is that of ``cause``.
+    """
+
+    code = 904
+    acknowledged: list[int] = []
+    """The DPs whose write the device has acknowledged."""
+    uncertain: list[int] = []
+    """The DPs that were sent and not acknowledged. Their write may have taken effect."""
+    failed: list[int] = []
+    """The DPs that the device refused, or that were not sent."""
+    cause: TuyaError | None = None
+    """The first failure."""
 
 
 class PayloadError(TuyaError):

@@ -35,6 +35,10 @@ def error(raised: BaseException) -> Told:
         told.update(text=raised.text, retcode=raised.retcode)
     if isinstance(raised, rustuya.NoEffect):
         told.update(wanted=raised.wanted, shown=raised.shown)
+    if isinstance(raised, rustuya.PartialWrite):
+        told.update(acknowledged=raised.acknowledged, uncertain=raised.uncertain, failed=raised.failed)
+        assert raised.cause is not None
+        told.update(cause=error(raised.cause)["error"])
     if isinstance(raised, rustuya.TooLarge):
         told.update(size=raised.size, limit=raised.limit)
     if isinstance(raised, rustuya.InvalidDp):

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, Cid, CommandCode, DeviceConfig};
 
 use super::engine::{Engine, Phase, Wire, flush};
-use super::request::{Ask, Request};
+use super::request::{ATTEMPT, Ask, Request};
 use super::tap::SharedTap;
 use super::{Env, Options, Parcel};
 use crate::effect::Effect;
@@ -45,17 +45,17 @@ impl Engine {
     fn take_in(&mut self, Parcel { ask, cid, slot, timeout }: Parcel, now: proto::Instant) -> bool {
         let wait = timeout.unwrap_or_else(|| self.options.pacing.sleeps.unwrap_or(self.options.timeout));
         // Within a limit of its own, what may be asked again is given half of it at a time.
-        let halved = |limit: Duration| {
-            if ask.is_read() && slot.wants_answer() { (limit / 2).max(limit.min(ATTEMPT)) } else { limit }
-        };
-        let answer = timeout.map(halved);
-        let request = Box::new(Request { answer, ..Request::new(ask, cid, slot, now, now + wait) });
+        let again = ask.is_read() && slot.wants_answer();
+        let attempt = timeout.filter(|_| again).map(|limit| (limit / 2).max(limit.min(ATTEMPT)));
+        let waited_for = slot.is_waited_for();
+        let request = Request::new(ask, cid, slot, now, now + wait).ending(timeout.map(|limit| now + limit));
+        let request = Box::new(Request { attempt, ..request });
         let refused = |cid: &Cid| self.side.cache.online(cid.as_str()) == Some(false);
         let error = if self.phase != Phase::Running {
             self.refusal()
         } else if !matches!(request.ask, Ask::Raw(..)) && request.cid.as_ref().is_some_and(refused) {
             CommandError::SubDeviceOffline
-        } else if request.slot.is_waited_for() && !self.has_room() {
+        } else if waited_for && !self.has_room() {
             // Others were refused by the link, or have its word.
             CommandError::Busy
         } else {
@@ -210,9 +210,6 @@ impl Engine {
         metrics
     }
 }
-
-/// The least time that a device is given to answer a read before it is asked again.
-const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// Commands that nobody waits for and that follow each other so closely are sent together.
 const BURST: Duration = Duration::from_micros(200);

@@ -88,6 +88,10 @@ const FAIR_SHARE: u32 = 64;
 /// The first delay before a connection that is not kept is made again for a read, and half of the second one.
 const REDIAL: Duration = Duration::from_millis(50);
 
+/// How long a dial counts as one of those at a time. Hosts of a LAN answer within milliseconds; who takes longer goes on,
+/// and holds nobody up.
+const DIAL: Duration = Duration::from_millis(500);
+
 /// How long encoded bytes may take to leave on closing.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -142,6 +146,9 @@ impl Engine {
             if self.phase == Phase::Ended || self.close_now(now) {
                 return self.end(env);
             }
+            if self.permit.ends().is_some_and(|ends| ends <= now) {
+                self.pass_on(env);
+            }
             if let Some(order) = self.dial_held(now, env) {
                 return order;
             }
@@ -161,7 +168,7 @@ impl Engine {
             self.buffers.lend_tx(&env.pool);
             let until = match self.machine.poll(now, &mut self.buffers) {
                 Output::Dial { conn, to } => {
-                    env.limiter.release(&mut self.permit, &mut self.wakes);
+                    self.pass_on(env);
                     self.wire = Wire::Held(conn, to);
                     continue;
                 }
@@ -173,7 +180,7 @@ impl Engine {
                     continue;
                 }
                 Output::Event(event) => {
-                    if matches!(event, Lent::Up { .. } | Lent::Down { .. }) {
+                    if let Lent::Down { .. } = event {
                         env.limiter.release(&mut self.permit, &mut self.wakes);
                     }
                     self.side.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
@@ -198,7 +205,7 @@ impl Engine {
     fn dial_held(&mut self, now: proto::Instant, env: &Env) -> Option<Order> {
         let Wire::Held(conn, to) = self.wire else { return None };
         self.machine.handle_held(conn, now);
-        if !env.limiter.acquire(&mut self.permit, || alarm(&self.link)) {
+        if !env.limiter.acquire(&mut self.permit, now + DIAL, || alarm(&self.link)) {
             return None;
         }
         let to = match &self.options.host {
@@ -212,6 +219,11 @@ impl Engine {
         self.wire = Wire::Dialing(conn);
         self.loop_has_wire = true;
         Some(Order::Dial(to))
+    }
+
+    /// Lets the next in line dial.
+    fn pass_on(&mut self, env: &Env) {
+        env.limiter.release(&mut self.permit, &mut self.wakes);
     }
 
     fn note_address(&mut self, ip: IpAddr) {
@@ -299,7 +311,8 @@ impl Engine {
             self.sent_before = self.side.metrics.sent;
         }
         let effect = self.side.effects.deadline();
-        self.armed = [until, waiting, grace, effect, self.redial_at, set].into_iter().flatten().min();
+        self.armed =
+            [until, waiting, grace, effect, self.redial_at, self.permit.ends(), set].into_iter().flatten().min();
         Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
     }
 
@@ -309,8 +322,10 @@ impl Engine {
         self.machine.random = Some(sources.random);
     }
 
-    pub(super) fn dialed(&mut self, outlet: Option<Arc<dyn Outlet>>) {
+    pub(super) fn dialed(&mut self, outlet: Option<Arc<dyn Outlet>>, env: &Env) {
         if let Wire::Dialing(conn) = self.wire {
+            // Who answers the dial and then nothing holds nobody up.
+            self.pass_on(env);
             self.wire = Wire::Up(conn, outlet);
             self.machine.handle_dialed(conn, self.clock.now());
         }
@@ -328,7 +343,7 @@ impl Engine {
         match self.wire {
             Wire::Held(conn, _) | Wire::Dialing(conn) | Wire::Up(conn, _) if conn == which => {
                 self.wire = Wire::Off;
-                env.limiter.release(&mut self.permit, &mut self.wakes);
+                self.pass_on(env);
             }
             _ => {}
         }
@@ -389,7 +404,7 @@ impl Engine {
         let why = self.refusal();
         let (queue, mut fates) = self.fates();
         queue.refuse_waiting(&why, &mut fates);
-        env.limiter.release(&mut self.permit, &mut self.wakes);
+        self.pass_on(env);
         let now = self.clock.now();
         self.machine.close(now);
         // The machine tells the fate of what was sent; it has nothing else to say.
@@ -441,6 +456,7 @@ impl Engine {
         if self.queue.is_empty() || !self.machine.is_up() || self.phase != Phase::Running {
             return;
         }
+        self.expire(now);
         let Self { machine, buffers, options, side, wakes, queue, .. } = self;
         let mut fates = side.fates(wakes);
         queue.send(&mut Pass { machine, buffers, pacing: &options.pacing, now }, &mut fates);
@@ -456,6 +472,9 @@ impl Engine {
         let (up, reason) = (self.machine.is_up(), self.machine.diagnosis());
         let (queue, mut fates) = self.fates();
         queue.expire(now, up, reason, &mut fates);
+        if queue.resume(now, &mut fates) {
+            self.connect(now);
+        }
     }
 
     /// Asks the device what it shows of the writes whose push has not come.
@@ -463,8 +482,8 @@ impl Engine {
         if self.side.effects.is_empty() || self.phase != Phase::Running {
             return;
         }
-        for Look { ids, cid, limit, slot } in self.side.effects.due(now) {
-            let deadline = now + limit.unwrap_or(self.options.timeout);
+        for Look { ids, cid, ends, slot } in self.side.effects.due(now) {
+            let deadline = ends.unwrap_or_else(|| now + self.options.timeout);
             let request = Request {
                 looks_for: Some(slot),
                 ..Request::new(Ask::StatusOf(ids), cid, Slot::new(Caller::Answer), now, deadline)
@@ -549,7 +568,7 @@ mod tests {
     #[test]
     fn an_idle_device_is_small() {
         let size = size_of::<crate::link::Link>();
-        // Of these, 32 bytes are bounds on what is remembered and on what waits for listeners.
-        assert!(size <= 2976, "{size} bytes, most of them the machine's");
+        // Of these, 32 bytes are bounds on what is remembered and on what waits for listeners, 24 reads that wait to go on.
+        assert!(size <= 2992, "{size} bytes, most of them the machine's");
     }
 }

@@ -7,6 +7,7 @@
 //! lock either: whoever holds it sends for them.
 
 mod calls;
+mod claim;
 mod engine;
 mod machine;
 pub(crate) mod queue;
@@ -188,7 +189,7 @@ impl Link {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a command on its way. `timeout` limits the wait for the connection and the wait for the answer.
+    /// Gives a command on its way. `timeout` limits the whole of it.
     pub(crate) fn submit(&self, ask: Ask, cid: Option<Cid>, slot: Arc<Slot>, timeout: Option<Duration>) {
         let parcel = Parcel { ask, cid, slot, timeout };
         self.with(|engine, env| engine.submit(parcel, env));
@@ -350,7 +351,7 @@ impl DrivenLink {
 
     /// The ordered connection is open. `outlet`, if there is one, writes to it from other threads.
     pub fn dialed(&self, outlet: Option<Arc<dyn Outlet>>) {
-        self.0.with(|engine, _| engine.dialed(outlet));
+        self.0.with(|engine, env| engine.dialed(outlet, env));
     }
 
     /// Ends the link, as [`Device::close`](crate::Device::close): for a runtime that shuts down and takes the second

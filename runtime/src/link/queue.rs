@@ -1,13 +1,17 @@
 //! The commands of one device: waiting to be sent, or sent and waiting for the answer.
 
+use core::num::NonZero;
 use core::task::Waker;
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustuya_proto::{
-    self as proto, CommandCode, CommandId, Dialect, DownReason, Message, Outcome, Report, RetCode, SendError,
+    self as proto, CommandCode, CommandId, DeviceError, Dialect, DownReason, Message, Outcome, Report, RetCode,
+    SendError,
 };
 
+use super::claim::Claim;
 use super::machine::Machine;
 use super::request::{Ask, Request};
 use crate::buffers::Buffers;
@@ -33,24 +37,34 @@ pub(crate) struct Fates<'a> {
 impl Fates<'_> {
     /// Tells every caller, or the listeners where a caller is not left to be told.
     pub(crate) fn decide(&mut self, request: &Request, result: Result<Reply, CommandError>) {
-        for slot in request.slots() {
-            let untold = slot.decide(result.clone(), self.wakes);
-            self.report(request, untold);
-            if slot.is_open() {
-                self.effects.add(slot, request.cid.as_ref(), request.answer);
-            }
-        }
+        self.tell(request, &request.claims, &result);
         if let Some(write) = &request.looks_for {
             write.settle(self.wakes);
         }
     }
 
-    /// A command that nobody wants any more was not sent.
-    fn withdraw(&mut self, request: &Request) {
-        for slot in request.slots() {
-            let untold = slot.withdraw(self.wakes);
+    /// Tells some callers of a command.
+    fn tell(&mut self, request: &Request, claims: &[Claim], result: &Result<Reply, CommandError>) {
+        for claim in claims {
+            let untold = claim.slot.decide(result.clone(), || claim.dps(), self.wakes);
+            self.report(request, untold);
+            if claim.slot.is_open() {
+                self.effects.add(&claim.slot, request.cid.as_ref(), claim.ends);
+            }
+        }
+    }
+
+    /// Takes out what nobody wants any more. Whether anything is left.
+    fn withdraw(&mut self, request: &mut Request) -> bool {
+        let gone = request.take(|claim| claim.slot.is_gone());
+        for claim in &gone {
+            let untold = claim.slot.withdraw(self.wakes);
             self.report(request, untold);
         }
+        if !gone.is_empty() {
+            request.sum_up();
+        }
+        !request.claims.is_empty()
     }
 
     fn report(&mut self, request: &Request, untold: Option<CommandError>) {
@@ -67,18 +81,29 @@ pub(crate) struct Queue {
     /// None of those in `waiting` is given up before that.
     kept_until: Option<proto::Instant>,
     sent: Vec<(CommandId, Box<Request>)>,
+    /// Reads that wait for something else: to be asked again, or for what is pushed with their answer.
+    later: Vec<Later>,
     /// How many of the last ones in `sent` are not written to the socket yet.
     unwritten: usize,
     /// No command before that.
     next_at: proto::Instant,
     /// The most DPs in one write that the device was seen to accept.
-    learned: Option<usize>,
+    learned: Option<NonZero<u32>>,
     /// Times in a row that the connection was lost with a read that is asked again.
     pub(crate) lost_reads: u32,
     /// Nothing more is sent.
     closed: bool,
     /// A query was refused, and none was answered since.
     told_refusal: bool,
+}
+
+/// A read that waits until then.
+#[derive(Debug)]
+struct Later {
+    at: proto::Instant,
+    request: Box<Request>,
+    /// The answer, of one that is not asked again.
+    reply: Option<Reply>,
 }
 
 /// What a pass over the queue is made with.
@@ -93,13 +118,7 @@ impl Queue {
     /// Whether another command may wait.
     pub(crate) fn has_room(&mut self, fates: &mut Fates<'_>) -> bool {
         if self.waiting.len() >= MOST_WAITING {
-            self.waiting.retain(|request| {
-                let wanted = !request.is_gone();
-                if !wanted {
-                    fates.withdraw(request);
-                }
-                wanted
-            });
+            self.waiting.retain_mut(|request| fates.withdraw(request));
         }
         self.waiting.len() < MOST_WAITING
     }
@@ -112,7 +131,7 @@ impl Queue {
     /// Minds when this one, which is about to wait, is given up.
     fn keep(&mut self, request: &Request) {
         let others = self.kept_until.filter(|_| !self.waiting.is_empty());
-        self.kept_until = others.into_iter().chain([request.deadline]).min();
+        self.kept_until = others.into_iter().chain([request.deadline()]).min();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -121,7 +140,7 @@ impl Queue {
 
     /// Whether no command waits, to be sent or for its answer.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.sent.is_empty()
+        self.waiting.is_empty() && self.sent.is_empty() && self.later.is_empty()
     }
 
     /// How many commands wait.
@@ -134,7 +153,9 @@ impl Queue {
         let given_up = self.kept_until.filter(|_| !self.waiting.is_empty());
         // One that is due already waits for an answer to make room.
         let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing)).filter(|due| *due > now);
-        given_up.into_iter().chain(due).min()
+        let answers = self.sent.iter().filter_map(|(_, request)| request.answer_by());
+        let later = self.later.iter().map(|later| later.at);
+        given_up.into_iter().chain(due).chain(answers).chain(later).min()
     }
 
     /// When a command may be sent, as far as pacing is concerned.
@@ -146,27 +167,56 @@ impl Queue {
         merged.max(self.next_at)
     }
 
-    /// Gives up what has waited too long.
+    /// Goes on with what has waited until now. Whether a read is asked again.
+    pub(crate) fn resume(&mut self, now: proto::Instant, fates: &mut Fates<'_>) -> bool {
+        let mut asks = false;
+        while let Some(due) = self.later.iter().position(|later| later.at <= now) {
+            let Later { request, reply, .. } = self.later.remove(due);
+            match reply {
+                Some(reply) => {
+                    let reply = with_pushed(reply, &request);
+                    fates.decide(&request, Ok(reply));
+                }
+                None => {
+                    self.add(request);
+                    asks = true;
+                }
+            }
+        }
+        asks
+    }
+
+    /// Tells callers that have waited too long. A command that others want too goes on for them.
     pub(crate) fn expire(&mut self, now: proto::Instant, up: bool, reason: Option<DownReason>, fates: &mut Fates<'_>) {
+        for (_, request) in &mut self.sent {
+            if request.answer_by().is_some_and(|until| until <= now) {
+                let late = request.take(|claim| claim.answer_by.is_some_and(|until| until <= now));
+                fates.tell(request, &late, &Err(request.silence()));
+            }
+        }
         if self.waiting.is_empty() || self.kept_until.is_some_and(|until| until > now) {
             return;
         }
-        let (kept, late) = core::mem::take(&mut self.waiting).into_iter().partition(|request| request.deadline > now);
-        self.waiting = kept;
-        self.kept_until = self.waiting.iter().map(|request| request.deadline).min();
-        let late: VecDeque<Box<Request>> = late;
-        for request in late {
-            let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
-            fates.decide(&request, Err(error));
-        }
+        let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
+        self.waiting.retain_mut(|request| {
+            let late = request.take(|claim| claim.deadline <= now);
+            fates.tell(request, &late, &Err(error.clone()));
+            if request.claims.is_empty() {
+                // Nobody waits for what it looked for, either.
+                fates.decide(request, Err(error.clone()));
+            } else if !late.is_empty() {
+                request.sum_up();
+            }
+            !request.claims.is_empty()
+        });
+        self.kept_until = self.waiting.iter().map(|request| request.deadline()).min();
     }
 
     /// Hands what waits to the machine, as much as it takes, in order. Says whether it took any.
     pub(crate) fn send(&mut self, pass: &mut Pass<'_>, fates: &mut Fates<'_>) -> bool {
         let before = self.unwritten;
         while let Some(mut request) = self.waiting.pop_front() {
-            if request.is_gone() {
-                fates.withdraw(&request);
+            if !fates.withdraw(&mut request) {
                 continue;
             }
             if let Ask::Connection = request.ask {
@@ -178,18 +228,21 @@ impl Queue {
                 break;
             }
             if pass.pacing.merges() {
-                self.merge_into(&mut request);
+                self.merge_into(&mut request, fates);
             }
-            let most = [self.learned, pass.pacing.max_dps.map(|most| most.get().into())].into_iter().flatten().min();
+            let learned = self.learned.map(|most| most.get() as usize);
+            let most = [learned, pass.pacing.max_dps.map(|most| most.get().into())].into_iter().flatten().min();
             if let (Some(most), Ask::Set(writes)) = (most, &request.ask)
                 && writes.count > most
             {
-                self.put_back(request.split(most, false));
+                self.put_back(request.split(most));
                 continue;
             }
+            request.limit(pass.now, pass.machine.config().timing.answer);
             match pass.machine.send(&request, pass.pacing, pass.now, pass.buffers) {
                 Ok(id) => {
                     request.sent = pass.now;
+                    request.sent_times = request.sent_times.saturating_add(1);
                     request.slots().for_each(|slot| slot.begin());
                     fates.metrics.sent += 1;
                     self.next_at = pass.now + pass.pacing.gap;
@@ -201,9 +254,9 @@ impl Queue {
                     self.waiting.push_front(request);
                     break;
                 }
-                Err(SendError::TooLarge) if writes(&request) > 1 => {
-                    let half = writes(&request).div_ceil(2);
-                    self.put_back(request.split(half, false));
+                Err(SendError::TooLarge) if request.writes() > 1 => {
+                    let half = request.writes().div_ceil(2);
+                    self.put_back(request.split(half));
                 }
                 Err(error) => fates.decide(&request, Err(error.into())),
             }
@@ -212,15 +265,19 @@ impl Queue {
     }
 
     /// Joins the writes that follow, up to the next other command for the same sub-device.
-    fn merge_into(&mut self, request: &mut Request) {
+    fn merge_into(&mut self, request: &mut Request, fates: &mut Fates<'_>) {
         if !matches!(request.ask, Ask::Set(_)) || request.part {
             return;
         }
+        let alone = request.claims.len();
         let mut kept = VecDeque::new();
         let mut joining = true;
-        for other in core::mem::take(&mut self.waiting) {
+        for mut other in core::mem::take(&mut self.waiting) {
+            if !fates.withdraw(&mut other) {
+                continue;
+            }
             let same = other.cid == request.cid;
-            let other = match joining && same && !other.is_gone() {
+            let other = match joining && same {
                 true => match request.merge(other) {
                     None => continue,
                     Some(other) => other,
@@ -231,6 +288,9 @@ impl Queue {
             kept.push_back(other);
         }
         self.waiting = kept;
+        if request.claims.len() > alone {
+            request.sum_up();
+        }
     }
 
     fn put_back(&mut self, parts: Vec<Request>) {
@@ -263,6 +323,12 @@ impl Queue {
                 dps.for_each(|(id, value)| request.pushed.note(id, &value));
             }
         }
+        for later in self.later.iter_mut().filter(|later| later.reply.is_some() && same(&later.request)) {
+            dps.for_each(|(id, value)| later.request.pushed.note(id, &value));
+            if !later.request.lacks(later.reply.as_ref()) {
+                later.at = proto::Instant::ZERO;
+            }
+        }
     }
 
     /// A command has found its fate; `reason` is why the connection ended, if it did.
@@ -281,20 +347,24 @@ impl Queue {
             self.unwritten -= 1;
         }
         let (_, mut request) = self.sent.remove(at);
-        if let Outcome::Rejected { .. } = outcome
-            && writes(&request) > 1
-        {
-            // Some firmware takes few DPs at a time, and says no more about it than that. What was written since then
-            // is not undone.
-            let half = writes(&request).div_ceil(2);
-            self.sent.iter().skip(at).for_each(|(_, later)| request.give_way(later));
-            if writes(&request) > 0 {
-                return self.put_back(request.split(half, true));
+        if let Outcome::Rejected { retcode, error } = outcome {
+            if request.writes() > 1 && !self.closed {
+                let error = rejection(retcode, error, message);
+                return self.refused(at, request, &error, fates);
             }
+        } else {
+            // It may have taken effect: what was sent before is not to undo that.
+            let acknowledged = matches!(outcome, Outcome::Acknowledged { .. });
+            self.sent.iter_mut().take(at).for_each(|(_, earlier)| earlier.note_later(&request, acknowledged));
         }
         if self.repeats(&request, outcome, reason, now) {
             // Behind what came meanwhile: a read holds nothing up.
             return self.add(request);
+        }
+        if let Outcome::Rejected { .. } = outcome
+            && let Some(at) = self.asks_later(&request, dialect, now)
+        {
+            return self.later.push(Later { at, request, reply: None });
         }
         // Taking the answer apart is left out when nobody wants to see it.
         let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
@@ -305,7 +375,7 @@ impl Queue {
                 self.lost_reads = 0;
                 fates.metrics.latency.note(now.saturating_since(request.sent));
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
-                    self.learned = Some(size);
+                    self.learned = u32::try_from(size).ok().and_then(NonZero::new);
                 }
                 let mut reply = Reply { retcode: retcode.map(RetCode::number), ..reply() };
                 if request.is_query() {
@@ -315,6 +385,12 @@ impl Queue {
                         reply.dps = request.pushed.to_map();
                         reply.partial = true;
                     }
+                    // Some firmware answers with a part, and pushes the rest.
+                    if dialect == Dialect::Default && request.lacks(Some(&reply)) && !self.closed {
+                        let ends = request.claims.iter().map(|claim| claim.deadline).min();
+                        let at = ends.into_iter().chain([now + SETTLE]).min().unwrap_or(now);
+                        return self.later.push(Later { at, request, reply: Some(reply) });
+                    }
                 }
                 Ok(reply)
             }
@@ -322,10 +398,7 @@ impl Queue {
             Outcome::Unanswered if request.code() == CommandCode::UPDATE_DPS => Ok(reply()),
             Outcome::Rejected { retcode, error } => {
                 fates.metrics.rejected += 1;
-                Err(CommandError::Rejected {
-                    retcode: retcode.map(RetCode::number),
-                    text: convert::refusal(message, error),
-                })
+                Err(rejection(retcode, error, message))
             }
             Outcome::ConnectionLost => {
                 fates.metrics.lost += 1;
@@ -334,15 +407,31 @@ impl Queue {
             Outcome::TooLong { len } => Err(CommandError::AnswerTooLarge { len, limit: fates.receive_limit }),
             _ => {
                 fates.metrics.unanswered += 1;
-                Err(if request.is_query() { CommandError::NoAnswer } else { CommandError::Unanswered })
+                Err(request.silence())
             }
         };
         // A device that refuses every query is known to do so once listeners were told.
         let refused = request.is_query() && matches!(outcome, Outcome::Rejected { .. });
         if refused && core::mem::replace(&mut self.told_refusal, true) {
-            request.slots().for_each(|slot| drop(slot.decide(result.clone(), fates.wakes)));
+            request.slots().for_each(|slot| drop(slot.decide(result.clone(), Vec::new, fates.wakes)));
         } else {
             fates.decide(&request, result);
+        }
+    }
+
+    /// A write of several DPs was refused: some firmware takes few DPs at a time, and says no more about it than that.
+    /// Tries it again in parts, but for what was written since then: that is not undone, and answers for it.
+    fn refused(&mut self, at: usize, mut request: Box<Request>, error: &CommandError, fates: &mut Fates<'_>) {
+        let half = request.writes().div_ceil(2);
+        // Without those who have been told already.
+        request.sum_up();
+        for (claim, acknowledged) in request.take_replaced() {
+            let result = if acknowledged { Ok(Reply::empty(request.code())) } else { Err(error.clone()) };
+            fates.tell(&request, &[claim], &result);
+        }
+        self.sent.iter_mut().skip(at).for_each(|(_, later)| request.give_way(later));
+        if request.writes() > 0 {
+            self.put_back(request.retry(half));
         }
     }
 
@@ -362,11 +451,23 @@ impl Queue {
             _ => false,
         };
         let waited_for = || request.slots().any(|slot| slot.wants_answer());
-        let repeats = helps && !self.closed && request.ask.is_read() && request.deadline > now && waited_for();
+        let repeats = helps && !self.closed && request.ask.is_read() && request.deadline() > now && waited_for();
         if repeats && outcome == Outcome::ConnectionLost {
             self.lost_reads = self.lost_reads.saturating_add(1);
         }
         repeats
+    }
+
+    /// When a query that was refused is asked again: a device may refuse for a while, as when it has just started. One
+    /// that has refused for the whole time limit before is not asked again.
+    fn asks_later(&self, request: &Request, dialect: Dialect, now: proto::Instant) -> Option<proto::Instant> {
+        // Asked in the other dialect, it could be taken for a write.
+        let may = request.is_query() && request.ask.is_read() && dialect == Dialect::Default;
+        if !may || self.told_refusal || self.closed || !request.slots().any(|slot| slot.wants_answer()) {
+            return None;
+        }
+        let at = now + REFUSED * 2_u32.saturating_pow(request.sent_times.saturating_sub(1).min(8));
+        (at < request.deadline()).then_some(at)
     }
 
     /// Writes that were sent and whose effect somebody waits for, about the device or about this sub-device.
@@ -387,6 +488,10 @@ impl Queue {
         for request in core::mem::take(&mut self.waiting) {
             fates.decide(&request, Err(why.clone()));
         }
+        for Later { request, reply, .. } in core::mem::take(&mut self.later) {
+            let reply = reply.map(|reply| with_pushed(reply, &request));
+            fates.decide(&request, reply.ok_or_else(|| why.clone()));
+        }
     }
 
     /// The loop is gone: nothing will be heard of what was sent.
@@ -399,13 +504,23 @@ impl Queue {
     }
 }
 
-/// How many DPs a command writes.
-const fn writes(request: &Request) -> usize {
-    match &request.ask {
-        Ask::Set(writes) => writes.count,
-        _ => 0,
-    }
+fn rejection(retcode: Option<RetCode>, error: Option<DeviceError>, message: Option<&Message<'_>>) -> CommandError {
+    CommandError::Rejected { retcode: retcode.map(RetCode::number), text: convert::refusal(message, error) }
 }
+
+/// An answer, and what was pushed with it of which it says nothing.
+fn with_pushed(mut reply: Reply, request: &Request) -> Reply {
+    for (dp, value) in request.pushed.to_map() {
+        reply.dps.entry(dp).or_insert(value);
+    }
+    reply
+}
+
+/// How long what is missing in an answer may take to be pushed. Firmware pushes within milliseconds.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// How long after it was refused a query is asked again the first time; twice as long each time after that.
+const REFUSED: Duration = Duration::from_millis(500);
 
 /// Commands that wait for one device at most.
 pub(crate) const MOST_WAITING: usize = 256;

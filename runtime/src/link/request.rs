@@ -1,15 +1,18 @@
 //! One command, from the caller to the machine.
 
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
 use rustuya_proto::{self as proto, Cid, CommandCode, DpId, DpMap, RequestData};
 use serde_json::{Map, Value};
 
+pub(crate) use super::claim::Writes;
+use super::claim::{Claim, Trial, apart, joined};
 use crate::clock::unix_time;
+use crate::error::CommandError;
 use crate::pacing::Pacing;
 use crate::record::Asked;
+use crate::reply::Reply;
 use crate::slot::Slot;
 use crate::state::Gathered;
 
@@ -26,13 +29,6 @@ pub(crate) enum Ask {
     SubDevices,
     /// Any command, with the JSON text of its data.
     Raw(CommandCode, Option<String>),
-}
-
-/// DPs to be written: JSON text of an object, and how many it has.
-#[derive(Clone, Debug)]
-pub(crate) struct Writes {
-    pub(crate) json: Arc<str>,
-    pub(crate) count: usize,
 }
 
 impl Ask {
@@ -91,44 +87,6 @@ impl Ask {
     }
 }
 
-impl Writes {
-    pub(crate) fn new(dps: &Map<String, Value>) -> Self {
-        // A map of strings and values is always written.
-        Self { json: serde_json::to_string(dps).unwrap_or_default().into(), count: dps.len() }
-    }
-
-    fn map(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.json).unwrap_or_default()
-    }
-
-    /// Adds later writes; what they write replaces what was to be written to the same DPs.
-    fn merge(&mut self, later: &Self) {
-        let mut dps = self.map();
-        dps.extend(later.map());
-        *self = Self::new(&dps);
-    }
-
-    /// Leaves out what later ones write, too.
-    fn give_way(&mut self, later: &Self) {
-        let (mut dps, later) = (self.map(), later.map());
-        dps.retain(|dp, _| !later.contains_key(dp));
-        *self = Self::new(&dps);
-    }
-
-    /// The same writes, at most `most` at a time.
-    fn split(&self, most: usize) -> Vec<Self> {
-        let dps: Vec<_> = self.map().into_iter().collect();
-        dps.chunks(most.max(1)).map(|part| Self::new(&part.iter().cloned().collect())).collect()
-    }
-}
-
-/// A write that a device refused and that is tried in smaller parts.
-#[derive(Debug)]
-pub(crate) struct Trial {
-    size: usize,
-    left: AtomicU32,
-}
-
 /// One command on its way.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -136,22 +94,25 @@ pub(crate) struct Request {
     pub(crate) cid: Option<Cid>,
     /// When it was given.
     pub(crate) issued: proto::Instant,
-    /// Until when it may wait to be sent.
-    pub(crate) deadline: proto::Instant,
-    /// How long it waits for its answer, if not as long as usual.
+    /// How long one attempt of a read waits for its answer, if not as long as usual.
+    pub(crate) attempt: Option<Duration>,
+    /// How long the machine waits for the answer, if not as long as usual; decided when it is sent.
     pub(crate) answer: Option<Duration>,
-    pub(crate) slot: Arc<Slot>,
+    /// Everybody who waits for this command, in the order in which they asked.
+    pub(crate) claims: Vec<Claim>,
     /// Of a query that looks for the effect of a write: that write.
     pub(crate) looks_for: Option<Arc<Slot>>,
-    /// Of the commands that were merged into this one.
-    pub(crate) merged: Vec<Arc<Slot>>,
     pub(crate) trial: Option<Arc<Trial>>,
     /// Of a larger write, with which it must not be joined again.
     pub(crate) part: bool,
+    /// How often it was sent.
+    pub(crate) sent_times: u32,
     /// When it was sent.
     pub(crate) sent: proto::Instant,
     /// Of a query: what the device has pushed since then.
     pub(crate) pushed: Gathered,
+    /// The DPs that later commands have written since it was sent, and whether those were acknowledged.
+    pub(crate) replaced: Map<String, Value>,
 }
 
 impl Request {
@@ -163,20 +124,31 @@ impl Request {
         issued: proto::Instant,
         deadline: proto::Instant,
     ) -> Self {
+        let writes = match &ask {
+            Ask::Set(writes) => Some(writes.clone()),
+            _ => None,
+        };
         Self {
             ask,
             cid,
             issued,
-            deadline,
+            attempt: None,
             answer: None,
-            slot,
+            claims: vec![Claim { slot, deadline, ends: None, answer_by: None, writes }],
             looks_for: None,
-            merged: Vec::new(),
             trial: None,
             part: false,
+            sent_times: 0,
             sent: issued,
             pushed: Gathered::new(PUSHED),
+            replaced: Map::new(),
         }
+    }
+
+    /// The caller has set a limit to everything.
+    pub(crate) fn ending(mut self, ends: Option<proto::Instant>) -> Self {
+        self.claims.iter_mut().for_each(|claim| claim.ends = ends);
+        self
     }
 
     /// The command for the machine.
@@ -184,8 +156,7 @@ impl Request {
         let cid = self.cid.as_ref().map(Cid::as_str);
         let asked = self.ask.asked().cid(cid).unix_time(unix_time()).timeout(self.answer);
         // What cannot be split goes out as it is.
-        let splits = matches!(&self.ask, Ask::Set(writes) if writes.count > 1);
-        asked.at_most(pacing.max_bytes.filter(|_| splits))
+        asked.at_most(pacing.max_bytes.filter(|_| self.writes() > 1))
     }
 
     /// The code by which the command is known before the version decides about it.
@@ -202,137 +173,205 @@ impl Request {
         }
     }
 
-    /// Everybody who waits for this command.
+    /// Whether it asks for DPs of which neither this answer nor a push since has told.
+    pub(super) fn lacks(&self, reply: Option<&Reply>) -> bool {
+        let told = |dp: &str| {
+            reply.is_some_and(|reply| reply.dps.contains_key(dp))
+                || dp.parse().is_ok_and(|dp| self.pushed.get(dp).is_some())
+        };
+        matches!(&self.ask, Ask::StatusOf(ids) if ids.iter().any(|id| !told(&id.to_string())))
+    }
+
+    /// What its caller is told when no answer has come.
+    pub(super) const fn silence(&self) -> CommandError {
+        if self.is_query() || self.ask.is_read() { CommandError::NoAnswer } else { CommandError::Unanswered }
+    }
+
+    /// How many DPs it writes, as far as it can be split.
+    pub(super) const fn writes(&self) -> usize {
+        match &self.ask {
+            Ask::Set(writes) => writes.count,
+            _ => 0,
+        }
+    }
+
+    /// What it writes.
+    fn written(&self) -> Map<String, Value> {
+        self.ask.writes().and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+    }
+
+    /// The results of everybody who waits for this command.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        core::iter::once(&self.slot).chain(&self.merged)
+        self.claims.iter().map(|claim| &claim.slot)
     }
 
-    /// Whether nobody wants it to be sent any more.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.slots().all(|slot| slot.is_gone())
+    /// Until when it may wait to be sent without anybody being told.
+    pub(crate) fn deadline(&self) -> proto::Instant {
+        self.claims.iter().map(|claim| claim.deadline).min().unwrap_or(self.issued)
     }
 
-    /// Takes another write to the same device into this one. Gives it back if it is something else, or if its caller
-    /// set another time limit: each is to have its own.
+    /// Takes out those callers of which this is so.
+    pub(crate) fn take(&mut self, is_so: impl Fn(&Claim) -> bool) -> Vec<Claim> {
+        if !self.claims.iter().any(&is_so) {
+            return Vec::new();
+        }
+        let (taken, kept) = core::mem::take(&mut self.claims).into_iter().partition(is_so);
+        self.claims = kept;
+        taken
+    }
+
+    /// Has it write what its callers want together, after they have changed; not while it is on its way.
+    pub(crate) fn sum_up(&mut self) {
+        if let Ask::Set(writes) = &mut self.ask {
+            *writes = Writes::new(&joined(&self.claims));
+        }
+    }
+
+    /// Takes the callers of another write to the same device into this one, which is to be [summed up](Self::sum_up)
+    /// then. Gives it back if it is something else.
     pub(crate) fn merge(&mut self, other: Box<Self>) -> Option<Box<Self>> {
-        match (&mut self.ask, &other.ask) {
-            (Ask::Set(writes), Ask::Set(later))
-                if self.cid == other.cid && self.answer == other.answer && !self.part && !other.part =>
-            {
-                writes.merge(later);
-                self.deadline = self.deadline.max(other.deadline);
-                self.merged.push(other.slot);
-                self.merged.extend(other.merged);
+        match (&self.ask, &other.ask) {
+            (Ask::Set(_), Ask::Set(_)) if self.cid == other.cid && !self.part && !other.part => {
+                self.claims.extend(other.claims);
                 None
             }
             _ => Some(other),
         }
     }
 
-    /// Leaves out the DPs that a later command has written to the same device.
-    pub(crate) fn give_way(&mut self, later: &Self) {
-        if let (Ask::Set(writes), Ask::Set(others)) = (&mut self.ask, &later.ask)
-            && self.cid == later.cid
-        {
-            writes.give_way(others);
+    /// It is about to be sent: decides how long the machine waits, and how long each caller. `usual` is how long it
+    /// waits without a limit of a caller's own.
+    pub(crate) fn limit(&mut self, now: proto::Instant, usual: Duration) {
+        let shared = self.claims.len() > 1;
+        let is_read = self.ask.is_read();
+        let attempt = self.attempt.unwrap_or(usual);
+        let (own, first) = (self.attempt.is_some(), self.sent_times == 0);
+        for claim in &mut self.claims {
+            claim.answer_by = match claim.ends {
+                _ if is_read && claim.slot.wants_answer() => {
+                    let left = claim.deadline.saturating_since(now);
+                    // One that has waited long for the connection is given a moment all the same.
+                    let least = if first && !own { attempt.min(ATTEMPT) } else { Duration::ZERO };
+                    (own || left < attempt).then(|| now + attempt.min(left).max(least))
+                }
+                // The other half is for asking what the device shows.
+                Some(ends) if claim.slot.confirms() => Some(now + ends.saturating_since(now) / 2),
+                Some(ends) => Some(ends),
+                None => shared.then(|| now + usual),
+            };
+        }
+        let last = self.claims.iter().filter_map(|claim| claim.answer_by).max();
+        self.answer = last.map(|last| last.saturating_since(now));
+    }
+
+    /// When the first of several callers has waited long enough for the answer.
+    pub(crate) fn answer_by(&self) -> Option<proto::Instant> {
+        // The machine ends what is of one alone.
+        let shared = self.claims.len() > 1;
+        self.claims.iter().filter(|_| shared).filter_map(|claim| claim.answer_by).min()
+    }
+
+    /// A later write to the same device has come to an end, and may have taken effect; `acknowledged` if it has.
+    pub(crate) fn note_later(&mut self, later: &Self, acknowledged: bool) {
+        if self.writes() > 1 && self.cid == later.cid {
+            let own = self.written();
+            let both = later.written().into_iter().map(|(dp, _)| dp).filter(|dp| own.contains_key(dp));
+            self.replaced.extend(both.map(|dp| (dp, Value::Bool(acknowledged))));
         }
     }
 
-    /// The same write in parts of at most `most` DPs; `trial` when it is to be seen whether that helps.
-    pub(crate) fn split(self, most: usize, trial: bool) -> Vec<Self> {
-        let Ask::Set(writes) = &self.ask else { return vec![self] };
-        let parts = writes.split(most);
-        let more = u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        self.slots().for_each(|slot| slot.split(more));
-        let trial = trial.then(|| Arc::new(Trial { size: most, left: AtomicU32::new(more.saturating_add(1)) }));
-        let part = |writes| Self {
-            ask: Ask::Set(writes),
+    /// Has a later write to the same device, which is sent and not answered, answer for the DPs that it replaces.
+    pub(crate) fn give_way(&mut self, later: &mut Self) {
+        if self.cid == later.cid && !self.claims.is_empty() {
+            let others = later.written();
+            let moved = self.take_dps(|dp| others.contains_key(dp));
+            later.claims.splice(0..0, moved);
+        }
+    }
+
+    /// Takes out what was replaced by writes that have come to an end: what callers have of it, and whether it was
+    /// acknowledged.
+    pub(crate) fn take_replaced(&mut self) -> Vec<(Claim, bool)> {
+        let replaced = core::mem::take(&mut self.replaced);
+        let mut taken = Vec::new();
+        for acknowledged in [true, false] {
+            let claims = self.take_dps(|dp| replaced.get(dp) == Some(&Value::Bool(acknowledged)));
+            taken.extend(claims.into_iter().map(|claim| (claim, acknowledged)));
+        }
+        taken
+    }
+
+    /// Takes out these DPs.
+    fn take_dps(&mut self, is_out: impl Fn(&str) -> bool) -> Vec<Claim> {
+        let mut taken = Vec::new();
+        for claim in core::mem::take(&mut self.claims) {
+            match (claim.part(&is_out), claim.part(|dp| !is_out(dp))) {
+                (None, _) => self.claims.push(claim),
+                (Some(out), None) => taken.push(out),
+                (Some(out), Some(rest)) => {
+                    claim.slot.split(1, 0);
+                    taken.push(out);
+                    self.claims.push(rest);
+                }
+            }
+        }
+        self.sum_up();
+        taken
+    }
+
+    /// The same write in parts of at most `most` DPs.
+    pub(crate) fn split(self, most: usize) -> Vec<Self> {
+        let dps: Vec<String> = self.written().into_iter().map(|(dp, _)| dp).collect();
+        let chunks = dps.chunks(most.max(1)).map(<[String]>::to_vec).collect();
+        self.in_parts(chunks, false)
+    }
+
+    /// The same write, after it was refused: each caller's own, or, of one caller, in halves. It is to be seen whether
+    /// that helps.
+    pub(crate) fn retry(self, half: usize) -> Vec<Self> {
+        let groups = apart(&self.claims);
+        if groups.len() > 1 {
+            return self.in_parts(groups, true);
+        }
+        let chunks = groups.iter().flatten().cloned().collect::<Vec<_>>();
+        let chunks = chunks.chunks(half.max(1)).map(<[String]>::to_vec).collect();
+        self.in_parts(chunks, true)
+    }
+
+    fn in_parts(self, chunks: Vec<Vec<String>>, again: bool) -> Vec<Self> {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let size = chunks.iter().map(Vec::len).max().unwrap_or_default();
+        let trial = again.then(|| Trial::new(size, count(chunks.len())));
+        let mut parts: Vec<Vec<Claim>> = chunks.iter().map(|_| Vec::new()).collect();
+        for claim in &self.claims {
+            let before = parts.iter().map(Vec::len).sum::<usize>();
+            for (chunk, part) in chunks.iter().zip(&mut parts) {
+                part.extend(claim.part(|dp| chunk.iter().any(|known| known == dp)));
+            }
+            let became = parts.iter().map(Vec::len).sum::<usize>() - before;
+            claim.slot.split(count(became.saturating_sub(1)), count(became - usize::from(!again)));
+        }
+        let part = |claims: Vec<Claim>| Self {
+            ask: Ask::Set(Writes::new(&joined(&claims))),
             cid: self.cid.clone(),
+            claims,
             looks_for: None,
-            slot: Arc::clone(&self.slot),
-            merged: self.merged.clone(),
             trial: trial.clone(),
             part: true,
             pushed: Gathered::new(PUSHED),
+            replaced: Map::new(),
             ..self
         };
         parts.into_iter().map(part).collect()
     }
 }
 
-impl Trial {
-    /// One part was accepted. The size of the parts, once all of them were.
-    pub(crate) fn accepted(&self) -> Option<usize> {
-        (self.left.fetch_sub(1, Ordering::Relaxed) == 1).then_some(self.size)
-    }
-}
+/// The least time that a device is given to answer a read, before that is asked again and after it has waited for the
+/// connection.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// What is kept of the pushes that may be all that answers a query: as much as an answer in one frame has.
 const PUSHED: usize = crate::buffers::RECEIVED;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::slot::Caller;
-    use serde_json::json;
-
-    fn set(dps: &Value) -> Request {
-        let dps = dps.as_object().expect("an object");
-        Request {
-            ask: Ask::Set(Writes::new(dps)),
-            cid: None,
-            issued: proto::Instant::ZERO,
-            deadline: proto::Instant::ZERO,
-            answer: None,
-            looks_for: None,
-            slot: Slot::new(Caller::Answer),
-            merged: Vec::new(),
-            trial: None,
-            part: false,
-            sent: proto::Instant::ZERO,
-            pushed: Gathered::new(PUSHED),
-        }
-    }
-
-    fn written(request: &Request) -> &str {
-        match &request.ask {
-            Ask::Set(writes) => &writes.json,
-            _ => "",
-        }
-    }
-
-    #[test]
-    fn later_writes_win_when_merged() {
-        let mut first = set(&json!({ "1": true, "2": 5 }));
-        assert!(first.merge(Box::new(set(&json!({ "2": 6, "3": "x" })))).is_none());
-        assert_eq!(written(&first), r#"{"1":true,"2":6,"3":"x"}"#);
-        assert_eq!(first.slots().count(), 2);
-        let mut other = set(&json!({ "1": 1 }));
-        other.cid = Cid::new("child").ok();
-        assert!(first.merge(Box::new(other)).is_some());
-        let mut hurried = set(&json!({ "1": 1 }));
-        hurried.answer = Some(Duration::from_millis(500));
-        assert!(first.merge(Box::new(hurried)).is_some(), "its time limit is its own");
-    }
-
-    #[test]
-    fn a_write_gives_way_to_a_later_one_of_the_same_device() {
-        let mut first = set(&json!({ "1": true, "2": 5 }));
-        first.give_way(&set(&json!({ "2": 6, "3": "x" })));
-        assert_eq!(written(&first), r#"{"1":true}"#);
-        let mut other = set(&json!({ "1": false }));
-        other.cid = Cid::new("child").ok();
-        first.give_way(&other);
-        assert_eq!(written(&first), r#"{"1":true}"#);
-        first.give_way(&set(&json!({ "1": false })));
-        assert!(matches!(first.ask, Ask::Set(Writes { count: 0, .. })));
-    }
-
-    #[test]
-    fn parts_hold_every_dp_once_and_tell_when_all_were_accepted() {
-        let parts = set(&json!({ "1": 1, "2": 2, "3": 3 })).split(2, true);
-        assert_eq!(parts.iter().map(written).collect::<Vec<_>>(), [r#"{"1":1,"2":2}"#, r#"{"3":3}"#]);
-        let trials: Vec<_> = parts.iter().filter_map(|part| part.trial.as_deref()).map(Trial::accepted).collect();
-        assert_eq!(trials, [None, Some(2)]);
-    }
-}
+mod tests;

@@ -441,9 +441,10 @@ impl<'a> Episode<'a> {
                 self.books.inexact |= matches!(error, CommandError::Rejected { .. });
                 match error {
                     CommandError::Rejected { .. } if one => Fate::Not,
-                    CommandError::Rejected { .. } | CommandError::Unanswered | CommandError::ConnectionLost { .. } => {
-                        Fate::Maybe
-                    }
+                    CommandError::Rejected { .. }
+                    | CommandError::Unanswered
+                    | CommandError::ConnectionLost { .. }
+                    | CommandError::Partial { .. } => Fate::Maybe,
                     // What was split may have been sent in part.
                     _ if self.books.inexact => Fate::Maybe,
                     _ => Fate::Not,

@@ -76,6 +76,9 @@ pub(super) fn is_error(error: &CommandError, want: &Want) -> bool {
         | (Want::AnswerTooLarge, CommandError::AnswerTooLarge { .. })
         | (Want::InvalidValue, CommandError::InvalidValue(_)) => true,
         (Want::NoEffect(wanted), CommandError::NoEffect { shown, .. }) => wanted.as_object() == Some(&**shown),
+        (Want::Partial(wanted), CommandError::Partial { acknowledged, uncertain, failed, .. }) => {
+            wanted.iter().zip([acknowledged, uncertain, failed]).all(|(wanted, dps)| *wanted == *dps)
+        }
         (Want::Lost(wanted), CommandError::ConnectionLost { reason }) => wanted == reason,
         (Want::NotConnected(wanted), CommandError::NotConnected { reason }) => wanted == reason,
         (Want::InvalidDp(wanted), CommandError::InvalidDp(dp)) => wanted == dp,

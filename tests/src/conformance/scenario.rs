@@ -117,6 +117,8 @@ pub enum Want {
     AnswerTooLarge,
     /// The device took the write, and shows these DPs of it.
     NoEffect(Value),
+    /// The write was done in part: these DPs were acknowledged, these sent without an acknowledgement, these not taken.
+    Partial([&'static [u16]; 3]),
     /// This is no DP.
     InvalidDp(&'static str),
     /// This is no value.

@@ -279,7 +279,8 @@ impl Setup {
     pub(super) fn needs(&self) -> Vec<Need> {
         let known = &self.known;
         let pacing = (known.pacing != Pacing::NONE).then_some(Need::Pacing);
-        let splits = matches!(self.fault, Some(Fault::RefuseSeveralDps { .. })).then_some(Need::Pacing);
+        let splits =
+            matches!(self.fault, Some(Fault::RefuseSeveralDps { .. } | Fault::RefuseDp { .. })).then_some(Need::Pacing);
         let manager = (self.held == Held::Manager).then_some(Need::Manager);
         let queue = known.nowait.then_some(Need::Queue);
         [pacing, splits, manager, queue].into_iter().flatten().collect()

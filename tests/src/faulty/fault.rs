@@ -80,6 +80,11 @@ pub enum Fault {
         /// The most DPs that are accepted.
         max: usize,
     },
+    /// Controls that write this DP, alone or with others, are refused with `data format error`, and not obeyed.
+    RefuseDp {
+        /// The DP.
+        dp: u16,
+    },
     /// One in so many frames from the device is lost, one comes twice, one is held back as by [`Self::OutOfOrder`]; and
     /// one in so many requests is lost. Heartbeats and pushes are lost and come twice, too.
     Unreliable {

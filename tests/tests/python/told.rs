@@ -100,6 +100,13 @@ pub(crate) fn diagnosis(told: &Value) -> Option<DownReason> {
 fn error(told: &Value) -> CommandError {
     let (class, sent) = (text(&told["class"]), flag(&told["was_sent"]));
     let code = number(&told["code"]);
+    if class == "PartialWrite" {
+        let cause = Box::new(error(&told["cause"]));
+        assert!(sent && code == number(&told["cause"]["code"]), "{told}");
+        assert_eq!(told["diagnosis"], told["cause"]["diagnosis"]);
+        let [acknowledged, uncertain, failed] = ["acknowledged", "uncertain", "failed"].map(|name| dps(&told[name]));
+        return CommandError::Partial { acknowledged, uncertain, failed, cause };
+    }
     if let Some(reason) = diagnosis(&told["diagnosis"]) {
         let name = text(&told["diagnosis"]["reason"]);
         let own = REASONS.iter().find(|(known, ..)| *known == name).expect("is known by now");
@@ -136,6 +143,11 @@ fn error(told: &Value) -> CommandError {
         }
         _ => panic!("no error of a command: {told}"),
     }
+}
+
+fn dps(told: &Value) -> Vec<u16> {
+    let numbers = told.as_array().unwrap_or_else(|| panic!("no list: {told}")).iter();
+    numbers.map(|dp| u16::try_from(count(dp)).expect("a DP")).collect()
 }
 
 /// A device that was found. Python does not say whether it is news.

@@ -98,6 +98,20 @@ pub(super) fn list() -> Vec<Scenario> {
         )
         .needing(Need::Repeat),
         scenario(
+            "a read ends when its time limit does",
+            BOTH,
+            [lamp().command_timeout(1500).answer(1000)],
+            vec![
+                up(),
+                Step::Fault(Fault::Silent),
+                Step::Mark,
+                query(Want::Unanswered),
+                Step::After(1500),
+                Step::Before(1900),
+            ],
+        )
+        .needing(Need::Repeat),
+        scenario(
             "a read that was lost with the connection is asked again on the next one",
             ALL,
             [lamp()],

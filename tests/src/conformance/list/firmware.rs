@@ -248,6 +248,13 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "a query that is refused for a while is asked until its time limit ends",
+            NEW,
+            [lamp().quirk("refuse-queries=4")],
+            vec![query(Want::Dps(whole())), Step::Nulls(vec![]), Step::Controls(vec![])],
+        )
+        .needing(Need::Repeat),
+        scenario(
             "a device that refuses every query stays connected, obeys and pushes, and is never asked by nulls",
             EACH,
             [lamp().quirk("refuse-queries=4000000000").quirk("null-as-value").quirk("update-silence")],

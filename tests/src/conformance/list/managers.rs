@@ -239,6 +239,12 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario("a hundred devices connect through the limiter", V33, vec![lamp().managed(); 100], {
             (0..100).map(|node| on(node, up())).collect()
         }),
+        scenario(
+            "devices that accept connections and say nothing hold up no others",
+            &[Version::V35],
+            [vec![lamp().managed().fault(Fault::Silent); 130], vec![lamp().managed()]].concat(),
+            vec![Step::Mark, on(130, up()), Step::Before(3000)],
+        ),
         scenario("commands to many devices at once reach each its own", BOTH, vec![lamp().managed(); 8], {
             let begin = (0..8).map(|node| on(node, Step::Begin(node, set("2", node as u64 + 200), How::Acked)));
             let end = (0..8).map(|node| on(node, Step::End(node, Want::Ok)));

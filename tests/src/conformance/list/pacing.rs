@@ -7,7 +7,8 @@ use rustuya_runtime::Pacing;
 use serde_json::json;
 
 use super::{BOTH, EACH, V33, ask, hear, lamp, query, queue, scenario, set, up};
-use crate::conformance::scenario::{Call, Need, Scenario, Sign, Step, Want};
+use crate::conformance::scenario::{Call, Ear, How, Need, Scenario, Sign, Step, Want};
+use crate::faulty::{Fault, PowerLoss};
 
 pub(super) fn list() -> Vec<Scenario> {
     let ms = Duration::from_millis;
@@ -65,6 +66,86 @@ pub(super) fn list() -> Vec<Scenario> {
                 queue(set("2", 10), Want::Ok),
                 ask(Call::SetDps(json!({ "2": 11, "3": "red" })), Want::Ok),
                 Step::Controls(vec![json!({ "1": true, "2": 11 }), json!({ "3": "red" })]),
+            ],
+        ),
+        scenario(
+            "each caller of a joined write has the result of its own DPs",
+            BOTH,
+            [lamp().pacing(Pacing::NONE.merge(ms(150))).fault(Fault::RefuseDp { dp: 3 })],
+            vec![
+                up(),
+                Step::Begin(1, Call::SetDps(json!({ "1": true, "2": 7 })), How::Acked),
+                Step::Begin(2, set("3", "red"), How::Acked),
+                Step::End(1, Want::Ok),
+                Step::End(2, Want::Rejected("data format error")),
+                Step::Controls(vec![
+                    json!({ "1": true, "2": 7, "3": "red" }),
+                    json!({ "1": true, "2": 7 }),
+                    json!({ "3": "red" }),
+                ]),
+            ],
+        ),
+        scenario(
+            "each queued write of a joined one that fails has an event of its own",
+            BOTH,
+            [lamp().pacing(Pacing::NONE.merge(ms(150))).fault(Fault::RefuseDp { dp: 3 })],
+            vec![
+                up(),
+                queue(set("3", "red"), Want::Ok),
+                queue(set("3", "blue"), Want::Ok),
+                queue(set("2", 9), Want::Ok),
+                Step::Has(None, json!({ "2": 9 })),
+                hear(Sign::Failed(Box::new(Want::Rejected("data format error")))),
+                hear(Sign::Failed(Box::new(Want::Rejected("data format error")))),
+                ask(set("2", 8), Want::Ok),
+                Step::Unheard(Ear::Own, Sign::Failed(Box::new(Want::Rejected("data format error")))),
+            ],
+        ),
+        scenario(
+            "each caller of a joined write waits as long as it wants to",
+            BOTH,
+            [lamp().pacing(Pacing::NONE.merge(ms(100))).answer(700).quirk("silent-control")],
+            vec![
+                up(),
+                Step::Mark,
+                Step::Begin(1, set("1", true), How::Within(300)),
+                Step::Begin(2, set("2", 7), How::Within(1500)),
+                Step::Begin(3, set("3", "red"), How::Acked),
+                Step::End(1, Want::Unanswered),
+                Step::After(300),
+                Step::Before(700),
+                Step::End(3, Want::Unanswered),
+                Step::After(700),
+                Step::Before(1500),
+                Step::End(2, Want::Unanswered),
+                Step::After(1500),
+                Step::Controls(vec![json!({ "1": true, "2": 7, "3": "red" })]),
+            ],
+        ),
+        scenario(
+            "a write in parts that is refused in part says what was done",
+            EACH,
+            [lamp().pacing(Pacing::NONE.max_dps(1)).fault(Fault::RefuseDp { dp: 2 })],
+            vec![
+                ask(Call::SetDps(json!({ "1": true, "2": 3, "3": "red" })), Want::Partial([&[1, 3], &[], &[2]])),
+                Step::Has(None, json!({ "1": true, "2": 50, "3": "red" })),
+                queue(Call::SetDps(json!({ "1": false, "2": 3 })), Want::Ok),
+                hear(Sign::Failed(Box::new(Want::Partial([&[1], &[], &[2]])))),
+            ],
+        ),
+        scenario(
+            "a write in parts that the connection ends half way says what was done",
+            BOTH,
+            [lamp().pacing(Pacing::NONE.max_dps(1).gap(ms(400))).command_timeout(700)],
+            vec![
+                up(),
+                Step::Begin(1, Call::SetDps(json!({ "1": true, "2": 3, "3": "red" })), How::Acked),
+                Step::Has(None, json!({ "1": true })),
+                Step::PowerOff(PowerLoss::Reset),
+                Step::End(
+                    1,
+                    Want::Either(vec![Want::Partial([&[1], &[], &[2, 3]]), Want::Partial([&[], &[1], &[2, 3]])]),
+                ),
             ],
         ),
         scenario(

@@ -176,15 +176,15 @@ impl CommandError {
     }
 
     /// Whether the command was sent and nothing proves that the device refused it.
-    pub(crate) fn may_have_acted(&self) -> bool {
-        match self {
+    pub(crate) const fn may_have_acted(&self) -> bool {
+        matches!(
+            self,
             Self::Unanswered
-            | Self::NoEffect { .. }
-            | Self::AnswerTooLarge { .. }
-            | Self::ConnectionLost { .. }
-            | Self::Partial { .. } => true,
-            _ => false,
-        }
+                | Self::NoEffect { .. }
+                | Self::AnswerTooLarge { .. }
+                | Self::ConnectionLost { .. }
+                | Self::Partial { .. }
+        )
     }
 
     /// Whether local key or version must be corrected.
@@ -268,6 +268,9 @@ fn help(text: &str) -> &'static str {
     if text.contains("data unvalid") {
         "; the device may tell its state in pushes alone: wait for a push; be a gateway, whose sub-devices have the DPs: ask \
          a sub-device; or, up to 3.4, be device22, which tells only DPs that are named: name DPs, with the dialect device22"
+    } else if text.contains("data format") || text.contains("parse data") {
+        "; devices say so to values that they do not take, and to what they cannot read: where one refuses everything, check \
+         the local key and the version"
     } else {
         ""
     }
@@ -302,6 +305,10 @@ mod tests {
         }
         let text = CommandError::Rejected { retcode: None, text: "json obj data unvalid".into() }.to_string();
         assert!(text.contains("up to 3.4, be device22"), "{text}");
+        for unread in ["data format error", "parse data error"] {
+            let text = CommandError::Rejected { retcode: Some(1), text: unread.into() }.to_string();
+            assert!(text.contains("check the local key and the version"), "{text}");
+        }
     }
 
     #[test]

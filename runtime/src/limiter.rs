@@ -83,7 +83,7 @@ impl Limiter {
             Permit::Held(_) => {}
         }
         let mut state = self.lock();
-        while let Some((place, Instant::ZERO, waker)) = state.waiting.pop_front() {
+        while let Some((place, waker)) = state.waiting.pop_front() {
             // The permit passes on to the next in line, if that one still wants it.
             if place.compare_exchange(WAITING, GRANTED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 wakes.push(waker);

@@ -58,7 +58,8 @@ pub(super) struct Sweep {
     /// Addresses that were begun with.
     next: u32,
     dials: Vec<Dial>,
-    told: Option<Instant>,
+    /// When progress was told, and which.
+    told: Option<(Instant, u32)>,
     /// When the sockets are looked at again.
     due: Instant,
     /// When it is over: a moment after the last address is done.
@@ -153,8 +154,9 @@ impl Sweep {
         let done = self.next.saturating_sub(open);
         let ends = (done >= total).then(|| *self.ends.get_or_insert(now + PATIENCE));
         let is_over = ends.is_some_and(|ends| ends <= now);
-        if is_over || self.told.is_none_or(|told| told + TELL <= now) {
-            self.told = Some(now);
+        // The last of it is told at once, and nothing twice.
+        if self.told.is_none_or(|(told, before)| before != done && (done >= total || told + TELL <= now)) {
+            self.told = Some((now, done));
             self.hub.publish(&Swept::Progress { done, total }, wakes);
         }
         (!is_over).then_some(self.due)
@@ -201,5 +203,26 @@ fn ask(ip: IpAddr, port: u16) {
         && let Err(error) = sockets::ask(SocketAddrV4::new(ip, port))
     {
         tracing::debug!(%ip, %error, "not asked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_progress_is_told_twice() {
+        let network: Network = "127.0.0.1/32".parse().expect("a network");
+        // Nothing listens there, or something does: it is done with soon either way.
+        let (mut sweep, mut listener) = Sweep::new(network.port(9), false);
+        let mut now = sweep.begun;
+        while sweep.step(now, &mut Vec::new()).is_some() {
+            now += STEP;
+        }
+        let told: Vec<_> = core::iter::from_fn(|| listener.try_recv())
+            .filter_map(|news| if let Swept::Progress { done, total } = news { Some((done, total)) } else { None })
+            .collect();
+        assert_eq!(told.last(), Some(&(1, 1)), "{told:?}");
+        assert!(told.is_sorted_by(|before, after| before.0 < after.0), "{told:?}");
     }
 }

@@ -270,11 +270,14 @@ impl Worker {
 
     /// Changes a request on its way to the machine, where a fault demands it.
     fn tamper(&mut self, frame: Vec<u8>) -> Vec<u8> {
-        let unfit: Box<dyn Fn(&Map<String, Value>) -> bool> = match self.filter.fault {
-            Some(Fault::RefuseSeveralDps { max }) => Box::new(move |dps| dps.len() > max),
-            Some(Fault::RefuseDp { dp }) => Box::new(move |dps| dps.contains_key(&dp.to_string())),
+        // The most DPs that are accepted, and one that is not.
+        let (max, unfit) = match self.filter.fault {
+            Some(Fault::RefuseSeveralDps { max }) => (max, None),
+            Some(Fault::RefuseDp { dp }) => (usize::MAX, Some(dp.to_string())),
             _ => return frame,
         };
+        let is_unfit =
+            |dps: &Map<String, Value>| dps.len() > max || unfit.as_ref().is_some_and(|dp| dps.contains_key(dp));
         if !matches!(tap::command(&frame), CommandCode::CONTROL | CommandCode::CONTROL_NEW) {
             return frame;
         }
@@ -282,7 +285,7 @@ impl Worker {
         let request = store::json(&original.payload);
         let dps = store::field(&request, "dps").and_then(Value::as_object);
         // A map of nulls asks for DPs and sets none.
-        let refused = dps.is_some_and(|dps| unfit(dps) && !dps.values().all(Value::is_null));
+        let refused = dps.is_some_and(|dps| is_unfit(dps) && !dps.values().all(Value::is_null));
         if !refused {
             return frame;
         }

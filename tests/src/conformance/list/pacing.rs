@@ -78,7 +78,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Begin(2, set("3", "red"), How::Acked),
                 Step::End(1, Want::Ok),
                 Step::End(2, Want::Rejected("data format error")),
-                Step::Controls(vec![
+                Step::ControlsInAnyOrder(vec![
                     json!({ "1": true, "2": 7, "3": "red" }),
                     json!({ "1": true, "2": 7 }),
                     json!({ "3": "red" }),

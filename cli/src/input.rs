@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 /// The command line is wrong: exit status 2.
 #[derive(Debug)]
-pub(crate) struct UsageError(String);
+pub struct UsageError(String);
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,8 +29,9 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 use rustuya_runtime_tokio::text;
+use serde_json::{Map, Value};
 
-use crate::input::UsageError;
+pub use crate::input::UsageError;
 
 /// Talk to Tuya devices on the local network, and look into what they say.
 #[derive(Debug, Parser)]
@@ -106,6 +107,21 @@ fn discreet(told: &mut clap::Error) {
             told.remove(ContextKind::Suggested);
         }
     }
+}
+
+/// Reads words such as `1=true`, which say what DPs are to be set to, as `rustuya set` does: values that are not JSON are
+/// taken as text.
+///
+/// ```
+/// let dps = rustuya_cli::dp_values(&["1=true".to_owned(), "5=red".to_owned()])?;
+/// assert_eq!(dps["5"], "red");
+/// # Ok::<(), rustuya_cli::UsageError>(())
+/// ```
+///
+/// # Errors
+/// [`UsageError`] for a word of another form, a value that no DP can have, and a DP that comes twice.
+pub fn dp_values(words: &[String]) -> Result<Map<String, Value>, UsageError> {
+    set::assignments(words)
 }
 
 /// Runs what a subcommand does on sockets. One thread is enough for it.

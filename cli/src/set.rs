@@ -165,7 +165,7 @@ fn words(words: &[String], all: bool) -> Result<(&[String], Map<String, Value>),
     }
 }
 
-fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageError> {
+pub(crate) fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageError> {
     let mut dps = Map::new();
     for text in texts {
         let (dp, value) = text

@@ -1,21 +1,35 @@
-//! Fuzz targets of the protocol core, as functions that panic when a promise is broken.
+//! Fuzz targets of the protocol core, of the runtime and of the command line, as functions that panic when a promise is broken.
 //!
 //! The programs in `fuzz_targets` hand them to libFuzzer; the replay test runs them over the committed corpora on a
 //! stable compiler. `cargo run -p rustuya-fuzz --example seed` writes the seeds of the corpora from the golden vectors.
 
 mod announcement;
+mod cli_values;
+mod convert;
 mod device_ops;
+mod devices_file;
+mod discovery;
+mod emulator;
 mod frame;
 mod input;
 mod json;
+mod link;
 mod machines;
+mod record;
 mod seeds;
 mod session;
 mod tap;
 
 pub use announcement::announcement;
+pub use cli_values::cli_values;
+pub use convert::convert;
 pub use device_ops::device_ops;
+pub use devices_file::devices_file;
+pub use discovery::discovery;
+pub use emulator::emulator;
 pub use frame::{frame, survives};
 pub use json::json;
+pub use link::link;
+pub use record::record;
 pub use seeds::{Seed, TARGETS, Target, seeds};
 pub use session::session;

@@ -21,6 +21,21 @@ pub(crate) fn device_config() -> DeviceConfig {
         .address([127, 0, 0, 1].into())
 }
 
+/// What an emulated device remembers.
+pub(crate) type Memory = FixedModel<8, 2>;
+
+/// A gateway with some DPs and a sub-device.
+pub(crate) fn model() -> Memory {
+    let mut model = Memory::new();
+    let child = rustuya_proto::Cid::new(CHILD).expect("a cid");
+    model.set_child(&child, true).expect("room");
+    for (cid, dp) in [(None, 1), (None, 2), (Some(CHILD), 1)] {
+        model.set(cid, DpId(dp), DpValue::Bool(false)).expect("room");
+    }
+    model.set(None, DpId(3), DpValue::Int(50)).expect("room");
+    model
+}
+
 pub(crate) fn emulator_config(version: Version, dialect: Dialect, quirks: Quirks) -> EmulatorConfig {
     let id = DeviceId::new("eb0123456789abcdefghij").expect("an id");
     EmulatorConfig::new(id, version, LocalKey::new(KEY)).with_dialect(dialect).with_quirks(quirks)
@@ -28,11 +43,10 @@ pub(crate) fn emulator_config(version: Version, dialect: Dialect, quirks: Quirks
 
 /// One connection as the device has it.
 pub(crate) struct Peer {
-    pub(crate) conn: ConnId,
     emulator: Emulator,
     rx: RxBuf<Vec<u8>>,
     tx: TxBuf<Vec<u8>>,
-    closed: bool,
+    pub(crate) closed: bool,
     /// What is under way.
     pub(crate) to_device: Vec<u8>,
     pub(crate) to_controller: Vec<u8>,
@@ -42,7 +56,7 @@ pub(crate) struct Peer {
 pub(crate) struct World {
     pub(crate) device: Device,
     pub(crate) emulated: EmulatorConfig,
-    model: FixedModel<8, 2>,
+    model: Memory,
     pub(crate) now: Instant,
     rng: Repeatable,
     pub(crate) rx: RxBuf<Vec<u8>>,
@@ -59,18 +73,11 @@ pub(crate) struct World {
 impl World {
     /// `sizes` are those of the controller's receive and send buffers and of the device's send buffer.
     pub(crate) fn new(config: DeviceConfig, emulated: EmulatorConfig, sizes: [usize; 3]) -> Self {
-        let mut model = FixedModel::new();
-        let child = rustuya_proto::Cid::new(CHILD).expect("a cid");
-        model.set_child(&child, true).expect("room");
-        for (cid, dp) in [(None, 1), (None, 2), (Some(CHILD), 1)] {
-            model.set(cid, DpId(dp), DpValue::Bool(false)).expect("room");
-        }
-        model.set(None, DpId(3), DpValue::Int(50)).expect("room");
         let now = Instant::from_millis(1_000);
         Self {
             device: Device::new(config, now),
             emulated,
-            model,
+            model: model(),
             now,
             rng: Repeatable(1),
             rx: RxBuf::new(vec![0; sizes[0]]),
@@ -120,44 +127,16 @@ impl World {
 
     /// Polls the device until it waits or hangs up. What it has written is under way then.
     pub(crate) fn poll_emulator(&mut self) {
-        let Some(peer) = &mut self.peer else { return };
-        for _ in 0..MAX_POLLS {
-            match peer.emulator.poll(self.now, &mut self.rng, &mut self.model, &mut peer.rx, &mut peer.tx) {
-                EmulatorOutput::Hangup { .. } => {
-                    peer.closed = true;
-                    peer.flush();
-                    return;
-                }
-                EmulatorOutput::Event(event) => {
-                    if let EmulatorEvent::Request { payload, .. } = &event {
-                        read(payload);
-                    }
-                }
-                EmulatorOutput::Wait { .. } if !peer.tx.is_empty() => peer.flush(),
-                EmulatorOutput::Wait { until } => {
-                    assert!(!peer.rx.spare_mut().is_empty(), "the device waits for bytes that have no room");
-                    assert!(until.is_none_or(|until| until > self.now), "the device waits for the past");
-                    return;
-                }
-            }
+        if let Some(peer) = &mut self.peer {
+            peer.poll(&mut self.model, self.now, &mut self.rng);
         }
-        panic!("the device never waits");
     }
 
     /// Lets the dial succeed, with the emulated device at the other end.
     pub(crate) fn accept(&mut self) {
         let Some(conn) = self.dialing.take() else { return };
         self.device.handle_dialed(conn, self.now);
-        self.peer = Some(Peer {
-            conn,
-            emulator: Emulator::new(self.emulated.clone(), self.now, &mut self.rng),
-            rx: RxBuf::new(vec![0; 1024]),
-            tx: TxBuf::new(vec![0; self.device_tx]),
-            closed: false,
-            to_device: Vec::new(),
-            to_controller: Vec::new(),
-            tap: Tap::new(self.emulated.version),
-        });
+        self.peer = Some(Peer::new(self.emulated.clone(), self.device_tx, self.now, &mut self.rng));
         self.poll_controller();
         self.poll_emulator();
     }
@@ -179,21 +158,19 @@ impl World {
         let Some(peer) = &mut self.peer else { return };
         let arrived = move_into(&mut peer.to_controller, len, &mut self.rx);
         if peer.closed && peer.to_controller.is_empty() && arrived < len.max(1) {
-            let conn = peer.conn;
             self.peer = None;
-            self.device.handle_lost(conn, LossReason::Closed, self.now);
+            if let Some(conn) = self.conns.last() {
+                self.device.handle_lost(*conn, LossReason::Closed, self.now);
+            }
         }
         self.poll_controller();
     }
 
     /// Lets up to `len` bytes arrive at the device.
     pub(crate) fn deliver_to_device(&mut self, len: usize) {
-        let Some(peer) = &mut self.peer else { return };
-        if peer.closed {
-            peer.to_device.clear();
-            return;
+        if let Some(peer) = &mut self.peer {
+            peer.deliver(len);
         }
-        move_into(&mut peer.to_device, len, &mut peer.rx);
         self.poll_emulator();
     }
 
@@ -252,13 +229,8 @@ impl World {
 
     /// A change on the device's own account.
     pub(crate) fn push(&mut self, choice: u8) {
-        let Some(peer) = &mut self.peer else { return };
-        if choice == 0 {
-            peer.emulator.report_children();
-        } else {
-            let map = [(DpId(u16::from(choice >> 1)), DpValue::Int(i64::from(choice)))];
-            let cid = (choice & 1 == 1).then_some(CHILD);
-            let _ = peer.emulator.push(cid, DpMap::Pairs(&map), self.now, &mut self.rng, &mut peer.tx);
+        if let Some(peer) = &mut self.peer {
+            peer.push(choice, self.now, &mut self.rng);
         }
         self.poll_emulator();
     }
@@ -282,6 +254,65 @@ impl World {
 }
 
 impl Peer {
+    /// A device that has just taken a connection.
+    pub(crate) fn new(config: EmulatorConfig, tx: usize, now: Instant, rng: &mut Repeatable) -> Self {
+        let tap = Tap::new(config.version);
+        Self {
+            emulator: Emulator::new(config, now, rng),
+            rx: RxBuf::new(vec![0; 1024]),
+            tx: TxBuf::new(vec![0; tx]),
+            closed: false,
+            to_device: Vec::new(),
+            to_controller: Vec::new(),
+            tap,
+        }
+    }
+
+    /// Polls the device until it waits or hangs up.
+    pub(crate) fn poll(&mut self, model: &mut Memory, now: Instant, rng: &mut Repeatable) {
+        for _ in 0..MAX_POLLS {
+            match self.emulator.poll(now, rng, model, &mut self.rx, &mut self.tx) {
+                EmulatorOutput::Hangup { .. } => {
+                    self.closed = true;
+                    self.flush();
+                    return;
+                }
+                EmulatorOutput::Event(event) => {
+                    if let EmulatorEvent::Request { payload, .. } = &event {
+                        read(payload);
+                    }
+                }
+                EmulatorOutput::Wait { .. } if !self.tx.is_empty() => self.flush(),
+                EmulatorOutput::Wait { until } => {
+                    assert!(!self.rx.spare_mut().is_empty(), "the device waits for bytes that have no room");
+                    assert!(until.is_none_or(|until| until > now), "the device waits for the past");
+                    return;
+                }
+            }
+        }
+        panic!("the device never waits");
+    }
+
+    /// Lets up to `len` bytes arrive at the device.
+    pub(crate) fn deliver(&mut self, len: usize) {
+        if self.closed {
+            self.to_device.clear();
+        } else {
+            move_into(&mut self.to_device, len, &mut self.rx);
+        }
+    }
+
+    /// A change on the device's own account.
+    pub(crate) fn push(&mut self, choice: u8, now: Instant, rng: &mut Repeatable) {
+        if choice == 0 {
+            self.emulator.report_children();
+        } else {
+            let map = [(DpId(u16::from(choice >> 1)), DpValue::Int(i64::from(choice)))];
+            let cid = (choice & 1 == 1).then_some(CHILD);
+            let _ = self.emulator.push(cid, DpMap::Pairs(&map), now, rng, &mut self.tx);
+        }
+    }
+
     fn flush(&mut self) {
         let sent = self.tx.pending();
         self.tap.device_wrote(sent);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use rustuya_proto::{Dialect, Quirks, Sender, Version};
 
 use crate::input::Input;
-use crate::machines::{World, device_config, emulator_config};
+use crate::machines::{Peer, World, device_config, emulator_config};
 
 /// A controller and a device of one version, connected. The first byte chooses version and dialect; an upper half
 /// byte of zero feeds the other bytes to both ends as they are, any other lets them decide what happens to the
@@ -53,7 +53,9 @@ fn altered(world: &mut World, input: &mut Input<'_>) {
             break;
         }
         let op = input.byte();
-        record(world, &mut recorded);
+        if let Some(peer) = &world.peer {
+            record(peer, &mut recorded);
+        }
         match op & 0x1f {
             0 => world.exchange(usize::MAX),
             1 => world.exchange(1 + usize::from(input.byte())),
@@ -67,7 +69,11 @@ fn altered(world: &mut World, input: &mut Input<'_>) {
             6 => world.push(input.byte()),
             7 => world.pass(Duration::from_millis(u64::from(input.byte()) * 40)),
             8 => world.accept(),
-            op => alter(world, op, input, &recorded),
+            op => {
+                if let Some(peer) = &mut world.peer {
+                    alter(peer, op, input, &recorded);
+                }
+            }
         }
         world.poll_controller();
         if world.dialing.is_some() {
@@ -78,8 +84,7 @@ fn altered(world: &mut World, input: &mut Input<'_>) {
 }
 
 /// Does something to the bytes under way.
-fn alter(world: &mut World, op: u8, input: &mut Input<'_>, recorded: &[Vec<u8>; 2]) {
-    let Some(peer) = &mut world.peer else { return };
+pub(crate) fn alter(peer: &mut Peer, op: u8, input: &mut Input<'_>, recorded: &[Vec<u8>; 2]) {
     let to_device = op & 1 == 1;
     if op >= 26 {
         let sender = if to_device { Sender::Controller } else { Sender::Device };
@@ -111,8 +116,7 @@ fn alter(world: &mut World, op: u8, input: &mut Input<'_>, recorded: &[Vec<u8>; 
 }
 
 /// Keeps what is under way, once, for later.
-fn record(world: &World, recorded: &mut [Vec<u8>; 2]) {
-    let Some(peer) = &world.peer else { return };
+pub(crate) fn record(peer: &Peer, recorded: &mut [Vec<u8>; 2]) {
     for (tape, line) in recorded.iter_mut().zip([&peer.to_controller, &peer.to_device]) {
         if tape.len() < 4096 && !tape.ends_with(line) {
             tape.extend_from_slice(line);

@@ -10,6 +10,7 @@ mod context;
 mod hygiene;
 mod metadata;
 mod shell;
+mod soak;
 mod steps;
 mod tools;
 
@@ -50,7 +51,7 @@ enum Command {
         #[arg(long, value_enum, value_name = "STEP")]
         only: Vec<Step>,
         /// Seconds for each fuzz target
-        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
         fuzz_seconds: u32,
     },
     /// Build the firmware images, run them against their peers, and print what they take
@@ -61,6 +62,8 @@ enum Command {
     },
     /// Random lives of devices on every runtime, held against a model; prints how to repeat what fails
     Chaos(chaos::Args),
+    /// Devices that connect, fail and talk for minutes; fails when memory, descriptors or threads grow
+    Soak(soak::Args),
     /// Run a benchmark by hand, in release mode, on a machine that does nothing else
     Bench {
         /// What to time
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
             Context::new(fuzz_seconds).and_then(|context| steps::run(&context, &selection))
         }
         Command::Firmware { write } => Context::new(0).and_then(|context| steps::firmware::print(&context, write)),
+        Command::Soak(args) => Context::new(0).and_then(|context| soak::run(&context, &args)),
         Command::Chaos(args) => Context::new(0).and_then(|context| chaos::run(&context, &args)),
         Command::Bench { bench, smoke, args } => {
             Context::new(0).and_then(|context| bench::run(&context, bench, smoke, &args))

@@ -1,5 +1,7 @@
 //! The seeds of the corpora, made from the golden vectors.
 
+mod runtime;
+
 use std::collections::BTreeSet;
 
 use rustuya_proto::Version;
@@ -18,9 +20,16 @@ pub struct Target {
 /// Every target.
 pub const TARGETS: &[Target] = &[
     Target { name: "announcement", run: crate::announcement },
+    Target { name: "cli_values", run: crate::cli_values },
+    Target { name: "convert", run: crate::convert },
     Target { name: "device_ops", run: crate::device_ops },
+    Target { name: "devices_file", run: crate::devices_file },
+    Target { name: "discovery", run: crate::discovery },
+    Target { name: "emulator", run: crate::emulator },
     Target { name: "frame", run: crate::frame },
     Target { name: "json", run: crate::json },
+    Target { name: "link", run: crate::link },
+    Target { name: "record", run: crate::record },
     Target { name: "session", run: crate::session },
 ];
 
@@ -45,6 +54,12 @@ pub fn seeds() -> Vec<Seed> {
     texts(&mut seeds);
     sessions(&mut seeds);
     calls(&mut seeds);
+    runtime::lists(&mut seeds);
+    runtime::words(&mut seeds);
+    runtime::heard(&mut seeds);
+    runtime::controllers(&mut seeds);
+    runtime::links(&mut seeds);
+    runtime::records(&mut seeds);
     seeds
 }
 
@@ -83,6 +98,9 @@ fn texts(seeds: &mut Vec<Seed>) {
         let text = vector.payload.as_str();
         if !text.is_empty() && text.len() <= 400 && known.insert(text) {
             seeds.push(seed("json", &vector.name, text.as_bytes().to_vec()));
+            if text.contains("dps") {
+                seeds.push(seed("convert", &vector.name, text.as_bytes().to_vec()));
+            }
         }
     }
 }

@@ -1,0 +1,176 @@
+//! The time of the thread, and a connection whose bytes lie open.
+
+use core::cell::Cell;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::time::Instant;
+
+use rustuya_proto::{self as proto, CommandCode, Rng as _, frame_len};
+use rustuya_runtime::{DrivenLink, ListeningLink, Outlet, Pipe, Runtime, Sources};
+
+use crate::input::Repeatable;
+use crate::machines::Peer;
+
+thread_local! {
+    static START: Instant = Instant::now();
+    static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static DRAWN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Begins at zero, and draws the same again.
+pub(super) fn start_over() {
+    NOW.set(Duration::ZERO);
+    DRAWN.set(7);
+}
+
+/// The time since the beginning.
+pub(super) fn now() -> Duration {
+    NOW.get()
+}
+
+pub(super) fn set_time(now: Duration) {
+    NOW.set(now);
+}
+
+/// The time as the link has it.
+pub(super) fn system_time() -> Instant {
+    START.with(|start| *start) + NOW.get()
+}
+
+/// Keeps the link that it is to drive.
+#[derive(Clone, Default)]
+pub(super) struct Virtual(pub(super) Arc<Mutex<Vec<DrivenLink>>>);
+
+impl Runtime for Virtual {
+    fn drive(&self, link: DrivenLink) {
+        lock(&self.0).push(link);
+    }
+
+    fn listen(&self, _: ListeningLink, _: Vec<std::net::UdpSocket>) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn sources(&self) -> Option<Sources> {
+        let now = || START.with(|start| *start) + NOW.get();
+        let random = |into: &mut [u8]| {
+            let mut rng = Repeatable(DRAWN.get());
+            rng.fill_bytes(into);
+            DRAWN.set(rng.0);
+        };
+        Some(Sources::SYSTEM.with_now(now).with_random(random))
+    }
+}
+
+/// Whether a waker was called.
+#[derive(Default)]
+pub(super) struct Flag(pub(super) AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A connection between two.
+pub(super) struct Line {
+    pub(super) peer: Peer,
+    /// Bytes of `peer.to_controller` that have arrived.
+    pub(super) arrived: usize,
+    /// Bytes that the controller can write.
+    pub(super) room: usize,
+    /// How the connection ends for the controller, once it has read everything.
+    pub(super) ends: Option<Option<ErrorKind>>,
+    /// The beginning of a frame that the controller has not written to its end.
+    pub(super) partial: Vec<u8>,
+    /// Frames that the controller has written whose command writes DPs.
+    pub(super) writes: usize,
+}
+
+pub(super) type Shared = Arc<Mutex<Line>>;
+
+pub(super) struct Ends(pub(super) Shared);
+
+impl Ends {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut line = lock(&self.0);
+        if line.ends.is_some() {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let len = bytes.len().min(line.room);
+        let (Some(taken), true) = (bytes.get(..len), len > 0) else { return Err(ErrorKind::WouldBlock.into()) };
+        line.room -= len;
+        line.wrote(taken);
+        Ok(len)
+    }
+}
+
+impl Pipe for Ends {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut line = lock(&self.0);
+        let len = line.arrived.min(into.len());
+        if len > 0 {
+            into[..len].copy_from_slice(&line.peer.to_controller[..len]);
+            line.peer.to_controller.drain(..len);
+            line.arrived -= len;
+            return Ok(len);
+        }
+        match line.ends {
+            Some(None) => Ok(0),
+            Some(Some(kind)) => Err(kind.into()),
+            None => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+}
+
+impl Outlet for Ends {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes)
+    }
+}
+
+impl Line {
+    fn wrote(&mut self, bytes: &[u8]) {
+        self.peer.tap.controller_wrote(bytes);
+        self.peer.to_device.extend_from_slice(bytes);
+        self.partial.extend_from_slice(bytes);
+        loop {
+            let len = frame_len(&self.partial).expect("the controller writes frames");
+            let Some(frame) = len.and_then(|len| self.partial.get(..len)) else { return };
+            let at = if frame.starts_with(&[0, 0, 0x66, 0x99]) { 10 } else { 8 };
+            let command = frame.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+            let command = CommandCode(command.expect("a frame has a command"));
+            self.writes += usize::from(command == CommandCode::CONTROL || command == CommandCode::CONTROL_NEW);
+            self.partial.drain(..frame.len());
+        }
+    }
+}
+
+/// Where a record goes.
+#[derive(Clone, Default)]
+pub(super) struct Kept(pub(super) Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lock(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn machine_time() -> proto::Instant {
+    proto::Instant::from_millis(1_000) + NOW.get()
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

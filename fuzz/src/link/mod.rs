@@ -1,0 +1,542 @@
+//! A whole link: the handles that a program has above, a device below, and between them a line that does to the bytes
+//! what an input says. Time passes when the input says so.
+
+mod line;
+
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::sync::atomic::Ordering;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rustuya_proto::{CommandCode, Dialect, EmulatorConfig, LocalKey, LossReason, Quirks, Timing, Version};
+use rustuya_runtime::record::{Happened, Recorder, Replay};
+use rustuya_runtime::{
+    CommandError, Destination, Device, DeviceBuilder, DrivenLink, Event, Listener, Order, Outlet, Pacing, Pipe,
+};
+use serde_json::{Map, Value, json};
+
+use crate::input::{Input, Repeatable};
+use crate::machines::{CHILD, KEY, Memory, Peer, emulator_config, model};
+use crate::session::{alter, record};
+use line::{Ends, Flag, Kept, Line, Shared, Virtual, lock, machine_time, now, set_time, start_over, system_time};
+
+const OTHER_KEY: [u8; 16] = *b"fedcba9876543210";
+/// Turns at one instant; more are an instant without end.
+const TURNS: usize = 5_000;
+/// Longer than any command may take with the time limits of this target: those of the connection, and of the answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A device's link in the hands of a program, of its network and of time, in the order that the input says.
+///
+/// # Panics
+/// If a command is not decided in time, the link never rests or wakes up for the past, a frame is left half written
+/// without a reset, more writes are sent than were given, or a record of it all cannot be replayed.
+pub fn link(data: &[u8]) {
+    let mut input = Input::new(data);
+    let mut life = Life::new(&mut input);
+    for _ in 0..192 {
+        if input.is_empty() {
+            break;
+        }
+        life.step(&mut input);
+        life.look();
+    }
+    life.finish();
+}
+
+/// What a caller waits for.
+struct Open {
+    /// Until when it has to be decided.
+    due: Duration,
+    future: Pin<Box<dyn Future<Output = Result<(), CommandError>>>>,
+    what: &'static str,
+}
+
+struct Life {
+    runtime: Virtual,
+    device: Option<Device>,
+    link: Option<DrivenLink>,
+    listeners: Vec<Listener<Event>>,
+    line: Option<Shared>,
+    dialing: bool,
+    /// The link has said when it wants to be turned.
+    until: Option<Instant>,
+    woken: Arc<Flag>,
+    open: Vec<Open>,
+    emulated: EmulatorConfig,
+    model: Memory,
+    rng: Repeatable,
+    recorded: [Vec<u8>; 2],
+    kept: Option<Kept>,
+    /// Frames that writes may become.
+    may_write: usize,
+    has_written: usize,
+    outlets: bool,
+    ended: bool,
+}
+
+impl Life {
+    fn new(input: &mut Input<'_>) -> Self {
+        start_over();
+        let (first, treated) = (input.byte(), input.byte());
+        let version = Version::ALL[usize::from(first & 7) % Version::ALL.len()];
+        let dialect = if first & 8 == 0 { Dialect::Default } else { Dialect::Device22 };
+        let mut quirks = Quirks::of(version);
+        if let Some((name, _)) = Quirks::NAMES.get(usize::from(input.byte()))
+            && !name.contains('=')
+        {
+            quirks.set(name).expect("named by itself");
+        }
+        let runtime = Virtual::default();
+        let kept = (first & 0x30 != 0).then(Kept::default);
+        let builder = Device::builder("eb0123456789abcdefghij", "0123456789abcdef").expect("an id and a key");
+        let mut builder = treat(builder, treated, input.byte(), version).address([127, 0, 0, 1]);
+        if let Some(kept) = &kept {
+            builder = match first & 0x10 {
+                0 => builder.record(Recorder::full(kept.clone())),
+                _ => builder.record(Recorder::redacted(kept.clone())),
+            };
+        }
+        let device = builder.spawn(&runtime);
+        let link = lock(&runtime.0).pop();
+        assert!(link.is_some(), "spawned, and not driven");
+        let mut life = Self {
+            listeners: vec![device.listener()],
+            runtime,
+            device: Some(device),
+            link,
+            line: None,
+            dialing: false,
+            until: None,
+            woken: Arc::default(),
+            open: Vec::new(),
+            emulated: emulator_config(version, dialect, quirks),
+            model: model(),
+            rng: Repeatable(1),
+            recorded: Default::default(),
+            kept,
+            may_write: 0,
+            has_written: 0,
+            outlets: first & 0x40 == 0,
+            ended: false,
+        };
+        life.turn();
+        if first & 0x80 == 0 {
+            life.answer_dial(None);
+            life.exchange();
+        }
+        life
+    }
+
+    fn step(&mut self, input: &mut Input<'_>) {
+        if let Some(line) = &self.line {
+            record(&lock(line).peer, &mut self.recorded);
+        }
+        let (op, choice) = (input.byte(), input.byte());
+        let count = usize::from(choice);
+        match op % 24 {
+            0 => self.exchange(),
+            1..=4 => self.give(choice, input),
+            5 => self.arrive(count * 8),
+            6 => self.deliver(count * 4),
+            7 => self.room(count * 4),
+            8 => self.pass(Duration::from_millis(u64::from(choice))),
+            9 => self.pass(Duration::from_millis(u64::from(choice) * 100)),
+            10 => {
+                let now = system_time();
+                let due = self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+                self.pass(due.min(Duration::from_secs(120)));
+            }
+            11 => self.answer_dial(None),
+            12 => {
+                let whys = [LossReason::Refused, LossReason::Unreachable, LossReason::TimedOut, LossReason::Other];
+                self.answer_dial(Some(whys[count % whys.len()]));
+            }
+            13 => self.end_line([None, Some(ErrorKind::ConnectionReset)][count % 2]),
+            14 => {
+                if let Some(line) = &self.line {
+                    lock(line).peer.push(choice, machine_time(), &mut self.rng);
+                }
+                self.poll_peer();
+            }
+            15 => self.reconfigure(choice, input.byte()),
+            16 => {
+                if !self.open.is_empty() {
+                    drop(self.open.swap_remove(count % self.open.len()));
+                }
+            }
+            17 => self.change_device(choice),
+            18 => self.listen(choice),
+            19 => {
+                let garbage = input.take(count);
+                if let Some(line) = &self.line {
+                    lock(line).peer.to_controller.extend_from_slice(garbage);
+                }
+                self.arrive(garbage.len());
+            }
+            20 => self.act(choice),
+            _ => {
+                if let Some(line) = &self.line {
+                    let op = 8 + choice % 24;
+                    alter(&mut lock(line).peer, op, input, &self.recorded);
+                }
+            }
+        }
+        self.turn();
+    }
+
+    fn change_device(&mut self, choice: u8) {
+        match choice & 3 {
+            0 => self.emulated.version = Version::ALL[usize::from(choice >> 2) % Version::ALL.len()],
+            1 => self.emulated.local_key = LocalKey::new(if choice & 4 == 0 { KEY } else { OTHER_KEY }),
+            _ => {
+                if let Some(device) = &self.device {
+                    device.connect_now();
+                }
+            }
+        }
+    }
+
+    /// What a program rarely does.
+    fn act(&mut self, choice: u8) {
+        match choice {
+            0..=7 => self.close(),
+            // Every handle goes: what was given is decided, and the link ends.
+            8..=11 => self.device = None,
+            // The runtime goes.
+            12..=15 => {
+                if let Some(link) = self.link.take() {
+                    assert!(self.is_whole() || link.is_cut(), "a frame is half written, and nobody knows");
+                    drop(link);
+                }
+                self.ended = true;
+                self.hang_up();
+            }
+            _ => self.turn(),
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(device) = &self.device else { return };
+        let device = device.clone();
+        self.wait("close", PATIENCE, async move {
+            device.close().await;
+            Ok(())
+        });
+    }
+
+    fn give(&mut self, choice: u8, input: &mut Input<'_>) {
+        let Some(device) = &self.device else { return };
+        if self.open.len() >= 64 {
+            return;
+        }
+        let (how, value) = (input.byte(), i64::from(input.byte()));
+        let dp = u16::from(choice >> 4 & 3) + 1;
+        let sub = device.sub(CHILD).expect("a cid");
+        // A write that is refused for its many DPs may be sent once more, one by one.
+        let (sending, frames) =
+            match choice & 15 {
+                0..=4 => (device.set_value(dp, value), 2),
+                5..=7 => {
+                    let count = 2 + u16::from(choice >> 6);
+                    let dps: Map<String, Value> = (0..count).map(|at| ((dp + at).to_string(), json!(value))).collect();
+                    (device.set_dps(dps), 1 + usize::from(count))
+                }
+                8 => (sub.set_value(dp, value), 2),
+                9 => (device.status(), 0),
+                10 => (sub.status(), 0),
+                11 => (device.update_dps(&[dp, 1]), 0),
+                12 => (device.sub_discover(), 0),
+                13 => (device.request(CommandCode(u32::from(how)), Some(json!({ "dps": { "1": value } })), None), 1),
+                14 => {
+                    let device = device.clone();
+                    return self.wait("query", PATIENCE, async move { device.query().await.map(|_| ()) });
+                }
+                _ => {
+                    let device = device.clone();
+                    let limit = Duration::from_millis(u64::from(how) * 20);
+                    return self
+                        .wait("wait_connected", limit, async move { device.wait_connected(limit).await.map(|_| ()) });
+                }
+            };
+        self.may_write += frames;
+        let limit = Duration::from_millis(u64::from(how >> 3) * 100);
+        let sending = if how & 4 == 0 { sending } else { sending.timeout(limit) };
+        match how & 3 {
+            0 => self.wait("a command", PATIENCE, sending),
+            1 => self.wait("an answer", PATIENCE, async { sending.acknowledged().await.map(|_| ()) }),
+            2 => self.wait("an effect", PATIENCE, async { sending.confirmed().await.map(|_| ()) }),
+            _ => drop(sending.queue()),
+        }
+    }
+
+    fn wait(
+        &mut self,
+        what: &'static str,
+        limit: Duration,
+        future: impl Future<Output = Result<(), CommandError>> + 'static,
+    ) {
+        self.open.push(Open { due: now() + limit + Duration::from_millis(1), future: Box::pin(future), what });
+        self.poll_callers();
+    }
+
+    /// Takes the results that are there.
+    fn poll_callers(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.open.retain_mut(|open| open.future.as_mut().poll(&mut cx).is_pending());
+    }
+
+    /// What must hold after every step.
+    fn look(&mut self) {
+        self.poll_callers();
+        for open in &self.open {
+            let late = now().saturating_sub(open.due);
+            assert!(late.is_zero(), "{} is not decided for {late:?}", open.what);
+            assert!(!self.ended, "the link has ended, and {} is not decided", open.what);
+        }
+        let written = self.has_written + self.line.as_ref().map_or(0, |line| lock(line).writes);
+        // The other dialect asks by writing nothing.
+        if self.emulated.dialect == Dialect::Default {
+            assert!(written <= self.may_write, "{written} writes sent, of {} at the most", self.may_write);
+        }
+    }
+
+    /// Does all that the link can do now.
+    fn turn(&mut self) {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        for _ in 0..TURNS {
+            self.woken.0.store(false, Ordering::Relaxed);
+            let Some(link) = &self.link else { return };
+            let mut ends = self.line.clone().map(Ends);
+            match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
+                Order::Dial(Destination::Socket(to)) => {
+                    assert_eq!(to, SocketAddr::from(([127, 0, 0, 1], 6668)));
+                    assert!(self.line.is_none() && !self.dialing, "a second connection");
+                    self.dialing = true;
+                }
+                Order::Dial(Destination::Name(..)) => panic!("there is no name"),
+                Order::Hangup => {
+                    assert!(self.is_whole(), "a frame is half written, and the connection is not reset");
+                    self.hang_up();
+                }
+                Order::Reset => self.hang_up(),
+                Order::Again => {}
+                Order::Sleep(until) => {
+                    if self.woken.0.load(Ordering::Relaxed) {
+                        continue;
+                    }
+                    let now = system_time();
+                    assert!(until.is_none_or(|until| until > now), "wakes up for the past");
+                    self.until = until;
+                    return self.poll_callers();
+                }
+                Order::End => {
+                    self.link = None;
+                    self.ended = true;
+                    return self.poll_callers();
+                }
+            }
+        }
+        panic!("the link never rests");
+    }
+
+    /// Whether the connection has whole frames only, or has ended by itself.
+    fn is_whole(&self) -> bool {
+        self.line.as_ref().is_none_or(|line| {
+            let line = lock(line);
+            line.partial.is_empty() || line.ends.is_some()
+        })
+    }
+
+    fn hang_up(&mut self) {
+        self.dialing = false;
+        if let Some(line) = self.line.take() {
+            self.has_written += lock(&line).writes;
+        }
+    }
+
+    fn answer_dial(&mut self, fails: Option<LossReason>) {
+        let Some(link) = self.link.as_ref().filter(|_| self.dialing) else { return };
+        self.dialing = false;
+        match fails {
+            Some(why) => link.lost(why),
+            None => {
+                let peer = Peer::new(self.emulated.clone(), 2048, machine_time(), &mut self.rng);
+                let partial = Vec::new();
+                let line = Line { peer, arrived: 0, room: usize::MAX, ends: None, partial, writes: 0 };
+                let line = Arc::new(Mutex::new(line));
+                self.line = Some(Arc::clone(&line));
+                link.dialed(self.outlets.then(|| -> Arc<dyn Outlet> { Arc::new(Ends(line)) }));
+            }
+        }
+        self.turn();
+        self.poll_peer();
+    }
+
+    fn poll_peer(&mut self) {
+        if let Some(line) = &self.line {
+            let mut line = lock(line);
+            line.peer.poll(&mut self.model, machine_time(), &mut self.rng);
+        }
+    }
+
+    fn arrive(&self, len: usize) {
+        let Some(line) = &self.line else { return };
+        let mut line = lock(line);
+        line.arrived = line.peer.to_controller.len().min(line.arrived.saturating_add(len));
+        if line.peer.closed && line.arrived == line.peer.to_controller.len() {
+            line.ends = line.ends.or(Some(None));
+        }
+    }
+
+    fn deliver(&mut self, len: usize) {
+        if let Some(line) = &self.line {
+            lock(line).peer.deliver(len);
+        }
+        self.poll_peer();
+    }
+
+    fn room(&self, len: usize) {
+        if let Some(line) = &self.line {
+            lock(line).room = len;
+        }
+    }
+
+    fn end_line(&self, how: Option<ErrorKind>) {
+        if let Some(line) = &self.line {
+            lock(line).ends = Some(how);
+        }
+    }
+
+    /// Lets everything arrive on both sides until nobody has more to say.
+    fn exchange(&mut self) {
+        for _ in 0..64 {
+            self.turn();
+            self.deliver(usize::MAX);
+            self.arrive(usize::MAX);
+            let quiet = self.line.as_ref().is_none_or(|line| {
+                let line = lock(line);
+                line.ends.is_some() || line.peer.to_device.is_empty() && line.arrived == 0
+            });
+            if quiet {
+                break;
+            }
+        }
+        self.turn();
+    }
+
+    /// Lets time pass, and the link do in between what it wants to do.
+    fn pass(&mut self, span: Duration) {
+        let end = now() + span;
+        for _ in 0..TURNS {
+            self.poll_peer();
+            self.turn();
+            self.look();
+            let now_is = (system_time(), now());
+            let due = self.until.filter(|_| self.link.is_some());
+            let due = due.map(|until| now_is.1 + until.saturating_duration_since(now_is.0));
+            let next = due.filter(|due| *due < end).unwrap_or(end);
+            set_time(next.max(now()));
+            if next == end {
+                self.poll_peer();
+                self.turn();
+                return;
+            }
+        }
+        panic!("time does not pass");
+    }
+
+    fn reconfigure(&mut self, choice: u8, more: u8) {
+        let Some(device) = &self.device else { return };
+        let version = self.emulated.version;
+        let _ = device.change(|builder| {
+            let key = if more & 0x60 == 0x60 { OTHER_KEY } else { KEY };
+            treat(builder, choice, more, version).local_key(LocalKey::new(key))
+        });
+    }
+
+    fn listen(&mut self, choice: u8) {
+        let Some(device) = &self.device else { return };
+        match choice & 3 {
+            0 if self.listeners.len() < 4 => self.listeners.push(device.listener()),
+            1 if self.listeners.len() > 1 => drop(self.listeners.pop()),
+            _ => {
+                for listener in &mut self.listeners {
+                    while listener.try_recv().is_some() {}
+                }
+            }
+        }
+        let _ = (device.state(), device.metrics(), format!("{device:?}"));
+    }
+
+    /// All ends: whatever waits is told, and a record shows the same again.
+    fn finish(mut self) {
+        self.answer_dial(Some(LossReason::Refused));
+        self.end_line(Some(ErrorKind::ConnectionReset));
+        self.pass(Duration::from_secs(7));
+        self.close();
+        self.device = None;
+        self.pass(PATIENCE);
+        assert!(self.ended && self.link.is_none(), "closed, and not at its end");
+        self.look();
+        assert!(self.open.is_empty(), "never decided");
+        let mut cx = Context::from_waker(Waker::noop());
+        for listener in &mut self.listeners {
+            while let Poll::Ready(Some(_)) = listener.poll_recv(&mut cx) {}
+            assert_eq!(listener.poll_recv(&mut cx), Poll::Ready(None), "a listener waits for one that has ended");
+        }
+        assert!(lock(&self.runtime.0).is_empty());
+        let Some(kept) = self.kept.take() else { return };
+        let record = lock(&kept.0).clone();
+        replays(&record);
+    }
+}
+
+/// A record shows what has happened, and nothing else.
+fn replays(record: &[u8]) {
+    if record.is_empty() {
+        return;
+    }
+    let replay = Replay::new(record).expect("a record");
+    for step in replay.with_keys(vec![LocalKey::new(KEY), LocalKey::new(OTHER_KEY)]) {
+        let step = step.unwrap_or_else(|error| panic!("{error}: {}", record.escape_ascii()));
+        let _ = step.to_string();
+        assert!(!matches!(step.what, Happened::Diverged(_)), "{step}: {}", record.escape_ascii());
+    }
+}
+
+/// How a device is treated, as two bytes say.
+fn treat(builder: DeviceBuilder, choice: u8, more: u8, right: Version) -> DeviceBuilder {
+    let mut timing = Timing::DEFAULT;
+    (timing.connect, timing.negotiate) = (Duration::from_secs(2), Duration::from_secs(1));
+    timing.answer = Duration::from_millis([300, 1_000, 2_000, 5_000][usize::from(choice & 3)]);
+    timing.heartbeat = Duration::from_secs(3);
+    (timing.backoff_min, timing.backoff_max) = (Duration::from_millis(200), Duration::from_secs(4));
+    let ms = Duration::from_millis;
+    let pacing = match choice >> 2 & 7 {
+        1 => Pacing::NONE.merge(ms(40)),
+        2 => Pacing::NONE.gap(ms(30)),
+        3 => Pacing::NONE.max_dps(1),
+        4 => Pacing::NONE.max_dps(2).merge(ms(10)),
+        5 => Pacing::NONE.sleeps(Duration::from_secs(2)),
+        6 => Pacing::NONE.max_bytes(200).gap(ms(5)),
+        _ => Pacing::NONE,
+    };
+    let version = match choice >> 5 {
+        0 | 1 => None,
+        2 => Some(Version::ALL[usize::from(more & 7) % Version::ALL.len()]),
+        _ => Some(right),
+    };
+    let patience = [500, 2_000, 8_000, 100][usize::from(more >> 3 & 3)];
+    builder
+        .timing(timing)
+        .pacing(pacing)
+        .version(version)
+        .persist(more & 0x80 == 0)
+        .nowait(more & 0xe0 == 0x20)
+        .command_timeout(ms(patience))
+}

@@ -17,8 +17,8 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyWeakrefReference};
 
+use crate::args;
 use crate::bell::Bell;
-use crate::convert;
 use crate::device::{self, Device};
 use crate::engine::{self, lock};
 use crate::manager::{self, Manager};
@@ -316,20 +316,28 @@ impl AsyncVerbs {
         if let Ok(device) = target.cast::<Device>() {
             return Ok(Self(Some(device.get().target(py)?)));
         }
-        Ok(Self(Some(target.cast::<SubDevice>()?.get().target(py)?)))
+        match target.cast::<SubDevice>() {
+            Ok(sub) => Ok(Self(Some(sub.get().target(py)?))),
+            Err(_) => Err(args::wrong_type(target, "device", "a Device or SubDevice of the package rustuya")),
+        }
     }
 
-    fn status<'py>(&self, bridge: &Bound<'py, LoopBridge>, wait: Option<&str>, timeout: Option<f64>) -> Awaitable<'py> {
-        start(bridge, self.target()?.status(bridge.py(), Options { wait, timeout })?.start())
+    fn status<'py>(
+        &self,
+        bridge: &Bound<'py, LoopBridge>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
+    ) -> Awaitable<'py> {
+        start(bridge, self.target()?.status(bridge.py(), Options::of(&wait, &timeout))?.start())
     }
 
     fn query<'py>(
         &self,
         bridge: &Bound<'py, LoopBridge>,
-        dps: Option<Vec<Bound<'py, PyAny>>>,
-        timeout: Option<f64>,
+        dps: Option<args::Dps<'py>>,
+        timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.query(dps, timeout)?)
+        start(bridge, self.target()?.query(dps, timeout.map(|limit| limit.0))?)
     }
 
     fn set_value<'py>(
@@ -337,52 +345,58 @@ impl AsyncVerbs {
         bridge: &Bound<'py, LoopBridge>,
         dp_id: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.set_value(dp_id, value, Options { wait, timeout })?.start())
+        start(bridge, self.target()?.set_value(dp_id, value, Options::of(&wait, &timeout))?.start())
     }
 
     fn set_dps<'py>(
         &self,
         bridge: &Bound<'py, LoopBridge>,
         dps: &Bound<'py, PyAny>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.set_dps(dps, Options { wait, timeout })?.start())
+        start(bridge, self.target()?.set_dps(dps, Options::of(&wait, &timeout))?.start())
     }
 
     fn update_dps<'py>(
         &self,
         bridge: &Bound<'py, LoopBridge>,
-        dp_ids: Vec<Bound<'py, PyAny>>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        dp_ids: args::DpIds<'py>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.update_dps(bridge.py(), &dp_ids, Options { wait, timeout })?.start())
+        start(bridge, self.target()?.update_dps(bridge.py(), &dp_ids.0, Options::of(&wait, &timeout))?.start())
     }
 
     fn request<'py>(
         &self,
         bridge: &Bound<'py, LoopBridge>,
-        command: convert::Command,
+        command: args::Command,
         data: Option<&Bound<'py, PyAny>>,
-        cid: Option<&str>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        cid: Option<args::Cid>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        let order = self.target()?.request(bridge.py(), command, data, cid, Options { wait, timeout })?;
+        let order = self.target()?.request(
+            bridge.py(),
+            command.0,
+            data,
+            cid.as_ref().map(|cid| &*cid.0),
+            Options::of(&wait, &timeout),
+        )?;
         start(bridge, order.start())
     }
 
     fn sub_discover<'py>(
         &self,
         bridge: &Bound<'py, LoopBridge>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.sub_discover(bridge.py(), Options { wait, timeout })?.start())
+        start(bridge, self.target()?.sub_discover(bridge.py(), Options::of(&wait, &timeout))?.start())
     }
 
     #[staticmethod]
@@ -391,8 +405,12 @@ impl AsyncVerbs {
     }
 
     #[staticmethod]
-    fn wait_connected<'py>(bridge: &Bound<'py, LoopBridge>, device: &Device, timeout: Option<f64>) -> Awaitable<'py> {
-        start(bridge, device::connected(device.inner(bridge.py())?, timeout)?)
+    fn wait_connected<'py>(
+        bridge: &Bound<'py, LoopBridge>,
+        device: &Device,
+        timeout: Option<args::Timeout>,
+    ) -> Awaitable<'py> {
+        start(bridge, device::connected(device.inner(bridge.py())?, timeout.map(|limit| limit.0))?)
     }
 
     #[staticmethod]
@@ -434,7 +452,7 @@ impl AsyncVerbs {
     }
 
     #[staticmethod]
-    fn discover<'py>(bridge: &Bound<'py, LoopBridge>, scanner: &Scanner, id: &str) -> Awaitable<'py> {
-        start(bridge, scanner.one(bridge.py(), id)?)
+    fn discover<'py>(bridge: &Bound<'py, LoopBridge>, scanner: &Scanner, id: args::Id) -> Awaitable<'py> {
+        start(bridge, scanner.one(bridge.py(), &id.0)?)
     }
 }

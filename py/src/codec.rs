@@ -1,7 +1,7 @@
 //! Frames, session keys and announcements, for tools.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 use rustuya_proto::{
     CommandCode, Datagram, FrameError, Head, Keys, RetCode, Sender, Version, VersionHeader, derive_session_key,
     frame_len, open, seal,
@@ -9,7 +9,8 @@ use rustuya_proto::{
 use rustuya_runtime_tokio::convert as json;
 use rustuya_runtime_tokio::proto::Payload;
 
-use crate::{convert, engine, errors, models};
+use crate::words::words;
+use crate::{args, convert, engine, errors, models};
 
 fn keys(py: Python<'_>, version: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<Keys> {
     let version = needed_version(py, version)?;
@@ -20,17 +21,8 @@ fn needed_version(py: Python<'_>, version: &Bound<'_, PyAny>) -> PyResult<Versio
     convert::version(Some(version))?.ok_or_else(|| errors::no_version(py, "Auto"))
 }
 
-fn sender(py: Python<'_>, name: &str) -> PyResult<Sender> {
-    match name {
-        "device" => Ok(Sender::Device),
-        "client" => Ok(Sender::Controller),
-        _ => Err(errors::leaf(
-            py,
-            "ConfigError",
-            912,
-            &format!("{} sends nothing: give \"device\" or \"client\"", errors::quoted(name)),
-        )),
-    }
+fn sender(name: &str) -> Sender {
+    if name == "device" { Sender::Device } else { Sender::Controller }
 }
 
 fn refused(py: Python<'_>, error: FrameError) -> PyErr {
@@ -38,6 +30,8 @@ fn refused(py: Python<'_>, error: FrameError) -> PyErr {
 }
 
 /// One frame, as a client or a device of this version writes it. `payload` is bytes, text, or what JSON carries.
+#[doc = words!(args: codec_version key command payload seqno sender retcode)]
+#[doc = words!(raises: key_version types)]
 #[pyfunction]
 #[pyo3(signature = (version, key, command, payload=None, *, seqno=1, sender="client", retcode=None))]
 #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
@@ -45,41 +39,43 @@ pub(crate) fn encode<'py>(
     py: Python<'py>,
     version: &Bound<'py, PyAny>,
     key: &Bound<'py, PyAny>,
-    command: convert::Command,
+    command: args::Command,
     payload: Option<&Bound<'py, PyAny>>,
-    seqno: u32,
-    sender: &str,
-    retcode: Option<u32>,
+    #[pyo3(from_py_with = args::seqno)] seqno: u32,
+    #[pyo3(from_py_with = args::sender)] sender: &str,
+    retcode: Option<args::Retcode>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let keys = keys(py, version, key)?;
-    let sender = self::sender(py, sender)?;
+    let sender = self::sender(sender);
     let body: Vec<u8> = match payload {
         None => Vec::new(),
-        Some(payload) => match (payload.extract::<Vec<u8>>(), payload.extract::<String>()) {
-            (Ok(bytes), _) if payload.is_instance_of::<PyBytes>() => bytes,
-            (_, Ok(text)) => text.into_bytes(),
+        Some(payload) => match (payload.cast::<PyBytes>(), payload.cast::<PyString>()) {
+            (Ok(bytes), _) => bytes.as_bytes().to_vec(),
+            (_, Ok(text)) => args::text(text)?.into_bytes(),
             _ => convert::to_json(payload)?.to_string().into_bytes(),
         },
     };
-    encoded(py, &keys, sender, CommandCode(command.0), seqno, retcode.map(RetCode), &body)
+    encoded(py, &keys, sender, CommandCode(command.0), seqno, retcode.map(|code| RetCode(code.0)), &body)
 }
 
 /// The frames at the front of `data`: a list of frames, and how many bytes they took. What is no frame, or fails its
 /// check, raises FrameError.
+#[doc = words!(args: codec_version key bytes sender)]
+#[doc = words!(raises: key_version frame types)]
 #[pyfunction]
 #[pyo3(signature = (version, key, data, *, sender="device"))]
 pub(crate) fn decode<'py>(
     py: Python<'py>,
     version: &Bound<'py, PyAny>,
     key: &Bound<'py, PyAny>,
-    data: &[u8],
-    sender: &str,
+    data: args::Data,
+    #[pyo3(from_py_with = args::sender)] sender: &str,
 ) -> PyResult<(Vec<Bound<'py, PyAny>>, usize)> {
     let keys = keys(py, version, key)?;
-    let sender = self::sender(py, sender)?;
+    let sender = self::sender(sender);
     let _inside = engine::enter(py);
     let class = models::class(py, "Frame")?;
-    let mut bytes = data.to_vec();
+    let mut bytes = data.0;
     let (mut frames, mut at) = (Vec::new(), 0);
     while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
         let Some(len) = frame_len(rest).map_err(|error| refused(py, error))? else { break };
@@ -95,24 +91,28 @@ pub(crate) fn decode<'py>(
 }
 
 /// The session key of a connection of version 3.4 or 3.5, from the nonces of its negotiation, 16 bytes each.
+#[doc = words!(args: codec_version local_key client_nonce device_nonce)]
+#[doc = words!(raises: key_version types)]
 #[pyfunction]
 pub(crate) fn session_key<'py>(
     py: Python<'py>,
     version: &Bound<'py, PyAny>,
     local_key: &Bound<'py, PyAny>,
-    client_nonce: [u8; 16],
-    device_nonce: [u8; 16],
+    client_nonce: args::ClientNonce,
+    device_nonce: args::DeviceNonce,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let version = needed_version(py, version)?;
-    let key = derive_session_key(version, &convert::key(Some(local_key))?, &client_nonce, &device_nonce);
+    let key = derive_session_key(version, &convert::key(Some(local_key))?, &client_nonce.0, &device_nonce.0);
     let key = key.ok_or_else(|| errors::leaf(py, "InvalidVersion", 914, "only 3.4 and 3.5 negotiate a session key"))?;
     Ok(PyBytes::new(py, key.expose()))
 }
 
 /// The device that a datagram from UDP 6666, 6667 or 7000 announces; None for a client's question.
+#[doc = words!(args: datagram)]
+#[doc = words!(raises: datagram types)]
 #[pyfunction]
-pub(crate) fn announcement<'py>(py: Python<'py>, datagram: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let mut bytes = datagram.to_vec();
+pub(crate) fn announcement<'py>(py: Python<'py>, datagram: args::Datagram) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let mut bytes = datagram.0;
     match Datagram::decode(&mut bytes) {
         Ok(Datagram::Announcement(seen)) => {
             let ip = seen.ip.map(|ip| ip.to_string());

@@ -6,21 +6,21 @@ use core::time::Duration;
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, Pacing, Timing};
 
-use crate::{convert, engine, errors, verbs};
+use crate::{args, convert, engine, errors};
 
 /// The keyword arguments of a device.
 pub(crate) struct Extra<'py> {
-    pub(crate) port: Option<convert::Port>,
-    pub(crate) dev_type: Option<String>,
-    pub(crate) persist: Option<bool>,
-    pub(crate) nowait: Option<bool>,
-    pub(crate) connection_timeout: Option<f64>,
-    pub(crate) timeout: Option<f64>,
+    pub(crate) port: Option<args::Port>,
+    pub(crate) dev_type: Option<args::DevType>,
+    pub(crate) persist: Option<args::Persist>,
+    pub(crate) nowait: Option<args::Nowait>,
+    pub(crate) connection_timeout_sec: Option<args::ConnectionTimeout>,
+    pub(crate) timeout: Option<args::Timeout>,
     pub(crate) timing: Option<Bound<'py, PyAny>>,
     pub(crate) pacing: Option<Bound<'py, PyAny>>,
-    pub(crate) receive_limit: Option<usize>,
-    pub(crate) memory_limit: Option<usize>,
-    pub(crate) backlog_limit: Option<usize>,
+    pub(crate) receive_limit: Option<args::ReceiveLimit>,
+    pub(crate) memory_limit: Option<args::MemoryLimit>,
+    pub(crate) backlog_limit: Option<args::BacklogLimit>,
     pub(crate) min_version: Option<Bound<'py, PyAny>>,
 }
 
@@ -79,16 +79,16 @@ pub(crate) fn edited(
 
 impl Extra<'_> {
     pub(crate) fn apply(&self, py: Python<'_>, mut builder: DeviceBuilder) -> PyResult<DeviceBuilder> {
-        if let Some(convert::Port(port)) = self.port {
+        if let Some(args::Port(port)) = self.port {
             builder = builder.port(port);
         }
         if let Some(dev_type) = &self.dev_type {
-            builder = builder.dialect(convert::dialect(py, dev_type)?);
+            builder = builder.dialect(convert::dialect(py, &dev_type.0)?);
         }
-        if let Some(persist) = self.persist {
+        if let Some(args::Persist(persist)) = self.persist {
             builder = builder.persist(persist);
         }
-        if let Some(nowait) = self.nowait {
+        if let Some(args::Nowait(nowait)) = self.nowait {
             builder = builder.nowait(nowait);
         }
         if let Some(limits) = &self.timing {
@@ -97,22 +97,22 @@ impl Extra<'_> {
         if let Some(rules) = &self.pacing {
             builder = builder.pacing(pacing(rules)?);
         }
-        if let Some(limit) = self.receive_limit {
+        if let Some(args::ReceiveLimit(limit)) = self.receive_limit {
             builder = builder.receive_limit(limit);
         }
-        if let Some(limit) = self.memory_limit {
+        if let Some(args::MemoryLimit(limit)) = self.memory_limit {
             builder = builder.memory_limit(limit);
         }
-        if let Some(limit) = self.backlog_limit {
+        if let Some(args::BacklogLimit(limit)) = self.backlog_limit {
             builder = builder.backlog_limit(limit);
         }
         if let Some(least) = convert::version(self.min_version.as_ref())? {
             builder = builder.min_version(least);
         }
-        if let Some(limit) = verbs::milliseconds(self.connection_timeout)? {
+        if let Some(limit) = engine::seconds(self.connection_timeout_sec.as_ref().map(|limit| limit.0.0))? {
             builder = connection_timeout(builder, limit);
         }
-        if let Some(limit) = engine::seconds(self.timeout)? {
+        if let Some(limit) = engine::seconds(self.timeout.as_ref().map(|limit| limit.0))? {
             builder = builder.command_timeout(limit);
         }
         Ok(builder)
@@ -129,8 +129,8 @@ fn field<'py, T: FromPyObjectOwned<'py>>(object: &Bound<'py, PyAny>, name: &str,
     let _inside = engine::enter(object.py());
     let value = object.getattr(name).and_then(|value| value.extract().map_err(Into::into));
     value.map_err(|_| {
-        let text = format!("this needs a rustuya.{what}, whose `{name}` is a number");
-        errors::leaf(object.py(), "InvalidType", 912, &text)
+        let wanted = format!("a rustuya.{what}, whose `{name}` is a number");
+        args::wrong_type(object, &what.to_ascii_lowercase(), &wanted)
     })
 }
 

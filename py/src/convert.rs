@@ -4,11 +4,14 @@ use core::str::FromStr;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString,
+    PyTuple,
+};
 use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Speaks, Version, text};
 use serde_json::{Map, Number, Value};
 
-use crate::{engine, errors};
+use crate::{args, engine, errors};
 
 /// Lists and maps in each other at most. Devices know none at all.
 const DEPTH: usize = 32;
@@ -30,7 +33,7 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         return Ok(Value::Bool(value.is_true()));
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Value::String(text.to_cow()?.into_owned()));
+        return args::text(text).map(Value::String);
     }
     if value.is_instance_of::<PyInt>() {
         let number = value.extract::<i64>().map(Number::from).or_else(|_| value.extract::<u64>().map(Number::from));
@@ -56,11 +59,23 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     if let Ok(list) = value.cast::<PyTuple>() {
         return list.iter().map(|item| nested(&item, depth - 1)).collect::<PyResult<_>>().map(Value::Array);
     }
-    let name = value.get_type().name()?;
-    let advice = if value.is_instance_of::<PyBytes>() {
+    let is_raw = value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyByteArray>()
+        || value.is_instance_of::<PyMemoryView>();
+    if let Some(map) = other_map(value)? {
+        return object(&map, depth).map(Value::Object);
+    }
+    if let Ok(list) = value.cast::<PySequence>().map_err(drop).and_then(|list| if is_raw { Err(()) } else { Ok(list) })
+    {
+        let _inside = engine::enter(py);
+        let items = list.to_list()?;
+        return items.iter().map(|item| nested(&item, depth - 1)).collect::<PyResult<_>>().map(Value::Array);
+    }
+    let name = args::type_name(value);
+    let advice = if is_raw {
         "encode raw DPs as base64 or hex text"
     } else {
-        "JSON carries bool, int, float, str, None, list and dict"
+        "JSON carries bool, int, float, str, None, sequences and mappings"
     };
     Err(errors::leaf(py, "InvalidType", 912, &format!("a value of type {name} cannot be sent: {advice}")))
 }
@@ -69,7 +84,7 @@ fn object(map: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>>
     let mut object = Map::new();
     for (key, value) in map {
         let name = if let Ok(text) = key.cast::<PyString>() {
-            text.to_cow()?.into_owned()
+            args::text(text)?
         } else if key.is_instance_of::<PyInt>() && !key.is_instance_of::<PyBool>() {
             key.str()?.to_cow()?.into_owned()
         } else {
@@ -77,7 +92,7 @@ fn object(map: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>>
             return Err(errors::leaf(map.py(), "InvalidType", 912, text));
         };
         if object.contains_key(&name) {
-            let text = format!("{name:?} is given twice, as a number and as text");
+            let text = format!("{} is given twice, as a number and as text", errors::quoted(&name));
             return Err(errors::leaf(map.py(), "InvalidValue", 903, &text));
         }
         object.insert(name, nested(&value, depth - 1)?);
@@ -85,70 +100,37 @@ fn object(map: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>>
     Ok(object)
 }
 
+/// A mapping that is no dict, as one.
+fn other_map<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let _inside = engine::enter(value.py());
+    let Ok(mapping) = value.cast::<PyMapping>() else { return Ok(None) };
+    let map = PyDict::new(value.py());
+    map.update(mapping)?;
+    Ok(Some(map))
+}
+
 /// A map of DPs.
 pub(crate) fn dps(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>> {
     if let Ok(map) = value.cast::<PyDict>() {
         return object(map, DEPTH);
     }
-    let py = value.py();
-    let _inside = engine::enter(py);
-    // Any other mapping.
-    let map = PyDict::new(py);
-    if value.hasattr("keys")? && map.update(value.cast().map_err(|_| no_map(py))?).is_ok() {
-        return object(&map, DEPTH);
+    match other_map(value)? {
+        Some(map) => object(&map, DEPTH),
+        None => Err(args::wrong_type(value, "DPs", "a mapping, such as {\"1\": True, \"2\": 50}")),
     }
-    Err(no_map(py))
-}
-
-fn no_map(py: Python<'_>) -> PyErr {
-    errors::leaf(py, "InvalidType", 912, "DPs are given as a dict, such as {\"1\": True, \"2\": 50}")
 }
 
 /// The number of a DP, given as such or as text.
 pub(crate) fn dp(value: &Bound<'_, PyAny>) -> PyResult<u16> {
-    let refused = || {
-        let _inside = engine::enter(value.py());
-        let shown = value.repr().map(|text| text.to_string()).unwrap_or_default();
-        errors::no_dp(value, &format!("{shown} is no DP: DPs are numbers from 0 to 65535"))
-    };
-    if value.is_instance_of::<PyBool>() {
-        return Err(refused());
+    let refused = |shown: String| errors::no_dp(value, &format!("{shown} is no DP: DPs are numbers from 0 to 65535"));
+    if let Ok(text) = value.cast::<PyString>() {
+        let text = args::text(text)?;
+        return text.parse().map_err(|_| refused(errors::quoted(&text)));
     }
-    if value.is_instance_of::<PyInt>() {
-        return value.extract().map_err(|_| refused());
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+        return value.extract().map_err(|_| refused("a number beyond that".to_owned()));
     }
-    match value.cast::<PyString>() {
-        Ok(text) => text.to_cow()?.parse().map_err(|_| refused()),
-        Err(_) => Err(refused()),
-    }
-}
-
-/// A TCP port, given as a number.
-pub(crate) struct Port(pub(crate) u16);
-
-/// The number of a command.
-pub(crate) struct Command(pub(crate) u32);
-
-impl FromPyObject<'_, '_> for Port {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        whole(value, "a TCP port is a number from 0 to 65535").map(Self)
-    }
-}
-
-impl FromPyObject<'_, '_> for Command {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        whole(value, "a command is a number from 0 to 4294967295, such as CommandType.Control").map(Self)
-    }
-}
-
-/// A whole number that fits; `advice` says what does.
-fn whole<'py, T: FromPyObjectOwned<'py>>(value: Borrowed<'_, 'py, PyAny>, advice: &str) -> PyResult<T> {
-    let class = if value.is_instance_of::<PyInt>() { "InvalidValue" } else { "InvalidType" };
-    value.extract().map_err(|_| errors::leaf(value.py(), class, 903, advice))
+    Err(refused(format!("a value of type {}", args::type_name(value))))
 }
 
 /// JSON as Python's own objects.
@@ -188,20 +170,23 @@ pub(crate) fn key(value: Option<&Bound<'_, PyAny>>) -> PyResult<LocalKey> {
     };
     let py = value.py();
     if let Ok(text) = value.cast::<PyString>() {
-        return text::local_key(&text.to_cow()?).map_err(|error| errors::no_key(py, error));
+        return text::local_key(&args::text(text)?).map_err(|error| errors::no_key(py, error));
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return LocalKey::try_from(bytes.as_bytes()).map_err(|error| errors::no_key(py, error));
     }
-    Err(errors::leaf(py, "InvalidType", 912, "the local key is given as text of 16 characters, or as 16 bytes"))
+    Err(args::wrong_type(value, "local_key", "text of 16 characters, or 16 bytes"))
 }
 
 /// A version, as text or number; `None` for "Auto".
 pub(crate) fn version(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Version>> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
+    let is_number = value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>();
+    if value.is_instance_of::<PyBool>() || !(is_number || value.is_instance_of::<PyString>()) {
+        return Err(args::wrong_type(value, "version", "text or a number, such as \"3.4\", or \"Auto\""));
+    }
     let _inside = engine::enter(value.py());
-    let text = value.str()?;
-    let text = &*text.to_cow()?;
+    let text = &args::text(&value.str()?)?;
     let Speaks(version) = Speaks::from_str(text).map_err(|_| errors::no_version(value.py(), text))?;
     Ok(version)
 }
@@ -211,8 +196,11 @@ pub(crate) fn address(value: Option<&Bound<'_, PyAny>>) -> PyResult<Address> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(Address::Auto) };
     let _inside = engine::enter(value.py());
     // Objects of the module `ipaddress` read as text, too.
-    let text = value.str()?;
-    let text = &*text.to_cow()?;
+    let is_ip = value.get_type().module().is_ok_and(|module| module == "ipaddress");
+    if !is_ip && !value.is_instance_of::<PyString>() {
+        return Err(args::wrong_type(value, "address", "text: an IP address, a host name or \"Auto\""));
+    }
+    let text = &args::text(&value.str()?)?;
     Address::from_str(text).map_err(|error| {
         errors::leaf(value.py(), "InvalidAddress", 912, &format!("{} is an {error}", errors::quoted(text)))
     })

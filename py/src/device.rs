@@ -10,12 +10,16 @@ use crate::operation::{Answer, Failure, Operation, finish};
 use crate::receiver::DeviceMessageReceiver;
 use crate::sub_device::SubDevice;
 use crate::subscription::Subscription;
-use crate::verbs::{self, Options, Target};
-use crate::{convert, errors, event, listed, models};
+use crate::verbs::{Options, Target};
+use crate::words::words;
+use crate::{args, convert, errors, event, listed, log, models};
 
 /// One device on the local network, kept connected in the background.
 ///
-/// `address` and `version` may be "Auto". Every handle of a device can be shared by threads.
+/// It is a handle, which threads can share: the connection ends with `close()`, with a `with` block, or with the last
+/// handle, listener and subscription.
+#[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version)]
+#[doc = words!(raises: config types discovery closed)]
 #[pyclass(frozen, module = "rustuya", weakref)]
 pub(crate) struct Device(Held<rt::Device>);
 
@@ -59,7 +63,7 @@ impl Device {
 pub(crate) fn spawn(py: Python<'_>, builder: rt::DeviceBuilder, located: bool, id: &str) -> PyResult<Device> {
     let engine = engine(py)?;
     let builder = engine.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;
-    Ok(Device::new(builder.spawn(&engine.driver())))
+    Ok(Device::new(log::framed(builder, id).spawn(&engine.driver())))
 }
 
 /// Waits until a device can be used.
@@ -92,26 +96,26 @@ pub(crate) fn detected(device: &rt::Device) -> Operation {
 impl Device {
     #[new]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
-                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
+                        nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
                         receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
-        id: &str,
+        id: args::Id,
         address: Option<&Bound<'_, PyAny>>,
         local_key: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
-        port: Option<convert::Port>,
-        dev_type: Option<String>,
-        persist: Option<bool>,
-        nowait: Option<bool>,
-        connection_timeout: Option<f64>,
-        timeout: Option<f64>,
+        port: Option<args::Port>,
+        dev_type: Option<args::DevType>,
+        persist: Option<args::Persist>,
+        nowait: Option<args::Nowait>,
+        connection_timeout_sec: Option<args::ConnectionTimeout>,
+        timeout: Option<args::Timeout>,
         timing: Option<Bound<'_, PyAny>>,
         pacing: Option<Bound<'_, PyAny>>,
-        receive_limit: Option<usize>,
-        memory_limit: Option<usize>,
-        backlog_limit: Option<usize>,
+        receive_limit: Option<args::ReceiveLimit>,
+        memory_limit: Option<args::MemoryLimit>,
+        backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let extra = Extra {
@@ -119,7 +123,7 @@ impl Device {
             dev_type,
             persist,
             nowait,
-            connection_timeout,
+            connection_timeout_sec,
             timeout,
             timing,
             pacing,
@@ -128,30 +132,42 @@ impl Device {
             backlog_limit,
             min_version,
         };
-        let (builder, located) = config::builder(py, id, address, local_key, version)?;
-        spawn(py, extra.apply(py, builder)?, located, id)
+        let (builder, located) = config::builder(py, &id.0, address, local_key, version)?;
+        spawn(py, extra.apply(py, builder)?, located, &id.0)
     }
 
     /// The device that a file of tinytuya describes, found by name or id.
+    #[doc = words!(args: path name id_listed address_listed version_listed)]
+    #[doc = words!(returns: device)]
+    #[doc = words!(raises: file config discovery types)]
     #[classmethod]
     #[pyo3(signature = (path, name=None, *, id=None, address=None, version=None))]
     fn from_devices_file(
         cls: &Bound<'_, PyType>,
-        path: &Bound<'_, PyAny>,
-        name: Option<&str>,
-        id: Option<&str>,
+        path: args::Path,
+        name: Option<args::Name>,
+        id: Option<args::Id>,
         address: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = cls.py();
-        let (builder, located, id) = listed::builder(path, name, id, address, version)?;
+        let (builder, located, id) = listed::builder(
+            py,
+            &path.0,
+            name.as_ref().map(|name| &*name.0),
+            id.as_ref().map(|id| &*id.0),
+            address,
+            version,
+        )?;
         spawn(py, builder, located, &id)
     }
 
     /// Writes the version and the address of the connection into the file that describes the device, so that the next start
     /// begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was new.
-    fn remember(&self, path: &Bound<'_, PyAny>) -> PyResult<bool> {
-        listed::remember(self.inner(path.py())?, path)
+    #[doc = words!(args: path)]
+    #[doc = words!(raises: remember types)]
+    fn remember(&self, py: Python<'_>, path: args::Path) -> PyResult<bool> {
+        listed::remember(py, self.inner(py)?, &path.0)
     }
 
     /// The device id.
@@ -246,70 +262,109 @@ impl Device {
     }
 
     /// Sets whether commands return as soon as they are queued, or once they are written. Returns the device.
-    fn set_nowait<'py>(slf: Bound<'py, Self>, nowait: bool) -> PyResult<Bound<'py, Self>> {
-        Self::change(slf, |builder| Ok(builder.nowait(nowait)))
+    #[doc = words!(args: nowait)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn set_nowait<'py>(slf: Bound<'py, Self>, nowait: args::Nowait) -> PyResult<Bound<'py, Self>> {
+        Self::change(slf, |builder| Ok(builder.nowait(nowait.0)))
     }
 
     /// The same as `set_nowait`.
-    fn with_nowait<'py>(slf: Bound<'py, Self>, nowait: bool) -> PyResult<Bound<'py, Self>> {
+    #[doc = words!(args: nowait)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn with_nowait<'py>(slf: Bound<'py, Self>, nowait: args::Nowait) -> PyResult<Bound<'py, Self>> {
         Self::set_nowait(slf, nowait)
     }
 
     /// Sets whether the connection is kept while there is nothing to do. Returns the device.
-    fn set_persist<'py>(slf: Bound<'py, Self>, persist: bool) -> PyResult<Bound<'py, Self>> {
-        Self::change(slf, |builder| Ok(builder.persist(persist)))
+    #[doc = words!(args: persist)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn set_persist<'py>(slf: Bound<'py, Self>, persist: args::Persist) -> PyResult<Bound<'py, Self>> {
+        Self::change(slf, |builder| Ok(builder.persist(persist.0)))
     }
 
     /// The same as `set_persist`.
-    fn with_persist<'py>(slf: Bound<'py, Self>, persist: bool) -> PyResult<Bound<'py, Self>> {
+    #[doc = words!(args: persist)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn with_persist<'py>(slf: Bound<'py, Self>, persist: args::Persist) -> PyResult<Bound<'py, Self>> {
         Self::set_persist(slf, persist)
     }
 
     /// Sets the TCP port. Returns the device.
-    fn set_port<'py>(slf: Bound<'py, Self>, port: convert::Port) -> PyResult<Bound<'py, Self>> {
+    #[doc = words!(args: port)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn set_port<'py>(slf: Bound<'py, Self>, port: args::Port) -> PyResult<Bound<'py, Self>> {
         Self::change(slf, |builder| Ok(builder.port(port.0)))
     }
 
     /// The same as `set_port`.
-    fn with_port<'py>(slf: Bound<'py, Self>, port: convert::Port) -> PyResult<Bound<'py, Self>> {
+    #[doc = words!(args: port)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn with_port<'py>(slf: Bound<'py, Self>, port: args::Port) -> PyResult<Bound<'py, Self>> {
         Self::set_port(slf, port)
     }
 
-    /// Limits the time that the dial may take, in milliseconds.
-    fn set_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_ms: f64) -> PyResult<Bound<'py, Self>> {
-        let limit = verbs::milliseconds(Some(timeout_ms))?.unwrap_or(rt::Timing::DEFAULT.connect);
+    /// Limits the time that the dial may take, in seconds.
+    #[doc = words!(args: timeout_sec_dial)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn set_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_sec: args::DialSec) -> PyResult<Bound<'py, Self>> {
+        let limit = engine::seconds(Some(timeout_sec.0.0))?.unwrap_or(rt::Timing::DEFAULT.connect);
         Self::change(slf, |builder| Ok(config::connection_timeout(builder, limit)))
     }
 
     /// The same as `set_connection_timeout`.
-    fn with_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_ms: f64) -> PyResult<Bound<'py, Self>> {
-        Self::set_connection_timeout(slf, timeout_ms)
+    #[doc = words!(args: timeout_sec_dial)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: types)]
+    fn with_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_sec: args::DialSec) -> PyResult<Bound<'py, Self>> {
+        Self::set_connection_timeout(slf, timeout_sec)
     }
 
     /// Sets the protocol version, "3.1" to "3.5"; "Auto" has it found out. Returns the device.
+    #[doc = words!(args: version)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: config types)]
     fn set_version<'py>(slf: Bound<'py, Self>, version: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         Self::change(slf, |builder| Ok(builder.version(convert::version(Some(version))?)))
     }
 
     /// The same as `set_version`.
+    #[doc = words!(args: version)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: config types)]
     fn with_version<'py>(slf: Bound<'py, Self>, version: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         Self::set_version(slf, version)
     }
 
     /// Sets the dialect: "default", "device22", or "Auto" to have it found out. Returns the device.
-    fn set_dev_type<'py>(slf: Bound<'py, Self>, dev_type: &str) -> PyResult<Bound<'py, Self>> {
+    #[doc = words!(args: dev_type)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: config types)]
+    fn set_dev_type<'py>(slf: Bound<'py, Self>, dev_type: args::DevType) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
-        Self::change(slf, |builder| Ok(builder.dialect(convert::dialect(py, dev_type)?)))
+        Self::change(slf, |builder| Ok(builder.dialect(convert::dialect(py, &dev_type.0)?)))
     }
 
     /// The same as `set_dev_type`.
-    fn with_dev_type<'py>(slf: Bound<'py, Self>, dev_type: &str) -> PyResult<Bound<'py, Self>> {
+    #[doc = words!(args: dev_type)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: config types)]
+    fn with_dev_type<'py>(slf: Bound<'py, Self>, dev_type: args::DevType) -> PyResult<Bound<'py, Self>> {
         Self::set_dev_type(slf, dev_type)
     }
 
     /// Changes what is given, all at once: a connection that must be made anew is so once.
+    #[doc = words!(args: address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version)]
+    #[doc = words!(returns: itself)]
+    #[doc = words!(raises: config types discovery)]
     #[pyo3(signature = (*, address=None, local_key=None, version=None, port=None, dev_type=None, persist=None,
-                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
+                        nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
                         receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn reconfigure<'py>(
@@ -317,17 +372,17 @@ impl Device {
         address: Option<&Bound<'py, PyAny>>,
         local_key: Option<&Bound<'py, PyAny>>,
         version: Option<&Bound<'py, PyAny>>,
-        port: Option<convert::Port>,
-        dev_type: Option<String>,
-        persist: Option<bool>,
-        nowait: Option<bool>,
-        connection_timeout: Option<f64>,
-        timeout: Option<f64>,
+        port: Option<args::Port>,
+        dev_type: Option<args::DevType>,
+        persist: Option<args::Persist>,
+        nowait: Option<args::Nowait>,
+        connection_timeout_sec: Option<args::ConnectionTimeout>,
+        timeout: Option<args::Timeout>,
         timing: Option<Bound<'py, PyAny>>,
         pacing: Option<Bound<'py, PyAny>>,
-        receive_limit: Option<usize>,
-        memory_limit: Option<usize>,
-        backlog_limit: Option<usize>,
+        receive_limit: Option<args::ReceiveLimit>,
+        memory_limit: Option<args::MemoryLimit>,
+        backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
@@ -336,7 +391,7 @@ impl Device {
             dev_type,
             persist,
             nowait,
-            connection_timeout,
+            connection_timeout_sec,
             timeout,
             timing,
             pacing,
@@ -351,83 +406,123 @@ impl Device {
     /// Asks for the state; the answer comes as an event.
     ///
     /// `wait="ack"` waits for it and returns it as a `Reply`.
+    #[doc = words!(args: wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: connection answer types)]
     #[pyo3(signature = (*, wait=None, timeout=None))]
-    fn status(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
-        self.target(py)?.status(py, Options { wait, timeout })?.finish(py)
+    fn status(
+        &self,
+        py: Python<'_>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
+    ) -> PyResult<Py<PyAny>> {
+        self.target(py)?.status(py, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
     /// were named, and whether it is `partial`.
+    #[doc = words!(args: dps timeout)]
+    #[doc = words!(returns: queried)]
+    #[doc = words!(raises: dp_ids connection answer)]
     #[pyo3(signature = (dps=None, *, timeout=None))]
     fn query<'py>(
         &self,
         py: Python<'py>,
-        dps: Option<Vec<Bound<'py, PyAny>>>,
-        timeout: Option<f64>,
+        dps: Option<args::Dps<'py>>,
+        timeout: Option<args::Timeout>,
     ) -> PyResult<Bound<'py, PyAny>> {
         engine::check(py)?;
-        finish(py, self.target(py)?.query(dps, timeout)?)
+        finish(py, self.target(py)?.query(dps, timeout.map(|limit| limit.0))?)
     }
 
     /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
     /// shows what was written.
+    #[doc = words!(args: dp_id value wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: dp connection answer effect)]
     #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
     fn set_value(
         &self,
         dp_id: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> PyResult<Py<PyAny>> {
         let py = dp_id.py();
-        self.target(py)?.set_value(dp_id, value, Options { wait, timeout })?.finish(py)
+        self.target(py)?.set_value(dp_id, value, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
     /// shows what was written.
+    #[doc = words!(args: dps_dict wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: dp connection answer effect)]
     #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
-    fn set_dps(&self, dps_dict: &Bound<'_, PyAny>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+    fn set_dps(
+        &self,
+        dps_dict: &Bound<'_, PyAny>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
+    ) -> PyResult<Py<PyAny>> {
         let py = dps_dict.py();
-        self.target(py)?.set_dps(dps_dict, Options { wait, timeout })?.finish(py)
+        self.target(py)?.set_dps(dps_dict, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// Asks the device to measure DPs again and to report them.
+    #[doc = words!(args: dp_ids wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: dp_ids connection answer)]
     #[pyo3(signature = (dp_ids, *, wait=None, timeout=None))]
     fn update_dps(
         &self,
         py: Python<'_>,
-        dp_ids: Vec<Bound<'_, PyAny>>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        dp_ids: args::DpIds<'_>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> PyResult<Py<PyAny>> {
-        self.target(py)?.update_dps(py, &dp_ids, Options { wait, timeout })?.finish(py)
+        self.target(py)?.update_dps(py, &dp_ids.0, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// Sends a raw command, to a sub-device if `cid` is given.
     ///
     /// `wait="ack"` waits for the answer and returns it as a `Reply`.
+    #[doc = words!(args: command data cid wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: types cid connection answer)]
     #[pyo3(signature = (command, data=None, cid=None, *, wait=None, timeout=None))]
     fn request(
         &self,
         py: Python<'_>,
-        command: convert::Command,
+        command: args::Command,
         data: Option<&Bound<'_, PyAny>>,
-        cid: Option<&str>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        cid: Option<args::Cid>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> PyResult<Py<PyAny>> {
-        self.target(py)?.request(py, command, data, cid, Options { wait, timeout })?.finish(py)
+        self.target(py)?
+            .request(py, command.0, data, cid.as_ref().map(|cid| &*cid.0), Options::of(&wait, &timeout))?
+            .finish(py)
     }
 
     /// Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`.
+    #[doc = words!(args: wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: connection answer types)]
     #[pyo3(signature = (*, wait=None, timeout=None))]
-    fn sub_discover(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
-        self.target(py)?.sub_discover(py, Options { wait, timeout })?.finish(py)
+    fn sub_discover(
+        &self,
+        py: Python<'_>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
+    ) -> PyResult<Py<PyAny>> {
+        self.target(py)?.sub_discover(py, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// A sub-device of this gateway, by its cid.
-    fn sub(&self, py: Python<'_>, cid: &str) -> PyResult<SubDevice> {
-        self.inner(py)?.sub(cid).map(SubDevice::new).map_err(|error| errors::config(py, error))
+    #[doc = words!(args: cid_sub)]
+    #[doc = words!(raises: cid types)]
+    fn sub(&self, py: Python<'_>, cid: args::Cid) -> PyResult<SubDevice> {
+        self.inner(py)?.sub(&cid.0).map(SubDevice::new).map_err(|error| errors::config(py, error))
     }
 
     /// The sub-devices that were heard of, and whether the gateway reaches them.
@@ -436,13 +531,20 @@ impl Device {
     }
 
     /// Finds out which DPs the device has.
+    #[doc = words!(raises: connection answer)]
     fn detect_dps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         finish(py, detected(self.inner(py)?))
     }
 
     /// Waits until the connection is usable; returns the version that is spoken.
+    #[doc = words!(args: timeout_connected)]
+    #[doc = words!(raises: connection types)]
     #[pyo3(signature = (timeout=10.0))]
-    fn wait_connected<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn wait_connected<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = args::timeout)] timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         finish(py, connected(self.inner(py)?, timeout)?)
     }
 
@@ -453,12 +555,15 @@ impl Device {
     }
 
     /// A receiver of what happens to the device from now on.
+    #[doc = words!(raises: closed)]
     fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, DeviceMessageReceiver>> {
         let device = self.inner(py)?;
         DeviceMessageReceiver::make(py, device.listener(), device.clone())
     }
 
     /// Has a function called with every event, in a thread that all such functions share.
+    #[doc = words!(args: callback)]
+    #[doc = words!(raises: types closed)]
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
         let device = self.inner(py)?;
         Subscription::start(py, device.listener(), device.clone(), callback, event::device_event)

@@ -17,7 +17,8 @@ use rustuya_runtime_tokio::{AddError, DeviceBuilder, Discovery, Registry, TokioH
 use tokio::runtime::{Handle, Runtime};
 
 use crate::operation::{Answer, Operation};
-use crate::{errors, exit, log};
+use crate::words::words;
+use crate::{args, errors, exit, log};
 
 /// What a process has once.
 pub(crate) struct Engine {
@@ -273,6 +274,8 @@ impl Engine {
 }
 
 /// Sets what the engine is like. Possible until the first device, manager or scanner is made.
+#[doc = words!(args: worker_threads dials_at_once memory_limit backlog_limit discovery ports bind_address broadcast_address probe_to trust_relayed)]
+#[doc = words!(raises: address types ended)]
 #[pyfunction]
 #[pyo3(signature = (*, worker_threads=None, dials_at_once=None, memory_limit=None, backlog_limit=None,
                     discovery=None, ports=None, bind_address=None,
@@ -280,16 +283,16 @@ impl Engine {
 #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
 pub(crate) fn configure(
     py: Python<'_>,
-    worker_threads: Option<usize>,
-    dials_at_once: Option<usize>,
-    memory_limit: Option<usize>,
-    backlog_limit: Option<usize>,
-    discovery: Option<bool>,
-    ports: Option<[u16; 3]>,
-    bind_address: Option<&str>,
-    broadcast_address: Option<&str>,
-    probe_to: Option<Vec<(String, u16)>>,
-    trust_relayed: Option<bool>,
+    worker_threads: Option<args::WorkerThreads>,
+    dials_at_once: Option<args::DialsAtOnce>,
+    memory_limit: Option<args::MemoryLimit>,
+    backlog_limit: Option<args::BacklogLimit>,
+    discovery: Option<args::UseDiscovery>,
+    ports: Option<args::Ports>,
+    bind_address: Option<args::BindAddress>,
+    broadcast_address: Option<args::BroadcastAddress>,
+    probe_to: Option<args::ProbeTo>,
+    trust_relayed: Option<args::TrustRelayed>,
 ) -> PyResult<()> {
     check(py)?;
     if ENGINE.get().is_some() {
@@ -299,23 +302,23 @@ pub(crate) fn configure(
     let address = |text: &str| text.parse::<Ipv4Addr>().map_err(|_| errors::no_address(py, text));
     let mut settings = lock(&SETTINGS).clone();
     if let Some(threads) = worker_threads {
-        settings.worker_threads = threads.clamp(1, 64);
+        settings.worker_threads = threads.0.clamp(1, 64);
     }
-    settings.dials_at_once = dials_at_once.unwrap_or(settings.dials_at_once);
-    settings.memory_limit = memory_limit.or(settings.memory_limit);
-    settings.backlog_limit = backlog_limit.or(settings.backlog_limit);
-    settings.discovery = discovery.unwrap_or(settings.discovery);
-    settings.ports = ports.unwrap_or(settings.ports);
-    settings.trust_relayed = trust_relayed.unwrap_or(settings.trust_relayed);
+    settings.dials_at_once = dials_at_once.map_or(settings.dials_at_once, |given| given.0);
+    settings.memory_limit = memory_limit.map(|given| given.0).or(settings.memory_limit);
+    settings.backlog_limit = backlog_limit.map(|given| given.0).or(settings.backlog_limit);
+    settings.discovery = discovery.map_or(settings.discovery, |given| given.0);
+    settings.ports = ports.map_or(settings.ports, |given| given.0);
+    settings.trust_relayed = trust_relayed.map_or(settings.trust_relayed, |given| given.0);
     if let Some(bind) = bind_address {
-        settings.bind = address(bind)?;
+        settings.bind = address(&bind.0)?;
     }
     if let Some(broadcast) = broadcast_address {
-        settings.broadcast = Some(address(broadcast)?);
+        settings.broadcast = Some(address(&broadcast.0)?);
     }
     if let Some(to) = probe_to {
         let socket = |(host, port): &(String, u16)| Ok(SocketAddrV4::new(address(host)?, *port));
-        settings.probe_to = to.iter().map(socket).collect::<PyResult<_>>()?;
+        settings.probe_to = to.0.iter().map(socket).collect::<PyResult<_>>()?;
     }
     *lock(&SETTINGS) = settings;
     Ok(())

@@ -8,6 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 use rustuya_runtime_tokio::{Event, Failed, Message};
 
+use crate::words::words;
 use crate::{convert, engine, errors, models};
 
 /// What happened to a device.
@@ -27,6 +28,8 @@ pub(crate) struct ManagerEvent {
     id: Arc<str>,
 }
 
+/// What an event can be.
+pub(crate) const KINDS: [&str; 7] = ["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept"];
 const KEYS: [&str; 8] = ["kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 const MANAGER_KEYS: [&str; 9] = ["device_id", "kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 
@@ -131,14 +134,15 @@ impl DeviceEvent {
     /// What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped" or "unkept".
     #[getter]
     fn kind(&self) -> &'static str {
+        let [state, acknowledgement, connection, error, lag, skipped, unkept] = KINDS;
         match &self.event {
-            Event::Message(message) if message.dps().is_empty() => "acknowledgement",
-            Event::Message(_) => "state",
-            Event::Failed(_) => "error",
-            Event::Lagged(_) => "lag",
-            Event::Skipped { .. } => "skipped",
-            Event::Unkept { .. } => "unkept",
-            _ => "connection",
+            Event::Message(message) if message.dps().is_empty() => acknowledgement,
+            Event::Message(_) => state,
+            Event::Failed(_) => error,
+            Event::Lagged(_) => lag,
+            Event::Skipped { .. } => skipped,
+            Event::Unkept { .. } => unkept,
+            _ => connection,
         }
     }
 
@@ -208,6 +212,7 @@ impl DeviceEvent {
     }
 
     /// The value under a name, or the default where this event has none.
+    #[doc = words!(args: key_of_event default)]
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(
         slf: &Bound<'py, Self>,

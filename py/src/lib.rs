@@ -1,6 +1,7 @@
 //! The native half of the Python package `rustuya`: one engine behind the synchronous and the asyncio face.
 
 mod aio;
+mod args;
 mod bell;
 mod calls;
 mod codec;
@@ -23,6 +24,7 @@ mod sub_device;
 mod subscription;
 mod testing;
 mod verbs;
+mod words;
 
 /// See the package `rustuya`, which re-exports what is public here. Nothing tests it without the GIL at every change, so
 /// a free-threaded interpreter switches the GIL on when it imports this.
@@ -45,11 +47,11 @@ mod _native {
     #[pymodule_export]
     use crate::listed::listed_devices;
     #[pymodule_export]
-    use crate::log::{next_record, set_log_callback, set_log_level};
+    use crate::log::{next_record, set_frame_log, set_log_callback, set_log_level};
     #[pymodule_export]
     use crate::manager::Manager;
     #[pymodule_export]
-    use crate::models::command_names;
+    use crate::models::{command_names, vocabulary};
     #[pymodule_export]
     use crate::receiver::{DeviceMessageReceiver, ManagerEventReceiver, RequestReceiver, ScanReceiver, SweepReceiver};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DevicesFile, Listed, Version};
 
-use crate::{config, convert, errors};
+use crate::{args, config, convert, errors};
 
 /// Name, id, local key, address, version, port, dialect and least version of a device, as far as a file tells.
 type Described = (
@@ -19,9 +19,9 @@ type Described = (
 
 /// The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own.
 #[pyfunction]
-pub(crate) fn listed_devices(path: &Bound<'_, PyAny>) -> PyResult<Vec<Described>> {
-    let file = DevicesFile::read(path.extract::<std::path::PathBuf>()?)
-        .map_err(|error| errors::devices_file(path.py(), &path.to_string(), error))?;
+pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<Described>> {
+    let file =
+        DevicesFile::read(&path.0).map_err(|error| errors::devices_file(py, &path.0.display().to_string(), error))?;
     let described = |device: &Listed| {
         // What is no key is refused, with advice, when the device is made.
         let key = device.local_key().ok().flatten();
@@ -47,8 +47,7 @@ pub(crate) fn listed_devices(path: &Bound<'_, PyAny>) -> PyResult<Vec<Described>
 }
 
 /// Writes back what works.
-pub(crate) fn remember(device: &Device, path: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = path.py();
+pub(crate) fn remember(py: Python<'_>, device: &Device, path: &std::path::Path) -> PyResult<bool> {
     if !device.is_connected() {
         return Err(errors::leaf(
             py,
@@ -57,22 +56,21 @@ pub(crate) fn remember(device: &Device, path: &Bound<'_, PyAny>) -> PyResult<boo
             "there is no connection whose version and address could be kept",
         ));
     }
-    DevicesFile::remember(path.extract::<std::path::PathBuf>()?, device.id(), device.version(), device.address())
-        .map_err(|error| errors::devices_file(py, &path.to_string(), error))
+    DevicesFile::remember(path, device.id(), device.version(), device.address())
+        .map_err(|error| errors::devices_file(py, &path.display().to_string(), error))
 }
 
 /// The description of the wanted device, whether it has an address, and its id.
 pub(crate) fn builder(
-    path: &Bound<'_, PyAny>,
+    py: Python<'_>,
+    path: &std::path::Path,
     name: Option<&str>,
     id: Option<&str>,
     address: Option<&Bound<'_, PyAny>>,
     version: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(DeviceBuilder, bool, String)> {
-    let py = path.py();
-    let shown = path.str()?.to_string();
-    let file = DevicesFile::read(path.extract::<std::path::PathBuf>()?)
-        .map_err(|error| errors::devices_file(py, &shown, error))?;
+    let shown = path.display().to_string();
+    let file = DevicesFile::read(path).map_err(|error| errors::devices_file(py, &shown, error))?;
     let listed = match (id.or(name), file.len()) {
         (Some(wanted), _) => file.find(wanted).map_err(|error| errors::devices_file(py, &shown, error))?,
         (None, 1) => file.devices().next(),

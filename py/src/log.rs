@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
+use rustuya_runtime_tokio::DeviceBuilder;
+use rustuya_runtime_tokio::record::FrameLog;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record as Values};
@@ -44,6 +46,31 @@ pub(crate) fn set_log_level(level: u8) {
 pub(crate) fn set_log_callback(callback: Option<Py<PyAny>>) {
     let before = core::mem::replace(&mut *lock(&CALLBACK), callback);
     drop(before);
+}
+
+/// What is told of frames: nothing, what they are, or their values, too.
+static FRAMES: AtomicU8 = AtomicU8::new(0);
+
+/// Has the frames and commands of devices that are made from now on told by the logger `rustuya.frames`, with the values
+/// of DPs if that is wanted; False ends it for all devices.
+#[pyfunction]
+pub(crate) fn set_frame_log(enabled: bool, values: bool) {
+    FRAMES.store(u8::from(enabled) + u8::from(enabled && values), Ordering::Release);
+}
+
+/// Has the frames of a device told, if that is wanted.
+pub(crate) fn framed(builder: DeviceBuilder, id: &str) -> DeviceBuilder {
+    let mode = FRAMES.load(Ordering::Acquire);
+    if mode == 0 {
+        return builder;
+    }
+    let id = id.to_owned();
+    let tell = move |line: &str| {
+        if FRAMES.load(Ordering::Acquire) > 0 {
+            send(Line { level: 10, target: "rustuya::frames", text: format!("{id} {line}") });
+        }
+    };
+    builder.record(FrameLog::new(tell).values(mode > 1))
 }
 
 /// Receives the engine's records from now on. If the process has another receiver for them, that one keeps them.
@@ -175,6 +202,10 @@ impl Text {
 impl Visit for Text {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.fields.push((field.name(), value.to_owned()));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.fields.push((field.name(), value.to_string()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -11,7 +11,8 @@ use crate::engine::{Held, engine, started};
 use crate::operation::{Answer, Operation, finish};
 use crate::receiver::ManagerEventReceiver;
 use crate::subscription::Subscription;
-use crate::{convert, errors, event, models};
+use crate::words::words;
+use crate::{args, errors, event, log, models};
 
 /// Many devices with one stream of events. All managers of a process share their devices' connections.
 #[pyclass(frozen, module = "rustuya", weakref)]
@@ -47,6 +48,7 @@ impl Manager {
     }
 
     /// Raises the limit of open files as far as the system allows. Does nothing on Windows.
+    #[doc = words!(raises: os)]
     #[staticmethod]
     fn maximize_fd_limit() -> PyResult<()> {
         rlimit::increase_nofile_limit(u64::MAX)?;
@@ -61,28 +63,31 @@ impl Manager {
     }
 
     /// Adds a device, or changes the configuration of the one with this id. Returns its handle.
+    #[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version)]
+    #[doc = words!(returns: device)]
+    #[doc = words!(raises: duplicate config types discovery closed)]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
-                        nowait=None, connection_timeout=None, timeout=None, timing=None, pacing=None,
+                        nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
                         receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn add(
         &self,
         py: Python<'_>,
-        id: &str,
+        id: args::Id,
         address: Option<&Bound<'_, PyAny>>,
         local_key: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
-        port: Option<convert::Port>,
-        dev_type: Option<String>,
-        persist: Option<bool>,
-        nowait: Option<bool>,
-        connection_timeout: Option<f64>,
-        timeout: Option<f64>,
+        port: Option<args::Port>,
+        dev_type: Option<args::DevType>,
+        persist: Option<args::Persist>,
+        nowait: Option<args::Nowait>,
+        connection_timeout_sec: Option<args::ConnectionTimeout>,
+        timeout: Option<args::Timeout>,
         timing: Option<Bound<'_, PyAny>>,
         pacing: Option<Bound<'_, PyAny>>,
-        receive_limit: Option<usize>,
-        memory_limit: Option<usize>,
-        backlog_limit: Option<usize>,
+        receive_limit: Option<args::ReceiveLimit>,
+        memory_limit: Option<args::MemoryLimit>,
+        backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Device> {
         let extra = Extra {
@@ -90,7 +95,7 @@ impl Manager {
             dev_type,
             persist,
             nowait,
-            connection_timeout,
+            connection_timeout_sec,
             timeout,
             timing,
             pacing,
@@ -99,19 +104,29 @@ impl Manager {
             backlog_limit,
             min_version,
         };
-        let (builder, located) = config::builder(py, id, address, local_key, version)?;
+        let (builder, located) = config::builder(py, &id.0, address, local_key, version)?;
         let builder = extra.apply(py, builder)?;
-        let builder = engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;
-        self.inner(py)?.add_with(builder).map(Device::new).map_err(|error| errors::add(py, id, error))
+        let builder = engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, &id.0, error))?;
+        self.inner(py)?
+            .add_with(log::framed(builder, &id.0))
+            .map(Device::new)
+            .map_err(|error| errors::add(py, &id.0, error))
     }
 
     /// The device with this id, or None.
-    fn get(&self, py: Python<'_>, id: &str) -> PyResult<Option<Device>> {
-        Ok(self.inner(py)?.get(id).map(Device::new))
+    #[doc = words!(args: id)]
+    #[doc = words!(raises: types)]
+    fn get(&self, py: Python<'_>, id: args::Id) -> PyResult<Option<Device>> {
+        Ok(self.inner(py)?.get(&id.0).map(Device::new))
     }
 
-    fn __getitem__(&self, py: Python<'_>, id: &str) -> PyResult<Device> {
-        self.get(py, id)?.ok_or_else(|| PyKeyError::new_err(id.to_owned()))
+    fn __getitem__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Device> {
+        // As in a dict: what is no id is not there.
+        let device = match id.extract::<args::Id>() {
+            Ok(id) => self.inner(py)?.get(&id.0),
+            Err(_) => None,
+        };
+        device.map(Device::new).ok_or_else(|| PyKeyError::new_err(id.clone().unbind()))
     }
 
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -134,13 +149,19 @@ impl Manager {
     }
 
     /// Lets go of a device; says whether it was there.
-    fn remove(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
-        Ok(self.inner(py)?.remove(id))
+    #[doc = words!(args: id)]
+    #[doc = words!(returns: was_there)]
+    #[doc = words!(raises: types)]
+    fn remove(&self, py: Python<'_>, id: args::Id) -> PyResult<bool> {
+        Ok(self.inner(py)?.remove(&id.0))
     }
 
     /// Ends a device for everybody; says whether it was there.
-    fn delete(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
-        Ok(self.inner(py)?.delete(id))
+    #[doc = words!(args: id)]
+    #[doc = words!(returns: was_there)]
+    #[doc = words!(raises: types)]
+    fn delete(&self, py: Python<'_>, id: args::Id) -> PyResult<bool> {
+        Ok(self.inner(py)?.delete(&id.0))
     }
 
     /// Lets go of all devices.
@@ -164,12 +185,15 @@ impl Manager {
     }
 
     /// A receiver of what happens to all devices from now on, those that are added later included.
+    #[doc = words!(raises: closed)]
     fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, ManagerEventReceiver>> {
         let manager = self.inner(py)?;
         ManagerEventReceiver::make(py, manager.listener(), manager.clone())
     }
 
     /// Has a function called with every event, in a thread that all such functions share.
+    #[doc = words!(args: callback)]
+    #[doc = words!(raises: types closed)]
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
         let manager = self.inner(py)?;
         Subscription::start(py, manager.listener(), manager.clone(), callback, event::manager_event)

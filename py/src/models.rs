@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 use rustuya_runtime_tokio::{
-    CommandCode, DeviceInfo, DownReason, Found, Metrics, Queried, Reply, State, Swept, Version,
+    CommandCode, DeviceInfo, Dialect, DownReason, Found, Metrics, Queried, Reply, State, Swept, Version,
 };
 
 use crate::{convert, engine, errors};
@@ -34,13 +34,17 @@ pub(crate) fn queried<'py>(py: Python<'py>, state: Queried) -> PyResult<Bound<'p
     class(py, "Queried")?.call1((dps, PyTuple::new(py, state.missing)?, state.partial))
 }
 
+/// What comes of looking through a network.
+const SWEPT: [&str; 3] = ["found", "open", "progress"];
+
 pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, PyAny>> {
     let _inside = engine::enter(py);
     let class = class(py, "Swept")?;
+    let [heard, open, progress] = SWEPT;
     match swept {
-        Swept::Found(found) => class.call1(("found", self::found(py, found)?, found.ip.to_string())),
-        Swept::Open(ip) => class.call1(("open", py.None(), ip.to_string())),
-        Swept::Progress { done, total } => class.call1(("progress", py.None(), py.None(), *done, *total)),
+        Swept::Found(found) => class.call1((heard, self::found(py, found)?, found.ip.to_string())),
+        Swept::Open(ip) => class.call1((open, py.None(), ip.to_string())),
+        Swept::Progress { done, total } => class.call1((progress, py.None(), py.None(), *done, *total)),
     }
 }
 
@@ -122,4 +126,19 @@ pub(crate) fn state<'py>(py: Python<'py>, state: &State) -> PyResult<Bound<'py, 
 #[pyfunction]
 pub(crate) fn command_names() -> Vec<(&'static str, u32)> {
     CommandCode::NAMED.iter().map(|(code, name)| (*name, code.0)).collect()
+}
+
+/// The words that `rustuya.typing` lists, as far as this module makes them: what they are for, and all of them.
+#[pyfunction]
+pub(crate) fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
+    let reasons = DownReason::ALL.iter().map(|reason| errors::down(*reason).2).collect();
+    let dialects = [Dialect::Default, Dialect::Device22].map(convert::dialect_name).to_vec();
+    vec![
+        ("Reason", reasons),
+        ("DeviceType", dialects),
+        ("ProtocolVersion", Version::ALL.map(Version::as_str).to_vec()),
+        ("EventKind", crate::event::KINDS.to_vec()),
+        ("SweptKind", SWEPT.to_vec()),
+        ("Wait", crate::operation::WAITS.to_vec()),
+    ]
 }

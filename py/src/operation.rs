@@ -76,6 +76,9 @@ pub(crate) fn finish(py: Python<'_>, operation: Operation) -> PyResult<Bound<'_,
     }
 }
 
+/// What commands can be told to wait for.
+pub(crate) const WAITS: [&str; 3] = ["ack", "effect", "queue"];
+
 /// How far a command is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -91,11 +94,12 @@ pub(crate) enum Wait {
 
 impl Wait {
     pub(crate) fn new(py: Python<'_>, wait: Option<&str>) -> PyResult<Self> {
+        let [ack, effect, queue] = WAITS;
         match wait {
             None => Ok(Self::Usual),
-            Some("queue") => Ok(Self::Queue),
-            Some("ack") => Ok(Self::Ack),
-            Some("effect") => Ok(Self::Effect),
+            Some(word) if word == queue => Ok(Self::Queue),
+            Some(word) if word == ack => Ok(Self::Ack),
+            Some(word) if word == effect => Ok(Self::Effect),
             Some(other) => {
                 let other = errors::quoted(other);
                 let text = format!("wait={other} is not known: give \"effect\", \"ack\", \"queue\" or None");

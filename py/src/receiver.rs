@@ -11,7 +11,8 @@ use pyo3::sync::PyOnceLock;
 use rustuya_runtime_tokio::{self as rt, Entry, Listener, Scan, Sweep};
 
 use crate::engine::{self, Held, lock};
-use crate::{aio, errors, event, models, verbs};
+use crate::words::words;
+use crate::{aio, args, errors, event, models, verbs};
 
 /// Where entries come from.
 pub(crate) trait Feed: Send + 'static {
@@ -266,9 +267,12 @@ macro_rules! receiver {
         impl $name {
             /// The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
             /// more.
+            #[doc = words!(args: timeout_ms)]
+            #[doc = words!(returns: entry)]
+            #[doc = words!(raises: ended types)]
             #[pyo3(signature = (timeout_ms=None))]
-            fn recv(&self, py: Python<'_>, timeout_ms: Option<f64>) -> PyResult<Option<Py<PyAny>>> {
-                match self.take(py, verbs::milliseconds(timeout_ms)?)? {
+            fn recv(&self, py: Python<'_>, timeout_ms: Option<args::TimeoutMs>) -> PyResult<Option<Py<PyAny>>> {
+                match self.take(py, verbs::milliseconds(timeout_ms.map(|limit| limit.0))?)? {
                     Some(None) => Err(self.0.get(py)?.ended(py)),
                     taken => Ok(taken.flatten()),
                 }
@@ -305,10 +309,10 @@ macro_rules! receiver {
             fn _ready<'py>(
                 &self,
                 bridge: &Bound<'py, aio::LoopBridge>,
-                timeout: Option<f64>,
+                timeout: Option<args::Timeout>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let shared = Arc::clone(self.0.get(bridge.py())?);
-                aio::start(bridge, engine::within(bridge.py(), timeout, async move { shared.ready().await })?)
+                aio::start(bridge, engine::within(bridge.py(), timeout.map(|limit| limit.0), async move { shared.ready().await })?)
             }
 
             /// Has the threads give up that wait at the moment: the event loop whose executor they belong to ends.

@@ -10,7 +10,8 @@ use rustuya_runtime_tokio as rt;
 use crate::engine::{self, engine, lock};
 use crate::operation::{Answer, Failure, Operation, finish};
 use crate::receiver::{ScanReceiver, SweepReceiver};
-use crate::{errors, models};
+use crate::words::words;
+use crate::{args, errors, models};
 
 /// Finds devices on the local network. Every method that configures it returns it.
 #[pyclass(frozen, module = "rustuya")]
@@ -103,44 +104,65 @@ impl Scanner {
     }
 
     /// Sets how long a scan takes, in seconds.
-    fn timeout<'py>(slf: Bound<'py, Self>, timeout_sec: f64) -> PyResult<Bound<'py, Self>> {
-        let timeout = engine::seconds(Some(timeout_sec))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+    #[doc = words!(args: timeout_sec)]
+    #[doc = words!(returns: scanner)]
+    #[doc = words!(raises: types)]
+    fn timeout<'py>(slf: Bound<'py, Self>, timeout_sec: args::TimeoutSec) -> PyResult<Bound<'py, Self>> {
+        let timeout = engine::seconds(Some(timeout_sec.0))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
         Ok(Self::change(slf, |settings| settings.timeout = timeout))
     }
 
     /// Sets the local address to listen on and to ask from.
-    fn bind_address<'py>(slf: Bound<'py, Self>, address: &str) -> PyResult<Bound<'py, Self>> {
-        let bind = self::address(slf.py(), address)?;
+    #[doc = words!(args: ip)]
+    #[doc = words!(returns: scanner)]
+    #[doc = words!(raises: address)]
+    fn bind_address<'py>(slf: Bound<'py, Self>, address: args::Ip) -> PyResult<Bound<'py, Self>> {
+        let bind = self::address(slf.py(), &address.0)?;
         Ok(Self::change(slf, |settings| settings.bind = Some(bind)))
     }
 
     /// Sets the address that devices are asked at, instead of each interface's own broadcast address.
-    fn broadcast_address<'py>(slf: Bound<'py, Self>, address: &str) -> PyResult<Bound<'py, Self>> {
-        let broadcast = self::address(slf.py(), address)?;
+    #[doc = words!(args: ip)]
+    #[doc = words!(returns: scanner)]
+    #[doc = words!(raises: address)]
+    fn broadcast_address<'py>(slf: Bound<'py, Self>, address: args::Ip) -> PyResult<Bound<'py, Self>> {
+        let broadcast = self::address(slf.py(), &address.0)?;
         Ok(Self::change(slf, |settings| settings.broadcast = Some(broadcast)))
     }
 
     /// Sets the three UDP ports to listen on; 0 takes a free one.
-    fn ports(slf: Bound<'_, Self>, ports: [u16; 3]) -> Bound<'_, Self> {
-        Self::change(slf, |settings| settings.ports = Some(ports))
+    #[doc = words!(args: ports)]
+    #[doc = words!(returns: scanner)]
+    #[doc = words!(raises: types)]
+    fn ports(slf: Bound<'_, Self>, ports: args::Ports) -> Bound<'_, Self> {
+        Self::change(slf, |settings| settings.ports = Some(ports.0))
     }
 
     /// Asks these addresses and ports instead of everybody.
-    fn probe_to<'py>(slf: Bound<'py, Self>, addresses: Vec<(String, u16)>) -> PyResult<Bound<'py, Self>> {
+    #[doc = words!(args: addresses)]
+    #[doc = words!(returns: scanner)]
+    #[doc = words!(raises: address types)]
+    fn probe_to<'py>(slf: Bound<'py, Self>, addresses: args::Addresses) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         let socket = |(host, port): &(String, u16)| Ok(SocketAddrV4::new(address(py, host)?, *port));
-        let to = addresses.iter().map(socket).collect::<PyResult<Vec<_>>>()?;
+        let to = addresses.0.iter().map(socket).collect::<PyResult<Vec<_>>>()?;
         Ok(Self::change(slf, |settings| settings.probe_to = to))
     }
 
     /// Sets whether devices are asked at all, or only listened for.
-    fn active(slf: Bound<'_, Self>, active: bool) -> Bound<'_, Self> {
-        Self::change(slf, |settings| settings.active = active)
+    #[doc = words!(args: active)]
+    #[doc = words!(returns: scanner)]
+    #[doc = words!(raises: types)]
+    fn active(slf: Bound<'_, Self>, active: args::Active) -> Bound<'_, Self> {
+        Self::change(slf, |settings| settings.active = active.0)
     }
 
     /// Sets whether announcements are believed that come from another address than the one they name.
-    fn trust_relayed(slf: Bound<'_, Self>, trust: bool) -> Bound<'_, Self> {
-        Self::change(slf, |settings| settings.trust_relayed = trust)
+    #[doc = words!(args: trust)]
+    #[doc = words!(returns: scanner)]
+    #[doc = words!(raises: types)]
+    fn trust_relayed(slf: Bound<'_, Self>, trust: args::Trust) -> Bound<'_, Self> {
+        Self::change(slf, |settings| settings.trust_relayed = trust.0)
     }
 
     /// The devices that the last scan() or discover() heard from other addresses than the ones they name only.
@@ -156,31 +178,37 @@ impl Scanner {
     }
 
     /// Scans, and returns all devices that were heard.
+    #[doc = words!(raises: ports)]
     fn scan<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         finish(py, self.all(py)?)
     }
 
     /// Scans until this device is heard; None if it is not.
-    fn discover<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, self.one(py, id)?)
+    #[doc = words!(args: id)]
+    #[doc = words!(raises: ports types)]
+    fn discover<'py>(&self, py: Python<'py>, id: args::Id) -> PyResult<Bound<'py, PyAny>> {
+        finish(py, self.one(py, &id.0)?)
     }
 
     /// Scans; devices come as they are heard.
+    #[doc = words!(raises: ports)]
     fn stream<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, ScanReceiver>> {
         let scan = self.scanner(py)?.stream().map_err(|error| Failure::Ports(error).into_error(py))?;
         ScanReceiver::make(py, scan, ())
     }
 
     /// Looks through a network, address by address.
+    #[doc = words!(args: network sweep_port probe_port)]
+    #[doc = words!(raises: network types)]
     #[pyo3(signature = (network, *, port=6668, probe_port=7000))]
     fn sweep<'py>(
         &self,
         py: Python<'py>,
-        network: &str,
-        port: u16,
-        probe_port: u16,
+        network: args::Network,
+        #[pyo3(from_py_with = args::sweep_port)] port: u16,
+        #[pyo3(from_py_with = args::probe_port)] probe_port: u16,
     ) -> PyResult<Bound<'py, SweepReceiver>> {
-        let network: rt::Network = network.parse().map_err(|error| errors::no_network(py, error))?;
+        let network: rt::Network = network.0.parse().map_err(|error| errors::no_network(py, error))?;
         let network = network.port(port).probe_port(probe_port);
         let sweep = self.scanner(py)?.sweep(network).map_err(|error| Failure::Ports(error).into_error(py))?;
         SweepReceiver::make(py, sweep, ())

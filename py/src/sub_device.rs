@@ -5,9 +5,10 @@ use rustuya_runtime_tokio as rt;
 
 use crate::device::Device;
 use crate::engine::{self, Held};
-use crate::models;
 use crate::operation::finish;
 use crate::verbs::{Options, Target};
+use crate::words::words;
+use crate::{args, models};
 
 /// A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
 /// its events, marked with its cid. Made by `Device.sub`.
@@ -53,56 +54,81 @@ impl SubDevice {
     /// Asks for the state; the answer comes as an event.
     ///
     /// `wait="ack"` waits for it and returns it as a `Reply`.
+    #[doc = words!(args: wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: connection answer types)]
     #[pyo3(signature = (*, wait=None, timeout=None))]
-    fn status(&self, py: Python<'_>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
-        self.target(py)?.status(py, Options { wait, timeout })?.finish(py)
+    fn status(
+        &self,
+        py: Python<'_>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
+    ) -> PyResult<Py<PyAny>> {
+        self.target(py)?.status(py, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
     /// were named, and whether it is `partial`.
+    #[doc = words!(args: dps timeout)]
+    #[doc = words!(returns: queried)]
+    #[doc = words!(raises: dp_ids connection answer)]
     #[pyo3(signature = (dps=None, *, timeout=None))]
     fn query<'py>(
         &self,
         py: Python<'py>,
-        dps: Option<Vec<Bound<'py, PyAny>>>,
-        timeout: Option<f64>,
+        dps: Option<args::Dps<'py>>,
+        timeout: Option<args::Timeout>,
     ) -> PyResult<Bound<'py, PyAny>> {
         engine::check(py)?;
-        finish(py, self.target(py)?.query(dps, timeout)?)
+        finish(py, self.target(py)?.query(dps, timeout.map(|limit| limit.0))?)
     }
 
     /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
     /// shows what was written.
+    #[doc = words!(args: dp_id value wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: dp connection answer effect)]
     #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
     fn set_value(
         &self,
         dp_id: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> PyResult<Py<PyAny>> {
         let py = dp_id.py();
-        self.target(py)?.set_value(dp_id, value, Options { wait, timeout })?.finish(py)
+        self.target(py)?.set_value(dp_id, value, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
     /// shows what was written.
+    #[doc = words!(args: dps_dict wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: dp connection answer effect)]
     #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
-    fn set_dps(&self, dps_dict: &Bound<'_, PyAny>, wait: Option<&str>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+    fn set_dps(
+        &self,
+        dps_dict: &Bound<'_, PyAny>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
+    ) -> PyResult<Py<PyAny>> {
         let py = dps_dict.py();
-        self.target(py)?.set_dps(dps_dict, Options { wait, timeout })?.finish(py)
+        self.target(py)?.set_dps(dps_dict, Options::of(&wait, &timeout))?.finish(py)
     }
 
     /// Asks it to measure DPs again and to report them.
+    #[doc = words!(args: dp_ids wait timeout)]
+    #[doc = words!(returns: reply)]
+    #[doc = words!(raises: dp_ids connection answer)]
     #[pyo3(signature = (dp_ids, *, wait=None, timeout=None))]
     fn update_dps(
         &self,
         py: Python<'_>,
-        dp_ids: Vec<Bound<'_, PyAny>>,
-        wait: Option<&str>,
-        timeout: Option<f64>,
+        dp_ids: args::DpIds<'_>,
+        wait: Option<args::WaitFor>,
+        timeout: Option<args::Timeout>,
     ) -> PyResult<Py<PyAny>> {
-        self.target(py)?.update_dps(py, &dp_ids, Options { wait, timeout })?.finish(py)
+        self.target(py)?.update_dps(py, &dp_ids.0, Options::of(&wait, &timeout))?.finish(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

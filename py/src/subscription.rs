@@ -8,6 +8,7 @@ use std::task::Wake;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::args;
 use crate::calls::Calls;
 use crate::engine::{Held, engine, enter, lock};
 use crate::receiver::Feed;
@@ -109,7 +110,7 @@ impl Subscription {
         convert: fn(Python<'_>, F::Item) -> PyResult<Py<PyAny>>,
     ) -> PyResult<Self> {
         if !function.bind(py).is_callable() {
-            return Err(pyo3::exceptions::PyTypeError::new_err("the callback must be callable with an event"));
+            return Err(args::wrong_type(function.bind(py), "callback", "a function of one event"));
         }
         engine(py)?;
         CALLS.start(py)?;

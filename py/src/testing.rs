@@ -11,9 +11,34 @@ use crate::device::{self, Device};
 use crate::engine::{self, Held, engine};
 use crate::operation::{self, Answer, Failure, Operation};
 use crate::receiver::RequestReceiver;
-use crate::{config, convert, errors};
+use crate::words::words;
+use crate::{args, config, convert, errors};
 
 /// A device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
+///
+/// Args:
+///     id: its id; "virtual-device" unless it is given.
+///     local_key: the local key, text of 16 characters; "0123456789abcdef" unless it is given.
+///     version: the version that it speaks, "3.1" to "3.5"; "3.4" unless it is given.
+///     dps: a mapping of DPs to the values that it has at first.
+///     subs: a mapping of cids to such mappings: makes it a gateway.
+///     dev_type: the dialect that it speaks, "default" or "device22".
+///     quirks: names of what it does otherwise, of those in `rustuya.testing.QUIRKS`.
+///     bind: where it listens, an IP address with a port; a free port of 127.0.0.1 unless it is given.
+///     announce_to: pairs of an IP address and a UDP port that hear of it.
+///     announce_every: seconds between two announcements.
+///     product_key: what it announces as its product.
+///     probes: a pair of an IP address and a UDP port at which it answers scanners that ask.
+///     max_clients: how many connections it accepts at a time.
+///     idle: seconds of silence after which it ends a connection.
+///     schema: what DPs can hold, as `mapping` in a `devices.json` says it.
+///     offline: cids of sub-devices that it reports as offline.
+///     strict: whether the end of a `with` block fails when a write was not taken.
+///
+/// Raises:
+///     InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: there can be no such device.
+///     InvalidDp, InvalidType, InvalidValue: an argument is of another type, or out of range.
+///     OSError: the address cannot be listened on.
 #[pyclass(frozen, module = "rustuya.testing", weakref)]
 pub(crate) struct VirtualDevice {
     device: Held<rt::VirtualDevice>,
@@ -51,65 +76,68 @@ pub(crate) fn stopped(device: rt::VirtualDevice) -> Operation {
 #[pymethods]
 impl VirtualDevice {
     #[new]
-    #[pyo3(signature = (id="virtual-device", local_key="0123456789abcdef", version=None, *, dps=None, subs=None, dev_type=None,
-                        quirks=Vec::new(), bind="127.0.0.1:0", announce_to=Vec::new(), announce_every=5.0,
-                        product_key=None, probes=None, max_clients=3, idle=30.0, schema=None, offline=Vec::new(), strict=false))]
+    #[pyo3(signature = (id=None, local_key=None, version=None, *, dps=None, subs=None, dev_type=None, quirks=None, bind=None,
+                        announce_to=None, announce_every=5.0, product_key=None, probes=None, max_clients=3, idle=30.0,
+                        schema=None, offline=None, strict=false))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
-        id: &str,
-        local_key: &str,
+        id: Option<args::Id>,
+        local_key: Option<args::VirtualKey>,
         version: Option<&Bound<'_, PyAny>>,
         dps: Option<&Bound<'_, PyAny>>,
-        subs: Option<&Bound<'_, PyDict>>,
-        dev_type: Option<&str>,
-        quirks: Vec<String>,
-        bind: &str,
-        announce_to: Vec<(String, u16)>,
-        announce_every: f64,
-        product_key: Option<&str>,
-        probes: Option<(String, u16)>,
-        max_clients: usize,
-        idle: f64,
+        subs: Option<args::Subs<'_>>,
+        dev_type: Option<args::DevType>,
+        quirks: Option<args::Quirks>,
+        bind: Option<args::Bind>,
+        announce_to: Option<args::AnnounceTo>,
+        #[pyo3(from_py_with = args::announce_every)] announce_every: f64,
+        product_key: Option<args::ProductKey>,
+        probes: Option<args::Probes>,
+        #[pyo3(from_py_with = args::max_clients)] max_clients: usize,
+        #[pyo3(from_py_with = args::idle)] idle: f64,
         schema: Option<&Bound<'_, PyAny>>,
-        offline: Vec<String>,
-        strict: bool,
+        offline: Option<args::Offline>,
+        #[pyo3(from_py_with = args::strict)] strict: bool,
     ) -> PyResult<Self> {
+        let id = id.map_or_else(|| "virtual-device".to_owned(), |id| id.0);
+        let local_key = local_key.map_or_else(|| "0123456789abcdef".to_owned(), |key| key.0);
         let engine = engine(py)?;
         let refused = |error| errors::simulation(py, error);
         let version = convert::version(version)?.unwrap_or(rt::Version::V34);
-        let mut builder = rt::VirtualDevice::builder(id, local_key, version).map_err(refused)?;
+        let mut builder = rt::VirtualDevice::builder(&id, &local_key, version).map_err(refused)?;
         if let Some(dps) = dps {
             builder = builder.dps(convert::dps(dps)?).map_err(refused)?;
         }
-        for (cid, dps) in subs.into_iter().flatten() {
-            builder = builder.sub(&cid.extract::<String>()?, convert::dps(&dps)?).map_err(refused)?;
+        for (cid, dps) in subs.into_iter().flat_map(|subs| subs.0) {
+            builder = builder.sub(&cid, convert::dps(&dps)?).map_err(refused)?;
         }
         if let Some(schema) = schema {
             builder = builder.schema(None, &convert::dps(schema)?).map_err(refused)?;
         }
-        for cid in &offline {
-            builder = builder.offline(cid).map_err(refused)?;
+        for cid in offline.into_iter().flat_map(|offline| offline.0) {
+            builder = builder.offline(&cid).map_err(refused)?;
         }
-        if let Some(dialect) = dev_type.map(|dev_type| convert::dialect(py, dev_type)).transpose()?.flatten() {
+        if let Some(dialect) = dev_type.map(|dev_type| convert::dialect(py, &dev_type.0)).transpose()?.flatten() {
             builder = builder.dialect(dialect);
         }
-        for quirk in &quirks {
-            builder = builder.quirk(quirk).map_err(refused)?;
+        for quirk in quirks.into_iter().flat_map(|quirks| quirks.0) {
+            builder = builder.quirk(&quirk).map_err(refused)?;
         }
-        for (host, port) in &announce_to {
+        for (host, port) in announce_to.into_iter().flat_map(|to| to.0) {
             builder = builder.announce_to(socket(py, &format!("{host}:{port}"))?);
         }
         if let Some(product_key) = product_key {
-            builder = builder.product_key(product_key);
+            builder = builder.product_key(&product_key.0);
         }
-        if let Some((host, port)) = probes {
+        if let Some(args::Probes((host, port))) = probes {
             builder = builder.answer_probes(socket(py, &format!("{host}:0"))?, port);
         }
         let every = engine::seconds(Some(announce_every))?.unwrap_or(Duration::MAX);
         let idle = engine::seconds(Some(idle))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+        let bind = bind.map_or_else(|| "127.0.0.1:0".to_owned(), |bind| bind.0);
         let builder =
-            builder.bind(socket(py, bind)?).announce_every(every).max_clients(max_clients).idle(idle).strict(strict);
+            builder.bind(socket(py, &bind)?).announce_every(every).max_clients(max_clients).idle(idle).strict(strict);
         let _in = engine.handle().enter();
         let device = match engine::block(py, builder.start(), None)? {
             Some(Err(error)) => return Err(not_started(py, error)),
@@ -117,7 +145,7 @@ impl VirtualDevice {
             None => None,
         };
         let device = device.ok_or_else(|| errors::leaf(py, "ClosedError", 906, "interrupted"))?;
-        Ok(Self { device: Held::new(device), local_key: local_key.to_owned(), strict })
+        Ok(Self { device: Held::new(device), local_key, strict })
     }
 
     /// The device id.
@@ -194,23 +222,31 @@ impl VirtualDevice {
     }
 
     /// Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
-    /// connection is up at its own end. Raises InvalidValue when no device could send a value.
+    /// connection is up at its own end.
+    #[doc = words!(args: dps_virtual cid_virtual)]
+    #[doc = words!(raises: simulation types)]
     #[pyo3(signature = (dps, cid=None))]
-    fn set_dps(&self, dps: &Bound<'_, PyAny>, cid: Option<&str>) -> PyResult<()> {
+    fn set_dps(&self, dps: &Bound<'_, PyAny>, cid: Option<args::Cid>) -> PyResult<()> {
         let py = dps.py();
         let device = self.device.get(py)?;
-        device.set_dps(cid, convert::dps(dps)?).map_err(|error| errors::simulation(py, error))
+        device
+            .set_dps(cid.as_ref().map(|cid| &*cid.0), convert::dps(dps)?)
+            .map_err(|error| errors::simulation(py, error))
     }
 
     /// The DPs that it has now.
+    #[doc = words!(args: cid_virtual)]
+    #[doc = words!(raises: types)]
     #[pyo3(signature = (cid=None))]
-    fn dps<'py>(&self, py: Python<'py>, cid: Option<&str>) -> PyResult<Bound<'py, PyDict>> {
-        convert::map_to_python(py, &self.device.get(py)?.dps(cid))
+    fn dps<'py>(&self, py: Python<'py>, cid: Option<args::Cid>) -> PyResult<Bound<'py, PyDict>> {
+        convert::map_to_python(py, &self.device.get(py)?.dps(cid.as_ref().map(|cid| &*cid.0)))
     }
 
     /// Says whether a sub-device is online, and reports that to all controllers.
-    fn set_online(&self, py: Python<'_>, cid: &str, online: bool) -> PyResult<()> {
-        self.device.get(py)?.set_online(cid, online).map_err(|error| errors::simulation(py, error))
+    #[doc = words!(args: cid_sub online)]
+    #[doc = words!(raises: simulation types)]
+    fn set_online(&self, py: Python<'_>, cid: args::Cid, online: args::Online) -> PyResult<()> {
+        self.device.get(py)?.set_online(&cid.0, online.0).map_err(|error| errors::simulation(py, error))
     }
 
     /// The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{self as rt, CommandCode, CommandError, Sending};
+use pyo3::types::PyString;
+use rustuya_runtime_tokio::{self as rt, CommandCode, Sending};
 
 use crate::operation::{Answer, Failure, Operation, Order, Wait};
-use crate::{convert, engine, errors};
+use crate::{args, convert, engine, errors};
 
 /// Whom a command is for.
 #[derive(Clone)]
@@ -21,6 +22,12 @@ pub(crate) enum Target {
 pub(crate) struct Options<'a> {
     pub(crate) wait: Option<&'a str>,
     pub(crate) timeout: Option<f64>,
+}
+
+impl<'a> Options<'a> {
+    pub(crate) fn of(wait: &'a Option<args::WaitFor>, timeout: &Option<args::Timeout>) -> Self {
+        Self { wait: wait.as_ref().map(|wait| &*wait.0), timeout: timeout.as_ref().map(|limit| limit.0) }
+    }
 }
 
 impl Target {
@@ -53,8 +60,8 @@ impl Target {
     }
 
     /// Asks for the state, or for the DPs that are named.
-    pub(crate) fn query(self, dps: Option<Vec<Bound<'_, PyAny>>>, timeout: Option<f64>) -> PyResult<Operation> {
-        let numbers = dps.map(|dps| dps.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()).transpose()?;
+    pub(crate) fn query(self, dps: Option<args::Dps<'_>>, timeout: Option<f64>) -> PyResult<Operation> {
+        let numbers = dps.map(|dps| dps.0.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()).transpose()?;
         let limit = engine::seconds(timeout)?;
         Ok(Box::pin(async move {
             let result = match (&self, numbers) {
@@ -100,7 +107,8 @@ impl Target {
         let py = dps.py();
         let map = convert::dps(dps)?;
         if let Some(wrong) = map.keys().find(|dp| dp.parse::<u16>().is_err()) {
-            return Err(errors::command(py, &self.name(), &CommandError::InvalidDp(wrong.clone())));
+            let text = format!("{} is no DP: DPs are numbers from 0 to 65535", errors::quoted(wrong));
+            return Err(errors::no_dp(PyString::new(py, wrong).as_any(), &text));
         }
         let sending = match &self {
             Self::Device(device) => device.set_dps(map),
@@ -121,19 +129,19 @@ impl Target {
     pub(crate) fn request(
         self,
         py: Python<'_>,
-        command: convert::Command,
+        command: u32,
         data: Option<&Bound<'_, PyAny>>,
         cid: Option<&str>,
         options: Options<'_>,
     ) -> PyResult<Order> {
         let data = data.filter(|data| !data.is_none()).map(convert::to_json).transpose()?;
         if data.as_ref().is_some_and(|data| !data.is_object()) {
-            return Err(errors::leaf(py, "InvalidType", 912, "the data of a request is a dict, or None"));
+            return Err(errors::leaf(py, "InvalidType", 912, "data must be a mapping, or None"));
         }
         if let Some(cid) = cid {
             self.device().sub(cid).map_err(|error| errors::config(py, error))?;
         }
-        let sending = self.device().request(CommandCode(command.0), data, cid);
+        let sending = self.device().request(CommandCode(command), data, cid);
         self.order(py, sending, options)
     }
 

@@ -67,7 +67,7 @@ def test_nowait_of_a_gateway_is_that_of_its_sub_devices(virtual_device: Callable
 def test_configuration_is_chained_and_told(lamp: VirtualDevice) -> None:
     with lamp.device() as dev:
         chain = dev.set_nowait(True).with_nowait(False).set_persist(False).with_persist(True)
-        chain = chain.set_connection_timeout(700).with_connection_timeout(800.5)
+        chain = chain.set_connection_timeout(0.7).with_connection_timeout(0.8005)
         chain = chain.set_version(lamp.version).with_version(float(lamp.version))
         chain = chain.set_dev_type("Auto").with_dev_type("auto").set_port(lamp.port).with_port(lamp.port)
         assert chain is dev

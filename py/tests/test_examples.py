@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gc
+import importlib
 import json
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from rustuya.testing import VirtualDevice
 
 from .conftest import free_ports
@@ -86,6 +94,73 @@ def test_testing() -> None:
     assert "2 passed" in done.stdout
 
 
+def announced(virtual_device: Callable[..., VirtualDevice], ports: tuple[int, int, int]) -> VirtualDevice:
+    return virtual_device("lamp", dps={"1": False}, announce_to=[("127.0.0.1", ports[1])], announce_every=0.1)
+
+
+def test_an_integration(virtual_device: Callable[..., VirtualDevice]) -> None:
+    ports = free_ports()
+    device = announced(virtual_device, ports)
+    told = run("integration.py", "lamp", device.local_key, "1", "127.0.0.1", *map(str, ports), str(device.port))
+    assert told.splitlines() == ["found lamp which speaks 3.4", "key: ok", "at first: off", "told: on ", "unloaded"]
+    assert device.dps() == {"1": True}
+
+
+def test_an_integration_with_a_wrong_key(virtual_device: Callable[..., VirtualDevice]) -> None:
+    ports = free_ports()
+    device = announced(virtual_device, ports)
+    command = [sys.executable, str(EXAMPLES / "integration.py"), "lamp", "f" * 16, "1", "127.0.0.1", *map(str, ports)]
+    done = subprocess.run([*command, str(device.port)], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (1, ["found lamp which speaks 3.4", "key: wrong_key"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted with Linux's /proc")
+def test_an_integration_leaves_nothing_behind(
+    virtual_device: Callable[..., VirtualDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
+    integration = importlib.import_module("integration")
+    device = virtual_device("lamp", dps={"1": False})
+
+    def sockets() -> int:
+        count = 0
+        for name in os.listdir("/proc/self/fd"):
+            # The list has its own file, which is closed by now.
+            with contextlib.suppress(OSError):
+                count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+        return count
+
+    async def reload(times: int) -> None:
+        for _ in range(times):
+            entry = integration.Entry("lamp", device.address, device.local_key, "3.4")
+            changes: list[object] = []
+            await entry.setup(["1"], changes.append)
+            await entry.switches[0].turn(not entry.switches[0].is_on)
+            await entry.unload()
+            assert not asyncio.all_tasks() - {asyncio.current_task()} or await settled()
+
+    async def settled() -> bool:
+        for _ in range(100):
+            if asyncio.all_tasks() == {asyncio.current_task()}:
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+    def count() -> tuple[int, int]:
+        # A loop has sockets of its own until it is collected.
+        gc.collect()
+        return threading.active_count(), sockets()
+
+    asyncio.run(reload(1))
+    before = count()
+    asyncio.run(reload(20))
+    # The device at the other end notices a moment later.
+    deadline = time.monotonic() + 5
+    while count() > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert count() <= before
+
+
 def test_there_are_no_others() -> None:
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {"basic", "listener", "manager", "gateway", "scanner", "asyncio_events", "testing"}
+    assert names == {"basic", "listener", "manager", "gateway", "scanner", "asyncio_events", "testing", "integration"}

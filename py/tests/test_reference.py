@@ -14,10 +14,11 @@ import rustuya
 import rustuya.aio
 import rustuya.exceptions
 import rustuya.testing.aio
+import rustuya.typing
 from rustuya import codec
 
 PAGE = Path(__file__).parents[2] / "docs" / "python" / "reference.md"
-MODULES = [rustuya, rustuya.aio, rustuya.testing, rustuya.testing.aio, codec, rustuya.exceptions]
+MODULES = [rustuya, rustuya.aio, rustuya.testing, rustuya.testing.aio, codec, rustuya.exceptions, rustuya.typing]
 FOR_LOOPS = {rustuya.aio: rustuya.__name__, rustuya.testing.aio: rustuya.testing.__name__}
 """The modules with the same nouns for asyncio, and those whose sections tell what is the same."""
 # Names of a section's own classes, by its heading.
@@ -39,7 +40,7 @@ def sections() -> dict[str, str]:
 
 def words(text: str) -> set[str]:
     """The identifiers inside of code, in blocks and in lines."""
-    code = re.findall(r"```python\n(.*?)```|`([^`]+)`", text, re.DOTALL)
+    code = re.findall(r"```\w+\n(.*?)```|`([^`]+)`", text, re.DOTALL)
     return {word for pair in code for part in pair for word in re.findall(r"\w+", part)}
 
 
@@ -63,6 +64,8 @@ def parameters(thing: Any) -> set[str]:
 def wanted(module: Any, name: str) -> set[str]:
     """What the reference has to say about a public name."""
     thing = getattr(module, name)
+    if module is rustuya.typing:
+        return set(vars(thing).get("__required_keys__", ()))
     if not inspect.isclass(thing):
         return parameters(thing) if callable(thing) and not hasattr(thing, "__origin__") else set()
     if issubclass(thing, Enum):

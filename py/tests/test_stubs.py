@@ -1,21 +1,33 @@
-"""The stubs carry the words of the extension module, for editors to show.
+"""The words of the extension module are those of the stubs, for editors to show, and of the asyncio face.
 
-After a change of either, ``python -m tests.test_stubs`` renews the stubs.
+After a change of the module, ``python -m tests.test_stubs`` renews both.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Union
 
 from rustuya import _native
 
-STUB = Path(__file__).parents[1] / "python" / "rustuya" / "_native.pyi"
+PACKAGE = Path(__file__).parents[1] / "python" / "rustuya"
+STUB = PACKAGE / "_native.pyi"
+ASYNCIO = (PACKAGE / "aio.py", PACKAGE / "testing" / "aio.py")
 INTERNAL = {"AsyncVerbs", "LoopBridge"}
-Definition = Union[ast.ClassDef, ast.FunctionDef]
+# What the classes of the asyncio face are the twins of, and what works otherwise there.
+TWINS: dict[str, Any] = {
+    "_Commands": _native.Device,
+    "Device": _native.Device,
+    "SubDevice": _native.SubDevice,
+    "Manager": _native.Manager,
+    "Scanner": _native.Scanner,
+    "VirtualDevice": _native.VirtualDevice,
+}
+OTHERWISE = {"listener", "subscribe", "requests"}
+Definition = Union[ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef]
 
 
 def definitions(body: list[ast.stmt], owner: Any) -> Iterator[tuple[Definition, str]]:
@@ -33,10 +45,23 @@ def definitions(body: list[ast.stmt], owner: Any) -> Iterator[tuple[Definition, 
             yield from definitions(node.body, target)
 
 
-def renewed(text: str) -> str:
-    """The stub with the words of the module in the place of its own."""
+def twins(body: list[ast.stmt]) -> Iterator[tuple[Definition, str]]:
+    """Everything of the asyncio face that the synchronous one has, too, and the words there."""
+    for node in body:
+        if not isinstance(node, ast.ClassDef) or node.name not in TWINS:
+            continue
+        twin = TWINS[node.name]
+        if not node.name.startswith("_"):
+            yield node, inspect.getdoc(twin) or ""
+        last = {each.name: each for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        for name, method in last.items():
+            if not name.startswith("_") and name not in OTHERWISE and hasattr(twin, name):
+                yield method, inspect.getdoc(getattr(twin, name)) or ""
+
+
+def renewed(text: str, found: Iterable[tuple[Definition, str]]) -> str:
+    """The text with the words of the module in the place of its own."""
     lines = text.splitlines()
-    found = list(definitions(ast.parse(text).body, _native))
     for node, words in sorted(found, key=lambda entry: -entry[0].lineno):
         indent = " " * (node.col_offset + 4)
         paragraphs = words.splitlines()
@@ -56,12 +81,29 @@ def renewed(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def in_stub() -> list[tuple[Definition, str]]:
+    return list(definitions(ast.parse(STUB.read_text(encoding="utf-8")).body, _native))
+
+
+def in_asyncio(path: Path) -> list[tuple[Definition, str]]:
+    return list(twins(ast.parse(path.read_text(encoding="utf-8")).body))
+
+
+def wrong(found: Iterable[tuple[Definition, str]]) -> list[str]:
+    return [node.name for node, words in found if not words or ast.get_docstring(node) != words]
+
+
 def test_everything_is_described_in_the_stubs_as_in_the_module() -> None:
-    found = list(definitions(ast.parse(STUB.read_text(encoding="utf-8")).body, _native))
-    assert len(found) > 140
-    wrong = [node.name for node, words in found if not words or ast.get_docstring(node) != words]
-    assert not wrong, "run `python -m tests.test_stubs`"
+    assert len(in_stub()) > 140
+    assert not wrong(in_stub()), "run `python -m tests.test_stubs`"
+
+
+def test_the_asyncio_face_is_described_as_the_other_one() -> None:
+    found = [entry for path in ASYNCIO for entry in in_asyncio(path)]
+    assert len(found) > 70
+    assert not wrong(found), "run `python -m tests.test_stubs`"
 
 
 if __name__ == "__main__":
-    STUB.write_text(renewed(STUB.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, found in ((STUB, in_stub()), *((path, in_asyncio(path)) for path in ASYNCIO)):
+        path.write_text(renewed(path.read_text(encoding="utf-8"), found), encoding="utf-8")

@@ -211,6 +211,24 @@ pub enum DownReason {
 }
 
 impl DownReason {
+    /// Every reason there is, each with something in its fields: for tables and tests.
+    pub const ALL: [Self; 14] = [
+        Self::Unreachable,
+        Self::Refused,
+        Self::Busy,
+        Self::Silent,
+        Self::WrongKey { sure: true },
+        Self::WrongVersion { speaks: None },
+        Self::LeftOut { version: Version::V31 },
+        Self::KeyOrVersion,
+        Self::PeerClosed,
+        Self::Unresponsive,
+        Self::Garbage,
+        Self::Unresolved,
+        Self::Relayed,
+        Self::Ended,
+    ];
+
     /// Whether the local key or the version must be corrected.
     pub const fn is_auth(self) -> bool {
         matches!(

@@ -942,3 +942,25 @@ fn what_is_decided_by_silence_is_sent_at_once() {
         }
     }
 }
+
+/// A reason that is added must be added to the list, too.
+#[test]
+fn every_reason_is_in_the_list_once() {
+    let place = |reason: DownReason| match reason {
+        DownReason::Unreachable => 0,
+        DownReason::Refused => 1,
+        DownReason::Busy => 2,
+        DownReason::Silent => 3,
+        DownReason::WrongKey { .. } => 4,
+        DownReason::WrongVersion { .. } => 5,
+        DownReason::LeftOut { .. } => 6,
+        DownReason::KeyOrVersion => 7,
+        DownReason::PeerClosed => 8,
+        DownReason::Unresponsive => 9,
+        DownReason::Garbage => 10,
+        DownReason::Unresolved => 11,
+        DownReason::Relayed => 12,
+        DownReason::Ended => 13,
+    };
+    assert!(DownReason::ALL.into_iter().map(place).eq(0..DownReason::ALL.len()));
+}

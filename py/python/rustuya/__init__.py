@@ -1,7 +1,7 @@
 """Tuya smart-home devices on the local network.
 
 ``import rustuya`` is for threads; :mod:`rustuya.aio` has the same nouns for asyncio, :mod:`rustuya.testing` virtual
-devices, :mod:`rustuya.codec` frames for tools.
+devices, :mod:`rustuya.codec` frames for tools, :mod:`rustuya.typing` types for annotations.
 """
 
 from __future__ import annotations
@@ -67,13 +67,14 @@ from .exceptions import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .commands import CommandType
-    from .logs import set_log_callback, set_log_level
+    from .logs import set_frame_log, set_log_callback, set_log_level
     from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Queried, Reply, State, Swept
     from .settings import Pacing, Timing
 else:
     # Not every program needs these; importing what they are made with takes longer than all the rest.
     _LATER = {
         "CommandType": "commands",
+        "set_frame_log": "logs",
         "set_log_callback": "logs",
         "set_log_level": "logs",
         "DeviceConfig": "models",
@@ -159,6 +160,7 @@ __all__ = [
     "WrongVersion",
     "__version__",
     "configure",
+    "set_frame_log",
     "set_log_callback",
     "set_log_level",
 ]

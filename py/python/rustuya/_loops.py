@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, Union
 
 from . import _native
-from .exceptions import ClosedError
+from .exceptions import ClosedError, InvalidType, InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -95,6 +95,16 @@ async def finish(bridge: _native.LoopBridge, begun: Begun[T]) -> T:
         raise
 
 
+def check_seconds(timeout: object) -> None:
+    """Refuses what is no number of seconds."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise InvalidType(f"timeout must be a number of seconds, or None, not {type(timeout).__name__}")
+    if timeout != timeout:
+        raise InvalidValue("timeout must be a number of seconds, or None")
+
+
 class _Source(Protocol[Event_co]):
     """A receiver of the synchronous face."""
 
@@ -115,7 +125,19 @@ class Receiver(Generic[Event_co]):
         self._turns = 0
 
     async def recv(self, timeout: float | None = None) -> Event_co | None:
-        """The next event; None after ``timeout`` seconds. Raises ClosedError when nothing will come any more."""
+        """Waits for the next event.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Returns:
+            The event, or None when the time is over.
+
+        Raises:
+            ClosedError: nothing will come any more.
+            InvalidType, InvalidValue: the timeout is no number.
+        """
+        check_seconds(timeout)
         event = await self._next_now()
         if event is None and not self._source.is_closed:
             event = await self._next(timeout)
@@ -124,7 +146,7 @@ class Receiver(Generic[Event_co]):
         return event
 
     def try_recv(self) -> Event_co | None:
-        """The next event if there is one already."""
+        """The next event if there is one already, else None."""
         return self._source.try_recv()
 
     def close(self) -> None:
@@ -189,6 +211,8 @@ async def _deliver(receiver: Receiver[T], callback: Callable[[T], object]) -> No
 
 
 def subscribe(receiver: Receiver[T], callback: Callable[[T], object]) -> Callable[[], None]:
+    if not callable(callback):
+        raise InvalidType(f"callback must be a function of one event, not {type(callback).__name__}")
     task = asyncio.get_running_loop().create_task(_deliver(receiver, callback))
 
     def unsubscribe() -> None:

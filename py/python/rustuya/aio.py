@@ -8,20 +8,21 @@ was takes effect, and no event is lost.
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any, Literal, Optional, overload
+from typing import TYPE_CHECKING, Literal, Optional, overload
 
 from . import _native
 from ._loops import Receiver, bridge_of_loop, finish, subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from .models import DeviceInfo, Diagnosis, Found, Json, Metrics, Queried, Reply, State, Swept
+    from .models import DeviceInfo, Diagnosis, Found, Metrics, Queried, Reply, State, Swept
     from .settings import Pacing, Timing
+    from .typing import DeviceType, Dps, JsonLike
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 
@@ -38,39 +39,94 @@ class _Commands:
     @overload
     async def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def status(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
-        """Asks for the state; the answer comes as an event."""
+        """Asks for the state; the answer comes as an event.
+
+        `wait="ack"` waits for it and returns it as a `Reply`.
+
+        Args:
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+
+        Returns:
+            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
+
+        Raises:
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.status(bridge, wait, timeout))
 
-    async def query(self, dps: Sequence[int | str] | None = None, *, timeout: float | None = None) -> Queried:
-        """Asks for the state, or for the DPs that are named, and returns the DPs in the answer."""
+    async def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
+        """Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
+        were named, and whether it is `partial`.
+
+        Args:
+            dps: the DPs that are asked for; None for the state.
+            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+
+        Returns:
+            A `Queried`: a dict of DPs and values, with `missing` and `partial`.
+
+        Raises:
+            InvalidDp: what was given is no DP.
+            InvalidType: it is no sequence.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.query(bridge, dps, timeout))
 
     @overload
     async def set_value(
-        self, dp_id: int | str, value: Json, *, wait: Literal["ack", "effect"], timeout: float | None = None
+        self, dp_id: int | str, value: JsonLike, *, wait: Literal["ack", "effect"], timeout: float | None = None
     ) -> Reply: ...
     @overload
     async def set_value(
         self,
         dp_id: int | str,
-        value: Json,
+        value: JsonLike,
         *,
         wait: Literal["queue"] | None = None,
         timeout: float | None = None,
     ) -> None: ...
     async def set_value(
-        self, dp_id: int | str, value: Json, *, wait: _Wait = None, timeout: float | None = None
+        self, dp_id: int | str, value: JsonLike, *, wait: _Wait = None, timeout: float | None = None
     ) -> Reply | None:
-        """Sets one DP."""
+        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+        shows what was written.
+
+        Args:
+            dp_id: the DP, a number from 0 to 65535, also as text.
+            value: what JSON carries: bool, int, float, str, sequences and mappings of them.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+
+        Returns:
+            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
+
+        Raises:
+            InvalidDp: what was given is no DP.
+            InvalidType, InvalidValue: JSON cannot carry the value.
+            TooLarge: the request exceeds what devices accept.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+            NoEffect: with `wait="effect"`, the device shows something else.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.set_value(bridge, dp_id, value, wait, timeout))
 
     @overload
     async def set_dps(
         self,
-        dps_dict: Mapping[Any, Json],
+        dps_dict: Dps,
         *,
         wait: Literal["ack", "effect"],
         timeout: float | None = None,
@@ -78,15 +134,33 @@ class _Commands:
     @overload
     async def set_dps(
         self,
-        dps_dict: Mapping[Any, Json],
+        dps_dict: Dps,
         *,
         wait: Literal["queue"] | None = None,
         timeout: float | None = None,
     ) -> None: ...
-    async def set_dps(
-        self, dps_dict: Mapping[Any, Json], *, wait: _Wait = None, timeout: float | None = None
-    ) -> Reply | None:
-        """Sets several DPs at once."""
+    async def set_dps(self, dps_dict: Dps, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
+        shows what was written.
+
+        Args:
+            dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+
+        Returns:
+            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
+
+        Raises:
+            InvalidDp: what was given is no DP.
+            InvalidType, InvalidValue: JSON cannot carry the value.
+            TooLarge: the request exceeds what devices accept.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+            NoEffect: with `wait="effect"`, the device shows something else.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.set_dps(bridge, dps_dict, wait, timeout))
 
@@ -101,13 +175,56 @@ class _Commands:
     async def update_dps(
         self, dp_ids: Iterable[int | str], *, wait: _Wait = None, timeout: float | None = None
     ) -> Reply | None:
-        """Asks the device to measure DPs again and to report them."""
+        """Asks the device to measure DPs again and to report them.
+
+        Args:
+            dp_ids: the DPs to be measured.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+
+        Returns:
+            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
+
+        Raises:
+            InvalidDp: what was given is no DP.
+            InvalidType: it is no sequence.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+        """
         bridge = bridge_of_loop()
-        return await finish(bridge, self._verbs.update_dps(bridge, list(dp_ids), wait, timeout))
+        return await finish(bridge, self._verbs.update_dps(bridge, dp_ids, wait, timeout))
 
 
 class Device(_Commands):
-    """One device on the local network, kept connected in the background."""
+    """One device on the local network, kept connected in the background.
+
+    It is a handle, which threads can share: the connection ends with `close()`, with a `with` block, or with the last
+    handle, listener and subscription.
+
+    Args:
+        id: the device id, as text.
+        address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+        local_key: the local key, as text of 16 characters or 16 bytes.
+        version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
+        port: the TCP port, 0 to 65535; 6668 unless it is given.
+        dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
+        persist: whether the connection is kept while there is nothing to do; True unless it is given.
+        nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
+        connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+        timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+        timing: the other time limits, a `Timing`, in seconds.
+        pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
+        receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+
+    Raises:
+        InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+        InvalidType, InvalidValue: an argument is of another type, or out of range.
+        DiscoveryError: announcements cannot be received, and there is no address.
+        ClosedError: the interpreter is about to end.
+        ForkedError: this process is a forked child of one in which rustuya was in use.
+    """
 
     def __init__(
         self,
@@ -120,7 +237,7 @@ class Device(_Commands):
         dev_type: str | None = None,
         persist: bool | None = None,
         nowait: bool | None = None,
-        connection_timeout: float | None = None,
+        connection_timeout_sec: float | None = None,
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
@@ -140,7 +257,7 @@ class Device(_Commands):
             dev_type=dev_type,
             persist=persist,
             nowait=nowait,
-            connection_timeout=connection_timeout,
+            connection_timeout_sec=connection_timeout_sec,
             timeout=timeout,
             timing=timing,
             pacing=pacing,
@@ -157,7 +274,14 @@ class Device(_Commands):
 
     @classmethod
     def of(cls, device: _native.Device) -> Self:
-        """The asyncio face of a device of the synchronous one: the same connection."""
+        """Makes the asyncio face of a device of the synchronous one: the same connection.
+
+        Args:
+            device: a `rustuya.Device`.
+
+        Raises:
+            InvalidType: it is none.
+        """
         this = cls.__new__(cls)
         this._adopt(device)
         return this
@@ -172,7 +296,26 @@ class Device(_Commands):
         address: str | None = None,
         version: str | float | None = None,
     ) -> Self:
-        """The device that a file of tinytuya describes, found by name or id."""
+        """The device that a file of tinytuya describes, found by name or id.
+
+        Args:
+            path: a `devices.json` or `snapshot.json`.
+            name: the device's name in that file, or its id; needed where the file has several.
+            id: the device's id, in the place of the name.
+            address: replaces the address in the file.
+            version: replaces the version in the file.
+
+        Returns:
+            The device's handle.
+
+        Raises:
+            OSError: the file cannot be read.
+            DeviceNotFound: it does not list the device, or several by this name.
+            ConfigError: what it says of the device, or the file itself, is unusable.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            DiscoveryError: announcements cannot be received, and there is no address.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         return cls.of(_native.Device.from_devices_file(path, name, id=id, address=address, version=version))
 
     def remember(self, path: str | PathLike[str]) -> bool:
@@ -197,7 +340,7 @@ class Device(_Commands):
         dev_type: str | None = None,
         persist: bool | None = None,
         nowait: bool | None = None,
-        connection_timeout: float | None = None,
+        connection_timeout_sec: float | None = None,
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
@@ -206,7 +349,30 @@ class Device(_Commands):
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
     ) -> Self:
-        """Changes what is given, all at once: a connection that must be made anew is so once."""
+        """Changes what is given, all at once: a connection that must be made anew is so once.
+
+        Args:
+            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+            local_key: the local key, as text of 16 characters or 16 bytes.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
+            port: the TCP port, 0 to 65535; 6668 unless it is given.
+            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
+            persist: whether the connection is kept while there is nothing to do; True unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
+            connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+            timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+            timing: the other time limits, a `Timing`, in seconds.
+            pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
+            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+
+        Returns:
+            The device itself, so that calls can be chained.
+
+        Raises:
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+            DiscoveryError: announcements cannot be received, and there is no address.
+        """
         self._native.reconfigure(
             address=address,
             local_key=local_key,
@@ -215,7 +381,7 @@ class Device(_Commands):
             dev_type=dev_type,
             persist=persist,
             nowait=nowait,
-            connection_timeout=connection_timeout,
+            connection_timeout_sec=connection_timeout_sec,
             timeout=timeout,
             timing=timing,
             pacing=pacing,
@@ -233,12 +399,12 @@ class Device(_Commands):
 
     @property
     def version(self) -> str:
-        """The version that is configured or was found out; "Auto" while it is not known."""
+        """The version that is configured or was found out, "Auto" while it is not known."""
         return self._native.version
 
     @property
     def address(self) -> str:
-        """The address that is configured or was heard of; "Auto" while it is not known."""
+        """The address that is configured or was heard of, "Auto" while it is not known."""
         return self._native.address
 
     @property
@@ -247,7 +413,7 @@ class Device(_Commands):
         return self._native.port
 
     @property
-    def dev_type(self) -> str:
+    def dev_type(self) -> DeviceType:
         """The dialect in use: "default" or "device22"."""
         return self._native.dev_type
 
@@ -258,7 +424,7 @@ class Device(_Commands):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the device was closed."""
+        """Whether the device was closed. A closed device stays so."""
         return self._native.is_closed
 
     @property
@@ -283,12 +449,12 @@ class Device(_Commands):
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """Why the device could not be used, since it last could."""
+        """Why the device could not be used, since it last could; None if it can."""
         return self._native.diagnosis
 
     @property
     def state(self) -> State:
-        """The DPs as they were last heard."""
+        """The DPs as they were last heard, with their ages. Asks nobody."""
         return self._native.state
 
     @property
@@ -300,7 +466,7 @@ class Device(_Commands):
     async def request(
         self,
         command: int,
-        data: dict[str, Json] | None = None,
+        data: Mapping[str, JsonLike] | None = None,
         cid: str | None = None,
         *,
         wait: Literal["ack", "effect"],
@@ -310,7 +476,7 @@ class Device(_Commands):
     async def request(
         self,
         command: int,
-        data: dict[str, Json] | None = None,
+        data: Mapping[str, JsonLike] | None = None,
         cid: str | None = None,
         *,
         wait: Literal["queue"] | None = None,
@@ -319,13 +485,34 @@ class Device(_Commands):
     async def request(
         self,
         command: int,
-        data: dict[str, Json] | None = None,
+        data: Mapping[str, JsonLike] | None = None,
         cid: str | None = None,
         *,
         wait: _Wait = None,
         timeout: float | None = None,
     ) -> Reply | None:
-        """Sends a raw command."""
+        """Sends a raw command, to a sub-device if `cid` is given.
+
+        `wait="ack"` waits for the answer and returns it as a `Reply`.
+
+        Args:
+            command: the number of the command, such as `CommandType.Control`.
+            data: what it carries, a mapping; None for nothing.
+            cid: the sub-device that is meant; None for the device itself.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+
+        Returns:
+            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+            InvalidId: this can be no cid.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.request(bridge, command, data, cid, wait, timeout))
 
@@ -334,12 +521,35 @@ class Device(_Commands):
     @overload
     async def sub_discover(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def sub_discover(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
-        """Asks a gateway for its sub-devices."""
+        """Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`.
+
+        Args:
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+
+        Returns:
+            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
+
+        Raises:
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.sub_discover(bridge, wait, timeout))
 
     def sub(self, cid: str) -> SubDevice:
-        """A sub-device of this gateway."""
+        """A sub-device of this gateway, by its cid.
+
+        Args:
+            cid: the id that the gateway knows it by.
+
+        Raises:
+            InvalidId: this can be no cid.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         return SubDevice(self._native.sub(cid))
 
     def sub_devices(self) -> dict[str, bool | None]:
@@ -347,12 +557,28 @@ class Device(_Commands):
         return self._native.sub_devices()
 
     async def detect_dps(self) -> list[int]:
-        """Finds out which DPs the device has."""
+        """Finds out which DPs the device has.
+
+        Raises:
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
+            CommandRejected: the device refused it.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.detect_dps(bridge, self._native))
 
     async def wait_connected(self, timeout: float | None = 10.0) -> str:
-        """Waits until the connection is usable; returns the version that is spoken."""
+        """Waits until the connection is usable; returns the version that is spoken.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Raises:
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.wait_connected(bridge, self._native, timeout))
 
@@ -365,7 +591,18 @@ class Device(_Commands):
         return Receiver(self._native.listener())
 
     def subscribe(self, callback: Callable[[_native.DeviceEvent], object]) -> Callable[[], None]:
-        """Has a function called in the loop with every event; call what is returned to end that."""
+        """Has a function called in the loop with every event.
+
+        Args:
+            callback: a function of one argument, the event.
+
+        Returns:
+            A function without arguments, which ends that.
+
+        Raises:
+            InvalidType: the callback cannot be called.
+            ClosedError: the interpreter is about to end.
+        """
         return subscribe(self.listener(), callback)
 
     async def close(self) -> None:
@@ -389,7 +626,9 @@ class Device(_Commands):
 
 
 class SubDevice(_Commands):
-    """A device behind a gateway, whose connection it shares. Made by :meth:`Device.sub`."""
+    """A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
+    its events, marked with its cid. Made by `Device.sub`.
+    """
 
     def __init__(self, native: _native.SubDevice) -> None:
         self._native = native
@@ -407,12 +646,12 @@ class SubDevice(_Commands):
 
     @property
     def is_online(self) -> bool | None:
-        """Whether the gateway reaches it, as far as it has said."""
+        """Whether the gateway reaches it, as far as it has said; None when it has said nothing yet."""
         return self._native.is_online
 
     @property
     def state(self) -> State:
-        """Its DPs as they were last heard."""
+        """Its DPs as they were last heard, with their ages. Asks nobody."""
         return self._native.state
 
     def __repr__(self) -> str:
@@ -420,19 +659,23 @@ class SubDevice(_Commands):
 
 
 class Manager:
-    """Many devices with one stream of events; ``async with`` ends them."""
+    """Many devices with one stream of events. All managers of a process share their devices' connections."""
 
     def __init__(self) -> None:
         self._native = _native.Manager()
 
     @staticmethod
     def maximize_fd_limit() -> None:
-        """Raises the limit of open files as far as the system allows."""
+        """Raises the limit of open files as far as the system allows. Does nothing on Windows.
+
+        Raises:
+            OSError: the system refuses.
+        """
         _native.Manager.maximize_fd_limit()
 
     @staticmethod
     async def shutdown_all() -> None:
-        """Ends every device of the process."""
+        """Ends every device of the process. Managers can be filled again afterwards."""
         bridge = bridge_of_loop()
         await finish(bridge, _native.AsyncVerbs.shutdown_all(bridge))
 
@@ -447,7 +690,7 @@ class Manager:
         dev_type: str | None = None,
         persist: bool | None = None,
         nowait: bool | None = None,
-        connection_timeout: float | None = None,
+        connection_timeout_sec: float | None = None,
         timeout: float | None = None,
         timing: Timing | None = None,
         pacing: Pacing | None = None,
@@ -456,7 +699,34 @@ class Manager:
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
     ) -> Device:
-        """Adds a device, or changes the configuration of the one with this id."""
+        """Adds a device, or changes the configuration of the one with this id. Returns its handle.
+
+        Args:
+            id: the device id, as text.
+            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+            local_key: the local key, as text of 16 characters or 16 bytes.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
+            port: the TCP port, 0 to 65535; 6668 unless it is given.
+            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
+            persist: whether the connection is kept while there is nothing to do; True unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
+            connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+            timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+            timing: the other time limits, a `Timing`, in seconds.
+            pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
+            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+
+        Returns:
+            The device's handle.
+
+        Raises:
+            DuplicateDevice: the manager has this very device already.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+            DiscoveryError: announcements cannot be received, and there is no address.
+            ClosedError: the interpreter is about to end.
+            ForkedError: this process is a forked child of one in which rustuya was in use.
+        """
         if local_key is None:
             raise TypeError("missing required argument: 'local_key'")
         device = self._native.add(
@@ -468,7 +738,7 @@ class Manager:
             dev_type=dev_type,
             persist=persist,
             nowait=nowait,
-            connection_timeout=connection_timeout,
+            connection_timeout_sec=connection_timeout_sec,
             timeout=timeout,
             timing=timing,
             pacing=pacing,
@@ -480,7 +750,14 @@ class Manager:
         return Device.of(device)
 
     def get(self, id: str) -> Device | None:
-        """The device with this id, or None."""
+        """The device with this id, or None.
+
+        Args:
+            id: the device id, as text.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         device = self._native.get(id)
         return None if device is None else Device.of(device)
 
@@ -500,11 +777,31 @@ class Manager:
         return True
 
     def remove(self, id: str) -> bool:
-        """Lets go of a device; says whether it was there."""
+        """Lets go of a device; says whether it was there.
+
+        Args:
+            id: the device id, as text.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         return self._native.remove(id)
 
     def delete(self, id: str) -> bool:
-        """Ends a device for everybody; says whether it was there."""
+        """Ends a device for everybody; says whether it was there.
+
+        Args:
+            id: the device id, as text.
+
+        Returns:
+            Whether it was there.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         return self._native.delete(id)
 
     def clear(self) -> None:
@@ -512,7 +809,7 @@ class Manager:
         self._native.clear()
 
     def list(self) -> builtins.list[DeviceInfo]:
-        """What is known of all devices."""
+        """What is known of all devices, ordered by id."""
         return self._native.list()
 
     def devices(self) -> builtins.list[Device]:
@@ -529,7 +826,18 @@ class Manager:
         return Receiver(self._native.listener())
 
     def subscribe(self, callback: Callable[[_native.ManagerEvent], object]) -> Callable[[], None]:
-        """Has a function called in the loop with every event; call what is returned to end that."""
+        """Has a function called in the loop with every event.
+
+        Args:
+            callback: a function of one argument, the event.
+
+        Returns:
+            A function without arguments, which ends that.
+
+        Raises:
+            InvalidType: the callback cannot be called.
+            ClosedError: the interpreter is about to end.
+        """
         return subscribe(self.listener(), callback)
 
     async def shutdown(self) -> None:
@@ -554,37 +862,111 @@ class Scanner:
         self._native = _native.Scanner()
 
     def timeout(self, timeout_sec: float) -> Self:
-        """Sets how long a scan takes, in seconds."""
+        """Sets how long a scan takes, in seconds.
+
+        Args:
+            timeout_sec: how long a scan takes, in seconds; 18 unless it is set.
+
+        Returns:
+            The scanner itself, so that calls can be chained.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         self._native.timeout(timeout_sec)
         return self
 
     def bind_address(self, address: str) -> Self:
-        """Sets the local address to listen on and to ask from."""
+        """Sets the local address to listen on and to ask from.
+
+        Args:
+            address: an IPv4 address, as text.
+
+        Returns:
+            The scanner itself, so that calls can be chained.
+
+        Raises:
+            InvalidAddress: this is no IPv4 address.
+            InvalidType: it is no text.
+        """
         self._native.bind_address(address)
         return self
 
     def broadcast_address(self, address: str) -> Self:
-        """Sets the address that devices are asked at."""
+        """Sets the address that devices are asked at, instead of each interface's own broadcast address.
+
+        Args:
+            address: an IPv4 address, as text.
+
+        Returns:
+            The scanner itself, so that calls can be chained.
+
+        Raises:
+            InvalidAddress: this is no IPv4 address.
+            InvalidType: it is no text.
+        """
         self._native.broadcast_address(address)
         return self
 
     def ports(self, ports: tuple[int, int, int]) -> Self:
-        """Sets the three UDP ports to listen on."""
+        """Sets the three UDP ports to listen on; 0 takes a free one.
+
+        Args:
+            ports: three UDP ports, in the place of 6666, 6667 and 7000; 0 takes a free one.
+
+        Returns:
+            The scanner itself, so that calls can be chained.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         self._native.ports(ports)
         return self
 
     def probe_to(self, addresses: Iterable[tuple[str, int]]) -> Self:
-        """Asks these addresses and ports instead of everybody."""
-        self._native.probe_to(list(addresses))
+        """Asks these addresses and ports instead of everybody.
+
+        Args:
+            addresses: pairs of an IPv4 address and a UDP port.
+
+        Returns:
+            The scanner itself, so that calls can be chained.
+
+        Raises:
+            InvalidAddress: this is no IPv4 address.
+            InvalidType: it is no text.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+        self._native.probe_to(addresses)
         return self
 
     def active(self, active: bool) -> Self:
-        """Sets whether devices are asked at all, or only listened for."""
+        """Sets whether devices are asked at all, or only listened for.
+
+        Args:
+            active: False to listen only.
+
+        Returns:
+            The scanner itself, so that calls can be chained.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         self._native.active(active)
         return self
 
     def trust_relayed(self, trust: bool) -> Self:
-        """Sets whether announcements are believed that come from another address than the one they name."""
+        """Sets whether announcements are believed that come from another address than the one they name.
+
+        Args:
+            trust: True to believe announcements that were passed on.
+
+        Returns:
+            The scanner itself, so that calls can be chained.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         self._native.trust_relayed(trust)
         return self
 
@@ -599,12 +981,24 @@ class Scanner:
         return self._native.dropped
 
     async def scan(self) -> list[Found]:
-        """Scans, and returns all devices that were heard."""
+        """Scans, and returns all devices that were heard.
+
+        Raises:
+            DiscoveryError: the UDP ports are taken.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, _native.AsyncVerbs.scan(bridge, self._native))
 
     async def discover(self, id: str) -> Found | None:
-        """Scans until this device is heard; None if it is not."""
+        """Scans until this device is heard; None if it is not.
+
+        Args:
+            id: the device id, as text.
+
+        Raises:
+            DiscoveryError: the UDP ports are taken.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         bridge = bridge_of_loop()
         return await finish(bridge, _native.AsyncVerbs.discover(bridge, self._native, id))
 

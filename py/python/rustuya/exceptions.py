@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .models import Diagnosis
+    from .typing import Reason
 
 __all__ = [
     "ClosedError",
@@ -50,7 +51,7 @@ class TuyaError(Exception):
     """Number of the error, as tinytuya numbers them."""
     device_id: str | None = None
     """The device that it is about, with ``/`` and the cid for a sub-device."""
-    reason: str | None = None
+    reason: Reason | None = None
     """Why there is no connection, where that is the cause: the ``reason`` of a :class:`rustuya.Diagnosis`."""
     diagnosis: Diagnosis | None = None
     """All that is known about that reason."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, TypeAlias
 
     from .settings import Pacing, Timing
+    from .typing import Reason, SweptKind
 
 __all__ = [
     "DeviceConfig",
@@ -69,42 +70,45 @@ class DeviceConfig(Record):
 
     So ``Device(**config)`` makes the device. What is None is left to its default, and no argument then. Values are
     checked when a device is made of them.
+
+    Args:
+        id: the device id.
+        local_key: the local key, which is in no text of this.
+        address: IP address, with a port where it is not the usual one; "Auto" has it found out.
+        version: protocol version, "3.1" to "3.5"; "Auto" has it found out.
+        name: what the user calls it. Not an argument.
+        port: the TCP port, where it is not 6668.
+        dev_type: the dialect: "default", "device22" or "Auto".
+        persist: whether the connection is kept while there is nothing to do.
+        nowait: whether commands return as soon as they are queued.
+        connection_timeout_sec: how long the dial may take, in seconds.
+        timeout: how long commands wait for the connection, in seconds.
+        timing: other time limits.
+        pacing: how commands are spaced, joined and split.
+        receive_limit: the largest frame that is received, in bytes; 65536 where it is not given.
+        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 where it is not given.
+        backlog_limit: how much waits for each listener of the device, in bytes; 1048576 where it is not given.
+        min_version: the oldest protocol version that is believed while `version` is "Auto"; "3.3" where it is not
+            given.
     """
 
     id: str
-    """The device id."""
     address: str = "Auto"
-    """IP address, with a port where it is not the usual one; "Auto" has it found out."""
     local_key: str | bytes = field(default=_ABSENT, repr=False)
-    """The local key, which is in no text of this. It has to be given."""
     version: str | float = "Auto"
-    """Protocol version, "3.1" to "3.5"; "Auto" has it found out."""
     name: str | None = None
-    """What the user calls it. Not an argument."""
     port: int | None = None
-    """The TCP port, where it is not 6668."""
     dev_type: str | None = None
-    """The dialect: "default", "device22" or "Auto"."""
     persist: bool | None = None
-    """Whether the connection is kept while there is nothing to do."""
     nowait: bool | None = None
-    """Whether commands return as soon as they are queued."""
-    connection_timeout: float | None = None
-    """How long the dial may take, in milliseconds."""
+    connection_timeout_sec: float | None = None
     timeout: float | None = None
-    """How long commands wait for the connection, in seconds."""
     timing: Timing | None = None
-    """Other time limits."""
     pacing: Pacing | None = None
-    """How commands are spaced, joined and split."""
     receive_limit: int | None = None
-    """The largest frame that is received, in bytes; 65536 where it is not given."""
     memory_limit: int | None = None
-    """How much is remembered of the device and its sub-devices, in bytes; 262144 where it is not given."""
     backlog_limit: int | None = None
-    """How much waits for each listener of the device, in bytes; 1048576 where it is not given."""
     min_version: str | float | None = None
-    """The oldest protocol version that is believed while `version` is "Auto"; "3.3" where it is not given."""
 
     def __post_init__(self) -> None:
         """Refuses a description without a key: what comes second is the address, as in ``Device``."""
@@ -113,9 +117,20 @@ class DeviceConfig(Record):
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> list[Self]:
-        """The devices that a ``devices.json`` or ``snapshot.json`` of tinytuya describes.
+        """Reads the devices that a ``devices.json`` or ``snapshot.json`` of tinytuya describes.
 
         Those behind a gateway are not among them: :meth:`rustuya.Device.sub` reaches them.
+
+        Args:
+            path: the file.
+
+        Returns:
+            A list of configurations, in the order of the file.
+
+        Raises:
+            OSError: the file cannot be read.
+            ConfigError: it describes no devices.
+            InvalidType: the path is none.
         """
         return [
             cls(
@@ -132,7 +147,14 @@ class DeviceConfig(Record):
         ]
 
     def replace(self, **changes: Any) -> Self:
-        """The same, but for some values."""
+        """Makes the same, but for some values.
+
+        Args:
+            changes: the other values, by name.
+
+        Raises:
+            TypeError: there is no such value.
+        """
         return replace(self, **changes)
 
     def __getitem__(self, name: str) -> Any:
@@ -150,21 +172,24 @@ class DeviceConfig(Record):
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis(Record):
-    """Why a device cannot be used, and what helps."""
+    """Why a device cannot be used, and what helps.
+
+    Attributes:
+        code: number of the error, as tinytuya numbers them.
+        reason: a name for programs, such as `wrong_key`, `unreachable` or `busy`.
+        text: the reason in words.
+        advice: what can be done about it.
+        speaks: of a wrong version, the one that the device speaks, if it can be told.
+        sure: whether it is proven. A wrong key may be no more than most likely: some devices just close.
+            `key_or_version` never is.
+    """
 
     code: int
-    """Number of the error, as tinytuya numbers them."""
-    reason: str
-    """A name for programs, such as ``wrong_key``, ``unreachable`` or ``busy``."""
+    reason: Reason
     text: str
-    """The reason in words."""
     advice: str
-    """What can be done about it."""
     speaks: str | None = None
-    """Of a wrong version, the one that the device speaks, if it can be told."""
     sure: bool = True
-    """Whether it is proven. A wrong key may be no more than most likely: some devices just close. ``key_or_version``
-    never is."""
 
     def __str__(self) -> str:
         return f"{self.text} ({self.advice})"
@@ -172,38 +197,50 @@ class Diagnosis(Record):
 
 @dataclass(frozen=True, eq=False)
 class DeviceInfo(Record):
-    """What is known of a device at one moment."""
+    """What is known of a device at one moment.
+
+    Attributes:
+        id: the device id.
+        address: where it is; "Auto" while that is not known.
+        port: the TCP port.
+        version: the version that it speaks; "Auto" while that is not known.
+        is_connected: whether its connection is usable.
+        last_seen: seconds since it was last heard or seen.
+        product_key: the product id, once it has announced it.
+        diagnosis: why it could not be used, since it last could.
+    """
 
     id: str
     address: str
-    """Where it is; "Auto" while that is not known."""
     port: int
     version: str
-    """The version that it speaks; "Auto" while that is not known."""
     is_connected: bool
     last_seen: float | None
-    """Seconds since it was last heard or seen."""
     product_key: str | None
-    """The product id, once it has announced it."""
     diagnosis: Diagnosis | None
-    """Why it could not be used, since it last could."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found(Record):
-    """A device that was heard."""
+    """A device that was heard.
+
+    Attributes:
+        id: the device id.
+        ip: its address.
+        version: the version that it announces; None when it is one that is not known here.
+        product_key: the product id, if it announces one.
+        relayed_by: who has announced it, when it was another address than the device's own: a relay.
+        unpaired: whether it waits to be paired: it has no local key yet, and takes no commands.
+        product_id: the same as `product_key`.
+    """
 
     id: str
     ip: str
     version: str | None
-    """The version that it announces; None when it is one that is not known here."""
     product_key: str | None
     relayed_by: str | None = field(default=None, metadata=_ATTRIBUTE)
-    """Who has announced it, when it was another address than the device's own: a relay."""
     unpaired: bool = field(default=False, metadata=_ATTRIBUTE)
-    """Whether it waits to be paired: it has no local key yet, and takes no commands."""
     product_id: str | None = field(init=False)
-    """The same as ``product_key``."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "product_id", self.product_key)
@@ -211,30 +248,40 @@ class Found(Record):
 
 @dataclass(frozen=True, eq=False)
 class Swept(Record):
-    """What comes of looking through a network."""
+    """What comes of looking through a network.
 
-    kind: str
-    """"found": a device announced itself; "open": something accepts connections; "progress": how far it is."""
+    Attributes:
+        kind: "found": a device announced itself; "open": something accepts connections; "progress": how far it is.
+        found: of the kind "found", the device.
+        ip: the address that it is about.
+        done: addresses that are done.
+        total: addresses to be looked at.
+    """
+
+    kind: SweptKind
     found: Found | None = None
     ip: str | None = None
     done: int | None = None
-    """Addresses that are done."""
     total: int | None = None
-    """Addresses to be looked at."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reply(Record):
-    """What a device answered."""
+    """What a device answered.
+
+    Attributes:
+        cmd: command number of the answer.
+        retcode: return code. Not zero can mean success, too: a refusal is raised.
+        payload: the parsed JSON, or the text.
+        dps: the DPs in the payload; of a query that was answered without any, those that the device pushed instead.
+        partial: of a query: whether the device may have more DPs than these.
+    """
 
     cmd: int
     retcode: int | None
-    """Return code. Not zero can mean success, too: a refusal is raised."""
     payload: Json
     dps: dict[str, Json]
-    """The DPs in the payload; of a query that was answered without any, those that the device pushed instead."""
     partial: bool = False
-    """Of a query: whether the device may have more DPs than these."""
 
 
 class Queried(dict[str, Json]):
@@ -256,54 +303,78 @@ class Queried(dict[str, Json]):
 
 @dataclass(frozen=True, eq=False)
 class Request(Record):
-    """A request that reached a virtual device."""
+    """A request that reached a virtual device.
+
+    Attributes:
+        cmd: command number.
+        name: name of the command, if it has one.
+        seqno: sequence number.
+        cid: the sub-device that it is for.
+        payload: the parsed JSON, or the text.
+    """
 
     cmd: int
     name: str | None
-    """Name of the command, if it has one."""
     seqno: int
     cid: str | None
-    """The sub-device that it is for."""
     payload: Json
 
 
 @dataclass(frozen=True, eq=False)
 class Frame(Record):
-    """One frame, verified and decrypted."""
+    """One frame, verified and decrypted.
+
+    Attributes:
+        cmd: command number.
+        seqno: sequence number.
+        retcode: return code, if it has one.
+        payload: the parsed JSON, or the text.
+        data: the payload as it came.
+    """
 
     cmd: int
     seqno: int
     retcode: int | None
     payload: Json
     data: bytes
-    """The payload as it came."""
 
 
 @dataclass(frozen=True, eq=False)
 class Metrics(Record):
-    """Counters of one device, or of all devices of a manager."""
+    """Counters of one device, or of all devices of a manager.
+
+    Attributes:
+        connects: connections that became usable.
+        reconnects: those of them that came after another.
+        failed_attempts: rounds of attempts that came to nothing.
+        frames: valid frames received.
+        bad_frames: frames that failed their check.
+        resyncs: how often bytes were skipped to find the next frame.
+        sent: commands sent.
+        acknowledged: commands that were answered.
+        rejected: commands that the device refused.
+        unanswered: commands that nothing answered in time.
+        lost: commands whose connection ended first.
+        lagged: events that slow listeners lost.
+        unkept: values that `state` lacks because there was no room for them: see `memory_limit`.
+        latency_p50: seconds from command to acknowledgement that half of the commands stayed below.
+        latency_p99: the same for all but one in a hundred.
+    """
 
     connects: int
-    """Connections that became usable."""
     reconnects: int
     failed_attempts: int
     frames: int
-    """Valid frames received."""
     bad_frames: int
     resyncs: int
     sent: int
-    """Commands sent."""
     acknowledged: int
     rejected: int
     unanswered: int
     lost: int
-    """Commands whose connection ended first."""
     lagged: int
-    """Events that slow listeners lost."""
     unkept: int
-    """Values that `state` lacks because there was no room for them: see ``memory_limit``."""
     latency_p50: float | None
-    """Seconds from command to acknowledgement that half of the commands stayed below."""
     latency_p99: float | None
 
 

@@ -297,7 +297,7 @@ fn tell(inner: &Inner, store: &Store, client: u64, event: &EmulatorEvent<'_>) {
     let id = &inner.config.id;
     match event {
         EmulatorEvent::Request { seqno, command, payload, cid } => {
-            tracing::debug!(%id, client, seqno, ?command, "request");
+            tracing::debug!(%id, client, seqno, command = command.0, "request");
             if inner.requests.is_heard() {
                 inner.requests.publish(&Request {
                     seqno: *seqno,

@@ -223,7 +223,7 @@ impl Service {
         }
         drop(plan);
         let kind = sight.kind(Some(self.begun));
-        tracing::debug!(id = said.id, ip = %origin.address, version = ?said.version, ?kind, "announced");
+        tracing::debug!(id = said.id, ip = %origin.address, version = said.version.map(|version| version.as_str()), ?kind, "announced");
         // One that waits to be paired has no key, and takes no commands.
         if !said.is_unpaired() {
             links.for_each(|link| {

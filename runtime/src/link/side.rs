@@ -65,7 +65,7 @@ impl Side {
             }
             Lent::Down { reason, retry_at } => {
                 let retry_in = retry_at.map(|at| at.saturating_since(now));
-                tracing::debug!(%reason, ?retry_in, "down");
+                tracing::debug!(%reason, retry_in = retry_in.map(|time| time.as_secs_f64()), "down");
                 self.reason = Some(*reason);
                 self.retrying = retry_at.is_some();
                 self.news.publish(Event::Down { reason: *reason, retry_in }, wakes);
@@ -100,7 +100,7 @@ impl Side {
 
     fn skipped(&mut self, command: CommandCode, len: usize, wakes: &mut Vec<Waker>) {
         let limit = self.receive_limit;
-        tracing::warn!(?command, len, limit, "a frame was skipped");
+        tracing::warn!(command = command.0, len, limit, "a frame was skipped");
         self.news.publish(Event::Skipped { command, len, limit }, wakes);
     }
 

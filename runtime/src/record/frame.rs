@@ -55,6 +55,24 @@ pub(super) fn mask(frame: &[u8], sender: Sender, ring: &mut KeyRing, ids: &mut P
     masked
 }
 
+/// What a frame is.
+pub(super) struct Seen {
+    pub(super) command: CommandCode,
+    pub(super) seqno: u32,
+    pub(super) retcode: Option<u32>,
+    /// `None` for a part of the negotiation.
+    pub(super) payload: Option<Vec<u8>>,
+}
+
+/// Opens one whole frame, and follows the negotiation that it may be a part of.
+pub(super) fn seen(frame: &[u8], sender: Sender, ring: &mut KeyRing) -> Option<Seen> {
+    let found = Found::new(frame, sender, ring)?;
+    let negotiated = found.negotiate(sender, ring).is_some();
+    let Opened { seqno, command, retcode, .. } = found.opened;
+    let payload = (!negotiated).then(|| found.payload().to_vec());
+    Some(Seen { command, seqno, retcode: retcode.map(|code| code.0), payload })
+}
+
 /// A frame that could be opened.
 struct Found {
     opened: Opened,

@@ -34,6 +34,7 @@
 
 mod error;
 mod frame;
+mod frame_log;
 mod ids;
 mod keys;
 mod line;
@@ -49,6 +50,7 @@ mod stream;
 mod tests;
 
 pub use error::{RecordError, RecordErrorKind};
+pub use frame_log::FrameLog;
 pub use note::{Asked, Note, RecordingRng, Tap};
 pub use recorder::{Recorder, SharedWriter};
 pub use replay::Replay;

@@ -183,7 +183,7 @@ impl Writing {
 }
 
 /// DPs as JSON text, exactly as long as the machine writes them.
-fn written(pairs: &[(rustuya_proto::DpId, DpValue<'_>)]) -> String {
+pub(super) fn written(pairs: &[(rustuya_proto::DpId, DpValue<'_>)]) -> String {
     let mut out = String::from("{");
     for (at, (id, value)) in pairs.iter().enumerate() {
         if at > 0 {

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from .. import _native
 from .._loops import Receiver, bridge_of_loop, finish
 from ..aio import Device
+from ..exceptions import InvalidType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from typing_extensions import Self
 
     from ..models import Json, Request
     from ..quirks import Quirk
+    from ..typing import Dps, UnfitWrite
 
 __all__ = ["VirtualDevice"]
 
@@ -34,19 +36,19 @@ class VirtualDevice:
         local_key: str = "0123456789abcdef",
         version: str | float | None = None,
         *,
-        dps: Mapping[Any, Json] | None = None,
-        subs: dict[str, dict[str, Json]] | None = None,
+        dps: Dps | None = None,
+        subs: Mapping[str, Dps] | None = None,
         dev_type: str | None = None,
-        quirks: Sequence[Quirk | str] = (),
+        quirks: Iterable[Quirk | str] = (),
         bind: str = "127.0.0.1:0",
-        announce_to: Sequence[tuple[str, int]] = (),
+        announce_to: Iterable[tuple[str, int]] = (),
         announce_every: float = 5.0,
         product_key: str | None = None,
         probes: tuple[str, int] | None = None,
         max_clients: int = 3,
         idle: float = 30.0,
-        schema: Mapping[Any, Json] | None = None,
-        offline: Sequence[str] = (),
+        schema: Dps | None = None,
+        offline: Iterable[str] = (),
         strict: bool = False,
     ) -> None:
         self._native = _native.VirtualDevice(
@@ -71,7 +73,16 @@ class VirtualDevice:
 
     @classmethod
     def of(cls, device: _native.VirtualDevice) -> Self:
-        """The asyncio face of a virtual device of the synchronous one: the same device."""
+        """Makes the asyncio face of a virtual device of the synchronous one: the same device.
+
+        Args:
+            device: a `rustuya.testing.VirtualDevice`.
+
+        Raises:
+            InvalidType: it is none.
+        """
+        if not isinstance(device, _native.VirtualDevice):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidType(f"device must be a rustuya.testing.VirtualDevice, not {type(device).__name__}")
         this = cls.__new__(cls)
         this._native = device
         return this
@@ -127,7 +138,7 @@ class VirtualDevice:
         return self._native.strict
 
     @property
-    def unfit(self) -> list[dict[str, Json]]:
+    def unfit(self) -> list[UnfitWrite]:
         """The values that controllers wrote and the device did not take, the first 1024 of them."""
         return self._native.unfit
 
@@ -140,7 +151,7 @@ class VirtualDevice:
         """A controller's handle of this device: a new connection."""
         return Device.of(self._native.device())
 
-    def set_dps(self, dps: Mapping[Any, Json], cid: str | None = None) -> None:
+    def set_dps(self, dps: Dps, cid: str | None = None) -> None:
         """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
         connection is up at its own end. Returns at once. Raises InvalidValue when no device could send a value.
         """

@@ -1,0 +1,111 @@
+//! What `help()` says of arguments, results and errors: each once, for every function that has them.
+
+/// A part of a docstring: `words!(args: a b)` describes arguments, `words!(raises: a b)` errors, `words!(returns: a)` what
+/// comes back.
+macro_rules! words {
+    (args: $($name:ident)+) => { concat!("\nArgs:" $(, "\n    ", words!(@arg $name))+) };
+    (returns: $name:ident) => { concat!("\nReturns:\n    ", words!(@result $name)) };
+    (raises: $($name:ident)+) => { concat!("\nRaises:" $(, "\n    ", words!(@error $name))+) };
+
+    (@arg id) => { "id: the device id, as text." };
+    (@arg address) => { "address: an IP address or a host name, with a port where it is not the usual one; \"Auto\" and None\n        have it found out by the device's announcements." };
+    (@arg local_key) => { "local_key: the local key, as text of 16 characters or 16 bytes." };
+    (@arg version) => { "version: \"3.1\" to \"3.5\", or a number such as 3.4; \"Auto\" and None have it found out." };
+    (@arg port) => { "port: the TCP port, 0 to 65535; 6668 unless it is given." };
+    (@arg dev_type) => { "dev_type: the dialect: \"default\", \"device22\", or \"Auto\" to have it found out." };
+    (@arg persist) => { "persist: whether the connection is kept while there is nothing to do; True unless it is given." };
+    (@arg nowait) => { "nowait: whether commands return as soon as they are queued, or once they are written, which is what\n        False means; False unless it is given." };
+    (@arg connection_timeout_sec) => { "connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given." };
+    (@arg timeout_sec_dial) => { "timeout_sec: how long the dial may take, in seconds, 300 at most." };
+    (@arg timeout_device) => { "timeout: how long commands wait for the connection, in seconds; 10 unless it is given." };
+    (@arg timing) => { "timing: the other time limits, a `Timing`, in seconds." };
+    (@arg pacing) => { "pacing: how commands are spaced, joined and split, a `Pacing`, in seconds." };
+    (@arg receive_limit) => { "receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at\n        least." };
+    (@arg memory_limit) => { "memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is\n        given, 1024 at least." };
+    (@arg backlog_limit) => { "backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least." };
+    (@arg min_version) => { "min_version: the oldest version that is believed while `version` is \"Auto\"; \"3.3\" unless it is given." };
+    (@arg path) => { "path: a `devices.json` or `snapshot.json`." };
+    (@arg name) => { "name: the device's name in that file, or its id; needed where the file has several." };
+    (@arg id_listed) => { "id: the device's id, in the place of the name." };
+    (@arg address_listed) => { "address: replaces the address in the file." };
+    (@arg version_listed) => { "version: replaces the version in the file." };
+    (@arg wait) => { "wait: \"ack\" waits for the answer, \"effect\" until the device shows what was written, \"queue\" for\n        nothing; None as `nowait` says." };
+    (@arg timeout) => { "timeout: seconds for the connection and as many for the answer; None as the device is configured." };
+    (@arg timeout_connected) => { "timeout: seconds to wait; None for no limit." };
+    (@arg timeout_ms) => { "timeout_ms: milliseconds to wait; None for no limit." };
+    (@arg dp_id) => { "dp_id: the DP, a number from 0 to 65535, also as text." };
+    (@arg value) => { "value: what JSON carries: bool, int, float, str, sequences and mappings of them." };
+    (@arg dps_dict) => { "dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values." };
+    (@arg dps) => { "dps: the DPs that are asked for; None for the state." };
+    (@arg dp_ids) => { "dp_ids: the DPs to be measured." };
+    (@arg command) => { "command: the number of the command, such as `CommandType.Control`." };
+    (@arg data) => { "data: what it carries, a mapping; None for nothing." };
+    (@arg cid) => { "cid: the sub-device that is meant; None for the device itself." };
+    (@arg cid_sub) => { "cid: the id that the gateway knows it by." };
+    (@arg callback) => { "callback: a function of one argument, the event." };
+    (@arg timeout_sec) => { "timeout_sec: how long a scan takes, in seconds; 18 unless it is set." };
+    (@arg ip) => { "address: an IPv4 address, as text." };
+    (@arg ports) => { "ports: three UDP ports, in the place of 6666, 6667 and 7000; 0 takes a free one." };
+    (@arg addresses) => { "addresses: pairs of an IPv4 address and a UDP port." };
+    (@arg active) => { "active: False to listen only." };
+    (@arg trust) => { "trust: True to believe announcements that were passed on." };
+    (@arg network) => { "network: an IPv4 network, such as \"192.168.5.0/24\"." };
+    (@arg sweep_port) => { "port: the TCP port that is tried." };
+    (@arg probe_port) => { "probe_port: the UDP port that is asked." };
+    (@arg key) => { "key: the local key, of 3.4 and 3.5 the session key: text of 16 characters or 16 bytes." };
+    (@arg codec_version) => { "version: \"3.1\" to \"3.5\"." };
+    (@arg payload) => { "payload: bytes and text are sent as they are, anything else as JSON." };
+    (@arg seqno) => { "seqno: the sequence number." };
+    (@arg sender) => { "sender: who sends it, \"client\" or \"device\"." };
+    (@arg retcode) => { "retcode: the return code, which devices put first; None for the usual one." };
+    (@arg bytes) => { "data: bytes as they came." };
+    (@arg client_nonce) => { "client_nonce: 16 bytes of the client's first message." };
+    (@arg device_nonce) => { "device_nonce: 16 bytes of the device's answer." };
+    (@arg datagram) => { "datagram: the bytes of one datagram." };
+    (@arg key_of_event) => { "key: a name, such as \"payload\"." };
+    (@arg default) => { "default: what comes back for another name." };
+    (@arg worker_threads) => { "worker_threads: threads for input and output, 1 to 64; 2 unless it is given." };
+    (@arg dials_at_once) => { "dials_at_once: connections that are made at a time; 128 unless it is given." };
+    (@arg discovery) => { "discovery: whether announcements are listened for; True unless it is given." };
+    (@arg bind_address) => { "bind_address: the local IPv4 address to listen on." };
+    (@arg broadcast_address) => { "broadcast_address: where devices are asked, in the place of each interface's broadcast address." };
+    (@arg probe_to) => { "probe_to: pairs of an IPv4 address and a UDP port that are asked instead." };
+    (@arg trust_relayed) => { "trust_relayed: whether announcements are believed that were passed on." };
+    (@arg dps_virtual) => { "dps: a mapping of DPs to their values." };
+    (@arg cid_virtual) => { "cid: the sub-device whose DPs they are; None for the device's own." };
+    (@arg online) => { "online: whether the gateway reaches it." };
+
+    (@result itself) => { "The device itself, so that calls can be chained." };
+    (@result scanner) => { "The scanner itself, so that calls can be chained." };
+    (@result reply) => { "A `Reply` with `wait=\"ack\"` and `wait=\"effect\"`, else None." };
+    (@result queried) => { "A `Queried`: a dict of DPs and values, with `missing` and `partial`." };
+    (@result entry) => { "The entry, or None when the time is over." };
+    (@result device) => { "The device's handle." };
+    (@result was_there) => { "Whether it was there." };
+
+    (@error config) => { "InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device." };
+    (@error types) => { "InvalidType, InvalidValue: an argument is of another type, or out of range." };
+    (@error discovery) => { "DiscoveryError: announcements cannot be received, and there is no address." };
+    (@error duplicate) => { "DuplicateDevice: the manager has this very device already." };
+    (@error file) => { "OSError: the file cannot be read.\n    DeviceNotFound: it does not list the device, or several by this name.\n    ConfigError: what it says of the device, or the file itself, is unusable." };
+    (@error remember) => { "ConnectError: there is no connection.\n    OSError: the file cannot be read or written.\n    DeviceNotFound, ConfigError: it does not describe the device." };
+    (@error dp) => { "InvalidDp: what was given is no DP.\n    InvalidType, InvalidValue: JSON cannot carry the value.\n    TooLarge: the request exceeds what devices accept." };
+    (@error dp_ids) => { "InvalidDp: what was given is no DP.\n    InvalidType: it is no sequence." };
+    (@error connection) => { "DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no\n        connection in time, for the reason that the error tells.\n    ClosedError: the device was closed." };
+    (@error answer) => { "DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.\n    CommandRejected: the device refused it." };
+    (@error effect) => { "NoEffect: with `wait=\"effect\"`, the device shows something else." };
+    (@error ended) => { "ClosedError: nothing will come any more." };
+    (@error closed) => { "ClosedError: the interpreter is about to end.\n    ForkedError: this process is a forked child of one in which rustuya was in use." };
+    (@error address) => { "InvalidAddress: this is no IPv4 address.\n    InvalidType: it is no text." };
+    (@error network) => { "InvalidAddress: this is no IPv4 network.\n    DiscoveryError: the UDP ports are taken." };
+    (@error ports) => { "DiscoveryError: the UDP ports are taken." };
+    (@error key) => { "InvalidKey: a local key has 16 characters." };
+    (@error key_version) => { "InvalidKey, InvalidVersion: there is no such key or version." };
+    (@error frame) => { "FrameError: the bytes are no frame under this key and version." };
+    (@error datagram) => { "FrameError: the bytes are no announcement." };
+    (@error simulation) => { "InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such\n        values." };
+    (@error cid) => { "InvalidId: this can be no cid." };
+    (@error os) => { "OSError: the system refuses." };
+}
+
+pub(crate) use words;

@@ -1,0 +1,113 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+"""What type checkers take and refuse: read by mypy and pyright, never run.
+
+A line that both must refuse has a comment that says so; where one of them does not, that comment is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+from rustuya import Device, DeviceEvent, Manager, SubDevice, aio, codec
+from rustuya.testing import VirtualDevice
+from rustuya.typing import (
+    ConnectionDown,
+    DeviceType,
+    Dps,
+    EventKind,
+    Json,
+    JsonLike,
+    ProtocolVersion,
+    Quirk,
+    Reason,
+    Wait,
+)
+
+
+class Dp(IntEnum):
+    SWITCH = 1
+    LEVEL = 2
+
+
+def values_of_exact_types(device: Device, sub: SubDevice) -> None:
+    numbers: list[int] = [1, 2]
+    words: dict[str, int] = {"a": 1}
+    pair: tuple[int, str] = (1, "x")
+    nested: dict[str, list[tuple[int, ...]]] = {"a": [(1, 2)]}
+    by_number: dict[int, bool] = {1: True}
+    by_name: dict[Dp, int] = {Dp.LEVEL: 5}
+    read_only: Mapping[str, Sequence[float]] = {"a": [1.5]}
+    whatever: Json = device.query()["1"]
+    for each in (device, sub):
+        each.set_value(1, numbers)
+        each.set_value(1, words)
+        each.set_value("1", pair)
+        each.set_value(Dp.SWITCH, nested)
+        each.set_value(1, read_only)
+        each.set_value(1, whatever)
+        each.set_value(1, None)
+        each.set_dps(words)
+        each.set_dps(by_number)
+        each.set_dps(by_name)
+        each.set_dps(device.state)
+        each.set_dps(device.query())
+        each.set_dps({1: True, "2": [1, 2]})
+    device.request(7, {"dps": by_number})
+    device.request(7, words)
+    device.query({1, 2})
+    device.query(range(5))
+    device.update_dps([Dp.LEVEL, "3"])
+    codec.encode("3.3", "k", 7, words)
+    codec.encode("3.3", "k", 7, b"raw")
+    VirtualDevice(dps=by_number, subs={"c": words}, quirks=["drop-ack", "delay-ms=20"])
+
+
+async def the_same_in_asyncio(device: aio.Device, numbers: list[int], words: dict[str, int]) -> None:
+    await device.set_value(1, numbers)
+    await device.set_value(1, (1, 2))
+    await device.set_dps(words)
+    await device.request(7, words)
+    await device.query((1, "2"))
+
+
+def what_comes_back(device: Device) -> None:
+    reply = device.set_value(1, True, wait="ack")
+    _retcode: int | None = reply.retcode
+    _nothing: None = device.set_value(1, True)
+    _kind: DeviceType = device.dev_type
+    _reason: Reason | None = None if device.diagnosis is None else device.diagnosis.reason
+
+
+def events(event: DeviceEvent) -> float | None:
+    _kind: EventKind = event.kind
+    down: ConnectionDown = event.payload
+    _why: Reason = down["reason"]
+    return down["retry_in"]
+
+
+def words() -> tuple[Wait, ProtocolVersion, Quirk]:
+    return "ack", "3.5", "drop-ack"
+
+
+def aliases(one: JsonLike, dps: Dps, device: Device) -> None:
+    device.set_value(1, one)
+    device.set_dps(dps)
+
+
+def refused(device: Device, manager: Manager, key: object) -> None:
+    device.set_value(1, b"raw")  # type: ignore[call-overload]
+    device.set_value(1, {1, 2})  # type: ignore[call-overload]
+    device.set_value(1, object())  # type: ignore[call-overload]
+    device.set_value(1.5, True)  # type: ignore[call-overload]
+    device.set_dps([1, 2])  # type: ignore[call-overload]
+    device.set_dps({"1": b"raw"})  # type: ignore[dict-item]
+    device.status(wait="later")  # type: ignore[call-overload]
+    manager.add("id", 5, "key")  # type: ignore[arg-type]
+    _reason: Reason = "sunspots"  # type: ignore[assignment]
+
+
+def payloads(event: DeviceEvent) -> Any:
+    down: ConnectionDown = event.payload
+    return down["reson"]  # type: ignore[typeddict-item]

@@ -65,7 +65,7 @@ def wanted(module: Any, name: str) -> set[str]:
     """What the reference has to say about a public name."""
     thing = getattr(module, name)
     if module is rustuya.typing:
-        return set(vars(thing).get("__required_keys__", ()))
+        return set(getattr(thing, "__required_keys__", ()))
     if not inspect.isclass(thing):
         return parameters(thing) if callable(thing) and not hasattr(thing, "__origin__") else set()
     if issubclass(thing, Enum):

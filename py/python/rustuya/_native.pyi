@@ -448,18 +448,21 @@ class Device:
 
     Args:
         id: the device id, as text.
-        address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+        address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
+            have it found out by the device's announcements.
         local_key: the local key, as text of 16 characters or 16 bytes.
         version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
         port: the TCP port, 0 to 65535; 6668 unless it is given.
         dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
         persist: whether the connection is kept while there is nothing to do; True unless it is given.
-        nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
-        connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+        nowait: whether commands return as soon as they are queued, or once they are written, which is what
+            False means; False unless it is given.
+        connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
         timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
         timing: the other time limits, a `Timing`, in seconds.
         pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-        receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+        receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
+            least.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
@@ -568,7 +571,8 @@ class Device:
         """Sets whether commands return as soon as they are queued, or once they are written. Returns the device.
 
         Args:
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what
+                False means; False unless it is given.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -580,7 +584,8 @@ class Device:
         """The same as `set_nowait`.
 
         Args:
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what
+                False means; False unless it is given.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -637,10 +642,10 @@ class Device:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def set_connection_timeout(self, timeout_sec: float) -> Self:
-        """Limits the time that the dial may take, in milliseconds.
+        """Limits the time that the dial may take, in seconds.
 
         Args:
-            timeout_ms: how long the dial may take, in milliseconds.
+            timeout_sec: how long the dial may take, in seconds, 300 at most.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -652,7 +657,7 @@ class Device:
         """The same as `set_connection_timeout`.
 
         Args:
-            timeout_ms: how long the dial may take, in milliseconds.
+            timeout_sec: how long the dial may take, in seconds, 300 at most.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -734,18 +739,21 @@ class Device:
         """Changes what is given, all at once: a connection that must be made anew is so once.
 
         Args:
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
+                have it found out by the device's announcements.
             local_key: the local key, as text of 16 characters or 16 bytes.
             version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
             port: the TCP port, 0 to 65535; 6668 unless it is given.
             dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
             persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what
+                False means; False unless it is given.
+            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
             timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
             timing: the other time limits, a `Timing`, in seconds.
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
+                least.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -762,14 +770,16 @@ class Device:
         `wait="ack"` waits for it and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -791,7 +801,8 @@ class Device:
         Raises:
             InvalidDp: what was given is no DP.
             InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -806,7 +817,8 @@ class Device:
         Args:
             dp_id: the DP, a number from 0 to 65535, also as text.
             value: what JSON carries: bool, int, float, str, sequences and mappings of them.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -816,7 +828,8 @@ class Device:
             InvalidDp: what was given is no DP.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -833,7 +846,8 @@ class Device:
 
         Args:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -843,7 +857,8 @@ class Device:
             InvalidDp: what was given is no DP.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -859,7 +874,8 @@ class Device:
 
         Args:
             dp_ids: the DPs to be measured.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -868,7 +884,8 @@ class Device:
         Raises:
             InvalidDp: what was given is no DP.
             InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -895,7 +912,8 @@ class Device:
             command: the number of the command, such as `CommandType.Control`.
             data: what it carries, a mapping; None for nothing.
             cid: the sub-device that is meant; None for the device itself.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -904,7 +922,8 @@ class Device:
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
             InvalidId: this can be no cid.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -924,14 +943,16 @@ class Device:
         """Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -955,7 +976,8 @@ class Device:
         """Finds out which DPs the device has.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -967,7 +989,8 @@ class Device:
             timeout: seconds to wait; None for no limit.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
@@ -1020,14 +1043,16 @@ class SubDevice:
         `wait="ack"` waits for it and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1049,7 +1074,8 @@ class SubDevice:
         Raises:
             InvalidDp: what was given is no DP.
             InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1064,7 +1090,8 @@ class SubDevice:
         Args:
             dp_id: the DP, a number from 0 to 65535, also as text.
             value: what JSON carries: bool, int, float, str, sequences and mappings of them.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -1074,7 +1101,8 @@ class SubDevice:
             InvalidDp: what was given is no DP.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1091,7 +1119,8 @@ class SubDevice:
 
         Args:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -1101,7 +1130,8 @@ class SubDevice:
             InvalidDp: what was given is no DP.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1117,7 +1147,8 @@ class SubDevice:
 
         Args:
             dp_ids: the DPs to be measured.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -1126,7 +1157,8 @@ class SubDevice:
         Raises:
             InvalidDp: what was given is no DP.
             InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1174,18 +1206,21 @@ class Manager:
 
         Args:
             id: the device id, as text.
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
+                have it found out by the device's announcements.
             local_key: the local key, as text of 16 characters or 16 bytes.
             version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
             port: the TCP port, 0 to 65535; 6668 unless it is given.
             dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
             persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what
+                False means; False unless it is given.
+            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
             timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
             timing: the other time limits, a `Timing`, in seconds.
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
+                least.
 
         Returns:
             The device's handle.
@@ -1484,14 +1519,16 @@ class VirtualDevice:
     def device(self) -> Device:
         """A controller's handle of this device: a new connection."""
     def set_dps(self, dps: Dps, cid: str | None = None) -> None:
-        """Changes or adds DPs, as if by hand at the device, and pushes them to all controllers.
+        """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
+        connection is up at its own end.
 
         Args:
             dps: a mapping of DPs to their values.
             cid: the sub-device whose DPs they are; None for the device's own.
 
         Raises:
-            InvalidDp, InvalidType, InvalidValue, ConfigError: a device cannot have such DPs.
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+                values.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def dps(self, cid: str | None = None) -> dict[str, Json]:
@@ -1511,7 +1548,8 @@ class VirtualDevice:
             online: whether the gateway reaches it.
 
         Raises:
-            InvalidDp, InvalidType, InvalidValue, ConfigError: a device cannot have such DPs.
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+                values.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     @property

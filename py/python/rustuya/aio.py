@@ -44,14 +44,16 @@ class _Commands:
         `wait="ack"` waits for it and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -74,7 +76,8 @@ class _Commands:
         Raises:
             InvalidDp: what was given is no DP.
             InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -104,7 +107,8 @@ class _Commands:
         Args:
             dp_id: the DP, a number from 0 to 65535, also as text.
             value: what JSON carries: bool, int, float, str, sequences and mappings of them.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -114,7 +118,8 @@ class _Commands:
             InvalidDp: what was given is no DP.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -145,7 +150,8 @@ class _Commands:
 
         Args:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -155,7 +161,8 @@ class _Commands:
             InvalidDp: what was given is no DP.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -179,7 +186,8 @@ class _Commands:
 
         Args:
             dp_ids: the DPs to be measured.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -188,7 +196,8 @@ class _Commands:
         Raises:
             InvalidDp: what was given is no DP.
             InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -205,18 +214,21 @@ class Device(_Commands):
 
     Args:
         id: the device id, as text.
-        address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+        address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
+            have it found out by the device's announcements.
         local_key: the local key, as text of 16 characters or 16 bytes.
         version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
         port: the TCP port, 0 to 65535; 6668 unless it is given.
         dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
         persist: whether the connection is kept while there is nothing to do; True unless it is given.
-        nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
-        connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+        nowait: whether commands return as soon as they are queued, or once they are written, which is what
+            False means; False unless it is given.
+        connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
         timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
         timing: the other time limits, a `Timing`, in seconds.
         pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-        receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+        receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
+            least.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
@@ -352,18 +364,21 @@ class Device(_Commands):
         """Changes what is given, all at once: a connection that must be made anew is so once.
 
         Args:
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
+                have it found out by the device's announcements.
             local_key: the local key, as text of 16 characters or 16 bytes.
             version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
             port: the TCP port, 0 to 65535; 6668 unless it is given.
             dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
             persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what
+                False means; False unless it is given.
+            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
             timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
             timing: the other time limits, a `Timing`, in seconds.
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
+                least.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -499,7 +514,8 @@ class Device(_Commands):
             command: the number of the command, such as `CommandType.Control`.
             data: what it carries, a mapping; None for nothing.
             cid: the sub-device that is meant; None for the device itself.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
@@ -508,7 +524,8 @@ class Device(_Commands):
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
             InvalidId: this can be no cid.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -524,14 +541,16 @@ class Device(_Commands):
         """Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for nothing; None as `nowait` says.
+            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
+                nothing; None as `nowait` says.
             timeout: seconds for the connection and as many for the answer; None as the device is configured.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -560,7 +579,8 @@ class Device(_Commands):
         """Finds out which DPs the device has.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -575,7 +595,8 @@ class Device(_Commands):
             timeout: seconds to wait; None for no limit.
 
         Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no connection in time, for the reason that the error tells.
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
             ClosedError: the device was closed.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
@@ -703,18 +724,21 @@ class Manager:
 
         Args:
             id: the device id, as text.
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None have it found out by the device's announcements.
+            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
+                have it found out by the device's announcements.
             local_key: the local key, as text of 16 characters or 16 bytes.
             version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
             port: the TCP port, 0 to 65535; 6668 unless it is given.
             dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
             persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in milliseconds; 5000 unless it is given.
+            nowait: whether commands return as soon as they are queued, or once they are written, which is what
+                False means; False unless it is given.
+            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
             timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
             timing: the other time limits, a `Timing`, in seconds.
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at least.
+            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
+                least.
 
         Returns:
             The device's handle.
@@ -1003,11 +1027,26 @@ class Scanner:
         return await finish(bridge, _native.AsyncVerbs.discover(bridge, self._native, id))
 
     def stream(self) -> Receiver[Found]:
-        """Scans; devices come as they are heard."""
+        """Scans; devices come as they are heard.
+
+        Raises:
+            DiscoveryError: the UDP ports are taken.
+        """
         return Receiver(self._native.stream())
 
     def sweep(self, network: str, *, port: int = 6668, probe_port: int = 7000) -> Receiver[Swept]:
-        """Looks through a network, address by address."""
+        """Looks through a network, address by address.
+
+        Args:
+            network: an IPv4 network, such as "192.168.5.0/24".
+            port: the TCP port that is tried.
+            probe_port: the UDP port that is asked.
+
+        Raises:
+            InvalidAddress: this is no IPv4 network.
+            DiscoveryError: the UDP ports are taken.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         return Receiver(self._native.sweep(network, port=port, probe_port=probe_port))
 
     def __aiter__(self) -> Receiver[Found]:

@@ -27,7 +27,29 @@ __all__ = ["VirtualDevice"]
 class VirtualDevice:
     """A device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
 
-    It accepts controllers from the moment that it is made; ``async with`` ends it.
+    Args:
+        id: its id; "virtual-device" unless it is given.
+        local_key: the local key, text of 16 characters; "0123456789abcdef" unless it is given.
+        version: the version that it speaks, "3.1" to "3.5"; "3.4" unless it is given.
+        dps: a mapping of DPs to the values that it has at first.
+        subs: a mapping of cids to such mappings: makes it a gateway.
+        dev_type: the dialect that it speaks, "default" or "device22".
+        quirks: names of what it does otherwise, of those in `rustuya.testing.QUIRKS`.
+        bind: where it listens, an IP address with a port; a free port of 127.0.0.1 unless it is given.
+        announce_to: pairs of an IP address and a UDP port that hear of it.
+        announce_every: seconds between two announcements.
+        product_key: what it announces as its product.
+        probes: a pair of an IP address and a UDP port at which it answers scanners that ask.
+        max_clients: how many connections it accepts at a time.
+        idle: seconds of silence after which it ends a connection.
+        schema: what DPs can hold, as `mapping` in a `devices.json` says it.
+        offline: cids of sub-devices that it reports as offline.
+        strict: whether the end of a `with` block fails when a write was not taken.
+
+    Raises:
+        InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: there can be no such device.
+        InvalidDp, InvalidType, InvalidValue: an argument is of another type, or out of range.
+        OSError: the address cannot be listened on.
     """
 
     def __init__(
@@ -109,7 +131,7 @@ class VirtualDevice:
 
     @property
     def address(self) -> str:
-        """Where it accepts controllers: IP address and port, as ``Device`` takes it."""
+        """Where it accepts controllers: IP address and port, as `Device` takes it."""
         return self._native.address
 
     @property
@@ -129,17 +151,21 @@ class VirtualDevice:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What a controller needs, for ``Device(**virtual.config)`` or ``Manager.add(**virtual.config)``."""
+        """What a controller needs, for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
+        `address`, `local_key`, `version`, `port` and `dev_type`.
+        """
         return self._native.config
 
     @property
     def strict(self) -> bool:
-        """Whether it was made with ``strict``."""
+        """Whether it was made with `strict`."""
         return self._native.strict
 
     @property
     def unfit(self) -> list[UnfitWrite]:
-        """The values that controllers wrote and the device did not take, the first 1024 of them."""
+        """The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with
+        `cid`, `dp`, `value` and `why`.
+        """
         return self._native.unfit
 
     @property
@@ -153,16 +179,42 @@ class VirtualDevice:
 
     def set_dps(self, dps: Dps, cid: str | None = None) -> None:
         """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
-        connection is up at its own end. Returns at once. Raises InvalidValue when no device could send a value.
+        connection is up at its own end.
+
+        Args:
+            dps: a mapping of DPs to their values.
+            cid: the sub-device whose DPs they are; None for the device's own.
+
+        Raises:
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+                values.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         self._native.set_dps(dps, cid)
 
     def dps(self, cid: str | None = None) -> dict[str, Json]:
-        """The DPs that it has now."""
+        """The DPs that it has now.
+
+        Args:
+            cid: the sub-device whose DPs they are; None for the device's own.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         return self._native.dps(cid)
 
     def set_online(self, cid: str, online: bool) -> None:
-        """Says whether a sub-device is online, and reports that to all controllers. Returns at once."""
+        """Says whether a sub-device is online, and reports that to all controllers.
+
+        Args:
+            cid: the id that the gateway knows it by.
+            online: whether the gateway reaches it.
+
+        Raises:
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+                values.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
         self._native.set_online(cid, online)
 
     def check(self) -> None:
@@ -179,9 +231,7 @@ class VirtualDevice:
         await finish(bridge, _native.AsyncVerbs.unplug(bridge, self._native))
 
     async def plug(self) -> None:
-        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the
-        port.
-        """
+        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the port."""
         bridge = bridge_of_loop()
         await finish(bridge, _native.AsyncVerbs.plug(bridge, self._native))
 

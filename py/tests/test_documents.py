@@ -58,6 +58,8 @@ def filled_in(code: str, device: VirtualDevice, ports: tuple[int, int, int]) -> 
     code = code.replace('"key"', f'"{KEY}"')
     code = code.replace("from rustuya import Scanner\n", "")
     code = code.replace('"192.168.5.0/24"', '"127.0.0.1/32", port=1, probe_port=1')
+    # Ends with the first that is heard.
+    code = code.replace("timeout(18).discover", "timeout(15).discover")
     code = code.replace("timeout(18)", "timeout(0.4)").replace('"0.0.0.0"', '"127.0.0.1"')
     code = code.replace("aio.Scanner()", f'aio.Scanner().active(False).ports({ports}).bind_address("127.0.0.1")')
     # What needs a running loop gets one.

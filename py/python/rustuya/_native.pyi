@@ -73,6 +73,9 @@ def configure(
     Args:
         worker_threads: threads for input and output, 1 to 64; 2 unless it is given.
         dials_at_once: connections that are made at a time; 128 unless it is given.
+        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
+            given, 1024 at least.
+        backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
         discovery: whether announcements are listened for; True unless it is given.
         ports: three UDP ports, in the place of 6666, 6667 and 7000; 0 takes a free one.
         bind_address: the local IPv4 address to listen on.
@@ -212,7 +215,7 @@ class DeviceEvent:
     """
     @property
     def kind(self) -> EventKind:
-        """What this is."""
+        """What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped" or "unkept"."""
     @property
     def cmd(self) -> int | None:
         """Command number of the frame, or of the command that failed."""
@@ -463,6 +466,10 @@ class Device:
         pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
         receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
             least.
+        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
+            given, 1024 at least.
+        backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
+        min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
@@ -522,9 +529,18 @@ class Device:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def remember(self, path: str | PathLike[str]) -> bool:
-        """Writes the version and the address of the connection into the file that describes the device, so that the next
-        start begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was
-        new."""
+        """Writes the version and the address of the connection into the file that describes the device, so that the next start
+        begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was new.
+
+        Args:
+            path: a `devices.json` or `snapshot.json`.
+
+        Raises:
+            ConnectError: there is no connection.
+            OSError: the file cannot be read or written.
+            DeviceNotFound, ConfigError: it does not describe the device.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
     @property
     def id(self) -> str:
         """The device id."""
@@ -754,6 +770,10 @@ class Device:
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
             receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
                 least.
+            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
+                given, 1024 at least.
+            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
+            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -1221,6 +1241,10 @@ class Manager:
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
             receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
                 least.
+            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
+                given, 1024 at least.
+            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
+            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
 
         Returns:
             The device's handle.

@@ -229,6 +229,10 @@ class Device(_Commands):
         pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
         receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
             least.
+        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
+            given, 1024 at least.
+        backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
+        min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
@@ -331,9 +335,17 @@ class Device(_Commands):
         return cls.of(_native.Device.from_devices_file(path, name, id=id, address=address, version=version))
 
     def remember(self, path: str | PathLike[str]) -> bool:
-        """Writes the version and the address of the connection into the file that describes the device, so that the
-        next start begins with them, whatever somebody announces. All else in the file stays as it is. Says whether
-        something was new.
+        """Writes the version and the address of the connection into the file that describes the device, so that the next start
+        begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was new.
+
+        Args:
+            path: a `devices.json` or `snapshot.json`.
+
+        Raises:
+            ConnectError: there is no connection.
+            OSError: the file cannot be read or written.
+            DeviceNotFound, ConfigError: it does not describe the device.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         return self._native.remember(path)
 
@@ -379,6 +391,10 @@ class Device(_Commands):
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
             receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
                 least.
+            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
+                given, 1024 at least.
+            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
+            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -739,6 +755,10 @@ class Manager:
             pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
             receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
                 least.
+            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
+                given, 1024 at least.
+            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
+            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
 
         Returns:
             The device's handle.

@@ -35,6 +35,7 @@ __all__ = [
     "SubDeviceChange",
     "SweptKind",
     "UnfitWrite",
+    "UnkeptValues",
     "Wait",
 ]
 
@@ -159,8 +160,17 @@ class SkippedFrame(TypedDict):
     """Bytes that it was allowed to have."""
 
 
+class UnkeptValues(TypedDict):
+    """The payload of the kind "unkept"."""
+
+    values: int
+    """How many values are not in `state`, because there is no room for them."""
+    limit: int
+    """Bytes that are remembered of the device at most."""
+
+
 EventPayload: TypeAlias = Union[
-    ConnectionUp, ConnectionDown, SubDeviceChange, DialectFound, FailedCommand, LostEvents, SkippedFrame
+    ConnectionUp, ConnectionDown, SubDeviceChange, DialectFound, FailedCommand, LostEvents, SkippedFrame, UnkeptValues
 ]
 """The dict that events of every kind but "state" and "acknowledgement" have as their payload."""
 

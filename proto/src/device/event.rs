@@ -212,7 +212,7 @@ pub enum DownReason {
 
 impl DownReason {
     /// Every reason there is, each with something in its fields: for tables and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Unreachable,
         Self::Refused,
         Self::Busy,
@@ -227,6 +227,7 @@ impl DownReason {
         Self::Unresolved,
         Self::Relayed,
         Self::Ended,
+        Self::TooOld { version: Version::V31 },
     ];
 
     /// Whether the local key or the version must be corrected.

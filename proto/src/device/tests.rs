@@ -961,6 +961,7 @@ fn every_reason_is_in_the_list_once() {
         DownReason::Unresolved => 11,
         DownReason::Relayed => 12,
         DownReason::Ended => 13,
+        DownReason::TooOld { .. } => 14,
     };
     assert!(DownReason::ALL.into_iter().map(place).eq(0..DownReason::ALL.len()));
 }

@@ -92,6 +92,7 @@ Reason: TypeAlias = Literal[
     "unresolved",
     "relayed",
     "ended",
+    "too_old",
 ]
 """Why a device cannot be used: the ``reason`` of a diagnosis, of an error and of a :class:`ConnectionDown`."""
 

@@ -254,6 +254,10 @@ impl Watched {
                 line.event = "dialect";
                 line.dialect = Some(dialect_name(dialect));
             }
+            Event::Ignored { command, why } => {
+                line.event = "error";
+                line.reason = Some(format!("a frame (command {}) was ignored: {why}", command.0));
+            }
             Event::Skipped { len, limit, .. } => {
                 line.event = "error";
                 line.reason = Some(format!("a frame of {len} bytes was skipped: it is larger than {limit}"));

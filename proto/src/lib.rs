@@ -45,6 +45,7 @@ pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};
 pub use payload::{CidList, DeviceError, DpMap, DpValue, Dps, Payload, Report, RequestData};
 pub use rand_core::{CryptoRng, Rng, TryCryptoRng, TryRng};
+pub use session::guard::Repeated;
 pub use session::handshake::{Nonce, SessionKey, derive_session_key, negotiation_proof};
 pub use time::Instant;
 pub use version::{Dialect, Scheme, UnknownVersion, Version};

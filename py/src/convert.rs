@@ -8,7 +8,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString,
     PyTuple,
 };
-use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Speaks, Version, text};
+use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Repeated, Speaks, Version, text};
 use serde_json::{Map, Number, Value};
 
 use crate::{args, engine, errors};
@@ -217,6 +217,13 @@ pub(crate) fn dialect(py: Python<'_>, text: &str) -> PyResult<Option<Dialect>> {
                 format!("{} is no device type: give \"default\", \"device22\" or \"Auto\"", errors::quoted(text));
             Err(errors::leaf(py, "ConfigError", 912, &advice))
         }
+    }
+}
+
+pub(crate) const fn repeated_name(why: Repeated) -> &'static str {
+    match why {
+        Repeated::Reflected => "reflected",
+        _ => "replayed",
     }
 }
 

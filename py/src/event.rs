@@ -15,7 +15,8 @@ use crate::{convert, engine, errors, models};
 ///
 /// `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
 /// a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-/// "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`).
+/// "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`),
+/// "ignored" (a frame that the device did not send just now).
 #[pyclass(frozen, subclass, module = "rustuya")]
 pub(crate) struct DeviceEvent {
     event: Event,
@@ -29,7 +30,8 @@ pub(crate) struct ManagerEvent {
 }
 
 /// What an event can be.
-pub(crate) const KINDS: [&str; 7] = ["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept"];
+pub(crate) const KINDS: [&str; 8] =
+    ["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept", "ignored"];
 const KEYS: [&str; 8] = ["kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 const MANAGER_KEYS: [&str; 9] = ["device_id", "kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 
@@ -89,6 +91,7 @@ impl DeviceEvent {
                 dict.set_item("values", values)?;
                 dict.set_item("limit", limit)?;
             }
+            Event::Ignored { why, .. } => dict.set_item("reason", convert::repeated_name(*why))?,
             _ => {}
         }
         Ok(dict.into_any().unbind())
@@ -131,10 +134,10 @@ fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<Strin
 
 #[pymethods]
 impl DeviceEvent {
-    /// What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped" or "unkept".
+    /// What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept" or "ignored".
     #[getter]
     fn kind(&self) -> &'static str {
-        let [state, acknowledgement, connection, error, lag, skipped, unkept] = KINDS;
+        let [state, acknowledgement, connection, error, lag, skipped, unkept, ignored] = KINDS;
         match &self.event {
             Event::Message(message) if message.dps().is_empty() => acknowledgement,
             Event::Message(_) => state,
@@ -142,6 +145,7 @@ impl DeviceEvent {
             Event::Lagged(_) => lag,
             Event::Skipped { .. } => skipped,
             Event::Unkept { .. } => unkept,
+            Event::Ignored { .. } => ignored,
             _ => connection,
         }
     }
@@ -152,7 +156,7 @@ impl DeviceEvent {
         let command = match &self.event {
             Event::Message(message) => Some(message.command()),
             Event::Failed(failed) => Some(failed.command),
-            Event::Skipped { command, .. } => Some(*command),
+            Event::Skipped { command, .. } | Event::Ignored { command, .. } => Some(*command),
             _ => None,
         };
         command.map(|command| command.0)

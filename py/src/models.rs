@@ -93,6 +93,7 @@ pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound
         ("failed_attempts", metrics.failed_attempts),
         ("frames", metrics.frames),
         ("bad_frames", metrics.bad_frames),
+        ("ignored", metrics.ignored),
         ("resyncs", metrics.resyncs),
         ("sent", metrics.sent),
         ("acknowledged", metrics.acknowledged),

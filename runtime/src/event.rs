@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rustuya_proto::{CommandCode, Dialect, DownReason, DpId, Payload, RetCode, Version};
+use rustuya_proto::{CommandCode, Dialect, DownReason, DpId, Payload, Repeated, RetCode, Version};
 use serde_json::{Map, Value};
 
 use crate::convert;
@@ -78,6 +78,15 @@ pub enum Event {
         values: u64,
         /// Bytes that are allowed for this device.
         limit: usize,
+    },
+    /// A frame was ignored that is sealed under the right key, but was not sent by the device just now: it is one of our
+    /// own, sent back, or it came before. Somebody on the network may be returning or repeating frames. The connection goes
+    /// on, unless there are a hundred in a row.
+    Ignored {
+        /// Command code.
+        command: CommandCode,
+        /// Why.
+        why: Repeated,
     },
     /// This listener was too slow: so many events were dropped before the next one, the oldest first.
     Lagged(u64),

@@ -60,7 +60,7 @@ pub use reply::Reply;
 pub use runtime::{Outlet, Pipe, Runtime, reset_on_drop};
 pub use rustuya_proto as proto;
 pub use rustuya_proto::{
-    Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, SendError, SightingKind, Timing, Version,
+    Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, Repeated, SendError, SightingKind, Timing, Version,
 };
 pub use sending::{Acknowledged, Confirmed, Sending};
 pub use sources::Sources;

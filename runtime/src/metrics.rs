@@ -43,6 +43,9 @@ pub struct Metrics {
     pub bad_frames: u64,
     /// Times that bytes had to be skipped to find the next frame.
     pub resyncs: u64,
+    /// Frames that were ignored because they are our own, sent back, or came before; see
+    /// [`Event::Ignored`](crate::Event::Ignored).
+    pub ignored: u64,
     /// Commands sent.
     pub sent: u64,
     /// Commands acknowledged.
@@ -70,6 +73,7 @@ impl Metrics {
         self.frames = stats.frames;
         self.bad_frames = stats.bad_frames.into();
         self.resyncs = stats.resyncs.into();
+        self.ignored = stats.ignored.into();
         self
     }
 
@@ -81,6 +85,7 @@ impl Metrics {
         self.frames += other.frames;
         self.bad_frames += other.bad_frames;
         self.resyncs += other.resyncs;
+        self.ignored += other.ignored;
         self.sent += other.sent;
         self.acknowledged += other.acknowledged;
         self.rejected += other.rejected;

@@ -17,7 +17,7 @@ use crate::version::{Dialect, Version};
 use crate::wire::command::{CommandCode, RetCode};
 
 /// How long after leaving a connection to ask on another one that is dialed: time for the device to free it.
-const REDIAL: Duration = Duration::from_millis(100);
+pub(super) const REDIAL: Duration = Duration::from_millis(100);
 
 impl Device {
     /// The query at `at` was refused. Whether that is final; if not, it is asked again when and how that may help.
@@ -72,13 +72,13 @@ impl Device {
         let (way, ids) = match way {
             // Nothing else is ever due in such a build.
             _ if !Version::ANY_DEVICE22 => (Way::Plain, Vec::new()),
-            Way::MeasureOnly => (way, self.talk.measured(id, named)),
+            Way::Measure { then_nulls: false } => (way, self.talk.measured(id, named)),
             _ => (way, self.talk.wanted(id, named)),
         };
         let (query, dialect) = match way {
             Way::Plain => (Command::status(), Dialect::Default),
             Way::Other => (Command::request(CommandCode::DP_QUERY_NEW, RequestData::None), Dialect::Default),
-            Way::Measure | Way::MeasureOnly => (Command::update_dps(&ids), Dialect::Default),
+            Way::Measure { .. } => (Command::update_dps(&ids), Dialect::Default),
             Way::Nulls => (Command::status_of(&ids), Dialect::Device22),
         };
         let sent = transmit(&mut conn.session, &self.config, dialect, &query, now, rng, tx);

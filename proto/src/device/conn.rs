@@ -4,15 +4,17 @@ use core::time::Duration;
 
 use rand_core::CryptoRng;
 
+use super::again::REDIAL;
 use super::config::DeviceConfig;
 use super::event::{ConnId, DownReason, LossReason, Outcome};
 use super::pending::Match;
-use super::search::{Evidence, Failure, Refusal, Search};
+use super::search::{Evidence, Failure, Refusal, proves, refusal_of};
 use super::send::transmit;
 use super::{Attempt, Command, Device, Link, Step, backoff};
 use crate::buf::{Rx, Tx};
 use crate::codec::{Opened, VersionHeader};
-use crate::payload::{DeviceError, Payload, RequestData};
+use crate::payload::{Payload, RequestData};
+use crate::session::guard::Repeated;
 use crate::session::hint::{self, Form, Hint};
 use crate::session::{Received, Session};
 use crate::time::Instant;
@@ -23,6 +25,8 @@ use crate::wire::command::CommandCode;
 const LISTEN: Duration = Duration::from_millis(250);
 /// Unbelievable frames in a row after which the connection is given up.
 const MAX_BAD: u8 = 3;
+/// Frames in a row that came before, after which the connection is given up.
+const MAX_REPEATED: u8 = 100;
 /// Unanswered heartbeats after which the device counts as gone. hass-localtuya does the same.
 const MAX_MISSED: u8 = 2;
 /// Commands that expire in a row, with nothing heard since the first was sent, before a heartbeat is sent early.
@@ -123,14 +127,23 @@ impl Conn {
         self.idle_since = now;
     }
 
-    /// Sends the query that shows whether version and key are right, once.
-    fn question(&mut self, config: &DeviceConfig, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) {
-        if !self.keyed && !self.asked && !self.session.version().negotiates() {
-            // In the ordinary dialect: device22 firmware refuses it too, in words.
-            let query = Command::status();
-            self.asked = transmit(&mut self.session, config, Dialect::Default, &query, now, rng, tx).is_ok();
-            self.seen.spoke |= self.asked;
+    /// Sends the query that shows whether version and key are right, once. Code and number that it went out under.
+    fn question(
+        &mut self,
+        config: &DeviceConfig,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        tx: &mut Tx<'_>,
+    ) -> Option<(CommandCode, u32)> {
+        if self.keyed || self.asked || self.session.version().negotiates() {
+            return None;
         }
+        // In the ordinary dialect: device22 firmware refuses it too, in words.
+        let query = Command::status();
+        let sent = transmit(&mut self.session, config, Dialect::Default, &query, now, rng, tx).ok();
+        self.asked = sent.is_some();
+        self.seen.spoke |= self.asked;
+        sent
     }
 
     /// The device has said something.
@@ -239,8 +252,8 @@ impl Device {
             Received::TooLong { seqno, command, len } => {
                 self.stats.skipped = self.stats.skipped.saturating_add(1);
                 conn.note_alive();
-                let version = conn.session.version();
-                let answers = if conn.told_up { self.pending.answer_skipped(version, seqno, command) } else { None };
+                let next = conn.session.may_echo();
+                let answers = if conn.told_up { self.pending.answer_skipped(next, seqno, command) } else { None };
                 return Some(match answers {
                     Some(id) => Step::Resolved(id, Outcome::TooLong { len }, None),
                     None => Step::Skipped(command, len),
@@ -257,6 +270,13 @@ impl Device {
                 } else {
                     None
                 };
+            }
+            Received::Repeated { command, why } => {
+                self.stats.ignored = self.stats.ignored.saturating_add(1);
+                if conn.session.repeated_in_row >= MAX_REPEATED {
+                    return self.broken(Failure::Garbage, now, rng);
+                }
+                return Some(Step::Ignored(command, why));
             }
             Received::Frame(opened) => return self.hear(opened, now, rx, rng),
             Received::Early(opened) => return self.overhear(opened, rx),
@@ -277,14 +297,15 @@ impl Device {
         };
         let body = rx.at(opened.payload.clone());
         let payload = Payload::new(body);
-        if !conn.session.version().negotiates() && opened.encrypted && payload.is_request() {
-            // Our own ciphertext, sent back: whoever does that needs no key.
-            self.stats.bad_frames = self.stats.bad_frames.saturating_add(1);
-            return None;
+        let report = payload.report();
+        // What only controllers write. Up to 3.3 whoever sends our own ciphertext back needs no key.
+        let is_ours = !conn.session.version().negotiates() && opened.encrypted && payload.is_request();
+        if is_ours || report.as_ref().is_some_and(|report| report.from_controller) {
+            self.stats.ignored = self.stats.ignored.saturating_add(1);
+            return Some(Step::Ignored(opened.command, Repeated::Reflected));
         }
         self.stats.frames = self.stats.frames.saturating_add(1);
         conn.note_alive();
-        let report = payload.report();
         let version = conn.session.version();
         if let Some(hint) = conn.look_at(&opened, body, &self.config)
             && conn.note_hint(hint, self.config.version)
@@ -348,7 +369,8 @@ impl Device {
         }
         conn.idle_since = now;
         let whole = report.as_ref().is_some_and(|report| self.talk.is_whole(report));
-        match self.pending.answer(version, &opened, &payload, report.as_ref(), whole, now) {
+        let next = conn.session.may_echo();
+        match self.pending.answer(next, &opened, &payload, report.as_ref(), whole, now) {
             Match::Resolved(id, outcome) => {
                 if self.talk.retrying == Some(id) {
                     self.talk.retrying = None;
@@ -471,12 +493,19 @@ impl Device {
         if self.pending.has_decided() {
             return None;
         }
+        if self.pending.is_out_of_step() && self.pending.is_idle() {
+            self.end(DownReason::Ended, now + REDIAL);
+            return None;
+        }
 
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
-        if conn.doubt.is_some_and(|due| due <= now) {
-            conn.question(&self.config, now, rng, tx);
+        if conn.doubt.is_some_and(|due| due <= now)
+            && let Some((code, seqno)) = conn.question(&self.config, now, rng, tx)
+        {
+            // Its answer is not that of the caller's next query.
+            self.pending.expect(code, seqno, now);
         }
         // A device that says nothing at all is looked into early, unless a write would be lost with the connection.
         if conn.is_unheard() && conn.proof_due <= now && self.pending.only_reads() {
@@ -553,24 +582,6 @@ impl Device {
         let delay = backoff::delay(&self.config.timing, self.failures, rng);
         self.end(reason, now + delay);
         None
-    }
-}
-
-/// What a refusal says about the query. Words that nobody knows say that it could not be read.
-const fn refusal_of(error: Option<DeviceError>) -> Refusal {
-    match error {
-        None | Some(DeviceError::DataFormat | DeviceError::ParseData) => Refusal::Unread,
-        Some(DeviceError::DataUnvalid | DeviceError::GwIdInvalid | DeviceError::DevidNotFound) => Refusal::Understood,
-    }
-}
-
-/// Whether words that say that a query was read, in the clear, prove that `version` is spoken. 3.1 says everything in the
-/// clear, and some firmware of 3.2 and 3.3 its refusals.
-fn proves(version: Version, configured: Option<Version>, search: &Search) -> bool {
-    match configured {
-        Some(known) if known.scheme() == version.scheme() => true,
-        Some(known) if known.negotiates() && version != Version::V31 => true,
-        _ => version == Version::V31 && search.suspects_v31(),
     }
 }
 

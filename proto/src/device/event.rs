@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use super::command::CommandId;
 use crate::codec::VersionHeader;
 use crate::payload::{DeviceError, Payload};
+use crate::session::guard::Repeated;
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::{CommandCode, RetCode};
@@ -79,6 +80,14 @@ pub enum Event<'b> {
         command: CommandCode,
         /// Bytes of the whole frame.
         len: usize,
+    },
+    /// A frame was ignored that is sealed under the right key, but was not sent by the device just now. Somebody on the
+    /// network may be returning or repeating frames. Counts in [`Stats::ignored`](super::Stats::ignored).
+    Ignored {
+        /// Command code.
+        command: CommandCode,
+        /// Why.
+        why: Repeated,
     },
 }
 
@@ -206,7 +215,8 @@ pub enum DownReason {
     /// The address is not known: the device's announcements come from another address than the one they name, and
     /// such announcements are not trusted.
     Relayed,
-    /// The connection was ended by this side: on purpose, or because the device turned out to speak another version.
+    /// The connection was ended by this side: on purpose, because the device turned out to speak another version, or
+    /// because answers came so late that another connection is needed to tell which commands they belong to.
     Ended,
 }
 

@@ -25,6 +25,7 @@ use rand_core::CryptoRng;
 use crate::buf::{Rx, RxBuf, Storage, Tx, TxBuf};
 use crate::codec::Opened;
 use crate::payload::Payload;
+use crate::session::guard::Repeated;
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
@@ -113,6 +114,8 @@ pub struct Stats {
     pub resyncs: u32,
     /// Frames that were skipped because they were larger than the receive buffer may be.
     pub skipped: u32,
+    /// Frames that were ignored because they are our own, sent back, or came before.
+    pub ignored: u32,
 }
 
 /// [`Output`] with ranges in place of bytes.
@@ -125,6 +128,7 @@ enum Step {
     Resolved(CommandId, Outcome, Option<Opened>),
     Message(Opened),
     Skipped(CommandCode, usize),
+    Ignored(CommandCode, Repeated),
     Wait(Option<Instant>),
 }
 
@@ -315,6 +319,7 @@ impl Device {
             }
             Step::Message(opened) => Output::Event(Event::Message(message(opened))),
             Step::Skipped(command, len) => Output::Event(Event::Skipped { command, len }),
+            Step::Ignored(command, why) => Output::Event(Event::Ignored { command, why }),
             Step::Wait(until) => Output::Wait { until },
         }
     }

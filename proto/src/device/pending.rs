@@ -1,19 +1,20 @@
 //! The commands that are not resolved yet, and which frame answers which.
 
+mod entry;
+
 use core::time::Duration;
 
+use entry::State;
+pub(super) use entry::{Asks, Entry};
 use heapless::Vec;
 
 use super::command::CommandId;
 use super::event::Outcome;
-use super::shows::{Shows, Written, report_cid, text_mark, value_mark};
+use super::shows::{Shows, Written, report_cid, value_mark};
 use super::talk::Way;
 use crate::codec::Opened;
-use crate::ids::DpId;
-use crate::json::Text;
 use crate::payload::{DeviceError, Payload, Report};
 use crate::time::Instant;
-use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
 
 /// How many commands may be unanswered at once.
@@ -24,138 +25,9 @@ const PROMISED: Duration = Duration::from_millis(1500);
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long the answer is waited for, after a push that looks like a whole state.
 const WHOLE: Duration = Duration::from_secs(1);
-/// How long firmware may be silent about a way to ask that it may not know.
-const UNKNOWN: Duration = Duration::from_millis(500);
-/// How long after its time limit a command's answer is still expected. Until then, an answer of its kind that names no
-/// number of another command is taken for it, and not for a later one.
+/// How long after its time limit a command's answer, or its push, is still expected. Until then, an answer of its kind
+/// that names no number of another command is taken for it, and not for a later one.
 const LATE: Duration = Duration::from_secs(10);
-
-/// What a command is, as far as its answer is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asks {
-    /// Answered by a reply with the same code and nothing else.
-    Reply,
-    /// A query, answered by a reply with the same code, or by pushes where that has no values or does not come.
-    State,
-    /// A query for certain DPs: an empty acknowledgement promises a push, and a push of any of them is the answer.
-    State22,
-    /// A write or a measurement: a push that is owed to it is as good as the acknowledgement.
-    Change,
-}
-
-/// Ordered, so that one comparison tells what is open, settled or decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-enum State {
-    // Open.
-    Waiting,
-    /// Query: answered without values, the push is outstanding.
-    Acked,
-    // Settled: resolved, and kept for what may still come of it.
-    /// Resolved by a push; its own acknowledgement is still owed and must not be taken for a later command's.
-    AckOwed,
-    /// Resolved as unanswered; an answer that comes late must not be taken for a later command's.
-    Late,
-    /// Resolved and acknowledged; its own push may still come and must not be taken for a later command's.
-    Done,
-    // Decided without a frame, but not told yet.
-    /// A query that was answered by pushes, or by a frame without values alone.
-    Acknowledged,
-    /// A query that was refused in every way that was tried.
-    Refused,
-    Unanswered,
-    Lost,
-}
-
-/// One command.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) id: CommandId,
-    pub(super) code: CommandCode,
-    pub(super) seqno: u32,
-    pub(super) deadline: Instant,
-    pub(super) asks: Asks,
-    /// Checksum of the cid, or zero for the device itself.
-    cid: u32,
-    /// The DPs that no push has shown yet.
-    shows: Shows,
-    state: State,
-    /// A push has shown values that may be what this query asks for.
-    shown: bool,
-    /// A query for certain DPs.
-    pub(super) named: bool,
-    /// While it was open, an answer of its kind was taken for one that was late. That may have been its own.
-    passed_over: bool,
-    /// The refusal after which this query is asked again.
-    refused: Option<RetCode>,
-    /// How it is asked again, and when; in no way stands for a refusal, unless an answer comes before.
-    again: Option<(Option<Way>, Instant)>,
-}
-
-impl Entry {
-    pub(super) fn new(
-        id: CommandId,
-        code: CommandCode,
-        seqno: u32,
-        deadline: Instant,
-        asks: Asks,
-        cid: Option<&str>,
-        shows: Shows,
-    ) -> Self {
-        let cid = cid.map_or(0, |cid| text_mark(&Text::plain(cid)));
-        let state = State::Waiting;
-        let (shown, named, passed_over, refused, again) = (false, false, false, None, None);
-        Self { id, code, seqno, deadline, asks, cid, shows, state, shown, named, passed_over, refused, again }
-    }
-
-    /// It is to be asked again after this refusal.
-    pub(super) fn ask_again(&mut self, refused: RetCode, way: Way, at: Instant) {
-        self.refused = Some(refused);
-        self.again = Some((Some(way), at));
-    }
-
-    /// It was sent again.
-    pub(super) fn asked_again(&mut self, way: Way, code: CommandCode, seqno: u32, ids: &[DpId], now: Instant) {
-        self.code = code;
-        self.seqno = seqno;
-        self.state = State::Waiting;
-        self.again = match way {
-            Way::Plain | Way::Nulls => None,
-            // Silence is an answer, too.
-            Way::Other | Way::MeasureOnly => Some((None, now + UNKNOWN)),
-            Way::Measure => Some((Some(Way::Nulls), now + UNKNOWN)),
-        };
-        if matches!(way, Way::Measure | Way::MeasureOnly | Way::Nulls) {
-            self.asks = Asks::State22;
-            self.shows = Shows::any_of(ids);
-        }
-    }
-
-    /// The refusal that it was met with, if any.
-    pub(super) const fn refusal(&self) -> Option<RetCode> {
-        self.refused
-    }
-
-    pub(super) const fn is_for_child(&self) -> bool {
-        self.cid != 0
-    }
-
-    fn is_open(&self) -> bool {
-        self.state <= State::Acked
-    }
-
-    const fn is_query(&self) -> bool {
-        matches!(self.asks, Asks::State | Asks::State22)
-    }
-
-    /// Whether it is resolved, and kept only for what may still come of it.
-    fn is_settled(&self) -> bool {
-        matches!(self.state, State::AckOwed | State::Late | State::Done)
-    }
-
-    fn is_decided(&self) -> bool {
-        self.state > State::Done
-    }
-}
 
 /// What a frame means for the table.
 pub(super) enum Match {
@@ -170,24 +42,50 @@ pub(super) enum Match {
 /// The table, oldest command first.
 pub(super) struct Pending {
     entries: Vec<Entry, CAPACITY, u8>,
+    /// An answer had the number of the command that it answers: one whose number belongs to nobody answers nobody.
+    echoes: bool,
+    /// A command and a late answer have passed each other, or it looked as if: order alone tells no more which answer is
+    /// whose, before there is another connection.
+    out_of_step: bool,
 }
 
 impl Pending {
     pub(super) const fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), echoes: false, out_of_step: false }
     }
 
-    /// Whether another command fits.
+    /// Whether another command fits. Not while another connection is needed.
     pub(super) fn has_room(&self) -> bool {
-        !self.entries.is_full() || self.entries.iter().any(Entry::is_settled)
+        !self.out_of_step && (!self.entries.is_full() || self.least().is_some())
     }
 
-    /// Adds a command that fits. Gives up on what a resolved one is owed if it must.
+    /// Whether it is not known any more which answer is whose.
+    pub(super) const fn is_out_of_step(&self) -> bool {
+        self.out_of_step
+    }
+
+    /// The resolved command that is to make room: of what it may still get the least comes of its being forgotten. One
+    /// whose answer is still to come stands for itself, unless there is another one of its code or numbers tell.
+    fn least(&self) -> Option<usize> {
+        let heir = |at: usize, e: &Entry| self.entries.iter().skip(at + 1).any(|o| o.is_owed() && o.code == e.code);
+        let may_go = |(at, e): (usize, &Entry)| e.is_settled() && (!e.is_owed() || self.echoes || heir(at, e));
+        let done = self.entries.iter().position(|e| e.is_settled() && !e.is_owed());
+        done.or_else(|| self.entries.iter().enumerate().position(may_go))
+            .or_else(|| self.entries.iter().all(Entry::is_settled).then_some(0))
+    }
+
+    /// Adds a command that fits. Forgets a resolved one if it must.
     pub(super) fn push(&mut self, entry: Entry) {
         if self.entries.is_full()
-            && let Some(at) = self.entries.iter().position(Entry::is_settled)
+            && let Some(at) = self.least()
         {
-            self.take(at);
+            let gone = self.take(at).filter(Entry::is_owed);
+            let mut heirs = self.entries.iter_mut().skip(at);
+            if let Some(gone) = gone
+                && let Some(heir) = heirs.find(|e| e.is_owed() && e.code == gone.code)
+            {
+                heir.owed = heir.owed.saturating_add(gone.owed);
+            }
         }
         let full = self.entries.push(entry).is_err();
         debug_assert!(!full, "the caller asks for room first");
@@ -208,6 +106,15 @@ impl Pending {
     fn forget(&mut self, gone: impl Fn(&Entry) -> bool) {
         while let Some(at) = self.entries.iter().position(&gone) {
             self.take(at);
+        }
+    }
+
+    /// Expects an answer that is no command's, to a query of our own.
+    pub(super) fn expect(&mut self, code: CommandCode, seqno: u32, now: Instant) {
+        if self.has_room() {
+            let shows = Shows::any_of(&[]);
+            let entry = Entry::new(CommandId(0), code, seqno, now + LATE, Asks::State, None, shows);
+            self.push(Entry { state: State::Late, ..entry });
         }
     }
 
@@ -234,8 +141,9 @@ impl Pending {
         let at = self.entries.iter().position(Entry::is_decided)?;
         let entry = self.entries.get_mut(at)?;
         let (id, refused, state) = (entry.id, entry.refused, entry.state);
-        // One that was passed over has had an answer: expecting another would take every later command's.
-        if state == State::Unanswered && !entry.passed_over {
+        if entry.awaits {
+            // It may have been its own answer that was passed over: then each later command would go without.
+            self.out_of_step |= entry.passed_over && !self.echoes;
             entry.state = State::Late;
         } else {
             self.take(at);
@@ -251,9 +159,13 @@ impl Pending {
 
     /// The connection is gone: every open command is lost.
     pub(super) fn lose_all(&mut self) {
+        (self.echoes, self.out_of_step) = (false, false);
         self.forget(Entry::is_settled);
-        for entry in self.entries.iter_mut().filter(|e| e.is_open()) {
-            entry.state = State::Lost;
+        for entry in &mut self.entries {
+            entry.awaits = false;
+            if entry.is_open() {
+                entry.state = State::Lost;
+            }
         }
     }
 
@@ -261,8 +173,18 @@ impl Pending {
     /// one and whether a control are among it.
     pub(super) fn expire(&mut self, now: Instant, retrying: Option<CommandId>) -> Expired {
         let mut expired = Expired::default();
+        for entry in self.entries.iter_mut().filter(|e| e.deadline <= now) {
+            let then = match entry.state {
+                State::AckOwed => State::Late,
+                State::Done => State::Past,
+                _ => continue,
+            };
+            (entry.state, entry.deadline) = (then, entry.deadline + LATE);
+        }
         self.forget(|e| e.is_settled() && e.deadline <= now);
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
+            // What is still to be asked again has had its answer.
+            entry.awaits = entry.state == State::Waiting && !matches!(entry.again, Some((Some(_), _)));
             expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
             expired.retry22 |= retrying == Some(entry.id);
             entry.state = match entry.state {
@@ -271,10 +193,8 @@ impl Pending {
                 _ if entry.shown => State::Acknowledged,
                 _ => State::Unanswered,
             };
-            if entry.state == State::Unanswered {
-                expired.unanswered += 1;
-                entry.deadline = now + LATE;
-            }
+            expired.unanswered += u8::from(entry.state == State::Unanswered);
+            entry.deadline = now + LATE;
         }
         expired
     }
@@ -290,17 +210,18 @@ impl Pending {
         self.entries.iter().filter(|e| e.is_open()).map(due).min()
     }
 
-    /// Finds the command that a frame answers. `whole`: what it shows looks like a whole state.
+    /// Finds the command that a frame answers. `next`: the number of our next frame, where the frame may have that of what
+    /// it answers. `whole`: what it shows looks like a whole state.
     pub(super) fn answer(
         &mut self,
-        version: Version,
+        next: Option<u32>,
         frame: &Opened,
         payload: &Payload<'_>,
         report: Option<&Report<'_>>,
         whole: bool,
         now: Instant,
     ) -> Match {
-        if let Some(at) = self.replied(version, frame, report) {
+        if let Some(at) = self.replied(next, frame, report) {
             return self.reply(at, frame, payload, report, now);
         }
         if frame.command == CommandCode::STATUS
@@ -318,31 +239,29 @@ impl Pending {
     }
 
     /// Finds the command that a frame answers whose header alone is known. It leaves the table.
-    pub(super) fn answer_skipped(&mut self, version: Version, seqno: u32, command: CommandCode) -> Option<CommandId> {
+    pub(super) fn answer_skipped(&mut self, next: Option<u32>, seqno: u32, command: CommandCode) -> Option<CommandId> {
         let frame = Opened { command, seqno, retcode: None, header: None, payload: 0..0, encrypted: true };
-        let at = self.replied(version, &frame, None)?;
-        let entry = self.entries.get_mut(at)?;
-        match entry.state {
-            State::AckOwed => entry.state = State::Done,
-            State::Late => self.take_late(at, seqno),
-            _ => return self.take(at).map(|entry| entry.id),
-        }
-        None
+        let at = self.replied(next, &frame, None)?;
+        if self.take_owed(at, seqno) { None } else { self.take(at).map(|entry| entry.id) }
     }
 
-    /// The oldest command with the code of the frame, preferring an echoed sequence number and the same sub-device.
-    fn replied(&self, version: Version, frame: &Opened, report: Option<&Report<'_>>) -> Option<usize> {
+    /// The command with the code of the frame, and of the same sub-device, that has its number. Where numbers tell nothing,
+    /// the oldest.
+    fn replied(&mut self, next: Option<u32>, frame: &Opened, report: Option<&Report<'_>>) -> Option<usize> {
         // Acknowledgements carry no cid; state carries one when it is a sub-device's.
         let about = report.filter(|r| r.dps.is_some()).map(report_cid);
         let fits = |e: &Entry| about.is_none_or(|cid| e.cid == cid || (cid == 0 && !e.is_query()));
         let may_answer = move |e: &Entry| e.code == frame.command && e.state < State::Done && fits(e);
         let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
-        if !version.negotiates()
-            && frame.seqno != 0
-            && let Some((at, _)) = candidates().find(|(_, e)| e.seqno == frame.seqno)
-        {
-            return Some(at);
+        if let Some(next) = next.filter(|_| frame.seqno != 0) {
+            let named = candidates().find(|(_, e)| e.seqno == frame.seqno).map(|(at, _)| at);
+            // A number that we have not sent yet is the device's own.
+            self.echoes = named.is_some() || (self.echoes && frame.seqno < next);
+            if self.echoes {
+                return named;
+            }
         }
+        let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
         let same = about.and_then(|cid| candidates().find(|(_, e)| e.cid == cid));
         same.or_else(|| candidates().next()).map(|(at, _)| at)
     }
@@ -356,20 +275,12 @@ impl Pending {
         now: Instant,
     ) -> Match {
         let retcode = frame.retcode;
+        if self.take_owed(at, frame.seqno) {
+            return Match::None;
+        }
         let Some(entry) = self.entries.get_mut(at) else {
             return Match::None;
         };
-        match entry.state {
-            State::AckOwed => {
-                entry.state = State::Done;
-                return Match::None;
-            }
-            State::Late => {
-                self.take_late(at, frame.seqno);
-                return Match::None;
-            }
-            _ => {}
-        }
         if payload.is_plain_text() {
             let error = payload.error();
             if error == Some(DeviceError::DataUnvalid) && entry.asks == Asks::State && !entry.is_for_child() {
@@ -393,14 +304,20 @@ impl Pending {
         self.resolve(at, Outcome::Acknowledged { retcode }, then)
     }
 
-    /// The late answer of the command at `at` has come, or that of a later one.
-    fn take_late(&mut self, at: usize, seqno: u32) {
-        let Some(late) = self.take(at).filter(|late| late.seqno != seqno) else {
-            return;
+    /// Whether the command at `at` is resolved, and what came is its answer or, where it is late, that of a later one.
+    fn take_owed(&mut self, at: usize, seqno: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(at).filter(|e| e.is_owed()) else {
+            return false;
         };
-        for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.code == late.code) {
+        let (code, is_late) = (entry.code, entry.state == State::Late && entry.seqno != seqno);
+        entry.owed = entry.owed.saturating_sub(1);
+        if entry.owed == 0 {
+            entry.state = if entry.state == State::Late { State::Past } else { State::Done };
+        }
+        for entry in self.entries.iter_mut().filter(|e| is_late && e.is_open() && e.code == code) {
             entry.passed_over = true;
         }
+        true
     }
 
     /// Notes that a push holds values of whoever a query asks. The query waits on, because its answer may still come,
@@ -431,7 +348,7 @@ impl Pending {
         for (id, value) in report.dps.into_iter().flatten() {
             let mark = value_mark(&value);
             let written = self.entries.iter_mut().enumerate().filter(|(_, e)| e.cid == cid).filter_map(|(at, e)| {
-                let (open, late) = (e.is_open(), e.state == State::Late);
+                let (open, late) = (e.is_open(), matches!(e.state, State::Late | State::Past));
                 let Shows::Written(written) = &mut e.shows else { return None };
                 written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, late, open.then_some(at), w))
             });

@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::Attempt;
 use super::config::{DeviceConfig, Timing};
 use super::event::DownReason;
+use crate::payload::DeviceError;
 use crate::session::hint::{Finding, Hint};
 use crate::time::Instant;
 use crate::version::Version;
@@ -380,4 +381,22 @@ fn limited(patience: Duration, doubled: u8, timing: &Timing) -> Duration {
         patience = patience.saturating_add(patience);
     }
     patience.min(timing.negotiate)
+}
+
+/// What a refusal says about the query. Words that nobody knows say that it could not be read.
+pub(super) const fn refusal_of(error: Option<DeviceError>) -> Refusal {
+    match error {
+        None | Some(DeviceError::DataFormat | DeviceError::ParseData) => Refusal::Unread,
+        Some(DeviceError::DataUnvalid | DeviceError::GwIdInvalid | DeviceError::DevidNotFound) => Refusal::Understood,
+    }
+}
+
+/// Whether words that say that a query was read, in the clear, prove that `version` is spoken. 3.1 says everything in the
+/// clear, and some firmware of 3.2 and 3.3 its refusals.
+pub(super) fn proves(version: Version, configured: Option<Version>, search: &Search) -> bool {
+    match configured {
+        Some(known) if known.scheme() == version.scheme() => true,
+        Some(known) if known.negotiates() && version != Version::V31 => true,
+        _ => version == Version::V31 && search.suspects_v31(),
+    }
 }

@@ -69,9 +69,10 @@ pub(super) enum Way {
     /// In 3.3, the query of the later versions: firmware that does not know it is silent.
     Other,
     /// A request to measure and report certain DPs. Changes nothing either.
-    Measure,
-    /// The same, where no nulls follow when nothing comes of it.
-    MeasureOnly,
+    Measure {
+        /// When nothing comes of it, nulls follow.
+        then_nulls: bool,
+    },
     /// A control of nulls. Firmware that is not device22 takes it for a write.
     Nulls,
 }
@@ -231,7 +232,7 @@ impl Talk {
         if !may_try {
             Next::Refuse
         } else if known && self.refusing >= CONNECTIONS {
-            Next::Ask(Way::Measure, Duration::ZERO)
+            Next::Ask(Way::Measure { then_nulls: true }, Duration::ZERO)
         } else if known && may_redial {
             Next::Redial
         } else {
@@ -241,6 +242,6 @@ impl Talk {
 
     /// What may show DPs without being a write, where nothing else is left.
     const fn measure_or_refuse(&self) -> Next {
-        if self.may_measure { Next::Ask(Way::MeasureOnly, Duration::ZERO) } else { Next::Refuse }
+        if self.may_measure { Next::Ask(Way::Measure { then_nulls: false }, Duration::ZERO) } else { Next::Refuse }
     }
 }

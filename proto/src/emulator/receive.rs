@@ -189,7 +189,7 @@ impl Emulator {
             }
             Received::Nothing | Received::TooLong { .. } => Step::Idle(None),
             // Only controllers receive those.
-            Received::Early(_) => Step::Again,
+            Received::Early(_) | Received::Repeated { .. } => Step::Again,
         }
     }
 

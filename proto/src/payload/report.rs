@@ -108,6 +108,8 @@ pub struct Report<'a> {
     pub time: Option<i64>,
     /// Whether this push was provoked by a query.
     pub from_query: bool,
+    /// Whether this is what controllers send (`"protocol":5`), and no device.
+    pub(crate) from_controller: bool,
     /// `reqType` of an extension stream.
     pub req_type: Option<Text<'a>>,
     /// Sub-devices that are online, in a sub-device report.
@@ -157,6 +159,7 @@ impl<'a> Report<'a> {
             b"cid" => put(&mut self.cid, value.text(), wrapped),
             b"devId" => put(&mut self.device_id, value.text(), wrapped),
             b"t" => put(&mut self.time, value.integer(), wrapped),
+            b"protocol" => self.from_controller |= value.integer() == Some(5),
             b"type" => self.from_query |= value.text().is_some_and(|t| t.is("query")),
             b"reqType" => put(&mut self.req_type, value.text(), wrapped),
             b"online" => put(&mut self.online, list(&value), wrapped),

@@ -2,6 +2,7 @@
 //!
 //! A session is used for one connection and thrown away with it; nothing of it survives.
 
+pub(crate) mod guard;
 pub(crate) mod handshake;
 pub(crate) mod hint;
 #[cfg(feature = "emulator")]
@@ -20,6 +21,7 @@ use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
 use crate::wire::{Front, next_frame, seqno_and_command};
+use guard::{Guard, Repeated};
 use handshake::{Nonce, SessionKey};
 use hint::Hint;
 
@@ -41,8 +43,11 @@ pub(crate) struct Session {
     pub(crate) last_rx: Instant,
     /// Unbelievable or misplaced frames since the last good one.
     pub(crate) bad_in_row: u8,
+    /// Frames since the last good one that came before.
+    pub(crate) repeated_in_row: u8,
     /// A frame under the final key was received.
     confirmed: bool,
+    guard: Guard,
     /// Times that bytes were skipped before a frame, since the count was last taken.
     skips: u8,
     /// Bytes still to come of a frame that is too large to be kept.
@@ -91,13 +96,20 @@ pub(crate) enum Received {
     },
     /// A valid frame that has no place at this point of the protocol.
     Unexpected,
+    /// A valid frame that the device did not send just now.
+    Repeated { command: CommandCode, why: Repeated },
     /// The beginning of a frame that is too large to be kept. Nothing of it was verified; its bytes are skipped, those
     /// still to come too.
     TooLong { seqno: u32, command: CommandCode, len: usize },
 }
 
-/// Finds out what a frame tells about its sender.
-type Look = fn(&LocalKey, &mut [u8]) -> Option<Hint>;
+/// What a controller does with what it receives. Handed in, so that firmware which is a device alone has no code for it.
+struct Checks {
+    /// Finds out what a frame that cannot be opened tells about its sender.
+    look: fn(&LocalKey, &mut [u8]) -> Option<Hint>,
+    /// Finds out whether a frame came before; `true` for one under the local key where there is a session key.
+    check: fn(&mut Session, &[u8], &Opened, bool) -> Option<Repeated>,
+}
 
 /// The head of a frame to send, but for what the session itself knows.
 pub(crate) struct Outgoing {
@@ -118,7 +130,22 @@ impl Session {
     fn new(role: Sender, version: Version, local: &LocalKey, phase: Phase, seqno: u32, now: Instant) -> Self {
         let keys = Keys::new(version, local.expose());
         let (last_tx, last_rx) = (now, now);
-        Self { role, keys, phase, seqno, last_tx, last_rx, bad_in_row: 0, confirmed: false, skips: 0, unwanted: 0 }
+        let (bad_in_row, repeated_in_row, confirmed, skips, unwanted) = (0, 0, false, 0, 0);
+        let guard = Guard::default();
+        Self {
+            role,
+            keys,
+            phase,
+            seqno,
+            last_tx,
+            last_rx,
+            bad_in_row,
+            repeated_in_row,
+            confirmed,
+            guard,
+            skips,
+            unwanted,
+        }
     }
 
     pub(crate) const fn version(&self) -> Version {
@@ -148,17 +175,21 @@ impl Session {
 
     /// Takes the next frame out of `rx`, skipping garbage in front of it.
     pub(crate) fn receive(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> Received {
-        let (received, len) = self.receive_in_place(now, local, rx, hint::of_frame);
+        let checks = Checks { look: hint::of_frame, check: Self::came_before };
+        let (received, len) = self.receive_in_place(now, local, rx, &checks);
         rx.consume(len);
         received
     }
 
     /// As [`receive`](Self::receive), but leaves the frame at the front of `rx`, opened; the number of bytes to
     /// consume comes with it. Opening the same frame twice does not work.
-    ///
-    /// `look` is what a controller does with a frame that cannot be opened; handed in, so that firmware which is a device
-    /// alone has no code for it.
-    fn receive_in_place(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>, look: Look) -> (Received, usize) {
+    fn receive_in_place(
+        &mut self,
+        now: Instant,
+        local: &LocalKey,
+        rx: &mut Rx<'_>,
+        checks: &Checks,
+    ) -> (Received, usize) {
         let dropped = rx.drop_up_to(self.unwanted);
         self.unwanted = self.unwanted.saturating_sub(dropped);
         if self.unwanted > 0 {
@@ -186,24 +217,42 @@ impl Session {
                     Sender::Controller => Sender::Device,
                     Sender::Device => Sender::Controller,
                 };
-                let taken = match codec::open(&self.keys, sender, frame) {
-                    Ok(opened) => {
-                        self.confirmed |= self.is_ready();
-                        self.take(local, frame, opened, offset)
-                    }
+                let (opened, is_early) = match codec::open(&self.keys, sender, frame) {
+                    Ok(opened) => (opened, !self.is_ready()),
                     Err(error) => match self.open_early(local, frame) {
-                        Some(opened) => early(opened, offset),
-                        None => {
-                            return (self.bad(error, look(local, frame)), len);
-                        }
+                        Some(opened) => (opened, true),
+                        None => return (self.bad(error, (checks.look)(local, frame)), len),
                     },
                 };
+                let is_negotiation = opened.command.is_negotiation() && self.version().negotiates();
+                if !is_negotiation && let Some(why) = (checks.check)(self, frame, &opened, is_early) {
+                    self.repeated_in_row = self.repeated_in_row.saturating_add(1);
+                    return (Received::Repeated { command: opened.command, why }, len);
+                }
+                self.confirmed |= !is_early;
+                let taken = if is_early && self.is_ready() {
+                    early(opened, offset)
+                } else {
+                    self.take(local, frame, opened, offset)
+                };
                 self.last_rx = now;
+                self.repeated_in_row = 0;
                 let misplaced = matches!(taken, Received::Unexpected);
                 self.bad_in_row = if misplaced { self.bad_in_row.saturating_add(1) } else { 0 };
                 (taken, len)
             }
         }
+    }
+
+    /// Whether a device's frame is one of ours, or came before.
+    fn came_before(&mut self, frame: &[u8], opened: &Opened, early: bool) -> Option<Repeated> {
+        let version = self.version();
+        self.guard.check(version, frame, opened, self.seqno, early && version.negotiates())
+    }
+
+    /// The number of our next frame, where the device's answers may have the numbers of what they answer.
+    pub(crate) fn may_echo(&self) -> Option<u32> {
+        (!self.version().negotiates() || self.guard.may_echo()).then_some(self.seqno)
     }
 
     /// Opens a frame that the device sent under the local key before it took the end of the negotiation in. Until a
@@ -235,6 +284,8 @@ impl Session {
                 let Some(key) = handshake::derive_session_key(self.version(), local, ours, &theirs) else {
                     return Received::WrongProof;
                 };
+                // Nothing is sent between our first message and its answer.
+                self.guard.begin(&opened, self.seqno.saturating_sub(1));
                 self.phase =
                     if key.is_refused_by_firmware() { Phase::StartDue } else { Phase::FinishDue { theirs, key } };
                 Received::Negotiation
@@ -357,6 +408,9 @@ impl Session {
         let seqno = out.seqno.unwrap_or(self.seqno);
         let head = Head { sender: self.role, seqno, command: out.command, retcode: out.retcode, header: out.header };
         let len = codec::seal_body(keys.unwrap_or(&self.keys), &head, &iv, tx.spare(), write)?;
+        if self.role == Sender::Controller {
+            self.guard.note_own(tx.spare().get(..len).unwrap_or_default());
+        }
         tx.commit(len);
         if out.seqno.is_none() {
             self.seqno = self.seqno.saturating_add(1);

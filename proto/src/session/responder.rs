@@ -4,7 +4,7 @@
 use rand_core::CryptoRng;
 
 use super::handshake::{self, Nonce};
-use super::{Outgoing, Phase, Received, Session};
+use super::{Checks, Outgoing, Phase, Received, Session};
 use crate::buf::{Rx, Tx};
 use crate::codec::{Keys, NoRoom, Sender};
 use crate::ids::LocalKey;
@@ -33,7 +33,7 @@ impl Session {
 
     /// As [`receive`](Self::receive), but leaves the opened frame at the front of `rx`, to be consumed by the caller.
     pub(crate) fn receive_kept(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> (Received, usize) {
-        self.receive_in_place(now, local, rx, |_, _| None)
+        self.receive_in_place(now, local, rx, &Checks { look: |_, _| None, check: |_, _, _, _| None })
     }
 
     /// Whether the controller's first message waits for its answer.

@@ -211,11 +211,12 @@ class DeviceEvent:
 
     `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
     a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-    "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`).
+    "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`),
+    "ignored" (a frame that the device did not send just now).
     """
     @property
     def kind(self) -> EventKind:
-        """What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped" or "unkept"."""
+        """What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept" or "ignored"."""
     @property
     def cmd(self) -> int | None:
         """Command number of the frame, or of the command that failed."""

@@ -349,6 +349,7 @@ class Metrics(Record):
         failed_attempts: rounds of attempts that came to nothing.
         frames: valid frames received.
         bad_frames: frames that failed their check.
+        ignored: frames that are our own, sent back, or came before.
         resyncs: how often bytes were skipped to find the next frame.
         sent: commands sent.
         acknowledged: commands that were answered.
@@ -366,6 +367,7 @@ class Metrics(Record):
     failed_attempts: int
     frames: int
     bad_frames: int
+    ignored: int
     resyncs: int
     sent: int
     acknowledged: int

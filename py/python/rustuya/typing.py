@@ -24,6 +24,7 @@ __all__ = [
     "EventKind",
     "EventPayload",
     "FailedCommand",
+    "IgnoredFrame",
     "Json",
     "JsonArray",
     "JsonLike",
@@ -71,7 +72,7 @@ DeviceType: TypeAlias = Literal["default", "device22"]
 DeviceTypeChoice: TypeAlias = Literal["default", "device22", "Auto"]
 """What the argument ``dev_type`` can be."""
 
-EventKind: TypeAlias = Literal["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept"]
+EventKind: TypeAlias = Literal["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept", "ignored"]
 """What an event is: ``event.kind``."""
 
 SweptKind: TypeAlias = Literal["found", "open", "progress"]
@@ -170,8 +171,23 @@ class UnkeptValues(TypedDict):
     """Bytes that are remembered of the device at most."""
 
 
+class IgnoredFrame(TypedDict):
+    """The payload of the kind "ignored"."""
+
+    reason: Literal["reflected", "replayed"]
+    """Whether the frame is one of our own, sent back, or came before."""
+
+
 EventPayload: TypeAlias = Union[
-    ConnectionUp, ConnectionDown, SubDeviceChange, DialectFound, FailedCommand, LostEvents, SkippedFrame, UnkeptValues
+    ConnectionUp,
+    ConnectionDown,
+    SubDeviceChange,
+    DialectFound,
+    FailedCommand,
+    LostEvents,
+    SkippedFrame,
+    UnkeptValues,
+    IgnoredFrame,
 ]
 """The dict that events of every kind but "state" and "acknowledgement" have as their payload."""
 

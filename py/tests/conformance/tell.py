@@ -81,6 +81,8 @@ def event(shown: rustuya.DeviceEvent) -> Told:
         return {"skipped": payload["size"]}
     if kind == "unkept":
         return {"unkept": payload["values"]}
+    if kind == "ignored":
+        return {"ignored": payload["reason"]}
     if kind == "lag":
         return {"lagged": payload["lost"]}
     if "online" in payload:
@@ -102,5 +104,5 @@ def look(device: AnyDevice) -> Told:
         "address": device.address,
         "port": device.port,
         "closed": device.is_closed,
-        "counters": {name: metrics[name] for name in ("connects", "bad_frames", "resyncs", "lagged")},
+        "counters": {name: metrics[name] for name in ("connects", "bad_frames", "ignored", "resyncs", "lagged")},
     }

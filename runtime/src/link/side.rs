@@ -79,6 +79,10 @@ impl Side {
                     queue.note_push(&report);
                 }
             }
+            Lent::Ignored { command, why } => {
+                tracing::warn!(?command, "a frame was ignored: {why}");
+                self.news.publish(Event::Ignored { command: *command, why: *why }, wakes);
+            }
             Lent::Skipped { command, len } => self.skipped(*command, *len, wakes),
             Lent::Resolved { id, outcome: Outcome::TooLong { len }, .. } => {
                 self.skipped(queue.code(*id).unwrap_or(CommandCode::STATUS), *len, wakes);

@@ -167,6 +167,7 @@ impl Player {
                 payload: text(&message),
             },
             Output::Event(Event::Skipped { command, len }) => Happened::Skipped { command, len },
+            Output::Event(Event::Ignored { command, why }) => Happened::Ignored { command, why },
             Output::Event(_) | Output::Wait { .. } => return,
         });
     }

@@ -3,7 +3,9 @@
 use core::fmt::{self, Write as _};
 use core::net::{IpAddr, SocketAddr};
 
-use rustuya_proto::{CommandCode, Dialect, DownReason, Instant, LossReason, Outcome, RetCode, SendError, Version};
+use rustuya_proto::{
+    CommandCode, Dialect, DownReason, Instant, LossReason, Outcome, Repeated, RetCode, SendError, Version,
+};
 
 /// One thing that happened in a replay.
 ///
@@ -146,6 +148,13 @@ pub enum Happened {
         command: CommandCode,
         /// Bytes of the frame.
         len: usize,
+    },
+    /// A frame was ignored that is our own, sent back, or came before.
+    Ignored {
+        /// Command code.
+        command: CommandCode,
+        /// Why.
+        why: Repeated,
     },
     /// A command found its fate.
     Resolved {
@@ -295,6 +304,7 @@ impl fmt::Display for Happened {
                 write!(f, ": {}", Shown(payload))
             }
             Self::Skipped { command, len } => write!(f, "skipped a frame of {len} bytes, {command:?}"),
+            Self::Ignored { command, why } => write!(f, "ignored {command:?}: {why}"),
             Self::Resolved { number, outcome, payload } => {
                 write!(f, "command {number} resolved: {outcome:?}")?;
                 payload.as_ref().map_or(Ok(()), |payload| write!(f, ": {}", Shown(payload)))

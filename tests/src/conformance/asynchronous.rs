@@ -449,6 +449,7 @@ impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
             counters: Counters {
                 connects: metrics.connects,
                 bad_frames: metrics.bad_frames,
+                ignored: metrics.ignored,
                 resyncs: metrics.resyncs,
                 lagged: metrics.lagged,
                 sent: metrics.sent,

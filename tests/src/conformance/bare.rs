@@ -217,6 +217,7 @@ impl Node {
                     note_push(&mut self.sent, &message);
                     self.heard.extend(heard(&message));
                 }
+                Output::Event(Event::Ignored { why, .. }) => self.heard.push_back(Heard::Ignored(why)),
                 Output::Event(Event::Skipped { len, .. }) => self.heard.push_back(Heard::Skipped(len)),
                 Output::Event(Event::Resolved { id, outcome, message }) => {
                     self.heard.extend(message.as_ref().and_then(heard));
@@ -459,6 +460,7 @@ impl Stage for Scene {
             counters: Counters {
                 connects: stats.connects.into(),
                 bad_frames: stats.bad_frames.into(),
+                ignored: stats.ignored.into(),
                 resyncs: stats.resyncs.into(),
                 lagged: 0,
                 ..Counters::default()

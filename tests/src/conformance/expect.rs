@@ -58,6 +58,7 @@ pub(super) fn is_sign(version: Version, heard: &Heard, sign: &Sign) -> bool {
         (Sign::Dialect(wanted), Heard::Dialect(dialect)) => wanted == dialect,
         (Sign::Skipped, Heard::Skipped(_)) => true,
         (Sign::Unkept(wanted), Heard::Unkept(values)) => wanted == values,
+        (Sign::Ignored(wanted), Heard::Ignored(why)) => wanted == why,
         (Sign::Lagged(wanted), Heard::Lagged(lost)) => wanted == lost,
         (Sign::End, Heard::End) => true,
         _ => false,

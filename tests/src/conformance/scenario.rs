@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use rustuya_proto::{CommandCode, Dialect, DownReason, Version};
+use rustuya_proto::{CommandCode, Dialect, DownReason, Repeated, Version};
 use serde_json::Value;
 
 pub use super::setup::{Held, KEY, Known, OTHER_KEY, Setup, Speaks};
@@ -148,6 +148,8 @@ pub enum Sign {
     Skipped,
     /// So many values of a frame are not remembered.
     Unkept(u64),
+    /// A frame was ignored, because of this.
+    Ignored(Repeated),
     /// So many events were lost.
     Lagged(u64),
     /// There will be no more.
@@ -211,6 +213,8 @@ pub enum Counter {
     BadFrames,
     /// Times that bytes were skipped to find a frame.
     Resyncs,
+    /// Frames that were ignored.
+    Ignored,
     /// Events that slow listeners lost.
     Lagged,
 }

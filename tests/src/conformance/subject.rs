@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
-use rustuya_proto::{DeviceId, Dialect, DownReason, LocalKey, Version};
+use rustuya_proto::{DeviceId, Dialect, DownReason, LocalKey, Repeated, Version};
 use rustuya_runtime::{CommandError, Event, Found, Pacing, SightingKind};
 use serde_json::{Map, Value};
 
@@ -216,6 +216,8 @@ pub enum Heard {
     Skipped(usize),
     /// So many values are not remembered.
     Unkept(u64),
+    /// A frame was ignored.
+    Ignored(Repeated),
     /// So many were lost.
     Lagged(u64),
     /// There are no more.
@@ -233,6 +235,7 @@ impl From<Event> for Heard {
             Event::Dialect(dialect) => Self::Dialect(dialect),
             Event::Skipped { len, .. } => Self::Skipped(len),
             Event::Unkept { values, .. } => Self::Unkept(values),
+            Event::Ignored { why, .. } => Self::Ignored(why),
             Event::Lagged(lost) => Self::Lagged(lost),
             other => panic!("an event that no scenario knows: {other:?}"),
         }
@@ -269,6 +272,8 @@ pub struct Counters {
     pub bad_frames: u64,
     /// Times that bytes were skipped.
     pub resyncs: u64,
+    /// Frames that were ignored.
+    pub ignored: u64,
     /// Events that were lost.
     pub lagged: u64,
     /// Commands sent, where the subject counts them.
@@ -288,6 +293,7 @@ impl Counters {
         match counter {
             Counter::Connects => self.connects,
             Counter::BadFrames => self.bad_frames,
+            Counter::Ignored => self.ignored,
             Counter::Resyncs => self.resyncs,
             Counter::Lagged => self.lagged,
         }

@@ -73,6 +73,19 @@ pub enum Fault {
     /// Once per connection, a valid push of [`SUFFIX_DP`] follows a frame, and its ciphertext contains the suffix of its
     /// kind of frame. 3.1 pushes are base64 text, where that cannot happen: nothing is pushed there.
     SuffixInCiphertext,
+    /// Every answer is so late. Heartbeats and pushes keep their place, and answers their order, also with those that
+    /// come after the fault is cleared.
+    LateAnswers {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Somebody between device and controller keeps all requests for himself, and sends them back as they are.
+    Reflect,
+    /// Somebody has recorded what the device pushes, on any connection: each push is followed by the one before it.
+    ReplayPushes,
+    /// A push of [`POISON_DP`] follows every push. It is right in everything but its number, which is that of the push
+    /// before it.
+    OldNumbers,
     /// Controls are obeyed and changes pushed, but successful ones are not acknowledged.
     DropAcks,
     /// Controls with more than so many DPs are refused with `data format error`, and not obeyed.

@@ -1,6 +1,7 @@
 //! What a fault makes of the frames of one connection.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use rustuya_proto::{CommandCode, Instant};
 
@@ -18,19 +19,21 @@ pub(super) struct Filter {
     pub(super) once: bool,
     /// The answer that waits for another one, and until when.
     pub(super) waiting: Option<(Vec<u8>, Instant)>,
+    /// Answers that are late, in order, and when they are due.
+    late: VecDeque<(Vec<u8>, Instant)>,
     number: u64,
     garbage: Option<SeededRng>,
 }
 
 impl Filter {
     pub(super) const fn new(fault: Option<Fault>, number: u64) -> Self {
-        Self { fault, sent: 0, cuts: 0, once: false, waiting: None, number, garbage: None }
+        Self { fault, sent: 0, cuts: 0, once: false, waiting: None, late: VecDeque::new(), number, garbage: None }
     }
 
     /// Sets another fault; what the old one held back is left in `waiting`.
     pub(super) fn set(&mut self, fault: Option<Fault>) {
-        let waiting = self.waiting.take();
-        *self = Self { waiting, ..Self::new(fault, self.number) };
+        let (waiting, late) = (self.waiting.take(), core::mem::take(&mut self.late));
+        *self = Self { waiting, late, ..Self::new(fault, self.number) };
     }
 
     /// Random bytes that contain no prefix of a frame.
@@ -55,13 +58,30 @@ impl Filter {
 
     /// The held answer, when its time has come or there is nothing any more that holds it.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if let Some((frame, _)) =
+            self.late.front().is_some_and(|(_, due)| *due <= now).then(|| self.late.pop_front()).flatten()
+        {
+            return Some(frame);
+        }
         let holds = matches!(self.fault, Some(Fault::OutOfOrder | Fault::Unreliable { .. }));
         self.waiting.take_if(|(_, until)| !holds || *until <= now).map(|(frame, _)| frame)
     }
 
     /// When [`overdue`](Self::overdue) has something.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.waiting.as_ref().map(|(_, until)| *until)
+        let late = self.late.front().map(|(_, due)| *due);
+        [self.waiting.as_ref().map(|(_, until)| *until), late].into_iter().flatten().min()
+    }
+
+    /// Keeps an answer back if it is late, or another one before it is.
+    pub(super) fn delay(&mut self, frame: Vec<u8>, now: Instant) -> Option<Vec<u8>> {
+        let due = match self.fault {
+            Some(Fault::LateAnswers { ms }) => now + Duration::from_millis(ms),
+            _ if self.late.is_empty() => return Some(frame),
+            _ => now,
+        };
+        self.late.push_back((frame, due));
+        None
     }
 
     /// Where to cut a frame of `len` bytes in two.

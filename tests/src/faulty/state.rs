@@ -39,6 +39,8 @@ pub struct State {
     pub(super) powered: bool,
     pub(super) conns: BTreeMap<u64, Conn>,
     pub(super) threads: Vec<JoinHandle<()>>,
+    /// The push that was last sent, on any connection.
+    pub(super) recorded: Option<Vec<u8>>,
     accepted: u64,
     flooded: u64,
     requests: VecDeque<Request>,
@@ -164,6 +166,7 @@ impl Shared {
             conns: BTreeMap::new(),
             threads: Vec::new(),
             accepted: 0,
+            recorded: None,
             flooded: 0,
             requests: VecDeque::new(),
         };

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use rustuya_proto::{
-    CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, HangupReason, Instant, PushError, RxBuf, Segments,
-    Sender as Side, TxBuf,
+    CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, HangupReason, Head, Instant, PushError, RxBuf,
+    Segments, Sender as Side, TxBuf,
 };
 use serde_json::{Map, Value};
 
@@ -121,7 +121,9 @@ impl Worker {
                         match piece {
                             Piece::Frame(frame) => {
                                 self.tap.note(Side::Controller, &frame);
-                                if !self.misses(&frame) {
+                                if self.reflects(&frame) {
+                                    self.out.extend(frame);
+                                } else if !self.misses(&frame) {
                                     let frame = self.tamper(frame);
                                     self.backlog.extend(frame);
                                 }
@@ -254,6 +256,11 @@ impl Worker {
         }
     }
 
+    /// Whether a request is sent back in place of an answer.
+    fn reflects(&self, frame: &[u8]) -> bool {
+        self.filter.fault == Some(Fault::Reflect) && !tap::command(frame).is_negotiation()
+    }
+
     /// Whether a request does not arrive.
     fn misses(&mut self, frame: &[u8]) -> bool {
         match self.filter.fault {
@@ -317,6 +324,17 @@ impl Worker {
     fn emit(&mut self, frame: Vec<u8>) -> Result<(), End> {
         let command = tap::command(&frame);
         self.tap.note(Side::Device, &frame);
+        let frame = match filter::is_answer(command) {
+            true => match self.filter.delay(frame, self.shared.now()) {
+                Some(frame) => frame,
+                None => return Ok(()),
+            },
+            false => frame,
+        };
+        let recorded = match command {
+            CommandCode::STATUS => self.shared.state().recorded.replace(frame.clone()),
+            _ => None,
+        };
         let Some(fault) = self.filter.fault.clone() else { return self.send(frame) };
         match fault {
             Fault::Silent => return Ok(()),
@@ -378,8 +396,18 @@ impl Worker {
             _ => {}
         }
         let first = !core::mem::replace(&mut self.filter.once, true);
+        let seqno = self.tap.open(Side::Device, &frame).map(|clear| clear.head.seqno);
         self.send(frame)?;
         match fault {
+            Fault::ReplayPushes => self.out.extend(recorded.into_iter().flatten()),
+            Fault::OldNumbers if command == CommandCode::STATUS => {
+                let iv = core::array::from_fn(|_| self.rng.bits() as u8);
+                let poison = self.push_of(POISON_DP, "old number").zip(seqno).and_then(|((_, clear), seqno)| {
+                    let head = Head { seqno, ..clear.head };
+                    self.tap.seal(&Clear { head, ..clear }, &iv)
+                });
+                self.out.extend(poison.into_iter().flatten());
+            }
             Fault::HalfClose { after } if self.filter.sent >= after => {
                 self.flush()?;
                 self.wire.half_close();

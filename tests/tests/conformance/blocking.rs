@@ -332,6 +332,7 @@ impl Stage for Scene {
             counters: Counters {
                 connects: metrics.connects,
                 bad_frames: metrics.bad_frames,
+                ignored: metrics.ignored,
                 resyncs: metrics.resyncs,
                 lagged: metrics.lagged,
                 sent: metrics.sent,

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::str::FromStr as _;
 
-use rustuya_proto::{Dialect, DownReason, Version};
+use rustuya_proto::{Dialect, DownReason, Repeated, Version};
 use rustuya_runtime::CommandError;
 use rustuya_tests::conformance::{Answer, Counters, Heard, Look, Sighted};
 use serde_json::{Map, Value};
@@ -205,6 +205,11 @@ pub(crate) fn heard(told: &Value) -> Heard {
         "dialect" => Heard::Dialect(dialect(value)),
         "skipped" => Heard::Skipped(count(value)),
         "unkept" => Heard::Unkept(number(value)),
+        "ignored" => Heard::Ignored(match text(value) {
+            "reflected" => Repeated::Reflected,
+            "replayed" => Repeated::Replayed,
+            other => panic!("no reason to ignore a frame: {other}"),
+        }),
         "lagged" => Heard::Lagged(number(value)),
         _ => panic!("no news: {told}"),
     }
@@ -225,6 +230,7 @@ pub(crate) fn look(told: &Value) -> Look {
         counters: Counters {
             connects: counter("connects"),
             bad_frames: counter("bad_frames"),
+            ignored: counter("ignored"),
             resyncs: counter("resyncs"),
             lagged: counter("lagged"),
             ..Counters::default()

@@ -7,8 +7,10 @@ use core::time::Duration;
 use super::*;
 use crate::codec::{Head, Keys, Sender, open, seal};
 use crate::device::command::Kind;
+use crate::ids::DpId;
 use crate::json::Decimal;
 use crate::payload::{DpMap, DpValue, RequestData};
+use crate::version::Version;
 
 const CONTROL: CommandCode = CommandCode::CONTROL_NEW;
 
@@ -16,11 +18,12 @@ const CONTROL: CommandCode = CommandCode::CONTROL_NEW;
 struct Table {
     pending: Pending,
     last: u32,
+    now: Instant,
 }
 
 impl Table {
     fn new() -> Self {
-        Self { pending: Pending::new(), last: 0 }
+        Self { pending: Pending::new(), last: 0, now: Instant::ZERO }
     }
 
     fn add(&mut self, code: CommandCode, asks: Asks, cid: Option<&str>, data: RequestData<'_>) -> CommandId {
@@ -28,7 +31,8 @@ impl Table {
         let id = CommandId(self.last);
         let shows = Shows::remember(&Kind::Request { command: code, data }, asks);
         assert!(self.pending.has_room());
-        self.pending.push(Entry::new(id, code, self.last, Instant::from_millis(5000), asks, cid, shows));
+        let deadline = self.now + Duration::from_secs(5);
+        self.pending.push(Entry::new(id, code, self.last, deadline, asks, cid, shows));
         id
     }
 
@@ -40,8 +44,17 @@ impl Table {
     /// The command that a frame resolves.
     fn hear(&mut self, command: CommandCode, text: &str) -> Option<CommandId> {
         let opened = opened(command);
+        self.take(None, &opened, text)
+    }
+
+    /// The same, on a connection where answers may have the numbers of what they answer.
+    fn hear_numbered(&mut self, command: CommandCode, seqno: u32, text: &str) -> Option<CommandId> {
+        self.take(Some(self.last + 1), &Opened { seqno, ..opened(command) }, text)
+    }
+
+    fn take(&mut self, next: Option<u32>, opened: &Opened, text: &str) -> Option<CommandId> {
         let payload = Payload::new(text.as_bytes());
-        match self.pending.answer(Version::V34, &opened, &payload, payload.report().as_ref(), false, Instant::ZERO) {
+        match self.pending.answer(next, opened, &payload, payload.report().as_ref(), false, self.now) {
             Match::Resolved(id, _) => Some(id),
             Match::None | Match::Refused(_) => None,
         }
@@ -258,7 +271,7 @@ fn a_push_does_not_take_the_place_of_an_answer_that_may_come() {
 #[test]
 fn a_childs_query_is_answered_by_its_own_frame_whatever_the_numbers_say() {
     const QUERY: CommandCode = CommandCode::DP_QUERY;
-    for version in Version::ALL {
+    for next in [None, Some(3)] {
         let mut t = Table::new();
         let (a, b) = (
             t.add(QUERY, Asks::State, Some("a"), RequestData::None),
@@ -271,14 +284,8 @@ fn a_childs_query_is_answered_by_its_own_frame_whatever_the_numbers_say() {
             (r#"{"cid":"b","dps":{"1":1}}"#, 1, Some(b)),
             (r#"{"cid":"a","dps":{"1":1}}"#, 2, Some(a)),
         ] {
-            let opened = Opened { seqno, ..opened(QUERY) };
-            let payload = Payload::new(text.as_bytes());
-            let report = payload.report();
-            let found = match t.pending.answer(version, &opened, &payload, report.as_ref(), false, Instant::ZERO) {
-                Match::Resolved(id, _) => Some(id),
-                Match::None | Match::Refused(_) => None,
-            };
-            assert_eq!(found, wanted, "{version} {text}");
+            let found = t.take(next, &Opened { seqno, ..opened(QUERY) }, text);
+            assert_eq!(found, wanted, "{next:?} {text}");
         }
     }
 }
@@ -293,6 +300,8 @@ fn what_is_settled_makes_room_and_is_forgotten_in_time() {
         assert_eq!(t.pending.deadline(), None, "nobody has to be woken for it");
     }
     t.pending.expire(Instant::from_millis(5000), None);
+    assert!(t.pending.is_idle() && !t.pending.entries.is_empty(), "their pushes may still come");
+    t.pending.expire(Instant::from_millis(15_000), None);
     assert!(t.pending.entries.is_empty());
     assert!(t.pending.take_decided().is_none());
 
@@ -307,7 +316,8 @@ fn what_is_settled_makes_room_and_is_forgotten_in_time() {
 
 /// Lets everything that is open expire, and takes what became of it.
 fn expire(t: &mut Table) -> std::vec::Vec<CommandId> {
-    t.pending.expire(Instant::from_millis(5000), None);
+    t.now = t.now + Duration::from_secs(5);
+    t.pending.expire(t.now, None);
     core::iter::from_fn(|| t.pending.take_decided())
         .map(|(id, outcome)| {
             assert_eq!(outcome, Outcome::Unanswered);
@@ -340,22 +350,148 @@ fn a_late_state_is_not_the_next_querys() {
 }
 
 #[test]
-fn a_command_that_is_never_answered_does_not_take_the_answers_of_all_that_follow() {
-    let mut t = Table::new();
-    let lost = t.write(r#"{"1":true}"#);
-    assert_eq!(expire(&mut t), [lost]);
-    let next = t.write(r#"{"2":true}"#);
-    assert_eq!(t.acknowledge(), None, "nothing tells whose it is");
-    assert_eq!(expire(&mut t), [next]);
-    let last = t.write(r#"{"3":true}"#);
-    assert_eq!(t.acknowledge(), Some(last));
+fn late_acknowledgements_are_counted() {
+    for numbered in [false, true] {
+        let mut t = Table::new();
+        let acknowledge = |t: &mut Table, seqno| match numbered {
+            // Nothing has shown yet whose numbers these are.
+            true => t.hear_numbered(CONTROL, seqno, ""),
+            false => t.acknowledge(),
+        };
+        let late: [CommandId; 3] = core::array::from_fn(|_| t.write(r#"{"1":true}"#));
+        assert_eq!(expire(&mut t), late);
+        let next = t.write(r#"{"1":false}"#);
+        for seqno in 1..=3 {
+            assert_eq!(acknowledge(&mut t, seqno), None, "number {seqno}");
+        }
+        assert_eq!(acknowledge(&mut t, 4), Some(next));
+        assert!(!t.pending.is_out_of_step());
+    }
+}
 
-    // Nor for long.
+#[test]
+fn answers_that_are_all_late_answer_nobody_until_there_is_another_connection() {
+    const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
+    let mut t = Table::new();
+    let first = t.add(QUERY, Asks::State, None, RequestData::None);
+    assert_eq!(expire(&mut t), [first]);
+    let second = t.add(QUERY, Asks::State, None, RequestData::None);
+    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":1}}"#), None, "the first one's");
+    assert!(!t.pending.is_out_of_step(), "its own may still come");
+    assert_eq!(expire(&mut t), [second]);
+    // Whether that was the first one's answer or the second one's is open, and so it would be with all that follow.
+    assert!(t.pending.is_out_of_step() && !t.pending.has_room() && t.pending.is_idle());
+    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":2}}"#), None);
+    t.pending.lose_all();
+    assert!(!t.pending.is_out_of_step() && t.pending.has_room());
+    let third = t.add(QUERY, Asks::State, None, RequestData::None);
+    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":3}}"#), Some(third));
+}
+
+#[test]
+fn a_late_command_is_not_expected_for_long() {
     let mut t = Table::new();
     t.write(r#"{"1":true}"#);
     expire(&mut t);
-    t.pending.expire(Instant::from_millis(15_000), None);
+    t.now = t.now + LATE;
+    t.pending.expire(t.now, None);
     let next = t.write(r#"{"2":true}"#);
+    assert_eq!(t.acknowledge(), Some(next));
+}
+
+#[test]
+fn what_is_resolved_on_a_connection_that_ends_expects_nothing_of_the_next() {
+    let mut t = Table::new();
+    let late = t.write(r#"{"1":true}"#);
+    t.now = t.now + Duration::from_secs(5);
+    t.pending.expire(t.now, None);
+    t.pending.lose_all();
+    assert_eq!(t.pending.take_decided(), Some((late, Outcome::Unanswered)));
+    let next = t.write(r#"{"1":false}"#);
+    assert_eq!(t.acknowledge(), Some(next));
+}
+
+#[test]
+fn a_number_that_belongs_to_nobody_answers_nobody() {
+    let mut t = Table::new();
+    let first = t.write(r#"{"1":true}"#);
+    assert_eq!(t.hear_numbered(CONTROL, 1, ""), Some(first), "the device is known to echo");
+    let late: [CommandId; 2] = core::array::from_fn(|_| t.write(r#"{"2":true}"#));
+    assert_eq!(expire(&mut t), late);
+    // Longer than they are remembered.
+    t.now = t.now + 2 * LATE;
+    t.pending.expire(t.now, None);
+    assert!(t.pending.entries.is_empty());
+    let next = t.write(r#"{"1":false}"#);
+    for seqno in [1, 2, 3, 1] {
+        assert_eq!(t.hear_numbered(CONTROL, seqno, ""), None, "number {seqno}, which was answered or given up");
+    }
+    assert_eq!(t.hear_numbered(CommandCode::DP_QUERY, 2, r#"{"dps":{"1":true}}"#), None);
+    assert_eq!(t.hear_numbered(CONTROL, 4, ""), Some(next));
+    assert!(!t.pending.is_out_of_step());
+    // Where there is no number, order tells.
+    let last = t.write(r#"{"1":true}"#);
+    assert_eq!(t.hear_numbered(CONTROL, 0, ""), Some(last));
+}
+
+#[test]
+fn numbers_that_are_not_ours_tell_nothing() {
+    let mut t = Table::new();
+    // By chance one of them is that of the command.
+    for seqno in [500, 501, 3, 504, 505] {
+        let id = t.write(r#"{"1":true}"#);
+        assert_eq!(t.hear_numbered(CONTROL, seqno, ""), Some(id), "number {seqno}");
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_comes_long_after_its_push_is_not_the_next_commands() {
+    let mut t = Table::new();
+    let first = t.write(r#"{"1":true}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(first));
+    assert_eq!(expire(&mut t), []);
+    let second = t.write(r#"{"2":true}"#);
+    assert_eq!(t.acknowledge(), None, "the first one's");
+    assert_eq!(t.acknowledge(), Some(second));
+}
+
+#[test]
+fn a_push_that_comes_long_after_its_acknowledgement_is_not_the_next_commands() {
+    let mut t = Table::new();
+    let first = t.write(r#"{"1":true}"#);
+    assert_eq!(t.acknowledge(), Some(first));
+    assert_eq!(expire(&mut t), []);
+    let second = t.write(r#"{"1":false}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None, "the first one's");
+    assert_eq!(t.push(r#"{"dps":{"1":false}}"#), Some(second));
+}
+
+#[test]
+fn an_answer_that_comes_after_pushes_were_enough_is_not_the_next_querys() {
+    const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
+    let mut t = Table::new();
+    let first = t.add(QUERY, Asks::State, None, RequestData::None);
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None);
+    assert_eq!(decided(&mut t, 5000), Some((first, Outcome::Acknowledged { retcode: None })));
+    let second = t.add(QUERY, Asks::State, None, RequestData::None);
+    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":true}}"#), None, "the first one's");
+    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":false}}"#), Some(second));
+}
+
+#[test]
+fn more_late_commands_than_there_is_room_for_are_still_counted() {
+    let mut t = Table::new();
+    for _ in 0..3 {
+        for _ in 0..CAPACITY / 2 {
+            t.write(r#"{"1":true}"#);
+        }
+        t.pending.expire(t.now + Duration::from_secs(5), None);
+        while t.pending.take_decided().is_some() {}
+    }
+    let next = t.write(r#"{"1":false}"#);
+    for _ in 0..3 * CAPACITY / 2 {
+        assert_eq!(t.acknowledge(), None);
+    }
     assert_eq!(t.acknowledge(), Some(next));
 }
 

@@ -6,6 +6,7 @@ mod effects;
 mod faults;
 mod firmware;
 mod gateways;
+mod late;
 mod managers;
 mod pacing;
 mod vendor;
@@ -29,6 +30,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         pacing::list(),
         effects::list(),
         faults::list(),
+        late::list(),
         wire::list(),
         changes::list(),
         discovery::list(),

@@ -66,7 +66,7 @@ fn what_we_sent_ourselves_answers_nothing_and_proves_nothing() {
             !told.iter().any(|seen| matches!(seen, Seen::Resolved(..) | Seen::Message)),
             "{version}: {id:?} {told:?}"
         );
-        assert_eq!(b.device.stats().bad_frames, 2, "{version}");
+        assert_eq!(b.device.stats().ignored, 2, "{version}");
     }
 }
 

@@ -106,7 +106,7 @@ impl House {
             let number = taken.len();
             house.round(number).await;
             taken.push(Taken::now());
-            if number % 50 == 0 {
+            if number.is_multiple_of(50) {
                 println!("round {number}: {:?}", taken[number]);
             }
         }
@@ -156,7 +156,7 @@ impl House {
                 lamp.set_dps(None, pushed).expect("it has that");
                 handle.set_value(2, value).await.expect("it is connected");
             }
-            handle.set_value(1, number % 2 == 0).acknowledged().await.expect("it is connected");
+            handle.set_value(1, number.is_multiple_of(2)).acknowledged().await.expect("it is connected");
             handle.query().await.expect("it is connected");
             // One that is given up.
             drop(handle.status().acknowledged());
@@ -203,12 +203,12 @@ impl House {
         let mut events = device.listener();
         come_back(&device).await;
         let sub = device.sub(CHILD).expect("a cid");
-        sub.set_value(1, number % 2 == 0).await.expect("it is connected");
+        sub.set_value(1, number.is_multiple_of(2)).await.expect("it is connected");
         device.set_value(2, 7).acknowledged().await.expect("it is connected");
         while let Some(event) = events.try_recv() {
             assert!(!matches!(event, Event::Failed(_)), "{event:?}");
         }
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             // Left without a word.
             drop(device);
         } else {

@@ -346,7 +346,7 @@ impl Queue {
         if at + self.unwritten >= self.sent.len() {
             self.unwritten -= 1;
         }
-        let (_, mut request) = self.sent.remove(at);
+        let (_, request) = self.sent.remove(at);
         if let Outcome::Rejected { retcode, error } = outcome {
             if request.writes() > 1 && !self.closed {
                 let error = rejection(retcode, error, message);

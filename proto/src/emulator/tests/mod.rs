@@ -248,6 +248,7 @@ impl Pair {
                 Received::WrongProof => replies.push(unreadable("wrong proof")),
                 Received::TooLong { .. } => replies.push(unreadable("too long")),
                 Received::Unexpected => replies.push(unreadable("unexpected")),
+                Received::Repeated { .. } => replies.push(unreadable("repeated")),
             }
         }
     }

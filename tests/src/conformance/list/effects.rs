@@ -105,7 +105,12 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 Step::Fault(Fault::Silent),
                 Step::Mark,
-                query(Want::Unanswered),
+                // Up to 3.3 the silence may be noticed within the same time.
+                query(Want::Either(vec![
+                    Want::Unanswered,
+                    Want::Lost(DownReason::Unresponsive),
+                    Want::NotConnected(Some(DownReason::Unresponsive)),
+                ])),
                 Step::After(1500),
                 Step::Before(1900),
             ],

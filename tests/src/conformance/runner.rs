@@ -395,8 +395,13 @@ impl Run<'_> {
                 self.soon(node, |state| count(state) >= wanted.len())?;
                 let mut found: Vec<Value> = self.devices[node].requests().iter().filter_map(control).collect();
                 let mut wanted = wanted.clone();
-                found.sort_by_key(Value::to_string);
-                wanted.sort_by_key(Value::to_string);
+                // Joined writes name their DPs in the order in which they came together.
+                let in_order = |control: &Value| {
+                    let dps = control.as_object().into_iter().flatten();
+                    dps.map(|(dp, value)| (dp.clone(), value.to_string())).collect::<BTreeMap<_, _>>()
+                };
+                found.sort_by_key(in_order);
+                wanted.sort_by_key(in_order);
                 return same("controls", &found, &wanted);
             }
             Step::Nulls(wanted) => {

@@ -60,7 +60,7 @@ def test_payloads_have_the_keys_of_their_types(virtual_device: Callable[..., Vir
 
         def connection(key: str) -> dict[str, Any]:
             while True:
-                payload = next_of_kind(listener, "connection").payload
+                payload: dict[str, Any] = next_of_kind(listener, "connection").payload
                 if key in payload and payload.get("connected", True) is (key != "reason"):
                     return payload
 

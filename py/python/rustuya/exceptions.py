@@ -162,7 +162,7 @@ class NoEffect(TuyaError):
 
 
 class PartialWrite(TuyaError):
-    """A write of several DPs went out in parts, and these did not end the same: ask for the state before it is repeated.
+    """A write of several DPs went out in parts that ended differently: ask for the state before it is repeated.
 
     ``code`` is that of ``cause``.
     """

@@ -60,8 +60,9 @@ def _is_entry(entry: Any) -> bool:
     return not entry.metadata.get("attribute")
 
 
-_ABSENT: Any = object()
-"""In the place of an argument that has to be given, and comes after one that has not."""
+def _absent() -> Any:
+    """Stands for a default where an argument has to be given, and comes after one that has not."""
+    raise TypeError("missing required argument: 'local_key'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class DeviceConfig(Record):
 
     id: str
     address: str = "Auto"
-    local_key: str | bytes = field(default=_ABSENT, repr=False)
+    local_key: str | bytes = field(default_factory=_absent, repr=False)
     version: str | float = "Auto"
     name: str | None = None
     port: int | None = None
@@ -109,11 +110,6 @@ class DeviceConfig(Record):
     memory_limit: int | None = None
     backlog_limit: int | None = None
     min_version: str | float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses a description without a key: what comes second is the address, as in ``Device``."""
-        if self.local_key is _ABSENT:
-            raise TypeError("missing required argument: 'local_key'")
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> list[Self]:

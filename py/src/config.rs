@@ -142,7 +142,7 @@ fn span(seconds: f64) -> PyResult<Duration> {
 fn timing(limits: &Bound<'_, PyAny>) -> PyResult<Timing> {
     let limit = |name| span(field(limits, name, "Timing")?);
     let mut timing = Timing::DEFAULT;
-    timing.connect = limit("connect")?.max(Duration::from_millis(1));
+    timing.connect = limit("connect")?;
     timing.negotiate = limit("negotiate")?;
     timing.answer = limit("answer")?;
     timing.heartbeat = limit("heartbeat")?;

@@ -118,6 +118,9 @@ impl DeviceConfig {
 }
 
 /// Time limits of a connection.
+///
+/// Each of them is at least [`LEAST`](Self::LEAST), 20 ms: a shorter one counts as that, so that no setting has a device
+/// dialed, or the processor woken, without a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timing {
@@ -138,6 +141,9 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// The least of each limit, 20 ms.
+    pub const LEAST: Duration = Duration::from_millis(20);
+
     /// The usual limits, from what tinytuya, hass-localtuya and firmware use.
     pub const DEFAULT: Self = Self {
         connect: Duration::from_secs(5),
@@ -147,6 +153,14 @@ impl Timing {
         backoff_min: Duration::from_secs(1),
         backoff_max: Duration::from_secs(60),
     };
+
+    /// Raises what is below the least.
+    pub(super) fn raise(&mut self) {
+        let Self { connect, negotiate, answer, heartbeat, backoff_min, backoff_max } = self;
+        for limit in [connect, negotiate, answer, heartbeat, backoff_min, backoff_max] {
+            *limit = Self::LEAST.max(*limit);
+        }
+    }
 }
 
 impl Default for Timing {

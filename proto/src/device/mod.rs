@@ -135,7 +135,8 @@ enum Step {
 impl Device {
     /// A machine for the device that `config` describes. It orders the first dial on the next `poll`, when it has
     /// an address and the connection is to be kept.
-    pub fn new(config: DeviceConfig, now: Instant) -> Self {
+    pub fn new(mut config: DeviceConfig, now: Instant) -> Self {
+        config.timing.raise();
         let mut device = Self {
             talk: Talk::new(&config),
             places: Places::new(config.address),
@@ -263,7 +264,8 @@ impl Device {
 
     /// Replaces the configuration. Anything but the same one ends the connection, resolves what is pending and dials
     /// anew.
-    pub fn reconfigure(&mut self, config: DeviceConfig, now: Instant) {
+    pub fn reconfigure(&mut self, mut config: DeviceConfig, now: Instant) {
+        config.timing.raise();
         if config == self.config || matches!(self.link, Link::Closed) {
             return;
         }

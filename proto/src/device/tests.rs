@@ -138,6 +138,36 @@ fn delays_double_up_to_the_limit() {
 }
 
 #[test]
+fn limits_of_nothing_are_raised_to_the_least() {
+    let nothing = |mut config: DeviceConfig, limit| {
+        let Timing { connect, negotiate, answer, heartbeat, backoff_min, backoff_max } = &mut config.timing;
+        for each in [connect, negotiate, answer, heartbeat, backoff_min, backoff_max] {
+            *each = limit;
+        }
+        config.version(Version::V33)
+    };
+    for limit in [Duration::ZERO, Duration::from_nanos(1)] {
+        let mut b = Bench::new(|c| nothing(c, limit));
+        for _ in 0..3 {
+            let conn = b.dial();
+            b.device.handle_lost(conn, LossReason::Refused, b.now);
+            let until = b.drain().1.expect("a retry is due");
+            assert!(until.saturating_since(b.now) >= Timing::LEAST);
+            b.now = until;
+        }
+        let mut b = Bench::new(|c| nothing(c, limit));
+        let conn = b.connect();
+        b.drain();
+        b.pass(1);
+        let until = b.drain().1.expect("a heartbeat is due");
+        assert!(until > b.now, "{:?} in {until:?}", b.now);
+        let (same, now) = (nothing(b.device.config().clone(), limit), b.now);
+        b.device.reconfigure(same, now);
+        assert_eq!(b.drain().0, [], "the same limits as before, on connection {conn:?}");
+    }
+}
+
+#[test]
 fn an_announcement_cuts_the_backoff_short_but_not_twice_in_a_row() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     for round in 0..2 {

@@ -9,7 +9,7 @@ __all__ = ["Pacing", "Timing"]
 
 @dataclass(frozen=True)
 class Timing:
-    """Time limits of a connection, in seconds.
+    """Time limits of a connection, in seconds. One below 0.02 counts as 0.02.
 
     Args:
         connect: how long a dial may take; `connection_timeout_sec` sets the same.

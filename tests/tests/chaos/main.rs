@@ -11,11 +11,15 @@ mod smol_example;
 
 use core::fmt::Debug;
 use core::str::FromStr;
+use core::time::Duration;
 
+use rustuya_proto::{LocalKey, Timing, Version};
+use rustuya_runtime::Pacing;
 use rustuya_runtime_futures::Futures;
 use rustuya_runtime_tokio::TokioHandle;
 use rustuya_tests::chaos::{Options, run};
-use rustuya_tests::conformance::{Asynchronous, InMemory, Subject};
+use rustuya_tests::conformance::{Asynchronous, Ear, Heard, InMemory, KEY, Plan, Subject};
+use rustuya_tests::faulty::{Fault, FaultyDevice};
 
 fn setting<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     let text = std::env::var(format!("RUSTUYA_CHAOS_{name}")).ok()?;
@@ -70,4 +74,58 @@ fn blocking() {
 #[test]
 fn smol() {
     chaos(&Asynchronous::new("smol", Futures::new(smol_example::Smol)), 0.04, true);
+}
+
+#[test]
+fn limits_of_nothing_dial_and_beat_with_pauses() {
+    for limit in [Duration::ZERO, Duration::from_nanos(1)] {
+        for fault in [None, Some(Fault::RefuseDial), Some(Fault::AcceptAndClose), Some(Fault::Silent)] {
+            let subject = InMemory::new(0);
+            let mut stage = subject.stage_of(0x5eed);
+            let key = LocalKey::from_text(KEY).expect("16 characters");
+            let device = stage.plug_in(FaultyDevice::builder("bf0123456789abcd0000", KEY, Version::V33));
+            if let Some(fault) = fault.clone() {
+                device.set_fault(fault);
+            }
+            let mut timing = Timing::DEFAULT;
+            (timing.negotiate, timing.answer, timing.heartbeat) = (limit, limit, limit);
+            (timing.connect, timing.backoff_min, timing.backoff_max) = (limit, limit, limit);
+            let plan = Plan {
+                id: device.id(),
+                key,
+                address: Some(device.addr().ip()),
+                port: device.addr().port(),
+                version: Some(Version::V33),
+                dialect: None,
+                persist: true,
+                nowait: false,
+                command_timeout: Duration::from_secs(5),
+                timing,
+                pacing: Pacing::NONE,
+                discovered: false,
+                receive_limit: 65_536,
+                memory_limit: 262_144,
+                min_version: Version::V33,
+            };
+            stage.spawn(0, &plan);
+            let start = stage.now();
+            stage.until(&device, Duration::from_secs(10), &mut |_| false);
+            let passed = stage.now() - start;
+            let most = passed.as_millis() / Timing::LEAST.as_millis() + 2;
+            let (dialed, sent) = (u128::from(device.connections()), device.requests().len() as u128);
+            // A dial that is refused shows in the events alone.
+            let mut failed = 0;
+            while let Some(heard) = stage.hear(0, Ear::Own, Duration::ZERO) {
+                failed += match heard {
+                    Heard::Down(_) => 1,
+                    Heard::Lagged(lost) => u128::from(lost),
+                    _ => 0,
+                };
+            }
+            assert!(passed >= Duration::from_secs(10), "{passed:?}");
+            assert!(dialed <= most && failed <= most, "{limit:?}, {fault:?}: {dialed} dials, {failed} failed");
+            assert!(sent <= 2 * most, "{limit:?}, {fault:?}: {sent} frames");
+            assert!(dialed + failed + sent >= 10, "{limit:?}, {fault:?}: {dialed}, {failed}, {sent}");
+        }
+    }
 }

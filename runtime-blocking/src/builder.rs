@@ -26,6 +26,12 @@ impl DeviceBuilder {
         Self(self.0.local_key(local_key))
     }
 
+    /// Whether this text is the local key: where users give both, one of them may be in the place of the other. A key that
+    /// is taken for a host name would be asked for on the network.
+    pub fn is_local_key(&self, text: &str) -> bool {
+        self.0.is_local_key(text)
+    }
+
     /// TCP port, 6668 by default.
     pub fn port(self, port: u16) -> Self {
         Self(self.0.port(port))

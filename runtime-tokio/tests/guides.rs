@@ -71,6 +71,7 @@ fn every_reason_is_explained_with_its_advice() {
         DownReason::WrongKey { sure: false },
         DownReason::WrongVersion { speaks: Some(Version::V34) },
         DownReason::WrongVersion { speaks: None },
+        DownReason::TooOld { version: Version::V31 },
         DownReason::LeftOut { version: Version::V34 },
         DownReason::KeyOrVersion,
         DownReason::PeerClosed,
@@ -158,6 +159,7 @@ fn every_error_of_a_file_is_explained() {
     let numbered = |text: String| text.replace("1000", "<n>");
     let file = [
         DevicesFileError::Io(io::ErrorKind::NotFound.into()),
+        DevicesFileError::Write(io::ErrorKind::PermissionDenied.into()),
         text::decode(&["\n".repeat(999).as_bytes(), &b" ".repeat(999), b"\xff"].concat()).expect_err("no text").into(),
         DevicesFileError::Utf16,
         DevicesFileError::NotJson { line: 1000, column: 1000, kind: "<what>" },

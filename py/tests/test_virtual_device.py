@@ -211,7 +211,7 @@ def test_auto_finds_the_version(virtual_device: Make, version: str, face: Face) 
 
 def test_what_speaks_less_than_min_version_is_not_believed(virtual_device: Make, face: Face) -> None:
     for speaks, least in (("3.1", None), ("3.3", "3.4")):
-        lamp = virtual_device(f"lamp {speaks}", version=speaks, dps={"1": False})
+        lamp = virtual_device(f"lamp-{speaks}", version=speaks, dps={"1": False})
         device = face.device(lamp, version="Auto", min_version=least)
         with pytest.raises(rustuya.WrongVersion) as refused:
             face.do(device.set_value(1, True, wait="ack"))

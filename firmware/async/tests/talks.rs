@@ -185,7 +185,9 @@ fn talk(version: Version) {
 
     let reported = Cell::new(0);
     let clock = Host(time::Instant::now());
-    let config = DeviceConfig::new(DeviceId::new(ID).unwrap(), LocalKey::new(*KEY)).port(port);
+    // The version is left open as well. 3.1 is believed only where it is allowed: anybody can speak it.
+    let least = if version == Version::V31 { version } else { Version::V33 };
+    let config = DeviceConfig::new(DeviceId::new(ID).unwrap(), LocalKey::new(*KEY)).port(port).min_version(least);
     let driver = Driver {
         socket: Tcp::default(),
         udp: Udp(udp),

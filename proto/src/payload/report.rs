@@ -26,10 +26,15 @@ impl<'a> Payload<'a> {
         self.0.is_empty()
     }
 
-    /// Whether this is what controllers write and devices never do: it names a user or a gateway, or DPs by number alone.
+    /// Whether this is what controllers write and devices do not: it names a user, or DPs by number alone. Devices leave
+    /// the user empty, and some name themselves as gateway.
     pub(crate) fn is_request(&self) -> bool {
         let mut entries = Object::new(self.0).into_iter().flatten();
-        entries.any(|(key, _)| matches!(key.raw(), b"uid" | b"gwId" | b"dpId"))
+        entries.any(|(key, value)| match (key.raw(), value) {
+            (b"uid", Value::String(user)) => !user.raw().is_empty(),
+            (b"dpId", _) => true,
+            _ => false,
+        })
     }
 
     /// The message, when the payload is a JSON object.

@@ -429,3 +429,20 @@ fn refusals_are_known_by_their_words() {
     assert!(Payload::new(b"\0 \0").is_empty());
     assert_eq!(Payload::new(b"{}\0\0").as_bytes(), b"{}");
 }
+
+#[test]
+fn what_controllers_write_is_told_from_what_devices_answer() {
+    let is_request = |text: &str| Payload::new(text.as_bytes()).is_request();
+    for ours in [r#"{"devId":"a","uid":"a","t":"1","dps":{"1":true}}"#, r#"{"dpId":[18,19]}"#] {
+        assert!(is_request(ours), "{ours}");
+    }
+    for theirs in [
+        r#"{"devId":"a","gwId":"a","dps":{"1":true}}"#,
+        r#"{"devId":"a","dps":{"1":true},"uid":"","t":1}"#,
+        r#"{"dps":{"1":"uid"}}"#,
+        "{}",
+        "",
+    ] {
+        assert!(!is_request(theirs), "{theirs}");
+    }
+}

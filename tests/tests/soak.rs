@@ -198,6 +198,8 @@ impl House {
     async fn visit(&self, lamp: &VirtualDevice, number: usize) {
         let service = listening().start(&Tokio).expect("free ports");
         let builder = Device::builder(lamp.id(), KEY).expect("an id").address(lamp.local_addr()).discovery(&service);
+        // One of them speaks 3.1, which is not believed unasked.
+        let builder = builder.min_version(Version::V31);
         let builder = builder.pacing(Pacing::NONE.merge(Duration::from_millis(2))).timing(timing());
         let device = builder.spawn(&Tokio);
         let mut events = device.listener();

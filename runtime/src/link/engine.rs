@@ -108,7 +108,8 @@ impl Engine {
         let mut buffers = Buffers::new();
         buffers.limit_rx(options.receive_limit);
         Self {
-            machine: Machine::new(config, tap, options.receive_limit, clock.now()),
+            // Whatever clock it is given next, its time begins here.
+            machine: Machine::new(config, tap, options.receive_limit, proto::Instant::ZERO),
             clock,
             buffers,
             wire: Wire::Off,

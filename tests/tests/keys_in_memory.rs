@@ -11,7 +11,8 @@ use core::time::Duration;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::{self as proto, DeviceId, LocalKey, Version};
 use rustuya_runtime_blocking as blocking;
@@ -24,6 +25,12 @@ const VERSIONS: [Version; 4] = [Version::V31, Version::V33, Version::V34, Versio
 
 /// How the process that is the device is told its version.
 const CASE: &str = "RUSTUYA_TEST_PEER";
+
+/// Only one test looks at a time: another's search reads the same memory, and so copies the keys that are in it.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A key that is not in memory in one piece.
 #[derive(Clone, Copy)]
@@ -110,6 +117,8 @@ fn copies(key: &Split) -> Vec<usize> {
 struct Peer {
     process: Child,
     orders: Option<ChildStdin>,
+    /// Open as long as it runs: its test harness prints a result at the end.
+    _told: BufReader<ChildStdout>,
     address: SocketAddr,
 }
 
@@ -124,10 +133,11 @@ impl Peer {
             .expect("a process");
         let mut orders = process.stdin.take().expect("piped");
         orders.write_all(&key.one).and_then(|()| orders.write_all(&key.other)).expect("it listens");
-        let mut told = BufReader::new(process.stdout.take().expect("piped")).lines();
-        let told = told.find_map(|line| line.expect("text").split_once("at:").map(|(_, at)| at.trim().to_owned()));
-        let address = told.expect("an address").parse().expect("an address");
-        Self { process, orders: Some(orders), address }
+        let mut told = BufReader::new(process.stdout.take().expect("piped"));
+        let place = told.by_ref().lines().find_map(|line| {
+            line.expect("text").split_once("at:").map(|(_, at)| at.trim().parse().expect("an address"))
+        });
+        Self { process, orders: Some(orders), _told: told, address: place.expect("an address") }
     }
 }
 
@@ -154,6 +164,7 @@ fn peer() {
 
 #[test]
 fn the_search_finds_what_is_there() {
+    let _alone = alone();
     let key = Split::random();
     assert!(copies(&key).is_empty(), "in two parts it is not");
     let held = key.with(|key| Box::new(LocalKey::from_text(key).expect("valid")));
@@ -170,17 +181,32 @@ const CONNECTED: usize = 4;
 /// All of them lie within the device's own memory, and none on a stack.
 const WITHIN: usize = 4096;
 
+/// A thread that handles a frame at this moment has the key on its stack until it is done: what counts is what stays.
 fn assert_few(key: &Split, version: Version) {
+    let few = |found: &[usize]| {
+        let spread = found.iter().max().zip(found.iter().min()).map(|(last, first)| last - first);
+        found.len() <= CONNECTED && spread.is_some_and(|spread| spread < WITHIN)
+    };
+    if let Err(found) = comes_to(key, few) {
+        panic!("{version}, connected: {found:x?}");
+    }
+}
+
+/// Looks until what is found is as it should be, for two seconds at most.
+fn comes_to(key: &Split, good: impl Fn(&[usize]) -> bool) -> Result<(), Vec<usize>> {
+    for _ in 0..200 {
+        if good(&copies(key)) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let found = copies(key);
-    let spread = found.iter().max().zip(found.iter().min()).map(|(last, first)| last - first);
-    assert!(
-        found.len() <= CONNECTED && spread.is_some_and(|spread| spread < WITHIN),
-        "{version}, connected: {found:x?}"
-    );
+    if good(&found) { Ok(()) } else { Err(found) }
 }
 
 #[test]
 fn a_device_on_tokio_leaves_no_key_behind() {
+    let _alone = alone();
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let _inside = tokio.enter();
     for version in VERSIONS {
@@ -201,6 +227,7 @@ fn a_device_on_tokio_leaves_no_key_behind() {
 
 #[test]
 fn a_device_of_the_blocking_driver_leaves_no_key_behind() {
+    let _alone = alone();
     let thread = blocking::PollThread::start().expect("a thread");
     for version in VERSIONS {
         let key = Split::random();
@@ -220,20 +247,15 @@ fn a_device_of_the_blocking_driver_leaves_no_key_behind() {
 
 /// Nothing is left once the driver has dropped the device, which it may do a moment after it is closed.
 fn settled(key: &Split, version: Version) {
-    let mut found = copies(key);
-    for _ in 0..200 {
-        if found.is_empty() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-        found = copies(key);
+    if let Err(found) = comes_to(key, <[usize]>::is_empty) {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        panic!("{version}: left at {found:x?} of\n{maps}");
     }
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    panic!("{version}: left at {found:x?} of\n{maps}");
 }
 
 #[test]
 fn the_core_wipes_its_key_where_it_is() {
+    let _alone = alone();
     let key = Split::random();
     let config = key.with(|text| {
         let local_key = LocalKey::from_text(text).expect("valid");

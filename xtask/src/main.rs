@@ -13,6 +13,7 @@ mod shell;
 mod soak;
 mod steps;
 mod tools;
+mod tsan;
 
 use bench::Bench;
 use context::Context;
@@ -64,6 +65,10 @@ enum Command {
     Chaos(chaos::Args),
     /// Devices that connect, fail and talk for minutes; fails when memory, descriptors or threads grow
     Soak(soak::Args),
+    /// The tests of the runtimes under ThreadSanitizer, standard library included; fails when there is a data race
+    ///
+    /// Needs `rustup component add rust-src`, and a target that the compiler has the sanitizer for.
+    Tsan,
     /// Run a benchmark by hand, in release mode, on a machine that does nothing else
     Bench {
         /// What to time
@@ -88,6 +93,7 @@ fn main() -> ExitCode {
         }
         Command::Firmware { write } => Context::new(0).and_then(|context| steps::firmware::print(&context, write)),
         Command::Soak(args) => Context::new(0).and_then(|context| soak::run(&context, &args)),
+        Command::Tsan => Context::new(0).and_then(|context| tsan::run(&context)),
         Command::Chaos(args) => Context::new(0).and_then(|context| chaos::run(&context, &args)),
         Command::Bench { bench, smoke, args } => {
             Context::new(0).and_then(|context| bench::run(&context, bench, smoke, &args))

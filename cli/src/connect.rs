@@ -3,8 +3,8 @@
 use anyhow::{Context, bail};
 use rustuya_proto::DeviceError;
 use rustuya_runtime_tokio::{
-    Address, CommandError, Device, DeviceBuilder, Discovery, DownReason, Event, Manager, Registry, Timing, Tokio,
-    Version,
+    AddError, Address, CommandError, Device, DeviceBuilder, Discovery, DownReason, Event, Manager, Registry, Timing,
+    Tokio, Version,
 };
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ pub(crate) fn manager(args: &TargetArgs, targets: &[Target]) -> anyhow::Result<M
     } else {
         let started =
             Discovery::builder().ports(args.discovery_ports.0).trust_relayed(args.trust_relayed).start(&Tokio);
-        registry.discovery(&started.context("cannot listen for announcements; give --address instead")?)
+        registry.discovery(&started.map_err(AddError::Discovery)?)
     };
     Ok(Manager::new(&registry.build()))
 }

@@ -25,11 +25,13 @@ mod target;
 mod watch;
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
-use rustuya_runtime_tokio::text;
+use rustuya_runtime_tokio::{DownReason, is_out_of_descriptors, need_descriptors, text};
 use serde_json::{Map, Value};
+use tokio::runtime::Runtime;
 
 pub use crate::input::UsageError;
 
@@ -87,6 +89,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) if output::reader_left(&error) => 0,
         Err(error) => {
             output::complain(&error);
+            let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+            if causes.any(is_out_of_descriptors) {
+                let reason = DownReason::OutOfDescriptors;
+                output::complain(&format!("{reason}: {}", reason.advice()));
+            }
             if error.is::<UsageError>() { 2 } else { 1 }
         }
     }
@@ -126,11 +133,17 @@ pub fn dp_values(words: &[String]) -> Result<Map<String, Value>, UsageError> {
 
 /// Runs what a subcommand does on sockets. One thread is enough for it.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(work);
     // A name that is still being looked up is waited for no longer.
     runtime.shutdown_background();
     result
+}
+
+fn runtime() -> io::Result<Runtime> {
+    // With fewer, tokio panics instead of saying so.
+    need_descriptors(6)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 #[cfg(test)]

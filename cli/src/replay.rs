@@ -139,6 +139,7 @@ const fn loss(why: LossReason) -> &'static str {
         LossReason::TimedOut => "timed-out",
         LossReason::Reset => "reset",
         LossReason::Closed => "closed",
+        LossReason::OutOfDescriptors => "out-of-descriptors",
         _ => "other",
     }
 }

@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Ends the process a while after the first signal, whatever the command waits for then: a reader of its output that does
 /// not read, or a name server that does not answer.
 fn insist() -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = crate::runtime()?;
     let mut stop = {
         let _inside = runtime.enter();
         Stop::signals()?

@@ -13,7 +13,7 @@ use std::thread::{Thread, ThreadId};
 use std::time::Instant;
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{AddError, DeviceBuilder, Discovery, Registry, TokioHandle};
+use rustuya_runtime_tokio::{AddError, DeviceBuilder, Discovery, Registry, TokioHandle, need_descriptors};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::operation::{Answer, Operation};
@@ -57,7 +57,7 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     probe_to: Vec::new(),
     trust_relayed: false,
 });
-static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+static ENGINE: OnceLock<Engine> = OnceLock::new();
 static LIFE: AtomicU8 = AtomicU8::new(Life::Running as u8);
 
 /// What has become of the process, as far as this library is concerned.
@@ -189,32 +189,20 @@ pub(crate) fn wait_for_callbacks(py: Python<'_>) {
 
 /// The engine if something has started it.
 pub(crate) fn started() -> Option<&'static Engine> {
-    ENGINE.get()?.as_ref().ok()
+    ENGINE.get()
 }
 
 /// The engine, started if need be.
 pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
     check(py)?;
-    let engine = ENGINE.get_or_init(|| {
-        let settings = lock(&SETTINGS).clone();
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let builder = builder.worker_threads(settings.worker_threads).thread_name("rustuya-io").enable_all();
-        let runtime = builder.build().map_err(|error| error.to_string())?;
-        log::install();
-        let driver = TokioHandle(runtime.handle().clone());
-        let mut registry = Registry::builder(driver).dials_at_once(settings.dials_at_once).without_discovery();
-        if let Some(bytes) = settings.memory_limit {
-            registry = registry.memory_limit(bytes);
+    let engine = match ENGINE.get() {
+        Some(engine) => engine,
+        // What stands in the way of it may be gone at the next call.
+        None => {
+            let started = Engine::start().map_err(|error| errors::no_engine(py, &error))?;
+            ENGINE.get_or_init(|| started)
         }
-        if let Some(bytes) = settings.backlog_limit {
-            registry = registry.backlog_limit(bytes);
-        }
-        let registry = registry.build();
-        Ok(Engine { runtime, registry, discovery: Mutex::new(None), settings })
-    });
-    let engine = engine.as_ref().map_err(|error| {
-        errors::leaf(py, "ClosedError", 906, &format!("the threads for input and output cannot be started: {error}"))
-    })?;
+    };
     log::start(py)?;
     Ok(engine)
 }
@@ -233,6 +221,26 @@ pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
 }
 
 impl Engine {
+    fn start() -> std::io::Result<Self> {
+        // With fewer, tokio panics instead of saying so.
+        need_descriptors(6)?;
+        let settings = lock(&SETTINGS).clone();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let builder = builder.worker_threads(settings.worker_threads).thread_name("rustuya-io").enable_all();
+        let runtime = builder.build()?;
+        log::install();
+        let driver = TokioHandle(runtime.handle().clone());
+        let mut registry = Registry::builder(driver).dials_at_once(settings.dials_at_once).without_discovery();
+        if let Some(bytes) = settings.memory_limit {
+            registry = registry.memory_limit(bytes);
+        }
+        if let Some(bytes) = settings.backlog_limit {
+            registry = registry.backlog_limit(bytes);
+        }
+        let registry = registry.build();
+        Ok(Self { runtime, registry, discovery: Mutex::new(None), settings })
+    }
+
     pub(crate) fn handle(&self) -> &Handle {
         self.runtime.handle()
     }

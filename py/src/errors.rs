@@ -4,7 +4,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
 use rustuya_proto::{InvalidKey, SendError};
-use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, text};
+use rustuya_runtime_tokio::{
+    AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, is_out_of_descriptors, text,
+};
 
 use crate::{convert, engine, models};
 
@@ -79,6 +81,16 @@ pub(crate) fn add(py: Python<'_>, id: &str, error: AddError) -> PyErr {
     }
 }
 
+/// The threads for input and output cannot be started.
+pub(crate) fn no_engine(py: Python<'_>, error: &std::io::Error) -> PyErr {
+    let text = format!("the threads for input and output cannot be started: {error}");
+    if !is_out_of_descriptors(error) {
+        return leaf(py, "ClosedError", 906, &text);
+    }
+    let reason = DownReason::OutOfDescriptors;
+    leaf(py, "OutOfDescriptors", 901, &format!("{text}: {reason}: {}", reason.advice()))
+}
+
 /// The number of a reason, and the leaf that names what is to be done about it.
 pub(crate) const fn down(reason: DownReason) -> (&'static str, u16, &'static str) {
     match reason {
@@ -95,6 +107,7 @@ pub(crate) const fn down(reason: DownReason) -> (&'static str, u16, &'static str
         DownReason::Unresponsive => ("DeviceTimeout", 902, "unresponsive"),
         DownReason::Garbage => ("PayloadError", 904, "garbage"),
         DownReason::Unresolved => ("DeviceOffline", 905, "unresolved"),
+        DownReason::OutOfDescriptors => ("OutOfDescriptors", 901, "out_of_descriptors"),
         DownReason::Relayed => ("DeviceOffline", 905, "relayed"),
         DownReason::Ended => ("ClosedError", 906, "ended"),
         _ => ("ConnectError", 901, "other"),

@@ -7,7 +7,7 @@ use std::io;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use rustuya_runtime_tokio::{CommandError, Found, Queried, Reply, Sending, Version};
+use rustuya_runtime_tokio::{AddError, CommandError, Found, Queried, Reply, Sending, Version};
 
 use crate::verbs::Target;
 use crate::{engine, errors, models};
@@ -58,10 +58,7 @@ impl Failure {
     pub(crate) fn into_error(self, py: Python<'_>) -> PyErr {
         match self {
             Self::Command(target, error) => errors::command(py, &target.name(), &error),
-            Self::Ports(error) => {
-                let text = format!("announcements of devices cannot be received: {error}; free the UDP ports");
-                errors::leaf(py, "DiscoveryError", 901, &text)
-            }
+            Self::Ports(error) => errors::add(py, "", AddError::Discovery(error)),
             Self::System(error) => error.into(),
         }
     }

@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustuya_runtime::proto::LossReason;
 use rustuya_runtime::{
-    Candidates, Destination, DrivenLink, LookingUp, Order, Outlet, Pipe, look_up, loss, reset_on_drop,
+    Candidates, Destination, DrivenLink, LookingUp, Order, Outlet, Pipe, look_up, loss, reset_on_drop, unresolved,
 };
 
 use crate::turns::Next;
@@ -84,11 +84,17 @@ impl DeviceTask {
         let Wire::LookingUp(looking) = &mut self.wire else { return };
         let Poll::Ready(found) = looking.as_mut().poll(&mut Context::from_waker(waker)) else { return };
         self.wire = Wire::Off;
-        match found {
-            Ok(found) => self.candidates.begin(found),
-            Err(error) => tracing::debug!(id = self.link.id(), %error, "the host name cannot be looked up"),
-        }
-        self.dial(LossReason::Unresolved, token, registry);
+        let why = match found {
+            Ok(found) => {
+                self.candidates.begin(found);
+                LossReason::Unresolved
+            }
+            Err(error) => {
+                tracing::debug!(id = self.link.id(), %error, "the host name cannot be looked up");
+                unresolved(&error)
+            }
+        };
+        self.dial(why, token, registry);
     }
 
     /// Dials the next address; without any, the dial has failed for this reason.

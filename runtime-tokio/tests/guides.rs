@@ -78,6 +78,7 @@ fn every_reason_is_explained_with_its_advice() {
         DownReason::Unresponsive,
         DownReason::Garbage,
         DownReason::Unresolved,
+        DownReason::OutOfDescriptors,
         DownReason::Relayed,
         DownReason::Ended,
     ];

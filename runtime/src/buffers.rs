@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::{LossReason, RxBuf, TxBuf};
 
+use crate::shortage::is_out_of_descriptors;
+
 /// Memory that several connections share.
 ///
 /// ```
@@ -171,6 +173,9 @@ const KEPT: usize = 16;
 /// ```
 pub fn loss(error: &io::Error) -> LossReason {
     use io::ErrorKind as Kind;
+    if is_out_of_descriptors(error) {
+        return LossReason::OutOfDescriptors;
+    }
     match error.kind() {
         Kind::ConnectionRefused => LossReason::Refused,
         Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {

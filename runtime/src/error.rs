@@ -6,6 +6,7 @@ use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownVersion
 use serde_json::{Map, Value};
 
 use crate::partial::told;
+use crate::shortage::is_out_of_descriptors;
 
 /// A device cannot be described like this.
 ///
@@ -231,7 +232,7 @@ pub enum AddError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The device is to be found by its announcements, and those cannot be received.
-    #[error("announcements of devices cannot be received: give the address, or free the UDP ports")]
+    #[error("announcements of devices cannot be received: {}", without_announcements(.0))]
     Discovery(#[source] io::Error),
 }
 
@@ -273,6 +274,14 @@ fn help(text: &str) -> &'static str {
          the local key and the version"
     } else {
         ""
+    }
+}
+
+fn without_announcements(error: &io::Error) -> &'static str {
+    if is_out_of_descriptors(error) {
+        DownReason::OutOfDescriptors.advice()
+    } else {
+        "give the address, or free the UDP ports"
     }
 }
 

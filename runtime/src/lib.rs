@@ -29,6 +29,7 @@ mod registry;
 mod reply;
 mod runtime;
 mod sending;
+mod shortage;
 mod slot;
 mod sources;
 mod state;
@@ -63,6 +64,7 @@ pub use rustuya_proto::{
     Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, Repeated, SendError, SightingKind, Timing, Version,
 };
 pub use sending::{Acknowledged, Confirmed, Sending};
+pub use shortage::{is_out_of_descriptors, need_descriptors, unresolved};
 pub use sources::Sources;
 pub use state::{Heard, State};
 pub use sub_device::SubDevice;

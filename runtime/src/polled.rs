@@ -19,6 +19,7 @@ use crate::destination::{Candidates, Destination, LookingUp, look_up};
 use crate::discovery::{LARGEST_DATAGRAM, Listening, ListeningLink};
 use crate::link::{DrivenLink, Order};
 use crate::runtime::{Outlet, Pipe};
+use crate::shortage::unresolved;
 
 /// What an async runtime brings along. Its calls are made inside of its own tasks.
 ///
@@ -192,7 +193,7 @@ impl<R: Reactor> Drive<R> {
                     }
                     Poll::Ready(Err(error)) => {
                         tracing::debug!(id = link.id(), %error, "the host name cannot be looked up");
-                        LossReason::Unresolved
+                        unresolved(&error)
                     }
                 },
                 Wire::Dialing(dial) => match dial.as_mut().poll(cx) {

@@ -5,10 +5,11 @@ mod view;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use rustuya_runtime_tokio::{DevicesFile, Found, Network, Scan, Scanner, SightingKind, Tokio};
+use rustuya_runtime_tokio::{DevicesFile, Found, Network, Scan, Scanner, SightingKind, Tokio, is_out_of_descriptors};
 
 use crate::block_on;
 use crate::input::{self, Ports, seconds, unfit};
@@ -126,7 +127,15 @@ fn tell_relayed(relayed: &[Found], wanted: Option<&str>) {
     }
 }
 
-const PORTS: &str = "cannot listen for announcements: another program may hold the UDP ports; see --discovery-ports";
+/// Says what failed, and who may hold the ports where that can be the reason.
+fn no_ports(error: io::Error) -> anyhow::Error {
+    let words = if is_out_of_descriptors(&error) {
+        "cannot listen for announcements"
+    } else {
+        "cannot listen for announcements: another program may hold the UDP ports; see --discovery-ports"
+    };
+    anyhow::Error::new(error).context(words)
+}
 
 /// The id that is meant.
 fn id_of(wanted: &str, list: Option<&DevicesFile>) -> anyhow::Result<String> {
@@ -155,7 +164,7 @@ impl Args {
     fn start(&self, wanted: Option<&str>) -> anyhow::Result<Scan> {
         let scanner = self.scanner();
         let scan = wanted.map_or_else(|| scanner.stream(), |wanted| scanner.stream_of(wanted));
-        scan.context(PORTS)
+        scan.map_err(no_ports)
     }
 
     /// What to check when nothing comes.

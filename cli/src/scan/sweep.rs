@@ -4,11 +4,11 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use rustuya_runtime_tokio::{DevicesFile, SightingKind, Swept};
 
 use super::view::View;
-use super::{Args, PORTS};
+use super::{Args, no_ports};
 use crate::block_on;
 use crate::signal::Stop;
 
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
         let mut progress = Progress::new();
         let (mut any, mut found) = (false, false);
         'networks: for network in &args.network {
-            let mut sweep = scanner.sweep(network.port(args.port)).context(PORTS)?;
+            let mut sweep = scanner.sweep(network.port(args.port)).map_err(no_ports)?;
             let mut open: BTreeSet<IpAddr> = BTreeSet::new();
             let mut known: BTreeSet<IpAddr> = BTreeSet::new();
             let stopped = loop {

@@ -2,6 +2,8 @@
 
 mod common;
 mod demo;
+#[cfg(unix)]
+mod descriptors;
 mod devices;
 mod fleet;
 mod replay;

@@ -4,12 +4,12 @@ use crate::common::{Done, ID, KEY, Running, Simulated, TempFile, run};
 use serde_json::{Value, json};
 
 /// Three UDP ports that nobody holds.
-fn free_ports() -> [u16; 3] {
+pub(crate) fn free_ports() -> [u16; 3] {
     let sockets = [(); 3].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port"));
     sockets.map(|socket| socket.local_addr().expect("an address").port())
 }
 
-fn listed(ports: [u16; 3]) -> String {
+pub(crate) fn listed(ports: [u16; 3]) -> String {
     ports.map(|port| port.to_string()).join(",")
 }
 

@@ -573,9 +573,9 @@ impl Device {
             return None;
         }
         let reason = match failure {
-            Failure::Closed | Failure::Refused | Failure::Unreachable | Failure::Unresolved => DownReason::PeerClosed,
             Failure::Silent => DownReason::Unresponsive,
             Failure::Garbage => DownReason::Garbage,
+            _ => DownReason::PeerClosed,
         };
         let short = now < conn.up_at + SHORT_LIVED;
         self.failures = if short { self.failures.saturating_add(1) } else { 0 };

@@ -162,6 +162,8 @@ pub enum LossReason {
     Reset,
     /// The peer closed the connection: end of file.
     Closed,
+    /// This side has no file descriptor, or socket, left to dial with.
+    OutOfDescriptors,
     /// Any other I/O error.
     Other,
 }
@@ -212,6 +214,8 @@ pub enum DownReason {
     Garbage,
     /// The host name of the device has no address.
     Unresolved,
+    /// This program, or the system, has no file descriptor left to dial with. It says nothing about the device.
+    OutOfDescriptors,
     /// The address is not known: the device's announcements come from another address than the one they name, and
     /// such announcements are not trusted.
     Relayed,
@@ -222,7 +226,7 @@ pub enum DownReason {
 
 impl DownReason {
     /// Every reason there is, each with something in its fields: for tables and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Refused,
         Self::Busy,
@@ -238,6 +242,7 @@ impl DownReason {
         Self::Relayed,
         Self::Ended,
         Self::TooOld { version: Version::V31 },
+        Self::OutOfDescriptors,
     ];
 
     /// Whether the local key or the version must be corrected.
@@ -274,6 +279,9 @@ impl DownReason {
             Self::Unresponsive => "check whether the device has power and Wi-Fi",
             Self::Garbage => "check that address and port are those of the device",
             Self::Unresolved => "check the host name and the name service, or give an IP address",
+            Self::OutOfDescriptors => {
+                "close connections and files of this program, or of others, or raise the limit (`ulimit -n` shows it)"
+            }
             Self::Relayed => {
                 "if a relay, a container's bridge or another router passes announcements on, trust relayed announcements, or give the device's address"
             }
@@ -304,6 +312,7 @@ impl fmt::Display for DownReason {
             Self::Unresponsive => f.write_str("the device stopped answering"),
             Self::Garbage => f.write_str("the peer sends no Tuya frames"),
             Self::Unresolved => f.write_str("the host name of the device has no address"),
+            Self::OutOfDescriptors => f.write_str("this program, or the system, is out of file descriptors"),
             Self::Relayed => f.write_str("the device was heard from another address than the one it names"),
             Self::Ended => f.write_str("ended by this side"),
         }

@@ -573,6 +573,7 @@ const fn dial_failure(why: LossReason) -> Failure {
     match why {
         LossReason::Refused | LossReason::Reset | LossReason::Closed => Failure::Refused,
         LossReason::Unresolved => Failure::Unresolved,
+        LossReason::OutOfDescriptors => Failure::OutOfDescriptors,
         LossReason::Unreachable | LossReason::TimedOut | LossReason::Other => Failure::Unreachable,
     }
 }

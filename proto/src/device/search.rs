@@ -62,6 +62,7 @@ pub(super) enum Failure {
     Refused,
     Unreachable,
     Unresolved,
+    OutOfDescriptors,
     /// The peer closed or reset.
     Closed,
     /// A time limit ran out.
@@ -190,12 +191,13 @@ impl Search {
         let configured = config.version;
         match failure {
             // A device that is dialed in vain in the middle of a round is restarting: it is tried anew from the start.
-            Failure::Refused | Failure::Unreachable | Failure::Unresolved => {
+            Failure::Refused | Failure::Unreachable | Failure::Unresolved | Failure::OutOfDescriptors => {
                 let exhausted = self.exhausted && self.step.is_none();
                 *self = Self { exhausted, busy: self.busy, doubled: self.doubled, ..Self::default() };
                 return Verdict::Rest(match failure {
                     Failure::Refused => DownReason::Refused,
                     Failure::Unresolved => DownReason::Unresolved,
+                    Failure::OutOfDescriptors => DownReason::OutOfDescriptors,
                     _ => DownReason::Unreachable,
                 });
             }

@@ -1001,6 +1001,7 @@ fn every_reason_is_in_the_list_once() {
         DownReason::Relayed => 12,
         DownReason::Ended => 13,
         DownReason::TooOld { .. } => 14,
+        DownReason::OutOfDescriptors => 15,
     };
     assert!(DownReason::ALL.into_iter().map(place).eq(0..DownReason::ALL.len()));
 }

@@ -34,6 +34,7 @@ __all__ = [
     "InvalidVersion",
     "KeyOrVersionError",
     "NoEffect",
+    "OutOfDescriptors",
     "PartialWrite",
     "PayloadError",
     "SubDeviceOffline",
@@ -125,6 +126,10 @@ class DeviceOffline(ConnectError):
     """Check address, power and Wi-Fi."""
 
     code = 905
+
+
+class OutOfDescriptors(ConnectError):
+    """This process, or the system, is out of file descriptors. It says nothing about the device."""
 
 
 class SubDeviceOffline(DeviceOffline):

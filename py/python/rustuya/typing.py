@@ -94,6 +94,7 @@ Reason: TypeAlias = Literal[
     "relayed",
     "ended",
     "too_old",
+    "out_of_descriptors",
 ]
 """Why a device cannot be used: the ``reason`` of a diagnosis, of an error and of a :class:`ConnectionDown`."""
 

@@ -18,6 +18,7 @@ use rustuya_proto::{DiscoveryConfig, SightingKind, Version};
 use crate::link::Link;
 use crate::listener::{Entry, Listener};
 use crate::runtime::Runtime;
+use crate::shortage::need_descriptors;
 pub use ears::Counts;
 use ears::Ears;
 pub use network::{Network, NetworkError};
@@ -426,6 +427,10 @@ impl DiscoveryBuilder {
         let ears = Ears::open(self.bind, self.config.listen_ports)?;
         let local_addrs = ears.local_addrs()?;
         let sockets = ears.sockets()?;
+        if self.probes.active {
+            // Each probe takes another one: whoever cannot ask would hear nothing of devices that wait to be asked.
+            need_descriptors(1)?;
+        }
         let service = Service::new(ears, self.config.trust_relayed, self.probes);
         runtime.listen(ListeningLink::new(Arc::clone(&service)), sockets)?;
         Ok(Discovery(Arc::new(Handle { service, local_addrs })))

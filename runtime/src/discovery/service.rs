@@ -16,6 +16,7 @@ use super::sweep::{Sweep, Swept};
 use super::{Found, sockets};
 use crate::link::Link;
 use crate::listener::{Bounds, Hub, Listener};
+use crate::shortage::is_out_of_descriptors;
 
 /// One who listens: what it was told to believe, whom it tells, and when it asks.
 #[derive(Debug)]
@@ -345,7 +346,11 @@ impl Service {
             let Ok(len) = write_probe(interface.address, &rand::random(), &mut probe) else { continue };
             let probe = probe.get(..len).unwrap_or_default();
             if let Err(error) = sockets::send_probe(interface.address, to, probe) {
-                tracing::debug!(interface = %interface.address, %error, "no probe sent");
+                if is_out_of_descriptors(&error) {
+                    tracing::warn!(%error, "devices cannot be asked to announce themselves at the moment");
+                } else {
+                    tracing::debug!(interface = %interface.address, %error, "no probe sent");
+                }
             }
         }
     }

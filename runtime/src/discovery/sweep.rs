@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::network::Network;
 use super::{Found, sockets};
 use crate::listener::{Bounds, Entry, Hub, Listener};
+use crate::shortage::is_out_of_descriptors;
 
 /// What comes of looking through a network.
 ///
@@ -139,14 +140,14 @@ impl Sweep {
         let allowed = u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX).saturating_mul(PER_SECOND / 100) / 10;
         while self.next < total.min(allowed) && self.dials.len() < AT_ONCE {
             let ip = self.network.at(self.next);
+            if self.asks && !ask(ip, self.network.udp_port()) {
+                break;
+            }
             match dial(SocketAddr::new(ip, self.network.tcp_port())) {
                 Ok(socket) => self.dials.push(Dial { ip, socket, ends: now + PATIENCE }),
                 // No socket is left: those in use are given back in a moment.
                 Err(Refused::Full) => break,
                 Err(Refused::Gone(error)) => tracing::debug!(%ip, %error, "not dialed"),
-            }
-            if self.asks {
-                ask(ip, self.network.udp_port());
             }
             self.next += 1;
         }
@@ -198,11 +199,15 @@ fn connected(socket: &Socket) -> io::Result<bool> {
     }
 }
 
-fn ask(ip: IpAddr, port: u16) {
-    if let IpAddr::V4(ip) = ip
-        && let Err(error) = sockets::ask(SocketAddrV4::new(ip, port))
-    {
-        tracing::debug!(%ip, %error, "not asked");
+/// Asks a host for an announcement. Returns whether there was a socket for it.
+fn ask(ip: IpAddr, port: u16) -> bool {
+    let IpAddr::V4(ip) = ip else { return true };
+    match sockets::ask(SocketAddrV4::new(ip, port)) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::debug!(%ip, %error, "not asked");
+            !is_out_of_descriptors(&error)
+        }
     }
 }
 

@@ -238,13 +238,14 @@ mod loss {
     use rustuya_proto::LossReason;
     use serde::{Deserialize as _, Deserializer, Serializer, de};
 
-    const NAMES: [(LossReason, &str); 7] = [
+    const NAMES: [(LossReason, &str); 8] = [
         (LossReason::Refused, "refused"),
         (LossReason::Unreachable, "unreachable"),
         (LossReason::Unresolved, "unresolved"),
         (LossReason::TimedOut, "timed_out"),
         (LossReason::Reset, "reset"),
         (LossReason::Closed, "closed"),
+        (LossReason::OutOfDescriptors, "out_of_descriptors"),
         (LossReason::Other, "other"),
     ];
 

@@ -46,7 +46,7 @@ fn dialect(told: &Value) -> Dialect {
 }
 
 /// Each reason by its name, with its number and the class that it is raised as.
-const REASONS: [(&str, u64, &str); 15] = [
+const REASONS: [(&str, u64, &str); 16] = [
     ("unreachable", 905, "DeviceOffline"),
     ("refused", 901, "DeviceOffline"),
     ("busy", 901, "DeviceBusy"),
@@ -60,6 +60,7 @@ const REASONS: [(&str, u64, &str); 15] = [
     ("unresponsive", 902, "DeviceTimeout"),
     ("garbage", 904, "PayloadError"),
     ("unresolved", 905, "DeviceOffline"),
+    ("out_of_descriptors", 901, "OutOfDescriptors"),
     ("relayed", 905, "DeviceOffline"),
     ("ended", 906, "ClosedError"),
 ];
@@ -85,6 +86,7 @@ fn reason(told: &Value) -> DownReason {
         "unresponsive" => DownReason::Unresponsive,
         "garbage" => DownReason::Garbage,
         "unresolved" => DownReason::Unresolved,
+        "out_of_descriptors" => DownReason::OutOfDescriptors,
         "relayed" => DownReason::Relayed,
         "ended" => DownReason::Ended,
         _ => panic!("no reason: {told}"),

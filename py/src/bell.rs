@@ -9,6 +9,9 @@ use std::os::{fd::AsRawFd as _, unix::net::UnixStream};
 use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::*;
 
+#[cfg(unix)]
+use crate::errors;
+
 /// A bell that an event loop listens to.
 #[cfg(unix)]
 pub(crate) struct Bell {
@@ -20,7 +23,7 @@ pub(crate) struct Bell {
 impl Bell {
     /// A bell for this loop; `None` when it cannot watch sockets.
     pub(crate) fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let (near, far) = UnixStream::pair()?;
+        let (near, far) = UnixStream::pair().map_err(|error| errors::system(event_loop.py(), error))?;
         near.set_nonblocking(true)?;
         far.set_nonblocking(true)?;
         // Nothing is watched yet, but a loop that cannot watch says so here, too.

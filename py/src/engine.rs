@@ -199,7 +199,7 @@ pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
         Some(engine) => engine,
         // What stands in the way of it may be gone at the next call.
         None => {
-            let started = Engine::start().map_err(|error| errors::no_engine(py, &error))?;
+            let started = Engine::start().map_err(|error| errors::no_engine(py, error))?;
             ENGINE.get_or_init(|| started)
         }
     };

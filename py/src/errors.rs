@@ -82,13 +82,21 @@ pub(crate) fn add(py: Python<'_>, id: &str, error: AddError) -> PyErr {
 }
 
 /// The threads for input and output cannot be started.
-pub(crate) fn no_engine(py: Python<'_>, error: &std::io::Error) -> PyErr {
-    let text = format!("the threads for input and output cannot be started: {error}");
-    if !is_out_of_descriptors(error) {
-        return leaf(py, "ClosedError", 906, &text);
+pub(crate) fn no_engine(py: Python<'_>, error: std::io::Error) -> PyErr {
+    if is_out_of_descriptors(&error) {
+        return system(py, error);
+    }
+    leaf(py, "ClosedError", 906, &format!("the threads for input and output cannot be started: {error}"))
+}
+
+/// What the operating system says.
+pub(crate) fn system(py: Python<'_>, error: std::io::Error) -> PyErr {
+    if !is_out_of_descriptors(&error) {
+        return error.into();
     }
     let reason = DownReason::OutOfDescriptors;
-    leaf(py, "OutOfDescriptors", 901, &format!("{text}: {reason}: {}", reason.advice()))
+    let (name, code, word) = down(reason);
+    with(py, leaf(py, name, code, &format!("{reason}: {}", reason.advice())), "reason", word)
 }
 
 /// The number of a reason, and the leaf that names what is to be done about it.

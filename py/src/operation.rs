@@ -59,7 +59,7 @@ impl Failure {
         match self {
             Self::Command(target, error) => errors::command(py, &target.name(), &error),
             Self::Ports(error) => errors::add(py, "", AddError::Discovery(error)),
-            Self::System(error) => error.into(),
+            Self::System(error) => errors::system(py, error),
         }
     }
 }

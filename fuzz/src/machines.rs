@@ -256,7 +256,7 @@ impl World {
 impl Peer {
     /// A device that has just taken a connection.
     pub(crate) fn new(config: EmulatorConfig, tx: usize, now: Instant, rng: &mut Repeatable) -> Self {
-        let tap = Tap::new(config.version);
+        let tap = Tap::new(config.version, &config.local_key);
         Self {
             emulator: Emulator::new(config, now, rng),
             rx: RxBuf::new(vec![0; 1024]),

@@ -4,12 +4,13 @@ use rustuya_proto::{
     CommandCode, Head, Keys, LocalKey, RetCode, Sender, Version, VersionHeader, derive_session_key, frame_len, open,
     seal,
 };
+use serde_json::Value;
 
 use crate::input::Input;
-use crate::machines::KEY;
 
 pub(crate) struct Tap {
     version: Version,
+    key: LocalKey,
     local: Keys,
     session: Option<Keys>,
     nonces: [[u8; 16]; 2],
@@ -20,9 +21,11 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    pub(crate) fn new(version: Version) -> Self {
-        let local = Keys::new(version, &KEY);
-        Self { version, local, session: None, nonces: [[0; 16]; 2], seqnos: [0; 2], partial: [Vec::new(), Vec::new()] }
+    /// Of a device that has this key.
+    pub(crate) fn new(version: Version, key: &LocalKey) -> Self {
+        let (key, local) = (key.clone(), Keys::new(version, key.expose()));
+        let partial = [Vec::new(), Vec::new()];
+        Self { version, key, local, session: None, nonces: [[0; 16]; 2], seqnos: [0; 2], partial }
     }
 
     pub(crate) fn controller_wrote(&mut self, bytes: &[u8]) {
@@ -31,6 +34,19 @@ impl Tap {
 
     pub(crate) fn device_wrote(&mut self, bytes: &[u8]) {
         self.wrote(Sender::Device, bytes);
+    }
+
+    /// The data of a controller's frame. Its version and key need not be the device's where neither was negotiated.
+    pub(crate) fn read(&self, frame: &[u8], keys: &[[u8; 16]]) -> Option<Value> {
+        let read = |keys: &Keys| {
+            let mut frame = frame.to_vec();
+            let opened = open(keys, Sender::Controller, &mut frame).ok()?;
+            serde_json::from_slice(frame.get(opened.payload)?).ok()
+        };
+        let plain =
+            [Version::V33, Version::V31].into_iter().flat_map(|version| keys.iter().map(move |key| (version, key)));
+        let mut plain = plain.map(|(version, key)| Keys::new(version, key));
+        self.session.as_ref().and_then(read).or_else(|| plain.find_map(|keys| read(&keys)))
     }
 
     /// A frame that `sender` could have written, with what the input says in it.
@@ -89,7 +105,7 @@ impl Tap {
         if let Some(nonce) = nonce.filter(|_| opened.command == expected) {
             self.nonces[index(sender)] = *nonce;
             let [controller, device] = &self.nonces;
-            let key = derive_session_key(self.version, &LocalKey::new(KEY), controller, device);
+            let key = derive_session_key(self.version, &self.key, controller, device);
             self.session = key.map(|key| Keys::new(self.version, key.expose()));
         }
     }

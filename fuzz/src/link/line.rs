@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::time::Instant;
 
-use rustuya_proto::{self as proto, CommandCode, Rng as _, frame_len};
+use rustuya_proto::{self as proto, Rng as _, frame_len};
 use rustuya_runtime::{DrivenLink, ListeningLink, Outlet, Pipe, Runtime, Sources};
 
+use super::writes::numbers;
 use crate::input::Repeatable;
 use crate::machines::Peer;
 
@@ -85,8 +86,8 @@ pub(super) struct Line {
     pub(super) ends: Option<Option<ErrorKind>>,
     /// The beginning of a frame that the controller has not written to its end.
     pub(super) partial: Vec<u8>,
-    /// Frames that the controller has written whose command writes DPs.
-    pub(super) writes: usize,
+    /// What frames of the controller have written since it was looked at last.
+    pub(super) written: Vec<i64>,
 }
 
 pub(super) type Shared = Arc<Mutex<Line>>;
@@ -143,10 +144,7 @@ impl Line {
         loop {
             let len = frame_len(&self.partial).expect("the controller writes frames");
             let Some(frame) = len.and_then(|len| self.partial.get(..len)) else { return };
-            let at = if frame.starts_with(&[0, 0, 0x66, 0x99]) { 10 } else { 8 };
-            let command = frame.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-            let command = CommandCode(command.expect("a frame has a command"));
-            self.writes += usize::from(command == CommandCode::CONTROL || command == CommandCode::CONTROL_NEW);
+            self.written.extend(numbers(&self.peer.tap, frame));
             self.partial.drain(..frame.len());
         }
     }

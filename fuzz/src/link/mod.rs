@@ -2,6 +2,7 @@
 //! what an input says. Time passes when the input says so.
 
 mod line;
+mod writes;
 
 use core::net::SocketAddr;
 use core::pin::Pin;
@@ -17,12 +18,13 @@ use rustuya_runtime::record::{Happened, Recorder, Replay};
 use rustuya_runtime::{
     CommandError, Destination, Device, DeviceBuilder, DrivenLink, Event, Listener, Order, Outlet, Pacing, Pipe,
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::input::{Input, Repeatable};
 use crate::machines::{CHILD, KEY, Memory, Peer, emulator_config, model};
 use crate::session::{alter, record};
 use line::{Ends, Flag, Kept, Line, Shared, Virtual, lock, machine_time, now, set_time, start_over, system_time};
+use writes::Writes;
 
 const OTHER_KEY: [u8; 16] = *b"fedcba9876543210";
 /// Turns at one instant; more are an instant without end.
@@ -34,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// If a command is not decided in time, the link never rests or wakes up for the past, a frame is left half written
-/// without a reset, more writes are sent than were given, or a record of it all cannot be replayed.
+/// without a reset, a write is sent again that was not refused, or a record of it all cannot be replayed.
 pub fn link(data: &[u8]) {
     let mut input = Input::new(data);
     let mut life = Life::new(&mut input);
@@ -72,9 +74,7 @@ struct Life {
     rng: Repeatable,
     recorded: [Vec<u8>; 2],
     kept: Option<Kept>,
-    /// Frames that writes may become.
-    may_write: usize,
-    has_written: usize,
+    writes: Writes,
     outlets: bool,
     ended: bool,
 }
@@ -119,8 +119,7 @@ impl Life {
             rng: Repeatable(1),
             recorded: Default::default(),
             kept,
-            may_write: 0,
-            has_written: 0,
+            writes: Writes::new(joins(treated)),
             outlets: first & 0x40 == 0,
             ended: false,
         };
@@ -234,24 +233,21 @@ impl Life {
         if self.open.len() >= 64 {
             return;
         }
-        let (how, value) = (input.byte(), i64::from(input.byte()));
+        let (how, more) = (input.byte(), input.byte());
         let dp = u16::from(choice >> 4 & 3) + 1;
         let sub = device.sub(CHILD).expect("a cid");
-        // A write that is refused for its many DPs may be sent once more, one by one.
-        let (sending, frames) =
+        let writes = &mut self.writes;
+        let mut one = || writes.give(dp..dp + 1).remove(&dp.to_string()).expect("just given");
+        let sending =
             match choice & 15 {
-                0..=4 => (device.set_value(dp, value), 2),
-                5..=7 => {
-                    let count = 2 + u16::from(choice >> 6);
-                    let dps: Map<String, Value> = (0..count).map(|at| ((dp + at).to_string(), json!(value))).collect();
-                    (device.set_dps(dps), 1 + usize::from(count))
-                }
-                8 => (sub.set_value(dp, value), 2),
-                9 => (device.status(), 0),
-                10 => (sub.status(), 0),
-                11 => (device.update_dps(&[dp, 1]), 0),
-                12 => (device.sub_discover(), 0),
-                13 => (device.request(CommandCode(u32::from(how)), Some(json!({ "dps": { "1": value } })), None), 1),
+                0..=4 => device.set_value(dp, one()),
+                5..=7 => device.set_dps(writes.give(dp..dp + 2 + u16::from(more % 6))),
+                8 => sub.set_value(dp, one()),
+                9 => device.status(),
+                10 => sub.status(),
+                11 => device.update_dps(&[dp, 1]),
+                12 => device.sub_discover(),
+                13 => device.request(CommandCode(u32::from(how)), Some(json!({ "dps": { "1": one() } })), None),
                 14 => {
                     let device = device.clone();
                     return self.wait("query", PATIENCE, async move { device.query().await.map(|_| ()) });
@@ -263,7 +259,6 @@ impl Life {
                         .wait("wait_connected", limit, async move { device.wait_connected(limit).await.map(|_| ()) });
                 }
             };
-        self.may_write += frames;
         let limit = Duration::from_millis(u64::from(how >> 3) * 100);
         let sending = if how & 4 == 0 { sending } else { sending.timeout(limit) };
         match how & 3 {
@@ -298,10 +293,8 @@ impl Life {
             assert!(late.is_zero(), "{} is not decided for {late:?}", open.what);
             assert!(!self.ended, "the link has ended, and {} is not decided", open.what);
         }
-        let written = self.has_written + self.line.as_ref().map_or(0, |line| lock(line).writes);
-        // The other dialect asks by writing nothing.
-        if self.emulated.dialect == Dialect::Default {
-            assert!(written <= self.may_write, "{written} writes sent, of {} at the most", self.may_write);
+        if let Some(line) = &self.line {
+            self.writes.note(&core::mem::take(&mut lock(line).written));
         }
     }
 
@@ -355,7 +348,7 @@ impl Life {
     fn hang_up(&mut self) {
         self.dialing = false;
         if let Some(line) = self.line.take() {
-            self.has_written += lock(&line).writes;
+            self.writes.note(&lock(&line).written);
         }
     }
 
@@ -367,7 +360,7 @@ impl Life {
             None => {
                 let peer = Peer::new(self.emulated.clone(), 2048, machine_time(), &mut self.rng);
                 let partial = Vec::new();
-                let line = Line { peer, arrived: 0, room: usize::MAX, ends: None, partial, writes: 0 };
+                let line = Line { peer, arrived: 0, room: usize::MAX, ends: None, partial, written: Vec::new() };
                 let line = Arc::new(Mutex::new(line));
                 self.line = Some(Arc::clone(&line));
                 link.dialed(self.outlets.then(|| -> Arc<dyn Outlet> { Arc::new(Ends(line)) }));
@@ -452,6 +445,7 @@ impl Life {
 
     fn reconfigure(&mut self, choice: u8, more: u8) {
         let Some(device) = &self.device else { return };
+        self.writes.may_join |= joins(choice);
         let version = self.emulated.version;
         let _ = device.change(|builder| {
             let key = if more & 0x60 == 0x60 { OTHER_KEY } else { KEY };
@@ -507,6 +501,11 @@ fn replays(record: &[u8]) {
         let _ = step.to_string();
         assert!(!matches!(step.what, Happened::Diverged(_)), "{step}: {}", record.escape_ascii());
     }
+}
+
+/// Whether a device so treated may have writes joined.
+const fn joins(choice: u8) -> bool {
+    matches!(choice >> 2 & 7, 1 | 4 | 5)
 }
 
 /// How a device is treated, as two bytes say.

@@ -8,7 +8,7 @@ use super::again::REDIAL;
 use super::config::DeviceConfig;
 use super::event::{ConnId, DownReason, LossReason, Outcome};
 use super::pending::Match;
-use super::search::{Evidence, Failure, Refusal, proves, refusal_of};
+use super::search::{Evidence, Failure, Refusal, Search, proves, refusal_of};
 use super::send::transmit;
 use super::{Attempt, Command, Device, Link, Step, backoff};
 use crate::buf::{Rx, Tx};
@@ -21,7 +21,7 @@ use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
 
-/// How long an attempt that listens first says nothing.
+/// How long an attempt that listens first says nothing at least.
 const LISTEN: Duration = Duration::from_millis(250);
 /// Unbelievable frames in a row after which the connection is given up.
 const MAX_BAD: u8 = 3;
@@ -81,8 +81,16 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(id: ConnId, attempt: Attempt, config: &DeviceConfig, patience: Duration, now: Instant) -> Self {
-        let hold = attempt.listen.then(|| now + LISTEN);
+    /// `closes`: when the device may close this connection by itself, as far as others have shown.
+    pub(super) fn new(
+        id: ConnId,
+        attempt: Attempt,
+        config: &DeviceConfig,
+        patience: Duration,
+        closes: Instant,
+        now: Instant,
+    ) -> Self {
+        let hold = attempt.listen.then(|| closes.max(now + LISTEN));
         let begin = hold.unwrap_or(now);
         // Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in words that only the
         // right key can read.
@@ -245,10 +253,6 @@ impl Device {
                 conn.seen.good = true;
                 return None;
             }
-            Received::WrongProof => {
-                conn.seen.wrong_key = true;
-                return self.broken(Failure::Garbage, now, rng);
-            }
             Received::TooLong { seqno, command, len } => {
                 self.stats.skipped = self.stats.skipped.saturating_add(1);
                 conn.note_alive();
@@ -259,6 +263,9 @@ impl Device {
                     None => Step::Skipped(command, len),
                 });
             }
+            // Controllers are not proven anything but the answer to their nonce.
+            #[cfg(feature = "emulator")]
+            Received::WrongProof => return None,
             Received::Unexpected => {
                 return if conn.session.bad_in_row >= MAX_BAD { self.broken(Failure::Garbage, now, rng) } else { None };
             }
@@ -273,6 +280,7 @@ impl Device {
             }
             Received::Repeated { command, why } => {
                 self.stats.ignored = self.stats.ignored.saturating_add(1);
+                conn.seen.stale |= command.is_negotiation() && conn.session.version().negotiates();
                 if conn.session.repeated_in_row >= MAX_REPEATED {
                     return self.broken(Failure::Garbage, now, rng);
                 }
@@ -299,8 +307,8 @@ impl Device {
         let payload = Payload::new(body);
         let report = payload.report();
         // What only controllers write. Up to 3.3 whoever sends our own ciphertext back needs no key.
-        let is_ours = !conn.session.version().negotiates() && opened.encrypted && payload.is_request();
-        if is_ours || report.as_ref().is_some_and(|report| report.from_controller) {
+        let may_be_ours = !conn.session.version().negotiates() && opened.encrypted;
+        if report.as_ref().is_some_and(|report| report.from_controller || (may_be_ours && report.is_request)) {
             self.stats.ignored = self.stats.ignored.saturating_add(1);
             return Some(Step::Ignored(opened.command, Repeated::Reflected));
         }
@@ -566,9 +574,11 @@ impl Device {
             // The key is right, whatever else there was.
             seen = Evidence { good: true, keyed: true, spoke: seen.spoke, ..Evidence::default() };
         }
+        let lived = now.as_micros().saturating_sub(conn.session.last_rx.as_micros()) >> Search::UNIT;
+        seen.lived = u8::try_from(lived).unwrap_or(u8::MAX);
         let version = self.config.version.unwrap_or(attempt.version);
         let finding = seen.hint.and_then(|hint| hint.finding(version));
-        if !worked || seen.wrong_key || finding.is_some() || seen.refusal.is_some() {
+        if !worked || finding.is_some() || seen.refusal.is_some() {
             self.fail(attempt, &seen, failure, now, rng);
             return None;
         }

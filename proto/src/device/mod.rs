@@ -169,7 +169,8 @@ impl Device {
             && *current == conn
         {
             let patience = self.search.patience(&self.config);
-            self.link = Link::Up(Conn::new(conn, *attempt, &self.config, patience, now));
+            let closes = self.search.closes(now);
+            self.link = Link::Up(Conn::new(conn, *attempt, &self.config, patience, closes, now));
         }
     }
 

@@ -261,7 +261,6 @@ impl Pending {
                 return named;
             }
         }
-        let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
         let same = about.and_then(|cid| candidates().find(|(_, e)| e.cid == cid));
         same.or_else(|| candidates().next()).map(|(at, _)| at)
     }
@@ -336,8 +335,9 @@ impl Pending {
     }
 
     /// The command that this push answers. Each DP in it belongs to the oldest control that wrote this very value, or
-    /// else to the oldest that wrote the DP at all, because devices round and clamp. Controls that are acknowledged
-    /// already take part: their pushes come after their acknowledgements, and often after the next control.
+    /// else to the oldest that wrote the DP at all, because devices round and clamp; not where the push holds more than that
+    /// one wrote, as a whole state does, which may be older than the control. Controls that are acknowledged already take
+    /// part: their pushes come after their acknowledgements, and often after the next control.
     ///
     /// Says whether the push belongs to any command, also to one that is resolved.
     fn shown(&mut self, report: &Report<'_>) -> (bool, Option<usize>) {
@@ -345,15 +345,21 @@ impl Pending {
         let asked = |e: &Entry| e.asks == Asks::State22 && e.is_open() && e.cid == cid && e.shows.is_shown_by(report);
         let mut first = self.entries.iter().position(asked);
         let mut claimed = first.is_some();
+        let mut clamps = [false; CAPACITY];
+        for (clamps, entry) in clamps.iter_mut().zip(&self.entries) {
+            *clamps = entry.shows.holds_all_of(report);
+        }
         for (id, value) in report.dps.into_iter().flatten() {
             let mark = value_mark(&value);
-            let written = self.entries.iter_mut().enumerate().filter(|(_, e)| e.cid == cid).filter_map(|(at, e)| {
+            let entries = self.entries.iter_mut().zip(clamps).enumerate().filter(|(_, (e, _))| e.cid == cid);
+            let written = entries.filter_map(|(at, (e, clamps))| {
                 let (open, late) = (e.is_open(), matches!(e.state, State::Late | State::Past));
                 let Shows::Written(written) = &mut e.shows else { return None };
-                written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, late, open.then_some(at), w))
+                let written = written.iter_mut().find(|w| w.dp == id.0)?;
+                let other = written.mark != mark;
+                // Of one that is late only the very value, and only if no other command wrote it.
+                (!other || (clamps && !late)).then_some((other, late, open.then_some(at), written))
             });
-            // Of one that is late only the very value, and only if no other command wrote it.
-            let written = written.filter(|(other, late, ..)| !(*other && *late));
             // Of equals, the first.
             if let Some((_, _, open, slot)) = written.min_by_key(|(other, late, ..)| (*other, *late)) {
                 *slot = Written::NOTHING;

@@ -38,8 +38,10 @@ pub(super) struct Evidence {
     pub(super) keyed: bool,
     /// Anything was sent.
     pub(super) spoke: bool,
-    /// The device proved another key in the negotiation.
-    pub(super) wrong_key: bool,
+    /// The negotiation was answered under our key, but to another nonce than ours.
+    pub(super) stale: bool,
+    /// How long the connection stood since the last frame, in units of [`Search::UNIT`].
+    pub(super) lived: u8,
     /// A frame told something about the device's version or key.
     pub(super) hint: Option<Hint>,
     /// A query was refused in clear text.
@@ -86,6 +88,9 @@ pub(super) struct Search {
     closes: u8,
     /// Since the first of those, a connection stayed open while nothing was said on it.
     stayed_open: bool,
+    /// How long the device took for that, at the longest, in units of [`UNIT`](Self::UNIT); also where it closed before we
+    /// spoke.
+    lived: u8,
     /// The last attempt was closed before we spoke.
     busy: bool,
     /// How a query in the form of 3.3 was refused in clear text in this round.
@@ -108,6 +113,10 @@ pub(super) enum Verdict {
 }
 
 impl Search {
+    /// The time in which connections are found closed is counted in 2 to this power microseconds, about 8 ms, up to 2 s.
+    // No milliseconds: small chips divide 64 bits in a large routine.
+    pub(super) const UNIT: u32 = 13;
+
     /// Whether a round is under way.
     pub(super) const fn is_running(&self) -> bool {
         !Version::IS_ALONE && self.step.is_some()
@@ -118,7 +127,8 @@ impl Search {
         if Version::IS_ALONE {
             return;
         }
-        *self = Self { step: Some(0), own, busy: self.busy, doubled: self.doubled, ..Self::default() };
+        let Self { busy, lived, doubled, .. } = *self;
+        *self = Self { step: Some(0), own, busy, lived, doubled, ..Self::default() };
     }
 
     /// Ends everything: the device works, or its configuration changed.
@@ -166,6 +176,13 @@ impl Search {
         self.busy || (self.closes > 0 && !self.stayed_open)
     }
 
+    /// When a device that closes whatever it hears is expected to have closed a connection that is made now.
+    pub(super) fn closes(&self, now: Instant) -> Instant {
+        // A quarter more than it took before.
+        let micros = (u64::from(self.lived) * 5) << (Self::UNIT - 2);
+        Instant::from_micros(now.as_micros().saturating_add(micros))
+    }
+
     /// How long the device has for its first word in the coming attempt.
     pub(super) fn patience(&self, config: &DeviceConfig) -> Duration {
         if Version::IS_ALONE || !is_searchable(config) {
@@ -193,7 +210,8 @@ impl Search {
             // A device that is dialed in vain in the middle of a round is restarting: it is tried anew from the start.
             Failure::Refused | Failure::Unreachable | Failure::Unresolved | Failure::OutOfDescriptors => {
                 let exhausted = self.exhausted && self.step.is_none();
-                *self = Self { exhausted, busy: self.busy, doubled: self.doubled, ..Self::default() };
+                let Self { busy, lived, doubled, .. } = *self;
+                *self = Self { exhausted, busy, lived, doubled, ..Self::default() };
                 return Verdict::Rest(match failure {
                     Failure::Refused => DownReason::Refused,
                     Failure::Unresolved => DownReason::Unresolved,
@@ -202,14 +220,15 @@ impl Search {
                 });
             }
             Failure::Closed if !seen.spoke => {
-                *self = Self { busy: true, doubled: self.doubled, ..Self::default() };
+                let lived = self.lived.max(seen.lived);
+                *self = Self { busy: true, lived, doubled: self.doubled, ..Self::default() };
                 return Verdict::Rest(DownReason::Busy);
             }
             Failure::Closed | Failure::Silent | Failure::Garbage => {}
         }
         self.busy = false;
         self.stayed_open |= attempt.listen || failure != Failure::Closed;
-        self.right_key |= seen.keyed || seen.hint.is_some_and(|hint| hint.key == Some(true));
+        self.right_key |= seen.keyed || seen.stale || seen.hint.is_some_and(|hint| hint.key == Some(true));
         let finding = seen.hint.and_then(|hint| hint.finding(configured.unwrap_or(attempt.version)));
         match (finding, configured) {
             (Some(Finding::OtherKey), _) => return self.end(DownReason::WrongKey { sure: true }),
@@ -224,11 +243,15 @@ impl Search {
             (Some(Finding::Speaks(Some(version))), None) => return Verdict::Use(version),
             (Some(Finding::Speaks(None)), None) | (None, _) => {}
         }
-        if seen.wrong_key {
-            return self.end(DownReason::WrongKey { sure: true });
+        if seen.stale && failure != Failure::Closed {
+            // The version is right, too.
+            return self.end(DownReason::Silent);
         }
         if failure == Failure::Closed {
             self.closes = self.closes.saturating_add(1);
+            if !attempt.listen {
+                self.lived = self.lived.max(seen.lived);
+            }
         }
         let moment = match failure {
             Failure::Closed => DownReason::PeerClosed,

@@ -803,8 +803,11 @@ fn a_device_that_only_closed_before_need_not_answer_a_query() {
     for round in 0..3 {
         let conn = reconnect(&mut b);
         b.drain();
-        b.pass(250);
-        b.drain();
+        if b.tx.is_empty() {
+            b.pass(250);
+            b.drain();
+        }
+        // As soon as it is spoken to.
         b.device.handle_lost(conn, LossReason::Closed, b.now);
         assert_eq!(b.drain().0, [Seen::Down(DownReason::KeyOrVersion, true)], "{round}");
     }
@@ -816,6 +819,45 @@ fn a_device_that_only_closed_before_need_not_answer_a_query() {
     assert_eq!(b.drain().0.last(), Some(&Seen::Down(DownReason::Silent, true)));
     reconnect(&mut b);
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)], "it listens, and nothing says that the key is wrong");
+}
+
+#[test]
+fn a_device_that_closes_by_itself_is_busy_however_long_it_takes() {
+    for version in [None, Some(Version::V33), Some(Version::V34), Some(Version::V35)] {
+        for millis in [0, 40, 240, 300, 1_000, 1_900] {
+            let mut b = Bench::new(|c| match version {
+                Some(version) => c.version(version),
+                None => c,
+            });
+            let (mut told, mut open) = (Vec::new(), None);
+            'life: while b.now < Instant::from_millis(120_000) {
+                let (seen, until) = b.drain();
+                b.tx.consume(usize::MAX);
+                for seen in seen {
+                    match seen {
+                        Seen::Dial(conn, _) => {
+                            b.device.handle_dialed(conn, b.now);
+                            open = Some((conn, b.now + Duration::from_millis(millis)));
+                            continue 'life;
+                        }
+                        Seen::Hangup(_) => open = None,
+                        Seen::Down(reason, _) => told.push(reason),
+                        _ => {}
+                    }
+                }
+                match open {
+                    Some((conn, closes)) if until.is_none_or(|until| closes <= until) => {
+                        b.now = b.now.max(closes);
+                        b.device.handle_lost(conn, LossReason::Closed, b.now);
+                        open = None;
+                    }
+                    _ => b.now = until.expect("there is always something to be done"),
+                }
+            }
+            assert!(!told.iter().any(|reason| reason.is_auth()), "{version:?} after {millis} ms: {told:?}");
+            assert_eq!(b.device.diagnosis(), Some(DownReason::Busy), "{version:?} after {millis} ms: {told:?}");
+        }
+    }
 }
 
 /// A header of a 55AA frame of `len` bytes.

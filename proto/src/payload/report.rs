@@ -26,17 +26,6 @@ impl<'a> Payload<'a> {
         self.0.is_empty()
     }
 
-    /// Whether this is what controllers write and devices do not: it names a user, or DPs by number alone. Devices leave
-    /// the user empty, and some name themselves as gateway.
-    pub(crate) fn is_request(&self) -> bool {
-        let mut entries = Object::new(self.0).into_iter().flatten();
-        entries.any(|(key, value)| match (key.raw(), value) {
-            (b"uid", Value::String(user)) => !user.raw().is_empty(),
-            (b"dpId", _) => true,
-            _ => false,
-        })
-    }
-
     /// The message, when the payload is a JSON object.
     pub fn report(&self) -> Option<Report<'a>> {
         Report::parse(self.0)
@@ -115,6 +104,9 @@ pub struct Report<'a> {
     pub from_query: bool,
     /// Whether this is what controllers send (`"protocol":5`), and no device.
     pub(crate) from_controller: bool,
+    /// Whether this is what controllers send up to 3.3: it names a user, or DPs by number alone. Devices leave the user
+    /// empty, and some name themselves as gateway.
+    pub(crate) is_request: bool,
     /// `reqType` of an extension stream.
     pub req_type: Option<Text<'a>>,
     /// Sub-devices that are online, in a sub-device report.
@@ -165,6 +157,8 @@ impl<'a> Report<'a> {
             b"devId" => put(&mut self.device_id, value.text(), wrapped),
             b"t" => put(&mut self.time, value.integer(), wrapped),
             b"protocol" => self.from_controller |= value.integer() == Some(5),
+            b"uid" => self.is_request |= !wrapped && value.text().is_some_and(|user| !user.raw().is_empty()),
+            b"dpId" => self.is_request |= !wrapped,
             b"type" => self.from_query |= value.text().is_some_and(|t| t.is("query")),
             b"reqType" => put(&mut self.req_type, value.text(), wrapped),
             b"online" => put(&mut self.online, list(&value), wrapped),

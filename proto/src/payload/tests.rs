@@ -432,7 +432,7 @@ fn refusals_are_known_by_their_words() {
 
 #[test]
 fn what_controllers_write_is_told_from_what_devices_answer() {
-    let is_request = |text: &str| Payload::new(text.as_bytes()).is_request();
+    let is_request = |text: &str| Payload::new(text.as_bytes()).report().is_some_and(|report| report.is_request);
     for ours in [r#"{"devId":"a","uid":"a","t":"1","dps":{"1":true}}"#, r#"{"dpId":[18,19]}"#] {
         assert!(is_request(ours), "{ours}");
     }
@@ -440,6 +440,7 @@ fn what_controllers_write_is_told_from_what_devices_answer() {
         r#"{"devId":"a","gwId":"a","dps":{"1":true}}"#,
         r#"{"devId":"a","dps":{"1":true},"uid":"","t":1}"#,
         r#"{"dps":{"1":"uid"}}"#,
+        r#"{"data":{"uid":"a","dpId":[1]}}"#,
         "{}",
         "",
     ] {

@@ -86,7 +86,8 @@ pub(crate) enum Received {
     Early(Opened),
     /// A message of the negotiation was taken.
     Negotiation,
-    /// The negotiation cannot succeed: the peer proved that it has another key.
+    /// The negotiation cannot succeed: the controller did not prove our key.
+    #[cfg(feature = "emulator")]
     WrongProof,
     /// A frame that may not be believed, with what it betrays about its sender.
     Bad {
@@ -236,7 +237,8 @@ impl Session {
                     self.take(local, frame, opened, offset)
                 };
                 self.last_rx = now;
-                self.repeated_in_row = 0;
+                let repeated = matches!(taken, Received::Repeated { .. });
+                self.repeated_in_row = if repeated { self.repeated_in_row.saturating_add(1) } else { 0 };
                 let misplaced = matches!(taken, Received::Unexpected);
                 self.bad_in_row = if misplaced { self.bad_in_row.saturating_add(1) } else { 0 };
                 (taken, len)
@@ -278,11 +280,11 @@ impl Session {
         }
         match (&self.phase, command) {
             (Phase::AwaitResp { ours }, CommandCode::SESS_KEY_NEG_RESP) => {
-                let Some(theirs) = handshake::check_resp(local, ours, payload) else {
-                    return Received::WrongProof;
-                };
-                let Some(key) = handshake::derive_session_key(self.version(), local, ours, &theirs) else {
-                    return Received::WrongProof;
+                let theirs = handshake::check_resp(local, ours, payload);
+                let key = |theirs| handshake::derive_session_key(self.version(), local, ours, &theirs);
+                let Some((theirs, key)) = theirs.and_then(|theirs| Some((theirs, key(theirs)?))) else {
+                    // It is sealed under our key, so that the key is right: an answer to another nonce.
+                    return Received::Repeated { command, why: Repeated::Replayed };
                 };
                 // Nothing is sent between our first message and its answer.
                 self.guard.begin(&opened, self.seqno.saturating_sub(1));

@@ -83,6 +83,9 @@ pub enum Fault {
     Reflect,
     /// Somebody has recorded what the device pushes, on any connection: each push is followed by the one before it.
     ReplayPushes,
+    /// Somebody has recorded the device's answers in the negotiation, on any connection: each is preceded by the one before
+    /// it.
+    StaleAnswers,
     /// A push of [`POISON_DP`] follows every push. It is right in everything but its number, which is that of the push
     /// before it.
     OldNumbers,

@@ -41,6 +41,8 @@ pub struct State {
     pub(super) threads: Vec<JoinHandle<()>>,
     /// The push that was last sent, on any connection.
     pub(super) recorded: Option<Vec<u8>>,
+    /// The answer in a negotiation that was last sent, on any connection.
+    pub(super) answered: Option<Vec<u8>>,
     accepted: u64,
     flooded: u64,
     requests: VecDeque<Request>,
@@ -167,6 +169,7 @@ impl Shared {
             threads: Vec::new(),
             accepted: 0,
             recorded: None,
+            answered: None,
             flooded: 0,
             requests: VecDeque::new(),
         };

@@ -333,6 +333,7 @@ impl Worker {
         };
         let recorded = match command {
             CommandCode::STATUS => self.shared.state().recorded.replace(frame.clone()),
+            CommandCode::SESS_KEY_NEG_RESP => self.shared.state().answered.replace(frame.clone()),
             _ => None,
         };
         let Some(fault) = self.filter.fault.clone() else { return self.send(frame) };
@@ -342,6 +343,10 @@ impl Worker {
                 let garbage = self.filter.garbage(seed);
                 self.out.extend(garbage);
                 return Ok(());
+            }
+            Fault::StaleAnswers if command.is_negotiation() => {
+                self.out.extend(recorded.into_iter().flatten());
+                return self.send(frame);
             }
             _ if command.is_negotiation() => return self.send(frame),
             Fault::HalfClose { after } | Fault::DisappearMidFrame { after } if self.filter.sent >= after => {

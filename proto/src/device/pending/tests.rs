@@ -130,6 +130,17 @@ fn a_device_that_clamps_and_only_pushes_answers_in_order() {
 }
 
 #[test]
+fn a_state_that_shows_another_value_acknowledges_nothing() {
+    let mut t = Table::new();
+    let bright = t.write(r#"{"2":300}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":true,"2":50}}"#), None, "it may be older than the write");
+    assert_eq!(t.push(r#"{"dps":{"2":255}}"#), Some(bright));
+    let scene = t.write(r#"{"1":true,"2":300}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":false,"2":50,"3":"white"}}"#), None);
+    assert_eq!(t.push(r#"{"dps":{"1":true,"2":255,"3":"white"}}"#), Some(scene), "one of its values");
+}
+
+#[test]
 fn a_device_that_pushes_its_dps_one_by_one_answers_each_control_once() {
     let mut t = Table::new();
     let scene = t.write(r#"{"1":true,"2":10}"#);

@@ -184,7 +184,7 @@ fn an_answer_can_be_held_back() {
 fn keys_and_proofs_can_be_wrong() {
     for version in [Version::V34, Version::V35] {
         let mut pair = Pair::raw(quirky(version, &["wrong-proof"]), plug(), KEY);
-        assert_eq!(texts(&pair.negotiate()), ["wrong proof"], "{version}");
+        assert_eq!(texts(&pair.negotiate()), ["repeated"], "{version}: the key is right, the answer is not");
 
         let mut pair = Pair::raw(quirky(version, &["silent-on-wrong-key"]), plug(), *b"fedcba9876543210");
         assert_eq!(pair.negotiate(), []);

@@ -1,6 +1,6 @@
 //! What firmware does differently: versions, dialects, odd answers.
 
-use rustuya_proto::{CommandCode, Dialect, DownReason, Version};
+use rustuya_proto::{CommandCode, Dialect, DownReason, Repeated, Version};
 use serde_json::json;
 
 use super::{
@@ -226,10 +226,14 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
         scenario(
-            "a device that closes on the negotiation is diagnosed",
+            "an answer to another negotiation under the right key proves no wrong key",
             NEW,
             [lamp().quirk("wrong-proof")],
-            vec![diagnosed(DownReason::WrongKey { sure: true })],
+            vec![
+                diagnosed(DownReason::Silent),
+                Step::Next(Ear::Own, Sign::Ignored(Repeated::Replayed)),
+                Step::Unheard(Ear::Own, Sign::Down(DownReason::WrongKey { sure: true })),
+            ],
         ),
         scenario(
             "a query that is refused at first is asked again, and nothing is written",

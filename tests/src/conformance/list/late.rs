@@ -156,6 +156,21 @@ pub(super) fn list() -> Vec<Scenario> {
             ],
         ),
         scenario(
+            "an answer of the negotiation that was recorded is passed over, and the device's own is taken",
+            NEW,
+            [lamp()],
+            vec![
+                query(Want::Ok),
+                Step::Fault(Fault::StaleAnswers),
+                Step::CutAll,
+                hear(Sign::Down(DownReason::PeerClosed)),
+                hear(Sign::Ignored(Repeated::Replayed)),
+                hear(Sign::Up(None)),
+                ask(set("2", 77), Want::Ok),
+                Step::Is(Fact::Exactly(Counter::Connects, 2)),
+            ],
+        ),
+        scenario(
             "a push with a number that came before is not believed, where the device counts",
             NEW,
             [lamp().fault(Fault::OldNumbers)],

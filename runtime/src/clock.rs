@@ -59,7 +59,7 @@ impl Clock {
 
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Seconds since 1970.
+/// Seconds since 1970; 0 under a clock that is set to an earlier time.
 ///
 /// ```
 /// assert!(rustuya_runtime::unix_time() > 1_700_000_000);

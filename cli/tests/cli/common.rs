@@ -86,7 +86,12 @@ pub(crate) struct Running {
 impl Running {
     #[track_caller]
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = rustuya(args).stdout(Stdio::piped()).spawn().expect("the command starts");
+        Self::run(rustuya(args))
+    }
+
+    #[track_caller]
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the command starts");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let (send, lines) = mpsc::channel();
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
@@ -171,9 +176,17 @@ impl Simulated {
     pub(crate) fn start_as(id: &str, version: &str, args: &[&str]) -> Self {
         let mut all = vec!["simulate", "--version", version, "--id", id, "--port", "0"];
         all.extend(args);
-        let process = Running::start(&all);
-        let line = process.line();
+        let simulated = Self::run_by(rustuya(&all));
+        let line = &simulated.listening;
         assert_eq!((&line["id"], &line["version"]), (&Value::from(id), &Value::from(version)));
+        simulated
+    }
+
+    /// By this command, such as under another clock.
+    #[track_caller]
+    pub(crate) fn run_by(command: Command) -> Self {
+        let process = Running::run(command);
+        let line = process.line();
         let address = line["listening"].as_str().expect("an address").to_owned();
         assert!(address.starts_with("127.0.0.1:"), "{address}");
         Self { process, address, listening: line }

@@ -1,5 +1,7 @@
 //! The `rustuya` command as a whole: the real binary, on the loopback interface.
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod clocks;
 mod common;
 mod demo;
 #[cfg(unix)]

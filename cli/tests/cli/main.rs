@@ -10,4 +10,5 @@ mod devices;
 mod fleet;
 mod replay;
 mod scan;
+mod twice;
 mod usage;

@@ -123,47 +123,48 @@ impl<'a> Report<'a> {
     pub fn parse(json: &'a [u8]) -> Option<Self> {
         let mut report = Self::default();
         let mut entries = Object::new(json)?;
-        report.fields(&mut entries, false)?;
+        report.fields(&mut entries, &mut 0, false)?;
         entries.is_closed().then_some(report)
     }
 
     /// Reads all entries, at the top level or inside the wrapper `data`. What stands at the top level counts; the
-    /// inside of the wrapper fills the gaps.
-    fn fields(&mut self, entries: &mut Object<'a>, wrapped: bool) -> Option<()> {
+    /// inside of the wrapper fills the gaps. Of what comes twice at the same level, the last one counts. `own`: a bit for
+    /// each field that stood at the top level.
+    fn fields(&mut self, entries: &mut Object<'a>, own: &mut u8, wrapped: bool) -> Option<()> {
         while let Some(key) = entries.key() {
             match key.raw() {
                 b"dps" => match entries.object()? {
-                    Some(dps) => put(&mut self.dps, Some(Dps(dps)), wrapped),
+                    Some(dps) => put(&mut self.dps, Some(Dps(dps)), 1, own, wrapped),
                     None => drop(entries.value()?),
                 },
                 b"data" if !wrapped => match entries.enter() {
                     Some(mut inner) => {
-                        self.fields(&mut inner, true)?;
+                        self.fields(&mut inner, own, true)?;
                         entries.leave(&inner)?;
                     }
                     None => drop(entries.value()?),
                 },
-                _ => self.field(&key, entries.value()?, wrapped),
+                _ => self.field(&key, entries.value()?, own, wrapped),
             }
         }
         Some(())
     }
 
     #[inline]
-    fn field(&mut self, key: &Text<'a>, value: Value<'a>, wrapped: bool) {
+    fn field(&mut self, key: &Text<'a>, value: Value<'a>, own: &mut u8, wrapped: bool) {
         let list = |value: &Value<'a>| value.array().map(CidList);
         match key.raw() {
-            b"cid" => put(&mut self.cid, value.text(), wrapped),
-            b"devId" => put(&mut self.device_id, value.text(), wrapped),
-            b"t" => put(&mut self.time, value.integer(), wrapped),
+            b"cid" => put(&mut self.cid, value.text(), 2, own, wrapped),
+            b"devId" => put(&mut self.device_id, value.text(), 4, own, wrapped),
+            b"t" => put(&mut self.time, value.integer(), 8, own, wrapped),
             b"protocol" => self.from_controller |= value.integer() == Some(5),
             b"uid" => self.is_request |= !wrapped && value.text().is_some_and(|user| !user.raw().is_empty()),
             b"dpId" => self.is_request |= !wrapped,
             b"type" => self.from_query |= value.text().is_some_and(|t| t.is("query")),
-            b"reqType" => put(&mut self.req_type, value.text(), wrapped),
-            b"online" => put(&mut self.online, list(&value), wrapped),
-            b"offline" => put(&mut self.offline, list(&value), wrapped),
-            b"nearby" => put(&mut self.nearby, list(&value), wrapped),
+            b"reqType" => put(&mut self.req_type, value.text(), 16, own, wrapped),
+            b"online" => put(&mut self.online, list(&value), 32, own, wrapped),
+            b"offline" => put(&mut self.offline, list(&value), 64, own, wrapped),
+            b"nearby" => put(&mut self.nearby, list(&value), 128, own, wrapped),
             _ => {}
         }
     }
@@ -174,11 +175,14 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Stores a field that was found. One from inside the wrapper yields to what is there.
+/// Stores a field that was found. One from inside the wrapper yields to one from the top level.
 #[inline]
-fn put<T>(slot: &mut Option<T>, found: Option<T>, wrapped: bool) {
-    if found.is_some() && !(wrapped && slot.is_some()) {
+fn put<T>(slot: &mut Option<T>, found: Option<T>, bit: u8, own: &mut u8, wrapped: bool) {
+    if found.is_some() && !(wrapped && *own & bit != 0) {
         *slot = found;
+        if !wrapped {
+            *own |= bit;
+        }
     }
 }
 

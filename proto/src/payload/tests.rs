@@ -447,3 +447,17 @@ fn what_controllers_write_is_told_from_what_devices_answer() {
         assert!(!is_request(theirs), "{theirs}");
     }
 }
+
+#[test]
+fn of_what_comes_twice_the_last_counts_and_the_top_level_before_the_wrapper() {
+    for (json, wanted) in [
+        (r#"{"dps":{"1":1},"dps":{"1":2},"t":5,"t":6}"#, 2),
+        (r#"{"data":{"dps":{"1":1},"dps":{"1":2},"t":5,"t":6}}"#, 2),
+        (r#"{"data":{"dps":{"1":1},"t":5},"data":{"dps":{"1":2},"t":6}}"#, 2),
+        (r#"{"dps":{"1":3},"t":6,"data":{"dps":{"1":2},"t":4}}"#, 3),
+        (r#"{"data":{"dps":{"1":2},"t":4},"dps":{"1":3},"t":6,"data":{"dps":{"1":1},"t":4}}"#, 3),
+    ] {
+        let report = Payload::new(json.as_bytes()).report().expect("a report");
+        assert_eq!((report.value(DpId(1)), report.time), (Some(DpValue::Int(wanted)), Some(6)), "{json}");
+    }
+}

@@ -7,8 +7,10 @@ use base64ct::{Base64, Encoding as _};
 use hmac::{Hmac, Mac as _};
 use md5::{Digest as _, Md5};
 use rustuya_proto::{FrameKind, Scheme, Version};
+use serde_json::Value;
 use sha2::Sha256;
 
+use super::fault::STALE;
 use super::tap::{Clear, Tap};
 use crate::rng::SeededRng;
 
@@ -142,6 +144,17 @@ fn is_plain(bytes: &[u8]) -> bool {
     core::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(fits))
 }
 
+/// The same message with another value before that of each DP; `None` where it has no DPs.
+pub(super) fn dps_twice(clear: Clear, whole: bool) -> Option<Clear> {
+    let json: Value = serde_json::from_slice(&clear.payload).ok()?;
+    let dps = ["/dps", "/data/dps"].into_iter().find_map(|at| json.pointer(at)?.as_object())?;
+    let stale: Vec<String> = dps.keys().map(|dp| format!("\"{dp}\":\"{STALE}\"")).collect();
+    let stale = stale.join(",");
+    let front = if whole { format!("\"dps\":{{{stale}}},\"dps\":{{") } else { format!("\"dps\":{{{stale},") };
+    let text = core::str::from_utf8(&clear.payload).ok().filter(|_| !dps.is_empty())?;
+    Some(Clear { payload: text.replacen("\"dps\":{", &front, 1).into_bytes(), ..clear })
+}
+
 /// A header of the version's kind of frame that claims 4 GiB, and a few bytes behind it.
 pub(super) fn four_gib(kind: FrameKind) -> Vec<u8> {
     let front: &[u8] = match kind {
@@ -217,6 +230,19 @@ mod tests {
     }
 
     #[test]
+    fn the_last_value_is_the_true_one() {
+        let (_, clear) = push(Version::V33, "white");
+        for (whole, text) in [
+            (false, r#"{"dps":{"250":"stale","250":"white"}}"#),
+            (true, r#"{"dps":{"250":"stale"},"dps":{"250":"white"}}"#),
+        ] {
+            assert_eq!(dps_twice(clear.clone(), whole).expect("has DPs").payload, text.as_bytes());
+        }
+        let empty = Clear { payload: Vec::new(), ..clear };
+        assert!(dps_twice(empty, true).is_none());
+    }
+
+    #[test]
     fn the_ciphertext_contains_the_suffix() {
         let mut rng = SeededRng::new(1);
         for version in VERSIONS {
@@ -231,7 +257,7 @@ mod tests {
             assert!((35..frame.len() - 40).contains(&at), "{version}: at {at} of {}", frame.len());
             let text = opened(version, &frame).expect("a sound frame");
             let text = String::from_utf8(text).expect("UTF-8");
-            let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let json: Value = serde_json::from_str(&text).expect("JSON");
             assert_eq!(json["dps"]["250"].as_str().map(str::len), Some(FILLER.len()), "{version}: {text}");
         }
     }

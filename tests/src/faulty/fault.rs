@@ -10,6 +10,9 @@ pub const SUFFIX_DP: &str = "251";
 /// DP of the pushes of a flood: 1 in the first one, and one more in each that follows, over all floods of the device.
 pub const FLOOD_DP: &str = "252";
 
+/// The value that [`Fault::DpsTwice`] puts before each value. Whoever delivers it did not read on.
+pub const STALE: &str = "stale";
+
 /// What a device does wrong. One at a time; [`FaultyDevice::set_fault`](super::FaultyDevice::set_fault) replaces the
 /// one before.
 ///
@@ -89,6 +92,11 @@ pub enum Fault {
     /// A push of [`POISON_DP`] follows every push. It is right in everything but its number, which is that of the push
     /// before it.
     OldNumbers,
+    /// Whatever tells DPs tells each of them twice: first as the text [`STALE`], then as it is.
+    DpsTwice {
+        /// All DPs come twice as a whole, in two objects of the same name, not each twice in one object.
+        whole: bool,
+    },
     /// Controls are obeyed and changes pushed, but successful ones are not acknowledged.
     DropAcks,
     /// Controls with more than so many DPs are refused with `data format error`, and not obeyed.

@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 
 pub use builder::FaultyDeviceBuilder;
 use conn::{End, Op};
-pub use fault::{FLOOD_DP, Fault, POISON_DP, SUFFIX_DP};
+pub use fault::{FLOOD_DP, Fault, POISON_DP, STALE, SUFFIX_DP};
 pub use memory::{MemoryConn, MemoryNet, Read};
 use port::Port;
 use state::Shared;

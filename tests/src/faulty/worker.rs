@@ -391,6 +391,11 @@ impl Worker {
                 }
                 return Ok(());
             }
+            Fault::DpsTwice { whole } => {
+                let iv = core::array::from_fn(|_| self.rng.bits() as u8);
+                let clear = self.tap.open(Side::Device, &frame).and_then(|clear| craft::dps_twice(clear, whole));
+                return self.send(clear.and_then(|clear| self.tap.seal(&clear, &iv)).unwrap_or(frame));
+            }
             Fault::DropAcks if self.tap.is_ack(&frame) => return Ok(()),
             Fault::OutOfOrder if filter::is_answer(command) => {
                 for frame in self.filter.reorder(frame, self.shared.now()) {

@@ -3,9 +3,62 @@
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, dps, hear, lamp, query, scenario, set, tells, up};
+use super::{ALL, BOTH, EACH, V33, ask, dps, hear, lamp, query, query_dps, scenario, set, sub_query, tells, up};
 use crate::conformance::scenario::{Call, Counter, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
-use crate::faulty::{Fault, SUFFIX_DP};
+use crate::faulty::{Fault, STALE, SUFFIX_DP};
+
+/// Each DP comes twice in everything that is told: the last value is the one, whoever looks.
+fn twice(whole: bool) -> Vec<Scenario> {
+    let of = |cid, dps| Sign::Dps(Some(cid), dps);
+    let (lamp_name, gateway_name) = if whole {
+        ("the last DPs of a message are the ones in every view", "so they are of sub-devices")
+    } else {
+        ("the last value of a DP is the one in every view", "so it is of a sub-device's DPs")
+    };
+    let before = json!({ "1": false, "2": 50, "3": "white" });
+    let after = json!({ "1": true, "2": 75, "3": "red" });
+    vec![
+        scenario(
+            lamp_name,
+            ALL,
+            [lamp().managed().fault(Fault::DpsTwice { whole })],
+            vec![
+                up(),
+                Step::Ready(1),
+                query_dps(&[1, 2, 3], Want::Dps(before.clone())),
+                Step::Is(Fact::State(None, before)),
+                Step::Push(None, json!({ "3": "red" })),
+                hear(dps(json!({ "3": "red" }))),
+                Step::Hear(Ear::Manager(0), dps(json!({ "3": "red" }))),
+                Step::Ask(
+                    Call::SetDps(json!({ "1": true, "2": 75 })),
+                    How::Confirmed,
+                    Want::Dps(json!({ "1": true, "2": 75 })),
+                ),
+                Step::Becomes(Fact::State(None, after.clone())),
+                query_dps(&[1, 2, 3], Want::Dps(after)),
+                Step::Unheard(Ear::Own, dps(json!({ "3": STALE }))),
+                Step::Unheard(Ear::Manager(0), dps(json!({ "1": STALE }))),
+                Step::Is(Fact::Exactly(Counter::BadFrames, 0)),
+            ],
+        ),
+        scenario(
+            gateway_name,
+            EACH,
+            [Setup::gateway().fault(Fault::DpsTwice { whole })],
+            vec![
+                up(),
+                Step::Ready(1),
+                sub_query("plug", Want::Dps(json!({ "1": false, "9": 7 }))),
+                Step::Push(Some("plug"), json!({ "9": 8 })),
+                hear(of("plug", json!({ "9": 8 }))),
+                ask(Call::SubSet("plug", 1, true.into()), Want::Ok),
+                Step::Becomes(Fact::State(Some("plug"), json!({ "1": true, "9": 8 }))),
+                Step::Unheard(Ear::Own, of("plug", json!({ "1": STALE }))),
+            ],
+        ),
+    ]
+}
 
 /// Whatever the wire does to them, frames arrive, in order, and the connection stays.
 fn undisturbed() -> Vec<Step> {
@@ -33,7 +86,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario.steps.push(step);
         scenario
     };
-    vec![
+    let all = vec![
         wire("every byte a segment of its own", ALL, Fault::OneByteSegments),
         wire("frames that are split across reads", ALL, Fault::SplitAcrossReads),
         and(
@@ -176,5 +229,6 @@ pub(super) fn list() -> Vec<Scenario> {
                 hear(dps(json!({ "2": 99 }))),
             ],
         ),
-    ]
+    ];
+    [all, twice(false), twice(true)].concat()
 }

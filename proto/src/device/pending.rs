@@ -44,6 +44,9 @@ pub(super) struct Pending {
     entries: Vec<Entry, CAPACITY, u8>,
     /// An answer had the number of the command that it answers: one whose number belongs to nobody answers nobody.
     echoes: bool,
+    /// A control was answered: a push of another value than the one written need not be taken for an answer. Nor could it
+    /// be told from that of a control that had to make room before its push came.
+    answers: bool,
     /// A command and a late answer have passed each other, or it looked as if: order alone tells no more which answer is
     /// whose, before there is another connection.
     out_of_step: bool,
@@ -51,7 +54,7 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) const fn new() -> Self {
-        Self { entries: Vec::new(), echoes: false, out_of_step: false }
+        Self { entries: Vec::new(), echoes: false, answers: false, out_of_step: false }
     }
 
     /// Whether another command fits. Not while another connection is needed.
@@ -159,7 +162,7 @@ impl Pending {
 
     /// The connection is gone: every open command is lost.
     pub(super) fn lose_all(&mut self) {
-        (self.echoes, self.out_of_step) = (false, false);
+        (self.echoes, self.answers, self.out_of_step) = (false, false, false);
         self.forget(Entry::is_settled);
         for entry in &mut self.entries {
             entry.awaits = false;
@@ -185,7 +188,7 @@ impl Pending {
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
             // What is still to be asked again has had its answer.
             entry.awaits = entry.state == State::Waiting && !matches!(entry.again, Some((Some(_), _)));
-            expired.control |= entry.asks == Asks::Change && entry.code != CommandCode::UPDATE_DPS;
+            expired.control |= entry.is_control();
             expired.retry22 |= retrying == Some(entry.id);
             entry.state = match entry.state {
                 _ if entry.refused.is_some() => State::Refused,
@@ -274,6 +277,7 @@ impl Pending {
         now: Instant,
     ) -> Match {
         let retcode = frame.retcode;
+        self.answers |= self.entries.get(at).is_some_and(Entry::is_control);
         if self.take_owed(at, frame.seqno) {
             return Match::None;
         }
@@ -335,9 +339,9 @@ impl Pending {
     }
 
     /// The command that this push answers. Each DP in it belongs to the oldest control that wrote this very value, or
-    /// else to the oldest that wrote the DP at all, because devices round and clamp; not where the push holds more than that
-    /// one wrote, as a whole state does, which may be older than the control. Controls that are acknowledged already take
-    /// part: their pushes come after their acknowledgements, and often after the next control.
+    /// else to the oldest that wrote the DP at all, because devices round and clamp; not where controls are answered, or the
+    /// push holds more than that one wrote, as a whole state does, which may be older than the control. Controls that are
+    /// acknowledged already take part: their pushes come after their acknowledgements, and often after the next control.
     ///
     /// Says whether the push belongs to any command, also to one that is resolved.
     fn shown(&mut self, report: &Report<'_>) -> (bool, Option<usize>) {
@@ -347,7 +351,7 @@ impl Pending {
         let mut claimed = first.is_some();
         let mut clamps = [false; CAPACITY];
         for (clamps, entry) in clamps.iter_mut().zip(&self.entries) {
-            *clamps = entry.shows.holds_all_of(report);
+            *clamps = !self.answers && entry.shows.holds_all_of(report);
         }
         for (id, value) in report.dps.into_iter().flatten() {
             let mark = value_mark(&value);

@@ -152,6 +152,10 @@ impl Entry {
         self.cid != 0
     }
 
+    pub(super) fn is_control(&self) -> bool {
+        self.asks == Asks::Change && self.code != CommandCode::UPDATE_DPS
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.state <= State::Acked
     }

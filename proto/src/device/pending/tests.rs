@@ -141,6 +141,25 @@ fn a_state_that_shows_another_value_acknowledges_nothing() {
 }
 
 #[test]
+fn where_controls_are_answered_a_push_of_another_value_acknowledges_none() {
+    let mut t = Table::new();
+    let first = t.write(r#"{"1":0}"#);
+    let mut last = first;
+    for value in 1..CAPACITY {
+        last = t.write(&std::format!(r#"{{"1":{value}}}"#));
+    }
+    assert_eq!(t.acknowledge(), Some(first));
+    // It makes room for this one, before its push has come.
+    t.write(r#"{"1":100}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":0}}"#), None);
+    assert_eq!(t.push(&std::format!(r#"{{"dps":{{"1":{}}}}}"#, CAPACITY - 1)), Some(last));
+    t.pending.lose_all();
+    while t.pending.take_decided().is_some() {}
+    let clamped = t.write(r#"{"1":300}"#);
+    assert_eq!(t.push(r#"{"dps":{"1":255}}"#), Some(clamped), "another connection, maybe to other firmware");
+}
+
+#[test]
 fn a_device_that_pushes_its_dps_one_by_one_answers_each_control_once() {
     let mut t = Table::new();
     let scene = t.write(r#"{"1":true,"2":10}"#);

@@ -19,9 +19,6 @@ pub(crate) struct Args {
     /// One runtime only: simulated, tokio, blocking or smol
     #[arg(long, value_name = "NAME")]
     runtime: Option<String>,
-    /// Also hold each acknowledgement against what the device has done
-    #[arg(long)]
-    strict: bool,
 }
 
 /// Runs the test of the same name with other numbers, as it is built for tests.
@@ -31,8 +28,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<()> {
         .args(["--", "--nocapture", "--test-threads=1"])
         .env("RUSTUYA_CHAOS_COMMANDS", args.commands.to_string())
         .env("RUSTUYA_CHAOS_SEED", args.seed.to_string())
-        .env("RUSTUYA_CHAOS_STEPS", args.steps.to_string())
-        .env("RUSTUYA_CHAOS_STRICT", u8::from(args.strict).to_string());
+        .env("RUSTUYA_CHAOS_STEPS", args.steps.to_string());
     if let Some(runtime) = &args.runtime {
         cargo = cargo.arg(runtime.clone()).env("RUSTUYA_CHAOS_RUNTIME", runtime.clone());
     }

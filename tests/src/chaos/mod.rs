@@ -6,11 +6,16 @@
 //! the steps of conformance scenarios, too. In simulated time an episode repeats itself exactly.
 //!
 //! What has to hold is in the model: every command is decided once and in time; the device obeys the writes to one DP
-//! in the order in which they were given, none of them twice, and none that was said not to have been sent;
-//! with [`Options::strict`], it has what it acknowledged; no event and no failure is lost untold.
+//! in the order in which they were given, none of them twice, and none that was said not to have been sent; it has what
+//! it acknowledged, as far as its answers can be told apart; every refusal is counted; no event and no failure is lost
+//! untold, or told twice.
 
+mod books;
 mod episode;
+mod give;
 mod model;
+mod plan;
+mod rest;
 
 use core::fmt;
 use core::panic::AssertUnwindSafe;
@@ -37,9 +42,6 @@ pub struct Options {
     pub steps: usize,
     /// Time that passes on the subject is the system's, and what is not exact there is left out.
     pub real_time: bool,
-    /// Acknowledgements are held against what the device has obeyed, one by one. The answers of many devices cannot be
-    /// told apart by anything but their order, so with lost and late ones among them this does not always hold.
-    pub strict: bool,
 }
 
 /// What was done.

@@ -11,7 +11,7 @@ pub(super) type Place = (Option<&'static str>, u16);
 
 /// What is known of a write. Its value is its number, and numbers grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Known {
     /// Nothing yet, or nothing for certain: it may take effect, or have taken effect.
     Maybe,
     /// The device has acknowledged it.
@@ -23,7 +23,7 @@ pub(super) enum Fate {
 /// All writes of an episode.
 #[derive(Debug, Default)]
 pub(super) struct Model {
-    writes: BTreeMap<Place, BTreeMap<i64, Fate>>,
+    writes: BTreeMap<Place, BTreeMap<i64, Known>>,
     last: i64,
     /// How much of what the device has obeyed was looked at.
     seen: usize,
@@ -34,12 +34,12 @@ impl Model {
     /// A new write to a place; its value.
     pub(super) fn give(&mut self, place: Place) -> i64 {
         self.last += 1;
-        self.writes.entry(place).or_default().insert(self.last, Fate::Maybe);
+        self.writes.entry(place).or_default().insert(self.last, Known::Maybe);
         self.last
     }
 
     /// Something became known of a write.
-    pub(super) fn learn(&mut self, place: Place, value: i64, fate: Fate) {
+    pub(super) fn learn(&mut self, place: Place, value: i64, fate: Known) {
         self.writes.entry(place).or_default().insert(value, fate);
     }
 
@@ -62,8 +62,10 @@ impl Model {
             let writes = self.writes.iter().find(|((known, id), _)| *known == cid.as_deref() && id == dp);
             match writes.and_then(|(_, writes)| writes.get(&number)) {
                 None => return Err(format!("{} was obeyed, which nobody wrote", show(&place, number))),
-                Some(Fate::Not) => return Err(format!("{} was said not to be sent, and obeyed", show(&place, number))),
-                Some(Fate::Maybe | Fate::Done) => {}
+                Some(Known::Not) => {
+                    return Err(format!("{} was said not to be sent, and obeyed", show(&place, number)));
+                }
+                Some(Known::Maybe | Known::Done) => {}
             }
             match self.obeyed.insert(place.clone(), number) {
                 Some(before) if before >= number => {
@@ -79,7 +81,7 @@ impl Model {
     /// Holds the DPs that the device has in the end against the writes to them.
     pub(super) fn check_end(&self, cid: Option<&'static str>, dps: &Map<String, Value>) -> Result<(), String> {
         for ((_, dp), writes) in self.writes.iter().filter(|((known, _), _)| *known == cid) {
-            let done = writes.iter().rev().find(|(_, fate)| **fate == Fate::Done).map_or(0, |(number, _)| *number);
+            let done = writes.iter().rev().find(|(_, fate)| **fate == Known::Done).map_or(0, |(number, _)| *number);
             let value = dps.get(&dp.to_string()).and_then(Value::as_i64).unwrap_or(-1);
             if value < done {
                 return Err(format!("DP {dp} of {cid:?} is {value} in the end, after {done} was acknowledged"));

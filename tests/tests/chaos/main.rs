@@ -1,7 +1,7 @@
 //! Random lives of devices on every runtime, held against a model; see `rustuya_tests::chaos`.
 //!
 //! `cargo xtask chaos` runs this with other numbers, and repeats an episode that failed: `RUSTUYA_CHAOS_COMMANDS`,
-//! `_SEED`, `_STEPS`, `_RUNTIME` and `_STRICT`.
+//! `_SEED`, `_STEPS` and `_RUNTIME`.
 
 #[path = "../conformance/blocking.rs"]
 mod blocking;
@@ -47,7 +47,6 @@ fn chaos(subject: &dyn Subject, share: f64, real_time: bool) {
         // Where the next write to a DP waits for the one before, lives are slow.
         steps: setting("STEPS").unwrap_or(if subject.gives_at_once() { 200 } else { 40 }),
         real_time,
-        strict: setting::<u8>("STRICT").is_some_and(|strict| strict > 0),
     };
     match run(subject, &options) {
         Ok(tally) => println!("{}: {tally}", subject.name()),

@@ -1,0 +1,186 @@
+//! How a device is treated, and what is done to it.
+
+use core::time::Duration;
+
+use rustuya_proto::{Dialect, LocalKey, Timing, Version};
+use rustuya_runtime::Pacing;
+
+use super::episode::{Episode, pick};
+use crate::conformance::{OTHER_KEY, Plan};
+use crate::faulty::Fault;
+
+/// Versions of the ordinary dialect.
+const ORDINARY: [Version; 4] = [Version::V31, Version::V33, Version::V34, Version::V35];
+/// Versions of the other one.
+const DEVICE22: [Version; 2] = [Version::V32, Version::V33];
+/// A DP that a device may refuse.
+const REFUSED: u16 = 3;
+
+/// The versions that a device of this dialect may speak.
+pub(super) const fn versions(dialect: Dialect) -> &'static [Version] {
+    match dialect {
+        Dialect::Default => &ORDINARY,
+        Dialect::Device22 => &DEVICE22,
+    }
+}
+
+/// Where the answers of a device may belong to other commands than order tells: some were lost, late or came twice, and
+/// most firmware does not number its answers as the commands.
+#[derive(Default)]
+pub(super) struct Lossy {
+    now: bool,
+    /// How often that has begun.
+    times: u64,
+    /// The connections on which it may have been so.
+    connections: u64,
+}
+
+impl Lossy {
+    /// Marks a command that is given now, so that [`is_sure`](Self::is_sure) can tell about its answer; `connections`
+    /// that the device has had so far.
+    pub(super) const fn mark(&self, connections: u64) -> Option<u64> {
+        if self.now || connections <= self.connections { None } else { Some(self.times) }
+    }
+
+    /// Whether an answer is that of the command with this mark.
+    pub(super) fn is_sure(&self, mark: Option<u64>) -> bool {
+        mark == Some(self.times)
+    }
+
+    /// Whether it was ever so.
+    pub(super) const fn ever(&self) -> bool {
+        self.times > 0
+    }
+
+    fn set(&mut self, now: bool, connections: u64) {
+        if self.now {
+            self.connections = connections;
+        }
+        self.times += u64::from(now);
+        self.now = now;
+    }
+}
+
+impl Episode<'_> {
+    /// The device as it is, and ways to treat it that are drawn.
+    pub(super) fn vary_plan(&mut self) {
+        let mut timing = Timing::DEFAULT;
+        // Answers that a fault holds back come in time.
+        (timing.connect, timing.negotiate, timing.answer) = (self.ms(300), self.ms(300), self.ms(500));
+        let heartbeat = pick(&mut self.rng, &[300, 1_000, 2_000]);
+        timing.heartbeat = self.ms(heartbeat);
+        let patience = pick(&mut self.rng, &[100, 600, 600]);
+        (timing.backoff_min, timing.backoff_max) = (self.ms(4), self.ms(20));
+        let pacing = self.vary_pacing();
+        let (ip, port) = (self.device.addr().ip(), self.device.addr().port());
+        let dialect = (self.dialect == Dialect::Device22 && self.rng.below(3) > 0).then_some(self.dialect);
+        self.plan = Plan {
+            key: self.device.key(),
+            address: Some(ip),
+            port,
+            version: if self.rng.below(5) == 0 { None } else { Some(self.device.version()) },
+            dialect,
+            persist: self.rng.below(5) > 0,
+            nowait: self.rng.below(8) == 0,
+            command_timeout: self.ms(patience),
+            timing,
+            pacing,
+            ..self.plan.clone()
+        };
+    }
+
+    /// Every way to space, join and split, alone and together.
+    fn vary_pacing(&mut self) -> Pacing {
+        let mut pacing = Pacing::NONE;
+        if self.rng.below(2) == 0 {
+            return pacing;
+        }
+        if self.rng.below(4) == 0 {
+            let gap = pick(&mut self.rng, &[1, 5, 10]);
+            pacing = pacing.gap(self.ms(gap));
+        }
+        if self.rng.below(4) == 0 {
+            pacing = pacing.max_dps(pick(&mut self.rng, &[1, 2, 3]));
+        }
+        if self.rng.below(4) == 0 {
+            // Frames of one DP have 100 to 250 bytes, as the version has it.
+            pacing = pacing.max_bytes(pick(&mut self.rng, &[1, 160, 200, 240]));
+        }
+        // Whoever gives single writes has each of them sent alone.
+        if !self.singles && self.rng.below(4) == 0 {
+            let merge = pick(&mut self.rng, &[5, 10, 20]);
+            pacing = pacing.merge(self.ms(merge));
+        }
+        if !self.singles && self.rng.below(8) == 0 {
+            pacing = pacing.sleeps(self.ms(800));
+        }
+        pacing
+    }
+
+    pub(super) fn reconfigure(&mut self) {
+        self.vary_plan();
+        if self.rng.below(6) == 0 {
+            self.plan.key = LocalKey::from_text(OTHER_KEY).expect("16 characters");
+        }
+        self.note_pacing();
+        self.note_plan("reconfigured");
+        self.stage.reconfigure(0, &self.plan);
+    }
+
+    /// Notes whether each command is one frame from now on.
+    pub(super) fn note_pacing(&mut self) {
+        let Pacing { merge, max_dps, max_bytes, sleeps, .. } = self.plan.pacing;
+        let splits = self.splits || max_dps.is_some() || max_bytes != Pacing::NONE.max_bytes;
+        self.books.inexact |= !merge.is_zero() || sleeps.is_some() || (splits && !self.singles);
+    }
+
+    pub(super) fn note_plan(&mut self, what: &str) {
+        let Plan { version, dialect, persist, nowait, command_timeout, pacing, .. } = self.plan.clone();
+        self.note(|| {
+            format!("{what}: {version:?} {dialect:?} persist {persist} nowait {nowait} {command_timeout:?} {pacing:?}")
+        });
+    }
+
+    /// Has the device do something wrong, or nothing any more.
+    pub(super) fn fault(&mut self) {
+        let faults = [
+            Fault::RefuseDial,
+            Fault::AcceptAndClose,
+            Fault::Reset,
+            Fault::Silent,
+            Fault::Garbage { seed: self.rng.bits() },
+            Fault::HalfClose { after: 2 },
+            Fault::DisappearMidFrame { after: 3 },
+            Fault::OneByteSegments,
+            Fault::SplitAcrossReads,
+            Fault::FourGiBLength,
+            Fault::BadPrefixOnce,
+            Fault::FloodPushes { count: 20 },
+            Fault::OutOfOrder,
+            Fault::BadIntegrity,
+            Fault::DropAcks,
+            Fault::RefuseSeveralDps { max: 1 },
+            Fault::RefuseDp { dp: REFUSED },
+            Fault::Unreliable { one_in: 4, requests: false },
+            Fault::Unreliable { one_in: 8, requests: true },
+        ];
+        let fault = faults.get(self.below(faults.len() + 6)).cloned();
+        self.set_fault(fault);
+    }
+
+    pub(super) fn set_fault(&mut self, fault: Option<Fault>) {
+        self.splits = matches!(fault, Some(Fault::RefuseSeveralDps { .. } | Fault::RefuseDp { .. }));
+        self.note_pacing();
+        self.lossy.set(matches!(fault, Some(Fault::Unreliable { .. })), self.device.connections());
+        self.note(|| format!("fault: {fault:?}"));
+        match fault {
+            Some(fault) => self.device.set_fault(fault),
+            None => self.device.clear_fault(),
+        }
+    }
+}
+
+/// So many milliseconds of a subject; virtual time is cheap.
+pub(super) fn scaled(ms: u64, real_time: bool) -> Duration {
+    Duration::from_millis(ms) * if real_time { 1 } else { 10 }
+}

@@ -1,0 +1,94 @@
+//! The end of an episode: all is mended, and has to be well.
+
+use rustuya_proto::Dialect;
+use rustuya_runtime::Pacing;
+use serde_json::json;
+
+use super::episode::{BY_HAND, CHILD, DPS, Episode, LIMIT};
+use crate::conformance::{Answer, Call, How, KEY};
+
+impl Episode<'_> {
+    /// Mends everything; from there all has to be well.
+    pub(super) fn come_to_rest(&mut self) -> Result<(), String> {
+        self.set_fault(None);
+        self.device.power_on().map_err(|error| error.to_string())?;
+        self.note(|| "comes to rest".into());
+        self.device.set_key(KEY);
+        self.vary_plan();
+        (self.plan.pacing, self.plan.nowait, self.plan.persist) = (Pacing::NONE, false, true);
+        (self.plan.version, self.plan.command_timeout) = (Some(self.device.version()), LIMIT);
+        self.plan.dialect = (self.dialect == Dialect::Device22).then_some(self.dialect);
+        self.stage.reconfigure(0, &self.plan);
+        let mut open = core::mem::take(&mut self.open);
+        for open in open.drain(..) {
+            let answer = self.stage.end(open.ticket, LIMIT);
+            let answer = answer.ok_or_else(|| format!("a command given at {:?} is not decided", open.given))?;
+            self.decided(&open, &answer)?;
+        }
+        self.look()?;
+        let mut answer = None;
+        for _ in 0..20 {
+            let ticket = self.stage.begin(0, &Call::Query, How::Written);
+            answer = Some(self.stage.end(ticket, LIMIT * 2).ok_or("a query is not decided")?);
+            self.books.given += 1;
+            match &answer {
+                Some(Answer::Reply { .. }) => break,
+                Some(Answer::Failed(error)) => self.books.refuse(true, error),
+                _ => return Err(format!("a query comes to {answer:?}")),
+            }
+            self.pass(self.ms(100));
+        }
+        if !matches!(answer, Some(Answer::Reply { .. })) {
+            return Err(format!("all is well, and yet a query comes to {answer:?}"));
+        }
+        self.look()?;
+        self.write_in_the_end()?;
+        for cid in [None, Some(CHILD)].into_iter().filter(|cid| cid.is_none() || self.gateway) {
+            self.model.check_end(cid, &self.device.dps(cid))?;
+        }
+        self.hear_the_last()?;
+        let (known, has) = (self.stage.state(0, None), self.device.dps(None));
+        for (dp, value) in &has {
+            if known.get(dp).is_some_and(|known| known != value) {
+                return Err(format!("DP {dp} is {value}, and known as {:?}", known.get(dp)));
+            }
+        }
+        self.close()
+    }
+
+    /// What is written when all is well is what the device has then.
+    fn write_in_the_end(&mut self) -> Result<(), String> {
+        for (name, dp) in DPS {
+            let value = self.model.give((None, dp));
+            self.books.given += 1;
+            let ticket = self.stage.begin(0, &Call::Set(name, json!(value)), How::Acked);
+            let answer = self.stage.end(ticket, LIMIT).ok_or("a write is not decided")?;
+            if let Answer::Failed(error) = &answer {
+                self.books.refuse(true, error);
+            }
+            self.pass(self.ms(1));
+            // A connection may still be ending.
+            if matches!(answer, Answer::Reply { .. }) && self.device.dps(None)[name] != value {
+                return Err(format!("all is well, and yet {value} is not written to DP {name}: {answer:?}"));
+            }
+        }
+        self.look()
+    }
+
+    /// A change by hand is heard when all is well.
+    fn hear_the_last(&mut self) -> Result<(), String> {
+        for _ in 0..200 {
+            // A connection may just be ending, and its device with it.
+            self.by_hand += 1;
+            self.device.push(None, json!({ BY_HAND: self.by_hand }));
+            for _ in 0..100 {
+                self.stage.breathe();
+                self.listen()?;
+                if self.listened.last_by_hand == self.by_hand {
+                    return Ok(());
+                }
+            }
+        }
+        Err("a change by hand is not heard".into())
+    }
+}

@@ -8,7 +8,7 @@ use comfy_table::{Table, presets};
 use rustuya_runtime_tokio::{CommandCode, CommandError, Device, Event};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::block_on;
 use crate::each::each;
@@ -62,16 +62,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         let listed = core::mem::take(&mut selected.children);
         let show = |target: &Target, heard: Heard| show(target, &listed, &heard, args.json);
-        each(&args.target, selected, args.json, |device, _| ask(device), show).await
+        each(&args.target, selected, args.json, |device, target| ask(device, target.timeout), show).await
     })
 }
 
-async fn ask(device: Device) -> Result<Heard, CommandError> {
+async fn ask(device: Device, limit: Duration) -> Result<Heard, CommandError> {
     let mut events = device.listener();
     let mut heard = Heard::new();
     let reply = device.sub_discover().acknowledged().await?;
     take(&mut heard, reply.payload.as_ref());
-    while let Ok(Some(event)) = timeout(PAUSE, events.recv()).await {
+    // A gateway that goes on and on is not listened to for ever.
+    let ends = Instant::now() + limit;
+    while let Ok(Some(event)) = timeout_at(ends.min(Instant::now() + PAUSE), events.recv()).await {
         if let Event::Message(message) = event
             && message.command() == CommandCode::LAN_EXT_STREAM
         {

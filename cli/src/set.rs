@@ -127,6 +127,9 @@ fn name_of<S: serde::Serializer>(wait: &Wait, serializer: S) -> Result<S::Ok, S:
     })
 }
 
+/// What a command has at least once there is a connection.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// Sets the DPs of one device.
 fn set(
     device: Device,
@@ -137,9 +140,12 @@ fn set(
 ) -> impl Future<Output = Result<(Option<Reply>, Duration), CommandError>> + Send + use<> {
     let sub = target.cid.as_ref().and_then(|cid| device.sub(cid.as_str()).ok());
     async move {
+        let ends = Instant::now() + timeout;
         device.wait_connected(timeout).await?;
         let begun = Instant::now();
         let sending = sub.map_or_else(|| device.set_dps(dps.clone()), |sub| sub.set_dps(dps.clone()));
+        // The whole takes no longer than that, and has a moment where the connection came last.
+        let sending = sending.timeout(ends.saturating_duration_since(begun).max(LEAST));
         let reply = match wait {
             Wait::Effect => Some(sending.confirmed().await?),
             Wait::Ack => Some(sending.acknowledged().await?),

@@ -44,7 +44,8 @@ pub(crate) struct TargetArgs {
     all: bool,
     #[command(flatten)]
     key: KeyArgs,
-    /// How long to wait for the connection; the answer may take three tenths of it, at most 5 seconds
+    /// How long to wait for the connection; the answer may take three tenths of it, at most 5 seconds. `set` takes no
+    /// longer than this as a whole
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
     /// The largest frame that is received; a larger one is skipped, and its command fails

@@ -8,6 +8,7 @@ mod demo;
 mod descriptors;
 mod devices;
 mod fleet;
+mod limits;
 mod replay;
 mod scan;
 mod twice;

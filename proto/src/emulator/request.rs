@@ -6,7 +6,7 @@ use super::quirks::{ControlReply, QueryReply, UpdateReply};
 use crate::codec::Opened;
 use crate::ids::DpId;
 use crate::json::{Array, Object, Text, Value};
-use crate::payload::{DeviceError, DpValue, Dps, Payload};
+use crate::payload::{DeviceError, DpValue, Dps, Payload, SUB_DEVICES_QUERY};
 use crate::version::Version;
 use crate::wire::command::CommandCode;
 
@@ -267,13 +267,9 @@ pub(super) fn plan(
             UpdateReply::Silence => &[],
         }),
         (CommandCode::LAN_EXT_STREAM, Some(request))
-            if model.is_gateway() && request.req_type.is_some_and(|kind| kind == *"subdev_online_stat_query") =>
+            if model.is_gateway() && request.req_type.is_some_and(|kind| kind == *SUB_DEVICES_QUERY) =>
         {
-            if quirks.no_children_report {
-                &[]
-            } else {
-                &[Action::Report]
-            }
+            if quirks.no_children_report { &[] } else { &[Action::Report] }
         }
         _ if quirks.unknown_command_error => refuse(DeviceError::DataUnvalid),
         _ => &[],

@@ -1,6 +1,6 @@
 //! Requests: which code and which JSON a command becomes, per version and dialect. Key order is tinytuya's.
 
-use super::{DpMap, Dps, write_nulls};
+use super::{DpMap, Dps, SUB_DEVICES_QUERY, write_nulls};
 use crate::ids::DpId;
 use crate::json::Writer;
 use crate::version::{Dialect, Version};
@@ -55,7 +55,7 @@ pub(crate) fn write_request(w: &mut Writer<'_>, envelope: &Envelope<'_>, command
     let child = cid.unwrap_or(device);
     match command {
         CommandCode::LAN_EXT_STREAM => {
-            o.string("reqType", "subdev_online_stat_query");
+            o.string("reqType", SUB_DEVICES_QUERY);
             o.key("data");
             match data {
                 RequestData::None => o.w.text("{\"cids\":[]}"),

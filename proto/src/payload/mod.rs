@@ -8,6 +8,7 @@ pub(crate) use dps::write_nulls;
 pub use dps::{DpMap, DpValue, Dps};
 pub use envelope::RequestData;
 pub(crate) use envelope::{Envelope, wire_code, write_request};
+pub(crate) use report::SUB_DEVICES_QUERY;
 pub use report::{CidList, DeviceError, Payload, Report};
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use core::fmt;
 use super::{DpValue, Dps};
 use crate::json::{Array, Object, Text, Value};
 
+/// `reqType` of the question for a gateway's sub-devices.
+pub(crate) const SUB_DEVICES_QUERY: &str = "subdev_online_stat_query";
+
 /// The payload of a received message: JSON, a text, or nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a>(&'a [u8]);
@@ -102,7 +105,7 @@ pub struct Report<'a> {
     pub time: Option<i64>,
     /// Whether this push was provoked by a query.
     pub from_query: bool,
-    /// Whether this is what controllers send (`"protocol":5`), and no device.
+    /// Whether this is what controllers send (`"protocol":5`, the question for sub-devices), and no device.
     pub(crate) from_controller: bool,
     /// Whether this is what controllers send up to 3.3: it names a user, or DPs by number alone. Devices leave the user
     /// empty, and some name themselves as gateway.
@@ -161,7 +164,11 @@ impl<'a> Report<'a> {
             b"uid" => self.is_request |= !wrapped && value.text().is_some_and(|user| !user.raw().is_empty()),
             b"dpId" => self.is_request |= !wrapped,
             b"type" => self.from_query |= value.text().is_some_and(|t| t.is("query")),
-            b"reqType" => put(&mut self.req_type, value.text(), 16, own, wrapped),
+            b"reqType" => {
+                // Devices answer with another one.
+                self.from_controller |= !wrapped && value.text().is_some_and(|kind| kind.is(SUB_DEVICES_QUERY));
+                put(&mut self.req_type, value.text(), 16, own, wrapped);
+            }
             b"online" => put(&mut self.online, list(&value), 32, own, wrapped),
             b"offline" => put(&mut self.offline, list(&value), 64, own, wrapped),
             b"nearby" => put(&mut self.nearby, list(&value), 128, own, wrapped),

@@ -436,6 +436,11 @@ fn what_controllers_write_is_told_from_what_devices_answer() {
     for ours in [r#"{"devId":"a","uid":"a","t":"1","dps":{"1":true}}"#, r#"{"dpId":[18,19]}"#] {
         assert!(is_request(ours), "{ours}");
     }
+    let question = r#"{"reqType":"subdev_online_stat_query","data":{"cids":[]}}"#;
+    let answer = r#"{"reqType":"subdev_online_stat_report","data":{"online":[],"reqType":"subdev_online_stat_query"}}"#;
+    for (text, ours) in [(question, true), (r#"{"protocol":5,"data":{}}"#, true), (answer, false)] {
+        assert_eq!(Payload::new(text.as_bytes()).report().map(|report| report.from_controller), Some(ours), "{text}");
+    }
     for theirs in [
         r#"{"devId":"a","gwId":"a","dps":{"1":true}}"#,
         r#"{"devId":"a","dps":{"1":true},"uid":"","t":1}"#,

@@ -103,3 +103,17 @@ fn two_places_that_are_merely_heard_of_take_turns() {
     }
     assert_eq!(tried.iter().filter(|to| **to == real).count(), 2, "{tried:?}");
 }
+
+#[test]
+fn the_question_for_sub_devices_is_not_its_own_answer() {
+    let mut b = Bench::new(|c| c.version(Version::V33));
+    b.connect();
+    b.drain();
+    let asked = b.send(&Command::sub_devices()).expect("sent");
+    // Somebody has it from an earlier connection, which this one does not remember.
+    let question = r#"{"reqType":"subdev_online_stat_query","data":{"cids":[]}}"#;
+    let list = CommandCode::LAN_EXT_STREAM;
+    assert_eq!(hear(&mut b, list, 1, question), [Seen::Ignored(list, Repeated::Reflected)]);
+    let seen = hear(&mut b, list, 1, r#"{"reqType":"subdev_online_stat_report","data":{"online":["c1"]}}"#);
+    assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == asked), "{seen:?}");
+}

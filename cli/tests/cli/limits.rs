@@ -1,0 +1,32 @@
+//! How long a command may take as a whole.
+
+use core::time::Duration;
+use std::thread;
+use std::time::Instant;
+
+use rustuya_proto::Version;
+use rustuya_tests::faulty::{Fault, FaultyDevice};
+use serde_json::json;
+
+use crate::common::{ID, KEY, run};
+
+#[test]
+fn set_takes_no_longer_than_it_may_and_tells_what_may_have_happened() {
+    let device = FaultyDevice::builder(ID, KEY, Version::V33).dps(json!({ "1": 0 })).start().expect("a device");
+    device.set_fault(Fault::RefuseDial);
+    let port = device.addr().port().to_string();
+    let at = ["--address", "127.0.0.1", "--port", &port, "--version", "3.3", "--timeout", "4"];
+    let set = [&["set", ID, "1=1", "--wait", "effect"][..], &at].concat();
+    let begun = Instant::now();
+    let done = thread::scope(|scope| {
+        let done = scope.spawn(|| run(&set));
+        // Most of the time is over when there is a connection.
+        thread::sleep(Duration::from_millis(3_000));
+        device.set_fault(Fault::Silent);
+        done.join().expect("no panic")
+    });
+    let took = begun.elapsed();
+    // The acknowledgement is waited for in vain, and then what the device shows.
+    assert!(took < Duration::from_secs(5), "{took:?}: {done:?}");
+    done.failed(1, &["may have taken effect"]);
+}

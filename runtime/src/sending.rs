@@ -197,7 +197,9 @@ impl Sending {
 
     /// Waits for the effect, too: an acknowledgement proves that the device has received a write, not that it did
     /// something. Done when the device shows what was written, by a push or, where none comes within a second, when it
-    /// is asked. Also where the device does not acknowledge. Of what writes no DPs, waits for the answer.
+    /// is asked. Also where the device does not acknowledge. Of what writes no DPs, waits for the answer. Without a
+    /// [`timeout`](Self::timeout), the waits add up: for the connection, for the acknowledgement
+    /// ([`Timing::answer`](crate::Timing::answer)), and for what the device shows, which may take as long as any query.
     pub fn confirmed(mut self) -> Confirmed {
         if let Stage::Given(given) = &self.stage {
             given.confirm();

@@ -2,17 +2,21 @@
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use anyhow::Context;
 use rustuya_proto::Quirks;
-use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, Request, SimulationError, UnfitWrite, Version, VirtualDevice};
+use rustuya_runtime_tokio::{
+    Cid, DeviceId, Dialect, DownReason, Request, SimulationError, UnfitWrite, Version, VirtualDevice,
+    is_out_of_descriptors, need_descriptors,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::block_on;
 use crate::input::{UsageError, dp_map, unfit};
 use crate::key::{self, KeyArgs};
-use crate::output::json_line_now;
+use crate::output::{complain, json_line_now};
 use crate::signal::Stop;
 
 /// Be a virtual device until Ctrl-C; prints one JSON object per command received
@@ -157,6 +161,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             other => other.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?,
         };
         let (mut requests, mut unfit) = (device.requests(), device.unfit_listener());
+        let mut short = is_short(false);
+        let mut looks = tokio::time::interval(LOOK);
         json_line_now(&Listening {
             listening: device.local_addr(),
             id: device.id(),
@@ -180,6 +186,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 write = unfit.recv() => if let Some(write) = write {
                     json_line_now(&Unfit::from(write))?;
                 },
+                _ = looks.tick() => short = is_short(short),
                 () = stop.wait() => {
                     device.stop().await;
                     let count = device.unfit_writes().len();
@@ -208,6 +215,19 @@ impl From<UnfitWrite> for Unfit {
         let why = write.why.map_or_else(|| "the request is not for this device".to_owned(), |why| why.to_string());
         Self { unfit: UnfitFields { cid: write.cid, dp: write.dp, value: write.value, why } }
     }
+}
+
+/// How often it is seen to that there are file descriptors for controllers.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether no controller can be accepted for want of a file descriptor; said once as long as it lasts.
+fn is_short(before: bool) -> bool {
+    let short = need_descriptors(1).is_err_and(|error| is_out_of_descriptors(&error));
+    if short && !before {
+        let reason = DownReason::OutOfDescriptors;
+        complain(&format!("no controller can connect: {reason}: {}", reason.advice()));
+    }
+    short
 }
 
 async fn address(option: &str, host: impl tokio::net::ToSocketAddrs) -> anyhow::Result<SocketAddr> {

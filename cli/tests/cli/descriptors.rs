@@ -34,9 +34,9 @@ fn run(limit: u32, args: &[&str]) -> Done {
     Done { code: child.wait().expect("it ends").code(), stdout, stderr }
 }
 
-/// Every count of descriptors is enough, or the command says that it is not, and what helps.
+/// Every count of descriptors is enough, or the command says that it is not, and what helps. Returns the least that is.
 #[track_caller]
-fn ends_well(args: &[&str]) {
+fn ends_well(args: &[&str]) -> u32 {
     let limits: Vec<u32> = LIMITS.collect();
     // A device takes no more connections than four.
     let at_once = limits.chunks(3).flat_map(|limits| {
@@ -66,6 +66,7 @@ fn ends_well(args: &[&str]) {
         assert!(!done.stderr.contains("panicked"), "{args:?} with {limit}: {done:?}");
     }
     assert!(LIMITS.contains(&least) && least > 6, "{args:?}: {least}");
+    least
 }
 
 #[test]
@@ -95,7 +96,11 @@ fn a_shortage_is_told_by_what_talks_to_devices() {
 
 #[test]
 fn a_shortage_is_told_by_what_listens() {
-    ends_well(&["simulate", "--version", "3.5", "--id", ID, "--port", "0"]);
+    let simulate = ["simulate", "--version", "3.5", "--id", ID, "--port", "0"];
+    let least = ends_well(&simulate);
+    // It has begun to listen, and has none left for those who come.
+    let told = run(least, &simulate).stderr;
+    assert!(told.contains("no controller can connect") && told.contains("ulimit -n"), "{told}");
     let ports = listed(free_ports());
     let heard = ["get", ID, "--version", "3.4", "--discovery-ports", &ports, "--timeout", "0.5"];
     // With enough of them, nobody announces the device.

@@ -193,7 +193,7 @@ impl Pending {
             entry.state = match entry.state {
                 _ if entry.refused.is_some() => State::Refused,
                 State::Acked => State::Acknowledged,
-                _ if entry.shown => State::Acknowledged,
+                _ if entry.shown && entry.is_query() => State::Acknowledged,
                 _ => State::Unanswered,
             };
             expired.unanswered += u8::from(entry.state == State::Unanswered);
@@ -224,7 +224,7 @@ impl Pending {
         whole: bool,
         now: Instant,
     ) -> Match {
-        if let Some(at) = self.replied(next, frame, report) {
+        if let Some(at) = self.replied(next, frame, report, payload.is_plain_text()) {
             return self.reply(at, frame, payload, report, now);
         }
         if frame.command == CommandCode::STATUS
@@ -244,17 +244,24 @@ impl Pending {
     /// Finds the command that a frame answers whose header alone is known. It leaves the table.
     pub(super) fn answer_skipped(&mut self, next: Option<u32>, seqno: u32, command: CommandCode) -> Option<CommandId> {
         let frame = Opened { command, seqno, retcode: None, header: None, payload: 0..0, encrypted: true };
-        let at = self.replied(next, &frame, None)?;
+        let at = self.replied(next, &frame, None, false)?;
         if self.take_owed(at, seqno) { None } else { self.take(at).map(|entry| entry.id) }
     }
 
     /// The command with the code of the frame, and of the same sub-device, that has its number. Where numbers tell nothing,
-    /// the oldest.
-    fn replied(&mut self, next: Option<u32>, frame: &Opened, report: Option<&Report<'_>>) -> Option<usize> {
+    /// the oldest. What the device has shown the effect of, it does not refuse.
+    fn replied(
+        &mut self,
+        next: Option<u32>,
+        frame: &Opened,
+        report: Option<&Report<'_>>,
+        refuses: bool,
+    ) -> Option<usize> {
         // Acknowledgements carry no cid; state carries one when it is a sub-device's.
         let about = report.filter(|r| r.dps.is_some()).map(report_cid);
         let fits = |e: &Entry| about.is_none_or(|cid| e.cid == cid || (cid == 0 && !e.is_query()));
-        let may_answer = move |e: &Entry| e.code == frame.command && e.state < State::Done && fits(e);
+        let shown = |e: &Entry| refuses && e.state == State::AckOwed && e.shown;
+        let may_answer = move |e: &Entry| e.code == frame.command && e.state < State::Done && !shown(e) && fits(e);
         let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
         if let Some(next) = next.filter(|_| frame.seqno != 0) {
             let named = candidates().find(|(_, e)| e.seqno == frame.seqno).map(|(at, _)| at);
@@ -362,11 +369,12 @@ impl Pending {
                 let written = written.iter_mut().find(|w| w.dp == id.0)?;
                 let other = written.mark != mark;
                 // Of one that is late only the very value, and only if no other command wrote it.
-                (!other || (clamps && !late)).then_some((other, late, open.then_some(at), written))
+                (!other || (clamps && !late)).then_some((other, late, open.then_some(at), (written, &mut e.shown)))
             });
             // Of equals, the first.
-            if let Some((_, _, open, slot)) = written.min_by_key(|(other, late, ..)| (*other, *late)) {
+            if let Some((other, _, open, (slot, shown))) = written.min_by_key(|(other, late, ..)| (*other, *late)) {
                 *slot = Written::NOTHING;
+                *shown |= !other;
                 claimed = true;
                 if let Some(at) = open
                     && first.is_none_or(|first| at < first)

@@ -171,7 +171,8 @@ impl Episode<'_> {
     pub(super) fn set_fault(&mut self, fault: Option<Fault>) {
         self.splits = matches!(fault, Some(Fault::RefuseSeveralDps { .. } | Fault::RefuseDp { .. }));
         self.note_pacing();
-        self.lossy.set(matches!(fault, Some(Fault::Unreliable { .. })), self.device.connections());
+        let loses = matches!(fault, Some(Fault::Unreliable { .. } | Fault::DropAcks));
+        self.lossy.set(loses, self.device.connections());
         self.note(|| format!("fault: {fault:?}"));
         match fault {
             Some(fault) => self.device.set_fault(fault),

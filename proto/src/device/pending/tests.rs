@@ -141,6 +141,24 @@ fn a_state_that_shows_another_value_acknowledges_nothing() {
 }
 
 #[test]
+fn what_was_shown_is_not_refused() {
+    let mut t = Table::new();
+    // Firmware that obeys and does not acknowledge refuses all the same.
+    for value in 0..3 {
+        let id = t.write(&std::format!(r#"{{"1":{value}}}"#));
+        assert_eq!(t.push(&std::format!(r#"{{"dps":{{"1":{value}}}}}"#)), Some(id));
+    }
+    let refused = t.write(r#"{"2":1}"#);
+    assert_eq!(t.hear(CONTROL, "data format error"), Some(refused));
+    // A rounded value may have been another's, or one that was set by hand.
+    t.pending.lose_all();
+    let clamped = t.write(r#"{"3":300}"#);
+    assert_eq!(t.push(r#"{"dps":{"3":255}}"#), Some(clamped));
+    t.write(r#"{"2":2}"#);
+    assert_eq!(t.hear(CONTROL, "data format error"), None, "the rounded one's");
+}
+
+#[test]
 fn where_controls_are_answered_a_push_of_another_value_acknowledges_none() {
     let mut t = Table::new();
     let first = t.write(r#"{"1":0}"#);

@@ -179,11 +179,13 @@ impl<'a> Episode<'a> {
                 let key = if self.rng.below(2) == 0 { KEY } else { OTHER_KEY };
                 self.note(|| format!("key {key}"));
                 self.device.set_key(key);
+                self.note_pacing();
             }
             95 => {
                 let version = pick(&mut self.rng, versions(self.dialect));
                 self.note(|| format!("version {version}"));
                 self.device.set_version(version);
+                self.note_pacing();
             }
             96 | 97 => self.reconfigure(),
             98 => {

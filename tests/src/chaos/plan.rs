@@ -130,7 +130,9 @@ impl Episode<'_> {
     /// Notes whether each command is one frame from now on.
     pub(super) fn note_pacing(&mut self) {
         let Pacing { merge, max_dps, max_bytes, sleeps, .. } = self.plan.pacing;
-        let splits = self.splits || max_dps.is_some() || max_bytes != Pacing::NONE.max_bytes;
+        // What a device cannot read it may refuse like what has too many DPs.
+        let unread = self.plan.key != self.device.key() || self.plan.version != Some(self.device.version());
+        let splits = self.splits || unread || max_dps.is_some() || max_bytes != Pacing::NONE.max_bytes;
         self.books.inexact |= !merge.is_zero() || sleeps.is_some() || (splits && !self.singles);
     }
 

@@ -21,6 +21,9 @@ race:tokio::runtime::io::driver::Driver
 /// Tests that need speed, which is what instrumented code has not: ten times as slow, a flood is not kept up with.
 const TOO_SLOW: [&str; 1] = ["a_flood_on_one_port_hides_no_device_on_another_nor_in_a_scan"];
 
+/// Commands in the random lives of devices, of which the real runtimes have a tenth.
+const LIVES: &str = "200000";
+
 /// A program with a race.
 const RACE: &str = "\
 static mut SHARED: u64 = 0;
@@ -33,7 +36,7 @@ fn main() {
 /// What the compiler reports when a race was found.
 const FOUND: &str = "WARNING: ThreadSanitizer: data race";
 
-/// Runs the tests of the runtimes with the standard library and all dependencies instrumented.
+/// Runs the tests of the runtimes, and random lives of devices on them, with the standard library and all dependencies instrumented.
 ///
 /// The stable compiler is told to take unstable flags; nothing of that is in what is released.
 pub(crate) fn run(context: &Context) -> Result<()> {
@@ -49,23 +52,25 @@ pub(crate) fn run(context: &Context) -> Result<()> {
     sees_a_race(&rustc, &folder.join("race"), host)?;
     let suppressions = folder.join("suppressions.txt");
     fs::write(&suppressions, SUPPRESSIONS)?;
-    let mut cargo = context
-        .cargo()
-        .args(["test", "--locked", "--lib", "--tests", "-Zbuild-std", "--target", host, "--target-dir"])
-        .arg(&folder)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", "-Zsanitizer=thread")
-        .env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only")
-        .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
-        .env("TSAN_OPTIONS", format!("suppressions={} exitcode=66", suppressions.display()));
-    for package in PACKAGES {
-        cargo = cargo.args(["--package", package]);
+    let test = || {
+        let cargo =
+            context.cargo().args(["test", "--locked", "-Zbuild-std", "--target", host, "--target-dir"]).arg(&folder);
+        cargo
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", "-Zsanitizer=thread")
+            .env("CARGO_PROFILE_TEST_DEBUG", "line-tables-only")
+            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+            .env("TSAN_OPTIONS", format!("suppressions={} exitcode=66", suppressions.display()))
+    };
+    let of_packages =
+        PACKAGES.iter().fold(test().args(["--lib", "--tests"]), |cargo, name| cargo.args(["--package", name]));
+    let of_packages = TOO_SLOW.iter().fold(of_packages.arg("--"), |cargo, test| cargo.args(["--skip", test]));
+    let lives = test().args(["--package", "rustuya-tests", "--test", "chaos", "--", "--nocapture", "--test-threads=1"]);
+    let lives = lives.args(["tokio", "blocking", "smol"]).env("RUSTUYA_CHAOS_COMMANDS", LIVES);
+    for cargo in [of_packages, lives] {
+        cargo.run().context("a test failed, or there is a race: the reports above show both threads")?;
     }
-    cargo = cargo.arg("--");
-    for test in TOO_SLOW {
-        cargo = cargo.args(["--skip", test]);
-    }
-    cargo.run().context("a test failed, or there is a race: the reports above show both threads")
+    Ok(())
 }
 
 /// What is needed and not there.

@@ -84,7 +84,7 @@ impl Field {
 pub(super) fn payload(payload: &[u8], ids: &mut Pseudonyms, filler: Filler) -> Vec<u8> {
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace());
     if matches!(first, Some(b'{' | b'[')) {
-        let mut masked = json(payload, ids, filler, b"true ", <[u8]>::len);
+        let mut masked = json(payload, ids, filler, <[u8]>::len);
         // What a machine takes off the end, and nothing else, has to stay there.
         for (slot, byte) in masked.iter_mut().zip(payload).rev() {
             let padding = |byte: u8| matches!(byte, b' ' | 0);
@@ -107,9 +107,8 @@ pub(super) fn payload(payload: &[u8], ids: &mut Pseudonyms, filler: Filler) -> V
 
 /// Masks JSON that a command carries. Where the original was to be written to the wire with some length, the masked
 /// text will be written with the same: characters that are escaped there become as many plain ones as the escape has.
-/// `false` becomes a string, because white space is not written.
 pub(super) fn command(text: &str, ids: &mut Pseudonyms) -> String {
-    let masked = json(text.as_bytes(), ids, Filler::FIRST, b"\"xxx\"", wire_len);
+    let masked = json(text.as_bytes(), ids, Filler::FIRST, wire_len);
     String::from_utf8(masked).unwrap_or_default()
 }
 
@@ -139,8 +138,10 @@ fn keep_refusals(text: &[u8], masked: &mut [u8]) {
     }
 }
 
-/// Walks over JSON, or over what tries to be JSON: nothing is assumed but that strings have two ends.
-fn json(text: &[u8], ids: &mut Pseudonyms, filler: Filler, not: &[u8], string_len: impl Fn(&[u8]) -> usize) -> Vec<u8> {
+/// Walks over JSON, or over what tries to be JSON: nothing is assumed but that strings have two ends. What is written and
+/// what is shown later are masked the same, because the machine compares them; `false` becomes a string, because white
+/// space after a `true` would not be written.
+fn json(text: &[u8], ids: &mut Pseudonyms, filler: Filler, string_len: impl Fn(&[u8]) -> usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut field = Field::Other;
     let mut rest = text;
@@ -191,7 +192,7 @@ fn json(text: &[u8], ids: &mut Pseudonyms, filler: Filler, not: &[u8], string_le
                 rest = behind;
             }
             _ => {
-                let word = [(&b"true"[..], &b"true"[..]), (b"null", b"null"), (b"false", not)]
+                let word = [(&b"true"[..], &b"true"[..]), (b"null", b"null"), (b"false", b"\"xxx\"")]
                     .into_iter()
                     .find_map(|(word, masked)| Some((masked, rest.strip_prefix(word)?)));
                 let (masked, after) = word.unwrap_or((b"x", behind));
@@ -270,7 +271,7 @@ mod tests {
     fn values_go_and_structure_stays() {
         assert_eq!(
             masked(r#"{"devId":"bf0123","dps":{"1":false,"2":-20.5e1,"9":"a\"b","5":null,"6":"1234"},"t":1700000000}"#),
-            r#"{"devId":"000001","dps":{"1":true ,"2":-11.1e1,"9":"xxxx","5":null,"6":"1111"},"t":1111111111}"#
+            r#"{"devId":"000001","dps":{"1":"xxx","2":-11.1e1,"9":"xxxx","5":null,"6":"1111"},"t":1111111111}"#
         );
         assert_eq!(
             masked(r#"{"reqType":"subdev_online_stat_report","data":{"online":["a1","b2"],"offline":["a1"]}}"#),

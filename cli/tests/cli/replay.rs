@@ -109,7 +109,9 @@ fn several_devices_are_recorded_with_their_numbers() {
 #[test]
 fn what_is_no_record_is_refused() {
     let other = TempFile::new("other.record", b"{\"id\":1}\n");
-    run(&["replay", other.path()]).failed(1, &["line 1 of the record", "no record", other.path()]);
+    let refused = run(&["replay", other.path()]);
+    refused.failed(1, &["line 1 of the record", "no record", other.path()]);
+    assert_eq!(refused.stderr.matches("this is no record").count(), 1, "{refused:?}");
     run(&["replay", "/nonexistent/file"]).failed(1, &["/nonexistent/file"]);
     run(&["watch", ID, "--record-payloads"]).failed(2, &["--record"]);
     let nowhere = Path::new(other.path()).join("file");

@@ -1,5 +1,7 @@
 //! What can be wrong with a record.
 
+use core::error::Error;
+use core::fmt;
 use std::io;
 
 /// A record cannot be replayed any further.
@@ -11,14 +13,12 @@ use std::io;
 /// assert_eq!(error.line, 1);
 /// # Ok::<(), &str>(())
 /// ```
-#[derive(Debug, thiserror::Error)]
-#[error("line {line} of the record: {kind}")]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct RecordError {
     /// The line, from 1.
     pub line: u64,
     /// What is wrong with it.
-    #[source]
     pub kind: RecordErrorKind,
 }
 
@@ -69,5 +69,18 @@ pub enum RecordErrorKind {
 impl RecordError {
     pub(super) const fn new(line: u64, kind: RecordErrorKind) -> Self {
         Self { line, kind }
+    }
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} of the record: {}", self.line, self.kind)
+    }
+}
+
+impl Error for RecordError {
+    /// What the kind, whose text is told already, has behind it.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
     }
 }

@@ -311,7 +311,8 @@ impl Engine {
         if set.is_none() {
             self.sent_before = self.side.metrics.sent;
         }
-        let effect = self.side.effects.deadline();
+        // Nothing is asked any more while it ends.
+        let effect = self.side.effects.deadline().filter(|_| self.phase == Phase::Running);
         self.armed =
             [until, waiting, grace, effect, self.redial_at, self.permit.ends(), set].into_iter().flatten().min();
         Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))

@@ -173,7 +173,10 @@ impl Episode<'_> {
     pub(super) fn set_fault(&mut self, fault: Option<Fault>) {
         self.splits = matches!(fault, Some(Fault::RefuseSeveralDps { .. } | Fault::RefuseDp { .. }));
         self.note_pacing();
-        let loses = matches!(fault, Some(Fault::Unreliable { .. } | Fault::DropAcks));
+        let loses = |fault: &Fault| {
+            matches!(fault, Fault::Unreliable { .. } | Fault::DropAcks | Fault::Silent | Fault::Garbage { .. })
+        };
+        let loses = fault.as_ref().is_some_and(loses);
         self.lossy.set(loses, self.device.connections());
         self.note(|| format!("fault: {fault:?}"));
         match fault {

@@ -191,7 +191,8 @@ impl Job {
         let mut seen = Vec::new();
         while seen.len() < 3 {
             let line = watch.expect("the lamp dims by itself", |line| brightness(line).is_some())?;
-            seen.extend(brightness(&line));
+            // Where the lamp dims before it is asked, the answer says the same as the push.
+            seen.extend(brightness(&line).filter(|value| seen.last() != Some(value)));
         }
         ensure!(seen.windows(2).all(|pair| pair[1] < pair[0]), "the lamp does not dim: {seen:?}");
         watch.kill()?;

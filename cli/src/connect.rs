@@ -117,7 +117,14 @@ impl Target {
 
 /// Whether this says more than that the connection ended.
 const fn is_cause(reason: DownReason) -> bool {
-    matches!(reason, DownReason::Busy | DownReason::Silent | DownReason::Refused | DownReason::Unreachable)
+    matches!(
+        reason,
+        DownReason::Busy
+            | DownReason::Silent
+            | DownReason::Refused
+            | DownReason::Unreachable
+            | DownReason::OutOfDescriptors
+    )
 }
 
 /// Waits until the device is down for such a reason.

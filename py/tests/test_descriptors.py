@@ -70,5 +70,7 @@ print("done")
 
 @pytest.mark.parametrize("face", ["sync", "aio"])
 def test_a_shortage_is_told_and_passes(face: str) -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, face], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, face], capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

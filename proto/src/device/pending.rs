@@ -193,7 +193,7 @@ impl Pending {
             entry.state = match entry.state {
                 _ if entry.refused.is_some() => State::Refused,
                 State::Acked => State::Acknowledged,
-                _ if entry.shown && entry.is_query() => State::Acknowledged,
+                _ if entry.shown => State::Acknowledged,
                 _ => State::Unanswered,
             };
             expired.unanswered += u8::from(entry.state == State::Unanswered);
@@ -230,8 +230,11 @@ impl Pending {
         if frame.command == CommandCode::STATUS
             && let Some(report) = report
         {
-            let (claimed, at) = self.shown(report);
+            let (claimed, at, exactly) = self.shown(report);
             if let Some(at) = at {
+                if let Some(entry) = self.entry_mut(at) {
+                    entry.shown = exactly;
+                }
                 return self.resolve(at, Outcome::Acknowledged { retcode: None }, Some(State::AckOwed));
             }
             if !claimed {
@@ -347,34 +350,30 @@ impl Pending {
 
     /// The command that this push answers. Each DP in it belongs to the oldest control that wrote this very value, or
     /// else to the oldest that wrote the DP at all, because devices round and clamp; not where controls are answered, or the
-    /// push holds more than that one wrote, as a whole state does, which may be older than the control. Controls that are
-    /// acknowledged already take part: their pushes come after their acknowledgements, and often after the next control.
+    /// push holds several DPs, as a whole state does, which may be older than the control. Controls that are acknowledged
+    /// already take part: their pushes come after their acknowledgements, and often after the next control.
     ///
-    /// Says whether the push belongs to any command, also to one that is resolved.
-    fn shown(&mut self, report: &Report<'_>) -> (bool, Option<usize>) {
+    /// Says whether the push belongs to any command, also to one that is resolved; and whether it shows what was written.
+    fn shown(&mut self, report: &Report<'_>) -> (bool, Option<usize>, bool) {
         let cid = report_cid(report);
         let asked = |e: &Entry| e.asks == Asks::State22 && e.is_open() && e.cid == cid && e.shows.is_shown_by(report);
         let mut first = self.entries.iter().position(asked);
         let mut claimed = first.is_some();
-        let mut clamps = [false; CAPACITY];
-        for (clamps, entry) in clamps.iter_mut().zip(&self.entries) {
-            *clamps = !self.answers && entry.shows.holds_all_of(report);
-        }
+        let clamps = !self.answers && report.dps.is_some_and(|dps| dps.into_iter().nth(1).is_none());
+        let mut exactly = false;
         for (id, value) in report.dps.into_iter().flatten() {
             let mark = value_mark(&value);
-            let entries = self.entries.iter_mut().zip(clamps).enumerate().filter(|(_, (e, _))| e.cid == cid);
-            let written = entries.filter_map(|(at, (e, clamps))| {
+            let written = self.entries.iter_mut().enumerate().filter(|(_, e)| e.cid == cid).filter_map(|(at, e)| {
                 let (open, late) = (e.is_open(), matches!(e.state, State::Late | State::Past));
                 let Shows::Written(written) = &mut e.shows else { return None };
-                let written = written.iter_mut().find(|w| w.dp == id.0)?;
-                let other = written.mark != mark;
-                // Of one that is late only the very value, and only if no other command wrote it.
-                (!other || (clamps && !late)).then_some((other, late, open.then_some(at), (written, &mut e.shown)))
+                written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, late, open.then_some(at), w))
             });
+            // Of one that is late only the very value, and only if no other command wrote it.
+            let written = written.filter(|(other, late, ..)| !*other || (clamps && !*late));
             // Of equals, the first.
-            if let Some((other, _, open, (slot, shown))) = written.min_by_key(|(other, late, ..)| (*other, *late)) {
+            if let Some((other, _, open, slot)) = written.min_by_key(|(other, late, ..)| (*other, *late)) {
                 *slot = Written::NOTHING;
-                *shown |= !other;
+                exactly |= !other;
                 claimed = true;
                 if let Some(at) = open
                     && first.is_none_or(|first| at < first)
@@ -383,7 +382,7 @@ impl Pending {
                 }
             }
         }
-        (claimed, first)
+        (claimed, first, exactly)
     }
 
     /// Resolves the command at `at`. An open one stays as `then` says, for what may still come of it.

@@ -79,12 +79,6 @@ impl Shows {
         Self::AnyOf(set)
     }
 
-    /// Whether all that a push shows was written.
-    pub(super) fn holds_all_of(&self, report: &Report<'_>) -> bool {
-        let Self::Written(written) = self else { return false };
-        report.dps.into_iter().flatten().all(|(id, _)| written.iter().any(|written| written.dp == id.0))
-    }
-
     pub(super) fn is_shown_by(&self, report: &Report<'_>) -> bool {
         let Self::AnyOf(set) = self else { return false };
         if !Version::ANY_DEVICE22 {

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::{DpValue, Dps};
 use crate::json::{Array, Object, Text, Value};
+use crate::version::Version;
 
 /// `reqType` of the question for a gateway's sub-devices.
 pub(crate) const SUB_DEVICES_QUERY: &str = "subdev_online_stat_query";
@@ -161,8 +162,6 @@ impl<'a> Report<'a> {
             b"devId" => put(&mut self.device_id, value.text(), 4, own, wrapped),
             b"t" => put(&mut self.time, value.integer(), 8, own, wrapped),
             b"protocol" => self.from_controller |= value.integer() == Some(5),
-            b"uid" => self.is_request |= !wrapped && value.text().is_some_and(|user| !user.raw().is_empty()),
-            b"dpId" => self.is_request |= !wrapped,
             b"type" => self.from_query |= value.text().is_some_and(|t| t.is("query")),
             b"reqType" => {
                 // Devices answer with another one.
@@ -172,6 +171,10 @@ impl<'a> Report<'a> {
             b"online" => put(&mut self.online, list(&value), 32, own, wrapped),
             b"offline" => put(&mut self.offline, list(&value), 64, own, wrapped),
             b"nearby" => put(&mut self.nearby, list(&value), 128, own, wrapped),
+            // Later versions have a key for each connection.
+            _ if wrapped || !(Version::V31.is_supported() || Version::V33.is_supported()) => {}
+            b"uid" => self.is_request |= value.text().is_some_and(|user| !user.raw().is_empty()),
+            b"dpId" => self.is_request = true,
             _ => {}
         }
     }

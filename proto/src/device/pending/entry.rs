@@ -66,7 +66,7 @@ pub(in crate::device) struct Entry {
     pub(super) state: State,
     /// How many answers are still to come, where it stands for older commands of its code as well.
     pub(super) owed: u8,
-    /// A push has shown values that may be what this query asks for, or a value that this write wrote.
+    /// A push has shown values that may be what this query asks for, or, of a resolved write, what it wrote.
     pub(super) shown: bool,
     /// A query for certain DPs.
     pub(in crate::device) named: bool,

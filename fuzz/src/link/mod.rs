@@ -74,6 +74,7 @@ struct Life {
     rng: Repeatable,
     recorded: [Vec<u8>; 2],
     kept: Option<Kept>,
+    redacted: bool,
     writes: Writes,
     outlets: bool,
     ended: bool,
@@ -119,6 +120,7 @@ impl Life {
             rng: Repeatable(1),
             recorded: Default::default(),
             kept,
+            redacted: first & 0x10 != 0,
             writes: Writes::new(joins(treated)),
             outlets: first & 0x40 == 0,
             ended: false,
@@ -486,12 +488,13 @@ impl Life {
         assert!(lock(&self.runtime.0).is_empty());
         let Some(kept) = self.kept.take() else { return };
         let record = lock(&kept.0).clone();
-        replays(&record);
+        replays(&record, self.redacted);
     }
 }
 
-/// A record shows what has happened, and nothing else.
-fn replays(record: &[u8]) {
+/// A record shows what has happened, and nothing else. In a redacted one all values look alike, so that it is not known
+/// which of two writes a push shows: there, every line has to be understood.
+fn replays(record: &[u8], redacted: bool) {
     if record.is_empty() {
         return;
     }
@@ -499,7 +502,8 @@ fn replays(record: &[u8]) {
     for step in replay.with_keys(vec![LocalKey::new(KEY), LocalKey::new(OTHER_KEY)]) {
         let step = step.unwrap_or_else(|error| panic!("{error}: {}", record.escape_ascii()));
         let _ = step.to_string();
-        assert!(!matches!(step.what, Happened::Diverged(_)), "{step}: {}", record.escape_ascii());
+        let diverged = matches!(step.what, Happened::Diverged(_)) && !redacted;
+        assert!(!diverged, "{step}: {}", record.escape_ascii());
     }
 }
 

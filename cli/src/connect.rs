@@ -53,7 +53,7 @@ impl Target {
             None => builder,
         };
         let builder = builder.timing(timing).command_timeout(self.timeout);
-        let builder = builder.pacing(self.pacing).receive_limit(self.receive_limit);
+        let builder = builder.pacing(self.pacing).receive_limit(self.receive_limit).query_on_connect(false);
         builder.address(self.address.clone())
     }
 

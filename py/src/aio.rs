@@ -297,11 +297,21 @@ fn call(queues: &mpsc::Receiver<Arc<Queue>>) {
 
 /// The commands of a device or sub-device, and the waits of the other nouns, as futures of a loop.
 #[pyclass(frozen, module = "rustuya._native")]
-pub(crate) struct AsyncVerbs(Option<Target>);
+pub(crate) struct AsyncVerbs(Option<Subject>);
+
+/// What the commands are for: the handle itself, which may be closed meanwhile.
+enum Subject {
+    Device(Py<Device>),
+    Sub(Py<SubDevice>),
+}
 
 impl AsyncVerbs {
-    fn target(&self) -> PyResult<Target> {
-        self.0.clone().ok_or_else(|| PyTypeError::new_err("this stands for no device"))
+    fn target(&self, py: Python<'_>) -> PyResult<Target> {
+        match &self.0 {
+            Some(Subject::Device(device)) => device.get().target(py),
+            Some(Subject::Sub(sub)) => sub.get().target(py),
+            None => Err(PyTypeError::new_err("this stands for no device")),
+        }
     }
 }
 
@@ -312,12 +322,11 @@ impl AsyncVerbs {
     #[new]
     fn py_new(target: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let Some(target) = target else { return Ok(Self(None)) };
-        let py = target.py();
         if let Ok(device) = target.cast::<Device>() {
-            return Ok(Self(Some(device.get().target(py)?)));
+            return Ok(Self(Some(Subject::Device(device.clone().unbind()))));
         }
         match target.cast::<SubDevice>() {
-            Ok(sub) => Ok(Self(Some(sub.get().target(py)?))),
+            Ok(sub) => Ok(Self(Some(Subject::Sub(sub.clone().unbind())))),
             Err(_) => Err(args::wrong_type(target, "device", "a Device or SubDevice of the package rustuya")),
         }
     }
@@ -328,7 +337,7 @@ impl AsyncVerbs {
         wait: Option<args::WaitFor>,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.status(bridge.py(), Options::of(&wait, &timeout))?.start())
+        start(bridge, self.target(bridge.py())?.status(bridge.py(), Options::of(&wait, &timeout))?.start())
     }
 
     fn query<'py>(
@@ -337,7 +346,7 @@ impl AsyncVerbs {
         dps: Option<args::Dps<'py>>,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.query(dps, timeout.map(|limit| limit.0))?)
+        start(bridge, self.target(bridge.py())?.query(dps, timeout.map(|limit| limit.0))?)
     }
 
     fn set_value<'py>(
@@ -348,7 +357,7 @@ impl AsyncVerbs {
         wait: Option<args::WaitFor>,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.set_value(dp_id, value, Options::of(&wait, &timeout))?.start())
+        start(bridge, self.target(bridge.py())?.set_value(dp_id, value, Options::of(&wait, &timeout))?.start())
     }
 
     fn set_dps<'py>(
@@ -358,7 +367,7 @@ impl AsyncVerbs {
         wait: Option<args::WaitFor>,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.set_dps(dps, Options::of(&wait, &timeout))?.start())
+        start(bridge, self.target(bridge.py())?.set_dps(dps, Options::of(&wait, &timeout))?.start())
     }
 
     fn update_dps<'py>(
@@ -368,7 +377,10 @@ impl AsyncVerbs {
         wait: Option<args::WaitFor>,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.update_dps(bridge.py(), &dp_ids.0, Options::of(&wait, &timeout))?.start())
+        start(
+            bridge,
+            self.target(bridge.py())?.update_dps(bridge.py(), &dp_ids.0, Options::of(&wait, &timeout))?.start(),
+        )
     }
 
     fn request<'py>(
@@ -380,7 +392,7 @@ impl AsyncVerbs {
         wait: Option<args::WaitFor>,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        let order = self.target()?.request(
+        let order = self.target(bridge.py())?.request(
             bridge.py(),
             command.0,
             data,
@@ -396,12 +408,12 @@ impl AsyncVerbs {
         wait: Option<args::WaitFor>,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, self.target()?.sub_discover(bridge.py(), Options::of(&wait, &timeout))?.start())
+        start(bridge, self.target(bridge.py())?.sub_discover(bridge.py(), Options::of(&wait, &timeout))?.start())
     }
 
     #[staticmethod]
     fn detect_dps<'py>(bridge: &Bound<'py, LoopBridge>, device: &Device) -> Awaitable<'py> {
-        start(bridge, device::detected(device.inner(bridge.py())?))
+        start(bridge, device::detected(device.open(bridge.py())?))
     }
 
     #[staticmethod]
@@ -410,12 +422,30 @@ impl AsyncVerbs {
         device: &Device,
         timeout: Option<args::Timeout>,
     ) -> Awaitable<'py> {
-        start(bridge, device::connected(device.inner(bridge.py())?, timeout.map(|limit| limit.0))?)
+        start(bridge, device::connected(device.open(bridge.py())?, timeout.map(|limit| limit.0))?)
+    }
+
+    #[staticmethod]
+    fn wait_ready<'py>(
+        bridge: &Bound<'py, LoopBridge>,
+        device: &Device,
+        timeout: Option<args::Timeout>,
+    ) -> Awaitable<'py> {
+        start(bridge, device::ready(device.open(bridge.py())?, timeout.map(|limit| limit.0))?)
+    }
+
+    #[staticmethod]
+    fn wait_settled<'py>(
+        bridge: &Bound<'py, LoopBridge>,
+        manager: &Manager,
+        timeout: Option<args::Timeout>,
+    ) -> Awaitable<'py> {
+        start(bridge, manager::settled(manager.inner(bridge.py())?, timeout.map(|limit| limit.0))?)
     }
 
     #[staticmethod]
     fn close<'py>(bridge: &Bound<'py, LoopBridge>, device: &Device) -> Awaitable<'py> {
-        start(bridge, device::closed(device.inner(bridge.py())?))
+        start(bridge, device.closed(bridge.py())?)
     }
 
     #[staticmethod]

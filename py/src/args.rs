@@ -211,6 +211,7 @@ arguments! {
     ProductKey(String) "product_key", "text";
     Persist(bool) "persist", "True or False";
     Nowait(bool) "nowait", "True or False";
+    QueryOnConnect(bool) "query_on_connect", "True or False";
     Active(bool) "active", "True or False";
     Trust(bool) "trust", "True or False";
     Online(bool) "online", "True or False";

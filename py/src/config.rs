@@ -22,6 +22,7 @@ pub(crate) struct Extra<'py> {
     pub(crate) memory_limit: Option<args::MemoryLimit>,
     pub(crate) backlog_limit: Option<args::BacklogLimit>,
     pub(crate) min_version: Option<Bound<'py, PyAny>>,
+    pub(crate) query_on_connect: Option<args::QueryOnConnect>,
 }
 
 /// The description that arguments give, and whether it has an address.
@@ -108,6 +109,9 @@ impl Extra<'_> {
         }
         if let Some(least) = convert::version(self.min_version.as_ref())? {
             builder = builder.min_version(least);
+        }
+        if let Some(args::QueryOnConnect(query)) = self.query_on_connect {
+            builder = builder.query_on_connect(query);
         }
         if let Some(limit) = engine::seconds(self.connection_timeout_sec.as_ref().map(|limit| limit.0.0))? {
             builder = connection_timeout(builder, limit);

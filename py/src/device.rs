@@ -1,39 +1,81 @@
 //! `Device`.
 
+use core::sync::atomic::Ordering;
+use std::sync::OnceLock;
+
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 use rustuya_runtime_tokio as rt;
 
 use crate::config::{self, Extra};
-use crate::engine::{self, Held, engine};
-use crate::operation::{Answer, Failure, Operation, finish};
+use crate::engine;
+use crate::handle::{Handle, share};
+pub(crate) use crate::handle::{connected, detected, ready};
+use crate::operation::{Answer, Operation, finish};
 use crate::receiver::DeviceMessageReceiver;
 use crate::sub_device::SubDevice;
-use crate::subscription::Subscription;
+use crate::subscription::{self, Subscription};
 use crate::verbs::{Options, Target};
 use crate::words::words;
-use crate::{args, convert, errors, event, listed, log, models};
+use crate::{args, convert, errors, event, listed, manager, models};
 
 /// One device on the local network, kept connected in the background.
 ///
-/// It is a handle, which threads can share: the connection ends with `close()`, with a `with` block, or with the last
-/// handle, listener and subscription.
-#[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version)]
-#[doc = words!(raises: config types discovery closed)]
-#[pyclass(frozen, module = "rustuya", weakref)]
-pub(crate) struct Device(Held<rt::Device>);
+/// It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares that of
+/// the managers and of other `Device(id, ...)` of this id, and it ends with the last of them. Handles of one connection
+/// are equal.
+#[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
+#[doc = words!(raises: config conflict types discovery closed)]
+#[pyclass(frozen, subclass, module = "rustuya", weakref)]
+pub(crate) struct Device(OnceLock<Handle>);
 
 impl Device {
-    pub(crate) const fn new(device: rt::Device) -> Self {
-        Self(Held::new(device))
+    pub(crate) fn new(device: rt::Device) -> Self {
+        Self(OnceLock::from(Handle::new(device, None)))
+    }
+
+    fn handle(&self, py: Python<'_>) -> PyResult<&Handle> {
+        let missing = "__init__() of rustuya.Device was not called: call super().__init__() in that of the subclass";
+        self.0.get().ok_or_else(|| errors::leaf(py, "ClosedError", 906, missing))
     }
 
     pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<&rt::Device> {
-        self.0.get(py)
+        self.handle(py)?.device.get(py)
+    }
+
+    /// The device, for what needs one that was not closed.
+    pub(crate) fn open(&self, py: Python<'_>) -> PyResult<&rt::Device> {
+        let handle = self.handle(py)?;
+        let device = handle.device.get(py)?;
+        if handle.left.load(Ordering::Acquire) {
+            return Err(errors::command(py, device.id(), &rt::CommandError::Closed));
+        }
+        Ok(device)
     }
 
     pub(crate) fn target(&self, py: Python<'_>) -> PyResult<Target> {
-        Ok(Target::Device(self.inner(py)?.clone()))
+        let handle = self.handle(py)?;
+        let device = handle.device.get(py)?.clone();
+        Ok(if handle.left.load(Ordering::Acquire) { Target::Left(device) } else { Target::Device(device) })
+    }
+
+    /// Becomes a handle that holds its device. Does nothing for one that has been one.
+    fn begin(&self, handle: Handle) {
+        drop(self.0.set(handle));
+    }
+
+    /// Ends the connection, or lets go of it where others hold the device, too.
+    pub(crate) fn closed(&self, py: Python<'_>) -> PyResult<Operation> {
+        let handle = self.handle(py)?;
+        let device = handle.device.get(py)?.clone();
+        let Some(own) = &handle.own else {
+            return Ok(Box::pin(async move {
+                device.close().await;
+                Ok(Answer::Nothing)
+            }));
+        };
+        handle.left.store(true, Ordering::Release);
+        Ok(manager::ended(own.get(py)?))
     }
 
     /// Changes the configuration and gives the handle back. `change` is called again when another thread was faster.
@@ -59,47 +101,24 @@ impl Device {
     }
 }
 
-/// Starts a device that belongs to no manager.
-pub(crate) fn spawn(py: Python<'_>, builder: rt::DeviceBuilder, located: bool, id: &str) -> PyResult<Device> {
-    let engine = engine(py)?;
-    let builder = engine.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;
-    Ok(Device::new(log::framed(builder, id).spawn(&engine.driver())))
-}
-
-/// Waits until a device can be used.
-pub(crate) fn connected(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
-    let limit = engine::seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
-    let device = device.clone();
-    Ok(Box::pin(async move {
-        let version = device.wait_connected(limit).await;
-        version.map(Answer::Version).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
-    }))
-}
-
-pub(crate) fn closed(device: &rt::Device) -> Operation {
-    let device = device.clone();
-    Box::pin(async move {
-        device.close().await;
-        Ok(Answer::Nothing)
-    })
-}
-
-pub(crate) fn detected(device: &rt::Device) -> Operation {
-    let device = device.clone();
-    Box::pin(async move {
-        let numbers = device.detect_dps().await;
-        numbers.map(Answer::Numbers).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
-    })
-}
-
 #[pymethods]
 impl Device {
     #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(id, address=None, local_key=None, version=None, *, \
+                        port=None, dev_type=None, persist=None, nowait=None, connection_timeout_sec=None, \
+                        timeout=None, timing=None, pacing=None, receive_limit=None, memory_limit=None, \
+                        backlog_limit=None, min_version=None, query_on_connect=None)")]
+    fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self(OnceLock::new())
+    }
+
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None,
+                        query_on_connect=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
-    fn py_new(
+    fn __init__(
+        &self,
         py: Python<'_>,
         id: args::Id,
         address: Option<&Bound<'_, PyAny>>,
@@ -117,7 +136,8 @@ impl Device {
         memory_limit: Option<args::MemoryLimit>,
         backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
+        query_on_connect: Option<args::QueryOnConnect>,
+    ) -> PyResult<()> {
         let extra = Extra {
             port,
             dev_type,
@@ -131,9 +151,14 @@ impl Device {
             memory_limit,
             backlog_limit,
             min_version,
+            query_on_connect,
         };
         let (builder, located) = config::builder(py, &id.0, address, local_key, version)?;
-        spawn(py, extra.apply(py, builder)?, located, &id.0)
+        let new = extra.apply(py, builder)?;
+        let wanted = new.clone();
+        let handle = share(py, new, located, |known| extra.apply(py, known.reached_as(&wanted)))?;
+        self.begin(handle);
+        Ok(())
     }
 
     /// The device that a file of tinytuya describes, found by name or id.
@@ -142,16 +167,16 @@ impl Device {
     #[doc = words!(raises: file config discovery types)]
     #[classmethod]
     #[pyo3(signature = (path, name=None, *, id=None, address=None, version=None))]
-    fn from_devices_file(
-        cls: &Bound<'_, PyType>,
+    fn from_devices_file<'py>(
+        cls: &Bound<'py, PyType>,
         path: args::Path,
         name: Option<args::Name>,
         id: Option<args::Id>,
         address: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let (builder, located, id) = listed::builder(
+        let (builder, located, _) = listed::builder(
             py,
             &path.0,
             name.as_ref().map(|name| &*name.0),
@@ -159,7 +184,12 @@ impl Device {
             address,
             version,
         )?;
-        spawn(py, builder, located, &id)
+        let wanted = builder.clone();
+        let handle = share(py, builder, located, |known| Ok(known.reached_as(&wanted)))?;
+        let _inside = engine::enter(py);
+        let object = cls.call_method1("__new__", (cls,))?;
+        object.cast::<Self>()?.get().begin(handle);
+        Ok(object)
     }
 
     /// Writes the version and the address of the connection into the file that describes the device, so that the next start
@@ -214,7 +244,8 @@ impl Device {
     /// Whether the device was closed. A closed device stays so.
     #[getter]
     fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.inner(py)?.is_closed())
+        let device = self.inner(py)?;
+        Ok(device.is_closed() || self.handle(py)?.left.load(Ordering::Acquire))
     }
 
     /// Whether commands return as soon as they are queued.
@@ -249,7 +280,7 @@ impl Device {
         models::diagnosis(py, self.inner(py)?.diagnosis())
     }
 
-    /// The DPs as they were last heard, with their ages. Asks nobody.
+    /// The DPs as they were last heard, with their ages, and whether that was on the present connection. Asks nobody.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         models::state(py, &self.inner(py)?.state())
@@ -360,12 +391,13 @@ impl Device {
     }
 
     /// Changes what is given, all at once: a connection that must be made anew is so once.
-    #[doc = words!(args: address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version)]
+    #[doc = words!(args: address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
     #[doc = words!(returns: itself)]
     #[doc = words!(raises: config types discovery)]
     #[pyo3(signature = (*, address=None, local_key=None, version=None, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None,
+                        query_on_connect=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn reconfigure<'py>(
         slf: Bound<'py, Self>,
@@ -384,6 +416,7 @@ impl Device {
         memory_limit: Option<args::MemoryLimit>,
         backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'py, PyAny>>,
+        query_on_connect: Option<args::QueryOnConnect>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         let extra = Extra {
@@ -399,6 +432,7 @@ impl Device {
             memory_limit,
             backlog_limit,
             min_version,
+            query_on_connect,
         };
         Self::change(slf, |builder| extra.apply(py, config::edited(py, builder, address, local_key, version)?))
     }
@@ -533,7 +567,7 @@ impl Device {
     /// Finds out which DPs the device has.
     #[doc = words!(raises: connection answer)]
     fn detect_dps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, detected(self.inner(py)?))
+        finish(py, detected(self.open(py)?))
     }
 
     /// Waits until the connection is usable; returns the version that is spoken.
@@ -545,19 +579,33 @@ impl Device {
         py: Python<'py>,
         #[pyo3(from_py_with = args::timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, connected(self.inner(py)?, timeout)?)
+        finish(py, connected(self.open(py)?, timeout)?)
+    }
+
+    /// Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
+    /// then `stale_reason` of the state says so.
+    #[doc = words!(args: timeout_connected)]
+    #[doc = words!(returns: state)]
+    #[doc = words!(raises: connection ready types)]
+    #[pyo3(signature = (timeout=10.0))]
+    fn wait_ready<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = args::timeout)] timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        finish(py, ready(self.open(py)?, timeout)?)
     }
 
     /// Connects without waiting for the delay between attempts. Returns at once.
     fn connect_now(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner(py)?.connect_now();
+        self.open(py)?.connect_now();
         Ok(())
     }
 
     /// A receiver of what happens to the device from now on.
     #[doc = words!(raises: closed)]
     fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, DeviceMessageReceiver>> {
-        let device = self.inner(py)?;
+        let device = self.open(py)?;
         DeviceMessageReceiver::make(py, device.listener(), device.clone())
     }
 
@@ -565,13 +613,23 @@ impl Device {
     #[doc = words!(args: callback)]
     #[doc = words!(raises: types closed)]
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
-        let device = self.inner(py)?;
+        subscription::check(callback.bind(py))?;
+        let device = self.open(py)?;
         Subscription::start(py, device.listener(), device.clone(), callback, event::device_event)
     }
 
-    /// Ends the connection, for all handles.
+    /// Ends the connection, for all handles. A handle that was made by `Device(...)` lets go of it: it ends unless a
+    /// manager or another such handle holds the device.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        finish(py, closed(self.inner(py)?)).map(drop)
+        finish(py, self.closed(py)?).map(drop)
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Self) -> PyResult<bool> {
+        Ok(core::ptr::eq(self, other) || self.inner(py)? == other.inner(py)?)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(engine::hash(self.inner(py)?))
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

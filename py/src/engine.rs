@@ -2,6 +2,7 @@
 //! first.
 
 use core::cell::Cell;
+use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::pin::pin;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -58,6 +59,7 @@ static SETTINGS: Mutex<Settings> = Mutex::new(Settings {
     trust_relayed: false,
 });
 static ENGINE: OnceLock<Engine> = OnceLock::new();
+static ENDING: AtomicBool = AtomicBool::new(false);
 static LIFE: AtomicU8 = AtomicU8::new(Life::Running as u8);
 
 /// What has become of the process, as far as this library is concerned.
@@ -85,6 +87,15 @@ pub(crate) fn is_forked() -> bool {
 
 pub(crate) fn is_leaving() -> bool {
     LIFE.load(Ordering::Acquire) >= Life::Leaving as u8
+}
+
+/// Whether the interpreter has begun to end: from then on, what is closed is not closed by the program.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::Acquire)
+}
+
+pub(crate) fn set_ending() {
+    ENDING.store(true, Ordering::Release);
 }
 
 fn is_over() -> bool {
@@ -453,6 +464,13 @@ pub(crate) fn seconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
             .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of seconds, or None"))
     };
     limit.filter(|limit| *limit != f64::INFINITY).map(duration).transpose()
+}
+
+/// The hash of a handle: equal handles have equal ones.
+pub(crate) fn hash(handle: &impl Hash) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    handle.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Locks what cannot be poisoned in a way that matters.

@@ -74,6 +74,13 @@ pub(crate) fn add(py: Python<'_>, id: &str, error: AddError) -> PyErr {
         AddError::DuplicateDevice => {
             with(py, leaf(py, "DuplicateDevice", 912, &format!("{id}: {error}")), "device_id", id)
         }
+        AddError::Conflict => {
+            let text = format!(
+                "{id}: this process has a connection to the device already, with another address, key, version or setting, \
+                 and a device has one connection: give the same, or change it with Manager.add() or reconfigure()"
+            );
+            with(py, leaf(py, "DeviceConflict", 912, &text), "device_id", id)
+        }
         AddError::Config(error) => config(py, error),
         AddError::Discovery(ref source) => leaf(py, "DiscoveryError", 901, &format!("{error}: {source}")),
         AddError::Closed => leaf(py, "ClosedError", 906, &error.to_string()),
@@ -166,6 +173,9 @@ pub(crate) fn command_code(error: &CommandError) -> (&'static str, u16) {
 }
 
 pub(crate) fn command(py: Python<'_>, id: &str, error: &CommandError) -> PyErr {
+    if *error == CommandError::Closed && engine::is_ending() {
+        return leaf(py, "ClosedError", 906, "the interpreter is ending");
+    }
     with(py, described(py, &format!("{id}: {error}"), error), "device_id", id)
 }
 

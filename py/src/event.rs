@@ -14,9 +14,10 @@ use crate::{convert, engine, errors, models};
 /// What happened to a device.
 ///
 /// `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
-/// a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-/// "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`),
-/// "ignored" (a frame that the device did not send just now).
+/// a sub-device came or went), "freshness" (the state is what the device has now, or may not be any more), "error" (a
+/// command failed with nobody waiting), "lag" (this listener lost events), "skipped" (a frame was larger than
+/// `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that the device did not
+/// send just now).
 #[pyclass(frozen, subclass, module = "rustuya")]
 pub(crate) struct DeviceEvent {
     event: Event,
@@ -30,8 +31,8 @@ pub(crate) struct ManagerEvent {
 }
 
 /// What an event can be.
-pub(crate) const KINDS: [&str; 8] =
-    ["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept", "ignored"];
+pub(crate) const KINDS: [&str; 9] =
+    ["state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept", "ignored"];
 const KEYS: [&str; 8] = ["kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 const MANAGER_KEYS: [&str; 9] = ["device_id", "kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 
@@ -82,6 +83,12 @@ impl DeviceEvent {
                 dict.set_item("Err", errors::command_code(&failed.error).1.to_string())?;
             }
             Event::Dialect(dialect) => dict.set_item("dev_type", convert::dialect_name(*dialect))?,
+            Event::Fresh | Event::Stale(_) => {
+                let why = if let Event::Stale(why) = &self.event { Some(why) } else { None };
+                dict.set_item("is_fresh", why.is_none())?;
+                dict.set_item("reason", why.map(models::stale_reason))?;
+                dict.set_item("text", why.map(ToString::to_string))?;
+            }
             Event::Lagged(lost) => dict.set_item("lost", lost)?,
             Event::Skipped { len, limit, .. } => {
                 dict.set_item("size", len)?;
@@ -134,14 +141,16 @@ fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<Strin
 
 #[pymethods]
 impl DeviceEvent {
-    /// What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept" or "ignored".
+    /// What this is: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
+    /// "ignored".
     #[getter]
     fn kind(&self) -> &'static str {
-        let [state, acknowledgement, connection, error, lag, skipped, unkept, ignored] = KINDS;
+        let [state, acknowledgement, connection, freshness, error, lag, skipped, unkept, ignored] = KINDS;
         match &self.event {
             Event::Message(message) if message.dps().is_empty() => acknowledgement,
             Event::Message(_) => state,
             Event::Failed(_) => error,
+            Event::Fresh | Event::Stale(_) => freshness,
             Event::Lagged(_) => lag,
             Event::Skipped { .. } => skipped,
             Event::Unkept { .. } => unkept,

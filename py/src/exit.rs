@@ -20,6 +20,7 @@ pub(crate) fn leave(py: Python<'_>) {
     if engine::is_forked() || BEGUN.swap(true, Ordering::SeqCst) {
         return;
     }
+    engine::set_ending();
     if let Some(engine) = engine::started() {
         // A second Ctrl-C ends the farewell.
         let _ = engine::block(py, engine.registry.shutdown(), Some(FAREWELL));

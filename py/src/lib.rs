@@ -13,6 +13,7 @@ mod engine;
 mod errors;
 mod event;
 mod exit;
+mod handle;
 mod listed;
 mod log;
 mod manager;

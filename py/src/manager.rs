@@ -7,7 +7,7 @@ use rustuya_runtime_tokio as rt;
 
 use crate::config::{self, Extra};
 use crate::device::Device;
-use crate::engine::{Held, engine, started};
+use crate::engine::{Held, engine, seconds, started};
 use crate::operation::{Answer, Operation, finish};
 use crate::receiver::ManagerEventReceiver;
 use crate::subscription::Subscription;
@@ -30,6 +30,12 @@ pub(crate) fn ended(manager: &rt::Manager) -> Operation {
         manager.shutdown().await;
         Ok(Answer::Nothing)
     })
+}
+
+pub(crate) fn settled(manager: &rt::Manager, timeout: Option<f64>) -> PyResult<Operation> {
+    let limit = seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
+    let manager = manager.clone();
+    Ok(Box::pin(async move { Ok(Answer::Settled(manager.wait_settled(limit).await)) }))
 }
 
 pub(crate) fn all_ended() -> Option<Operation> {
@@ -63,12 +69,13 @@ impl Manager {
     }
 
     /// Adds a device, or changes the configuration of the one with this id. Returns its handle.
-    #[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version)]
+    #[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
     #[doc = words!(returns: device)]
     #[doc = words!(raises: duplicate config types discovery closed)]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
-                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None))]
+                        receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None,
+                        query_on_connect=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn add(
         &self,
@@ -89,6 +96,7 @@ impl Manager {
         memory_limit: Option<args::MemoryLimit>,
         backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'_, PyAny>>,
+        query_on_connect: Option<args::QueryOnConnect>,
     ) -> PyResult<Device> {
         let extra = Extra {
             port,
@@ -103,6 +111,7 @@ impl Manager {
             memory_limit,
             backlog_limit,
             min_version,
+            query_on_connect,
         };
         let (builder, located) = config::builder(py, &id.0, address, local_key, version)?;
         let builder = extra.apply(py, builder)?;
@@ -197,6 +206,19 @@ impl Manager {
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
         let manager = self.inner(py)?;
         Subscription::start(py, manager.listener(), manager.clone(), callback, event::manager_event)
+    }
+
+    /// Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis.
+    #[doc = words!(args: timeout_connected)]
+    #[doc = words!(returns: settled)]
+    #[doc = words!(raises: types)]
+    #[pyo3(signature = (timeout=10.0))]
+    fn wait_settled<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = args::timeout)] timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        finish(py, settled(self.inner(py)?, timeout)?)
     }
 
     /// The counters of all devices together.

@@ -2,9 +2,9 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule, PyTuple};
+use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use rustuya_runtime_tokio::{
-    CommandCode, DeviceInfo, Dialect, DownReason, Found, Metrics, Queried, Reply, State, Swept, Version,
+    CommandCode, DeviceInfo, Dialect, DownReason, Found, Metrics, Queried, Reply, Stale, State, Swept, Version,
 };
 
 use crate::{convert, engine, errors};
@@ -114,13 +114,41 @@ pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound
 
 pub(crate) fn state<'py>(py: Python<'py>, state: &State) -> PyResult<Bound<'py, PyAny>> {
     let _inside = engine::enter(py);
-    let (values, ages) = (PyDict::new(py), PyDict::new(py));
+    let (values, ages, stale) = (PyDict::new(py), PyDict::new(py), PyList::empty(py));
     for (dp, heard) in &state.dps {
         let dp = dp.to_string();
         values.set_item(&dp, convert::to_python(py, &heard.value)?)?;
         ages.set_item(&dp, heard.age.as_secs_f64())?;
+        if !heard.fresh {
+            stale.append(&dp)?;
+        }
     }
-    class(py, "State")?.call1((values, ages))
+    let why = state.stale.as_ref();
+    class(py, "State")?.call1((values, ages, stale, why.map(stale_reason), why.map(Stale::to_string)))
+}
+
+/// A name for programs of why a state may be out of date.
+pub(crate) const fn stale_reason(why: &Stale) -> &'static str {
+    match why {
+        Stale::NotConnected => "not_connected",
+        Stale::NotTold => "not_told",
+        Stale::Partly => "partly",
+        Stale::SubDeviceOffline => "sub_device_offline",
+        _ => "failed",
+    }
+}
+
+/// A dict of the diagnoses of devices.
+pub(crate) fn settled<'py>(py: Python<'py>, list: &[DeviceInfo]) -> PyResult<Bound<'py, PyAny>> {
+    let _inside = engine::enter(py);
+    let (diagnoses, unsettled) = (PyDict::new(py), PyList::empty(py));
+    for info in list {
+        diagnoses.set_item(&*info.id, diagnosis(py, info.down.filter(|_| !info.connected))?)?;
+        if !info.is_settled() {
+            unsettled.append(&*info.id)?;
+        }
+    }
+    class(py, "Settled")?.call1((diagnoses, unsettled.to_tuple()))
 }
 
 /// Every command that has a name, with its number.

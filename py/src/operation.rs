@@ -7,7 +7,7 @@ use std::io;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use rustuya_runtime_tokio::{AddError, CommandError, Found, Queried, Reply, Sending, Version};
+use rustuya_runtime_tokio::{AddError, CommandError, DeviceInfo, Found, Queried, Reply, Sending, State, Version};
 
 use crate::verbs::Target;
 use crate::{engine, errors, models};
@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     Reply(Reply),
     Queried(Queried),
     Version(Version),
+    State(State),
+    Settled(Vec<DeviceInfo>),
     Numbers(BTreeSet<u16>),
     Found(Option<Found>),
     AllFound(Vec<Found>),
@@ -40,6 +42,8 @@ impl Answer {
             Self::Reply(reply) => models::reply(py, &reply),
             Self::Queried(state) => models::queried(py, state),
             Self::Version(version) => Ok(version.as_str().into_pyobject(py)?.into_any()),
+            Self::State(state) => models::state(py, &state),
+            Self::Settled(list) => models::settled(py, &list),
             Self::Numbers(numbers) => Ok(PyList::new(py, numbers)?.into_any()),
             Self::Found(None) => Ok(py.None().into_bound(py)),
             Self::Found(Some(found)) => models::found(py, &found),

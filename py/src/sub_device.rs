@@ -27,6 +27,14 @@ impl SubDevice {
 
 #[pymethods]
 impl SubDevice {
+    fn __eq__(&self, py: Python<'_>, other: &Self) -> PyResult<bool> {
+        Ok(self.0.get(py)? == other.0.get(py)?)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(engine::hash(self.0.get(py)?))
+    }
+
     /// Its cid.
     #[getter]
     fn id(&self, py: Python<'_>) -> PyResult<&str> {

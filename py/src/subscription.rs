@@ -8,10 +8,19 @@ use std::task::Wake;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::args;
 use crate::calls::Calls;
 use crate::engine::{Held, engine, enter, lock};
 use crate::receiver::Feed;
+use crate::{args, errors};
+
+/// Whether a call gives a coroutine: of the function itself, or of an object with such a `__call__`.
+fn is_async(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = function.py();
+    let _inside = enter(py);
+    let inspect = py.import("inspect")?;
+    let is_async = |what: &Bound<'_, PyAny>| inspect.call_method1("iscoroutinefunction", (what,))?.is_truthy();
+    Ok(is_async(function)? || is_async(&function.getattr("__call__")?)?)
+}
 
 /// Events of one subscription that are told before others have their turn.
 const FAIR_SHARE: u32 = 128;
@@ -101,6 +110,18 @@ impl<F: Feed> Subscribed for Told<F> {
     }
 }
 
+/// Refuses what cannot be called with an event.
+pub(crate) fn check(function: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !function.is_callable() {
+        return Err(args::wrong_type(function, "callback", "a function of one event"));
+    }
+    if is_async(function)? {
+        let text = "an async function is not awaited here: give a function, or subscribe with rustuya.aio";
+        return Err(errors::leaf(function.py(), "InvalidType", 912, text));
+    }
+    Ok(())
+}
+
 impl Subscription {
     pub(crate) fn start<F: Feed>(
         py: Python<'_>,
@@ -109,9 +130,7 @@ impl Subscription {
         function: Py<PyAny>,
         convert: fn(Python<'_>, F::Item) -> PyResult<Py<PyAny>>,
     ) -> PyResult<Self> {
-        if !function.bind(py).is_callable() {
-            return Err(args::wrong_type(function.bind(py), "callback", "a function of one event"));
-        }
+        check(function.bind(py))?;
         engine(py)?;
         CALLS.start(py)?;
         let (feed, function) =

@@ -7,12 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustuya_runtime_tokio as rt;
 
-use crate::device::{self, Device};
+use crate::device::Device;
 use crate::engine::{self, Held, engine};
 use crate::operation::{self, Answer, Failure, Operation};
 use crate::receiver::RequestReceiver;
 use crate::words::words;
-use crate::{args, config, convert, errors};
+use crate::{args, config, convert, errors, handle};
 
 /// A device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
 ///
@@ -197,7 +197,7 @@ impl VirtualDevice {
         let version = pyo3::types::PyString::new(py, inner.version().as_str()).into_any();
         let key = pyo3::types::PyString::new(py, &self.local_key).into_any();
         let (builder, located) = config::builder(py, inner.id(), Some(&address), Some(&key), Some(&version))?;
-        device::spawn(py, builder, located, inner.id())
+        handle::spawn(py, builder, located, inner.id())
     }
 
     /// What a controller needs, for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,

@@ -14,6 +14,8 @@ use crate::{args, convert, engine, errors};
 #[derive(Clone)]
 pub(crate) enum Target {
     Device(rt::Device),
+    /// A handle that was closed, while the device goes on for others.
+    Left(rt::Device),
     Sub(rt::SubDevice),
 }
 
@@ -33,7 +35,7 @@ impl<'a> Options<'a> {
 impl Target {
     fn device(&self) -> &rt::Device {
         match self {
-            Self::Device(device) => device,
+            Self::Device(device) | Self::Left(device) => device,
             Self::Sub(sub) => sub.gateway(),
         }
     }
@@ -41,19 +43,23 @@ impl Target {
     /// What errors name: the id, or the id of the gateway and the cid.
     pub(crate) fn name(&self) -> Arc<str> {
         match self {
-            Self::Device(device) => device.id().into(),
+            Self::Device(device) | Self::Left(device) => device.id().into(),
             Self::Sub(sub) => format!("{}/{}", sub.gateway().id(), sub.id()).into(),
         }
     }
 
     fn order(self, py: Python<'_>, sending: Sending, options: Options<'_>) -> PyResult<Order> {
         let Options { wait, timeout } = options;
-        Ok(Order::new(self, sending, Wait::new(py, wait)?, engine::seconds(timeout)?))
+        let (wait, limit) = (Wait::new(py, wait)?, engine::seconds(timeout)?);
+        if let Self::Left(device) = &self {
+            return Err(errors::command(py, device.id(), &rt::CommandError::Closed));
+        }
+        Ok(Order::new(self, sending, wait, limit))
     }
 
     pub(crate) fn status(self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
         let sending = match &self {
-            Self::Device(device) => device.status(),
+            Self::Device(device) | Self::Left(device) => device.status(),
             Self::Sub(sub) => sub.status(),
         };
         self.order(py, sending, options)
@@ -65,6 +71,7 @@ impl Target {
         let limit = engine::seconds(timeout)?;
         Ok(Box::pin(async move {
             let result = match (&self, numbers) {
+                (Self::Left(_), _) => Err(rt::CommandError::Closed),
                 (Self::Device(device), Some(dps)) => match limit {
                     Some(limit) => device.query_dps_within(&dps, limit).await,
                     None => device.query_dps(&dps).await,
@@ -75,7 +82,7 @@ impl Target {
                 },
                 (target, None) => {
                     let sending = match target {
-                        Self::Device(device) => device.status(),
+                        Self::Device(device) | Self::Left(device) => device.status(),
                         Self::Sub(sub) => sub.status(),
                     };
                     let sending = match limit {
@@ -97,7 +104,7 @@ impl Target {
     ) -> PyResult<Order> {
         let (number, json) = (convert::dp(dp)?, convert::to_json(value)?);
         let sending = match &self {
-            Self::Device(device) => device.set_value(number, json),
+            Self::Device(device) | Self::Left(device) => device.set_value(number, json),
             Self::Sub(sub) => sub.set_value(number, json),
         };
         self.order(dp.py(), sending, options)
@@ -111,7 +118,7 @@ impl Target {
             return Err(errors::no_dp(PyString::new(py, wrong).as_any(), &text));
         }
         let sending = match &self {
-            Self::Device(device) => device.set_dps(map),
+            Self::Device(device) | Self::Left(device) => device.set_dps(map),
             Self::Sub(sub) => sub.set_dps(map),
         };
         self.order(py, sending, options)
@@ -120,7 +127,7 @@ impl Target {
     pub(crate) fn update_dps(self, py: Python<'_>, dps: &[Bound<'_, PyAny>], options: Options<'_>) -> PyResult<Order> {
         let numbers = dps.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()?;
         let sending = match &self {
-            Self::Device(device) => device.update_dps(&numbers),
+            Self::Device(device) | Self::Left(device) => device.update_dps(&numbers),
             Self::Sub(sub) => sub.update_dps(&numbers),
         };
         self.order(py, sending, options)

@@ -24,6 +24,7 @@ macro_rules! words {
     (@arg memory_limit) => { "memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is\n        given, 1024 at least." };
     (@arg backlog_limit) => { "backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least." };
     (@arg min_version) => { "min_version: the oldest version that is believed while `version` is \"Auto\"; \"3.3\" unless it is given." };
+    (@arg query_on_connect) => { "query_on_connect: whether the state is asked for on each connection; True unless it is given." };
     (@arg path) => { "path: a `devices.json` or `snapshot.json`." };
     (@arg name) => { "name: the device's name in that file, or its id; needed where the file has several." };
     (@arg id_listed) => { "id: the device's id, in the place of the name." };
@@ -80,11 +81,15 @@ macro_rules! words {
     (@result reply) => { "A `Reply` with `wait=\"ack\"` and `wait=\"effect\"`, else None." };
     (@result queried) => { "A `Queried`: a dict of DPs and values, with `missing` and `partial`." };
     (@result entry) => { "The entry, or None when the time is over." };
+    (@result state) => { "The `State`." };
+    (@result settled) => { "A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names\n    those that were waited for in vain." };
     (@result device) => { "The device's handle." };
     (@result was_there) => { "Whether it was there." };
 
     (@error config) => { "InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device." };
     (@error types) => { "InvalidType, InvalidValue: an argument is of another type, or out of range." };
+    (@error conflict) => { "DeviceConflict: this process has a connection to the device already, with another key, address or\n        version." };
+    (@error ready) => { "DeviceTimeout: the device was connected in time, and its state was not there." };
     (@error discovery) => { "DiscoveryError: announcements cannot be received, and there is no address." };
     (@error duplicate) => { "DuplicateDevice: the manager has this very device already." };
     (@error file) => { "OSError: the file cannot be read.\n    DeviceNotFound: it does not list the device, or several by this name.\n    ConfigError: what it says of the device, or the file itself, is unusable." };

@@ -105,7 +105,9 @@ def test_named_dps_that_did_not_come_are_named(virtual_device: Make) -> None:
 @pytest.mark.parametrize("version", ["3.2", "3.3", "3.4"])
 def test_device22_is_asked_for_what_is_named(virtual_device: Make, version: str) -> None:
     lamp = virtual_device("lamp", version=version, dev_type="device22", dps={"20": True, "21": "white", "22": 5})
-    with rustuya.Device("lamp", lamp.address, lamp.local_key, version, dev_type="device22") as device:
+    with rustuya.Device(
+        "lamp", lamp.address, lamp.local_key, version, dev_type="device22", query_on_connect=False
+    ) as device:
         answer = device.query([20, 21, 23])
         assert answer == {"20": True, "21": "white"}
         assert (answer.missing, answer.partial) == ((23,), True)

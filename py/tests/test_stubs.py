@@ -15,11 +15,11 @@ from rustuya import _native
 
 PACKAGE = Path(__file__).parents[1] / "python" / "rustuya"
 STUB = PACKAGE / "_native.pyi"
-ASYNCIO = (PACKAGE / "aio.py", PACKAGE / "testing" / "aio.py")
+ASYNCIO = (PACKAGE / "aio.py", PACKAGE / "_commands.py", PACKAGE / "testing" / "aio.py")
 INTERNAL = {"AsyncVerbs", "LoopBridge"}
 # What the classes of the asyncio face are the twins of, and what works otherwise there.
 TWINS: dict[str, Any] = {
-    "_Commands": _native.Device,
+    "Commands": _native.Device,
     "Device": _native.Device,
     "SubDevice": _native.SubDevice,
     "Manager": _native.Manager,
@@ -51,7 +51,7 @@ def twins(body: list[ast.stmt]) -> Iterator[tuple[Definition, str]]:
         if not isinstance(node, ast.ClassDef) or node.name not in TWINS:
             continue
         twin = TWINS[node.name]
-        if not node.name.startswith("_"):
+        if node.name != "Commands":
             yield node, inspect.getdoc(twin) or ""
         last = {each.name: each for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
         for name, method in last.items():

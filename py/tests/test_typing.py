@@ -106,7 +106,9 @@ def test_an_unfit_write_has_the_keys_of_its_type(virtual_device: Callable[..., V
 def test_floats_survive_exactly(virtual_device: Callable[..., VirtualDevice], version: str) -> None:
     lamp = virtual_device(version=version, dps={str(dp): 0.5 for dp in range(1, len(FLOATS) + 1)})
     written = {str(dp): value for dp, value in enumerate(FLOATS, 1)}
-    with lamp.device() as device, device.listener() as listener, lamp.requests() as requests:
+    with lamp.device() as device:
+        device.wait_ready()
+        listener, requests = device.listener(), lamp.requests()
         device.set_dps(written, wait="ack")
         assert lamp.dps() == written
         assert device.query(list(written)) == written

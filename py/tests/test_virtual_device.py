@@ -178,7 +178,8 @@ def test_a_wrong_key_is_told(virtual_device: Make, version: str, face: Face) -> 
         assert caught.value.diagnosis is not None
         # Since 3.4, devices just close.
         assert caught.value.diagnosis.sure is (version < "3.4")
-        assert caught.value.was_sent is (version < "3.4")
+        # Up to 3.3 a query proves it: this one, or the one that is sent on connecting.
+        assert not caught.value.was_sent or version < "3.4"
         assert OTHER_KEY not in str(caught.value)
     # The right one is set in place.
     assert device.reconfigure(local_key=lamp.local_key) is device
@@ -248,7 +249,7 @@ def test_sub_devices(virtual_device: Make, version: str, face: Face) -> None:
     event = face.next(listener, lambda event: event.cid == "plug" and event.kind == "state")
     assert event.dps == {"1": True}
     assert dict(plug.state) == {"1": True}
-    assert dict(device.state) == {}
+    assert dict(device.state) in ({}, {"32": "armed"})
     with pytest.raises(rustuya.DeviceTimeout):
         face.do(device.sub("stranger").set_value(1, True, wait="ack", timeout=0.3))
 

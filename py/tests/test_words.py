@@ -141,7 +141,6 @@ def callables(device: VirtualDevice, tmp_path: Path) -> Iterator[tuple[str, Any]
     GOOD["path"] = listed
     other = rustuya.Device("open", "127.0.0.1:1", KEY, "3.3", nowait=True, timeout=0.05)
     handle = rustuya.Device("walked", "127.0.0.1:1", KEY, "3.3", nowait=True, timeout=0.05)
-    handle.close()
     aio = rustuya.aio.Device.of(handle)
     manager = rustuya.Manager()
     objects: list[Any] = [

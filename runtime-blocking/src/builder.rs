@@ -15,10 +15,21 @@ use crate::poll_thread::PollThread;
 pub struct DeviceBuilder(pub(crate) rustuya_runtime::DeviceBuilder);
 
 impl DeviceBuilder {
+    /// The device id.
+    pub fn id(&self) -> &str {
+        self.0.id()
+    }
+
     /// Where the device is: an IP address, a socket address, or [`Address::Auto`] to find it by its announcements
     /// (the default, which needs a [`discovery`](Self::discovery) or a manager).
     pub fn address(self, address: impl Into<Address>) -> Self {
         Self(self.0.address(address))
+    }
+
+    /// The device reached as `other` says: with its local key, and with its address and port, version and dialect as far
+    /// as it gives them.
+    pub fn reached_as(self, other: &Self) -> Self {
+        Self(self.0.reached_as(&other.0))
     }
 
     /// Another local key: that of a device which was paired anew.
@@ -56,6 +67,13 @@ impl DeviceBuilder {
     /// Whether commands return as soon as they are queued, instead of when they are written. Off by default.
     pub fn nowait(self, nowait: bool) -> Self {
         Self(self.0.nowait(nowait))
+    }
+
+    /// Whether the state is asked for on each connection, so that [`Device::state`] is complete soon after it. On by
+    /// default. Devices whose connection is not [kept](Self::persist) and those that [sleep](Pacing::sleeps) are not
+    /// asked.
+    pub fn query_on_connect(self, query: bool) -> Self {
+        Self(self.0.query_on_connect(query))
     }
 
     /// Time limits of the connection.

@@ -1,5 +1,6 @@
 //! The handle of one device.
 
+use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -25,11 +26,27 @@ use crate::wait::block_on;
 /// When the last one is dropped (those inside [`SubDevice`]s and managers count) the connection ends. Commands given
 /// while there is no connection wait for it, and fail with a diagnosis when there is none within
 /// [`command_timeout`](DeviceBuilder::command_timeout).
+///
+/// Handles of one connection are equal.
 #[derive(Clone, Debug)]
 pub struct Device {
     // In this order: the connection is to end before the thread does.
     inner: rustuya_runtime::Device,
     thread: PollThread,
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+}
+
+impl Eq for Device {}
+
+impl Hash for Device {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+    }
 }
 
 impl Device {
@@ -100,7 +117,7 @@ impl Device {
         self.inner.product_key()
     }
 
-    /// The DPs as they were last heard.
+    /// The DPs as they were last heard, and whether that was on the present connection. Asks nobody.
     pub fn state(&self) -> State {
         self.inner.state()
     }
@@ -145,9 +162,21 @@ impl Device {
     /// Waits until the connection is usable; connects where it is not kept. Returns the version that is spoken.
     ///
     /// # Errors
-    /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, [`CommandError::Closed`] once closed.
+    /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, and at once when it is
+    /// [proven](DownReason::is_proven) that the local key or the version is wrong; [`CommandError::Closed`] once closed.
     pub fn wait_connected(&self, timeout: Duration) -> Result<Version, CommandError> {
         block_on(self.inner.wait_connected(timeout))
+    }
+
+    /// Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
+    /// then [`State::stale`] says so. Where no query is under way, because
+    /// [`query_on_connect`](crate::DeviceBuilder::query_on_connect) is off, one is sent. Returns the state.
+    ///
+    /// # Errors
+    /// As [`wait_connected`](Self::wait_connected); [`CommandError::NoAnswer`] when the device was connected after
+    /// `timeout`, and the answer was not there.
+    pub fn wait_ready(&self, timeout: Duration) -> Result<State, CommandError> {
+        block_on(self.inner.wait_ready(timeout))
     }
 
     /// Connects without waiting for the delay between attempts. Returns at once; does nothing while connected.

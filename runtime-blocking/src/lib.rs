@@ -29,7 +29,7 @@ pub use rustuya_runtime::{
     AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceId, DeviceInfo, DevicesFile,
     DevicesFileError, Dialect, DownReason, Dp, DpValues, Entry, Event, Failed, Found, Heard, IntoDps, Latency, Listed,
     LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Queried, Repeated, Reply, SendError,
-    SightingKind, Speaks, State, Swept, Timing, Version, convert, proto, record,
+    SightingKind, Speaks, Stale, State, Swept, Timing, Version, convert, proto, record,
 };
 pub use scanner::{Scan, Scanner, Sweep};
 pub use sending::Sending;

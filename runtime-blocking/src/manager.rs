@@ -1,5 +1,7 @@
 //! Many devices as one.
 
+use core::time::Duration;
+
 use rustuya_runtime::{AddError, Address, ConfigError, DeviceInfo, ManagerEvent, Metrics, Speaks};
 
 use crate::builder::DeviceBuilder;
@@ -49,6 +51,20 @@ impl Manager {
         self.inner.add_with(builder.into().0).map(|device| self.wrap(device))
     }
 
+    /// A device that others in the registry may have already: then this manager holds it, too, and it is not changed.
+    /// `describe` is given the description that the device has now, or `None` where it is to be made.
+    ///
+    /// # Errors
+    /// [`AddError::Conflict`] when `describe` gives another description than the device has; others as of
+    /// [`add`](Self::add), but for [`AddError::DuplicateDevice`].
+    pub fn share(
+        &self,
+        id: &str,
+        mut describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
+    ) -> Result<Device, AddError> {
+        self.inner.share(id, |known| describe(known.map(DeviceBuilder)).0).map(|device| self.wrap(device))
+    }
+
     /// A device of this manager.
     pub fn get(&self, id: &str) -> Option<Device> {
         self.inner.get(id).map(|device| self.wrap(device))
@@ -74,6 +90,13 @@ impl Manager {
     /// What is known of all devices of this manager, ordered by id.
     pub fn list(&self) -> Vec<DeviceInfo> {
         self.inner.list()
+    }
+
+    /// Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis; until
+    /// `timeout` at the latest. Connects devices whose connection is not kept. Returns what is known of all devices,
+    /// ordered by id: [`DeviceInfo::is_settled`] is false for those that were waited for in vain.
+    pub fn wait_settled(&self, timeout: Duration) -> Vec<DeviceInfo> {
+        block_on(self.inner.wait_settled(timeout))
     }
 
     /// How many devices this manager has.

@@ -147,6 +147,7 @@ fn every_error_of_a_description_is_explained() {
     check(RUNTIME, "ConfigError", &config);
     let texts = [
         ("DuplicateDevice", format!("`{}`", AddError::DuplicateDevice), ""),
+        ("Conflict", format!("`{}`", AddError::Conflict), ""),
         ("Closed", format!("`{}`", AddError::Closed), ""),
         ("Config", "that of the `ConfigError` below".into(), ""),
         ("Discovery", format!("`{}`", AddError::Discovery(io::ErrorKind::AddrInUse.into())), ""),

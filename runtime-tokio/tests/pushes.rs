@@ -130,7 +130,7 @@ async fn pushes_come_in_the_order_of_the_changes() {
 async fn a_value_that_is_set_again_by_hand_is_pushed_again() {
     for version in Version::ALL {
         let lamp = fake(ID, version).start().await.expect("a port");
-        let device = controller(&lamp).version(version).spawn(&Tokio);
+        let device = controller(&lamp).version(version).query_on_connect(false).spawn(&Tokio);
         let mut listener = device.listener();
         soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
         for _ in 0..3 {

@@ -30,13 +30,15 @@ use crate::text;
 use crate::wipe::wipe_stack;
 
 mod builder;
+mod identity;
 
 pub use builder::DeviceBuilder;
+pub(crate) use identity::WeakDevice;
 
 /// One device on the local network: it is kept connected in the background, commanded and listened to.
 ///
 /// A handle is cheap to clone; all clones share one connection. When the last one is dropped (those inside
-/// [`SubDevice`]s and managers count) the connection ends. Commands given while there is no connection wait for it,
+/// [`SubDevice`]s and managers count) the connection ends. Handles of one connection are equal. Commands given while there is no connection wait for it,
 /// and fail with a diagnosis when there is none within [`command_timeout`](DeviceBuilder::command_timeout).
 ///
 /// ```
@@ -117,6 +119,7 @@ impl Device {
             options: Options {
                 timeout: Duration::from_secs(10),
                 nowait: false,
+                query_on_connect: true,
                 pacing: Pacing::NONE,
                 receive_limit: buffers::RECEIVED,
                 memory_limit: memory::DEVICE,
@@ -189,9 +192,9 @@ impl Device {
         self.link().with(|engine, _| engine.product_key())
     }
 
-    /// The DPs as they were last heard.
+    /// The DPs as they were last heard, and whether that was on the present connection. Asks nobody.
     pub fn state(&self) -> State {
-        self.link().with(|engine, _| engine.cache().state(None, engine.now()))
+        self.link().with(|engine, _| engine.state())
     }
 
     /// Counters since the device was made.
@@ -302,13 +305,41 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, [`CommandError::Closed`] once closed.
+    /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, and at once when it is
+    /// [proven](DownReason::is_proven) that the local key or the version is wrong; [`CommandError::Closed`] once closed.
     ///
     /// # Cancel safety
     /// Safe: nothing is changed by waiting.
     pub async fn wait_connected(&self, timeout: Duration) -> Result<Version, CommandError> {
         self.ask(Ok(Ask::Connection), None).timeout(timeout).acknowledged().await?;
         self.version().ok_or(CommandError::NotConnected { reason: None })
+    }
+
+    /// Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
+    /// then [`State::stale`] says so. Where no query is under way, because
+    /// [`query_on_connect`](DeviceBuilder::query_on_connect) is off, one is sent. Returns the state.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
+    /// let state = device.wait_ready(Duration::from_secs(10)).await?;
+    /// match &state.stale {
+    ///     None => println!("{:?}", state.to_map()),
+    ///     Some(why) => println!("{:?}, but {why}", state.to_map()),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`wait_connected`](Self::wait_connected); [`CommandError::NoAnswer`] when the device was connected after
+    /// `timeout`, and the answer was not there.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is changed by waiting.
+    pub async fn wait_ready(&self, timeout: Duration) -> Result<State, CommandError> {
+        self.ask(Ok(Ask::State), None).timeout(timeout).acknowledged().await?;
+        Ok(self.state())
     }
 
     /// Connects without waiting for the delay between attempts. Returns at once; does nothing while connected.
@@ -528,11 +559,6 @@ impl Device {
 
     fn settings(&self) -> MutexGuard<'_, Settings> {
         self.0.settings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether both are handles of one device.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -225,6 +225,11 @@ pub enum AddError {
     /// The manager has this very device already.
     #[error("the manager has this device already, with the same address, key and version")]
     DuplicateDevice,
+    /// The registry has a device of this id that is described in another way, and one device has one connection.
+    #[error(
+        "this program has a device with this id already, with another address, key, version or setting: give the same ones, or change that device with Manager::add or reconfigure()"
+    )]
+    Conflict,
     /// The manager or its registry was shut down.
     #[error("the manager was shut down")]
     Closed,

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::convert;
 use crate::error::CommandError;
 use crate::listener::Entry;
+use crate::state::Stale;
 
 /// News about a device. Cheap to clone.
 ///
@@ -25,6 +26,8 @@ use crate::listener::Entry;
 ///             Event::Failed(failed) => println!("{:?}: {}", failed.command, failed.error),
 ///             Event::Skipped { len, limit, .. } => println!("a frame of {len} bytes was skipped; the limit is {limit}"),
 ///             Event::Unkept { values, limit } => println!("{values} values more than fit {limit} bytes"),
+///             Event::Fresh => println!("the state is what the device has now"),
+///             Event::Stale(why) => println!("the state may be out of date: {why}"),
 ///             Event::Lagged(lost) => println!("too slow: {lost} events lost"),
 ///             _ => {}
 ///         }
@@ -88,6 +91,12 @@ pub enum Event {
         /// Why.
         why: Repeated,
     },
+    /// Every DP of [`Device::state`](crate::Device::state) was heard on the present connection. Comes after the message
+    /// that told the last of them.
+    Fresh,
+    /// The state is not fresh any more, because the connection was lost, or the device was asked for it and did not tell
+    /// all of it. Not told when this side has ended the connection on purpose.
+    Stale(Stale),
     /// This listener was too slow: so many events were dropped before the next one, the oldest first.
     Lagged(u64),
 }
@@ -292,7 +301,7 @@ mod tests {
         let view = message.view();
         let report = view.report().expect("a report");
         cache.note(&report, true, rustuya_proto::Instant::ZERO, |_, _| ());
-        let state = cache.state(None, rustuya_proto::Instant::ZERO);
+        let state = cache.own_state(None, rustuya_proto::Instant::ZERO);
         let last =
             report.dps.expect("DPs").filter(|(id, _)| id.0 == 1).last().map(|(_, value)| convert::dp_value(&value));
         assert_eq!(message.dp(1), last);

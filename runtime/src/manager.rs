@@ -1,5 +1,9 @@
 //! Many devices as one.
 
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::Poll;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,10 +13,12 @@ use crate::address::{Address, Speaks};
 use crate::device::{Device, DeviceBuilder};
 use crate::error::{AddError, ConfigError};
 use crate::event::ManagerEvent;
+use crate::info::DeviceInfo;
+use crate::link::Ask;
 use crate::listener::{Bounds, Hub, Listener};
 use crate::memory;
 use crate::metrics::Metrics;
-use crate::registry::{DeviceInfo, Registry};
+use crate::registry::Registry;
 use crate::text;
 
 /// Many devices, with one stream of events. Clones are the same manager.
@@ -153,6 +159,38 @@ impl Manager {
         self.register(id.as_str(), |_| builder.clone())
     }
 
+    /// A device that others in the registry may have already: then this manager holds it, too, and it is not changed.
+    /// `describe` is given the description that the device has now, or `None` where it is to be made.
+    ///
+    /// ```
+    /// # use rustuya_runtime_tokio::*;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// let registry = Registry::builder(Tokio).without_discovery().build();
+    /// let (house, guest) = (Manager::new(&registry), Manager::new(&registry));
+    /// let lamp = Device::builder("bf0123456789abcdefgh", "0123456789abcdef")?.address([127, 0, 0, 2]);
+    /// let device = house.add_with(lamp.clone())?;
+    /// assert_eq!(guest.share(lamp.id(), |_| lamp.clone())?, device); // one connection
+    /// let elsewhere = lamp.clone().address([127, 0, 0, 3]);
+    /// assert!(matches!(guest.share(lamp.id(), |_| elsewhere.clone()), Err(AddError::Conflict)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AddError::Conflict`] when `describe` gives another description than the device has; others as of
+    /// [`add`](Self::add), but for [`AddError::DuplicateDevice`].
+    pub fn share(
+        &self,
+        id: &str,
+        describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
+    ) -> Result<Device, AddError> {
+        if self.0.shared.is_closed() {
+            return Err(AddError::Closed);
+        }
+        self.0.registry.share(&self.0.shared, id, describe)
+    }
+
     fn register(
         &self,
         id: &str,
@@ -235,6 +273,43 @@ impl Manager {
         self.devices().iter().map(DeviceInfo::new).collect()
     }
 
+    /// Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis; until
+    /// `timeout` at the latest. Connects devices whose connection is not kept. Returns what is known of all devices,
+    /// ordered by id: [`DeviceInfo::is_settled`] is false for those that were waited for in vain.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use rustuya_runtime::*;
+    /// # async fn example(manager: &Manager) {
+    /// for info in manager.wait_settled(Duration::from_secs(20)).await {
+    ///     match info.down {
+    ///         _ if info.connected => println!("{}: connected", info.id),
+    ///         Some(reason) => println!("{}: {reason}: {}", info.id, reason.advice()),
+    ///         None => println!("{}: nothing is known yet", info.id),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is changed by waiting.
+    pub async fn wait_settled(&self, timeout: Duration) -> Vec<DeviceInfo> {
+        let devices = self.devices();
+        let wait = |device: &Device| device.ask(Ok(Ask::Diagnosis), None).timeout(timeout).acknowledged();
+        let mut waits: Vec<_> = devices.iter().map(wait).collect();
+        // All of them begin now: the time limit is that of the whole.
+        poll_fn(|cx| {
+            waits.retain_mut(|wait| Pin::new(wait).poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        for wait in waits {
+            // What came of it is in the list.
+            let _ = wait.await;
+        }
+        devices.iter().map(DeviceInfo::new).collect()
+    }
+
     /// How many devices this manager has.
     pub fn len(&self) -> usize {
         self.0.shared.devices().all.len()
@@ -290,7 +365,7 @@ impl Manager {
     /// # Cancel safety
     /// Safe: the end goes on.
     pub async fn shutdown(&self) {
-        let closing = self.0.registry.leave(&self.0.shared);
+        let closing = self.0.registry.leave(&self.0.shared, true);
         closing.iter().for_each(Device::start_close);
         self.0.shared.end_listeners();
         for device in closing {
@@ -301,7 +376,7 @@ impl Manager {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        drop(self.registry.leave(&self.shared));
+        drop(self.registry.leave(&self.shared, false));
         self.shared.end_listeners();
     }
 }
@@ -317,7 +392,7 @@ impl Shared {
     /// lock.
     pub(crate) fn forget(&self, id: &str, only: Option<&Device>) -> Option<Device> {
         let mut devices = self.devices();
-        devices.all.get(id).filter(|known| only.is_none_or(|only| only.is(known)))?;
+        devices.all.get(id).filter(|known| only.is_none_or(|only| only == *known))?;
         let device = devices.all.remove(id)?;
         drop(devices);
         device.link().quietly(|engine| engine.news().detach(&self.hub));

@@ -1,13 +1,9 @@
 //! Where the devices of a program live.
 
-use core::net::IpAddr;
-use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use rustuya_proto::{DownReason, Version};
-
-use crate::device::{Device, DeviceBuilder};
+use crate::device::{Device, DeviceBuilder, WeakDevice};
 use crate::discovery::Discovery;
 use crate::error::AddError;
 use crate::link::Env;
@@ -32,9 +28,62 @@ struct Inner {
     env: Arc<Env>,
     /// Bytes that wait for each listener of a manager.
     backlog: usize,
-    devices: Mutex<HashMap<Arc<str>, Entry>>,
+    devices: Mutex<Devices>,
     finding: Mutex<Finding>,
 }
+
+/// What lives in a registry.
+#[derive(Default)]
+struct Devices {
+    /// Those that managers hold.
+    held: HashMap<Arc<str>, Entry>,
+    /// The last one of each id, for as long as anybody holds it.
+    known: HashMap<Arc<str>, WeakDevice>,
+    /// How many of those may be known before the ones that are gone are looked for.
+    sweep_at: usize,
+}
+
+impl Devices {
+    /// The device of this id, which may be closed. Not to be dropped under the lock.
+    fn find(&self, id: &str) -> Option<Device> {
+        self.known.get(id).and_then(WeakDevice::upgrade)
+    }
+
+    /// Has others find a device that was made.
+    fn note(&mut self, device: &Device) {
+        const FEW: usize = 64;
+        if self.known.len() >= self.sweep_at.max(FEW) {
+            self.known.retain(|_, known| !known.is_gone());
+            self.sweep_at = 2 * self.known.len();
+        }
+        self.known.insert(Arc::clone(&device.link().id), WeakDevice::new(device));
+    }
+
+    /// Has nobody find this device any more: it is about to end.
+    fn end(&mut self, device: &Device) {
+        if self.known.get(device.id()).is_some_and(|known| known.is(device)) {
+            self.known.remove(device.id());
+        }
+    }
+
+    /// Whether managers hold this device, so that others can; if not, they do from now on. Gives back what was in its
+    /// place.
+    fn hold(&mut self, device: &Device) -> Result<Option<Entry>, Changed> {
+        match self.held.get(device.id()) {
+            Some(entry) if entry.device == *device => return Ok(None),
+            Some(entry) if !entry.device.is_closed() => return Err(Changed),
+            _ => {}
+        }
+        if !self.known.get(device.id()).is_some_and(|known| known.is(device)) {
+            return Err(Changed);
+        }
+        let entry = Entry { device: device.clone(), holders: Vec::new() };
+        Ok(self.held.insert(Arc::clone(&device.link().id), entry))
+    }
+}
+
+/// Another device has this id by now.
+struct Changed;
 
 struct Entry {
     device: Device,
@@ -92,12 +141,12 @@ impl Registry {
 
     /// How many devices live here.
     pub fn len(&self) -> usize {
-        self.devices().len()
+        self.devices().held.len()
     }
 
     /// Whether no device lives here.
     pub fn is_empty(&self) -> bool {
-        self.devices().is_empty()
+        self.devices().held.is_empty()
     }
 
     /// Ends every device, answers every pending command, and returns when all connections are closed. Managers are
@@ -114,13 +163,14 @@ impl Registry {
     /// Begins to end every device.
     fn end_all(&self) -> Vec<Device> {
         let mut devices = self.devices();
-        let entries: Vec<Entry> = devices.drain().map(|(_, entry)| entry).collect();
+        let entries: Vec<Entry> = devices.held.drain().map(|(_, entry)| entry).collect();
         let forgotten: Vec<Device> = entries.iter().flat_map(Entry::forget).collect();
+        let all: Vec<Device> = devices.known.drain().filter_map(|(_, known)| known.upgrade()).collect();
         drop(devices);
-        entries.iter().for_each(|entry| entry.device.start_close());
+        all.iter().for_each(Device::start_close);
         let_go(forgotten);
         self.stop_finding();
-        entries.into_iter().map(|entry| entry.device).collect()
+        all
     }
 
     /// Adds a device for a manager, or gives the manager a share in it. `describe` is given the description that the
@@ -134,12 +184,40 @@ impl Registry {
         // The manager got its share in the device while this went on.
         let mut joined = None;
         loop {
-            let known = self.devices().get(id).map(|entry| entry.device.clone());
+            let known = self.devices().find(id);
             let added = match known.filter(|device| !device.is_closed()) {
                 None => self.add_new(manager, id, describe(None))?,
                 Some(device) => self.add_known(manager, device, &mut describe, &mut joined)?,
             };
             if let Some(device) = added {
+                return Ok(device);
+            }
+        }
+    }
+
+    /// Gives a manager a share in a device, which is made where there is none, and never changed.
+    pub(crate) fn share(
+        &self,
+        manager: &Arc<ManagerShared>,
+        id: &str,
+        mut describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
+    ) -> Result<Device, AddError> {
+        loop {
+            let found = self.devices().find(id);
+            let shared = match found.filter(|device| !device.is_closed()) {
+                None => self.add_new(manager, id, describe(None))?,
+                Some(device) => {
+                    let known = device.config();
+                    if self.with_discovery(describe(Some(known.clone())))? != known {
+                        return Err(AddError::Conflict);
+                    }
+                    // A manager that holds it already holds it still.
+                    let mut joined = Some(device.clone());
+                    let mut as_it_is = |now: Option<DeviceBuilder>| now.unwrap_or_else(|| known.clone());
+                    self.add_known(manager, device, &mut as_it_is, &mut joined)?
+                }
+            };
+            if let Some(device) = shared {
                 return Ok(device);
             }
         }
@@ -158,11 +236,14 @@ impl Registry {
             drop(devices);
             return Err(AddError::Closed);
         }
-        if devices.get(id).is_some_and(|entry| !entry.device.is_closed()) {
+        let other = devices.find(id);
+        if other.as_ref().is_some_and(|other| !other.is_closed()) {
+            drop(devices);
             return Ok(None);
         }
-        let closed =
-            devices.insert(id.into(), Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] });
+        devices.note(&device);
+        let entry = Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] };
+        let closed = devices.held.insert(id.into(), entry);
         let mut forgotten = closed.as_ref().map(Entry::forget).unwrap_or_default();
         forgotten.extend(manager.hold(&device));
         drop(devices);
@@ -189,19 +270,18 @@ impl Registry {
             drop(devices);
             return Err(AddError::Closed);
         }
-        let Some(entry) = devices.get_mut(device.id()).filter(|entry| entry.device.is(&device)) else {
-            return Ok(None);
-        };
+        let Ok(closed) = devices.hold(&device) else { return Ok(None) };
+        let mut forgotten = closed.as_ref().map(Entry::forget).unwrap_or_default();
+        let Some(entry) = devices.held.get_mut(device.id()) else { return Ok(None) };
         let holds = entry.holders.iter().any(|holder| holder.as_ptr() == Arc::as_ptr(manager));
-        let before = joined.as_ref().is_some_and(|joined| joined.is(&device));
+        let before = joined.as_ref() == Some(&device);
         if holds && !before && known == builder {
             return Err(AddError::DuplicateDevice);
         }
-        let mut forgotten = None;
         if !holds {
             entry.holders.retain(|holder| holder.strong_count() > 0);
             entry.holders.push(Arc::downgrade(manager));
-            forgotten = manager.hold(&device);
+            forgotten.extend(manager.hold(&device));
             *joined = Some(device.clone());
         }
         drop(devices);
@@ -223,26 +303,34 @@ impl Registry {
         (known, last)
     }
 
-    /// Closes a manager: drops its shares in all devices. Gives back those that no other manager holds.
-    pub(crate) fn leave(&self, manager: &ManagerShared) -> Vec<Device> {
+    /// Closes a manager: drops its shares in all devices. Gives back those that no other manager holds; where the caller
+    /// `ends` them, nobody finds them any more.
+    pub(crate) fn leave(&self, manager: &ManagerShared, ends: bool) -> Vec<Device> {
         let mut devices = self.devices();
         let forgotten = manager.close();
-        let last = forgotten.iter().filter_map(|device| Self::drop_share(&mut devices, manager, device.id())).collect();
+        let last: Vec<Device> =
+            forgotten.iter().filter_map(|device| Self::drop_share(&mut devices, manager, device.id())).collect();
+        if ends {
+            last.iter().for_each(|device| devices.end(device));
+        }
         drop(devices);
         let_go(forgotten);
         last
     }
 
-    fn drop_share(devices: &mut HashMap<Arc<str>, Entry>, manager: &ManagerShared, id: &str) -> Option<Device> {
-        let entry = devices.get_mut(id)?;
+    fn drop_share(devices: &mut Devices, manager: &ManagerShared, id: &str) -> Option<Device> {
+        let entry = devices.held.get_mut(id)?;
         entry.holders.retain(|holder| holder.strong_count() > 0 && !core::ptr::eq(holder.as_ptr(), manager));
-        if entry.holders.is_empty() { devices.remove(id).map(|entry| entry.device) } else { None }
+        if entry.holders.is_empty() { devices.held.remove(id).map(|entry| entry.device) } else { None }
     }
 
     /// Ends a device for everybody.
     pub(crate) fn delete(&self, id: &str) -> bool {
         let mut devices = self.devices();
-        let entry = devices.remove(id);
+        let entry = devices.held.remove(id);
+        if let Some(entry) = &entry {
+            devices.end(&entry.device);
+        }
         let forgotten = entry.as_ref().map(Entry::forget).unwrap_or_default();
         drop(devices);
         if let Some(entry) = &entry {
@@ -279,7 +367,7 @@ impl Registry {
         })
     }
 
-    fn devices(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
+    fn devices(&self) -> MutexGuard<'_, Devices> {
         self.0.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -390,68 +478,5 @@ impl RegistryBuilder {
 impl core::fmt::Debug for RegistryBuilder {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("RegistryBuilder").field("dials_at_once", &self.dials_at_once).finish_non_exhaustive()
-    }
-}
-
-/// What is known of a device at one moment.
-///
-/// ```
-/// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
-/// # use serde_json::json;
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
-/// # manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
-/// for info in manager.list() {
-///     match info.down {
-///         Some(reason) => println!("{}: {reason}: {}", info.id, reason.advice()),
-///         None => println!("{}: heard {:?} ago", info.id, info.last_seen),
-///     }
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeviceInfo {
-    /// Device id.
-    pub id: Arc<str>,
-    /// Where it is, as configured or heard.
-    pub address: Option<IpAddr>,
-    /// TCP port.
-    pub port: u16,
-    /// The version that is configured or was found out.
-    pub version: Option<Version>,
-    /// Whether the connection is usable.
-    pub connected: bool,
-    /// How long ago it was last heard or seen.
-    pub last_seen: Option<Duration>,
-    /// Product id, when it has announced one.
-    pub product_key: Option<Arc<str>>,
-    /// Why it could not be used, since it last could.
-    pub down: Option<DownReason>,
-}
-
-impl DeviceInfo {
-    pub(crate) fn new(device: &Device) -> Self {
-        device.link().with(|engine, _| {
-            let machine = engine.machine();
-            Self {
-                id: Arc::clone(&device.link().id),
-                address: engine.address(),
-                port: machine.config().port,
-                version: machine.version(),
-                connected: machine.is_up(),
-                last_seen: engine.last_seen(),
-                product_key: engine.product_key(),
-                down: machine.diagnosis(),
-            }
-        })
     }
 }

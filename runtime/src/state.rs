@@ -8,6 +8,7 @@ use rustuya_proto::{self as proto, Cid, CidList, DpId, DpValue, Dps, Report};
 use serde_json::{Map, Value};
 
 use crate::convert;
+use crate::error::CommandError;
 use crate::memory::{Budget, allocated};
 
 /// The DPs of one device or sub-device as they were last heard, merged DP by DP.
@@ -27,19 +28,52 @@ use crate::memory::{Budget, allocated};
 /// #     .address(lamp.local_addr())
 /// #     .version(Version::V34)
 /// #     .spawn(&Tokio);
-/// assert_eq!(device.state().get(2), None); // nothing was heard yet
-/// device.query().await?;
+/// device.wait_ready(Duration::from_secs(10)).await?; // the device was asked as soon as it was connected
 /// let state = device.state(); // asks nobody
 /// assert_eq!(state.get(2), Some(&json!(50)));
-/// assert_eq!(state.to_map().len(), 2);
+/// assert_eq!((state.to_map().len(), state.is_fresh()), (2, true));
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct State {
     /// Values by DP number.
     pub dps: BTreeMap<u16, Heard>,
+    /// Why this may not be what the device has now; `None` when every DP was heard on the present connection.
+    pub stale: Option<Stale>,
+}
+
+/// Why a [`State`] may not be what the device has now.
+///
+/// ```
+/// # use rustuya_runtime::{Stale, State};
+/// fn show(state: &State) {
+///     match &state.stale {
+///         None => println!("{:?}", state.to_map()),
+///         Some(why) => println!("{:?}, perhaps out of date: {why}", state.to_map()),
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stale {
+    /// The device is not connected.
+    #[error("the device is not connected")]
+    NotConnected,
+    /// The device is connected and has not told its state on this connection.
+    #[error("the device has not told its state since it is connected")]
+    NotTold,
+    /// The device has told its state on this connection, but some of the DPs were heard before it:
+    /// [`Heard::fresh`] tells which.
+    #[error("the device has not told all DPs since it is connected")]
+    Partly,
+    /// The device was asked on this connection, and this is what came of it.
+    #[error("the device did not tell its state: {0}")]
+    Failed(Arc<CommandError>),
+    /// The gateway says that it does not reach this sub-device.
+    #[error("the gateway does not reach the sub-device")]
+    SubDeviceOffline,
 }
 
 /// One DP's value.
@@ -74,9 +108,16 @@ pub struct Heard {
     pub value: Value,
     /// How long ago it was heard.
     pub age: Duration,
+    /// Whether it was heard on the present connection.
+    pub fresh: bool,
 }
 
 impl State {
+    /// Whether every DP in it was heard on the present connection, from the device's answer or from what it pushed.
+    pub const fn is_fresh(&self) -> bool {
+        self.stale.is_none()
+    }
+
     /// The value of one DP, if it was heard of.
     pub fn get(&self, dp: u16) -> Option<&Value> {
         self.dps.get(&dp).map(|heard| &heard.value)
@@ -111,6 +152,8 @@ struct Values(Vec<Known>);
 #[derive(Debug)]
 struct Known {
     dp: u16,
+    /// It was heard on the present connection.
+    fresh: bool,
     at: proto::Instant,
     value: Kept,
 }
@@ -233,14 +276,34 @@ impl Cache {
         dropped
     }
 
-    pub(crate) fn state(&self, cid: Option<&str>, now: proto::Instant) -> State {
-        let values = match cid {
-            None => Some(&self.own),
-            Some(cid) => self.child(cid).map(|child| &child.values),
+    /// The device's own DPs, where `stale` says why they may not be what it has now.
+    pub(crate) fn own_state(&self, stale: Option<Stale>, now: proto::Instant) -> State {
+        State { dps: self.own.heard(now), stale }
+    }
+
+    /// The DPs of a sub-device. They are as fresh as what the gateway tells of it.
+    pub(crate) fn child_state(&self, cid: &str, up: bool, now: proto::Instant) -> State {
+        let child = self.child(cid);
+        let stale = match child {
+            _ if !up => Some(Stale::NotConnected),
+            Some(child) if child.online == Some(false) => Some(Stale::SubDeviceOffline),
+            Some(child) if child.values.is_fresh() == Some(true) => None,
+            Some(child) if child.values.0.iter().any(|known| known.fresh) => Some(Stale::Partly),
+            _ => Some(Stale::NotTold),
         };
-        let heard =
-            |known: &Known| (known.dp, Heard { value: known.value.value(), age: now.saturating_since(known.at) });
-        State { dps: values.into_iter().flat_map(|values| &values.0).map(heard).collect() }
+        State { dps: child.map(|child| child.values.heard(now)).unwrap_or_default(), stale }
+    }
+
+    /// Whether all of the device's own DPs that are known were heard on the present connection; `None` when none is.
+    pub(crate) fn is_fresh(&self) -> Option<bool> {
+        self.own.is_fresh()
+    }
+
+    /// Another connection begins, or one has ended: nothing was heard on it.
+    pub(crate) fn age(&mut self) {
+        let children = self.children.iter_mut().map(|child| &mut child.values);
+        let all = children.chain([&mut self.own]).flat_map(|values| &mut values.0);
+        all.for_each(|known| known.fresh = false);
     }
 
     /// What the gateway last said about a sub-device.
@@ -293,6 +356,18 @@ impl Child {
 }
 
 impl Values {
+    /// Whether all were heard on the present connection; `None` when there are none.
+    fn is_fresh(&self) -> Option<bool> {
+        (!self.0.is_empty()).then(|| self.0.iter().all(|known| known.fresh))
+    }
+
+    fn heard(&self, now: proto::Instant) -> BTreeMap<u16, Heard> {
+        let heard = |Known { dp, fresh, at, value }: &Known| {
+            (*dp, Heard { value: value.value(), age: now.saturating_since(*at), fresh: *fresh })
+        };
+        self.0.iter().map(heard).collect()
+    }
+
     /// Takes values in, of each DP the last one, and leaves `rest` of the budget. Returns how many there was no room
     /// for.
     fn note(&mut self, dps: Dps<'_>, now: proto::Instant, budget: &mut Budget, rest: usize) -> u64 {
@@ -312,7 +387,7 @@ impl Values {
             Ok(at) => {
                 let Some(known) = self.0.get_mut(at) else { return false };
                 budget.give(known.weight());
-                known.at = now;
+                (known.at, known.fresh) = (now, true);
                 known.value.assign(value);
                 let fits = budget.take_leaving(rest, known.weight());
                 if !fits {
@@ -322,7 +397,7 @@ impl Values {
                 fits
             }
             Err(at) => {
-                let known = Known { dp: id.0, at: now, value: Kept::new(value) };
+                let known = Known { dp: id.0, fresh: true, at: now, value: Kept::new(value) };
                 let fits = self.0.len() < MOST_DPS && budget.take_leaving(rest, known.weight());
                 if fits {
                     self.0.reserve_exact(1);
@@ -396,11 +471,11 @@ mod tests {
         let mut cache = cache();
         note(&mut cache, r#"{"dps":{"2":50,"1":true}}"#, 1);
         note(&mut cache, r#"{"dps":{"1":false}}"#, 5);
-        let state = cache.state(None, at(6));
+        let state = cache.own_state(None, at(6));
         assert_eq!(Value::Object(state.to_map()), json!({ "1": false, "2": 50 }));
         let ages: Vec<_> = state.dps.values().map(|heard| heard.age.as_secs()).collect();
         assert_eq!(ages, [1, 5]);
-        assert_eq!(cache.state(Some("c"), at(6)), State::default());
+        assert_eq!(cache.child_state("c", true, at(6)).stale, Some(Stale::NotTold));
     }
 
     #[test]
@@ -412,8 +487,8 @@ mod tests {
         assert_eq!((cache.online("a"), cache.online("b"), cache.online("c")), (Some(true), Some(false), None));
         let push = r#"{"protocol":4,"t":1,"data":{"cid":"b","dps":{"1":7}}}"#;
         assert_eq!(note(&mut cache, push, 3), [("b".to_owned(), true)]);
-        assert_eq!(cache.state(Some("b"), at(3)).get(1), Some(&json!(7)));
-        assert_eq!(cache.state(None, at(3)), State::default());
+        assert_eq!(cache.child_state("b", true, at(3)).get(1), Some(&json!(7)));
+        assert_eq!(cache.own_state(None, at(3)).dps.len(), 0);
     }
 
     #[test]
@@ -444,7 +519,7 @@ mod tests {
         assert_eq!(kept, cache.budget.used());
         assert!((LIMIT / 2..=LIMIT / 4 * 3).contains(&kept), "{kept}");
         assert!(dropped > 400, "{dropped}");
-        assert_eq!(cache.state(Some("c0"), at(1)).get(1).and_then(Value::as_array).map(Vec::len), Some(10_001));
+        assert_eq!(cache.child_state("c0", true, at(1)).get(1).and_then(Value::as_array).map(Vec::len), Some(10_001));
         // A value that grows out of the budget is gone, not stale; a small one fits again.
         let before = cache.budget.used();
         note(&mut cache, r#"{"cid":"c0","dps":{"1":true}}"#, 2);
@@ -452,7 +527,7 @@ mod tests {
         let grown = format!(r#"{{"cid":"c0","dps":{{"1":"{}"}}}}"#, "y".repeat(LIMIT));
         let report = Report::parse(grown.as_bytes()).expect("a report");
         assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1);
-        assert_eq!(cache.state(Some("c0"), at(3)).get(1), None);
+        assert_eq!(cache.child_state("c0", true, at(3)).get(1), None);
         let nobody = format!(r#"{{"cid":"{}","dps":{{"1":1}}}}"#, "c".repeat(500));
         let report = Report::parse(nobody.as_bytes()).expect("a report");
         assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1, "no cid");
@@ -467,11 +542,11 @@ mod tests {
         assert!(cache.budget.used() > 2000);
         assert!((1..10).all(|dp| {
             note(&mut cache, &format!(r#"{{"dps":{{"{dp}":true}}}}"#), 2);
-            cache.state(None, at(2)).get(dp).is_some()
+            cache.own_state(None, at(2)).get(dp).is_some()
         }));
         let before = cache.children().len() as u64;
         assert_eq!(cache.set_limit(1024), before, "the sub-devices go first");
-        assert!(!cache.budget.is_exceeded() && cache.state(None, at(2)).dps.len() == 9);
+        assert!(!cache.budget.is_exceeded() && cache.own_state(None, at(2)).dps.len() == 9);
         assert!(cache.set_limit(200) > 0 && !cache.budget.is_exceeded());
     }
 
@@ -483,5 +558,27 @@ mod tests {
         }
         assert!(!gathered.is_empty() && gathered.to_map().len() < 100);
         assert_eq!((gathered.get(0), gathered.get(999)), (Some(json!(true)), None));
+    }
+
+    #[test]
+    fn what_another_connection_told_is_not_fresh() {
+        let mut cache = cache();
+        assert_eq!(cache.is_fresh(), None);
+        note(&mut cache, r#"{"dps":{"1":true,"2":5}}"#, 1);
+        note(&mut cache, r#"{"cid":"c","dps":{"1":true}}"#, 1);
+        assert_eq!((cache.is_fresh(), cache.child_state("c", true, at(1)).stale), (Some(true), None));
+        assert_eq!(cache.child_state("c", false, at(1)).stale, Some(Stale::NotConnected));
+        cache.age();
+        assert_eq!(cache.child_state("c", true, at(1)).stale, Some(Stale::NotTold));
+        note(&mut cache, r#"{"dps":{"2":5,"2":6}}"#, 2);
+        assert_eq!(cache.is_fresh(), Some(false));
+        let fresh: Vec<_> = cache.own_state(None, at(2)).dps.values().map(|heard| heard.fresh).collect();
+        assert_eq!(fresh, [false, true]);
+        note(&mut cache, r#"{"cid":"c","dps":{"2":true}}"#, 2);
+        assert_eq!(cache.child_state("c", true, at(2)).stale, Some(Stale::Partly));
+        note(&mut cache, r#"{"dps":{"1":true}}"#, 3);
+        assert_eq!(cache.is_fresh(), Some(true));
+        note(&mut cache, r#"{"reqType":"subdev_online_stat_report","data":{"offline":["c"]}}"#, 3);
+        assert_eq!(cache.child_state("c", true, at(3)).stale, Some(Stale::SubDeviceOffline));
     }
 }

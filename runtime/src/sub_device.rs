@@ -44,7 +44,7 @@ use crate::state::State;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SubDevice {
     gateway: Device,
     cid: Cid,
@@ -70,9 +70,10 @@ impl SubDevice {
         self.gateway.link().with(|engine, _| engine.cache().online(self.id()))
     }
 
-    /// Its DPs as they were last heard.
+    /// Its DPs as they were last heard, and whether the gateway has told them on the present connection. They may come
+    /// from the gateway's memory. Nobody asks for them by itself.
     pub fn state(&self) -> State {
-        self.gateway.link().with(|engine, _| engine.cache().state(Some(self.id()), engine.now()))
+        self.gateway.link().with(|engine, _| engine.child_state(self.id()))
     }
 
     /// As [`Device::status`], of this sub-device.

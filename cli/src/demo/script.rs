@@ -126,6 +126,8 @@ async fn connect(members: &[Member], discovery: &Discovery, view: &mut View) -> 
             let builder = Device::builder(&member.id, &member.key)?.port(port).command_timeout(PATIENCE);
             // 3.1 proves nothing; here it is known to be that.
             let builder = builder.min_version(member.version.min(Version::V33));
+            // What is shown is what the script asks.
+            let builder = builder.query_on_connect(false);
             let device = builder.discovery(discovery).spawn(&Tokio);
             let version = device.wait_connected(PATIENCE).await.with_context(|| member.name)?;
             ensure!(version == member.version, "{}: connected as {version}", member.name);

@@ -5,6 +5,7 @@ use core::time::Duration;
 use heapless::Vec;
 use rand_core::CryptoRng;
 
+use super::command::CommandId;
 use super::event::DownReason;
 use super::pending::CAPACITY;
 use super::send::transmit;
@@ -20,6 +21,11 @@ use crate::wire::command::{CommandCode, RetCode};
 pub(super) const REDIAL: Duration = Duration::from_millis(100);
 
 impl Device {
+    /// How the device has refused this query, which is being asked again: what to tell a caller who waits no longer.
+    pub fn refusal(&self, id: CommandId) -> Option<RetCode> {
+        self.pending.refusal(id)
+    }
+
     /// The query at `at` was refused. Whether that is final; if not, it is asked again when and how that may help.
     pub(super) fn refused(&mut self, at: usize, retcode: RetCode, now: Instant) -> bool {
         let (Link::Up(conn), Some(entry)) = (&self.link, self.pending.entry(at)) else {

@@ -257,6 +257,11 @@ impl DownReason {
         )
     }
 
+    /// Whether frames prove that the local key or the version must be corrected: another attempt cannot help.
+    pub const fn is_proven(self) -> bool {
+        matches!(self, Self::WrongKey { sure: true } | Self::WrongVersion { .. } | Self::LeftOut { .. })
+    }
+
     /// What the user can do about it.
     pub const fn advice(self) -> &'static str {
         match self {

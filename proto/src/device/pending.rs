@@ -121,6 +121,11 @@ impl Pending {
         }
     }
 
+    /// The refusal that this query was met with, while it is open.
+    pub(super) fn refusal(&self, id: CommandId) -> Option<RetCode> {
+        self.entries.iter().find(|e| e.id == id && e.is_open())?.refused
+    }
+
     pub(super) fn entry(&self, at: usize) -> Option<&Entry> {
         self.entries.get(at)
     }
@@ -264,7 +269,8 @@ impl Pending {
         let about = report.filter(|r| r.dps.is_some()).map(report_cid);
         let fits = |e: &Entry| about.is_none_or(|cid| e.cid == cid || (cid == 0 && !e.is_query()));
         let shown = |e: &Entry| refuses && e.state == State::AckOwed && e.shown;
-        let may_answer = move |e: &Entry| e.code == frame.command && e.state < State::Done && !shown(e) && fits(e);
+        let may_answer =
+            move |e: &Entry| e.code == frame.command && e.state < State::Done && e.is_on_wire() && !shown(e) && fits(e);
         let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
         if let Some(next) = next.filter(|_| frame.seqno != 0) {
             let named = candidates().find(|(_, e)| e.seqno == frame.seqno).map(|(at, _)| at);
@@ -274,8 +280,13 @@ impl Pending {
                 return named;
             }
         }
-        let same = about.and_then(|cid| candidates().find(|(_, e)| e.cid == cid));
-        same.or_else(|| candidates().next()).map(|(at, _)| at)
+        // The oldest on the wire. A query that had an empty answer waits for what is pushed: the next answer is rather
+        // another one's.
+        let first = |cid: Option<u32>| {
+            let of = candidates().filter(move |(_, e)| cid.is_none_or(|cid| e.cid == cid));
+            of.min_by_key(|(_, e)| (e.state == State::Acked, e.seqno))
+        };
+        about.and_then(|cid| first(Some(cid))).or_else(|| first(None)).map(|(at, _)| at)
     }
 
     fn reply(

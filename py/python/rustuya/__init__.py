@@ -38,6 +38,7 @@ from .exceptions import (
     ConnectError,
     ConnectionLost,
     DeviceBusy,
+    DeviceConflict,
     DeviceNotFound,
     DeviceOffline,
     DeviceTimeout,
@@ -69,7 +70,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .commands import CommandType
     from .logs import set_frame_log, set_log_callback, set_log_level
-    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Queried, Reply, State, Swept
+    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Queried, Reply, Settled, State, Swept
     from .settings import Pacing, Timing
 else:
     # Not every program needs these; importing what they are made with takes longer than all the rest.
@@ -85,6 +86,7 @@ else:
         "Json": "models",
         "Metrics": "models",
         "Queried": "models",
+        "Settled": "models",
         "Reply": "models",
         "State": "models",
         "Swept": "models",
@@ -115,6 +117,7 @@ __all__ = [
     "Device",
     "DeviceBusy",
     "DeviceConfig",
+    "DeviceConflict",
     "DeviceEvent",
     "DeviceInfo",
     "DeviceMessageReceiver",
@@ -149,6 +152,7 @@ __all__ = [
     "Reply",
     "ScanReceiver",
     "Scanner",
+    "Settled",
     "State",
     "SubDevice",
     "SubDeviceOffline",

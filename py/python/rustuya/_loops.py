@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import weakref
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, Union
 
@@ -204,19 +205,24 @@ class Receiver(Generic[Event_co]):
 async def _deliver(receiver: Receiver[T], callback: Callable[[T], object]) -> None:
     async for event in receiver:
         try:
-            callback(event)
+            result = callback(event)
+            if inspect.isawaitable(result):
+                await result
         except Exception as error:
             context = {"message": "a rustuya callback failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
 
 
-def subscribe(receiver: Receiver[T], callback: Callable[[T], object]) -> Callable[[], None]:
+def subscribe(listener: Callable[[], Receiver[T]], callback: Callable[[T], object]) -> Callable[[], None]:
     if not callable(callback):
         raise InvalidType(f"callback must be a function of one event, not {type(callback).__name__}")
+    receiver = listener()
     task = asyncio.get_running_loop().create_task(_deliver(receiver, callback))
 
     def unsubscribe() -> None:
         receiver.close()
-        task.cancel()
+        # A function that ends its own subscription is not cancelled in the middle.
+        if asyncio.current_task() is not task:
+            task.cancel()
 
     return unsubscribe

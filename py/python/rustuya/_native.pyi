@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, final, overload
 
 from typing_extensions import Self, disjoint_base
 
-from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Queried, Reply, Request, State, Swept
+from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Queried, Reply, Request, Settled, State, Swept
 from .quirks import Quirk
 from .settings import Pacing, Timing
 from .typing import DeviceType, Dps, EventKind, JsonLike, UnfitWrite
@@ -210,13 +210,16 @@ class DeviceEvent:
     """What happened to a device.
 
     `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
-    a sub-device came or went), "error" (a command failed with nobody waiting), "lag" (this listener lost events),
-    "skipped" (a frame was larger than `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`),
-    "ignored" (a frame that the device did not send just now).
+    a sub-device came or went), "freshness" (the state is what the device has now, or may not be any more), "error" (a
+    command failed with nobody waiting), "lag" (this listener lost events), "skipped" (a frame was larger than
+    `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that the device did not
+    send just now).
     """
     @property
     def kind(self) -> EventKind:
-        """What this is: "state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept" or "ignored"."""
+        """What this is: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
+        "ignored".
+        """
     @property
     def cmd(self) -> int | None:
         """Command number of the frame, or of the command that failed."""
@@ -443,12 +446,13 @@ class Subscription:
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
-@final
+@disjoint_base
 class Device:
     """One device on the local network, kept connected in the background.
 
-    It is a handle, which threads can share: the connection ends with `close()`, with a `with` block, or with the last
-    handle, listener and subscription.
+    It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares that of
+    the managers and of other `Device(id, ...)` of this id, and it ends with the last of them. Handles of one connection
+    are equal.
 
     Args:
         id: the device id, as text.
@@ -471,16 +475,19 @@ class Device:
             given, 1024 at least.
         backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
         min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
+        query_on_connect: whether the state is asked for on each connection; True unless it is given.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+        DeviceConflict: this process has a connection to the device already, with another key, address or
+            version.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
         DiscoveryError: announcements cannot be received, and there is no address.
         ClosedError: the interpreter is about to end.
         ForkedError: this process is a forked child of one in which rustuya was in use.
     """
-    def __new__(
-        cls,
+    def __init__(
+        self,
         id: str,
         address: str | None = None,
         local_key: str | bytes | None = None,
@@ -498,7 +505,8 @@ class Device:
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
-    ) -> Self: ...
+        query_on_connect: bool | None = None,
+    ) -> None: ...
     @classmethod
     def from_devices_file(
         cls,
@@ -580,7 +588,7 @@ class Device:
         """Why the device could not be used, since it last could; None if it can."""
     @property
     def state(self) -> State:
-        """The DPs as they were last heard, with their ages. Asks nobody."""
+        """The DPs as they were last heard, with their ages, and whether that was on the present connection. Asks nobody."""
     @property
     def metrics(self) -> Metrics:
         """Counters since the device was made."""
@@ -752,6 +760,7 @@ class Device:
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
+        query_on_connect: bool | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once.
 
@@ -775,6 +784,7 @@ class Device:
                 given, 1024 at least.
             backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
             min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
+            query_on_connect: whether the state is asked for on each connection; True unless it is given.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -1015,6 +1025,23 @@ class Device:
             ClosedError: the device was closed.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
+    def wait_ready(self, timeout: float | None = 10.0) -> State:
+        """Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
+        then `stale_reason` of the state says so.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Returns:
+            The `State`.
+
+        Raises:
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout: the device was connected in time, and its state was not there.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
     def connect_now(self) -> None:
         """Connects without waiting for the delay between attempts. Returns at once."""
     def listener(self) -> DeviceMessageReceiver:
@@ -1036,7 +1063,11 @@ class Device:
             ForkedError: this process is a forked child of one in which rustuya was in use.
         """
     def close(self) -> None:
-        """Ends the connection, for all handles."""
+        """Ends the connection, for all handles. A handle that was made by `Device(...)` lets go of it: it ends unless a
+        manager or another such handle holds the device.
+        """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
@@ -1045,6 +1076,8 @@ class SubDevice:
     """A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
     its events, marked with its cid. Made by `Device.sub`.
     """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
     @property
     def id(self) -> str:
         """Its cid."""
@@ -1222,6 +1255,7 @@ class Manager:
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
+        query_on_connect: bool | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id. Returns its handle.
 
@@ -1246,6 +1280,7 @@ class Manager:
                 given, 1024 at least.
             backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
             min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
+            query_on_connect: whether the state is asked for on each connection; True unless it is given.
 
         Returns:
             The device's handle.
@@ -1319,6 +1354,19 @@ class Manager:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
             ClosedError: the interpreter is about to end.
             ForkedError: this process is a forked child of one in which rustuya was in use.
+        """
+    def wait_settled(self, timeout: float | None = 10.0) -> Settled:
+        """Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Returns:
+            A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names
+            those that were waited for in vain.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     @property
     def metrics(self) -> Metrics:
@@ -1633,6 +1681,10 @@ class AsyncVerbs:
     def detect_dps(bridge: LoopBridge, device: Device) -> _Begun[list[int]]: ...
     @staticmethod
     def wait_connected(bridge: LoopBridge, device: Device, timeout: float | None) -> _Begun[str]: ...
+    @staticmethod
+    def wait_ready(bridge: LoopBridge, device: Device, timeout: float | None) -> _Begun[State]: ...
+    @staticmethod
+    def wait_settled(bridge: LoopBridge, manager: Manager, timeout: float | None) -> _Begun[Settled]: ...
     @staticmethod
     def close(bridge: LoopBridge, device: Device) -> _Begun[None]: ...
     @staticmethod

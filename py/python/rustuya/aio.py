@@ -8,209 +8,33 @@ was takes effect, and no event is lost.
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Literal, Optional, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from . import _native
+from ._commands import Commands as _Commands
+from ._commands import Wait as _Wait
 from ._loops import Receiver, bridge_of_loop, finish, subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from os import PathLike
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from .models import DeviceInfo, Diagnosis, Found, Metrics, Queried, Reply, State, Swept
+    from .models import DeviceInfo, Diagnosis, Found, Metrics, Reply, Settled, State, Swept
     from .settings import Pacing, Timing
     from .typing import DeviceType, Dps, JsonLike
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 
-_Wait = Optional[Literal["ack", "effect", "queue"]]
-
-
-class _Commands:
-    """What devices and sub-devices have in common."""
-
-    _verbs: _native.AsyncVerbs
-
-    @overload
-    async def status(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply: ...
-    @overload
-    async def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    async def status(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
-        """Asks for the state; the answer comes as an event.
-
-        `wait="ack"` waits for it and returns it as a `Reply`.
-
-        Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
-
-        Returns:
-            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
-
-        Raises:
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
-            ClosedError: the device was closed.
-            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
-            CommandRejected: the device refused it.
-            InvalidType, InvalidValue: an argument is of another type, or out of range.
-        """
-        bridge = bridge_of_loop()
-        return await finish(bridge, self._verbs.status(bridge, wait, timeout))
-
-    async def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
-        """Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
-        were named, and whether it is `partial`.
-
-        Args:
-            dps: the DPs that are asked for; None for the state.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
-
-        Returns:
-            A `Queried`: a dict of DPs and values, with `missing` and `partial`.
-
-        Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
-            ClosedError: the device was closed.
-            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
-            CommandRejected: the device refused it.
-        """
-        bridge = bridge_of_loop()
-        return await finish(bridge, self._verbs.query(bridge, dps, timeout))
-
-    @overload
-    async def set_value(
-        self, dp_id: int | str, value: JsonLike, *, wait: Literal["ack", "effect"], timeout: float | None = None
-    ) -> Reply: ...
-    @overload
-    async def set_value(
-        self,
-        dp_id: int | str,
-        value: JsonLike,
-        *,
-        wait: Literal["queue"] | None = None,
-        timeout: float | None = None,
-    ) -> None: ...
-    async def set_value(
-        self, dp_id: int | str, value: JsonLike, *, wait: _Wait = None, timeout: float | None = None
-    ) -> Reply | None:
-        """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
-
-        Args:
-            dp_id: the DP, a number from 0 to 65535, also as text.
-            value: what JSON carries: bool, int, float, str, sequences and mappings of them.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
-
-        Returns:
-            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
-
-        Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType, InvalidValue: JSON cannot carry the value.
-            TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
-            ClosedError: the device was closed.
-            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
-            CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
-        """
-        bridge = bridge_of_loop()
-        return await finish(bridge, self._verbs.set_value(bridge, dp_id, value, wait, timeout))
-
-    @overload
-    async def set_dps(
-        self,
-        dps_dict: Dps,
-        *,
-        wait: Literal["ack", "effect"],
-        timeout: float | None = None,
-    ) -> Reply: ...
-    @overload
-    async def set_dps(
-        self,
-        dps_dict: Dps,
-        *,
-        wait: Literal["queue"] | None = None,
-        timeout: float | None = None,
-    ) -> None: ...
-    async def set_dps(self, dps_dict: Dps, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
-        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
-
-        Args:
-            dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
-
-        Returns:
-            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
-
-        Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType, InvalidValue: JSON cannot carry the value.
-            TooLarge: the request exceeds what devices accept.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
-            ClosedError: the device was closed.
-            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
-            CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
-        """
-        bridge = bridge_of_loop()
-        return await finish(bridge, self._verbs.set_dps(bridge, dps_dict, wait, timeout))
-
-    @overload
-    async def update_dps(
-        self, dp_ids: Iterable[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None
-    ) -> Reply: ...
-    @overload
-    async def update_dps(
-        self, dp_ids: Iterable[int | str], *, wait: Literal["queue"] | None = None, timeout: float | None = None
-    ) -> None: ...
-    async def update_dps(
-        self, dp_ids: Iterable[int | str], *, wait: _Wait = None, timeout: float | None = None
-    ) -> Reply | None:
-        """Asks the device to measure DPs again and to report them.
-
-        Args:
-            dp_ids: the DPs to be measured.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
-
-        Returns:
-            A `Reply` with `wait="ack"` and `wait="effect"`, else None.
-
-        Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
-            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
-            ClosedError: the device was closed.
-            DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
-            CommandRejected: the device refused it.
-        """
-        bridge = bridge_of_loop()
-        return await finish(bridge, self._verbs.update_dps(bridge, dp_ids, wait, timeout))
-
 
 class Device(_Commands):
     """One device on the local network, kept connected in the background.
 
-    It is a handle, which threads can share: the connection ends with `close()`, with a `with` block, or with the last
-    handle, listener and subscription.
+    It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares that of
+    the managers and of other `Device(id, ...)` of this id, and it ends with the last of them. Handles of one connection
+    are equal.
 
     Args:
         id: the device id, as text.
@@ -233,9 +57,12 @@ class Device(_Commands):
             given, 1024 at least.
         backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
         min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
+        query_on_connect: whether the state is asked for on each connection; True unless it is given.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+        DeviceConflict: this process has a connection to the device already, with another key, address or
+            version.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
         DiscoveryError: announcements cannot be received, and there is no address.
         ClosedError: the interpreter is about to end.
@@ -261,6 +88,7 @@ class Device(_Commands):
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
+        query_on_connect: bool | None = None,
     ) -> None:
         if local_key is None:
             raise TypeError("missing required argument: 'local_key'")
@@ -281,6 +109,7 @@ class Device(_Commands):
             memory_limit=memory_limit,
             backlog_limit=backlog_limit,
             min_version=min_version,
+            query_on_connect=query_on_connect,
         )
         self._adopt(native)
 
@@ -372,6 +201,7 @@ class Device(_Commands):
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
+        query_on_connect: bool | None = None,
     ) -> Self:
         """Changes what is given, all at once: a connection that must be made anew is so once.
 
@@ -395,6 +225,7 @@ class Device(_Commands):
                 given, 1024 at least.
             backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
             min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
+            query_on_connect: whether the state is asked for on each connection; True unless it is given.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -420,6 +251,7 @@ class Device(_Commands):
             memory_limit=memory_limit,
             backlog_limit=backlog_limit,
             min_version=min_version,
+            query_on_connect=query_on_connect,
         )
         return self
 
@@ -485,7 +317,7 @@ class Device(_Commands):
 
     @property
     def state(self) -> State:
-        """The DPs as they were last heard, with their ages. Asks nobody."""
+        """The DPs as they were last heard, with their ages, and whether that was on the present connection. Asks nobody."""
         return self._native.state
 
     @property
@@ -619,6 +451,26 @@ class Device(_Commands):
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.wait_connected(bridge, self._native, timeout))
 
+    async def wait_ready(self, timeout: float | None = 10.0) -> State:
+        """Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
+        then `stale_reason` of the state says so.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Returns:
+            The `State`.
+
+        Raises:
+            DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
+                connection in time, for the reason that the error tells.
+            ClosedError: the device was closed.
+            DeviceTimeout: the device was connected in time, and its state was not there.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+        bridge = bridge_of_loop()
+        return await finish(bridge, self._verbs.wait_ready(bridge, self._native, timeout))
+
     def connect_now(self) -> None:
         """Connects without waiting for the delay between attempts. Returns at once."""
         self._native.connect_now()
@@ -631,7 +483,8 @@ class Device(_Commands):
         """Has a function called in the loop with every event.
 
         Args:
-            callback: a function of one argument, the event.
+            callback: a function of one argument, the event; what an async function gives is awaited before the next
+                event is told.
 
         Returns:
             A function without arguments, which ends that.
@@ -640,10 +493,12 @@ class Device(_Commands):
             InvalidType: the callback cannot be called.
             ClosedError: the interpreter is about to end.
         """
-        return subscribe(self.listener(), callback)
+        return subscribe(self.listener, callback)
 
     async def close(self) -> None:
-        """Ends the connection, for all handles."""
+        """Ends the connection, for all handles. A handle that was made by `Device(...)` lets go of it: it ends unless a
+        manager or another such handle holds the device.
+        """
         bridge = bridge_of_loop()
         await finish(bridge, self._verbs.close(bridge, self._native))
 
@@ -657,6 +512,12 @@ class Device(_Commands):
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def __eq__(self, other: object) -> bool:
+        return self._native == other._native if isinstance(other, Device) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._native)
 
     def __repr__(self) -> str:
         return repr(self._native).replace("rustuya.", "rustuya.aio.", 1)
@@ -690,6 +551,12 @@ class SubDevice(_Commands):
     def state(self) -> State:
         """Its DPs as they were last heard, with their ages. Asks nobody."""
         return self._native.state
+
+    def __eq__(self, other: object) -> bool:
+        return self._native == other._native if isinstance(other, SubDevice) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._native)
 
     def __repr__(self) -> str:
         return repr(self._native).replace("rustuya.", "rustuya.aio.", 1)
@@ -735,6 +602,7 @@ class Manager:
         memory_limit: int | None = None,
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
+        query_on_connect: bool | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id. Returns its handle.
 
@@ -759,6 +627,7 @@ class Manager:
                 given, 1024 at least.
             backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
             min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
+            query_on_connect: whether the state is asked for on each connection; True unless it is given.
 
         Returns:
             The device's handle.
@@ -790,6 +659,7 @@ class Manager:
             memory_limit=memory_limit,
             backlog_limit=backlog_limit,
             min_version=min_version,
+            query_on_connect=query_on_connect,
         )
         return Device.of(device)
 
@@ -865,6 +735,22 @@ class Manager:
         """The counters of all devices together."""
         return self._native.metrics
 
+    async def wait_settled(self, timeout: float | None = 10.0) -> Settled:
+        """Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis.
+
+        Args:
+            timeout: seconds to wait; None for no limit.
+
+        Returns:
+            A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names
+            those that were waited for in vain.
+
+        Raises:
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+        bridge = bridge_of_loop()
+        return await finish(bridge, _native.AsyncVerbs.wait_settled(bridge, self._native, timeout))
+
     def listener(self) -> Receiver[_native.ManagerEvent]:
         """Receives what happens to all devices from now on."""
         return Receiver(self._native.listener())
@@ -873,7 +759,8 @@ class Manager:
         """Has a function called in the loop with every event.
 
         Args:
-            callback: a function of one argument, the event.
+            callback: a function of one argument, the event; what an async function gives is awaited before the next
+                event is told.
 
         Returns:
             A function without arguments, which ends that.
@@ -882,7 +769,7 @@ class Manager:
             InvalidType: the callback cannot be called.
             ClosedError: the interpreter is about to end.
         """
-        return subscribe(self.listener(), callback)
+        return subscribe(self.listener, callback)
 
     async def shutdown(self) -> None:
         """Ends this manager, and every device that no other manager holds."""

@@ -92,6 +92,14 @@ class DuplicateDevice(TuyaError, ValueError):
     code = 912
 
 
+class DeviceConflict(ConfigError):
+    """The process has a connection to the device already, with another address, key, version or setting.
+
+    One device has one connection per process: give the same settings, or change them with ``Manager.add`` or
+    ``reconfigure``.
+    """
+
+
 class DeviceNotFound(TuyaError, LookupError):
     """A file does not list the device that was asked for, or lists several."""
 

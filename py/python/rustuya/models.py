@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Union
@@ -29,6 +29,7 @@ __all__ = [
     "Record",
     "Reply",
     "Request",
+    "Settled",
     "State",
     "Swept",
 ]
@@ -91,6 +92,7 @@ class DeviceConfig(Record):
         backlog_limit: how much waits for each listener of the device, in bytes; 1048576 where it is not given.
         min_version: the oldest protocol version that is believed while `version` is "Auto"; "3.3" where it is not
             given.
+        query_on_connect: whether the state is asked for on each connection, as it is where this is not given.
     """
 
     id: str
@@ -110,6 +112,7 @@ class DeviceConfig(Record):
     memory_limit: int | None = None
     backlog_limit: int | None = None
     min_version: str | float | None = None
+    query_on_connect: bool | None = None
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> list[Self]:
@@ -280,6 +283,17 @@ class Reply(Record):
     partial: bool = False
 
 
+class Settled(dict[str, "Diagnosis | None"]):
+    """Diagnoses by device ids: None for devices that are connected. A dict, which also says what is not known."""
+
+    unsettled: tuple[str, ...]
+    """Ids of devices that were waited for in vain: neither connected, nor is it known why."""
+
+    def __init__(self, diagnoses: Mapping[str, Diagnosis | None], unsettled: tuple[str, ...] = ()) -> None:
+        super().__init__(diagnoses)
+        self.unsettled = unsettled
+
+
 class Queried(dict[str, Json]):
     """The DPs that a device told when it was asked: a dict, which also says what it lacks."""
 
@@ -377,13 +391,47 @@ class Metrics(Record):
 
 
 class State(Mapping[str, Json]):
-    """The DPs of a device as they were last heard."""
+    """The DPs of a device as they were last heard, and whether that was on the present connection."""
 
-    __slots__ = ("_ages", "_values")
+    __slots__ = ("_ages", "_stale_dps", "_stale_reason", "_stale_text", "_values")
 
-    def __init__(self, values: dict[str, Json], ages: dict[str, float]) -> None:
+    def __init__(
+        self,
+        values: dict[str, Json],
+        ages: dict[str, float],
+        stale_dps: Iterable[str] = (),
+        stale_reason: str | None = None,
+        stale_text: str | None = None,
+    ) -> None:
         self._values = values
         self._ages = ages
+        self._stale_dps = frozenset(stale_dps)
+        self._stale_reason = stale_reason
+        self._stale_text = stale_text
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether every DP was heard on the present connection, from an answer or from what the device pushed."""
+        return self._stale_reason is None
+
+    @property
+    def stale_reason(self) -> str | None:
+        """A name for programs of why this may be out of date; None when it is fresh.
+
+        ``not_connected``, ``not_told`` (the device has not told its state since it is connected), ``partly`` (not all
+        of the DPs: see ``stale_dps``), ``failed`` (it was asked in vain), ``sub_device_offline``.
+        """
+        return self._stale_reason
+
+    @property
+    def stale_text(self) -> str | None:
+        """Why this may be out of date, in words; None when it is fresh."""
+        return self._stale_text
+
+    @property
+    def stale_dps(self) -> frozenset[str]:
+        """The DPs that were not heard on the present connection."""
+        return self._stale_dps
 
     @property
     def ages(self) -> Mapping[str, float]:

@@ -24,6 +24,7 @@ __all__ = [
     "EventKind",
     "EventPayload",
     "FailedCommand",
+    "Freshness",
     "IgnoredFrame",
     "Json",
     "JsonArray",
@@ -33,6 +34,7 @@ __all__ = [
     "Quirk",
     "Reason",
     "SkippedFrame",
+    "StaleReason",
     "SubDeviceChange",
     "SweptKind",
     "UnfitWrite",
@@ -72,7 +74,9 @@ DeviceType: TypeAlias = Literal["default", "device22"]
 DeviceTypeChoice: TypeAlias = Literal["default", "device22", "Auto"]
 """What the argument ``dev_type`` can be."""
 
-EventKind: TypeAlias = Literal["state", "acknowledgement", "connection", "error", "lag", "skipped", "unkept", "ignored"]
+EventKind: TypeAlias = Literal[
+    "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept", "ignored"
+]
 """What an event is: ``event.kind``."""
 
 SweptKind: TypeAlias = Literal["found", "open", "progress"]
@@ -138,6 +142,21 @@ class DialectFound(TypedDict):
     dev_type: DeviceType
 
 
+StaleReason: TypeAlias = Literal["not_connected", "not_told", "partly", "failed", "sub_device_offline"]
+"""Why a state may be out of date: ``state.stale_reason``, and the ``reason`` of a :class:`Freshness`."""
+
+
+class Freshness(TypedDict):
+    """The payload of the kind "freshness"."""
+
+    is_fresh: bool
+    """Whether the state is what the device has now."""
+    reason: Optional[StaleReason]  # noqa: UP045
+    """Why it may be out of date; None when it is fresh."""
+    text: Optional[str]  # noqa: UP045
+    """The reason in words; None when it is fresh."""
+
+
 class FailedCommand(TypedDict):
     """The payload of the kind "error"."""
 
@@ -184,6 +203,7 @@ EventPayload: TypeAlias = Union[
     ConnectionDown,
     SubDeviceChange,
     DialectFound,
+    Freshness,
     FailedCommand,
     LostEvents,
     SkippedFrame,

@@ -39,6 +39,7 @@ def settings(plan: Order) -> dict[str, Any]:
         "receive_limit": plan["receive_limit"],
         "memory_limit": plan["memory_limit"],
         "min_version": plan["min_version"],
+        "query_on_connect": plan["query_on_connect"],
     }
 
 
@@ -55,8 +56,8 @@ def give(device: Any, order: Order) -> Any:
     if order["how"] == "within":
         options["timeout"] = order["limit"]
     to = device if order.get("to") is None else device.sub(order["to"])
-    if verb == "wait_connected":
-        return device.wait_connected(timeout=options.get("timeout", 10.0))
+    if verb in ("wait_connected", "wait_ready"):
+        return getattr(device, verb)(timeout=options.get("timeout", 10.0))
     if verb == "query" and "dps" in order:
         return to.query(order["dps"])
     if verb in ("close", "detect_dps", "query"):
@@ -119,6 +120,8 @@ class Scene(Generic[DeviceT, ManagerT]):
         verb = order["verb"]
         if verb == "shutdown":
             return self.manager(order["manager"]).shutdown()
+        if verb == "wait_settled":
+            return self.manager(order["manager"]).wait_settled(order.get("limit", 10.0))
         if verb == "shutdown_all":
             return self.manager(0).shutdown_all()
         if verb in ("scan", "discover"):
@@ -178,7 +181,10 @@ class Scene(Generic[DeviceT, ManagerT]):
         device = self.devices[order["node"]]
         state = device.state if order["cid"] is None else device.sub(order["cid"]).state
         assert state.keys() == state.ages.keys()
-        return {"state": dict(state)}
+        assert state.is_fresh == (state.stale_reason is None) == (state.stale_text is None)
+        assert state.stale_dps <= state.keys()
+        assert not (state.is_fresh and state.stale_dps)
+        return {"state": dict(state), "stale": state.stale_reason}
 
     def do_online(self, order: Order) -> Told:
         device = self.devices[order["node"]]

@@ -60,6 +60,11 @@ def outcome(verb: str, result: Any) -> Told:
         return {"found": [] if result is None else [found(result)]}
     if verb == "wait_connected":
         return {"up": result}
+    if verb == "wait_ready":
+        return {"reply": {"dps": dict(result), "payload": None}}
+    if verb == "wait_settled":
+        listed = [(id, id not in result.unsettled and shown is None, shown) for id, shown in result.items()]
+        return {"settled": [{"connected": up, "diagnosis": diagnosis(shown)} for _, up, shown in sorted(listed)]}
     if verb == "detect_dps":
         return {"ids": result}
     if isinstance(result, dict):
@@ -83,6 +88,9 @@ def event(shown: rustuya.DeviceEvent) -> Told:
         return {"unkept": payload["values"]}
     if kind == "ignored":
         return {"ignored": payload["reason"]}
+    if kind == "freshness":
+        assert payload["is_fresh"] == (payload["reason"] is None) == (payload["text"] is None)
+        return {"fresh": True} if payload["is_fresh"] else {"stale": payload["reason"]}
     if kind == "lag":
         return {"lagged": payload["lost"]}
     if "online" in payload:

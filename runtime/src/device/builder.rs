@@ -43,6 +43,11 @@ pub struct DeviceBuilder {
 }
 
 impl DeviceBuilder {
+    /// The device id.
+    pub fn id(&self) -> &str {
+        self.config.id.as_str()
+    }
+
     /// Where the device is: an IP address, a socket address, a host name, which is looked up for each connection, or
     /// [`Address::Auto`] to find it by its announcements (the default, which needs a [`discovery`](Self::discovery) or a
     /// manager).
@@ -67,6 +72,29 @@ impl DeviceBuilder {
         self.config.address = Some(stand_in(name));
         self.config.port = port.unwrap_or(self.config.port);
         self.options.host = Some(name.into());
+        self
+    }
+
+    /// The device reached as `other` says: with its local key, and with its address and port, version and dialect as far
+    /// as it gives them.
+    ///
+    /// ```
+    /// # use rustuya_runtime::{ConfigError, Device, Version};
+    /// let key = "0123456789abcdef";
+    /// let known = Device::builder("bf0123456789abcdefgh", key)?.address([192, 168, 1, 20]).version(Version::V33);
+    /// let same = Device::builder("bf0123456789abcdefgh", key)?.version(Version::V33);
+    /// assert_eq!(known.clone().reached_as(&same), known);
+    /// assert_ne!(known.clone().reached_as(&same.address([192, 168, 1, 21])), known);
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    pub fn reached_as(mut self, other: &Self) -> Self {
+        self.config.local_key = other.config.local_key.clone();
+        if other.config.address.is_some() {
+            (self.config.address, self.config.port) = (other.config.address, other.config.port);
+            self.options.host.clone_from(&other.options.host);
+        }
+        self.config.version = other.config.version.or(self.config.version);
+        self.config.dialect = other.config.dialect.or(self.config.dialect);
         self
     }
 
@@ -120,6 +148,16 @@ impl DeviceBuilder {
     /// Whether commands are done as soon as they are queued, instead of when they are written. Off by default.
     pub const fn nowait(mut self, nowait: bool) -> Self {
         self.options.nowait = nowait;
+        self
+    }
+
+    /// Whether the state is asked for on each connection, so that [`Device::state`] is complete soon after it. On by
+    /// default. It is one query, which writes nothing and is in no counter of [`Metrics`](crate::Metrics); a query
+    /// that a caller gives at that moment takes its place. Of a gateway it brings its own DPs, not those of
+    /// sub-devices. Devices whose connection is not [kept](Self::persist) and those that
+    /// [sleep](Pacing::sleeps) are not asked.
+    pub const fn query_on_connect(mut self, query: bool) -> Self {
+        self.options.query_on_connect = query;
         self
     }
 

@@ -21,7 +21,12 @@ impl Engine {
     /// Takes a command in, and sends it if that can be done now.
     pub(super) fn submit(&mut self, parcel: Parcel, env: &Env) {
         let now = self.clock.now();
-        if self.take_in(parcel, now) && !self.connect(now) {
+        let watches = matches!(parcel.ask, Ask::State | Ask::Diagnosis);
+        let taken = self.take_in(parcel, now);
+        if taken && watches {
+            self.wake_loop();
+        }
+        if taken && !self.connect(now) && !watches {
             self.send_from_caller(now, env);
         }
     }
@@ -58,6 +63,12 @@ impl Engine {
         } else if waited_for && !self.has_room() {
             // Others were refused by the link, or have its word.
             CommandError::Busy
+        } else if matches!(request.ask, Ask::State | Ask::Diagnosis) {
+            self.queue.watch(*request);
+            self.resume();
+            return true;
+        } else if let Some(reason) = self.refuted() {
+            CommandError::NotConnected { reason: Some(reason) }
         } else {
             self.queue.add(request);
             self.resume();
@@ -162,6 +173,7 @@ impl Engine {
     /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
     pub(crate) fn reconfigure(&mut self, config: &DeviceConfig, options: Options) {
         self.buffers.limit_rx(options.receive_limit);
+        self.side.asks = options.asks(config);
         self.side.set_limits(&options, &mut self.wakes);
         if options.host != self.options.host {
             self.dialed_before = None;
@@ -190,10 +202,6 @@ impl Engine {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.phase != Phase::Running
-    }
-
-    pub(crate) fn now(&self) -> proto::Instant {
-        self.clock.now()
     }
 
     pub(crate) fn last_seen(&self) -> Option<Duration> {

@@ -107,6 +107,7 @@ impl Engine {
         let span = tracing::debug_span!("device", id = &*id, address = tracing::field::Empty);
         let mut buffers = Buffers::new();
         buffers.limit_rx(options.receive_limit);
+        let asks = options.asks(config);
         Self {
             // Whatever clock it is given next, its time begins here.
             machine: Machine::new(config, tap, options.receive_limit, proto::Instant::ZERO),
@@ -124,7 +125,7 @@ impl Engine {
             sent_before: 0,
             armed: None,
             phase: Phase::Running,
-            side: Side::new(id, &options, memory),
+            side: Side::new(id, &options, memory, asks),
             options,
             queue: Queue::default(),
             closing: Vec::new(),
@@ -154,6 +155,7 @@ impl Engine {
                 return order;
             }
             self.expire(now);
+            self.answer_watchers();
             self.look_for_effects(now);
             self.redial(now);
             // What is received but not told stays where it is: the machine is not asked before listeners have room. But
@@ -189,6 +191,7 @@ impl Engine {
                 }
                 Output::Wait { until } => until,
             };
+            self.ask_for_state(now);
             self.send(now);
             let pipe: Option<&mut dyn Pipe> = match &mut pipe {
                 Some(pipe) => Some(&mut **pipe),
@@ -472,7 +475,13 @@ impl Engine {
 
     fn expire(&mut self, now: proto::Instant) {
         let (up, reason) = (self.machine.is_up(), self.machine.diagnosis());
-        let (queue, mut fates) = self.fates();
+        let refuted = self.refuted();
+        let Self { machine, side, wakes, queue, .. } = self;
+        let mut fates = side.fates(wakes);
+        if let Some(reason) = refuted {
+            queue.fail_waiting(reason, &mut fates);
+        }
+        queue.expire_sent(now, machine, &mut fates);
         queue.expire(now, up, reason, &mut fates);
         if queue.resume(now, &mut fates) {
             self.connect(now);
@@ -570,8 +579,9 @@ mod tests {
     #[test]
     fn an_idle_device_is_small() {
         let size = size_of::<crate::link::Link>();
-        // Of these, 32 bytes are bounds on what is remembered and on what waits for listeners, 24 reads that wait to go on,
+        // Of these, 32 bytes are bounds on what is remembered and on what waits for listeners, 24 reads that wait to go on, 48 callers
+        // who wait for the state and whether it was told,
         // and 112 tell late, own and old frames.
-        assert!(size <= 3104, "{size} bytes, most of them the machine's");
+        assert!(size <= 3152, "{size} bytes, most of them the machine's");
     }
 }

@@ -9,6 +9,7 @@
 mod calls;
 mod claim;
 mod engine;
+mod fresh;
 mod machine;
 pub(crate) mod queue;
 pub(crate) mod request;
@@ -68,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// Commands are done as soon as they are queued.
     pub(crate) nowait: bool,
+    /// The state is asked for on each connection that is kept.
+    pub(crate) query_on_connect: bool,
     pub(crate) pacing: Pacing,
     /// The largest frame that is received, in bytes.
     pub(crate) receive_limit: usize,
@@ -77,6 +80,14 @@ pub(crate) struct Options {
     pub(crate) backlog_limit: usize,
     /// The host name to be looked up for each connection; the machine has a [`stand_in`](crate::destination::stand_in).
     pub(crate) host: Option<Arc<str>>,
+}
+
+impl Options {
+    /// Whether each connection begins with a query. One that is made for a command is for that command, and a device
+    /// that sleeps is awake for little else.
+    pub(crate) fn asks(&self, config: &DeviceConfig) -> bool {
+        self.query_on_connect && config.persist && self.pacing.sleeps.is_none()
+    }
 }
 
 /// One device's link.

@@ -12,6 +12,7 @@ use rustuya_proto::{
 };
 
 use super::claim::Claim;
+use super::fresh::Told;
 use super::machine::Machine;
 use super::request::{Ask, Request};
 use crate::buffers::Buffers;
@@ -77,12 +78,15 @@ impl Fates<'_> {
 /// The commands of one device.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    waiting: VecDeque<Box<Request>>,
+    pub(super) waiting: VecDeque<Box<Request>>,
     /// None of those in `waiting` is given up before that.
     kept_until: Option<proto::Instant>,
-    sent: Vec<(CommandId, Box<Request>)>,
+    pub(super) sent: Vec<(CommandId, Box<Request>)>,
     /// Reads that wait for something else: to be asked again, or for what is pushed with their answer.
-    later: Vec<Later>,
+    pub(super) later: Vec<Later>,
+    /// Callers who wait for what comes of the connection, and have nothing sent.
+    pub(super) watching: Vec<Request>,
+    pub(super) told: Told,
     /// How many of the last ones in `sent` are not written to the socket yet.
     unwritten: usize,
     /// No command before that.
@@ -99,9 +103,9 @@ pub(crate) struct Queue {
 
 /// A read that waits until then.
 #[derive(Debug)]
-struct Later {
+pub(super) struct Later {
     at: proto::Instant,
-    request: Box<Request>,
+    pub(super) request: Box<Request>,
     /// The answer, of one that is not asked again.
     reply: Option<Reply>,
 }
@@ -138,9 +142,12 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Whether no command waits, to be sent or for its answer.
+    /// Whether no command of a caller waits, to be sent or for its answer.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.sent.is_empty() && self.later.is_empty()
+        let own = |request: &Request| request.own;
+        self.waiting.iter().all(|request| own(request))
+            && self.sent.iter().all(|(_, request)| own(request))
+            && self.later.iter().all(|later| own(&later.request))
     }
 
     /// How many commands wait.
@@ -155,7 +162,8 @@ impl Queue {
         let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing)).filter(|due| *due > now);
         let answers = self.sent.iter().filter_map(|(_, request)| request.answer_by());
         let later = self.later.iter().map(|later| later.at);
-        given_up.into_iter().chain(due).chain(answers).chain(later).min()
+        let watched = self.watching.iter().map(Request::deadline);
+        given_up.into_iter().chain(due).chain(answers).chain(later).chain(watched).min()
     }
 
     /// When a command may be sent, as far as pacing is concerned.
@@ -186,13 +194,23 @@ impl Queue {
         asks
     }
 
-    /// Tells callers that have waited too long. A command that others want too goes on for them.
-    pub(crate) fn expire(&mut self, now: proto::Instant, up: bool, reason: Option<DownReason>, fates: &mut Fates<'_>) {
-        for (_, request) in &mut self.sent {
+    /// Tells callers that have waited too long for the answer to what was sent. It goes on for others.
+    pub(crate) fn expire_sent(&mut self, now: proto::Instant, machine: &proto::Device, fates: &mut Fates<'_>) {
+        for (id, request) in &mut self.sent {
             if request.answer_by().is_some_and(|until| until <= now) {
                 let late = request.take(|claim| claim.answer_by.is_some_and(|until| until <= now));
-                fates.tell(request, &late, &Err(request.silence()));
+                let refused = |retcode| rejection(Some(retcode), Some(DeviceError::DataUnvalid), None);
+                let error = machine.refusal(*id).map_or_else(|| request.silence(), refused);
+                fates.tell(request, &late, &Err(error));
             }
+        }
+    }
+
+    /// Tells callers that have waited too long for their command to be sent. One that others want too goes on for them.
+    pub(crate) fn expire(&mut self, now: proto::Instant, up: bool, reason: Option<DownReason>, fates: &mut Fates<'_>) {
+        if !self.watching.is_empty() {
+            let late = if up { CommandError::NoAnswer } else { CommandError::NotConnected { reason } };
+            self.expire_watchers(now, &late, fates);
         }
         if self.waiting.is_empty() || self.kept_until.is_some_and(|until| until > now) {
             return;
@@ -200,10 +218,13 @@ impl Queue {
         let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
         self.waiting.retain_mut(|request| {
             let late = request.take(|claim| claim.deadline <= now);
+            // Of a read that was sent, and is to be sent again, silence says more than a gap between connections.
+            let gap = !up && reason.is_none() && request.sent_times > 0;
+            let error = if gap { request.silence() } else { error.clone() };
             fates.tell(request, &late, &Err(error.clone()));
             if request.claims.is_empty() {
                 // Nobody waits for what it looked for, either.
-                fates.decide(request, Err(error.clone()));
+                fates.decide(request, Err(error));
             } else if !late.is_empty() {
                 request.sum_up();
             }
@@ -244,7 +265,7 @@ impl Queue {
                     request.sent = pass.now;
                     request.sent_times = request.sent_times.saturating_add(1);
                     request.slots().for_each(|slot| slot.begin());
-                    fates.metrics.sent += 1;
+                    fates.metrics.sent += u64::from(!request.own);
                     self.next_at = pass.now + pass.pacing.gap;
                     self.sent.push((id, request));
                     self.unwritten += 1;
@@ -369,11 +390,14 @@ impl Queue {
         // Taking the answer apart is left out when nobody wants to see it.
         let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
         let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
+        // What the link asks for itself is nobody's command.
+        let mut uncounted = Metrics::default();
+        let metrics = if request.own { &mut uncounted } else { &mut *fates.metrics };
         let result = match outcome {
             Outcome::Acknowledged { retcode } => {
-                fates.metrics.acknowledged += 1;
+                metrics.acknowledged += 1;
                 self.lost_reads = 0;
-                fates.metrics.latency.note(now.saturating_since(request.sent));
+                metrics.latency.note(now.saturating_since(request.sent));
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = u32::try_from(size).ok().and_then(NonZero::new);
                 }
@@ -397,21 +421,22 @@ impl Queue {
             // Silence is how many devices take this command.
             Outcome::Unanswered if request.code() == CommandCode::UPDATE_DPS => Ok(reply()),
             Outcome::Rejected { retcode, error } => {
-                fates.metrics.rejected += 1;
+                metrics.rejected += 1;
                 Err(rejection(retcode, error, message))
             }
             Outcome::ConnectionLost => {
-                fates.metrics.lost += 1;
+                metrics.lost += 1;
                 Err(CommandError::ConnectionLost { reason: reason.unwrap_or(DownReason::Ended) })
             }
             Outcome::TooLong { len } => Err(CommandError::AnswerTooLarge { len, limit: fates.receive_limit }),
             _ => {
-                fates.metrics.unanswered += 1;
+                metrics.unanswered += 1;
                 Err(request.silence())
             }
         };
+        self.note_state(&request, &result);
         // A device that refuses every query is known to do so once listeners were told.
-        let refused = request.is_query() && matches!(outcome, Outcome::Rejected { .. });
+        let refused = !request.own && request.is_query() && matches!(outcome, Outcome::Rejected { .. });
         if refused && core::mem::replace(&mut self.told_refusal, true) {
             request.slots().for_each(|slot| drop(slot.decide(result.clone(), Vec::new, fates.wakes)));
         } else {
@@ -445,7 +470,8 @@ impl Queue {
         now: proto::Instant,
     ) -> bool {
         let helps = match outcome {
-            Outcome::ConnectionLost => !reason.is_some_and(DownReason::is_auth),
+            // The next connection asks anew for what the link asks for itself.
+            Outcome::ConnectionLost => !request.own && !reason.is_some_and(DownReason::is_auth),
             // Silence is how many devices take this command.
             Outcome::Unanswered => request.code() != CommandCode::UPDATE_DPS,
             _ => false,
@@ -485,6 +511,9 @@ impl Queue {
     /// No more commands: answers all that were not sent.
     pub(crate) fn refuse_waiting(&mut self, why: &CommandError, fates: &mut Fates<'_>) {
         self.closed = true;
+        for request in core::mem::take(&mut self.watching) {
+            fates.decide(&request, Err(why.clone()));
+        }
         for request in core::mem::take(&mut self.waiting) {
             fates.decide(&request, Err(why.clone()));
         }

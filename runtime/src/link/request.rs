@@ -21,6 +21,10 @@ use crate::state::Gathered;
 pub(crate) enum Ask {
     /// A usable connection, and nothing else.
     Connection,
+    /// A usable connection on which the device has told its state, or is known not to.
+    State,
+    /// A usable connection on which the device was heard, or the reason why there is none.
+    Diagnosis,
     Status,
     /// The state of these DPs.
     StatusOf(Vec<DpId>),
@@ -35,7 +39,7 @@ impl Ask {
     /// The code by which the command is known to listeners; `None` for what is no command.
     pub(crate) const fn command(&self) -> Option<CommandCode> {
         match self {
-            Self::Connection => None,
+            Self::Connection | Self::State | Self::Diagnosis => None,
             _ => Some(self.code()),
         }
     }
@@ -57,7 +61,7 @@ impl Ask {
     /// How many bytes it holds besides its own size.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
-            Self::Connection | Self::Status | Self::SubDevices => 0,
+            Self::Connection | Self::State | Self::Diagnosis | Self::Status | Self::SubDevices => 0,
             Self::StatusOf(ids) | Self::Update(ids) => size_of_val(ids.as_slice()),
             Self::Set(writes) => writes.json.len(),
             Self::Raw(_, data) => data.as_ref().map_or(0, String::len),
@@ -67,7 +71,7 @@ impl Ask {
     /// The command for the machine, without what is not its own.
     pub(super) fn asked(&self) -> Asked<'_> {
         let data = match self {
-            Self::Connection | Self::Status | Self::SubDevices => RequestData::None,
+            Self::Connection | Self::State | Self::Diagnosis | Self::Status | Self::SubDevices => RequestData::None,
             Self::StatusOf(ids) | Self::Update(ids) => RequestData::Ids(ids),
             Self::Set(writes) => RequestData::Dps(DpMap::Json(&writes.json)),
             Self::Raw(_, data) => data.as_deref().map_or(RequestData::None, RequestData::Json),
@@ -78,7 +82,9 @@ impl Ask {
     /// The code by which the command is known before the version decides about it.
     const fn code(&self) -> CommandCode {
         match self {
-            Self::Connection | Self::Status | Self::StatusOf(_) => CommandCode::DP_QUERY,
+            Self::Connection | Self::State | Self::Diagnosis | Self::Status | Self::StatusOf(_) => {
+                CommandCode::DP_QUERY
+            }
             Self::Set(_) => CommandCode::CONTROL,
             Self::Update(_) => CommandCode::UPDATE_DPS,
             Self::SubDevices => CommandCode::LAN_EXT_STREAM,
@@ -107,6 +113,8 @@ pub(crate) struct Request {
     pub(crate) part: bool,
     /// How often it was sent.
     pub(crate) sent_times: u32,
+    /// The link asks for itself, and no caller waits.
+    pub(crate) own: bool,
     /// When it was sent.
     pub(crate) sent: proto::Instant,
     /// Of a query: what the device has pushed since then.
@@ -139,6 +147,7 @@ impl Request {
             trial: None,
             part: false,
             sent_times: 0,
+            own: false,
             sent: issued,
             pushed: Gathered::new(PUSHED),
             replaced: Map::new(),
@@ -169,7 +178,7 @@ impl Request {
         match &self.ask {
             Ask::Status | Ask::StatusOf(_) => true,
             Ask::Raw(code, _) => matches!(*code, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW),
-            Ask::Connection | Ask::Set(_) | Ask::Update(_) | Ask::SubDevices => false,
+            _ => false,
         }
     }
 
@@ -200,9 +209,25 @@ impl Request {
         self.ask.writes().and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
     }
 
+    /// Whether it asks the device itself for its state: ordinary firmware tells everything, whatever is named.
+    pub(crate) fn asks_for_state(&self) -> bool {
+        let all = match &self.ask {
+            Ask::Status => true,
+            Ask::StatusOf(_) => self.looks_for.is_none(),
+            Ask::Raw(_, data) => data.is_none() && self.is_query(),
+            _ => false,
+        };
+        all && self.cid.is_none()
+    }
+
     /// The results of everybody who waits for this command.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
         self.claims.iter().map(|claim| &claim.slot)
+    }
+
+    /// Whether nobody wants it to be sent any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.slots().all(|slot| slot.is_gone())
     }
 
     /// Until when it may wait to be sent without anybody being told.

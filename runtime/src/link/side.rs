@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, CommandCode, DownReason, Event as Lent, Outcome};
 
 use super::Options;
+use super::fresh::{LastNews, is_final};
 use super::queue::{Fates, Queue};
 use crate::effect::Effects;
 use crate::event::{Event, Message};
@@ -20,7 +21,7 @@ pub(super) struct Side {
     pub(super) metrics: Metrics,
     pub(super) cache: Cache,
     /// Why the connection last ended.
-    reason: Option<DownReason>,
+    pub(super) reason: Option<DownReason>,
     /// The machine dials again by itself.
     pub(super) retrying: bool,
     /// When the device was last heard or seen.
@@ -30,10 +31,13 @@ pub(super) struct Side {
     pub(super) effects: Effects,
     /// The largest frame that is received, in bytes.
     pub(super) receive_limit: usize,
+    /// Each connection begins with a query.
+    pub(super) asks: bool,
+    pub(super) last_news: LastNews,
 }
 
 impl Side {
-    pub(super) fn new(id: Arc<str>, options: &Options, common: &Arc<Common>) -> Self {
+    pub(super) fn new(id: Arc<str>, options: &Options, common: &Arc<Common>, asks: bool) -> Self {
         Self {
             news: News::new(id, options.backlog_limit),
             metrics: Metrics::default(),
@@ -44,6 +48,8 @@ impl Side {
             product_key: None,
             effects: Effects::default(),
             receive_limit: options.receive_limit,
+            asks,
+            last_news: LastNews::default(),
         }
     }
 
@@ -61,6 +67,7 @@ impl Side {
                 tracing::debug!(%version, "up");
                 self.retrying = false;
                 self.last_seen = Some(now);
+                self.begin_anew(queue);
                 self.news.publish(Event::Up { version: *version }, wakes);
             }
             Lent::Down { reason, retry_at } => {
@@ -68,7 +75,13 @@ impl Side {
                 tracing::debug!(%reason, retry_in = retry_in.map(|time| time.as_secs_f64()), "down");
                 self.reason = Some(*reason);
                 self.retrying = retry_at.is_some();
+                self.begin_anew(queue);
+                queue.drop_own();
                 self.news.publish(Event::Down { reason: *reason, retry_in }, wakes);
+                // It may have been reconfigured since.
+                if machine.diagnosis() == Some(*reason) && is_final(machine, *reason) {
+                    queue.fail_waiting(*reason, &mut self.fates(wakes));
+                }
             }
             Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
             Lent::Message(message) => {
@@ -95,6 +108,7 @@ impl Side {
             let mut fates = self.fates(wakes);
             queue.resolve((*id, *outcome, message.as_ref()), reason, machine.dialect(), now, &mut fates);
         }
+        self.tell_freshness(queue, machine.is_up(), wakes);
     }
 
     pub(super) fn fates<'a>(&'a mut self, wakes: &'a mut Vec<Waker>) -> Fates<'a> {

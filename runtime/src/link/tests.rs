@@ -48,6 +48,7 @@ fn options() -> Options {
     Options {
         timeout: Duration::from_secs(10),
         nowait: false,
+        query_on_connect: false,
         pacing: Pacing::NONE,
         receive_limit: RECEIVED,
         memory_limit: crate::memory::DEVICE,

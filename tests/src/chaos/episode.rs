@@ -85,6 +85,7 @@ impl<'a> Episode<'a> {
             receive_limit: 65_536,
             memory_limit: 262_144,
             min_version: Version::V33,
+            query_on_connect: false,
         };
         let (at_once, can_abandon) = (subject.gives_at_once(), subject.lacks(Need::Abandon).is_none());
         let (model, open, tally) = (Model::default(), Vec::new(), Tally::default());

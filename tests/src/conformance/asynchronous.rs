@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use rustuya_proto::DownReason;
 use rustuya_runtime::{
-    AddError, Address, CommandError, Device, DeviceBuilder, Discovery, Event, Found, Listener, Manager, ManagerEvent,
-    Queried, Registry, Reply, Runtime, Sending,
+    AddError, Address, CommandError, Device, DeviceBuilder, DeviceInfo, Discovery, Event, Found, Listener, Manager,
+    ManagerEvent, Queried, Registry, Reply, Runtime, Sending,
 };
 use serde_json::{Map, Value};
 
 use super::scenario::{Added, Call, Ear, How, Need};
-use super::subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket};
+use super::subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket, WhyStale};
 use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 use crate::simulated::Simulated;
 
@@ -200,7 +200,8 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
             .pacing(plan.pacing)
             .receive_limit(plan.receive_limit)
             .memory_limit(plan.memory_limit)
-            .min_version(plan.min_version);
+            .min_version(plan.min_version)
+            .query_on_connect(plan.query_on_connect);
         if plan.discovered {
             let discovery = self.discovery();
             builder = builder.discovery(&discovery);
@@ -236,6 +237,14 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
                     Answer::Done
                 });
             }
+            Call::Settled(number) => {
+                let manager = self.manager(*number).0.clone();
+                let limit = match how {
+                    How::Within(limit) => Duration::from_millis(limit),
+                    _ => Duration::from_secs(10),
+                };
+                return Box::pin(async move { settled(&manager.wait_settled(limit).await) });
+            }
             Call::ShutdownAll => {
                 let registry = self.registry();
                 return Box::pin(async move {
@@ -268,6 +277,13 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
                 let up = async move { device.wait_connected(limit).await.map_or_else(Answer::Failed, Answer::Up) };
                 return Box::pin(up);
             }
+            Call::Ready => {
+                let limit = match how {
+                    How::Within(limit) => Duration::from_millis(limit),
+                    _ => Duration::from_secs(10),
+                };
+                return Box::pin(async move { device.wait_ready(limit).await.map_or_else(Answer::Failed, known) });
+            }
             Call::Close => {
                 return Box::pin(async move {
                     device.close().await;
@@ -298,7 +314,7 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
             Call::SubQuery(cid) => sub(cid).status(),
             Call::SubSet(cid, dp, value) => sub(cid).set_value(*dp, value),
             Call::SubUpdate(cid, ids) => sub(cid).update_dps(ids),
-            Call::Shutdown(_) | Call::ShutdownAll | Call::Scan(_) | Call::Find(..) => {
+            Call::Shutdown(_) | Call::ShutdownAll | Call::Settled(_) | Call::Scan(_) | Call::Find(..) => {
                 unreachable!("is made above")
             }
         };
@@ -465,6 +481,13 @@ impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
         cid.map_or_else(|| device.state(), |cid| device.sub(cid).expect("a cid").state()).to_map()
     }
 
+    fn stale(&mut self, node: usize, cid: Option<&str>) -> Option<WhyStale> {
+        let device = self.device(node);
+        let state = cid.map_or_else(|| device.state(), |cid| device.sub(cid).expect("a cid").state());
+        assert_eq!(state.is_fresh(), !state.dps.values().any(|heard| !heard.fresh) && state.stale.is_none());
+        state.stale.map(WhyStale::from)
+    }
+
     fn online(&mut self, node: usize, cid: &str) -> Option<bool> {
         self.device(node).sub(cid).expect("a cid").is_online()
     }
@@ -491,6 +514,14 @@ impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
         });
         device.announce_to(to, named).expect("loopback takes datagrams");
     }
+}
+
+fn known(state: rustuya_runtime::State) -> Answer {
+    Answer::Reply { dps: state.to_map(), payload: None }
+}
+
+fn settled(list: &[DeviceInfo]) -> Answer {
+    Answer::Settled(list.iter().map(|info| (info.connected, info.down)).collect())
 }
 
 fn dps(queried: Queried) -> Answer {

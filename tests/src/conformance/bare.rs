@@ -13,7 +13,7 @@ use rustuya_runtime::{CommandError, convert};
 use serde_json::{Map, Value, json};
 
 use super::scenario::{Added, Call, Ear, How, Need};
-use super::subject::{Answer, Counters, Heard, Look, Plan, Stage, Subject, Ticket};
+use super::subject::{Answer, Counters, Heard, Look, Plan, Stage, Subject, Ticket, WhyStale};
 use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, MemoryConn, MemoryNet, Read, State};
 use crate::rng::SeededRng;
 
@@ -28,6 +28,7 @@ impl Subject for Bare {
 
     fn lacks(&self, need: Need) -> Option<&'static str> {
         Some(match need {
+            Need::Rivals => return None,
             Need::Manager => "it is one device",
             Need::Scan => "how long is listened, and to what, is the driver's business",
             Need::Cache => "it holds no state, it lends what arrives",
@@ -38,6 +39,7 @@ impl Subject for Bare {
             Need::Listeners => "there is one who polls",
             Need::Confirm => "the driver compares what it hears with what it wrote",
             Need::Repeat => "the driver decides what is worth another attempt",
+            Need::State => "the driver decides when to ask",
             Need::Detect => "the driver asks one range after the other",
         })
     }
@@ -292,7 +294,7 @@ impl Node {
     fn give(&mut self, request: &Request, now: Instant) -> Result<Option<CommandId>, SendError> {
         let (text, ids): (String, Vec<DpId>);
         let command = match &request.call {
-            Call::Connection => return Ok(None),
+            Call::Connection | Call::Ready | Call::Settled(_) => return Ok(None),
             Call::Set(dp, value) => {
                 text = json!({ *dp: value }).to_string();
                 Command::set(DpMap::Json(&text))
@@ -469,6 +471,10 @@ impl Stage for Scene {
     }
 
     fn state(&mut self, _node: usize, _cid: Option<&str>) -> Map<String, Value> {
+        unreachable!("scenarios about what is kept are not played")
+    }
+
+    fn stale(&mut self, _node: usize, _cid: Option<&str>) -> Option<WhyStale> {
         unreachable!("scenarios about what is kept are not played")
     }
 

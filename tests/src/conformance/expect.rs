@@ -21,6 +21,7 @@ pub(super) fn is_answer(devices: &[FaultyDevice], at: usize, answer: &Answer, wa
         (Want::Payload(pointer, wanted), Answer::Reply { payload: Some(payload), .. }) => {
             payload.pointer(pointer) == Some(wanted)
         }
+        (Want::Settled(wanted), Answer::Settled(found)) => wanted == found,
         (Want::Found(nodes), Answer::Found(found)) => {
             let wanted: BTreeSet<_> = nodes.iter().map(|node| devices[*node].id().as_str().to_owned()).collect();
             let ids: BTreeSet<_> = found.iter().map(|found| found.id.clone()).collect();
@@ -60,7 +61,8 @@ pub(super) fn is_sign(version: Version, heard: &Heard, sign: &Sign) -> bool {
         (Sign::Unkept(wanted), Heard::Unkept(values)) => wanted == values,
         (Sign::Ignored(wanted), Heard::Ignored(why)) => wanted == why,
         (Sign::Lagged(wanted), Heard::Lagged(lost)) => wanted == lost,
-        (Sign::End, Heard::End) => true,
+        (Sign::Fresh, Heard::Fresh) | (Sign::End, Heard::End) => true,
+        (Sign::Stale(wanted), Heard::Stale(why)) => wanted == why,
         _ => false,
     }
 }

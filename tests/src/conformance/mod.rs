@@ -21,5 +21,5 @@ pub use scenario::{
     Added, Call, Counter, Ear, Edit, Fact, Held, How, KEY, Known, Ms, Need, OTHER_KEY, Scenario, Setup, Sign, Speaks,
     Step, Want,
 };
-pub use subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket};
+pub use subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket, WhyStale};
 pub use table::{Cell, Table};

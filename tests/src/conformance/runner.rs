@@ -113,6 +113,7 @@ impl Run<'_> {
             receive_limit: known.receive_limit,
             memory_limit: known.memory_limit,
             min_version: known.min_version.unwrap_or(device.version().min(Version::V33)),
+            query_on_connect: known.query_on_connect,
         }
     }
 
@@ -159,12 +160,15 @@ impl Run<'_> {
             }
             Step::Hear(ear, sign) => self.hear(node, *ear, sign),
             Step::Next(ear, sign) => {
-                let heard = self.next(node, *ear, LIMIT)?;
+                let heard = match sign {
+                    Sign::Fresh | Sign::Stale(_) => self.next_of_all(node, *ear, LIMIT)?,
+                    _ => self.next(node, *ear, LIMIT)?,
+                };
                 let right = heard.as_ref().is_some_and(|heard| self.is_sign(node, heard, sign));
                 if right { Ok(()) } else { Err(format!("heard {heard:?}")) }
             }
             Step::Unheard(ear, sign) => {
-                while let Some(heard) = self.next(node, *ear, Duration::ZERO)? {
+                while let Some(heard) = self.next_of_all(node, *ear, Duration::ZERO)? {
                     if self.is_sign(node, &heard, sign) {
                         return Err(format!("heard {heard:?}"));
                     }
@@ -242,7 +246,18 @@ impl Run<'_> {
         if is_answer(&self.devices, self.at[node], &answer, want) { Ok(()) } else { Err(format!("came to {answer:?}")) }
     }
 
+    /// The next news but those about freshness, which most scenarios are not about.
     fn next(&mut self, node: usize, ear: Ear, limit: Duration) -> Result<Option<Heard>, String> {
+        let end = self.stage.now() + limit;
+        loop {
+            match self.next_of_all(node, ear, end.saturating_sub(self.stage.now()))? {
+                Some(Heard::Fresh | Heard::Stale(_)) => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn next_of_all(&mut self, node: usize, ear: Ear, limit: Duration) -> Result<Option<Heard>, String> {
         let Some(heard) = self.stage.hear(node, ear, limit) else { return Ok(None) };
         const KEPT: usize = 6;
         self.log.push_back(heard.clone());
@@ -266,7 +281,7 @@ impl Run<'_> {
         let end = self.stage.now() + LIMIT;
         loop {
             let left = end.saturating_sub(self.stage.now());
-            match self.next(node, ear, left)? {
+            match self.next_of_all(node, ear, left)? {
                 Some(heard) if right(&heard) => return Ok(()),
                 Some(Heard::End) | None => return Err(format!("never heard; lately {:?}", self.log)),
                 Some(_) => {}
@@ -316,6 +331,7 @@ impl Run<'_> {
                 }
                 return same("state", &Value::Object(state), wanted);
             }
+            Fact::Stale(cid, wanted) => return same("stale", &self.stage.stale(node, *cid), wanted),
             Fact::Online(cid, wanted) => return same("online", &self.stage.online(node, cid), wanted),
             Fact::Holds(manager, wanted) => return same("devices", &self.stage.holds(*manager), wanted),
             Fact::Registered(wanted) => return same("devices", &self.stage.registered(), wanted),
@@ -383,6 +399,10 @@ impl Run<'_> {
             Step::Arrived(code, count) => {
                 return self
                     .soon(node, |state| state.requests().filter(|found| kind(found) == *code).count() >= *count);
+            }
+            Step::ArrivedOnly(code, count) => {
+                let found = device.requests().iter().filter(|found| kind(found) == *code).count();
+                return same("requests", &found, count);
             }
             Step::Controls(wanted) => {
                 let controls = |state: &State| state.requests().filter_map(control).collect::<Vec<_>>();

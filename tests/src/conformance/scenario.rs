@@ -6,6 +6,7 @@ use rustuya_proto::{CommandCode, Dialect, DownReason, Repeated, Version};
 use serde_json::Value;
 
 pub use super::setup::{Held, KEY, Known, OTHER_KEY, Setup, Speaks};
+use super::subject::WhyStale;
 use crate::faulty::{Fault, PowerLoss};
 
 /// Milliseconds.
@@ -31,6 +32,10 @@ pub struct Scenario {
 pub enum Call {
     /// Wait for the connection.
     Connection,
+    /// Wait for the connection and the state, and return that.
+    Ready,
+    /// Wait until every device of the manager with this number is connected or has a diagnosis.
+    Settled(usize),
     /// Ask for the state.
     Status,
     /// Ask for the state and return it.
@@ -123,6 +128,8 @@ pub enum Want {
     InvalidDp(&'static str),
     /// This is no value.
     InvalidValue,
+    /// Each device of the manager is connected or not, and why not, in the order of ids.
+    Settled(Vec<(bool, Option<DownReason>)>),
     /// The scan found these devices, each as new.
     Found(Vec<usize>),
     /// One of these.
@@ -152,6 +159,10 @@ pub enum Sign {
     Ignored(Repeated),
     /// So many events were lost.
     Lagged(u64),
+    /// The state is fresh.
+    Fresh,
+    /// The state may be out of date, because of this.
+    Stale(WhyStale),
     /// There will be no more.
     End,
 }
@@ -186,6 +197,8 @@ pub enum Fact {
     DiagnosedVersion,
     /// All that was heard of the device or a sub-device.
     State(Option<&'static str>, Value),
+    /// Why the state of the device or a sub-device may be out of date; `None` when it is fresh.
+    Stale(Option<&'static str>, Option<WhyStale>),
     /// Whether a sub-device is reachable.
     Online(&'static str, Option<bool>),
     /// Address and port are those of this device.
@@ -324,6 +337,8 @@ pub enum Step {
 
     /// So many requests of this code (or what a version makes of it) arrive, over all.
     Arrived(CommandCode, usize),
+    /// Just so many requests of this code (or what a version makes of it) have arrived.
+    ArrivedOnly(CommandCode, usize),
     /// Just these DPs were written, control by control.
     Controls(Vec<Value>),
     /// Just these DPs were written, control by control, in any order.
@@ -376,6 +391,10 @@ pub enum Need {
     Confirm,
     /// Reads are asked again.
     Repeat,
+    /// The state is asked for without being told to.
+    State,
+    /// Two controllers of one device.
+    Rivals,
 }
 
 impl Scenario {
@@ -422,7 +441,8 @@ impl Step {
                 return Self::Begin(0, call.clone(), *how).add_needs(needs);
             }
             Self::Begin(_, call, how) => match (call, how) {
-                (Call::Shutdown(_) | Call::ShutdownAll, _) => Need::Manager,
+                (Call::Shutdown(_) | Call::ShutdownAll | Call::Settled(_), _) => Need::Manager,
+                (Call::Ready, _) => Need::State,
                 (Call::Scan(_) | Call::Find(..), _) => Need::Scan,
                 (Call::Detect, _) => Need::Detect,
                 (_, How::Queued) => Need::Queue,
@@ -431,6 +451,7 @@ impl Step {
             },
             Self::Add(..) | Self::Remove(_) | Self::Delete(_) | Self::Clear(_) => Need::Manager,
             Self::Drop(_) => Need::Abandon,
+            Self::SpawnAt(_) => Need::Rivals,
             Self::Listen(_) => Need::Listeners,
             Self::HearLag(_) | Self::HearNumber(..) => Need::Listeners,
             Self::Hear(ear, sign) | Self::Next(ear, sign) | Self::Unheard(ear, sign) => match (ear, sign) {
@@ -438,10 +459,12 @@ impl Step {
                 (Ear::Extra(_), _) | (_, Sign::Lagged(_)) => Need::Listeners,
                 (_, Sign::Child(..) | Sign::Unkept(_)) => Need::Cache,
                 (_, Sign::Failed(_)) => Need::Queue,
+                (_, Sign::Fresh | Sign::Stale(_)) => Need::State,
                 _ => return,
             },
             Self::Is(fact) | Self::Becomes(fact) => match fact {
                 Fact::State(..) | Fact::Online(..) => Need::Cache,
+                Fact::Stale(..) => Need::State,
                 Fact::Holds(..) | Fact::Listed(..) | Fact::Registered(_) => Need::Manager,
                 Fact::AtLeast(Counter::Lagged, _) | Fact::Exactly(Counter::Lagged, _) => Need::Listeners,
                 _ => return,
@@ -466,6 +489,8 @@ impl fmt::Display for Need {
             Self::Detect => "detection of DPs",
             Self::Confirm => "confirmation of writes",
             Self::Repeat => "repetition of reads",
+            Self::State => "state without asking",
+            Self::Rivals => "two controllers of one device",
         })
     }
 }

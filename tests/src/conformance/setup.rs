@@ -68,6 +68,8 @@ pub struct Known {
     pub receive_limit: usize,
     /// What is remembered of the device, in bytes.
     pub memory_limit: usize,
+    /// The state is asked for on each connection. Not as by default: scenarios count what arrives.
+    pub query_on_connect: bool,
 }
 
 /// Which version is configured.
@@ -121,6 +123,7 @@ impl Setup {
                 discovered: false,
                 receive_limit: 65_536,
                 memory_limit: 262_144,
+                query_on_connect: false,
             },
             held: Held::Alone,
         }
@@ -250,6 +253,12 @@ impl Setup {
         self
     }
 
+    /// The state is asked for on each connection.
+    pub fn queries_on_connect(mut self) -> Self {
+        self.known.query_on_connect = true;
+        self
+    }
+
     /// Commands are done when they are queued.
     pub fn nowait(mut self) -> Self {
         self.known.nowait = true;
@@ -283,7 +292,8 @@ impl Setup {
             matches!(self.fault, Some(Fault::RefuseSeveralDps { .. } | Fault::RefuseDp { .. })).then_some(Need::Pacing);
         let manager = (self.held == Held::Manager).then_some(Need::Manager);
         let queue = known.nowait.then_some(Need::Queue);
-        [pacing, splits, manager, queue].into_iter().flatten().collect()
+        let state = known.query_on_connect.then_some(Need::State);
+        [pacing, splits, manager, queue, state].into_iter().flatten().collect()
     }
 }
 

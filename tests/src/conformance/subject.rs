@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use rustuya_proto::{DeviceId, Dialect, DownReason, LocalKey, Repeated, Version};
-use rustuya_runtime::{CommandError, Event, Found, Pacing, SightingKind};
+use rustuya_runtime::{CommandError, Event, Found, Pacing, SightingKind, Stale};
 use serde_json::{Map, Value};
 
 use super::scenario::{Added, Call, Counter, Ear, How, Need};
@@ -96,6 +96,9 @@ pub trait Stage {
     /// The DPs that were heard, of the device or a sub-device.
     fn state(&mut self, node: usize, cid: Option<&str>) -> Map<String, Value>;
 
+    /// Why that may be out of date; `None` when it is fresh.
+    fn stale(&mut self, node: usize, cid: Option<&str>) -> Option<WhyStale>;
+
     /// Whether a sub-device is reachable.
     fn online(&mut self, node: usize, cid: &str) -> Option<bool>;
 
@@ -149,6 +152,8 @@ pub struct Plan {
     pub memory_limit: usize,
     /// The oldest version that is believed while the version is open.
     pub min_version: Version,
+    /// The state is asked for on each connection.
+    pub query_on_connect: bool,
 }
 
 /// What came of a command.
@@ -165,6 +170,8 @@ pub enum Answer {
     },
     /// There is a connection.
     Up(Version),
+    /// Every device of a manager is connected or not, and why not.
+    Settled(Vec<(bool, Option<DownReason>)>),
     /// These DPs exist.
     Ids(Vec<u16>),
     /// It failed.
@@ -218,6 +225,10 @@ pub enum Heard {
     Unkept(u64),
     /// A frame was ignored.
     Ignored(Repeated),
+    /// The state is fresh.
+    Fresh,
+    /// The state may be out of date.
+    Stale(WhyStale),
     /// So many were lost.
     Lagged(u64),
     /// There are no more.
@@ -237,7 +248,37 @@ impl From<Event> for Heard {
             Event::Unkept { values, .. } => Self::Unkept(values),
             Event::Ignored { why, .. } => Self::Ignored(why),
             Event::Lagged(lost) => Self::Lagged(lost),
+            Event::Fresh => Self::Fresh,
+            Event::Stale(why) => Self::Stale(why.into()),
             other => panic!("an event that no scenario knows: {other:?}"),
+        }
+    }
+}
+
+/// Why a state may be out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyStale {
+    /// The device is not connected.
+    NotConnected,
+    /// It has told nothing yet.
+    NotTold,
+    /// It has not told all DPs that are shown.
+    Partly,
+    /// It was asked, and that failed.
+    Failed,
+    /// The gateway does not reach the sub-device.
+    SubDeviceOffline,
+}
+
+impl From<Stale> for WhyStale {
+    fn from(why: Stale) -> Self {
+        match why {
+            Stale::NotConnected => Self::NotConnected,
+            Stale::NotTold => Self::NotTold,
+            Stale::Partly => Self::Partly,
+            Stale::Failed(_) => Self::Failed,
+            Stale::SubDeviceOffline => Self::SubDeviceOffline,
+            other => panic!("a reason that no scenario knows: {other:?}"),
         }
     }
 }

@@ -90,6 +90,7 @@ fn limits_of_nothing_dial_and_beat_with_pauses() {
             (timing.negotiate, timing.answer, timing.heartbeat) = (limit, limit, limit);
             (timing.connect, timing.backoff_min, timing.backoff_max) = (limit, limit, limit);
             let plan = Plan {
+                query_on_connect: true,
                 id: device.id(),
                 key,
                 address: Some(device.addr().ip()),

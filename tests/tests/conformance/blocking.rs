@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Instant;
 
 use rustuya_runtime_blocking::{
-    AddError, Address, CommandError, Device, DeviceBuilder, Discovery, DownReason, Entry, Event, Listener, Manager,
-    ManagerEvent, PollThread, Queried, Registry, Reply, Sending,
+    AddError, Address, CommandError, Device, DeviceBuilder, DeviceInfo, Discovery, DownReason, Entry, Event, Listener,
+    Manager, ManagerEvent, PollThread, Queried, Registry, Reply, Sending,
 };
 use rustuya_tests::conformance::{
-    Added, Answer, Call, Counters, Ear, Heard, How, Look, Need, Plan, Sighted, Stage, Subject, Ticket,
+    Added, Answer, Call, Counters, Ear, Heard, How, Look, Need, Plan, Sighted, Stage, Subject, Ticket, WhyStale,
 };
 use rustuya_tests::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 use serde_json::{Map, Value};
@@ -94,7 +94,8 @@ impl Scene {
             .timing(plan.timing)
             .pacing(plan.pacing)
             .receive_limit(plan.receive_limit)
-            .memory_limit(plan.memory_limit);
+            .memory_limit(plan.memory_limit)
+            .query_on_connect(plan.query_on_connect);
         if plan.discovered {
             let discovery = self.discovery();
             builder = builder.discovery(&discovery);
@@ -125,6 +126,14 @@ impl Scene {
             Call::Shutdown(number) => {
                 let manager = self.manager(*number).0.clone();
                 return done(move || manager.shutdown());
+            }
+            Call::Settled(number) => {
+                let manager = self.manager(*number).0.clone();
+                let limit = match how {
+                    How::Within(limit) => Duration::from_millis(limit),
+                    _ => Duration::from_secs(10),
+                };
+                return Box::new(move || settled(&manager.wait_settled(limit)));
             }
             Call::ShutdownAll => {
                 let registry = self.registry();
@@ -161,6 +170,13 @@ impl Scene {
                     _ => Duration::from_secs(10),
                 };
                 return Box::new(move || device.wait_connected(limit).map_or_else(Answer::Failed, Answer::Up));
+            }
+            Call::Ready => {
+                let limit = match how {
+                    How::Within(limit) => Duration::from_millis(limit),
+                    _ => Duration::from_secs(10),
+                };
+                return Box::new(move || device.wait_ready(limit).map_or_else(Answer::Failed, known));
             }
             Call::Close => return done(move || device.close()),
             Call::Detect => {
@@ -348,6 +364,12 @@ impl Stage for Scene {
         cid.map_or_else(|| device.state(), |cid| device.sub(cid).expect("a cid").state()).to_map()
     }
 
+    fn stale(&mut self, node: usize, cid: Option<&str>) -> Option<WhyStale> {
+        let device = self.device(node);
+        let state = cid.map_or_else(|| device.state(), |cid| device.sub(cid).expect("a cid").state());
+        state.stale.map(WhyStale::from)
+    }
+
     fn online(&mut self, node: usize, cid: &str) -> Option<bool> {
         self.device(node).sub(cid).expect("a cid").is_online()
     }
@@ -394,6 +416,14 @@ fn next<T: Entry>(listener: &mut Listener<T>, limit: Duration) -> Option<Option<
 
 fn heard(event: Option<Event>) -> Heard {
     event.map_or(Heard::End, Heard::from)
+}
+
+fn known(state: rustuya_runtime_blocking::State) -> Answer {
+    Answer::Reply { dps: state.to_map(), payload: None }
+}
+
+fn settled(list: &[DeviceInfo]) -> Answer {
+    Answer::Settled(list.iter().map(|info| (info.connected, info.down)).collect())
 }
 
 fn dps(queried: Queried) -> Answer {

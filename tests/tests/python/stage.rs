@@ -9,7 +9,9 @@ use std::thread;
 use std::time::Instant;
 
 use rustuya_proto::{Dialect, DownReason};
-use rustuya_tests::conformance::{Added, Answer, Call, Ear, Heard, How, Look, Need, Plan, Stage, Subject, Ticket};
+use rustuya_tests::conformance::{
+    Added, Answer, Call, Ear, Heard, How, Look, Need, Plan, Stage, Subject, Ticket, WhyStale,
+};
 use rustuya_tests::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 use serde_json::{Map, Value, json};
 
@@ -64,8 +66,13 @@ impl Subject for Python {
     }
 
     fn lacks(&self, need: Need) -> Option<&'static str> {
-        let lacks = self.face == Face::Threads && need == Need::Abandon;
-        lacks.then_some("a call that waits returns with the answer, at its time limit, or when a signal interrupts it")
+        match need {
+            Need::Rivals => Some("a process has one connection to a device"),
+            Need::Abandon if self.face == Face::Threads => {
+                Some("a call that waits returns with the answer, at its time limit, or when a signal interrupts it")
+            }
+            _ => None,
+        }
     }
 
     fn gives_at_once(&self) -> bool {
@@ -130,6 +137,8 @@ impl Scene<'_> {
     fn command(&self, node: usize, call: &Call, how: How) -> Value {
         let mut order = match call {
             Call::Connection => json!({ "verb": "wait_connected" }),
+            Call::Ready => json!({ "verb": "wait_ready" }),
+            Call::Settled(manager) => json!({ "verb": "wait_settled", "manager": manager }),
             Call::Query if how == How::Written => json!({ "verb": "query" }),
             Call::QueryDps(ids) => json!({ "verb": "query", "dps": ids }),
             Call::SubQuery(cid) if how == How::Written => json!({ "verb": "query", "to": cid }),
@@ -291,6 +300,11 @@ impl Stage for Scene<'_> {
         told::map(&self.order(&json!({ "do": "state", "node": node, "cid": cid }))["state"])
     }
 
+    fn stale(&mut self, node: usize, cid: Option<&str>) -> Option<WhyStale> {
+        let told = &self.order(&json!({ "do": "state", "node": node, "cid": cid }))["stale"];
+        (!told.is_null()).then(|| told::stale(told))
+    }
+
     fn online(&mut self, node: usize, cid: &str) -> Option<bool> {
         self.order(&json!({ "do": "online", "node": node, "cid": cid }))["online"].as_bool()
     }
@@ -338,6 +352,7 @@ fn settings(plan: &Plan) -> Value {
         "receive_limit": plan.receive_limit,
         "memory_limit": plan.memory_limit,
         "min_version": plan.min_version.as_str(),
+        "query_on_connect": plan.query_on_connect,
         "persist": plan.persist,
         "nowait": plan.nowait,
         "timeout": plan.command_timeout.as_secs_f64(),

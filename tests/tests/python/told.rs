@@ -5,7 +5,7 @@ use core::str::FromStr as _;
 
 use rustuya_proto::{Dialect, DownReason, Repeated, Version};
 use rustuya_runtime::CommandError;
-use rustuya_tests::conformance::{Answer, Counters, Heard, Look, Sighted};
+use rustuya_tests::conformance::{Answer, Counters, Heard, Look, Sighted, WhyStale};
 use serde_json::{Map, Value};
 
 fn text(told: &Value) -> &str {
@@ -184,6 +184,10 @@ pub(crate) fn answer(told: &Value) -> Answer {
             let ids = value.as_array().expect("a list").iter();
             Answer::Ids(ids.map(|id| u16::try_from(number(id)).expect("a DP")).collect())
         }
+        "settled" => {
+            let all = value.as_array().expect("a list").iter();
+            Answer::Settled(all.map(|info| listed(info).expect("what is known of a device")).collect())
+        }
         "found" => Answer::Found(value.as_array().expect("a list").iter().map(found).collect()),
         "error" => Answer::Failed(error(value)),
         "failed" => panic!("{}", text(value)),
@@ -213,7 +217,21 @@ pub(crate) fn heard(told: &Value) -> Heard {
             other => panic!("no reason to ignore a frame: {other}"),
         }),
         "lagged" => Heard::Lagged(number(value)),
+        "fresh" => Heard::Fresh,
+        "stale" => Heard::Stale(stale(value)),
         _ => panic!("no news: {told}"),
+    }
+}
+
+/// Why a state may be out of date.
+pub(crate) fn stale(told: &Value) -> WhyStale {
+    match text(told) {
+        "not_connected" => WhyStale::NotConnected,
+        "not_told" => WhyStale::NotTold,
+        "partly" => WhyStale::Partly,
+        "failed" => WhyStale::Failed,
+        "sub_device_offline" => WhyStale::SubDeviceOffline,
+        other => panic!("no reason: {other}"),
     }
 }
 

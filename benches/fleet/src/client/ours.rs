@@ -23,7 +23,7 @@ impl Client for Ours {
         let registry = Registry::builder(Tokio).dials_at_once(DIALS).without_discovery().build();
         let manager = Manager::new(&registry);
         let add = |device: &VirtualDevice| -> Result<OurDevice> {
-            let builder = OurDevice::builder(&device.id, &device.key)?;
+            let builder = OurDevice::builder(&device.id, &device.key)?.query_on_connect(false);
             Ok(manager.add_with(builder.address(IpAddr::V4(device.address)).port(port).version(version))?)
         };
         let devices = devices.iter().map(add).collect::<Result<_>>()?;

@@ -41,7 +41,7 @@ impl Fleet for Threads {
         let registry = Registry::builder(thread).dials_at_once(DIALS).without_discovery().build();
         let manager = Manager::new(&registry);
         let add = |device: &VirtualDevice| -> Result<Device> {
-            let builder = Device::builder(&device.id, &device.key)?;
+            let builder = Device::builder(&device.id, &device.key)?.query_on_connect(false);
             Ok(manager.add_with(builder.address(IpAddr::V4(device.address)).port(port).version(version))?)
         };
         let devices = devices.iter().map(add).collect::<Result<_>>()?;

@@ -160,6 +160,11 @@ impl Entry {
         self.state <= State::Acked
     }
 
+    /// Whether an answer is still to come: not while a query that was refused waits to be asked again.
+    pub(super) fn is_on_wire(&self) -> bool {
+        !matches!(self.again, Some((Some(_), _))) || self.code == CommandCode::UPDATE_DPS
+    }
+
     pub(super) const fn is_query(&self) -> bool {
         matches!(self.asks, Asks::State | Asks::State22)
     }

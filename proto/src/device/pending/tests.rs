@@ -551,3 +551,30 @@ fn a_clamped_push_is_not_claimed_by_a_command_that_expired() {
     let next = t.write(r#"{"2":300}"#);
     assert_eq!(t.push(r#"{"dps":{"2":100}}"#), Some(next));
 }
+
+#[test]
+fn a_query_that_waits_to_be_asked_again_takes_no_answer_and_stands_last_then() {
+    const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
+    let mut table = Table::new();
+    let refused = table.add(QUERY, Asks::State, None, RequestData::None);
+    let child = table.add(QUERY, Asks::State, Some("child"), RequestData::None);
+    let soon = table.now + Duration::from_millis(300);
+    table.pending.entry_mut(0).expect("is there").ask_again(RetCode::REFUSED, Way::Plain, soon);
+    // A refusal names nobody: it is for the one query that is on the wire.
+    let said = Payload::new(b"devid not found");
+    let refusal = Opened { retcode: Some(RetCode::REFUSED), ..opened(QUERY) };
+    match table.pending.answer(None, &refusal, &said, None, false, table.now) {
+        Match::Resolved(id, Outcome::Rejected { .. }) => assert_eq!(id, child),
+        Match::Refused(at) => assert_eq!(table.pending.take(at).expect("is there").id, child),
+        _ => panic!("it refuses one"),
+    }
+    // Asked again, it is behind one that was sent meanwhile.
+    let between = table.add(QUERY, Asks::State, None, RequestData::None);
+    table.last += 1;
+    let last = table.last;
+    let first = table.pending.entry_mut(0).expect("is there");
+    assert_eq!(first.id, refused);
+    first.asked_again(Way::Plain, QUERY, last, &[], table.now);
+    assert_eq!(table.hear(QUERY, r#"{"dps":{"1":1}}"#), Some(between));
+    assert_eq!(table.hear(QUERY, r#"{"dps":{"1":2}}"#), Some(refused));
+}

@@ -259,6 +259,12 @@ pub(super) fn list() -> Vec<Scenario> {
         )
         .needing(Need::Repeat),
         scenario(
+            "a query whose time limit ends while it is refused was refused, not unanswered",
+            NEW,
+            [lamp().quirk("refuse-queries=4000000000")],
+            vec![within(Call::Query, 200, refused()), Step::Controls(vec![])],
+        ),
+        scenario(
             "a device that refuses every query stays connected, obeys and pushes, and is never asked by nulls",
             EACH,
             [lamp().quirk("refuse-queries=4000000000").quirk("null-as-value").quirk("update-silence")],

@@ -9,6 +9,7 @@ mod gateways;
 mod late;
 mod managers;
 mod pacing;
+mod state;
 mod vendor;
 mod verbs;
 mod waiting;
@@ -35,6 +36,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         changes::list(),
         discovery::list(),
         managers::list(),
+        state::list(),
         vendor::list(),
     ]
     .concat()

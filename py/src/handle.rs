@@ -1,0 +1,99 @@
+//! What a `Device` of Python holds, and how it comes to share a connection.
+
+use core::sync::atomic::AtomicBool;
+
+use pyo3::prelude::*;
+use rustuya_runtime_tokio as rt;
+
+use crate::device::Device;
+use crate::engine::{self, Held, engine};
+use crate::operation::{Answer, Failure, Operation};
+use crate::verbs::Target;
+use crate::{errors, log};
+
+/// What a `Device` of Python holds.
+pub(crate) struct Handle {
+    pub(crate) device: Held<rt::Device>,
+    /// Holds the device for this handle, where it was made by `Device(...)`, as a manager does for its own.
+    pub(crate) own: Option<Held<rt::Manager>>,
+    /// This handle was closed, and the device goes on for others.
+    pub(crate) left: AtomicBool,
+}
+
+impl Handle {
+    pub(crate) fn new(device: rt::Device, own: Option<rt::Manager>) -> Self {
+        Self { device: Held::new(device), own: own.map(Held::new), left: AtomicBool::new(false) }
+    }
+}
+
+/// A device with a connection of its own, whatever else the process has.
+pub(crate) fn spawn(py: Python<'_>, builder: rt::DeviceBuilder, located: bool, id: &str) -> PyResult<Device> {
+    let engine = engine(py)?;
+    let builder = engine.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;
+    Ok(Device::new(log::framed(builder, id).spawn(&engine.driver())))
+}
+
+/// A handle of a device that belongs to no other manager, or shares it with those who have it. `describe` changes what is
+/// known of the device to what is wanted.
+pub(crate) fn share(
+    py: Python<'_>,
+    new: rt::DeviceBuilder,
+    located: bool,
+    describe: impl Fn(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
+) -> PyResult<Handle> {
+    let engine = engine(py)?;
+    let id = new.id().to_owned();
+    let new = engine.with_discovery(log::framed(new, &id), located).map_err(|error| errors::add(py, &id, error))?;
+    let own = rt::Manager::new(&engine.registry);
+    let mut failed = None;
+    let mut share = || {
+        own.share(&id, |known| match known.map(|known| (describe(known.clone()), known)) {
+            None => new.clone(),
+            Some((Ok(wanted), _)) => wanted,
+            Some((Err(error), known)) => {
+                failed = Some(error);
+                known
+            }
+        })
+    };
+    let mut shared = share();
+    if matches!(shared, Err(rt::AddError::Conflict)) {
+        // Handles that nobody can use any more may be in the way.
+        let _inside = engine::enter(py);
+        py.import("gc")?.call_method0("collect")?;
+        shared = share();
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let device = shared.map_err(|error| errors::add(py, &id, error))?;
+    Ok(Handle::new(device, Some(own)))
+}
+
+/// Waits until a device can be used.
+pub(crate) fn connected(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
+    let limit = engine::seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
+    let device = device.clone();
+    Ok(Box::pin(async move {
+        let version = device.wait_connected(limit).await;
+        version.map(Answer::Version).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
+    }))
+}
+
+/// Waits until a device can be used and its state is known, or known not to be had.
+pub(crate) fn ready(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
+    let limit = engine::seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
+    let device = device.clone();
+    Ok(Box::pin(async move {
+        let state = device.wait_ready(limit).await;
+        state.map(Answer::State).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
+    }))
+}
+
+pub(crate) fn detected(device: &rt::Device) -> Operation {
+    let device = device.clone();
+    Box::pin(async move {
+        let numbers = device.detect_dps().await;
+        numbers.map(Answer::Numbers).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
+    })
+}

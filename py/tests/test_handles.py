@@ -1,0 +1,204 @@
+"""One device, one connection: handles that share it, are equal, and can be subclassed; callbacks of both faces."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rustuya
+from rustuya import aio
+from rustuya.testing import VirtualDevice
+
+
+@pytest.fixture
+def lamp(virtual_device: Callable[..., VirtualDevice]) -> VirtualDevice:
+    """A device that takes one client."""
+    return virtual_device("shared", version="3.4", dps={"1": 0}, max_clients=1)
+
+
+def config(lamp: VirtualDevice) -> dict[str, Any]:
+    return {"id": lamp.id, "address": lamp.address, "local_key": lamp.local_key, "version": lamp.version}
+
+
+def test_a_device_shares_the_connection_of_managers(lamp: VirtualDevice) -> None:
+    with rustuya.Manager() as manager:
+        managed = manager.add(**config(lamp))
+        assert managed.query() == {"1": 0}
+        for device in (rustuya.Device(**config(lamp)), rustuya.Device(lamp.id, local_key=lamp.local_key)):
+            assert device == managed
+            assert hash(device) == hash(managed)
+            assert len({device, managed, manager[lamp.id]}) == 1
+            assert device.query(timeout=3) == {"1": 0}
+            device.close()
+            assert device.is_closed
+            assert not managed.is_closed
+            with pytest.raises(rustuya.ClosedError):
+                device.query()
+            with pytest.raises(rustuya.ClosedError):
+                device.listener()
+            device.close()
+        assert managed.query() == {"1": 0}
+        assert managed.metrics.connects == 1
+
+
+def test_the_connection_ends_with_the_last_who_holds_it(lamp: VirtualDevice) -> None:
+    first = rustuya.Device(**config(lamp))
+    manager = rustuya.Manager()
+    managed = manager.add(**config(lamp))
+    assert first == managed
+    manager.shutdown()
+    assert first.query() == {"1": 0}
+    second = aio.Device(**config(lamp))
+    assert second.sync == first
+    first.close()
+    assert not second.is_closed
+    assert second.sync.query() == {"1": 0}
+    asyncio.run(second.close())
+    assert second.is_closed
+    assert managed.is_closed
+    with rustuya.Device(**config(lamp)) as again:
+        assert again != managed
+        assert again.query() == {"1": 0}
+
+
+def test_a_handle_that_is_forgotten_lets_go(lamp: VirtualDevice) -> None:
+    device = rustuya.Device(**config(lamp))
+    assert device.query() == {"1": 0}
+    del device
+    gc.collect()
+    other = rustuya.Device(lamp.id, lamp.address, lamp.local_key, lamp.version, timeout=20)
+    assert other.query() == {"1": 0}
+    other.close()
+
+
+def test_another_description_is_a_conflict_that_says_what_to_do(lamp: VirtualDevice) -> None:
+    with rustuya.Manager() as manager:
+        managed = manager.add(**config(lamp))
+        for change in (
+            {"address": "127.0.0.2"},
+            {"local_key": "fedcba9876543210"},
+            {"version": "3.5"},
+            {"port": 6669},
+            {"nowait": True},
+            {"query_on_connect": False},
+        ):
+            for face in (rustuya.Device, aio.Device):
+                with pytest.raises(rustuya.DeviceConflict, match=r"Manager.add\(\) or reconfigure\(\)") as caught:
+                    face(**{**config(lamp), **change})
+                assert (caught.value.device_id, caught.value.code) == (lamp.id, 912)
+                assert "0123456789abcdef" not in str(caught.value)
+        assert managed.query() == {"1": 0}
+
+
+def test_sub_devices_are_equal_by_gateway_and_cid(virtual_device: Callable[..., VirtualDevice]) -> None:
+    gateway = virtual_device("gateway", version="3.4", dps={"1": 0})
+    with gateway.device() as one, gateway.device() as two:
+        assert one != two
+        assert one.sub("a") == one.sub("a")
+        assert hash(one.sub("a")) == hash(one.sub("a"))
+        assert one.sub("a") != one.sub("b")
+        assert one.sub("a") != two.sub("a")
+        assert one.sub("a") != one
+        assert aio.Device.of(one) == aio.Device.of(one)
+        assert aio.Device.of(one).sub("a") == aio.Device.of(one).sub("a")
+        assert len({aio.Device.of(one), aio.Device.of(one), aio.Device.of(two)}) == 2
+
+
+class Lamp(rustuya.Device):
+    def __init__(self, lamp: VirtualDevice, room: str) -> None:
+        super().__init__(lamp.id, lamp.address, lamp.local_key, lamp.version)
+        self.room = room
+
+    def count(self) -> object:
+        return self.query()["1"]
+
+
+class AsyncLamp(aio.Device):
+    def __init__(self, lamp: VirtualDevice, room: str) -> None:
+        super().__init__(lamp.id, lamp.address, lamp.local_key, lamp.version)
+        self.room = room
+
+    async def count(self) -> object:
+        return (await self.query())["1"]
+
+
+class Plain(rustuya.Device):
+    """Adds no __init__."""
+
+
+class Forgetful(rustuya.Device):
+    def __init__(self) -> None:
+        pass
+
+
+def test_devices_can_be_subclassed_in_both_faces(lamp: VirtualDevice, tmp_path: Path) -> None:
+    with Lamp(lamp, room="hall") as sync:
+        assert (sync.room, sync.count()) == ("hall", 0)
+        assert isinstance(sync, rustuya.Device)
+        assert sync == rustuya.Device(**config(lamp))
+        assert sync.set_nowait(False) is sync
+
+        async def main() -> None:
+            async with AsyncLamp(lamp, "hall") as device:
+                assert (device.room, await device.count()) == ("hall", 0)
+                assert device.sync == sync
+
+        asyncio.run(main())
+        assert sync.count() == 0
+    with Plain(**config(lamp)) as plain:
+        assert plain.query() == {"1": 0}
+    with pytest.raises(rustuya.ClosedError, match=r"super\(\).__init__"):
+        Forgetful().query()
+    file = tmp_path / "devices.json"
+    file.write_text(f'[{{"id": "{lamp.id}", "key": "{lamp.local_key}", "ip": "{lamp.address}", "version": "3.4"}}]')
+    with Plain.from_devices_file(file) as listed:
+        assert type(listed) is Plain
+        assert listed.query() == {"1": 0}
+
+
+def test_the_synchronous_face_refuses_async_callbacks(lamp: VirtualDevice, manager: rustuya.Manager) -> None:
+    async def callback(event: rustuya.DeviceEvent) -> None: ...
+
+    class Callable_:
+        async def __call__(self, event: object) -> None: ...
+
+    with lamp.device() as device:
+        for function in (callback, functools.partial(callback), Callable_()):
+            for source in (device, manager):
+                with pytest.raises(TypeError, match=r"rustuya\.aio"):
+                    source.subscribe(function)
+
+
+def test_the_other_face_awaits_them_one_after_the_other(lamp: VirtualDevice) -> None:
+    async def main() -> None:
+        async with aio.Device.of(lamp.device()) as device:
+            seen: list[object] = []
+            done = asyncio.Event()
+            busy = False
+
+            async def callback(event: rustuya.DeviceEvent) -> None:
+                nonlocal busy
+                assert not busy
+                busy = True
+                await asyncio.sleep(0.001)
+                busy = False
+                if event.kind == "state" and event.dps["1"] in range(1, 6):
+                    seen.append(event.dps["1"])
+                if len(seen) == 5:
+                    unsubscribe()
+                    await asyncio.sleep(0.001)
+                    done.set()
+
+            await device.wait_ready()
+            unsubscribe = device.subscribe(callback)
+            for number in range(1, 6):
+                await device.set_value(1, number, wait="ack")
+            await asyncio.wait_for(done.wait(), 10)
+            assert seen == [1, 2, 3, 4, 5]
+
+    asyncio.run(main())

@@ -34,7 +34,9 @@ def manager() -> Iterator[rustuya.Manager]:
         yield manager
 
 
-def next_of_kind(receiver: rustuya.DeviceMessageReceiver | rustuya.ManagerEventReceiver, kind: str) -> rustuya.DeviceEvent:
+def next_of_kind(
+    receiver: rustuya.DeviceMessageReceiver | rustuya.ManagerEventReceiver, kind: str
+) -> rustuya.DeviceEvent:
     while True:
         event = receiver.recv(timeout_ms=5000)
         assert event is not None, f"no event of the kind {kind}"

@@ -255,7 +255,7 @@ def test_shutting_down_ends_listeners_and_everything(lamp: VirtualDevice) -> Non
 
 
 def test_receivers_time_out_and_iterate(lamp: VirtualDevice, manager: Manager) -> None:
-    dev = add(manager, lamp)
+    dev = add(manager, lamp, query_on_connect=False)
     dev.query([1, 2])
     listener = dev.listener()
     begin = time.monotonic()
@@ -272,7 +272,7 @@ def test_receivers_time_out_and_iterate(lamp: VirtualDevice, manager: Manager) -
 
 
 def test_one_event_goes_to_one_of_the_threads_that_wait(lamp: VirtualDevice, manager: Manager) -> None:
-    dev = add(manager, lamp)
+    dev = add(manager, lamp, query_on_connect=False)
     dev.query([1, 2])
     listener = dev.listener()
     seen: list[Any] = []

@@ -164,11 +164,11 @@ def test_devices_can_be_subclassed_in_both_faces(lamp: VirtualDevice, tmp_path: 
 def test_the_synchronous_face_refuses_async_callbacks(lamp: VirtualDevice, manager: rustuya.Manager) -> None:
     async def callback(event: rustuya.DeviceEvent) -> None: ...
 
-    class Callable_:
+    class Calls:
         async def __call__(self, event: object) -> None: ...
 
     with lamp.device() as device:
-        for function in (callback, functools.partial(callback), Callable_()):
+        for function in (callback, functools.partial(callback), Calls()):
             for source in (device, manager):
                 with pytest.raises(TypeError, match=r"rustuya\.aio"):
                     source.subscribe(function)

@@ -64,7 +64,9 @@ def test_asking_can_be_turned_off_and_wait_ready_asks_then(virtual_device: Calla
 
 
 def test_a_state_that_is_not_to_be_had_says_why(virtual_device: Callable[..., VirtualDevice]) -> None:
-    lamp = virtual_device("lamp", version="3.4", dps={"1": False}, quirks=["refuse-queries=4000000000", "update-silence"])
+    lamp = virtual_device(
+        "lamp", version="3.4", dps={"1": False}, quirks=["refuse-queries=4000000000", "update-silence"]
+    )
     lamp.unplug()
     with rustuya.Device("lamp", lamp.address, lamp.local_key, "3.4") as device:
         listener = device.listener()

@@ -16,7 +16,7 @@ from ._commands import Wait as _Wait
 from ._loops import Receiver, bridge_of_loop, finish, subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
     from types import TracebackType
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .models import DeviceInfo, Diagnosis, Found, Metrics, Reply, Settled, State, Swept
     from .settings import Pacing, Timing
-    from .typing import DeviceType, Dps, JsonLike
+    from .typing import DeviceType, JsonLike
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 

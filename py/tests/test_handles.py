@@ -56,7 +56,7 @@ def test_the_connection_ends_with_the_last_who_holds_it(lamp: VirtualDevice) -> 
     second = aio.Device(**config(lamp))
     assert second.sync == first
     first.close()
-    assert not second.is_closed
+    assert (second.is_closed, managed.is_closed) == (False, False)
     assert second.sync.query() == {"1": 0}
     asyncio.run(second.close())
     assert second.is_closed

@@ -88,8 +88,9 @@ def test_another_description_is_a_conflict_that_says_what_to_do(lamp: VirtualDev
             {"query_on_connect": False},
         ):
             for face in (rustuya.Device, aio.Device):
+                wanted: dict[str, Any] = {**config(lamp), **change}
                 with pytest.raises(rustuya.DeviceConflict, match=r"Manager.add\(\) or reconfigure\(\)") as caught:
-                    face(**{**config(lamp), **change})
+                    face(**wanted)
                 assert (caught.value.device_id, caught.value.code) == (lamp.id, 912)
                 assert "0123456789abcdef" not in str(caught.value)
         assert managed.query() == {"1": 0}

@@ -9,13 +9,13 @@ from collections.abc import Callable
 import pytest
 import rustuya
 from rustuya import aio
-from rustuya.testing import VirtualDevice
+from rustuya.testing import RequestReceiver, VirtualDevice
 
 from .conftest import next_of_kind
 
 
-def queries(requests: rustuya.testing.RequestReceiver) -> int:
-    names = []
+def queries(requests: RequestReceiver) -> int:
+    names: list[str | None] = []
     while (request := requests.try_recv()) is not None:
         names.append(request.name)
     return sum(name in ("DpQuery", "DpQueryNew") for name in names)

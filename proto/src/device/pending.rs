@@ -284,7 +284,8 @@ impl Pending {
         // another one's.
         let first = |cid: Option<u32>| {
             let of = candidates().filter(move |(_, e)| cid.is_none_or(|cid| e.cid == cid));
-            of.min_by_key(|(_, e)| (e.state == State::Acked, e.seqno))
+            // As one number, which takes less code: no connection sends two thousand million frames.
+            of.min_by_key(|(_, e)| e.seqno | u32::from(e.state == State::Acked) << 31)
         };
         about.and_then(|cid| first(Some(cid))).or_else(|| first(None)).map(|(at, _)| at)
     }

@@ -11,13 +11,13 @@ use crate::config::{self, Extra};
 use crate::engine;
 use crate::handle::{Handle, share};
 pub(crate) use crate::handle::{connected, detected, ready};
-use crate::operation::{Answer, Operation, finish};
+use crate::operation::finish;
 use crate::receiver::DeviceMessageReceiver;
 use crate::sub_device::SubDevice;
 use crate::subscription::{self, Subscription};
-use crate::verbs::{Options, Target};
+use crate::verbs::Options;
 use crate::words::words;
-use crate::{args, convert, errors, event, listed, manager, models};
+use crate::{args, convert, errors, event, listed, models};
 
 /// One device on the local network, kept connected in the background.
 ///
@@ -27,79 +27,7 @@ use crate::{args, convert, errors, event, listed, manager, models};
 #[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
 #[doc = words!(raises: config conflict types discovery closed)]
 #[pyclass(frozen, subclass, module = "rustuya", weakref)]
-pub(crate) struct Device(OnceLock<Handle>);
-
-impl Device {
-    pub(crate) fn new(device: rt::Device) -> Self {
-        Self(OnceLock::from(Handle::new(device, None)))
-    }
-
-    fn handle(&self, py: Python<'_>) -> PyResult<&Handle> {
-        let missing = "__init__() of rustuya.Device was not called: call super().__init__() in that of the subclass";
-        self.0.get().ok_or_else(|| errors::leaf(py, "ClosedError", 906, missing))
-    }
-
-    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<&rt::Device> {
-        self.handle(py)?.device.get(py)
-    }
-
-    /// The device, for what needs one that was not closed.
-    pub(crate) fn open(&self, py: Python<'_>) -> PyResult<&rt::Device> {
-        let handle = self.handle(py)?;
-        let device = handle.device.get(py)?;
-        if handle.left.load(Ordering::Acquire) {
-            return Err(errors::command(py, device.id(), &rt::CommandError::Closed));
-        }
-        Ok(device)
-    }
-
-    pub(crate) fn target(&self, py: Python<'_>) -> PyResult<Target> {
-        let handle = self.handle(py)?;
-        let device = handle.device.get(py)?.clone();
-        Ok(if handle.left.load(Ordering::Acquire) { Target::Left(device) } else { Target::Device(device) })
-    }
-
-    /// Becomes a handle that holds its device. Does nothing for one that has been one.
-    fn begin(&self, handle: Handle) {
-        drop(self.0.set(handle));
-    }
-
-    /// Ends the connection, or lets go of it where others hold the device, too.
-    pub(crate) fn closed(&self, py: Python<'_>) -> PyResult<Operation> {
-        let handle = self.handle(py)?;
-        let device = handle.device.get(py)?.clone();
-        let Some(own) = &handle.own else {
-            return Ok(Box::pin(async move {
-                device.close().await;
-                Ok(Answer::Nothing)
-            }));
-        };
-        handle.left.store(true, Ordering::Release);
-        Ok(manager::ended(own.get(py)?))
-    }
-
-    /// Changes the configuration and gives the handle back. `change` is called again when another thread was faster.
-    fn change(
-        slf: Bound<'_, Self>,
-        change: impl Fn(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
-    ) -> PyResult<Bound<'_, Self>> {
-        let py = slf.py();
-        let device = slf.get().inner(py)?;
-        let mut failed = None;
-        let changed = device.change(|known| match change(known.clone()) {
-            Ok(builder) => builder,
-            Err(error) => {
-                failed = Some(error);
-                known
-            }
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        changed.map_err(|error| errors::config(py, error))?;
-        Ok(slf)
-    }
-}
+pub(crate) struct Device(pub(crate) OnceLock<Handle>);
 
 #[pymethods]
 impl Device {

@@ -1,6 +1,7 @@
 //! What a `Device` of Python holds, and how it comes to share a connection.
 
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use pyo3::prelude::*;
 use rustuya_runtime_tokio as rt;
@@ -9,7 +10,7 @@ use crate::device::Device;
 use crate::engine::{self, Held, engine};
 use crate::operation::{Answer, Failure, Operation};
 use crate::verbs::Target;
-use crate::{errors, log};
+use crate::{errors, log, manager};
 
 /// What a `Device` of Python holds.
 pub(crate) struct Handle {
@@ -23,6 +24,78 @@ pub(crate) struct Handle {
 impl Handle {
     pub(crate) fn new(device: rt::Device, own: Option<rt::Manager>) -> Self {
         Self { device: Held::new(device), own: own.map(Held::new), left: AtomicBool::new(false) }
+    }
+}
+
+impl Device {
+    pub(crate) fn new(device: rt::Device) -> Self {
+        Self(OnceLock::from(Handle::new(device, None)))
+    }
+
+    pub(crate) fn handle(&self, py: Python<'_>) -> PyResult<&Handle> {
+        let missing = "__init__() of rustuya.Device was not called: call super().__init__() in that of the subclass";
+        self.0.get().ok_or_else(|| errors::leaf(py, "ClosedError", 906, missing))
+    }
+
+    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<&rt::Device> {
+        self.handle(py)?.device.get(py)
+    }
+
+    /// The device, for what needs one that was not closed.
+    pub(crate) fn open(&self, py: Python<'_>) -> PyResult<&rt::Device> {
+        let handle = self.handle(py)?;
+        let device = handle.device.get(py)?;
+        if handle.left.load(Ordering::Acquire) {
+            return Err(errors::command(py, device.id(), &rt::CommandError::Closed));
+        }
+        Ok(device)
+    }
+
+    pub(crate) fn target(&self, py: Python<'_>) -> PyResult<Target> {
+        let handle = self.handle(py)?;
+        let device = handle.device.get(py)?.clone();
+        Ok(if handle.left.load(Ordering::Acquire) { Target::Left(device) } else { Target::Device(device) })
+    }
+
+    /// Becomes a handle that holds its device. Does nothing for one that has been one.
+    pub(crate) fn begin(&self, handle: Handle) {
+        drop(self.0.set(handle));
+    }
+
+    /// Ends the connection, or lets go of it where others hold the device, too.
+    pub(crate) fn closed(&self, py: Python<'_>) -> PyResult<Operation> {
+        let handle = self.handle(py)?;
+        let device = handle.device.get(py)?.clone();
+        let Some(own) = &handle.own else {
+            return Ok(Box::pin(async move {
+                device.close().await;
+                Ok(Answer::Nothing)
+            }));
+        };
+        handle.left.store(true, Ordering::Release);
+        Ok(manager::ended(own.get(py)?))
+    }
+
+    /// Changes the configuration and gives the handle back. `change` is called again when another thread was faster.
+    pub(crate) fn change(
+        slf: Bound<'_, Self>,
+        change: impl Fn(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
+    ) -> PyResult<Bound<'_, Self>> {
+        let py = slf.py();
+        let device = slf.get().inner(py)?;
+        let mut failed = None;
+        let changed = device.change(|known| match change(known.clone()) {
+            Ok(builder) => builder,
+            Err(error) => {
+                failed = Some(error);
+                known
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        changed.map_err(|error| errors::config(py, error))?;
+        Ok(slf)
     }
 }
 

@@ -302,7 +302,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a manager that waits for a device in vain says so when its time is over",
             V33,
-            [lamp().managed().queries_on_connect(), lamp().managed().unlocated()],
+            [lamp().managed().queries_on_connect().discovered(), lamp().managed().unlocated()],
             vec![
                 Step::Mark,
                 within(Call::Settled(0), 300, Want::Settled(vec![(true, None), (false, None)])),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use rustuya_proto::UnknownVersion;
-use rustuya_runtime_tokio::{Address, Cid, DeviceId, DevicesFile, Dialect, Listed, LocalKey, Pacing, Version, text};
+use rustuya_runtime_tokio::{
+    Address, Cid, DeviceEntry, DeviceId, DevicesFile, Dialect, LocalKey, Pacing, Version, text,
+};
 
 use crate::input::{self, Ports, UsageError, seconds, shown, unfit};
 use crate::key::{self, KeyArgs};
@@ -25,7 +27,7 @@ pub(crate) struct TargetArgs {
     /// Protocol version of the device: 3.1, 3.2, 3.3, 3.4, 3.5, or auto to find out. Without it, the version is taken
     /// from --devices, else found out
     #[arg(long, value_name = "V")]
-    version: Option<Speaks>,
+    version: Option<VersionSpec>,
     /// The oldest protocol version that is believed where none is known. 3.1 encrypts nothing that it reads: with 3.1 here,
     /// any host that claims to be the device is believed. Without it, taken from --devices, else 3.3
     #[arg(long, value_name = "V")]
@@ -168,7 +170,7 @@ impl TargetArgs {
         name: &str,
         cid: Option<&str>,
         list: Option<&'a DevicesFile>,
-        mut listed: Option<&'a Listed>,
+        mut listed: Option<&'a DeviceEntry>,
     ) -> anyhow::Result<Target> {
         let mut cid = cid.map(str::to_owned);
         if let (Some(list), Some(child)) = (list, listed.filter(|listed| listed.is_sub_device())) {
@@ -181,15 +183,15 @@ impl TargetArgs {
                 );
             }
         }
-        let id = listed.map_or(name, Listed::id);
+        let id = listed.map_or(name, DeviceEntry::id);
         let version = match self.version {
-            Some(Speaks::Auto) => None,
-            Some(Speaks::Version(version)) => Some(version),
-            None => listed.and_then(Listed::version),
+            Some(VersionSpec::Auto) => None,
+            Some(VersionSpec::Version(version)) => Some(version),
+            None => listed.and_then(DeviceEntry::version),
         };
         let dialect = match self.dialect {
             Some(Talks(dialect)) => dialect,
-            None => listed.and_then(Listed::dialect),
+            None => listed.and_then(DeviceEntry::dialect),
         };
         let given = self.address.as_ref().filter(|address| **address != Address::Auto);
         let (address, port) = match (given, listed) {
@@ -211,7 +213,7 @@ impl TargetArgs {
             address,
             port: port.unwrap_or(rustuya_proto::DEFAULT_PORT),
             version,
-            min_version: self.min_version.or_else(|| listed.and_then(Listed::min_version)),
+            min_version: self.min_version.or_else(|| listed.and_then(DeviceEntry::min_version)),
             dialect,
             timeout: self.timeout,
             pacing: Pacing::NONE,
@@ -219,11 +221,11 @@ impl TargetArgs {
         })
     }
 
-    fn local_key(&self, listed: Option<&Listed>, name: &str, has_list: bool) -> anyhow::Result<LocalKey> {
+    fn local_key(&self, listed: Option<&DeviceEntry>, name: &str, has_list: bool) -> anyhow::Result<LocalKey> {
         if let Some(key) = self.key.explicit()? {
             return Ok(key);
         }
-        let known = listed.map_or(Ok(None), Listed::local_key);
+        let known = listed.map_or(Ok(None), DeviceEntry::local_key);
         if let Some(key) = known.map_err(|error| unfit(&format!("--devices: {name}: {error}")))? {
             return Ok(key);
         }
@@ -258,12 +260,12 @@ fn children(list: &DevicesFile) -> impl Iterator<Item = Child> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Speaks {
+enum VersionSpec {
     Auto,
     Version(Version),
 }
 
-impl FromStr for Speaks {
+impl FromStr for VersionSpec {
     type Err = UnknownVersion;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -49,7 +49,7 @@ pub fn devices_file(data: &[u8]) {
     }
 }
 
-fn asks(file: &DevicesFile, listed: &rustuya_runtime::Listed, text: &str, shown: &str) {
+fn asks(file: &DevicesFile, listed: &rustuya_runtime::DeviceEntry, text: &str, shown: &str) {
     let id = listed.id();
     assert!(!id.trim().is_empty(), "a device without an id");
     assert!(matches!(file.find(id), Ok(Some(found)) if found.id() == id));

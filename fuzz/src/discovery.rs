@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustuya_proto::{Announcement, DeviceId, Version};
 use rustuya_runtime::{
-    Device, Discovery, DrivenLink, Found, LARGEST_DATAGRAM, Listener, Listening, ListeningLink, Runtime,
+    Device, DiscoveredDevice, Discovery, DiscoveryAction, DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, Listener,
+    Runtime,
 };
 
 use crate::input::Input;
@@ -22,7 +23,7 @@ const OURS: &str = "eb0123456789abcdefghij";
 #[derive(Clone, Default)]
 struct Keeps {
     links: Arc<Mutex<Vec<DrivenLink>>>,
-    listening: Arc<Mutex<Vec<ListeningLink>>>,
+    listening: Arc<Mutex<Vec<DrivenDiscovery>>>,
 }
 
 impl Runtime for Keeps {
@@ -30,7 +31,7 @@ impl Runtime for Keeps {
         self.links.lock().unwrap_or_else(PoisonError::into_inner).push(link);
     }
 
-    fn listen(&self, link: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+    fn listen(&self, link: DrivenDiscovery, _: Vec<UdpSocket>) -> io::Result<()> {
         self.listening.lock().unwrap_or_else(PoisonError::into_inner).push(link);
         Ok(())
     }
@@ -52,7 +53,7 @@ pub fn discovery(data: &[u8]) {
     let device =
         Device::builder(OURS, "0123456789abcdef").expect("an id and a key").discovery(&service).spawn(&runtime);
     let mut all = service.listener();
-    let mut scans: Vec<Listener<Found>> = vec![service.stream(Duration::from_secs(3600))];
+    let mut scans: Vec<Listener<DiscoveredDevice>> = vec![service.stream(Duration::from_secs(3600))];
     let (mut count, mut told) = (0, 0);
     // Addresses that a believed announcement may have named for the device.
     let mut places = BTreeSet::new();
@@ -80,7 +81,7 @@ pub fn discovery(data: &[u8]) {
         datagram.truncate(LARGEST_DATAGRAM);
         count += 1;
         link.receive(&mut datagram, SocketAddr::new(source, 6667));
-        assert!(matches!(link.turn(Waker::noop()), Listening::Sleep(_)), "the service has ended");
+        assert!(matches!(link.poll(Waker::noop()), DiscoveryAction::Sleep(_)), "the service has ended");
         let mut news = Vec::new();
         while let Some(found) = all.try_recv() {
             news.push(found);
@@ -118,7 +119,7 @@ pub fn discovery(data: &[u8]) {
     }
     drop((device, runtime.links));
     drop(service);
-    assert_eq!(link.turn(Waker::noop()), Listening::End, "nobody listens any more, and it goes on");
+    assert_eq!(link.poll(Waker::noop()), DiscoveryAction::End, "nobody listens any more, and it goes on");
     assert!(all.is_closed() && scans.iter().all(Listener::is_closed), "a listener outlives the service");
 }
 

@@ -6,10 +6,10 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from rustuya import DeviceEvent, Found, KeyOrVersionError, TuyaError, aio
+from rustuya import DeviceEvent, DiscoveredDevice, KeyOrVersionError, TuyaError, aio
 
 
-async def discover(id: str, scanner: aio.Scanner) -> Found | None:
+async def discover(id: str, scanner: aio.Scanner) -> DiscoveredDevice | None:
     """Where the device is. A hub shows a form with what was found, or asks for the address."""
     return await scanner.timeout(8).discover(id)
 

@@ -118,7 +118,7 @@ pub(crate) fn announcement<'py>(py: Python<'py>, datagram: args::Datagram) -> Py
             let ip = seen.ip.map(|ip| ip.to_string());
             let version = seen.version.map(|version| version.as_str());
             let _inside = engine::enter(py);
-            models::class(py, "Found")?
+            models::class(py, "DiscoveredDevice")?
                 .call1((seen.id, ip, version, seen.product_key, None::<String>, seen.is_unpaired()))
                 .map(Some)
         }

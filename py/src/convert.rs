@@ -8,7 +8,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PySequence, PyString,
     PyTuple,
 };
-use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Repeated, Speaks, Version, text};
+use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Repeated, Version, VersionSpec, text};
 use serde_json::{Map, Number, Value};
 
 use crate::{args, engine, errors};
@@ -187,7 +187,7 @@ pub(crate) fn version(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Versi
     }
     let _inside = engine::enter(value.py());
     let text = &args::text(&value.str()?)?;
-    let Speaks(version) = Speaks::from_str(text).map_err(|_| errors::no_version(value.py(), text))?;
+    let VersionSpec(version) = VersionSpec::from_str(text).map_err(|_| errors::no_version(value.py(), text))?;
     Ok(version)
 }
 

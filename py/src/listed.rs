@@ -1,7 +1,7 @@
 //! Devices from the files that tinytuya writes.
 
 use pyo3::prelude::*;
-use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DevicesFile, Listed, Version};
+use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceEntry, DevicesFile, Version};
 
 use crate::{args, config, convert, errors};
 
@@ -22,7 +22,7 @@ type Described = (
 pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<Described>> {
     let file =
         DevicesFile::read(&path.0).map_err(|error| errors::devices_file(py, &path.0.display().to_string(), error))?;
-    let described = |device: &Listed| {
+    let described = |device: &DeviceEntry| {
         // What is no key is refused, with advice, when the device is made.
         let key = device.local_key().ok().flatten();
         let key = key.and_then(|key| core::str::from_utf8(key.expose()).map(str::to_owned).ok());

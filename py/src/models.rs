@@ -4,7 +4,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use rustuya_runtime_tokio::{
-    CommandCode, DeviceInfo, Dialect, DownReason, Found, Metrics, Queried, Reply, Stale, State, Swept, Version,
+    CommandCode, DeviceInfo, Dialect, DiscoveredDevice, DownReason, Metrics, Queried, Reply, Stale, State, Swept,
+    Version,
 };
 
 use crate::{convert, engine, errors};
@@ -48,10 +49,10 @@ pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, 
     }
 }
 
-pub(crate) fn found<'py>(py: Python<'py>, found: &Found) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn found<'py>(py: Python<'py>, found: &DiscoveredDevice) -> PyResult<Bound<'py, PyAny>> {
     let _inside = engine::enter(py);
     let version = found.version.map(Version::as_str);
-    class(py, "Found")?.call1((
+    class(py, "DiscoveredDevice")?.call1((
         &found.id,
         found.ip.to_string(),
         version,

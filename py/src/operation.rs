@@ -7,7 +7,9 @@ use std::io;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use rustuya_runtime_tokio::{AddError, CommandError, DeviceInfo, Found, Queried, Reply, Sending, State, Version};
+use rustuya_runtime_tokio::{
+    AddError, CommandError, DeviceInfo, DiscoveredDevice, Queried, Reply, Sending, State, Version,
+};
 
 use crate::verbs::Target;
 use crate::{engine, errors, models};
@@ -24,8 +26,8 @@ pub(crate) enum Answer {
     State(State),
     Settled(Vec<DeviceInfo>),
     Numbers(BTreeSet<u16>),
-    Found(Option<Found>),
-    AllFound(Vec<Found>),
+    Found(Option<DiscoveredDevice>),
+    AllFound(Vec<DiscoveredDevice>),
 }
 
 /// Why it does not.

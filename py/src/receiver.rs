@@ -37,9 +37,9 @@ impl<T: Entry + Send + 'static> Feed for Listener<T> {
 }
 
 impl Feed for Scan {
-    type Item = rt::Found;
+    type Item = rt::DiscoveredDevice;
 
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<rt::Found>> {
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<rt::DiscoveredDevice>> {
         core::pin::pin!(self.recv()).poll(cx)
     }
 
@@ -365,7 +365,7 @@ receiver! {
     RequestReceiver, Listener<rt::Request>, event::request
 }
 
-fn found(py: Python<'_>, found: rt::Found) -> PyResult<Py<PyAny>> {
+fn found(py: Python<'_>, found: rt::DiscoveredDevice) -> PyResult<Py<PyAny>> {
     models::found(py, &found).map(Bound::unbind)
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Scanner(Mutex<Settings>, Arc<Mutex<Last>>);
 /// What the last scan left aside.
 #[derive(Default)]
 struct Last {
-    relayed: Vec<rt::Found>,
+    relayed: Vec<rt::DiscoveredDevice>,
     dropped: u64,
 }
 

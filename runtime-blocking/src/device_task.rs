@@ -10,7 +10,8 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustuya_runtime::proto::LossReason;
 use rustuya_runtime::{
-    Candidates, Destination, DrivenLink, LookingUp, Order, Outlet, Pipe, look_up, loss, reset_on_drop, unresolved,
+    Action, Candidates, Destination, DirectWriter, DrivenLink, LookingUp, Transport, look_up, loss, reset_on_drop,
+    unresolved,
 };
 
 use crate::turns::Next;
@@ -61,20 +62,20 @@ impl DeviceTask {
                 Wire::Up(stream) => Some(Ends { stream, ready: &mut self.ready }),
                 Wire::Off | Wire::LookingUp(_) | Wire::Dialing(_) => None,
             };
-            match self.link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), waker) {
-                Order::Dial(Destination::Socket(to)) => {
+            match self.link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), waker) {
+                Action::Dial(Destination::Socket(to)) => {
                     self.candidates.begin(vec![to]);
                     self.dial(LossReason::Other, token, registry);
                 }
-                Order::Dial(Destination::Name(name, port)) => self.wire = Wire::LookingUp(look_up(&name, port)),
-                Order::Hangup => self.hang_up(registry),
-                Order::Reset => {
+                Action::Dial(Destination::Name(name, port)) => self.wire = Wire::LookingUp(look_up(&name, port)),
+                Action::Hangup => self.hang_up(registry),
+                Action::Reset => {
                     self.reset();
                     self.hang_up(registry);
                 }
-                Order::Again => return Next::Again,
-                Order::Sleep(until) => return Next::Sleep(until),
-                Order::End => return Next::End,
+                Action::Again => return Next::Again,
+                Action::Sleep(until) => return Next::Sleep(until),
+                Action::End => return Next::End,
             }
         }
     }
@@ -194,7 +195,7 @@ struct Ends<'a> {
     ready: &'a mut Ready,
 }
 
-impl Pipe for Ends<'_> {
+impl Transport for Ends<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if !self.ready.read {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -229,7 +230,7 @@ const TELLS_OF_MORE: bool = cfg!(any(target_os = "linux", target_os = "android")
 #[derive(Debug)]
 struct Writer(Arc<TcpStream>);
 
-impl Outlet for Writer {
+impl DirectWriter for Writer {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut stream = &*self.0;
         stream.write(bytes)

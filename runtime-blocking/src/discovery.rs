@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::{Counts, Found, Network, Swept};
+use rustuya_runtime::{Counts, DiscoveredDevice, Network, Swept};
 
 use crate::listener::Listener;
 use crate::poll_thread::PollThread;
@@ -31,7 +31,7 @@ impl Discovery {
 
     /// Receives every announcement that is believed from now on: new devices, changed ones, and those seen again.
     /// Losses of a slow listener are counted, see [`Listener::missed`].
-    pub fn listener(&self) -> Listener<Found> {
+    pub fn listener(&self) -> Listener<DiscoveredDevice> {
         Listener::new(self.inner.listener())
     }
 
@@ -43,7 +43,7 @@ impl Discovery {
     /// The devices that were announced within the last minute from other addresses than the ones they name, and not
     /// from their own: behind a relay, or forged. They are believed only with
     /// [`trust_relayed`](DiscoveryBuilder::trust_relayed).
-    pub fn relayed(&self) -> Vec<Found> {
+    pub fn relayed(&self) -> Vec<DiscoveredDevice> {
         self.inner.relayed()
     }
 
@@ -54,23 +54,23 @@ impl Discovery {
 
     /// Looks for devices for `duration`; what is heard comes as it is heard, and the listener ends with the scan.
     /// Devices that were known before count as new again.
-    pub fn stream(&self, duration: Duration) -> Listener<Found> {
+    pub fn stream(&self, duration: Duration) -> Listener<DiscoveredDevice> {
         Listener::new(self.inner.stream(duration))
     }
 
     /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
-    pub fn stream_of(&self, id: &str, duration: Duration) -> Listener<Found> {
+    pub fn stream_of(&self, id: &str, duration: Duration) -> Listener<DiscoveredDevice> {
         Listener::new(self.inner.stream_of(id, duration))
     }
 
     /// Looks for devices for `duration`, and returns all that were heard, each once, as it was heard last. Devices
     /// that were known before count as new again.
-    pub fn scan(&self, duration: Duration) -> Vec<Found> {
+    pub fn scan(&self, duration: Duration) -> Vec<DiscoveredDevice> {
         block_on(self.inner.scan(duration))
     }
 
     /// Looks for one device, for `duration` at most, and returns as soon as it is heard.
-    pub fn find(&self, id: &str, duration: Duration) -> Option<Found> {
+    pub fn find(&self, id: &str, duration: Duration) -> Option<DiscoveredDevice> {
         block_on(self.inner.find(id, duration))
     }
 

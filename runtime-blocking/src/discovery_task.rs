@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use rustuya_runtime::{LARGEST_DATAGRAM, Listening, ListeningLink};
+use rustuya_runtime::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
 
 use crate::turns::Next;
 
 #[derive(Debug)]
 pub(crate) struct DiscoveryTask {
-    discovery: ListeningLink,
+    discovery: DrivenDiscovery,
     /// Each with whether something may have arrived.
     sockets: Vec<(UdpSocket, bool)>,
     /// The socket that is looked at first.
@@ -30,7 +30,7 @@ const FAIR_SHARE: u32 = 64;
 const REST: Duration = Duration::from_secs(1);
 
 impl DiscoveryTask {
-    pub(crate) fn new(discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> Self {
+    pub(crate) fn new(discovery: DrivenDiscovery, sockets: Vec<std::net::UdpSocket>) -> Self {
         let sockets = sockets.into_iter().map(|socket| (UdpSocket::from_std(socket), true)).collect();
         Self { discovery, sockets, turn: 0, rests: None }
     }
@@ -44,7 +44,7 @@ impl DiscoveryTask {
         self.sockets.iter_mut().for_each(|(_, ready)| *ready = true);
     }
 
-    pub(crate) fn turn(&mut self, waker: &Waker) -> Next {
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Next {
         let mut datagram = [0; LARGEST_DATAGRAM];
         let mut any = false;
         for _ in 0..FAIR_SHARE {
@@ -59,9 +59,11 @@ impl DiscoveryTask {
                 Some(Err(_)) => continue,
                 None => {}
             }
-            return match self.discovery.turn(waker) {
-                Listening::Sleep(until) => Next::Sleep(until.into_iter().chain(self.rests.filter(|_| !rested)).min()),
-                Listening::End => Next::End,
+            return match self.discovery.poll(waker) {
+                DiscoveryAction::Sleep(until) => {
+                    Next::Sleep(until.into_iter().chain(self.rests.filter(|_| !rested)).min())
+                }
+                DiscoveryAction::End => Next::End,
             };
         }
         if !any {
@@ -70,9 +72,9 @@ impl DiscoveryTask {
             tracing::warn!("announcements cannot be received at the moment");
         }
         // However much comes in: what is due is done.
-        match self.discovery.turn(waker) {
-            Listening::Sleep(_) => Next::Again,
-            Listening::End => Next::End,
+        match self.discovery.poll(waker) {
+            DiscoveryAction::Sleep(_) => Next::Again,
+            DiscoveryAction::End => Next::End,
         }
     }
 

@@ -26,10 +26,11 @@ pub use manager::Manager;
 pub use poll_thread::PollThread;
 pub use registry::{Registry, RegistryBuilder};
 pub use rustuya_runtime::{
-    AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceId, DeviceInfo, DevicesFile,
-    DevicesFileError, Dialect, DownReason, Dp, DpValues, Entry, Event, Failed, Found, Heard, IntoDps, Latency, Listed,
-    LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Queried, Repeated, Reply, SendError,
-    SightingKind, Speaks, Stale, State, Swept, Timing, Version, convert, proto, record,
+    AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceEntry, DeviceId, DeviceInfo,
+    DevicesFile, DevicesFileError, Dialect, DiscoveredDevice, DownReason, Dp, DpReading, DpValues, Entry, Event,
+    Failed, IntoDps, Latency, LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Queried,
+    Repeated, Reply, SendError, SightingKind, Stale, State, Swept, Timing, Version, VersionSpec, convert, proto,
+    record,
 };
 pub use scanner::{Scan, Scanner, Sweep};
 pub use sending::Sending;

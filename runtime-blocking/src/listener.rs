@@ -1,4 +1,4 @@
-//! Listening by blocking.
+//! DiscoveryAction by blocking.
 
 use core::time::Duration;
 use std::sync::mpsc::RecvTimeoutError;

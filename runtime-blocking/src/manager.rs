@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use rustuya_runtime::{AddError, Address, ConfigError, DeviceInfo, ManagerEvent, Metrics, Speaks};
+use rustuya_runtime::{AddError, Address, ConfigError, DeviceInfo, ManagerEvent, Metrics, VersionSpec};
 
 use crate::builder::DeviceBuilder;
 use crate::device::Device;
@@ -37,7 +37,7 @@ impl Manager {
     pub fn add<A, V>(&self, id: &str, address: A, local_key: &str, version: V) -> Result<Device, AddError>
     where
         A: TryInto<Address>,
-        V: TryInto<Speaks>,
+        V: TryInto<VersionSpec>,
         ConfigError: From<A::Error> + From<V::Error>,
     {
         self.inner.add(id, address, local_key, version).map(|device| self.wrap(device))

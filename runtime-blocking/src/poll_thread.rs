@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use rustuya_runtime::{DrivenLink, ListeningLink, Runtime};
+use rustuya_runtime::{DrivenDiscovery, DrivenLink, Runtime};
 
 use crate::device_task::DeviceTask;
 use crate::discovery_task::DiscoveryTask;
@@ -53,7 +53,7 @@ impl Runtime for PollThread {
         self.run(Task::Device(DeviceTask::new(link)));
     }
 
-    fn listen(&self, discovery: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()> {
+    fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<UdpSocket>) -> io::Result<()> {
         self.run(Task::Discovery(DiscoveryTask::new(discovery, sockets)));
         Ok(())
     }

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::{Counts, Found, Network, Swept};
+use rustuya_runtime::{Counts, DiscoveredDevice, Network, Swept};
 
 #[cfg(doc)]
 use crate::discovery::{Discovery, DiscoveryBuilder};
@@ -83,7 +83,7 @@ impl Scanner {
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
-    pub fn scan(&self) -> io::Result<Vec<Found>> {
+    pub fn scan(&self) -> io::Result<Vec<DiscoveredDevice>> {
         Ok(self.stream()?.all())
     }
 
@@ -115,7 +115,7 @@ impl Scanner {
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
-    pub fn find(&self, id: &str) -> io::Result<Option<Found>> {
+    pub fn find(&self, id: &str) -> io::Result<Option<DiscoveredDevice>> {
         Ok(self.stream_of(id)?.find(id))
     }
 }
@@ -151,17 +151,17 @@ impl Iterator for Sweep {
 
 impl Scan {
     /// Goes on to the end, and returns all devices that are heard, each once, as it was heard last.
-    pub fn all(&mut self) -> Vec<Found> {
+    pub fn all(&mut self) -> Vec<DiscoveredDevice> {
         block_on(self.inner.all())
     }
 
     /// Goes on until this device is heard; `None` when the scan ends without it.
-    pub fn find(&mut self, id: &str) -> Option<Found> {
+    pub fn find(&mut self, id: &str) -> Option<DiscoveredDevice> {
         block_on(self.inner.find(id))
     }
 
     /// As [`Discovery::relayed`].
-    pub fn relayed(&self) -> Vec<Found> {
+    pub fn relayed(&self) -> Vec<DiscoveredDevice> {
         self.inner.relayed()
     }
 
@@ -176,15 +176,15 @@ impl Scan {
     }
 
     /// Waits for the next device that is heard; `None` when the scan is over.
-    pub fn recv(&mut self) -> Option<Found> {
+    pub fn recv(&mut self) -> Option<DiscoveredDevice> {
         block_on(self.inner.recv())
     }
 }
 
 impl Iterator for Scan {
-    type Item = Found;
+    type Item = DiscoveredDevice;
 
-    fn next(&mut self) -> Option<Found> {
+    fn next(&mut self) -> Option<DiscoveredDevice> {
         self.recv()
     }
 }

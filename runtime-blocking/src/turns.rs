@@ -117,7 +117,7 @@ impl Turns {
         seat.alarm.reset();
         let next = match &mut seat.task {
             Task::Device(device) => device.turn(&seat.waker, Token(token), self.poll.registry()),
-            Task::Discovery(discovery) => discovery.turn(&seat.waker),
+            Task::Discovery(discovery) => discovery.poll(&seat.waker),
         };
         match next {
             Next::Again => self.queue(token),

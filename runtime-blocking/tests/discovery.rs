@@ -8,7 +8,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 
 use common::{ID, KEY, SOON, fake, thread as poll_thread};
-use rustuya_runtime_blocking::{Device, Discovery, DiscoveryBuilder, Found, Scanner, SightingKind, Version};
+use rustuya_runtime_blocking::{Device, DiscoveredDevice, Discovery, DiscoveryBuilder, Scanner, SightingKind, Version};
 use rustuya_tests::faulty::{FaultyDevice, PowerLoss};
 use serde_json::json;
 
@@ -63,7 +63,7 @@ fn scans_and_searches_end_in_time() {
     });
     let mut again = discovery.stream(SOON);
     announce(&lamp, announced);
-    let known = |found: Found| (found.kind, found.id);
+    let known = |found: DiscoveredDevice| (found.kind, found.id);
     assert_eq!(again.next().map(known), Some((SightingKind::New, ID.to_owned())), "every scan starts anew");
 }
 

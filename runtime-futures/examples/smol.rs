@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustuya_runtime_futures::{Address, Device, Futures, Net, Outlet, reset_on_drop};
+use rustuya_runtime_futures::{Address, Device, DirectWriter, Futures, Net, reset_on_drop};
 use smol::net::{TcpStream, UdpSocket};
 use smol::{Async, Timer};
 
@@ -26,7 +26,7 @@ impl Net for Smol {
         Ok(stream)
     }
 
-    fn outlet(&self, stream: &TcpStream) -> Option<Arc<dyn Outlet>> {
+    fn outlet(&self, stream: &TcpStream) -> Option<Arc<dyn DirectWriter>> {
         Some(Arc::new(Writer(stream.clone().into())))
     }
 
@@ -51,7 +51,7 @@ impl Net for Smol {
 /// The socket of a connection, which does not block.
 struct Writer(Arc<Async<std::net::TcpStream>>);
 
-impl Outlet for Writer {
+impl DirectWriter for Writer {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut stream: &std::net::TcpStream = (*self.0).as_ref();
         stream.write(bytes)

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use rustuya_runtime::polled::{Dialing, Drive, Listen, Reactor};
-use rustuya_runtime::{DrivenLink, LARGEST_DATAGRAM, ListeningLink, LookingUp, Runtime};
+use rustuya_runtime::{DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, LookingUp, Runtime};
 
 use crate::net::Net;
 
@@ -35,7 +35,7 @@ impl<N: Net> Runtime for Futures<N> {
         self.0.spawn(Drive::new(link, Glue(Arc::clone(&self.0))));
     }
 
-    fn listen(&self, discovery: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()> {
+    fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<UdpSocket>) -> io::Result<()> {
         let take = |socket| Ok(Receiver::new(self.0.socket(socket)?));
         let sockets = sockets.into_iter().map(take).collect::<io::Result<_>>()?;
         self.0.spawn(Listen::new(discovery, Glue(Arc::clone(&self.0)), sockets));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use rustuya_runtime::Outlet;
+use rustuya_runtime::DirectWriter;
 
 /// An async runtime, as far as it is needed here: it runs tasks, opens connections, receives datagrams and sleeps.
 pub trait Net: Send + Sync + 'static {
@@ -31,7 +31,7 @@ pub trait Net: Send + Sync + 'static {
 
     /// A way to write to a connection from any thread, beside the stream and without waiting. With one, commands leave
     /// from the thread that gives them; without (the default), they wake the task that writes them.
-    fn outlet(&self, stream: &Self::Stream) -> Option<Arc<dyn Outlet>> {
+    fn outlet(&self, stream: &Self::Stream) -> Option<Arc<dyn DirectWriter>> {
         let _ = stream;
         None
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustuya_runtime::polled::{Dialing, Drive, Listen, Reactor};
-use rustuya_runtime::{DrivenLink, ListeningLink, LookingUp, Outlet, Runtime, reset_on_drop};
+use rustuya_runtime::{DirectWriter, DrivenDiscovery, DrivenLink, LookingUp, Runtime, reset_on_drop};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -64,7 +64,7 @@ impl Runtime for Tokio {
         TokioHandle(Handle::current()).drive(link);
     }
 
-    fn listen(&self, discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> io::Result<()> {
+    fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<std::net::UdpSocket>) -> io::Result<()> {
         TokioHandle(Handle::current()).listen(discovery, sockets)
     }
 }
@@ -74,7 +74,7 @@ impl Runtime for TokioHandle {
         self.0.spawn(Drive::new(link, Net));
     }
 
-    fn listen(&self, discovery: ListeningLink, sockets: Vec<std::net::UdpSocket>) -> io::Result<()> {
+    fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<std::net::UdpSocket>) -> io::Result<()> {
         let _in = self.0.enter();
         let sockets = sockets.into_iter().map(UdpSocket::from_std).collect::<io::Result<_>>()?;
         self.0.spawn(Listen::new(discovery, Net, sockets));
@@ -94,7 +94,7 @@ impl Reactor for Net {
             let stream = TcpStream::connect(to).await?;
             stream.set_nodelay(true)?;
             let (reader, writer) = stream.into_split();
-            Ok((reader, Some(Arc::new(Writer(Some(writer))) as Arc<dyn Outlet>)))
+            Ok((reader, Some(Arc::new(Writer(Some(writer))) as Arc<dyn DirectWriter>)))
         })
     }
 
@@ -148,7 +148,7 @@ pub(crate) fn sleep_until(at: Instant) -> Sleep {
 
 struct Writer(Option<OwnedWriteHalf>);
 
-impl Outlet for Writer {
+impl DirectWriter for Writer {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.as_ref().map_or(Err(io::ErrorKind::NotConnected.into()), |writer| writer.try_write(bytes))
     }

@@ -9,8 +9,8 @@ use std::net::UdpSocket;
 use common::{controller, fake, soon};
 use rustuya_runtime_tokio::proto::Announcement;
 use rustuya_runtime_tokio::{
-    CommandError, Discovery, DiscoveryBuilder, DownReason, Event, Found, Network, Scanner, SightingKind, Swept, Tokio,
-    Version, VirtualDevice,
+    CommandError, DiscoveredDevice, Discovery, DiscoveryBuilder, DownReason, Event, Network, Scanner, SightingKind,
+    Swept, Tokio, Version, VirtualDevice,
 };
 use tokio::net::TcpSocket;
 
@@ -64,7 +64,7 @@ fn kept_port(addresses: &[Ipv4Addr]) -> (Vec<TcpSocket>, u16) {
     panic!("no port is free on all of {addresses:?}");
 }
 
-fn ids(found: &[Found]) -> Vec<&str> {
+fn ids(found: &[DiscoveredDevice]) -> Vec<&str> {
     let mut ids: Vec<&str> = found.iter().map(|found| found.id.as_str()).collect();
     ids.sort_unstable();
     ids

@@ -108,16 +108,16 @@ from!(IpAddr => Ip, Ipv4Addr => Ip, Ipv6Addr => Ip, [u8; 4] => Ip, SocketAddr =>
 /// Which version a device speaks, as a manager is told: a version, or to be found out.
 ///
 /// ```
-/// # use rustuya_runtime::{Speaks, Version};
-/// assert_eq!("auto".parse(), Ok(Speaks(None)));
-/// assert_eq!("3.4".parse(), Ok(Speaks(Some(Version::V34))));
-/// assert_eq!(Speaks::from(Version::V34), Speaks(Some(Version::V34)));
-/// assert!("3.9".parse::<Speaks>().is_err());
+/// # use rustuya_runtime::{VersionSpec, Version};
+/// assert_eq!("auto".parse(), Ok(VersionSpec(None)));
+/// assert_eq!("3.4".parse(), Ok(VersionSpec(Some(Version::V34))));
+/// assert_eq!(VersionSpec::from(Version::V34), VersionSpec(Some(Version::V34)));
+/// assert!("3.9".parse::<VersionSpec>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Speaks(pub Option<Version>);
+pub struct VersionSpec(pub Option<Version>);
 
-impl FromStr for Speaks {
+impl FromStr for VersionSpec {
     type Err = ConfigError;
 
     /// Reads a version, or `Auto` in any case.
@@ -126,7 +126,7 @@ impl FromStr for Speaks {
     }
 }
 
-impl TryFrom<&str> for Speaks {
+impl TryFrom<&str> for VersionSpec {
     type Error = ConfigError;
 
     fn try_from(text: &str) -> Result<Self, Self::Error> {
@@ -134,13 +134,13 @@ impl TryFrom<&str> for Speaks {
     }
 }
 
-impl From<Version> for Speaks {
+impl From<Version> for VersionSpec {
     fn from(version: Version) -> Self {
         Self(Some(version))
     }
 }
 
-impl From<Option<Version>> for Speaks {
+impl From<Option<Version>> for VersionSpec {
     fn from(version: Option<Version>) -> Self {
         Self(version)
     }

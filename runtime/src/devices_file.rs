@@ -31,7 +31,7 @@ use crate::text::{self, NotText};
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub struct DevicesFile(Vec<Listed>);
+pub struct DevicesFile(Vec<DeviceEntry>);
 
 /// What the file says about one device.
 ///
@@ -48,7 +48,7 @@ pub struct DevicesFile(Vec<Listed>);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Listed {
+pub struct DeviceEntry {
     id: String,
     name: Option<String>,
     key: Option<Result<LocalKey, InvalidKey>>,
@@ -132,7 +132,7 @@ impl DevicesFile {
     }
 
     /// All devices, sub-devices among them, in the order of the file.
-    pub fn devices(&self) -> impl Iterator<Item = &Listed> {
+    pub fn devices(&self) -> impl Iterator<Item = &DeviceEntry> {
         self.0.iter()
     }
 
@@ -150,7 +150,7 @@ impl DevicesFile {
     ///
     /// # Errors
     /// [`DevicesFileError::Ambiguous`] when no id matches and several names do.
-    pub fn find(&self, wanted: &str) -> Result<Option<&Listed>, DevicesFileError> {
+    pub fn find(&self, wanted: &str) -> Result<Option<&DeviceEntry>, DevicesFileError> {
         if let Some(listed) = self.0.iter().find(|listed| listed.id == wanted) {
             return Ok(Some(listed));
         }
@@ -175,7 +175,7 @@ impl DevicesFile {
     /// assert_eq!(sensor.cid(), Some("a4c1")); // for `Device::sub`
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
-    pub fn gateway(&self, listed: &Listed) -> Option<&Listed> {
+    pub fn gateway(&self, listed: &DeviceEntry) -> Option<&DeviceEntry> {
         if !listed.is_sub_device {
             return None;
         }
@@ -183,8 +183,9 @@ impl DevicesFile {
             return self.0.iter().find(|other| other.id == *parent && !other.is_sub_device);
         }
         let key = listed.key.as_ref()?.as_ref().ok()?;
-        let same_key =
-            |other: &&Listed| !other.is_sub_device && matches!(&other.key, Some(Ok(other_key)) if other_key == key);
+        let same_key = |other: &&DeviceEntry| {
+            !other.is_sub_device && matches!(&other.key, Some(Ok(other_key)) if other_key == key)
+        };
         let mut gateways = self.0.iter().filter(same_key);
         gateways.next().filter(|_| gateways.next().is_none())
     }
@@ -199,7 +200,7 @@ fn not_json(error: &serde_json::Error) -> DevicesFileError {
     }
 }
 
-impl Listed {
+impl DeviceEntry {
     /// Device id.
     pub fn id(&self) -> &str {
         &self.id

@@ -38,21 +38,21 @@ mod sub_device;
 pub mod text;
 mod wipe;
 
-pub use address::{Address, Speaks};
+pub use address::{Address, VersionSpec};
 pub use buffers::{Buffers, Pool, loss};
 pub use clock::{Clock, unix_time};
 pub use destination::{Candidates, Destination, LookingUp, look_up};
 pub use device::{Device, DeviceBuilder};
-pub use devices_file::{DevicesFile, DevicesFileError, Listed};
+pub use devices_file::{DeviceEntry, DevicesFile, DevicesFileError};
 pub use discovery::{
-    Counts, Discovery, DiscoveryBuilder, Found, LARGEST_DATAGRAM, Listening, ListeningLink, Network, NetworkError,
-    Scan, Scanner, Sweep, Swept, bind_shared,
+    Counts, DiscoveredDevice, Discovery, DiscoveryAction, DiscoveryBuilder, DrivenDiscovery, LARGEST_DATAGRAM, Network,
+    NetworkError, Scan, Scanner, Sweep, Swept, bind_shared,
 };
 pub use dp::{Dp, DpValues, IntoDps};
 pub use error::{AddError, CommandError, ConfigError};
 pub use event::{Event, Failed, ManagerEvent, Message};
 pub use info::DeviceInfo;
-pub use link::{DrivenLink, Order};
+pub use link::{Action, DrivenLink};
 pub use listener::{Entry, Listener, Source};
 pub use manager::Manager;
 pub use metrics::{Latency, Metrics};
@@ -60,7 +60,7 @@ pub use pacing::Pacing;
 pub use query::Queried;
 pub use registry::{Registry, RegistryBuilder};
 pub use reply::Reply;
-pub use runtime::{Outlet, Pipe, Runtime, reset_on_drop};
+pub use runtime::{DirectWriter, Runtime, Transport, reset_on_drop};
 pub use rustuya_proto as proto;
 pub use rustuya_proto::{
     Cid, CommandCode, DeviceId, Dialect, DownReason, LocalKey, Repeated, SendError, SightingKind, Timing, Version,
@@ -68,5 +68,5 @@ pub use rustuya_proto::{
 pub use sending::{Acknowledged, Confirmed, Sending};
 pub use shortage::{is_out_of_descriptors, need_descriptors, unresolved};
 pub use sources::Sources;
-pub use state::{Heard, Stale, State};
+pub use state::{DpReading, Stale, State};
 pub use sub_device::SubDevice;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::DeviceId;
 
-use crate::address::{Address, Speaks};
+use crate::address::{Address, VersionSpec};
 use crate::device::{Device, DeviceBuilder};
 use crate::error::{AddError, ConfigError};
 use crate::event::ManagerEvent;
@@ -114,11 +114,11 @@ impl Manager {
     pub fn add<A, V>(&self, id: &str, address: A, local_key: &str, version: V) -> Result<Device, AddError>
     where
         A: TryInto<Address>,
-        V: TryInto<Speaks>,
+        V: TryInto<VersionSpec>,
         ConfigError: From<A::Error> + From<V::Error>,
     {
         let address = address.try_into().map_err(ConfigError::from)?;
-        let Speaks(version) = version.try_into().map_err(ConfigError::from)?;
+        let VersionSpec(version) = version.try_into().map_err(ConfigError::from)?;
         let (device_id, local_key) = (DeviceId::new(id)?, text::local_key(local_key)?);
         self.register(id, |known| {
             let builder = match known {

@@ -16,9 +16,9 @@ use rustuya_proto::LossReason;
 
 use crate::buffers::loss;
 use crate::destination::{Candidates, Destination, LookingUp, look_up};
-use crate::discovery::{LARGEST_DATAGRAM, Listening, ListeningLink};
-use crate::link::{DrivenLink, Order};
-use crate::runtime::{Outlet, Pipe};
+use crate::discovery::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
+use crate::link::{Action, DrivenLink};
+use crate::runtime::{DirectWriter, Transport};
 use crate::shortage::unresolved;
 
 /// What an async runtime brings along. Its calls are made inside of its own tasks.
@@ -130,7 +130,7 @@ pub trait Reactor: Send + Unpin + 'static {
 ///     Box::pin(async move { Ok((TcpStream::connect(to).await?, None)) })
 /// }
 /// ```
-pub type Dialing<S> = Pin<Box<dyn Future<Output = io::Result<(S, Option<Arc<dyn Outlet>>)>> + Send>>;
+pub type Dialing<S> = Pin<Box<dyn Future<Output = io::Result<(S, Option<Arc<dyn DirectWriter>>)>> + Send>>;
 
 /// One device's loop.
 ///
@@ -235,20 +235,20 @@ impl<R: Reactor> Future for Drive<R> {
                 Wire::Up(stream) => Some(Ends::<R> { stream, cx: &mut *cx }),
                 Wire::Off | Wire::LookingUp(_) | Wire::Dialing(_) => None,
             };
-            match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
-                Order::Dial(Destination::Socket(to)) => {
+            match link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
+                Action::Dial(Destination::Socket(to)) => {
                     *candidates = Candidates::default();
                     *wire = Wire::Dialing(reactor.dial(to));
                 }
-                Order::Dial(Destination::Name(name, port)) => *wire = Wire::LookingUp(reactor.look_up(&name, port)),
-                Order::Hangup => *wire = Wire::Off,
-                Order::Reset => wire.reset::<R>(),
-                Order::Again => {
+                Action::Dial(Destination::Name(name, port)) => *wire = Wire::LookingUp(reactor.look_up(&name, port)),
+                Action::Hangup => *wire = Wire::Off,
+                Action::Reset => wire.reset::<R>(),
+                Action::Again => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Order::Sleep(until) => ready!(timer.poll(until, cx, |at| reactor.sleep_until(at))),
-                Order::End => return Poll::Ready(()),
+                Action::Sleep(until) => ready!(timer.poll(until, cx, |at| reactor.sleep_until(at))),
+                Action::End => return Poll::Ready(()),
             }
         }
     }
@@ -260,7 +260,7 @@ struct Ends<'a, 'b, R: Reactor> {
     cx: &'a mut Context<'b>,
 }
 
-impl<R: Reactor> Pipe for Ends<'_, '_, R> {
+impl<R: Reactor> Transport for Ends<'_, '_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         or_would_block(R::poll_read(self.stream, self.cx, into))
     }
@@ -280,15 +280,15 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 /// One discovery's loop.
 ///
 /// ```
-/// # use rustuya_runtime::{ListeningLink, polled::{Listen, Reactor}};
+/// # use rustuya_runtime::{DrivenDiscovery, polled::{Listen, Reactor}};
 /// /// What `Runtime::listen` spawns, once the sockets are the reactor's.
-/// fn task<R: Reactor>(discovery: ListeningLink, reactor: R, sockets: Vec<R::Socket>) -> impl Future<Output = ()> + Send {
+/// fn task<R: Reactor>(discovery: DrivenDiscovery, reactor: R, sockets: Vec<R::Socket>) -> impl Future<Output = ()> + Send {
 ///     Listen::new(discovery, reactor, sockets)
 /// }
 /// ```
 #[must_use = "a loop does nothing before it is polled"]
 pub struct Listen<R: Reactor> {
-    discovery: ListeningLink,
+    discovery: DrivenDiscovery,
     reactor: R,
     sockets: Vec<R::Socket>,
     /// The socket that is looked at first.
@@ -306,7 +306,7 @@ const REST: Duration = Duration::from_secs(1);
 
 impl<R: Reactor> Listen<R> {
     /// The loop of this discovery, on these sockets.
-    pub const fn new(discovery: ListeningLink, reactor: R, sockets: Vec<R::Socket>) -> Self {
+    pub const fn new(discovery: DrivenDiscovery, reactor: R, sockets: Vec<R::Socket>) -> Self {
         Self { discovery, reactor, sockets, turn: 0, timer: Timer::new(), rests: None }
     }
 }
@@ -326,12 +326,12 @@ impl<R: Reactor> Future for Listen<R> {
                 Some(Ok((len, source))) => discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source),
                 // An error, such as an unreachable earlier destination, concerns one datagram.
                 Some(Err(_)) => {}
-                None => match discovery.turn(cx.waker()) {
-                    Listening::Sleep(until) => {
+                None => match discovery.poll(cx.waker()) {
+                    DiscoveryAction::Sleep(until) => {
                         let until = until.into_iter().chain(rests.filter(|_| !rested)).min();
                         ready!(timer.poll(until, cx, |at| reactor.sleep_until(at)));
                     }
-                    Listening::End => return Poll::Ready(()),
+                    DiscoveryAction::End => return Poll::Ready(()),
                 },
             }
         }
@@ -341,7 +341,7 @@ impl<R: Reactor> Future for Listen<R> {
             tracing::warn!("announcements cannot be received at the moment");
         }
         // However much comes in: what is due is done.
-        if discovery.turn(cx.waker()) == Listening::End {
+        if discovery.poll(cx.waker()) == DiscoveryAction::End {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
@@ -499,10 +499,10 @@ mod tests {
             }
         }
         #[derive(Default)]
-        struct Keeps(Arc<Mutex<Option<ListeningLink>>>);
+        struct Keeps(Arc<Mutex<Option<DrivenDiscovery>>>);
         impl crate::Runtime for Keeps {
             fn drive(&self, _: DrivenLink) {}
-            fn listen(&self, link: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+            fn listen(&self, link: DrivenDiscovery, _: Vec<UdpSocket>) -> io::Result<()> {
                 *self.0.lock().expect("no panic") = Some(link);
                 Ok(())
             }

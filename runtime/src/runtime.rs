@@ -3,7 +3,7 @@
 use std::io;
 use std::net::UdpSocket;
 
-use crate::discovery::ListeningLink;
+use crate::discovery::DrivenDiscovery;
 use crate::link::DrivenLink;
 use crate::sources::Sources;
 
@@ -37,28 +37,28 @@ use crate::sources::Sources;
 ///             let mut stream: Option<TcpStream> = None;
 ///             loop {
 ///                 let mut ends = stream.as_ref().map(Ends);
-///                 match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
-///                     Order::Dial(to) => match dial(&to) {
+///                 match link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
+///                     Action::Dial(to) => match dial(&to) {
 ///                         Ok(dialed) => {
 ///                             stream = Some(dialed);
 ///                             link.dialed(None);
 ///                         }
 ///                         Err(error) => link.lost(loss(&error)),
 ///                     },
-///                     Order::Hangup => stream = None,
-///                     Order::Reset => {
+///                     Action::Hangup => stream = None,
+///                     Action::Reset => {
 ///                         stream.take().as_ref().map_or(Ok(()), reset_on_drop).ok();
 ///                     }
-///                     Order::Again => thread::yield_now(),
+///                     Action::Again => thread::yield_now(),
 ///                     // A real driver waits for the socket, the waker and the time at once.
-///                     Order::Sleep(_until) => thread::park_timeout(Duration::from_millis(5)),
-///                     Order::End => return,
+///                     Action::Sleep(_until) => thread::park_timeout(Duration::from_millis(5)),
+///                     Action::End => return,
 ///                 }
 ///             }
 ///         });
 ///     }
 ///
-///     fn listen(&self, _: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+///     fn listen(&self, _: DrivenDiscovery, _: Vec<UdpSocket>) -> io::Result<()> {
 ///         Err(io::ErrorKind::Unsupported.into())
 ///     }
 /// }
@@ -75,7 +75,7 @@ use crate::sources::Sources;
 ///
 /// struct Ends<'a>(&'a TcpStream);
 ///
-/// impl Pipe for Ends<'_> {
+/// impl Transport for Ends<'_> {
 ///     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
 ///         self.0.read(into)
 ///     }
@@ -102,15 +102,15 @@ use crate::sources::Sources;
 /// # }
 /// ```
 pub trait Runtime: Send + Sync + 'static {
-    /// Runs one device's loop in the background until [`DrivenLink::turn`] orders its end.
+    /// Runs one device's loop in the background until [`DrivenLink::poll`] orders its end.
     fn drive(&self, link: DrivenLink);
 
-    /// Runs a discovery's loop in the background until [`ListeningLink::turn`] orders its end. The sockets are bound
+    /// Runs a discovery's loop in the background until [`DrivenDiscovery::poll`] orders its end. The sockets are bound
     /// and do not block.
     ///
     /// # Errors
     /// When the runtime cannot take the sockets over.
-    fn listen(&self, discovery: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()>;
+    fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<UdpSocket>) -> io::Result<()>;
 
     /// Where links take time and randomness from, if not from the system. The loop sleeps by the same time. Discovery
     /// always lives by the system's.
@@ -125,13 +125,13 @@ pub trait Runtime: Send + Sync + 'static {
 /// woken when they would not any more.
 ///
 /// ```
-/// # use rustuya_runtime::Pipe;
+/// # use rustuya_runtime::Transport;
 /// # use std::io::{self, Read, Write};
 /// # use std::net::TcpStream;
 /// /// A socket that does not block, of a loop that looks again by itself.
 /// struct Ends(TcpStream);
 ///
-/// impl Pipe for Ends {
+/// impl Transport for Ends {
 ///     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
 ///         self.0.read(into)
 ///     }
@@ -141,7 +141,7 @@ pub trait Runtime: Send + Sync + 'static {
 ///     }
 /// }
 /// ```
-pub trait Pipe {
+pub trait Transport {
     /// Reads what has arrived. 0 bytes mean the end of the stream.
     ///
     /// # Errors
@@ -158,14 +158,14 @@ pub trait Pipe {
 /// The short way to the wire: writes from the thread that gives a command, without waking the loop.
 ///
 /// ```
-/// # use rustuya_runtime::{DrivenLink, Outlet};
+/// # use rustuya_runtime::{DrivenLink, DirectWriter};
 /// # use std::io::{self, Write};
 /// # use std::net::TcpStream;
 /// # use std::sync::Arc;
 /// /// A clone of the socket that the loop has, which does not block.
 /// struct Writer(TcpStream);
 ///
-/// impl Outlet for Writer {
+/// impl DirectWriter for Writer {
 ///     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
 ///         (&self.0).write(bytes)
 ///     }
@@ -176,7 +176,7 @@ pub trait Pipe {
 ///     Ok(())
 /// }
 /// ```
-pub trait Outlet: Send + Sync {
+pub trait DirectWriter: Send + Sync {
     /// Writes as much as there is room for at once.
     ///
     /// # Errors
@@ -185,7 +185,7 @@ pub trait Outlet: Send + Sync {
 }
 
 /// Has a TCP connection be reset when its socket is closed, in place of an orderly end, and what is not sent yet be
-/// dropped. For loops that are ordered to do so, by [`Order::Reset`](crate::Order::Reset).
+/// dropped. For loops that are ordered to do so, by [`Action::Reset`](crate::Action::Reset).
 ///
 /// ```
 /// # use std::net::{TcpListener, TcpStream};

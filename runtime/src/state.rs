@@ -39,7 +39,7 @@ use crate::memory::{Budget, allocated};
 #[non_exhaustive]
 pub struct State {
     /// Values by DP number.
-    pub dps: BTreeMap<u16, Heard>,
+    pub dps: BTreeMap<u16, DpReading>,
     /// Why this may not be what the device has now; `None` when every DP was heard on the present connection.
     pub stale: Option<Stale>,
 }
@@ -65,7 +65,7 @@ pub enum Stale {
     #[error("the device has not told its state since it is connected")]
     NotTold,
     /// The device has told its state on this connection, but some of the DPs were heard before it:
-    /// [`Heard::fresh`] tells which.
+    /// [`DpReading::fresh`] tells which.
     #[error("the device has not told all DPs since it is connected")]
     Partly,
     /// The device was asked on this connection, and this is what came of it.
@@ -103,7 +103,7 @@ pub enum Stale {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Heard {
+pub struct DpReading {
     /// The value.
     pub value: Value,
     /// How long ago it was heard.
@@ -361,9 +361,9 @@ impl Values {
         (!self.0.is_empty()).then(|| self.0.iter().all(|known| known.fresh))
     }
 
-    fn heard(&self, now: proto::Instant) -> BTreeMap<u16, Heard> {
+    fn heard(&self, now: proto::Instant) -> BTreeMap<u16, DpReading> {
         let heard = |Known { dp, fresh, at, value }: &Known| {
-            (*dp, Heard { value: value.value(), age: now.saturating_since(*at), fresh: *fresh })
+            (*dp, DpReading { value: value.value(), age: now.saturating_since(*at), fresh: *fresh })
         };
         self.0.iter().map(heard).collect()
     }

@@ -14,7 +14,7 @@ use std::task::Wake;
 use std::thread;
 
 use rustuya_runtime::{
-    AddError, CommandError, Device, DrivenLink, ListeningLink, Manager, Pacing, Registry, Runtime, Version,
+    AddError, CommandError, Device, DrivenDiscovery, DrivenLink, Manager, Pacing, Registry, Runtime, Version,
 };
 
 const ID: &str = "bf0123456789abcdefgh";
@@ -29,7 +29,7 @@ impl<F: Fn() + Send + Sync + 'static> Runtime for Idle<F> {
         self.1.lock().expect("no panic").push(link);
     }
 
-    fn listen(&self, _: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+    fn listen(&self, _: DrivenDiscovery, _: Vec<UdpSocket>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -225,7 +225,7 @@ fn a_command_after_the_runtime_is_gone_says_so() {
         fn drive(&self, link: DrivenLink) {
             drop(link);
         }
-        fn listen(&self, _: ListeningLink, _: Vec<UdpSocket>) -> io::Result<()> {
+        fn listen(&self, _: DrivenDiscovery, _: Vec<UdpSocket>) -> io::Result<()> {
             Err(io::ErrorKind::Unsupported.into())
         }
     }
@@ -246,7 +246,7 @@ fn a_command_after_the_runtime_is_gone_says_so() {
         fn drive(&self, link: DrivenLink) {
             self.0.drive(link);
         }
-        fn listen(&self, link: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()> {
+        fn listen(&self, link: DrivenDiscovery, sockets: Vec<UdpSocket>) -> io::Result<()> {
             self.0.listen(link, sockets)
         }
     }

@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use rustuya_proto::{self as proto, LossReason};
 use rustuya_runtime::{
-    Destination, DrivenLink, LARGEST_DATAGRAM, Listening, ListeningLink, Order, Outlet, Pipe, Runtime, Sources,
+    Action, Destination, DirectWriter, DiscoveryAction, DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, Runtime,
+    Sources, Transport,
 };
 
 use crate::faulty::{MemoryConn, MemoryNet, Read};
@@ -35,7 +36,7 @@ struct World {
     net: MemoryNet,
     /// What is driven. Each is taken out while it has its turn.
     links: Mutex<Vec<Task>>,
-    discoveries: Mutex<Vec<(ListeningLink, Vec<UdpSocket>)>>,
+    discoveries: Mutex<Vec<(DrivenDiscovery, Vec<UdpSocket>)>>,
     has_outlets: bool,
     /// Writes take so many bytes at most.
     most: usize,
@@ -187,7 +188,7 @@ impl Simulated {
                     link.receive(&mut datagram[..len], source);
                 }
             }
-            link.turn(Waker::noop()) != Listening::End
+            link.poll(Waker::noop()) != DiscoveryAction::End
         });
     }
 }
@@ -198,7 +199,7 @@ impl Runtime for Simulated {
         lock(&self.0.links).push(Task { link, conn: None, woken, until: None, turned: Duration::ZERO });
     }
 
-    fn listen(&self, discovery: ListeningLink, sockets: Vec<UdpSocket>) -> io::Result<()> {
+    fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<UdpSocket>) -> io::Result<()> {
         lock(&self.0.discoveries).push((discovery, sockets));
         Ok(())
     }
@@ -242,19 +243,19 @@ impl Task {
                 lock(&conn).turn();
                 Ends { conn, most: world.most }
             });
-            match self.link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
-                Order::Dial(Destination::Socket(to)) => self.dial(world, to),
+            match self.link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
+                Action::Dial(Destination::Socket(to)) => self.dial(world, to),
                 // There are no names on this network.
-                Order::Dial(Destination::Name(..)) => self.link.lost(LossReason::Unreachable),
-                Order::Hangup | Order::Reset => self.conn = None,
-                Order::Again => {}
-                Order::Sleep(until) => {
+                Action::Dial(Destination::Name(..)) => self.link.lost(LossReason::Unreachable),
+                Action::Hangup | Action::Reset => self.conn = None,
+                Action::Again => {}
+                Action::Sleep(until) => {
                     let start = START.with(|start| *start);
                     self.turned = NOW.get();
                     self.until = until.map(|until| until.saturating_duration_since(start));
                     return true;
                 }
-                Order::End => return false,
+                Action::End => return false,
             }
         }
     }
@@ -263,7 +264,7 @@ impl Task {
         match world.net.dial(to) {
             Ok(conn) => {
                 let conn = Arc::new(Mutex::new(conn));
-                let ends = || -> Arc<dyn Outlet> { Arc::new(Ends { conn: Arc::clone(&conn), most: world.most }) };
+                let ends = || -> Arc<dyn DirectWriter> { Arc::new(Ends { conn: Arc::clone(&conn), most: world.most }) };
                 self.link.dialed(world.has_outlets.then(ends));
                 self.conn = Some(conn);
             }
@@ -286,7 +287,7 @@ impl Ends {
     }
 }
 
-impl Pipe for Ends {
+impl Transport for Ends {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match lock(&self.conn).read(into) {
             Read::Bytes(len) => Ok(len),
@@ -301,7 +302,7 @@ impl Pipe for Ends {
     }
 }
 
-impl Outlet for Ends {
+impl DirectWriter for Ends {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.send(bytes)
     }

@@ -5,7 +5,9 @@ use core::time::Duration;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use rustuya_runtime_tokio::{CommandError, Device, Discovery, Event, Found, Listener, Queried, Reply, Tokio, Version};
+use rustuya_runtime_tokio::{
+    CommandError, Device, DiscoveredDevice, Discovery, Event, Listener, Queried, Reply, Tokio, Version,
+};
 use serde_json::{Map, Value};
 
 use super::fleet::{self, Member};
@@ -83,7 +85,7 @@ pub(super) async fn play(view: &mut View) -> anyhow::Result<()> {
 /// Waits until every device was heard. Gives row, address and time of each.
 async fn find(
     members: &[Member],
-    heard: &mut Listener<Found>,
+    heard: &mut Listener<DiscoveredDevice>,
     started: Instant,
 ) -> anyhow::Result<Vec<(usize, Ipv4Addr, Duration)>> {
     let mut seen = Vec::new();

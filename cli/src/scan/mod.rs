@@ -9,7 +9,9 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use rustuya_runtime_tokio::{DevicesFile, Found, Network, Scan, Scanner, SightingKind, Tokio, is_out_of_descriptors};
+use rustuya_runtime_tokio::{
+    DevicesFile, DiscoveredDevice, Network, Scan, Scanner, SightingKind, Tokio, is_out_of_descriptors,
+};
 
 use crate::block_on;
 use crate::input::{self, Ports, seconds, unfit};
@@ -116,7 +118,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Lists what was announced from elsewhere: only `wanted`, if one is.
-fn tell_relayed(relayed: &[Found], wanted: Option<&str>) {
+fn tell_relayed(relayed: &[DiscoveredDevice], wanted: Option<&str>) {
     for found in relayed.iter().filter(|found| wanted.is_none_or(|wanted| wanted == found.id)) {
         let by = found.relayed_by.map(|by| by.to_string()).unwrap_or_default();
         eprintln!(

@@ -7,7 +7,7 @@ use std::time::Instant;
 use comfy_table::{ContentArrangement, Table, presets};
 use crossterm::terminal::{Clear, ClearType};
 use crossterm::{cursor, execute, terminal};
-use rustuya_runtime_tokio::{DevicesFile, Found};
+use rustuya_runtime_tokio::{DevicesFile, DiscoveredDevice};
 use serde::Serialize;
 
 use crate::output::{json_line_now, line_now, plain, short};
@@ -58,7 +58,7 @@ impl<'a> View<'a> {
     }
 
     /// Shows a device that is new or has changed.
-    pub(super) fn heard(&mut self, found: &Found) -> anyhow::Result<()> {
+    pub(super) fn heard(&mut self, found: &DiscoveredDevice) -> anyhow::Result<()> {
         let listed = self.list.and_then(|list| list.devices().find(|listed| listed.id() == found.id));
         let name = listed.and_then(|listed| listed.name());
         let version = found.version.map(|version| version.as_str());
@@ -156,7 +156,7 @@ impl<'a> View<'a> {
 }
 
 /// What is unusual about a device.
-fn remarks(found: &Found) -> impl Iterator<Item = String> {
+fn remarks(found: &DiscoveredDevice) -> impl Iterator<Item = String> {
     let unpaired = found.unpaired.then(|| "waiting to be paired".to_owned());
     let relayed = found.relayed_by.map(|by| format!("announced by {by}"));
     unpaired.into_iter().chain(relayed)

@@ -9,7 +9,7 @@ use std::task::Wake;
 use std::time::Instant;
 
 use rustuya_proto::{self as proto, Rng as _, frame_len};
-use rustuya_runtime::{DrivenLink, ListeningLink, Outlet, Pipe, Runtime, Sources};
+use rustuya_runtime::{DirectWriter, DrivenDiscovery, DrivenLink, Runtime, Sources, Transport};
 
 use super::writes::numbers;
 use crate::input::Repeatable;
@@ -50,7 +50,7 @@ impl Runtime for Virtual {
         lock(&self.0).push(link);
     }
 
-    fn listen(&self, _: ListeningLink, _: Vec<std::net::UdpSocket>) -> io::Result<()> {
+    fn listen(&self, _: DrivenDiscovery, _: Vec<std::net::UdpSocket>) -> io::Result<()> {
         Err(ErrorKind::Unsupported.into())
     }
 
@@ -108,7 +108,7 @@ impl Ends {
     }
 }
 
-impl Pipe for Ends {
+impl Transport for Ends {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut line = lock(&self.0);
         let len = line.arrived.min(into.len());
@@ -130,7 +130,7 @@ impl Pipe for Ends {
     }
 }
 
-impl Outlet for Ends {
+impl DirectWriter for Ends {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.send(bytes)
     }

@@ -16,7 +16,8 @@ use std::time::Instant;
 use rustuya_proto::{CommandCode, Dialect, EmulatorConfig, LocalKey, LossReason, Quirks, Timing, Version};
 use rustuya_runtime::record::{Happened, Recorder, Replay};
 use rustuya_runtime::{
-    CommandError, Destination, Device, DeviceBuilder, DrivenLink, Event, Listener, Order, Outlet, Pacing, Pipe,
+    Action, CommandError, Destination, Device, DeviceBuilder, DirectWriter, DrivenLink, Event, Listener, Pacing,
+    Transport,
 };
 use serde_json::json;
 
@@ -307,20 +308,20 @@ impl Life {
             self.woken.0.store(false, Ordering::Relaxed);
             let Some(link) = &self.link else { return };
             let mut ends = self.line.clone().map(Ends);
-            match link.turn(ends.as_mut().map(|ends| ends as &mut dyn Pipe), &waker) {
-                Order::Dial(Destination::Socket(to)) => {
+            match link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
+                Action::Dial(Destination::Socket(to)) => {
                     assert_eq!(to, SocketAddr::from(([127, 0, 0, 1], 6668)));
                     assert!(self.line.is_none() && !self.dialing, "a second connection");
                     self.dialing = true;
                 }
-                Order::Dial(Destination::Name(..)) => panic!("there is no name"),
-                Order::Hangup => {
+                Action::Dial(Destination::Name(..)) => panic!("there is no name"),
+                Action::Hangup => {
                     assert!(self.is_whole(), "a frame is half written, and the connection is not reset");
                     self.hang_up();
                 }
-                Order::Reset => self.hang_up(),
-                Order::Again => {}
-                Order::Sleep(until) => {
+                Action::Reset => self.hang_up(),
+                Action::Again => {}
+                Action::Sleep(until) => {
                     if self.woken.0.load(Ordering::Relaxed) {
                         continue;
                     }
@@ -329,7 +330,7 @@ impl Life {
                     self.until = until;
                     return self.poll_callers();
                 }
-                Order::End => {
+                Action::End => {
                     self.link = None;
                     self.ended = true;
                     return self.poll_callers();
@@ -365,7 +366,7 @@ impl Life {
                 let line = Line { peer, arrived: 0, room: usize::MAX, ends: None, partial, written: Vec::new() };
                 let line = Arc::new(Mutex::new(line));
                 self.line = Some(Arc::clone(&line));
-                link.dialed(self.outlets.then(|| -> Arc<dyn Outlet> { Arc::new(Ends(line)) }));
+                link.dialed(self.outlets.then(|| -> Arc<dyn DirectWriter> { Arc::new(Ends(line)) }));
             }
         }
         self.turn();

@@ -70,7 +70,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .commands import CommandType
     from .logs import set_frame_log, set_log_callback, set_log_level
-    from .models import DeviceConfig, DeviceInfo, Diagnosis, Found, Json, Metrics, Queried, Reply, Settled, State, Swept
+    from .models import DeviceConfig, DeviceInfo, Diagnosis, DiscoveredDevice, Json, Metrics, Queried, Reply, Settled, State, Swept
     from .settings import Pacing, Timing
 else:
     # Not every program needs these; importing what they are made with takes longer than all the rest.
@@ -82,7 +82,7 @@ else:
         "DeviceConfig": "models",
         "DeviceInfo": "models",
         "Diagnosis": "models",
-        "Found": "models",
+        "DiscoveredDevice": "models",
         "Json": "models",
         "Metrics": "models",
         "Queried": "models",
@@ -128,7 +128,7 @@ __all__ = [
     "DiscoveryError",
     "DuplicateDevice",
     "ForkedError",
-    "Found",
+    "DiscoveredDevice",
     "FrameError",
     "InvalidAddress",
     "InvalidDp",

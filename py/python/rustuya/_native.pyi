@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, final, overload
 
 from typing_extensions import Self, disjoint_base
 
-from .models import DeviceInfo, Diagnosis, Found, Frame, Json, Metrics, Queried, Reply, Request, Settled, State, Swept
+from .models import DeviceInfo, Diagnosis, DiscoveredDevice, Frame, Json, Metrics, Queried, Reply, Request, Settled, State, Swept
 from .quirks import Quirk
 from .settings import Pacing, Timing
 from .typing import DeviceType, Dps, EventKind, JsonLike, UnfitWrite
@@ -194,7 +194,7 @@ def session_key(version: str | float, local_key: str | bytes, client_nonce: byte
         InvalidType, InvalidValue: an argument is of another type, or out of range.
     """
 
-def announcement(datagram: bytes) -> Found | None:
+def announcement(datagram: bytes) -> DiscoveredDevice | None:
     """The device that a datagram from UDP 6666, 6667 or 7000 announces; None for a client's question.
 
     Args:
@@ -337,7 +337,7 @@ class ManagerEventReceiver:
 @final
 class ScanReceiver:
     """The devices that a scan hears, as it hears them. An iterator."""
-    def recv(self, timeout_ms: float | None = None) -> Found | None:
+    def recv(self, timeout_ms: float | None = None) -> DiscoveredDevice | None:
         """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
         more.
 
@@ -351,7 +351,7 @@ class ScanReceiver:
             ClosedError: nothing will come any more.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
-    def try_recv(self) -> Found | None:
+    def try_recv(self) -> DiscoveredDevice | None:
         """The next entry if there is one already."""
     def close(self) -> None:
         """Ends this receiver: whoever waits for it comes back."""
@@ -364,7 +364,7 @@ class ScanReceiver:
     def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
     def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
-    def __next__(self) -> Found: ...
+    def __next__(self) -> DiscoveredDevice: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
@@ -1469,18 +1469,18 @@ class Scanner:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     @property
-    def relayed(self) -> list[Found]:
+    def relayed(self) -> list[DiscoveredDevice]:
         """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
     @property
     def dropped(self) -> int:
         """How many announcements of devices the last scan() or discover() had no room for; 0 on every real network."""
-    def scan(self) -> list[Found]:
+    def scan(self) -> list[DiscoveredDevice]:
         """Scans, and returns all devices that were heard.
 
         Raises:
             DiscoveryError: the UDP ports are taken.
         """
-    def discover(self, id: str) -> Found | None:
+    def discover(self, id: str) -> DiscoveredDevice | None:
         """Scans until this device is heard; None if it is not.
 
         Args:
@@ -1698,6 +1698,6 @@ class AsyncVerbs:
     @staticmethod
     def stop(bridge: LoopBridge, device: VirtualDevice) -> _Begun[None]: ...
     @staticmethod
-    def scan(bridge: LoopBridge, scanner: Scanner) -> _Begun[list[Found]]: ...
+    def scan(bridge: LoopBridge, scanner: Scanner) -> _Begun[list[DiscoveredDevice]]: ...
     @staticmethod
-    def discover(bridge: LoopBridge, scanner: Scanner, id: str) -> _Begun[Found | None]: ...
+    def discover(bridge: LoopBridge, scanner: Scanner, id: str) -> _Begun[DiscoveredDevice | None]: ...

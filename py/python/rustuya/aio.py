@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .models import DeviceInfo, Diagnosis, Found, Metrics, Reply, Settled, State, Swept
+    from .models import DeviceInfo, Diagnosis, DiscoveredDevice, Metrics, Reply, Settled, State, Swept
     from .settings import Pacing, Timing
     from .typing import DeviceType, JsonLike
 
@@ -902,7 +902,7 @@ class Scanner:
         return self
 
     @property
-    def relayed(self) -> list[Found]:
+    def relayed(self) -> list[DiscoveredDevice]:
         """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
         return self._native.relayed
 
@@ -911,7 +911,7 @@ class Scanner:
         """How many announcements of devices the last scan() or discover() had no room for; 0 on every real network."""
         return self._native.dropped
 
-    async def scan(self) -> list[Found]:
+    async def scan(self) -> list[DiscoveredDevice]:
         """Scans, and returns all devices that were heard.
 
         Raises:
@@ -920,7 +920,7 @@ class Scanner:
         bridge = bridge_of_loop()
         return await finish(bridge, _native.AsyncVerbs.scan(bridge, self._native))
 
-    async def discover(self, id: str) -> Found | None:
+    async def discover(self, id: str) -> DiscoveredDevice | None:
         """Scans until this device is heard; None if it is not.
 
         Args:
@@ -933,7 +933,7 @@ class Scanner:
         bridge = bridge_of_loop()
         return await finish(bridge, _native.AsyncVerbs.discover(bridge, self._native, id))
 
-    def stream(self) -> Receiver[Found]:
+    def stream(self) -> Receiver[DiscoveredDevice]:
         """Scans; devices come as they are heard.
 
         Raises:
@@ -956,5 +956,5 @@ class Scanner:
         """
         return Receiver(self._native.sweep(network, port=port, probe_port=probe_port))
 
-    def __aiter__(self) -> Receiver[Found]:
+    def __aiter__(self) -> Receiver[DiscoveredDevice]:
         return self.stream()

@@ -21,7 +21,7 @@ __all__ = [
     "DeviceConfig",
     "DeviceInfo",
     "Diagnosis",
-    "Found",
+    "DiscoveredDevice",
     "Frame",
     "Json",
     "Metrics",
@@ -220,7 +220,7 @@ class DeviceInfo(Record):
 
 
 @dataclass(frozen=True, eq=False)
-class Found(Record):
+class DiscoveredDevice(Record):
     """A device that was heard.
 
     Attributes:
@@ -258,7 +258,7 @@ class Swept(Record):
     """
 
     kind: SweptKind
-    found: Found | None = None
+    found: DiscoveredDevice | None = None
     ip: str | None = None
     done: int | None = None
     total: int | None = None

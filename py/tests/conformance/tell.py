@@ -46,7 +46,7 @@ def error(raised: BaseException) -> Told:
     return {"error": told}
 
 
-def found(shown: rustuya.Found) -> Told:
+def found(shown: rustuya.DiscoveredDevice) -> Told:
     return {"id": shown.id, "ip": shown.ip, "version": shown.version, "product_key": shown.product_key}
 
 

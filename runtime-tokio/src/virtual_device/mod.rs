@@ -26,7 +26,7 @@ pub use client::{Request, UnfitWrite};
 use door::Door;
 pub use error::SimulationError;
 use rustuya_runtime::{Clock, Listener, Pool, Source, bind_shared};
-use server::{Announcing, Inner, Order, Server};
+use server::{Action, Announcing, Inner, Server};
 use store::Store;
 
 /// A device that exists only here: it accepts controllers, answers them from its DPs, pushes changes to all of them
@@ -68,7 +68,7 @@ struct Handle {
     inner: Arc<Inner>,
     address: SocketAddr,
     probe_address: Option<SocketAddr>,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Action>,
     task: AbortHandle,
 }
 
@@ -220,7 +220,7 @@ impl VirtualDevice {
     /// Safe: once begun, it is done also without the future.
     pub async fn unplug(&self) {
         let (done, wait) = oneshot::channel();
-        if self.0.orders.send(Order::Unplug(done)).await.is_ok() {
+        if self.0.orders.send(Action::Unplug(done)).await.is_ok() {
             // A stopped device is as unplugged as can be.
             let _ = wait.await;
         }
@@ -236,7 +236,7 @@ impl VirtualDevice {
     pub async fn plug(&self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
         let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the virtual device was stopped");
-        self.0.orders.send(Order::Plug(done)).await.map_err(|_| stopped())?;
+        self.0.orders.send(Action::Plug(done)).await.map_err(|_| stopped())?;
         wait.await.map_err(|_| stopped())?
     }
 
@@ -246,7 +246,7 @@ impl VirtualDevice {
     /// Safe: once begun, it is done also without the future.
     pub async fn stop(&self) {
         let (done, wait) = oneshot::channel();
-        if self.0.orders.send(Order::Stop(done)).await.is_ok() {
+        if self.0.orders.send(Action::Stop(done)).await.is_ok() {
             // An answer that does not come means that another clone was first.
             let _ = wait.await;
         }

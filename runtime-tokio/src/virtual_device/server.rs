@@ -86,7 +86,7 @@ impl Inner {
 }
 
 /// From the handle to the task. Each is answered when it is done.
-pub(super) enum Order {
+pub(super) enum Action {
     Unplug(oneshot::Sender<()>),
     Plug(oneshot::Sender<io::Result<()>>),
     Stop(oneshot::Sender<()>),
@@ -116,26 +116,26 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Action>) {
         let mut ticks = tokio::time::interval_at(Instant::now(), self.announcing.every.max(SHORTEST_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut datagram = vec![0; LARGEST_DATAGRAM];
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(Order::Unplug(done)) => {
+                    Some(Action::Unplug(done)) => {
                         self.inner.door.close();
                         self.clients.shutdown().await;
                         self.inner.wedged.send_replace(false);
                         // The one who asked may have lost interest.
                         let _ = done.send(());
                     }
-                    Some(Order::Plug(done)) => {
+                    Some(Action::Plug(done)) => {
                         let result = self.listen().await;
                         ticks.reset_immediately();
                         let _ = done.send(result);
                     }
-                    Some(Order::Stop(done)) => {
+                    Some(Action::Stop(done)) => {
                         self.inner.door.close();
                         self.clients.shutdown().await;
                         let _ = done.send(());

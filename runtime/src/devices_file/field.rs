@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use rustuya_proto::Dialect;
 
-use super::Listed;
+use super::DeviceEntry;
 use crate::address::Address;
 use crate::text;
 
@@ -20,7 +20,7 @@ pub(super) struct Field {
     is_true: bool,
     is_null: bool,
     /// Of a list, the objects in it that have an id.
-    list: Option<Vec<Listed>>,
+    list: Option<Vec<DeviceEntry>>,
     object: Option<Object>,
 }
 
@@ -28,16 +28,16 @@ pub(super) struct Field {
 #[derive(Default)]
 struct Object {
     /// What it says of a device.
-    entry: Listed,
+    entry: DeviceEntry,
     /// The list in it.
-    devices: Option<Vec<Listed>>,
+    devices: Option<Vec<DeviceEntry>>,
     /// The members of it that are devices. Those that name no id have the member's name for one.
-    members: Vec<Listed>,
+    members: Vec<DeviceEntry>,
 }
 
 impl Field {
     /// The devices, if this is something that can hold devices and holds a list, a device, or devices as members.
-    pub(super) fn into_devices(self) -> Option<Vec<Listed>> {
+    pub(super) fn into_devices(self) -> Option<Vec<DeviceEntry>> {
         let Some(object) = self.object else { return self.list };
         if object.devices.is_some() {
             return object.devices;
@@ -49,7 +49,7 @@ impl Field {
     }
 }
 
-impl Listed {
+impl DeviceEntry {
     /// Whether an object that says this is a device, where nothing but its members tells.
     fn is_device(&self) -> bool {
         !self.id.is_empty() && (self.key.is_some() || self.address != Address::Auto || self.is_sub_device)
@@ -155,7 +155,7 @@ impl<'de> Visitor<'de> for Anything {
                 // The cloud's answer. Its addresses are those of the router, as the cloud sees it.
                 "result" => {
                     let found = fields.next_value::<Field>()?.into_devices();
-                    let without_ip = |listed| Listed { address: Address::Auto, ..listed };
+                    let without_ip = |listed| DeviceEntry { address: Address::Auto, ..listed };
                     object.devices = found.map(|list| list.into_iter().map(without_ip).collect()).or(object.devices);
                 }
                 "list" => object.devices = fields.next_value::<Field>()?.list.or(object.devices),
@@ -175,7 +175,7 @@ impl Object {
             if member.id.is_empty() {
                 member.id = name;
             }
-            self.members.extend(Some(member).filter(Listed::is_device));
+            self.members.extend(Some(member).filter(DeviceEntry::is_device));
         } else {
             self.entry.take(&name, field);
         }

@@ -6,7 +6,7 @@ fn file(text: &str) -> DevicesFile {
     DevicesFile::parse(text.as_bytes()).expect("a list")
 }
 
-fn one<'a>(file: &'a DevicesFile, wanted: &str) -> &'a Listed {
+fn one<'a>(file: &'a DevicesFile, wanted: &str) -> &'a DeviceEntry {
     file.find(wanted).expect("clear").expect("listed")
 }
 
@@ -34,7 +34,7 @@ fn a_sub_device_finds_its_gateway_by_name_or_by_key() {
             {"id":"e","sub":true,"uuid":"e1","key":"another key here"},
             {"id":"f","uuid":"f1","sub":true,"node_id":"f2","parent":"gone"}]"#,
     );
-    let gateway_of = |id: &str| file.gateway(one(&file, id)).map(Listed::id);
+    let gateway_of = |id: &str| file.gateway(one(&file, id)).map(DeviceEntry::id);
     assert_eq!((gateway_of("c"), gateway_of("d"), gateway_of("e")), (Some("h"), Some("g"), None));
     assert_eq!((gateway_of("f"), gateway_of("g")), (None, None));
     assert_eq!((one(&file, "c").cid(), one(&file, "d").cid()), (Some("c1"), Some("d1")));
@@ -60,7 +60,7 @@ fn a_snapshot_is_read_with_its_states_passed_over() {
             {"id":"a","ip":"192.0.2.7","ver":"3.3","origin":"broadcast","name":"lamp","key":"0123456789abcdef",
              "mac":"","dps":{"dps":{"1":true,"id":"x"}}},{"gwId":"b","ip":"","ver":""}]}"#,
     );
-    let ids: Vec<&str> = file.devices().map(Listed::id).collect();
+    let ids: Vec<&str> = file.devices().map(DeviceEntry::id).collect();
     assert_eq!((ids, file.len(), file.is_empty()), (vec!["a", "b"], 2, false));
     let builder = one(&file, "lamp").builder().expect("complete");
     let key = LocalKey::from_text(KEY).expect("a key");

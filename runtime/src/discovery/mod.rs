@@ -23,7 +23,7 @@ pub use ears::Counts;
 use ears::Ears;
 pub use network::{Network, NetworkError};
 pub use scanner::{Scan, Scanner, Sweep};
-pub use service::{LARGEST_DATAGRAM, Listening, ListeningLink};
+pub use service::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
 use service::{Probes, Service};
 pub use sockets::bind_shared;
 pub use sweep::Swept;
@@ -115,7 +115,7 @@ impl PartialEq for Discovery {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Found {
+pub struct DiscoveredDevice {
     /// Whether it is news.
     pub kind: SightingKind,
     /// Device id.
@@ -133,7 +133,7 @@ pub struct Found {
     pub unpaired: bool,
 }
 
-impl Entry for Found {
+impl Entry for DiscoveredDevice {
     fn lagged(_lost: u64) -> Option<Self> {
         None
     }
@@ -150,7 +150,7 @@ impl Discovery {
 
     /// Receives every announcement that is believed from now on: new devices, changed ones, and those seen again.
     /// Losses of a slow listener are counted, see [`Listener::missed`].
-    pub fn listener(&self) -> Listener<Found> {
+    pub fn listener(&self) -> Listener<DiscoveredDevice> {
         self.0.service.hub.listener()
     }
 
@@ -162,8 +162,8 @@ impl Discovery {
     /// The devices that were announced within the last minute from other addresses than the ones they name, and not
     /// from their own: behind a relay, or forged. They are believed only with
     /// [`trust_relayed`](DiscoveryBuilder::trust_relayed).
-    pub fn relayed(&self) -> Vec<Found> {
-        let found = |place: ears::Place| Found {
+    pub fn relayed(&self) -> Vec<DiscoveredDevice> {
+        let found = |place: ears::Place| DiscoveredDevice {
             kind: SightingKind::SeenAgain,
             id: place.id.as_ref().to_owned(),
             ip: place.ip,
@@ -208,12 +208,12 @@ impl Discovery {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn stream(&self, duration: Duration) -> Listener<Found> {
+    pub fn stream(&self, duration: Duration) -> Listener<DiscoveredDevice> {
         self.0.service.scan(duration, None)
     }
 
     /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
-    pub fn stream_of(&self, id: &str, duration: Duration) -> Listener<Found> {
+    pub fn stream_of(&self, id: &str, duration: Duration) -> Listener<DiscoveredDevice> {
         self.0.service.scan(duration, Some(id))
     }
 
@@ -246,7 +246,7 @@ impl Discovery {
     ///
     /// # Cancel safety
     /// Safe: a dropped future stops waiting; the probes go on for `duration`.
-    pub async fn scan(&self, duration: Duration) -> Vec<Found> {
+    pub async fn scan(&self, duration: Duration) -> Vec<DiscoveredDevice> {
         let mut listener = self.stream(duration);
         all(&mut listener).await
     }
@@ -255,7 +255,7 @@ impl Discovery {
     ///
     /// # Cancel safety
     /// As [`scan`](Self::scan).
-    pub async fn find(&self, id: &str, duration: Duration) -> Option<Found> {
+    pub async fn find(&self, id: &str, duration: Duration) -> Option<DiscoveredDevice> {
         self.stream_of(id, duration).recv().await
     }
 
@@ -304,12 +304,12 @@ impl Discovery {
 }
 
 /// All devices that are heard until the listener ends, each once, as it was heard last.
-async fn all(listener: &mut Listener<Found>) -> Vec<Found> {
-    let mut found: Table<(usize, Found)> = Table::new();
+async fn all(listener: &mut Listener<DiscoveredDevice>) -> Vec<DiscoveredDevice> {
+    let mut found: Table<(usize, DiscoveredDevice)> = Table::new();
     let mut count = 0;
     while let Some(news) = listener.recv().await {
         if let Some((_, known)) = found.again(&news.id) {
-            *known = Found { kind: known.kind, ..news };
+            *known = DiscoveredDevice { kind: known.kind, ..news };
         } else {
             count += 1;
             let host = news.relayed_by.unwrap_or_else(|| news.ip.into());
@@ -317,13 +317,13 @@ async fn all(listener: &mut Listener<Found>) -> Vec<Found> {
             found.insert(&id, host, (count, news), false, |_| false);
         }
     }
-    let mut found: Vec<(usize, Found)> = found.into_values().collect();
+    let mut found: Vec<(usize, DiscoveredDevice)> = found.into_values().collect();
     found.sort_unstable_by_key(|(at, _)| *at);
     found.into_iter().map(|(_, found)| found).collect()
 }
 
 /// This device, as soon as it is heard.
-async fn one(listener: &mut Listener<Found>, id: &str) -> Option<Found> {
+async fn one(listener: &mut Listener<DiscoveredDevice>, id: &str) -> Option<DiscoveredDevice> {
     while let Some(news) = listener.recv().await {
         if news.id == id {
             return Some(news);
@@ -432,7 +432,7 @@ impl DiscoveryBuilder {
             need_descriptors(1)?;
         }
         let service = Service::new(ears, self.config.trust_relayed, self.probes);
-        runtime.listen(ListeningLink::new(Arc::clone(&service)), sockets)?;
+        runtime.listen(DrivenDiscovery::new(Arc::clone(&service)), sockets)?;
         Ok(Discovery(Arc::new(Handle { service, local_addrs })))
     }
 }

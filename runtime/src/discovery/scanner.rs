@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use super::{Counts, Discovery, DiscoveryBuilder, Found, Network, Swept};
+use super::{Counts, DiscoveredDevice, Discovery, DiscoveryBuilder, Network, Swept};
 use crate::listener::Listener;
 use crate::runtime::Runtime;
 
@@ -44,7 +44,7 @@ pub struct Scanner {
 /// ```
 #[derive(Debug)]
 pub struct Scan {
-    found: Listener<Found>,
+    found: Listener<DiscoveredDevice>,
     discovery: Discovery,
 }
 
@@ -156,7 +156,7 @@ impl Scanner {
     ///
     /// # Cancel safety
     /// Safe: a dropped future ends the scan.
-    pub async fn scan(&self) -> io::Result<Vec<Found>> {
+    pub async fn scan(&self) -> io::Result<Vec<DiscoveredDevice>> {
         Ok(self.stream()?.all().await)
     }
 
@@ -217,7 +217,7 @@ impl Scanner {
     ///
     /// # Cancel safety
     /// Safe: a dropped future ends the scan.
-    pub async fn find(&self, id: &str) -> io::Result<Option<Found>> {
+    pub async fn find(&self, id: &str) -> io::Result<Option<DiscoveredDevice>> {
         Ok(self.stream_of(id)?.recv().await)
     }
 }
@@ -233,7 +233,7 @@ impl Scan {
     ///
     /// # Cancel safety
     /// What was heard by a dropped future is lost.
-    pub async fn all(&mut self) -> Vec<Found> {
+    pub async fn all(&mut self) -> Vec<DiscoveredDevice> {
         super::all(&mut self.found).await
     }
 
@@ -241,12 +241,12 @@ impl Scan {
     ///
     /// # Cancel safety
     /// Safe: dropping the future stops waiting.
-    pub async fn find(&mut self, id: &str) -> Option<Found> {
+    pub async fn find(&mut self, id: &str) -> Option<DiscoveredDevice> {
         super::one(&mut self.found, id).await
     }
 
     /// As [`Discovery::relayed`].
-    pub fn relayed(&self) -> Vec<Found> {
+    pub fn relayed(&self) -> Vec<DiscoveredDevice> {
         self.discovery.relayed()
     }
 
@@ -264,18 +264,18 @@ impl Scan {
     ///
     /// # Cancel safety
     /// Safe: an entry is taken only when the future completes.
-    pub async fn recv(&mut self) -> Option<Found> {
+    pub async fn recv(&mut self) -> Option<DiscoveredDevice> {
         self.found.recv().await
     }
 }
 
 impl futures_core::Stream for Scan {
-    type Item = Found;
+    type Item = DiscoveredDevice;
 
     fn poll_next(
         mut self: core::pin::Pin<&mut Self>,
         cx: &mut core::task::Context<'_>,
-    ) -> core::task::Poll<Option<Found>> {
+    ) -> core::task::Poll<Option<DiscoveredDevice>> {
         self.found.poll_recv(cx)
     }
 }

@@ -13,7 +13,7 @@ use rustuya_proto::{MAX_PROBE, SightingKind, write_probe};
 use super::ears::{Ears, LIFETIME, Sight, lock};
 use super::network::Network;
 use super::sweep::{Sweep, Swept};
-use super::{Found, sockets};
+use super::{DiscoveredDevice, sockets};
 use crate::link::Link;
 use crate::listener::{Bounds, Hub, Listener};
 use crate::shortage::is_out_of_descriptors;
@@ -22,7 +22,7 @@ use crate::shortage::is_out_of_descriptors;
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) ears: Arc<Ears>,
-    pub(super) hub: Hub<Found>,
+    pub(super) hub: Hub<DiscoveredDevice>,
     trust_relayed: bool,
     probes: Probes,
     begun: Instant,
@@ -57,7 +57,7 @@ struct Running {
     begun: Instant,
     ends: Instant,
     /// Where its news go; without, it only asks.
-    hub: Option<Hub<Found>>,
+    hub: Option<Hub<DiscoveredDevice>>,
     /// The only device that they are about.
     only: Option<Box<str>>,
 }
@@ -108,7 +108,7 @@ impl Service {
     }
 
     /// Probes for a while, and listens as long: for one device only, whatever else is announced, or for all.
-    pub(super) fn scan(&self, duration: Duration, only: Option<&str>) -> Listener<Found> {
+    pub(super) fn scan(&self, duration: Duration, only: Option<&str>) -> Listener<DiscoveredDevice> {
         let hub = Hub::new(BOUNDS);
         let listener = hub.listener();
         if self.is_ended() {
@@ -131,7 +131,7 @@ impl Service {
         listener
     }
 
-    fn run(&self, duration: Duration, news: Option<(Hub<Found>, Option<Box<str>>)>) {
+    fn run(&self, duration: Duration, news: Option<(Hub<DiscoveredDevice>, Option<Box<str>>)>) {
         let begun = Instant::now();
         // What lies beyond the clock's end is as good as for ever.
         let ends = begun.checked_add(duration).or_else(|| begun.checked_add(AGES)).unwrap_or(begun);
@@ -203,7 +203,7 @@ impl Service {
             return links.for_each(|link| link.with(|engine, _| engine.relayed()));
         }
         let mut wakes = Vec::new();
-        let found = |kind| Found {
+        let found = |kind| DiscoveredDevice {
             kind,
             id: said.id.to_owned(),
             ip: origin.address,
@@ -389,14 +389,14 @@ const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// A discovery in the hands of the loop that listens for it.
 ///
 /// ```
-/// # use rustuya_runtime::{LARGEST_DATAGRAM, Listening, ListeningLink};
+/// # use rustuya_runtime::{LARGEST_DATAGRAM, DiscoveryAction, DrivenDiscovery};
 /// # use std::net::UdpSocket;
 /// # use std::sync::Arc;
 /// # use std::task::{Wake, Waker};
 /// # struct Unpark(std::thread::Thread);
 /// # impl Wake for Unpark { fn wake(self: Arc<Self>) { self.0.unpark() } }
 /// /// A loop in a thread of its own that looks at its sockets every now and then.
-/// fn run(discovery: ListeningLink, sockets: Vec<UdpSocket>) {
+/// fn run(discovery: DrivenDiscovery, sockets: Vec<UdpSocket>) {
 ///     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
 ///     let mut datagram = [0; LARGEST_DATAGRAM];
 ///     loop {
@@ -405,36 +405,36 @@ const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 ///                 discovery.receive(&mut datagram[..len], source);
 ///             }
 ///         }
-///         match discovery.turn(&waker) {
-///             Listening::Sleep(_until) => std::thread::park_timeout(std::time::Duration::from_millis(50)),
-///             Listening::End => return,
+///         match discovery.poll(&waker) {
+///             DiscoveryAction::Sleep(_until) => std::thread::park_timeout(std::time::Duration::from_millis(50)),
+///             DiscoveryAction::End => return,
 ///         }
 ///     }
 /// }
 /// ```
 #[derive(Debug)]
-pub struct ListeningLink(Arc<Service>);
+pub struct DrivenDiscovery(Arc<Service>);
 
 /// What the loop has to do next.
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime::Listening;
+/// # use rustuya_runtime::DiscoveryAction;
 /// # use std::time::Instant;
 /// /// How long a loop may sleep; `None` when it is over.
-/// fn nap(order: Listening, longest: Duration) -> Option<Duration> {
+/// fn nap(order: DiscoveryAction, longest: Duration) -> Option<Duration> {
 ///     match order {
-///         Listening::Sleep(Some(until)) => Some(until.saturating_duration_since(Instant::now()).min(longest)),
-///         Listening::Sleep(None) => Some(longest),
-///         Listening::End => None,
+///         DiscoveryAction::Sleep(Some(until)) => Some(until.saturating_duration_since(Instant::now()).min(longest)),
+///         DiscoveryAction::Sleep(None) => Some(longest),
+///         DiscoveryAction::End => None,
 ///     }
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "both variants are orders that a loop must obey")]
-pub enum Listening {
+pub enum DiscoveryAction {
     /// Sleep until a datagram arrives, the waker is called, or this time, if there is one. Then call
-    /// [`ListeningLink::turn`] again.
+    /// [`DrivenDiscovery::poll`] again.
     Sleep(Option<Instant>),
     /// End the loop.
     End,
@@ -448,7 +448,7 @@ pub enum Listening {
 /// ```
 pub const LARGEST_DATAGRAM: usize = 2048;
 
-impl ListeningLink {
+impl DrivenDiscovery {
     pub(super) const fn new(service: Arc<Service>) -> Self {
         Self(service)
     }
@@ -460,18 +460,18 @@ impl ListeningLink {
 
     /// Does what is due, and says what to do next. `waker` is called when there is a reason to call this again before
     /// the ordered time.
-    pub fn turn(&self, waker: &Waker) -> Listening {
+    pub fn poll(&self, waker: &Waker) -> DiscoveryAction {
         // Cloned and dropped while the lock is free.
         let waker = Some(waker.clone());
         drop(core::mem::replace(&mut *lock(&self.0.waker), waker));
         if self.0.is_ended() {
-            return Listening::End;
+            return DiscoveryAction::End;
         }
-        Listening::Sleep(self.0.turn(Instant::now()))
+        DiscoveryAction::Sleep(self.0.turn(Instant::now()))
     }
 }
 
-impl Drop for ListeningLink {
+impl Drop for DrivenDiscovery {
     /// The loop is gone: nothing will be heard any more.
     fn drop(&mut self) {
         self.0.end();

@@ -8,7 +8,7 @@ use std::time::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::network::Network;
-use super::{Found, sockets};
+use super::{DiscoveredDevice, sockets};
 use crate::listener::{Bounds, Entry, Hub, Listener};
 use crate::shortage::is_out_of_descriptors;
 
@@ -30,7 +30,7 @@ use crate::shortage::is_out_of_descriptors;
 pub enum Swept {
     /// A device with an address in the network announced itself. 3.5 devices do when they are asked; announcements of
     /// others do not pass from one subnet to another.
-    Found(Found),
+    Found(DiscoveredDevice),
     /// Something at this address accepts connections on the port of devices. Which device it is, only its key would tell.
     Open(IpAddr),
     /// So many addresses are done.
@@ -102,7 +102,7 @@ impl Sweep {
     }
 
     /// Takes in what was announced.
-    pub(super) fn hear(&self, found: &Found, wakes: &mut Vec<core::task::Waker>) {
+    pub(super) fn hear(&self, found: &DiscoveredDevice, wakes: &mut Vec<core::task::Waker>) {
         if self.network.contains(found.ip.into()) {
             self.hub.publish(&Swept::Found(found.clone()), wakes);
         }

@@ -55,7 +55,7 @@ impl Engine {
         let waited_for = slot.is_waited_for();
         let request = Request::new(ask, cid, slot, now, now + wait).ending(timeout.map(|limit| now + limit));
         let request = Box::new(Request { attempt, ..request });
-        let refused = |cid: &Cid| self.side.cache.online(cid.as_str()) == Some(false);
+        let refused = |cid: &Cid| self.observers.cache.online(cid.as_str()) == Some(false);
         let error = if self.phase != Phase::Running {
             self.refusal()
         } else if !matches!(request.ask, Ask::Raw(..)) && request.cid.as_ref().is_some_and(refused) {
@@ -74,7 +74,7 @@ impl Engine {
             self.resume();
             return true;
         };
-        self.fates().1.decide(&request, Err(error));
+        self.completion().1.decide(&request, Err(error));
         false
     }
 
@@ -82,25 +82,25 @@ impl Engine {
     pub(super) fn expect(&mut self, slot: &Arc<Slot>, cid: Option<&Cid>, effect: Effect) {
         slot.expect(effect);
         if slot.is_open() {
-            self.side.effects.add(slot, cid, None);
+            self.observers.effects.add(slot, cid, None);
             self.wake_loop();
         }
     }
 
     /// Whether another command may wait.
     pub(super) fn has_room(&mut self) -> bool {
-        let (queue, mut fates) = self.fates();
-        queue.has_room(&mut fates)
+        let (queue, mut completion) = self.completion();
+        queue.has_room(&mut completion)
     }
 
     /// A command failed, and its caller had stopped to wait for it.
     pub(super) fn report(&mut self, command: CommandCode, cid: Option<&Cid>, error: CommandError) {
-        self.side.news.publish_failure(command, cid, error, &mut self.wakes);
+        self.observers.news.publish_failure(command, cid, error, &mut self.wakes);
     }
 
     /// Has the loop connect where it is at rest without a connection. Whether it is.
     pub(super) fn connect(&mut self, now: proto::Instant) -> bool {
-        let rests = !self.machine.is_up() && !self.side.retrying && matches!(self.wire, Wire::Off);
+        let rests = !self.machine.is_up() && !self.observers.retrying && matches!(self.wire, Wire::Off);
         if rests {
             self.machine.connect_now(now);
             self.wake_loop();
@@ -131,7 +131,7 @@ impl Engine {
     /// Whether there is something to do before the loop would wake up.
     fn is_due_sooner(&self, now: proto::Instant) -> bool {
         let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
-        let due = [self.machine.deadline(), waiting, self.side.effects.deadline()].into_iter().flatten().min();
+        let due = [self.machine.deadline(), waiting, self.observers.effects.deadline()].into_iter().flatten().min();
         due.is_some_and(|due| self.armed.is_none_or(|armed| due < armed))
     }
 
@@ -144,9 +144,9 @@ impl Engine {
     /// The device announced itself.
     pub(crate) fn announced(&mut self, ip: IpAddr, version: Option<proto::Version>, product_key: Option<&str>) {
         let now = self.clock.now();
-        self.side.last_seen = Some(now);
-        if let Some(key) = product_key.filter(|key| self.side.product_key.as_deref() != Some(*key)) {
-            self.side.product_key = Some(key.into());
+        self.observers.last_seen = Some(now);
+        if let Some(key) = product_key.filter(|key| self.observers.product_key.as_deref() != Some(*key)) {
+            self.observers.product_key = Some(key.into());
         }
         let before = (self.machine.address(), self.machine.deadline());
         self.machine.handle_announcement(ip, version, now);
@@ -173,8 +173,8 @@ impl Engine {
     /// Changes what the device is and how it is treated. Listeners stay; what is pending is answered.
     pub(crate) fn reconfigure(&mut self, config: &DeviceConfig, options: Options) {
         self.buffers.limit_rx(options.receive_limit);
-        self.side.asks = options.asks(config);
-        self.side.set_limits(&options, &mut self.wakes);
+        self.observers.asks = options.asks(config);
+        self.observers.set_limits(&options, &mut self.wakes);
         if options.host != self.options.host {
             self.dialed_before = None;
         }
@@ -193,11 +193,11 @@ impl Engine {
     }
 
     pub(crate) fn news(&mut self) -> &mut News {
-        &mut self.side.news
+        &mut self.observers.news
     }
 
     pub(crate) const fn cache(&self) -> &Cache {
-        &self.side.cache
+        &self.observers.cache
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -205,16 +205,16 @@ impl Engine {
     }
 
     pub(crate) fn last_seen(&self) -> Option<Duration> {
-        self.side.last_seen.map(|at| self.clock.now().saturating_since(at))
+        self.observers.last_seen.map(|at| self.clock.now().saturating_since(at))
     }
 
     pub(crate) fn product_key(&self) -> Option<Arc<str>> {
-        self.side.product_key.clone()
+        self.observers.product_key.clone()
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
-        let mut metrics = self.side.metrics.with_machine(self.machine.stats());
-        metrics.lagged = self.side.news.lost;
+        let mut metrics = self.observers.metrics.with_machine(self.machine.stats());
+        metrics.lagged = self.observers.news.lost;
         metrics
     }
 }

@@ -11,11 +11,11 @@ use std::task::Wake;
 use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as Lent, LossReason, Output};
 
 use super::machine::Machine;
-use super::queue::{Fates, Pass, Queue};
+use super::observers::Observers;
+use super::queue::{Completion, Pass, Queue};
 use super::request::{Ask, Request};
-use super::side::Side;
 use super::tap::SharedTap;
-use super::{Env, Link, Options, Order};
+use super::{Action, Env, Link, Options};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::destination::Destination;
@@ -23,7 +23,7 @@ use crate::effect::Look;
 use crate::error::CommandError;
 use crate::limiter::Permit;
 use crate::memory::Common;
-use crate::runtime::{Outlet, Pipe};
+use crate::runtime::{DirectWriter, Transport};
 use crate::slot::{Caller, Slot};
 use crate::sources::Sources;
 
@@ -55,7 +55,7 @@ pub(crate) struct Engine {
     pub(super) phase: Phase,
     pub(crate) options: Options,
     pub(super) queue: Queue,
-    pub(super) side: Side,
+    pub(super) observers: Observers,
     /// Waiting for the end.
     closing: Vec<Waker>,
     /// To be called once the lock is released.
@@ -71,7 +71,7 @@ pub(super) enum Wire {
     /// To be dialed when the limiter allows it.
     Held(ConnId, SocketAddr),
     Dialing(ConnId),
-    Up(ConnId, Option<Arc<dyn Outlet>>),
+    Up(ConnId, Option<Arc<dyn DirectWriter>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Engine {
             sent_before: 0,
             armed: None,
             phase: Phase::Running,
-            side: Side::new(id, &options, memory, asks),
+            observers: Observers::new(id, &options, memory, asks),
             options,
             queue: Queue::default(),
             closing: Vec::new(),
@@ -135,7 +135,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn turn(&mut self, mut pipe: Option<&mut dyn Pipe>, waker: &mut Option<Waker>, env: &Env) -> Order {
+    pub(super) fn poll(
+        &mut self,
+        mut pipe: Option<&mut dyn Transport>,
+        waker: &mut Option<Waker>,
+        env: &Env,
+    ) -> Action {
         core::mem::swap(&mut self.waker, waker);
         self.paused = false;
         let span = self.span.clone();
@@ -160,10 +165,10 @@ impl Engine {
             self.redial(now);
             // What is received but not told stays where it is: the machine is not asked before listeners have room. But
             // no command waits for a listener.
-            if self.side.news.presses()
+            if self.observers.news.presses()
                 && self.queue.is_idle()
-                && self.side.effects.is_empty()
-                && let Some(ends) = self.side.news.pressed_until(self.clock.system_time(), || alarm(&self.link))
+                && self.observers.effects.is_empty()
+                && let Some(ends) = self.observers.news.pressed_until(self.clock.system_time(), || alarm(&self.link))
             {
                 self.paused = true;
                 return self.sleep(now, Some(self.clock.machine_time(ends)), env);
@@ -186,14 +191,14 @@ impl Engine {
                     if let Lent::Down { .. } = event {
                         env.limiter.release(&mut self.permit, &mut self.wakes);
                     }
-                    self.side.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
+                    self.observers.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
                     continue;
                 }
                 Output::Wait { until } => until,
             };
             self.ask_for_state(now);
             self.send(now);
-            let pipe: Option<&mut dyn Pipe> = match &mut pipe {
+            let pipe: Option<&mut dyn Transport> = match &mut pipe {
                 Some(pipe) => Some(&mut **pipe),
                 None => None,
             };
@@ -202,11 +207,11 @@ impl Engine {
                 Transfer::Nothing => return self.sleep(now, until, env),
             }
         }
-        Order::Again
+        Action::Again
     }
 
     /// Dials when that is allowed.
-    fn dial_held(&mut self, now: proto::Instant, env: &Env) -> Option<Order> {
+    fn dial_held(&mut self, now: proto::Instant, env: &Env) -> Option<Action> {
         let Wire::Held(conn, to) = self.wire else { return None };
         self.machine.handle_held(conn, now);
         if !env.limiter.acquire(&mut self.permit, now + DIAL, || alarm(&self.link)) {
@@ -222,7 +227,7 @@ impl Engine {
         tracing::debug!(%to, "dialing");
         self.wire = Wire::Dialing(conn);
         self.loop_has_wire = true;
-        Some(Order::Dial(to))
+        Some(Action::Dial(to))
     }
 
     /// Lets the next in line dial.
@@ -253,7 +258,7 @@ impl Engine {
     }
 
     /// Writes and reads.
-    fn transfer(&mut self, pipe: Option<&mut dyn Pipe>, env: &Env, now: proto::Instant) -> Transfer {
+    fn transfer(&mut self, pipe: Option<&mut dyn Transport>, env: &Env, now: proto::Instant) -> Transfer {
         let (Wire::Up(conn, _), Some(pipe)) = (&self.wire, pipe) else { return Transfer::Nothing };
         let conn = *conn;
         let mut moved = false;
@@ -300,7 +305,7 @@ impl Engine {
         Transfer::Moved
     }
 
-    fn sleep(&mut self, now: proto::Instant, until: Option<proto::Instant>, env: &Env) -> Order {
+    fn sleep(&mut self, now: proto::Instant, until: Option<proto::Instant>, env: &Env) -> Action {
         self.buffers.reclaim(&env.pool);
         let waiting = self.queue.deadline(now, self.machine.is_up(), &self.options.pacing);
         let grace = match self.phase {
@@ -309,16 +314,16 @@ impl Engine {
         };
         // While commands come, an earlier alarm that has not gone off is left as it is: it costs one look around, where
         // the next command would otherwise have to wake the loop to set it anew.
-        let commanded = self.sent_before != self.side.metrics.sent;
+        let commanded = self.sent_before != self.observers.metrics.sent;
         let set = self.armed.filter(|armed| commanded && *armed > now);
         if set.is_none() {
-            self.sent_before = self.side.metrics.sent;
+            self.sent_before = self.observers.metrics.sent;
         }
         // Nothing is asked any more while it ends.
-        let effect = self.side.effects.deadline().filter(|_| self.phase == Phase::Running);
+        let effect = self.observers.effects.deadline().filter(|_| self.phase == Phase::Running);
         self.armed =
             [until, waiting, grace, effect, self.redial_at, self.permit.ends(), set].into_iter().flatten().min();
-        Order::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
+        Action::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
     }
 
     /// Takes time and randomness from there, before anything has happened.
@@ -327,7 +332,7 @@ impl Engine {
         self.machine.random = Some(sources.random);
     }
 
-    pub(super) fn dialed(&mut self, outlet: Option<Arc<dyn Outlet>>, env: &Env) {
+    pub(super) fn dialed(&mut self, outlet: Option<Arc<dyn DirectWriter>>, env: &Env) {
         if let Wire::Dialing(conn) = self.wire {
             // Who answers the dial and then nothing holds nobody up.
             self.pass_on(env);
@@ -355,17 +360,17 @@ impl Engine {
     }
 
     /// Has the loop let go of its connection.
-    fn let_go(&mut self) -> Order {
+    fn let_go(&mut self) -> Action {
         self.loop_has_wire = false;
         if self.buffers.tx.is_cut() {
             self.buffers.tx.clear();
-            return Order::Reset;
+            return Action::Reset;
         }
-        Order::Hangup
+        Action::Hangup
     }
 
     /// Writes the rest of a frame that was begun, if there is room for it.
-    fn finish_frame(&mut self, conn: ConnId, pipe: &mut dyn Pipe, now: proto::Instant) {
+    fn finish_frame(&mut self, conn: ConnId, pipe: &mut dyn Transport, now: proto::Instant) {
         while matches!(self.wire, Wire::Up(current, _) if current == conn)
             && self.buffers.tx.is_cut()
             && let Ok(written @ 1..) = pipe.write(self.buffers.tx.next_write(0))
@@ -389,13 +394,13 @@ impl Engine {
     }
 
     /// Tells everybody that this is over.
-    fn end(&mut self, env: &Env) -> Order {
+    fn end(&mut self, env: &Env) -> Action {
         if self.loop_has_wire {
             self.wire = Wire::Off;
             return self.let_go();
         }
         self.abandon(env);
-        Order::End
+        Action::End
     }
 
     /// The loop is gone, whatever the reason: answers every command, ends the listeners.
@@ -407,8 +412,8 @@ impl Engine {
         self.phase = Phase::Ended;
         self.wire = Wire::Off;
         let why = self.refusal();
-        let (queue, mut fates) = self.fates();
-        queue.refuse_waiting(&why, &mut fates);
+        let (queue, mut completion) = self.completion();
+        queue.refuse_waiting(&why, &mut completion);
         self.pass_on(env);
         let now = self.clock.now();
         self.machine.close(now);
@@ -416,20 +421,20 @@ impl Engine {
         for _ in 0..FAIR_SHARE {
             match self.machine.poll(now, &mut self.buffers) {
                 Output::Event(event) => {
-                    self.side.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
+                    self.observers.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
                 }
                 Output::Wait { .. } => break,
                 Output::Dial { .. } | Output::Hangup { .. } => {}
             }
         }
-        let (queue, mut fates) = self.fates();
-        queue.refuse_all(&why, &mut fates);
-        let unseen = self.side.effects.take();
+        let (queue, mut completion) = self.completion();
+        queue.refuse_all(&why, &mut completion);
+        let unseen = self.observers.effects.take();
         unseen.iter().for_each(|slot| slot.settle(&mut self.wakes));
         self.buffers.rx.clear();
         self.buffers.tx.clear();
         self.buffers.reclaim(&env.pool);
-        self.side.news.close(&mut self.wakes);
+        self.observers.news.close(&mut self.wakes);
         self.wakes.append(&mut self.closing);
         // Called rather than dropped here: what a foreign waker does when it goes is done while the lock is free.
         self.wakes.extend(self.waker.take());
@@ -443,8 +448,8 @@ impl Engine {
         }
         self.phase = Phase::Closing(None);
         let why = self.refusal();
-        let (queue, mut fates) = self.fates();
-        queue.refuse_waiting(&why, &mut fates);
+        let (queue, mut completion) = self.completion();
+        queue.refuse_waiting(&why, &mut completion);
         self.wake_loop();
     }
 
@@ -462,9 +467,9 @@ impl Engine {
             return;
         }
         self.expire(now);
-        let Self { machine, buffers, options, side, wakes, queue, .. } = self;
-        let mut fates = side.fates(wakes);
-        queue.send(&mut Pass { machine, buffers, pacing: &options.pacing, now }, &mut fates);
+        let Self { machine, buffers, options, observers, wakes, queue, .. } = self;
+        let mut completion = observers.completion(wakes);
+        queue.send(&mut Pass { machine, buffers, pacing: &options.pacing, now }, &mut completion);
     }
 
     pub(super) fn note_written(&mut self) {
@@ -476,24 +481,24 @@ impl Engine {
     fn expire(&mut self, now: proto::Instant) {
         let (up, reason) = (self.machine.is_up(), self.machine.diagnosis());
         let refuted = self.refuted();
-        let Self { machine, side, wakes, queue, .. } = self;
-        let mut fates = side.fates(wakes);
+        let Self { machine, observers, wakes, queue, .. } = self;
+        let mut completion = observers.completion(wakes);
         if let Some(reason) = refuted {
-            queue.fail_waiting(reason, &mut fates);
+            queue.fail_waiting(reason, &mut completion);
         }
-        queue.expire_sent(now, machine, &mut fates);
-        queue.expire(now, up, reason, &mut fates);
-        if queue.resume(now, &mut fates) {
+        queue.expire_sent(now, machine, &mut completion);
+        queue.expire(now, up, reason, &mut completion);
+        if queue.resume(now, &mut completion) {
             self.connect(now);
         }
     }
 
     /// Asks the device what it shows of the writes whose push has not come.
     fn look_for_effects(&mut self, now: proto::Instant) {
-        if self.side.effects.is_empty() || self.phase != Phase::Running {
+        if self.observers.effects.is_empty() || self.phase != Phase::Running {
             return;
         }
-        for Look { ids, cid, ends, slot } in self.side.effects.due(now) {
+        for Look { ids, cid, ends, slot } in self.observers.effects.due(now) {
             let deadline = ends.unwrap_or_else(|| now + self.options.timeout);
             let request = Request {
                 looks_for: Some(slot),
@@ -508,7 +513,7 @@ impl Engine {
     /// the connection on a query would be dialed in a loop.
     fn redial(&mut self, now: proto::Instant) {
         let waits = self.queue.lost_reads > 0 && !self.queue.is_empty() && self.phase == Phase::Running;
-        if !waits || self.side.retrying || self.machine.is_up() || !matches!(self.wire, Wire::Off) {
+        if !waits || self.observers.retrying || self.machine.is_up() || !matches!(self.wire, Wire::Off) {
             self.redial_at = None;
             return;
         }
@@ -519,9 +524,9 @@ impl Engine {
         }
     }
 
-    pub(super) fn fates(&mut self) -> (&mut Queue, Fates<'_>) {
-        let Self { side, wakes, queue, .. } = self;
-        (queue, side.fates(wakes))
+    pub(super) fn completion(&mut self) -> (&mut Queue, Completion<'_>) {
+        let Self { observers, wakes, queue, .. } = self;
+        (queue, observers.completion(wakes))
     }
 
     pub(super) fn wake_loop(&mut self) {

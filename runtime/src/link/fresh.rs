@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, DownReason};
 
 use super::engine::{Engine, Phase};
-use super::queue::{Fates, Queue};
+use super::observers::Observers;
+use super::queue::{Completion, Queue};
 use super::request::{Ask, Request};
-use super::side::Side;
 use crate::error::CommandError;
 use crate::event::Event;
 use crate::reply::Reply;
@@ -48,10 +48,10 @@ pub(super) fn is_final(machine: &proto::Device, reason: DownReason) -> bool {
 impl Engine {
     /// Asks for the state where nobody else has on this connection.
     pub(super) fn ask_for_state(&mut self, now: proto::Instant) {
-        let wanted = self.side.asks || self.queue.is_state_awaited();
+        let wanted = self.observers.asks || self.queue.is_state_awaited();
         let lacks = match self.queue.told {
             Told::Nothing => true,
-            Told::Named => self.side.cache.is_fresh() == Some(false),
+            Told::Named => self.observers.cache.is_fresh() == Some(false),
             Told::Everything | Told::Failed(_) => false,
         };
         if wanted && lacks && self.machine.is_up() && self.phase == Phase::Running && !self.queue.asks_for_state() {
@@ -63,31 +63,31 @@ impl Engine {
 
     /// The proof that key or version are wrong, where the machine goes on to try and no command has a reason to wait.
     pub(super) fn refuted(&self) -> Option<DownReason> {
-        let waits = self.side.retrying && !self.machine.is_up();
+        let waits = self.observers.retrying && !self.machine.is_up();
         self.machine.diagnosis().filter(|reason| waits && is_final(&self.machine, *reason))
     }
 
     /// Answers those who wait for a state, or for a diagnosis.
     pub(super) fn answer_watchers(&mut self) {
-        let (up, diagnosed, asks) = (self.machine.is_up(), self.machine.diagnosis().is_some(), self.side.asks);
-        let (queue, mut fates) = self.fates();
+        let (up, diagnosed, asks) = (self.machine.is_up(), self.machine.diagnosis().is_some(), self.observers.asks);
+        let (queue, mut completion) = self.completion();
         // Up to 3.3 a connection alone proves nothing: the first answer tells whether key and version are right.
         let settled = if up { queue.told != Told::Nothing || !asks } else { diagnosed };
-        queue.answer_watchers(up, settled, &mut fates);
+        queue.answer_watchers(up, settled, &mut completion);
     }
 
     /// The DPs of the device itself.
     pub(crate) fn state(&self) -> State {
-        self.side.cache.own_state(self.side.stale(&self.queue, self.machine.is_up()), self.clock.now())
+        self.observers.cache.own_state(self.observers.stale(&self.queue, self.machine.is_up()), self.clock.now())
     }
 
     /// The DPs of a sub-device.
     pub(crate) fn child_state(&self, cid: &str) -> State {
-        self.side.cache.child_state(cid, self.machine.is_up(), self.clock.now())
+        self.observers.cache.child_state(cid, self.machine.is_up(), self.clock.now())
     }
 }
 
-impl Side {
+impl Observers {
     /// Why the state may not be what the device has now.
     fn stale(&self, queue: &Queue, up: bool) -> Option<Stale> {
         let fresh = self.cache.is_fresh();
@@ -174,7 +174,7 @@ impl Queue {
     }
 
     /// Answers those whose wait is over.
-    fn answer_watchers(&mut self, up: bool, settled: bool, fates: &mut Fates<'_>) {
+    fn answer_watchers(&mut self, up: bool, settled: bool, completion: &mut Completion<'_>) {
         let told = self.told != Told::Nothing;
         self.watching.retain(|request| {
             let over = match request.ask {
@@ -182,33 +182,38 @@ impl Queue {
                 _ => settled,
             };
             if over {
-                fates.decide(request, Ok(Reply::empty(request.code())));
+                completion.decide(request, Ok(Reply::empty(request.code())));
             }
             !over && !request.is_gone()
         });
     }
 
     /// Gives up those who have waited too long.
-    pub(super) fn expire_watchers(&mut self, now: proto::Instant, late: &CommandError, fates: &mut Fates<'_>) {
+    pub(super) fn expire_watchers(
+        &mut self,
+        now: proto::Instant,
+        late: &CommandError,
+        completion: &mut Completion<'_>,
+    ) {
         self.watching.retain(|request| {
             let waits = request.deadline() > now;
             if !waits {
-                fates.decide(request, Err(late.clone()));
+                completion.decide(request, Err(late.clone()));
             }
             waits
         });
     }
 
     /// Key or version are proven to be wrong: no command has a reason to wait.
-    pub(super) fn fail_waiting(&mut self, reason: DownReason, fates: &mut Fates<'_>) {
+    pub(super) fn fail_waiting(&mut self, reason: DownReason, completion: &mut Completion<'_>) {
         let error = CommandError::NotConnected { reason: Some(reason) };
         let watching = core::mem::take(&mut self.watching);
         let (stay, fail): (Vec<_>, Vec<_>) =
             watching.into_iter().partition(|request| matches!(request.ask, Ask::Diagnosis));
         self.watching = stay;
-        fail.iter().for_each(|request| fates.decide(request, Err(error.clone())));
+        fail.iter().for_each(|request| completion.decide(request, Err(error.clone())));
         for request in core::mem::take(&mut self.waiting) {
-            fates.decide(&request, Err(error.clone()));
+            completion.decide(&request, Err(error.clone()));
         }
     }
 }

@@ -11,9 +11,9 @@ mod claim;
 mod engine;
 mod fresh;
 mod machine;
+mod observers;
 pub(crate) mod queue;
 pub(crate) mod request;
-mod side;
 mod tap;
 
 use core::fmt;
@@ -33,7 +33,7 @@ use crate::error::CommandError;
 use crate::limiter::Limiter;
 use crate::memory::Common;
 use crate::pacing::Pacing;
-use crate::runtime::{Outlet, Pipe};
+use crate::runtime::{DirectWriter, Transport};
 use crate::slot::Slot;
 use crate::wipe::wipe_stack;
 pub(crate) use engine::Engine;
@@ -288,12 +288,12 @@ impl fmt::Debug for Link {
 /// down, every command is answered all the same.
 ///
 /// ```
-/// # use rustuya_runtime::{DrivenLink, Order, Pipe};
+/// # use rustuya_runtime::{DrivenLink, Action, Transport};
 /// # use std::task::Waker;
 /// /// What a loop does once there is no connection left to care about.
 /// fn finish(link: &DrivenLink, waker: &Waker) {
 ///     link.close();
-///     while link.turn(None, waker) != Order::End {}
+///     while link.poll(None, waker) != Action::End {}
 /// }
 /// ```
 #[derive(Debug)]
@@ -302,33 +302,33 @@ pub struct DrivenLink(Arc<Link>);
 /// What the loop has to do next.
 ///
 /// ```
-/// # use rustuya_runtime::Order;
+/// # use rustuya_runtime::Action;
 /// /// How a loop that must not block takes its orders.
-/// fn meaning(order: Order) -> &'static str {
+/// fn meaning(order: Action) -> &'static str {
 ///     match order {
-///         Order::Dial(_) => "open a connection in the background, then report it",
-///         Order::Hangup => "drop the connection",
-///         Order::Reset => "reset the connection",
-///         Order::Again => "yield, then turn again",
-///         Order::Sleep(_) => "wait for the pipe, the waker, or this time",
-///         Order::End => "return",
+///         Action::Dial(_) => "open a connection in the background, then report it",
+///         Action::Hangup => "drop the connection",
+///         Action::Reset => "reset the connection",
+///         Action::Again => "yield, then turn again",
+///         Action::Sleep(_) => "wait for the pipe, the waker, or this time",
+///         Action::End => "return",
 ///     }
 /// }
-/// # assert_eq!(meaning(Order::End), "return");
+/// # assert_eq!(meaning(Action::End), "return");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "every variant is an order that a loop must obey")]
-pub enum Order {
+pub enum Action {
     /// Open a TCP connection without Nagle's delay, and report [`DrivenLink::dialed`] or [`DrivenLink::lost`]. Then
-    /// call [`DrivenLink::turn`] again.
+    /// call [`DrivenLink::poll`] again.
     Dial(Destination),
-    /// Drop the connection, or stop dialing. Then call [`DrivenLink::turn`] again.
+    /// Drop the connection, or stop dialing. Then call [`DrivenLink::poll`] again.
     Hangup,
     /// Reset the connection: [`reset_on_drop`](crate::reset_on_drop), then drop it. A part of a frame was written, and the
     /// rest finds no room: some firmware that is left with it waits for the rest until it is power-cycled, unless it
-    /// sees an error in place of an orderly end. Then call [`DrivenLink::turn`] again.
+    /// sees an error in place of an orderly end. Then call [`DrivenLink::poll`] again.
     Reset,
-    /// Let others have their turn, then call [`DrivenLink::turn`] again.
+    /// Let others have their turn, then call [`DrivenLink::poll`] again.
     Again,
     /// Sleep until the pipe is ready, the waker is called, or this time, if there is one.
     Sleep(Option<Instant>),
@@ -348,10 +348,10 @@ impl DrivenLink {
 
     /// Does all that can be done now, through `pipe` while a connection is open, and says what to do next. `waker` is
     /// called when there is a reason to call this again before the ordered time.
-    pub fn turn(&self, pipe: Option<&mut dyn Pipe>, waker: &Waker) -> Order {
+    pub fn poll(&self, pipe: Option<&mut dyn Transport>, waker: &Waker) -> Action {
         // Wakers are foreign code: they are cloned, called and dropped while no lock is held.
         let mut waker = Some(waker.clone());
-        self.0.with(|engine, env| engine.turn(pipe, &mut waker, env))
+        self.0.with(|engine, env| engine.poll(pipe, &mut waker, env))
     }
 
     /// The host name of the order was looked up, and this of its addresses is dialed. To be reported before
@@ -361,12 +361,12 @@ impl DrivenLink {
     }
 
     /// The ordered connection is open. `outlet`, if there is one, writes to it from other threads.
-    pub fn dialed(&self, outlet: Option<Arc<dyn Outlet>>) {
+    pub fn dialed(&self, outlet: Option<Arc<dyn DirectWriter>>) {
         self.0.with(|engine, env| engine.dialed(outlet, env));
     }
 
     /// Ends the link, as [`Device::close`](crate::Device::close): for a runtime that shuts down and takes the second
-    /// for it. The following turns lead to [`Order::End`].
+    /// for it. The following turns lead to [`Action::End`].
     pub fn close(&self) {
         self.0.with(|engine, _| {
             engine.gone |= !engine.is_closed();
@@ -375,7 +375,7 @@ impl DrivenLink {
     }
 
     /// Whether a part of a frame was written to the connection and the rest was not. A loop that ends without an order,
-    /// because its runtime shuts down, resets the connection then, as with [`Order::Reset`].
+    /// because its runtime shuts down, resets the connection then, as with [`Action::Reset`].
     pub fn is_cut(&self) -> bool {
         self.0.with(|engine, _| engine.is_cut())
     }

@@ -26,7 +26,7 @@ use crate::reply::Reply;
 use crate::slot::Slot;
 
 /// Where the consequences of a command's fate go.
-pub(crate) struct Fates<'a> {
+pub(crate) struct Completion<'a> {
     pub(crate) news: &'a mut News,
     pub(crate) metrics: &'a mut Metrics,
     pub(crate) wakes: &'a mut Vec<Waker>,
@@ -35,7 +35,7 @@ pub(crate) struct Fates<'a> {
     pub(crate) receive_limit: usize,
 }
 
-impl Fates<'_> {
+impl Completion<'_> {
     /// Tells every caller, or the listeners where a caller is not left to be told.
     pub(crate) fn decide(&mut self, request: &Request, result: Result<Reply, CommandError>) {
         self.tell(request, &request.claims, &result);
@@ -80,7 +80,7 @@ impl Fates<'_> {
 pub(crate) struct Queue {
     pub(super) waiting: VecDeque<Box<Request>>,
     /// None of those in `waiting` is given up before that.
-    kept_until: Option<proto::Instant>,
+    next_expiry: Option<proto::Instant>,
     pub(super) sent: Vec<(CommandId, Box<Request>)>,
     /// Reads that wait for something else: to be asked again, or for what is pushed with their answer.
     pub(super) later: Vec<Later>,
@@ -120,9 +120,9 @@ pub(crate) struct Pass<'a> {
 
 impl Queue {
     /// Whether another command may wait.
-    pub(crate) fn has_room(&mut self, fates: &mut Fates<'_>) -> bool {
+    pub(crate) fn has_room(&mut self, completion: &mut Completion<'_>) -> bool {
         if self.waiting.len() >= MOST_WAITING {
-            self.waiting.retain_mut(|request| fates.withdraw(request));
+            self.waiting.retain_mut(|request| completion.withdraw(request));
         }
         self.waiting.len() < MOST_WAITING
     }
@@ -134,8 +134,8 @@ impl Queue {
 
     /// Minds when this one, which is about to wait, is given up.
     fn keep(&mut self, request: &Request) {
-        let others = self.kept_until.filter(|_| !self.waiting.is_empty());
-        self.kept_until = others.into_iter().chain([request.deadline()]).min();
+        let others = self.next_expiry.filter(|_| !self.waiting.is_empty());
+        self.next_expiry = others.into_iter().chain([request.deadline()]).min();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -157,7 +157,7 @@ impl Queue {
 
     /// When the next command has waited long enough, or a little before: to be given up, or to be sent.
     pub(crate) fn deadline(&self, now: proto::Instant, up: bool, pacing: &Pacing) -> Option<proto::Instant> {
-        let given_up = self.kept_until.filter(|_| !self.waiting.is_empty());
+        let given_up = self.next_expiry.filter(|_| !self.waiting.is_empty());
         // One that is due already waits for an answer to make room.
         let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing)).filter(|due| *due > now);
         let answers = self.sent.iter().filter_map(|(_, request)| request.answer_by());
@@ -176,14 +176,14 @@ impl Queue {
     }
 
     /// Goes on with what has waited until now. Whether a read is asked again.
-    pub(crate) fn resume(&mut self, now: proto::Instant, fates: &mut Fates<'_>) -> bool {
+    pub(crate) fn resume(&mut self, now: proto::Instant, completion: &mut Completion<'_>) -> bool {
         let mut asks = false;
         while let Some(due) = self.later.iter().position(|later| later.at <= now) {
             let Later { request, reply, .. } = self.later.remove(due);
             match reply {
                 Some(reply) => {
                     let reply = with_pushed(reply, &request);
-                    fates.decide(&request, Ok(reply));
+                    completion.decide(&request, Ok(reply));
                 }
                 None => {
                     self.add(request);
@@ -195,24 +195,35 @@ impl Queue {
     }
 
     /// Tells callers that have waited too long for the answer to what was sent. It goes on for others.
-    pub(crate) fn expire_sent(&mut self, now: proto::Instant, machine: &proto::Device, fates: &mut Fates<'_>) {
+    pub(crate) fn expire_sent(
+        &mut self,
+        now: proto::Instant,
+        machine: &proto::Device,
+        completion: &mut Completion<'_>,
+    ) {
         for (id, request) in &mut self.sent {
             if request.answer_by().is_some_and(|until| until <= now) {
                 let late = request.take(|claim| claim.answer_by.is_some_and(|until| until <= now));
                 let refused = |retcode| rejection(Some(retcode), Some(DeviceError::DataUnvalid), None);
                 let error = machine.refusal(*id).map_or_else(|| request.silence(), refused);
-                fates.tell(request, &late, &Err(error));
+                completion.tell(request, &late, &Err(error));
             }
         }
     }
 
     /// Tells callers that have waited too long for their command to be sent. One that others want too goes on for them.
-    pub(crate) fn expire(&mut self, now: proto::Instant, up: bool, reason: Option<DownReason>, fates: &mut Fates<'_>) {
+    pub(crate) fn expire(
+        &mut self,
+        now: proto::Instant,
+        up: bool,
+        reason: Option<DownReason>,
+        completion: &mut Completion<'_>,
+    ) {
         if !self.watching.is_empty() {
             let late = if up { CommandError::NoAnswer } else { CommandError::NotConnected { reason } };
-            self.expire_watchers(now, &late, fates);
+            self.expire_watchers(now, &late, completion);
         }
-        if self.waiting.is_empty() || self.kept_until.is_some_and(|until| until > now) {
+        if self.waiting.is_empty() || self.next_expiry.is_some_and(|until| until > now) {
             return;
         }
         let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
@@ -221,27 +232,27 @@ impl Queue {
             // Of a read that was sent, and is to be sent again, silence says more than a gap between connections.
             let gap = !up && reason.is_none() && request.sent_times > 0;
             let error = if gap { request.silence() } else { error.clone() };
-            fates.tell(request, &late, &Err(error.clone()));
+            completion.tell(request, &late, &Err(error.clone()));
             if request.claims.is_empty() {
                 // Nobody waits for what it looked for, either.
-                fates.decide(request, Err(error));
+                completion.decide(request, Err(error));
             } else if !late.is_empty() {
                 request.sum_up();
             }
             !request.claims.is_empty()
         });
-        self.kept_until = self.waiting.iter().map(|request| request.deadline()).min();
+        self.next_expiry = self.waiting.iter().map(|request| request.deadline()).min();
     }
 
     /// Hands what waits to the machine, as much as it takes, in order. Says whether it took any.
-    pub(crate) fn send(&mut self, pass: &mut Pass<'_>, fates: &mut Fates<'_>) -> bool {
+    pub(crate) fn send(&mut self, pass: &mut Pass<'_>, completion: &mut Completion<'_>) -> bool {
         let before = self.unwritten;
         while let Some(mut request) = self.waiting.pop_front() {
-            if !fates.withdraw(&mut request) {
+            if !completion.withdraw(&mut request) {
                 continue;
             }
             if let Ask::Connection = request.ask {
-                fates.decide(&request, Ok(Reply::empty(request.code())));
+                completion.decide(&request, Ok(Reply::empty(request.code())));
                 continue;
             }
             if self.due(&request, pass.pacing) > pass.now {
@@ -249,7 +260,7 @@ impl Queue {
                 break;
             }
             if pass.pacing.merges() {
-                self.merge_into(&mut request, fates);
+                self.merge_into(&mut request, completion);
             }
             let learned = self.learned.map(|most| most.get() as usize);
             let most = [learned, pass.pacing.max_dps.map(|most| most.get().into())].into_iter().flatten().min();
@@ -265,7 +276,7 @@ impl Queue {
                     request.sent = pass.now;
                     request.sent_times = request.sent_times.saturating_add(1);
                     request.slots().for_each(|slot| slot.begin());
-                    fates.metrics.sent += u64::from(!request.own);
+                    completion.metrics.sent += u64::from(!request.own);
                     self.next_at = pass.now + pass.pacing.gap;
                     self.sent.push((id, request));
                     self.unwritten += 1;
@@ -279,14 +290,14 @@ impl Queue {
                     let half = request.writes().div_ceil(2);
                     self.put_back(request.split(half));
                 }
-                Err(error) => fates.decide(&request, Err(error.into())),
+                Err(error) => completion.decide(&request, Err(error.into())),
             }
         }
         self.unwritten > before
     }
 
     /// Joins the writes that follow, up to the next other command for the same sub-device.
-    fn merge_into(&mut self, request: &mut Request, fates: &mut Fates<'_>) {
+    fn merge_into(&mut self, request: &mut Request, completion: &mut Completion<'_>) {
         if !matches!(request.ask, Ask::Set(_)) || request.part {
             return;
         }
@@ -294,7 +305,7 @@ impl Queue {
         let mut kept = VecDeque::new();
         let mut joining = true;
         for mut other in core::mem::take(&mut self.waiting) {
-            if !fates.withdraw(&mut other) {
+            if !completion.withdraw(&mut other) {
                 continue;
             }
             let same = other.cid == request.cid;
@@ -359,7 +370,7 @@ impl Queue {
         reason: Option<DownReason>,
         dialect: Dialect,
         now: proto::Instant,
-        fates: &mut Fates<'_>,
+        completion: &mut Completion<'_>,
     ) {
         let Some(at) = self.sent.iter().position(|(sent, _)| *sent == id) else {
             return;
@@ -371,7 +382,7 @@ impl Queue {
         if let Outcome::Rejected { retcode, error } = outcome {
             if request.writes() > 1 && !self.closed {
                 let error = rejection(retcode, error, message);
-                return self.refused(at, request, &error, fates);
+                return self.refused(at, request, &error, completion);
             }
         } else {
             // It may have taken effect: what was sent before is not to undo that.
@@ -392,7 +403,7 @@ impl Queue {
         let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
         // What the link asks for itself is nobody's command.
         let mut uncounted = Metrics::default();
-        let metrics = if request.own { &mut uncounted } else { &mut *fates.metrics };
+        let metrics = if request.own { &mut uncounted } else { &mut *completion.metrics };
         let result = match outcome {
             Outcome::Acknowledged { retcode } => {
                 metrics.acknowledged += 1;
@@ -428,7 +439,7 @@ impl Queue {
                 metrics.lost += 1;
                 Err(CommandError::ConnectionLost { reason: reason.unwrap_or(DownReason::Ended) })
             }
-            Outcome::TooLong { len } => Err(CommandError::AnswerTooLarge { len, limit: fates.receive_limit }),
+            Outcome::TooLong { len } => Err(CommandError::AnswerTooLarge { len, limit: completion.receive_limit }),
             _ => {
                 metrics.unanswered += 1;
                 Err(request.silence())
@@ -438,21 +449,21 @@ impl Queue {
         // A device that refuses every query is known to do so once listeners were told.
         let refused = !request.own && request.is_query() && matches!(outcome, Outcome::Rejected { .. });
         if refused && core::mem::replace(&mut self.told_refusal, true) {
-            request.slots().for_each(|slot| drop(slot.decide(result.clone(), Vec::new, fates.wakes)));
+            request.slots().for_each(|slot| drop(slot.decide(result.clone(), Vec::new, completion.wakes)));
         } else {
-            fates.decide(&request, result);
+            completion.decide(&request, result);
         }
     }
 
     /// A write of several DPs was refused: some firmware takes few DPs at a time, and says no more about it than that.
     /// Tries it again in parts, but for what was written since then: that is not undone, and answers for it.
-    fn refused(&mut self, at: usize, mut request: Box<Request>, error: &CommandError, fates: &mut Fates<'_>) {
+    fn refused(&mut self, at: usize, mut request: Box<Request>, error: &CommandError, completion: &mut Completion<'_>) {
         let half = request.writes().div_ceil(2);
         // Without those who have been told already.
         request.sum_up();
         for (claim, acknowledged) in request.take_replaced() {
             let result = if acknowledged { Ok(Reply::empty(request.code())) } else { Err(error.clone()) };
-            fates.tell(&request, &[claim], &result);
+            completion.tell(&request, &[claim], &result);
         }
         self.sent.iter_mut().skip(at).for_each(|(_, later)| request.give_way(later));
         if request.writes() > 0 {
@@ -509,25 +520,25 @@ impl Queue {
     }
 
     /// No more commands: answers all that were not sent.
-    pub(crate) fn refuse_waiting(&mut self, why: &CommandError, fates: &mut Fates<'_>) {
+    pub(crate) fn refuse_waiting(&mut self, why: &CommandError, completion: &mut Completion<'_>) {
         self.closed = true;
         for request in core::mem::take(&mut self.watching) {
-            fates.decide(&request, Err(why.clone()));
+            completion.decide(&request, Err(why.clone()));
         }
         for request in core::mem::take(&mut self.waiting) {
-            fates.decide(&request, Err(why.clone()));
+            completion.decide(&request, Err(why.clone()));
         }
         for Later { request, reply, .. } in core::mem::take(&mut self.later) {
             let reply = reply.map(|reply| with_pushed(reply, &request));
-            fates.decide(&request, reply.ok_or_else(|| why.clone()));
+            completion.decide(&request, reply.ok_or_else(|| why.clone()));
         }
     }
 
     /// The loop is gone: nothing will be heard of what was sent.
-    pub(crate) fn refuse_all(&mut self, why: &CommandError, fates: &mut Fates<'_>) {
-        self.refuse_waiting(why, fates);
+    pub(crate) fn refuse_all(&mut self, why: &CommandError, completion: &mut Completion<'_>) {
+        self.refuse_waiting(why, completion);
         for (_, request) in core::mem::take(&mut self.sent) {
-            fates.decide(&request, Err(CommandError::ConnectionLost { reason: DownReason::Ended }));
+            completion.decide(&request, Err(CommandError::ConnectionLost { reason: DownReason::Ended }));
         }
         self.unwritten = 0;
     }

@@ -14,7 +14,7 @@ struct Narrow {
     writes: Vec<Vec<u8>>,
 }
 
-impl Pipe for Narrow {
+impl Transport for Narrow {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
     }
@@ -60,7 +60,7 @@ fn options() -> Options {
 /// A link that is connected, and has had half of its first frame taken.
 fn cut() -> (DrivenLink, Narrow) {
     let link = DrivenLink::new(Link::new(&config(5), options(), None, Env::standalone()));
-    assert!(matches!(link.turn(None, Waker::noop()), Order::Dial(_)));
+    assert!(matches!(link.poll(None, Waker::noop()), Action::Dial(_)));
     link.dialed(None);
     // The first frame is a heartbeat.
     let mut pipe = Narrow { room: 10, ..Narrow::default() };
@@ -69,10 +69,10 @@ fn cut() -> (DrivenLink, Narrow) {
     (link, pipe)
 }
 
-fn turn(link: &DrivenLink, pipe: &mut Narrow) -> Order {
+fn turn(link: &DrivenLink, pipe: &mut Narrow) -> Action {
     loop {
-        match link.turn(Some(pipe), Waker::noop()) {
-            Order::Again => {}
+        match link.poll(Some(pipe), Waker::noop()) {
+            Action::Again => {}
             order => return order,
         }
     }
@@ -92,12 +92,12 @@ fn are_whole(mut bytes: &[u8]) -> bool {
 fn a_frame_that_was_begun_is_finished_before_the_connection_is_closed() {
     let (link, mut pipe) = cut();
     link.close();
-    assert!(matches!(turn(&link, &mut pipe), Order::Sleep(Some(_))), "it is given a moment");
+    assert!(matches!(turn(&link, &mut pipe), Action::Sleep(Some(_))), "it is given a moment");
     pipe.room = 1000;
-    assert_eq!(turn(&link, &mut pipe), Order::Hangup);
+    assert_eq!(turn(&link, &mut pipe), Action::Hangup);
     assert!(are_whole(&pipe.written()));
     assert!(!link.is_cut());
-    assert_eq!(link.turn(None, Waker::noop()), Order::End);
+    assert_eq!(link.poll(None, Waker::noop()), Action::End);
 }
 
 #[test]
@@ -105,19 +105,19 @@ fn a_frame_that_was_begun_is_finished_before_another_connection_is_made() {
     let (link, mut pipe) = cut();
     link.0.with(|engine, _| engine.reconfigure(&config(4), options()));
     pipe.room = 1000;
-    assert_eq!(turn(&link, &mut pipe), Order::Hangup);
+    assert_eq!(turn(&link, &mut pipe), Action::Hangup);
     assert!(are_whole(&pipe.written()));
-    assert!(matches!(link.turn(None, Waker::noop()), Order::Dial(_)));
+    assert!(matches!(link.poll(None, Waker::noop()), Action::Dial(_)));
 }
 
 #[test]
 fn where_a_frame_cannot_be_finished_the_connection_is_reset() {
     let (link, mut pipe) = cut();
     link.0.with(|engine, _| engine.reconfigure(&config(4), options()));
-    assert_eq!(turn(&link, &mut pipe), Order::Reset);
+    assert_eq!(turn(&link, &mut pipe), Action::Reset);
     assert!(!are_whole(&pipe.written()));
     assert!(!link.is_cut());
-    assert!(matches!(link.turn(None, Waker::noop()), Order::Dial(_)));
+    assert!(matches!(link.poll(None, Waker::noop()), Action::Dial(_)));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_tap_may_call_back() {
         let link = DrivenLink::new(Link::new(&config(5), options(), Some(SharedTap::new(tap)), Env::standalone()));
         own.set(Arc::downgrade(&link.0)).expect("set once");
         for _ in 0..100 {
-            if link.turn(None, Waker::noop()) == Order::End {
+            if link.poll(None, Waker::noop()) == Action::End {
                 break;
             }
         }
@@ -204,14 +204,14 @@ fn a_link_is_closed_once_its_tap_was_told_all_and_a_slow_one_locks_nothing() {
     let link = Arc::new(DrivenLink::new(Link::new(&config(5), options(), Some(tap.clone()), Env::standalone())));
     let teller = std::thread::spawn({
         let link = Arc::clone(&link);
-        move || link.turn(None, Waker::noop())
+        move || link.poll(None, Waker::noop())
     });
     while !tap.is_being_told() {
         std::thread::yield_now();
     }
     // Another thread goes on meanwhile.
     link.close();
-    while link.turn(None, Waker::noop()) != Order::End {}
+    while link.poll(None, Waker::noop()) != Action::End {}
     assert_eq!(told.load(Ordering::Relaxed), 0);
     assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_pending());
     drop(go);

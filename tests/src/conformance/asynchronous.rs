@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use rustuya_proto::DownReason;
 use rustuya_runtime::{
-    AddError, Address, CommandError, Device, DeviceBuilder, DeviceInfo, Discovery, Event, Found, Listener, Manager,
-    ManagerEvent, Queried, Registry, Reply, Runtime, Sending,
+    AddError, Address, CommandError, Device, DeviceBuilder, DeviceInfo, DiscoveredDevice, Discovery, Event, Listener,
+    Manager, ManagerEvent, Queried, Registry, Reply, Runtime, Sending,
 };
 use serde_json::{Map, Value};
 
@@ -261,7 +261,8 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
             Call::Find(wanted, limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
                 let id = wanted.map_or("nobody".to_owned(), |node| self.ids[node].clone());
-                let found = |found: Option<Found>| Answer::Found(found.into_iter().map(Sighted::from).collect());
+                let found =
+                    |found: Option<DiscoveredDevice>| Answer::Found(found.into_iter().map(Sighted::from).collect());
                 return Box::pin(async move { found(discovery.find(&id, limit).await) });
             }
             _ => {}

@@ -335,7 +335,7 @@ impl Run<'_> {
             Fact::Online(cid, wanted) => return same("online", &self.stage.online(node, cid), wanted),
             Fact::Holds(manager, wanted) => return same("devices", &self.stage.holds(*manager), wanted),
             Fact::Registered(wanted) => return same("devices", &self.stage.registered(), wanted),
-            Fact::Listed(manager, connected, down) => {
+            Fact::DeviceEntry(manager, connected, down) => {
                 return same("listed", &self.stage.listed(*manager, node), &Some((*connected, *down)));
             }
             _ => self.stage.look(node),

@@ -212,7 +212,7 @@ pub enum Fact {
     /// How many devices the registry has.
     Registered(usize),
     /// In the list of this manager the device at hand is connected or not, and why not.
-    Listed(usize, bool, Option<DownReason>),
+    DeviceEntry(usize, bool, Option<DownReason>),
     /// The device was closed.
     Closed,
 }
@@ -465,7 +465,7 @@ impl Step {
             Self::Is(fact) | Self::Becomes(fact) => match fact {
                 Fact::State(..) | Fact::Online(..) => Need::Cache,
                 Fact::Stale(..) => Need::State,
-                Fact::Holds(..) | Fact::Listed(..) | Fact::Registered(_) => Need::Manager,
+                Fact::Holds(..) | Fact::DeviceEntry(..) | Fact::Registered(_) => Need::Manager,
                 Fact::AtLeast(Counter::Lagged, _) | Fact::Exactly(Counter::Lagged, _) => Need::Listeners,
                 _ => return,
             },

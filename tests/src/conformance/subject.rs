@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use rustuya_proto::{DeviceId, Dialect, DownReason, LocalKey, Repeated, Version};
-use rustuya_runtime::{CommandError, Event, Found, Pacing, SightingKind, Stale};
+use rustuya_runtime::{CommandError, DiscoveredDevice, Event, Pacing, SightingKind, Stale};
 use serde_json::{Map, Value};
 
 use super::scenario::{Added, Call, Counter, Ear, How, Need};
@@ -193,8 +193,8 @@ pub struct Sighted {
     pub new: Option<bool>,
 }
 
-impl From<Found> for Sighted {
-    fn from(found: Found) -> Self {
+impl From<DiscoveredDevice> for Sighted {
+    fn from(found: DiscoveredDevice) -> Self {
         Self { id: found.id, ip: found.ip, version: found.version, new: Some(found.kind == SightingKind::New) }
     }
 }

@@ -146,7 +146,7 @@ impl Scene {
                 return Box::new(move || {
                     let mut found = Vec::new();
                     while let Some(news) = scan.recv() {
-                        if !found.iter().any(|known: &rustuya_runtime_blocking::Found| known.id == news.id) {
+                        if !found.iter().any(|known: &rustuya_runtime_blocking::DiscoveredDevice| known.id == news.id) {
                             found.push(news);
                         }
                     }

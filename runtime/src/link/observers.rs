@@ -7,7 +7,7 @@ use rustuya_proto::{self as proto, CommandCode, DownReason, Event as Lent, Outco
 
 use super::Options;
 use super::fresh::{LastNews, is_final};
-use super::queue::{Fates, Queue};
+use super::queue::{Completion, Queue};
 use crate::effect::Effects;
 use crate::event::{Event, Message};
 use crate::memory::{Budget, Common};
@@ -16,7 +16,7 @@ use crate::news::News;
 use crate::state::Cache;
 
 /// What events change, apart from the machine that they come from.
-pub(super) struct Side {
+pub(super) struct Observers {
     pub(super) news: News,
     pub(super) metrics: Metrics,
     pub(super) cache: Cache,
@@ -36,7 +36,7 @@ pub(super) struct Side {
     pub(super) last_news: LastNews,
 }
 
-impl Side {
+impl Observers {
     pub(super) fn new(id: Arc<str>, options: &Options, common: &Arc<Common>, asks: bool) -> Self {
         Self {
             news: News::new(id, options.backlog_limit),
@@ -80,7 +80,7 @@ impl Side {
                 self.news.publish(Event::Down { reason: *reason, retry_in }, wakes);
                 // It may have been reconfigured since.
                 if machine.diagnosis() == Some(*reason) && is_final(machine, *reason) {
-                    queue.fail_waiting(*reason, &mut self.fates(wakes));
+                    queue.fail_waiting(*reason, &mut self.completion(wakes));
                 }
             }
             Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
@@ -105,15 +105,15 @@ impl Side {
         }
         if let Lent::Resolved { id, outcome, message } = event {
             let reason = self.reason.or_else(|| machine.diagnosis());
-            let mut fates = self.fates(wakes);
-            queue.resolve((*id, *outcome, message.as_ref()), reason, machine.dialect(), now, &mut fates);
+            let mut completion = self.completion(wakes);
+            queue.resolve((*id, *outcome, message.as_ref()), reason, machine.dialect(), now, &mut completion);
         }
         self.tell_freshness(queue, machine.is_up(), wakes);
     }
 
-    pub(super) fn fates<'a>(&'a mut self, wakes: &'a mut Vec<Waker>) -> Fates<'a> {
+    pub(super) fn completion<'a>(&'a mut self, wakes: &'a mut Vec<Waker>) -> Completion<'a> {
         let Self { news, metrics, effects, receive_limit, .. } = self;
-        Fates { news, metrics, wakes, effects, receive_limit: *receive_limit }
+        Completion { news, metrics, wakes, effects, receive_limit: *receive_limit }
     }
 
     fn skipped(&mut self, command: CommandCode, len: usize, wakes: &mut Vec<Waker>) {

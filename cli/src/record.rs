@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use rustuya_record::{Recorder, SharedWriter};
 use rustuya_runtime_tokio::DeviceBuilder;
-use rustuya_runtime_tokio::record::{Recorder, SharedWriter};
 
 use crate::input::{self, unfit};
 use crate::target::Target;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use rustuya_proto::{LossReason, Outcome, RetCode};
-use rustuya_runtime_tokio::record::{Happened, Replay, Step};
+use rustuya_record::{Happened, Replay, Step};
 use serde_json::{Map, Value, json};
 
 use crate::input;

@@ -1,7 +1,7 @@
 //! Records: any file is survived, and a replay ends.
 
 use rustuya_proto::LocalKey;
-use rustuya_runtime::record::Replay;
+use rustuya_record::Replay;
 
 use crate::machines::KEY;
 

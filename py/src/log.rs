@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
+use rustuya_record::FrameLog;
 use rustuya_runtime_tokio::DeviceBuilder;
-use rustuya_runtime_tokio::record::FrameLog;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record as Values};

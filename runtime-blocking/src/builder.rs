@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use rustuya_runtime::record::Tap;
+use rustuya_runtime::tap::Tap;
 use rustuya_runtime::{Address, Dialect, LocalKey, Pacing, Timing, Version};
 
 use crate::device::Device;
@@ -133,8 +133,8 @@ impl DeviceBuilder {
         Self(self.0.discovery(&discovery.inner))
     }
 
-    /// Has everything noted that passes between this device's connection and the machine that speaks its protocol,
-    /// for example by a [`Recorder`](crate::record::Recorder). It begins with [`spawn`](Self::spawn); a
+    /// Tells a tap everything that passes between this device's connection and the machine that speaks its protocol:
+    /// for example the recorder of the crate `rustuya-record`. It begins with [`spawn`](Self::spawn); a
     /// [reconfigured](Device::reconfigure) device goes on being recorded by what it was spawned with.
     pub fn record(self, tap: impl Tap + 'static) -> Self {
         Self(self.0.record(tap))

@@ -29,8 +29,7 @@ pub use rustuya_runtime::{
     AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceEntry, DeviceId, DeviceInfo,
     DevicesFile, DevicesFileError, Dialect, DiscoveredDevice, DownReason, Dp, DpReading, DpValues, Entry, Event,
     Failed, IntoDps, Latency, LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Queried,
-    Repeated, Reply, SendError, SightingKind, Stale, State, Swept, Timing, Version, VersionSpec, convert, proto,
-    record,
+    Repeated, Reply, SendError, SightingKind, Stale, State, Swept, Timing, Version, VersionSpec, convert, proto, tap,
 };
 pub use scanner::{Scan, Scanner, Sweep};
 pub use sending::Sending;

@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use common::{KEY, controller, fake, map, next, soon};
-use rustuya_runtime_tokio::record::{Happened, Recorder, Replay};
+use rustuya_record::{Happened, Recorder, Replay};
 use rustuya_runtime_tokio::{Dialect, Event, LocalKey, Tokio, Version};
 use serde_json::json;
 use tokio::task::JoinSet;

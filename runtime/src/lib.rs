@@ -25,7 +25,6 @@ mod pacing;
 mod partial;
 pub mod polled;
 mod query;
-pub mod record;
 mod registry;
 mod reply;
 mod runtime;
@@ -35,6 +34,7 @@ mod slot;
 mod sources;
 mod state;
 mod sub_device;
+pub mod tap;
 pub mod text;
 mod wipe;
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rustuya_proto::{CommandCode, Dialect, EmulatorConfig, LocalKey, LossReason, Quirks, Timing, Version};
-use rustuya_runtime::record::{Happened, Recorder, Replay};
+use rustuya_record::{Happened, Recorder, Replay};
 use rustuya_runtime::{
     Action, CommandError, Destination, Device, DeviceBuilder, DirectWriter, DrivenLink, Event, Listener, Pacing,
     Transport,

@@ -9,6 +9,9 @@ use crate::session::MAX_FRAME;
 use crate::wire::command::CommandCode;
 
 /// Something to ask of a device. Borrowed: it is written straight into the transmit buffer.
+///
+/// Built by methods named after what they set; the ones that read it back begin with `get_`, as those of
+/// `std::process::Command` do.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
     pub(super) kind: Kind<'a>,
@@ -94,10 +97,47 @@ impl<'a> Command<'a> {
         self
     }
 
-    pub(super) const fn code(&self) -> CommandCode {
+    /// The command code, before the version's own is chosen.
+    pub const fn get_code(&self) -> CommandCode {
         match self.kind {
             Kind::Request { command, .. } | Kind::Raw { command, .. } => command,
         }
+    }
+
+    /// What the command carries; `None` where that is [a payload](Self::get_payload) or nothing.
+    pub const fn get_data(&self) -> RequestData<'a> {
+        match self.kind {
+            Kind::Request { data, .. } => data,
+            Kind::Raw { .. } => RequestData::None,
+        }
+    }
+
+    /// The payload of a [raw](Self::raw) command.
+    pub const fn get_payload(&self) -> Option<&'a [u8]> {
+        match self.kind {
+            Kind::Request { .. } => None,
+            Kind::Raw { payload, .. } => Some(payload),
+        }
+    }
+
+    /// The sub-device that is addressed.
+    pub const fn get_cid(&self) -> Option<&'a str> {
+        self.cid
+    }
+
+    /// The wall clock, in seconds since 1970; 0 if it was not set.
+    pub const fn get_unix_time(&self) -> u64 {
+        self.unix_time
+    }
+
+    /// How long to wait for the answer, where that is not the device's setting.
+    pub const fn get_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The most bytes that its frame may have, where that is less than devices accept.
+    pub const fn get_at_most(&self) -> Option<usize> {
+        if self.most < MAX_FRAME { Some(self.most) } else { None }
     }
 }
 

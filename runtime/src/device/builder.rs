@@ -13,8 +13,8 @@ use crate::discovery::Discovery;
 use crate::link::{DrivenLink, Env, Link, Options, SharedTap};
 use crate::memory;
 use crate::pacing::Pacing;
-use crate::record::Tap;
 use crate::runtime::Runtime;
+use crate::tap::Tap;
 use crate::wipe::wipe_stack;
 
 /// What a device is to be like; made by [`Device::builder`].
@@ -217,14 +217,22 @@ impl DeviceBuilder {
         self
     }
 
-    /// Has everything noted that passes between this device's connection and the machine that speaks its protocol,
-    /// for example by a [`Recorder`](crate::record::Recorder). It begins with [`spawn`](Self::spawn); a
+    /// Tells a tap everything that passes between this device's connection and the machine that speaks its protocol:
+    /// for example the recorder of the crate `rustuya-record`. It begins with [`spawn`](Self::spawn); a
     /// [reconfigured](Device::reconfigure) device goes on being recorded by what it was spawned with.
     ///
     /// ```
-    /// # use rustuya_runtime::{DeviceBuilder, record::Recorder};
-    /// fn recorded(builder: DeviceBuilder) -> std::io::Result<DeviceBuilder> {
-    ///     Ok(builder.record(Recorder::redacted(std::fs::File::create("session.jsonl")?)))
+    /// # use rustuya_runtime::{DeviceBuilder, proto::Instant, tap::{Note, Tap}};
+    /// struct Print;
+    ///
+    /// impl Tap for Print {
+    ///     fn note(&mut self, at: Instant, what: Note<'_>) {
+    ///         println!("{at:?} {what:?}");
+    ///     }
+    /// }
+    ///
+    /// fn printed(builder: DeviceBuilder) -> DeviceBuilder {
+    ///     builder.record(Print)
     /// }
     /// ```
     pub fn record(mut self, tap: impl Tap + 'static) -> Self {

@@ -13,8 +13,8 @@ use super::request::Request;
 use super::tap::{Kept, SharedTap};
 use crate::buffers::{Buffers, FRAME};
 use crate::pacing::Pacing;
-use crate::record::{Note, RecordingRng, Tap};
 use crate::sources::Drawn;
+use crate::tap::{Note, RecordingRng, Tap};
 
 /// The machine of one device. Every call that changes it passes through here.
 pub(super) struct Machine {
@@ -67,13 +67,11 @@ impl Machine {
         buffers: &mut Buffers,
     ) -> Result<CommandId, SendError> {
         self.keyed = true;
-        let asked = request.asked(pacing);
+        let command = request.machine_command(pacing);
         if let Some(tap) = &self.tap {
-            tap.keep(now, Kept::command(request, &asked));
+            tap.keep(now, Kept::command(request, &command));
         }
-        with_rng(self.random, self.tap.as_ref(), now, |rng| {
-            self.device.send(&asked.command(), now, rng, &mut buffers.tx)
-        })
+        with_rng(self.random, self.tap.as_ref(), now, |rng| self.device.send(&command, now, rng, &mut buffers.tx))
     }
 
     pub(super) fn handle_held(&mut self, conn: ConnId, now: Instant) {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use rustuya_proto::{self as proto, Cid, CommandCode, DpId, DpMap, RequestData};
+use rustuya_proto::{self as proto, Cid, Command, CommandCode, DpId, DpMap, RequestData};
 use serde_json::{Map, Value};
 
 pub(crate) use super::claim::Writes;
@@ -11,7 +11,6 @@ use super::claim::{Claim, Trial, apart, joined};
 use crate::clock::unix_time;
 use crate::error::CommandError;
 use crate::pacing::Pacing;
-use crate::record::Asked;
 use crate::reply::Reply;
 use crate::slot::Slot;
 use crate::state::Gathered;
@@ -68,15 +67,16 @@ impl Ask {
         }
     }
 
-    /// The command for the machine, without what is not its own.
-    pub(super) fn asked(&self) -> Asked<'_> {
+    /// Borrows it as a command for the machine, without clock and limits.
+    pub(super) fn machine_command<'a>(&'a self, cid: Option<&'a Cid>) -> Command<'a> {
         let data = match self {
             Self::Connection | Self::State | Self::Diagnosis | Self::Status | Self::SubDevices => RequestData::None,
             Self::StatusOf(ids) | Self::Update(ids) => RequestData::Ids(ids),
             Self::Set(writes) => RequestData::Dps(DpMap::Json(&writes.json)),
             Self::Raw(_, data) => data.as_deref().map_or(RequestData::None, RequestData::Json),
         };
-        Asked::request(self.code(), data)
+        let command = Command::request(self.code(), data);
+        cid.map_or(command, |cid| command.cid(cid.as_str()))
     }
 
     /// The code by which the command is known before the version decides about it.
@@ -91,6 +91,21 @@ impl Ask {
             Self::Raw(code, _) => *code,
         }
     }
+}
+
+/// The command with those limits that are set.
+pub(super) const fn limited(
+    mut command: Command<'_>,
+    timeout: Option<Duration>,
+    at_most: Option<usize>,
+) -> Command<'_> {
+    if let Some(timeout) = timeout {
+        command = command.timeout(timeout);
+    }
+    if let Some(bytes) = at_most {
+        command = command.at_most(bytes);
+    }
+    command
 }
 
 /// One command on its way.
@@ -160,12 +175,12 @@ impl Request {
         self
     }
 
-    /// The command for the machine.
-    pub(crate) fn asked(&self, pacing: &Pacing) -> Asked<'_> {
-        let cid = self.cid.as_ref().map(Cid::as_str);
-        let asked = self.ask.asked().cid(cid).unix_time(unix_time()).timeout(self.answer);
+    /// Borrows it as a command for the machine.
+    pub(crate) fn machine_command(&self, pacing: &Pacing) -> Command<'_> {
+        let command = self.ask.machine_command(self.cid.as_ref()).unix_time(unix_time());
         // What cannot be split goes out as it is.
-        asked.at_most(pacing.max_bytes.filter(|_| self.writes() > 1))
+        let at_most = pacing.max_bytes.filter(|_| self.writes() > 1);
+        limited(command, self.answer, at_most.map(|bytes| usize::from(bytes.get())))
     }
 
     /// The code by which the command is known before the version decides about it.

@@ -3,17 +3,16 @@
 //! Notes are made while a link is locked, and a tap is foreign code that may call back into it: they are kept, and told
 //! once the lock is free.
 
-use core::num::NonZeroU16;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use rustuya_proto::{Cid, DeviceConfig, Instant};
+use rustuya_proto::{Cid, Command, DeviceConfig, Instant};
 
-use super::request::{Ask, Request};
-use crate::record::{Asked, Note, Tap};
+use super::request::{Ask, Request, limited};
+use crate::tap::{Note, Tap};
 
 /// So many bytes of notes wait for a slow tap. What comes then is left out and counted.
 pub(super) const MAX_UNTOLD: usize = 4 << 20;
@@ -55,7 +54,7 @@ pub(super) struct Given {
     cid: Option<Cid>,
     unix_time: u64,
     timeout: Option<Duration>,
-    at_most: Option<NonZeroU16>,
+    at_most: Option<usize>,
 }
 
 impl SharedTap {
@@ -179,13 +178,13 @@ impl core::fmt::Debug for SharedTap {
 
 impl Kept {
     /// A command that the machine is given.
-    pub(super) fn command(request: &Request, asked: &Asked<'_>) -> Self {
+    pub(super) fn command(request: &Request, command: &Command<'_>) -> Self {
         Self::Command(Box::new(Given {
             ask: request.ask.clone(),
             cid: request.cid.clone(),
-            unix_time: asked.unix_time,
-            timeout: asked.timeout,
-            at_most: asked.at_most,
+            unix_time: command.get_unix_time(),
+            timeout: command.get_timeout(),
+            at_most: command.get_at_most(),
         }))
     }
 
@@ -205,7 +204,7 @@ impl Kept {
             Self::Plain(note) => *note,
             Self::Created { config, rx, tx } => Note::Created { config, rx: *rx, tx: *tx },
             Self::Reconfigured(config) => Note::Reconfigured(config),
-            Self::Command(given) => Note::Command(given.asked()),
+            Self::Command(given) => Note::Command(given.command()),
             Self::Received(bytes) => Note::Received(bytes),
             Self::Sent(bytes) => Note::Sent(bytes),
             Self::Drawn(bytes) => Note::Drawn(bytes),
@@ -214,12 +213,8 @@ impl Kept {
 }
 
 impl Given {
-    fn asked(&self) -> Asked<'_> {
-        self.ask
-            .asked()
-            .cid(self.cid.as_ref().map(Cid::as_str))
-            .unix_time(self.unix_time)
-            .timeout(self.timeout)
-            .at_most(self.at_most)
+    fn command(&self) -> Command<'_> {
+        let command = self.ask.machine_command(self.cid.as_ref()).unix_time(self.unix_time);
+        limited(command, self.timeout, self.at_most)
     }
 }

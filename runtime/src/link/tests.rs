@@ -146,8 +146,8 @@ struct CallsBack {
     left: usize,
 }
 
-impl crate::record::Tap for CallsBack {
-    fn note(&mut self, _: rustuya_proto::Instant, what: crate::record::Note<'_>) {
+impl crate::tap::Tap for CallsBack {
+    fn note(&mut self, _: rustuya_proto::Instant, what: crate::tap::Note<'_>) {
         let text = format!("{what:?}");
         self.told.lock().expect("not poisoned").push(text);
         let Some(link) = self.link.get().and_then(Weak::upgrade) else { return };
@@ -189,8 +189,8 @@ fn a_tap_may_call_back() {
 /// A tap that is slow until it is let go.
 struct Slow(std::sync::mpsc::Receiver<()>, Arc<AtomicUsize>);
 
-impl crate::record::Tap for Slow {
-    fn note(&mut self, _: rustuya_proto::Instant, _: crate::record::Note<'_>) {
+impl crate::tap::Tap for Slow {
+    fn note(&mut self, _: rustuya_proto::Instant, _: crate::tap::Note<'_>) {
         let _ = self.0.recv_timeout(Duration::from_secs(20));
         self.1.fetch_add(1, Ordering::Relaxed);
     }
@@ -223,13 +223,13 @@ fn a_link_is_closed_once_its_tap_was_told_all_and_a_slow_one_locks_nothing() {
 /// A tap that waits at its first note until it is let go, and remembers how many it was told and missed, in order.
 struct Counts(Option<std::sync::mpsc::Receiver<()>>, Arc<Mutex<Vec<(u64, u64)>>>);
 
-impl crate::record::Tap for Counts {
-    fn note(&mut self, _: rustuya_proto::Instant, what: crate::record::Note<'_>) {
+impl crate::tap::Tap for Counts {
+    fn note(&mut self, _: rustuya_proto::Instant, what: crate::tap::Note<'_>) {
         if let Some(waits) = self.0.take() {
             let _ = waits.recv_timeout(Duration::from_secs(20));
         }
         self.1.lock().expect("not poisoned").push(match what {
-            crate::record::Note::Missed { notes } => (0, notes),
+            crate::tap::Note::Missed { notes } => (0, notes),
             _ => (1, 0),
         });
     }
@@ -238,7 +238,7 @@ impl crate::record::Tap for Counts {
 #[test]
 fn what_waits_for_a_slow_tap_is_bounded_and_what_is_left_out_is_told() {
     use super::tap::{Kept, MAX_UNTOLD};
-    use crate::record::Note;
+    use crate::tap::Note;
 
     let at = rustuya_proto::Instant::ZERO;
     let (go, waits) = std::sync::mpsc::channel();

@@ -1,5 +1,7 @@
 //! Where dependency versions stand, and how old a compiler they accept.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::{File, Problem};
@@ -22,7 +24,7 @@ pub(super) fn manifests(files: &[File]) -> Vec<Problem> {
         if table.contains_key("workspace") {
             problems.extend(root(&file.path, &table));
         } else {
-            problems.extend(member(&file.path, &table));
+            problems.extend(member(&file.path, &table, &published(files, &file.path)));
         }
     }
     problems
@@ -38,7 +40,20 @@ fn root(path: &str, table: &Table) -> Vec<Problem> {
         .collect()
 }
 
-fn member(path: &str, table: &Table) -> Vec<Problem> {
+/// The crates that have a version in the workspace of the manifest at `path`.
+fn published(files: &[File], path: &str) -> BTreeSet<String> {
+    let folder = |file: &File| file.path.strip_suffix("Cargo.toml").map(str::len);
+    let above = files.iter().filter(|file| folder(file).is_some_and(|len| path.starts_with(&file.path[..len])));
+    let roots = above.filter_map(|file| Some((folder(file)?, file.text.parse::<Table>().ok()?)));
+    let roots = roots.filter(|(_, table)| table.contains_key("workspace"));
+    let root = roots.max_by_key(|(len, _)| *len).map(|(_, table)| table);
+    let workspace = root.as_ref().and_then(|table| table.get("workspace")?.get("dependencies")?.as_table());
+    let crates = workspace.into_iter().flatten();
+    let crates = crates.filter(|(_, value)| value.get("path").is_some() && value.get("version").is_some());
+    crates.map(|(name, _)| name.clone()).collect()
+}
+
+fn member(path: &str, table: &Table, published: &BTreeSet<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let lints = table.get("lints");
     let shares = lints.and_then(|lints| lints.get("workspace")?.as_bool()) == Some(true);
@@ -49,10 +64,18 @@ fn member(path: &str, table: &Table) -> Vec<Problem> {
     }
     let targets = table.get("target").and_then(Value::as_table).into_iter().flatten();
     let tables = targets.filter_map(|(_, value)| value.as_table()).chain([table]);
+    let is_published = table.get("package").and_then(|package| package.get("publish")?.as_bool()) != Some(false);
     for table in tables {
         for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
             for (name, value) in table.get(kind).and_then(Value::as_table).into_iter().flatten() {
-                if value.get("workspace").and_then(Value::as_bool) != Some(true) {
+                let is_of_root = value.get("workspace").and_then(Value::as_bool) == Some(true);
+                // A version would have to be published before this crate, whose dependent it may be.
+                if kind == "dev-dependencies" && is_published && published.contains(name) {
+                    if is_of_root || value.get("path").is_none() || value.get("version").is_some() {
+                        problems
+                            .push(format!("{path}: {name} must have its path alone: a version cannot be published"));
+                    }
+                } else if !is_of_root {
                     problems.push(format!("{path}: {name} must say workspace = true"));
                 }
             }
@@ -102,6 +125,37 @@ mod tests {
         let good =
             format!("{lints}[dependencies]\na.workspace = true\nb = {{ workspace = true, features = [\"x\"] }}\n");
         assert_eq!(manifests(&[file("a/Cargo.toml", &good)]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn versions_that_make_circles_are_found() {
+        let root = "[workspace.dependencies]\na = { path = \"a\", version = \"1\" }\nb = { path = \"b\" }\n";
+        let checked = |text: &str| {
+            let text = format!("[lints]\nworkspace = true\n{text}\n");
+            manifests(&[file("Cargo.toml", root), file("c/Cargo.toml", &text)])
+        };
+        for bad in [
+            "[dev-dependencies]\na.workspace = true",
+            "[dev-dependencies]\na = { path = \"../a\", version = \"1\" }",
+            "[target.'cfg(unix)'.dev-dependencies]\na = { workspace = true, features = [\"x\"] }",
+            "[dependencies]\na = { path = \"../a\" }",
+            "[dev-dependencies]\nb = { path = \"../b\" }",
+        ] {
+            assert_eq!(checked(bad).len(), 1, "{bad}");
+        }
+        for good in [
+            "[dev-dependencies]\na = { path = \"../a\", features = [\"x\"] }\nb.workspace = true",
+            "[dependencies]\na.workspace = true",
+            "[package]\npublish = false\n[dev-dependencies]\na.workspace = true",
+        ] {
+            assert_eq!(checked(good), Vec::<String>::new(), "{good}");
+        }
+        let other = [
+            file("Cargo.toml", root),
+            file("d/Cargo.toml", "[workspace.dependencies]\na = { path = \"../a\" }\n"),
+            file("d/c/Cargo.toml", "[lints]\nworkspace = true\n[dev-dependencies]\na.workspace = true\n"),
+        ];
+        assert_eq!(manifests(&other), Vec::<String>::new(), "another workspace has no version of it");
     }
 
     #[test]

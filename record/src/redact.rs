@@ -2,27 +2,26 @@
 
 use core::net::SocketAddr;
 
-use rustuya_proto::{Cid, DeviceConfig, DpMap, DpValue, LocalKey, RequestData, Sender, Version};
+use rustuya_proto::{Cid, Command, DeviceConfig, DpMap, DpValue, LocalKey, RequestData, Sender, Version};
 
-use super::ids::Pseudonyms;
-use super::keys::KeyRing;
-use super::line::{Bytes, CommandLine, ConfigLine, Data, MAX_COMMAND, Shown, TimingLine, micros};
-use super::mask;
-use super::note::Asked;
-use super::stream::Stream;
+use crate::ids::Pseudonyms;
+use crate::keys::KeyRing;
+use crate::line::{Bytes, CommandLine, ConfigLine, Data, MAX_COMMAND, Shown, TimingLine, micros};
+use crate::mask;
+use crate::stream::Stream;
 
 /// So many keys of one device are told apart.
 const MAX_KEYS: usize = 999;
 
 /// Which way bytes went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     Received,
     Sent,
 }
 
 /// The state of one device's redaction: its keys, its names, the frames under way.
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     ids: Pseudonyms,
     ring: Option<KeyRing>,
     received: Stream,
@@ -30,7 +29,7 @@ pub(super) struct Redactor {
 }
 
 impl Redactor {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             ids: Pseudonyms::default(),
             ring: None,
@@ -40,19 +39,19 @@ impl Redactor {
     }
 
     /// A machine is created, with buffers of these sizes.
-    pub(super) fn created(&mut self, rx: usize, tx: usize) {
+    pub(crate) fn created(&mut self, rx: usize, tx: usize) {
         self.received.set_capacity(rx);
         self.sent.set_capacity(tx);
     }
 
     /// The device has another configuration, and with it perhaps another key.
-    pub(super) fn configure(&mut self, config: &DeviceConfig, key: u32) {
+    pub(crate) fn configure(&mut self, config: &DeviceConfig, key: u32) {
         self.end();
         self.ring = Some(KeyRing::new(&config.local_key, key));
     }
 
     /// The connection ended, or another one begins.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.received.end();
         self.sent.end();
         if let Some(ring) = &mut self.ring {
@@ -61,12 +60,12 @@ impl Redactor {
     }
 
     /// Masks what lies in the streams although the rest of its frame may follow.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.received.give_up();
         self.sent.give_up();
     }
 
-    pub(super) fn push(&mut self, way: Way, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, way: Way, bytes: &[u8]) {
         let stream = match way {
             Way::Received => &mut self.received,
             Way::Sent => &mut self.sent,
@@ -79,7 +78,7 @@ impl Redactor {
     }
 
     /// The masked form of the next `len` bytes, once it is known.
-    pub(super) fn pull(&mut self, way: Way, len: usize) -> Option<Vec<u8>> {
+    pub(crate) fn pull(&mut self, way: Way, len: usize) -> Option<Vec<u8>> {
         let stream = match way {
             Way::Received => &mut self.received,
             Way::Sent => &mut self.sent,
@@ -89,19 +88,19 @@ impl Redactor {
 }
 
 /// How notes are written down: as they are, or redacted.
-pub(super) struct Writing {
-    pub(super) redactor: Option<Redactor>,
+pub(crate) struct Writing {
+    pub(crate) redactor: Option<Redactor>,
     /// The keys that the device was configured with, in order.
     keys: Vec<LocalKey>,
     config: Option<DeviceConfig>,
 }
 
 impl Writing {
-    pub(super) const fn new(redactor: Option<Redactor>) -> Self {
+    pub(crate) const fn new(redactor: Option<Redactor>) -> Self {
         Self { redactor, keys: Vec::new(), config: None }
     }
 
-    pub(super) fn config(&mut self, config: &DeviceConfig) -> ConfigLine {
+    pub(crate) fn config(&mut self, config: &DeviceConfig) -> ConfigLine {
         let known = self.keys.iter().position(|key| *key == config.local_key);
         let at = known.unwrap_or_else(|| {
             if self.keys.len() < MAX_KEYS {
@@ -132,17 +131,17 @@ impl Writing {
         }
     }
 
-    pub(super) fn address(&mut self, address: core::net::IpAddr) -> core::net::IpAddr {
+    pub(crate) fn address(&mut self, address: core::net::IpAddr) -> core::net::IpAddr {
         self.redactor.as_mut().map_or(address, |redactor| redactor.ids.address(address))
     }
 
-    pub(super) fn socket(&mut self, to: SocketAddr) -> SocketAddr {
+    pub(crate) fn socket(&mut self, to: SocketAddr) -> SocketAddr {
         SocketAddr::new(self.address(to.ip()), to.port())
     }
 
     /// A command; `None` when it is far larger than anything that a device takes, so that the machine refuses it.
-    pub(super) fn command(&mut self, asked: &Asked<'_>) -> Option<CommandLine> {
-        let data = match (asked.raw, asked.data) {
+    pub(crate) fn command(&mut self, command: &Command<'_>) -> Option<CommandLine> {
+        let data = match (command.get_payload(), command.get_data()) {
             (Some(payload), _) => Data::Raw(Bytes(match &mut self.redactor {
                 Some(redactor) => mask::payload(payload, &mut redactor.ids, mask::Filler::FIRST),
                 None => payload.to_vec(),
@@ -160,16 +159,16 @@ impl Writing {
             Data::Raw(bytes) => bytes.0.len() * 2,
         };
         (size <= MAX_COMMAND).then(|| CommandLine {
-            at_most: asked.at_most,
-            command: asked.command.0,
-            cid: asked.cid.map(|cid| match &mut self.redactor {
+            at_most: command.get_at_most(),
+            command: command.get_code().0,
+            cid: command.get_cid().map(|cid| match &mut self.redactor {
                 // An unusable cid has to stay one.
                 Some(redactor) if Cid::new(cid).is_ok() => redactor.ids.name(cid),
                 Some(_) => String::new(),
                 None => cid.to_owned(),
             }),
-            unix_time: asked.unix_time,
-            timeout: asked.timeout.map(micros),
+            unix_time: command.get_unix_time(),
+            timeout: command.get_timeout().map(micros),
             data,
         })
     }
@@ -183,7 +182,7 @@ impl Writing {
 }
 
 /// DPs as JSON text, exactly as long as the machine writes them.
-pub(super) fn written(pairs: &[(rustuya_proto::DpId, DpValue<'_>)]) -> String {
+pub(crate) fn written(pairs: &[(rustuya_proto::DpId, DpValue<'_>)]) -> String {
     let mut out = String::from("{");
     for (at, (id, value)) in pairs.iter().enumerate() {
         if at > 0 {

@@ -1,18 +1,15 @@
-//! What a driver reports while it drives a machine.
+//! Reports of what passes between a driver and the machine of a device: the [`Tap`] that a device is given takes them.
 
 use core::convert::Infallible;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
-use core::num::NonZeroU16;
-use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustuya_proto::{
-    Command, CommandCode, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, RequestData, TryCryptoRng, TryRng,
-    Version,
-};
+use rustuya_proto::{Command, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, TryCryptoRng, TryRng, Version};
 
-/// Something that wants to know what passes between a driver and the machine of one device.
+/// Takes notes of what passes between a driver and the machine of one device.
+///
+/// The crate `rustuya-record` has taps that write a record, which can be replayed, and lines for a log.
 ///
 /// Notes are told in order, one at a time, after the device is unlocked, by whichever thread has just used it: often the
 /// one that drives it. So a tap may use the device itself: read its state, queue commands, close it (which does not wait
@@ -22,7 +19,7 @@ use rustuya_proto::{
 ///
 /// ```
 /// # use rustuya_runtime::proto::Instant;
-/// # use rustuya_runtime::record::{Note, Tap};
+/// # use rustuya_runtime::tap::{Note, Tap};
 /// /// Counts what passes over the network.
 /// #[derive(Default)]
 /// struct Traffic {
@@ -45,7 +42,7 @@ pub trait Tap: Send {
     fn note(&mut self, at: Instant, what: Note<'_>);
 }
 
-/// Lets the caller keep a hand on a tap that a driver has, for example to finish a [`Recorder`](super::Recorder).
+/// Lets the caller keep a hand on a tap that a driver has, for example to finish a recorder.
 impl<T: Tap> Tap for Arc<Mutex<T>> {
     fn note(&mut self, at: Instant, what: Note<'_>) {
         self.lock().unwrap_or_else(PoisonError::into_inner).note(at, what);
@@ -64,7 +61,7 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
 /// next call.
 ///
 /// ```
-/// # use rustuya_runtime::record::Note;
+/// # use rustuya_runtime::tap::Note;
 /// fn show(what: &Note<'_>) -> String {
 ///     match what {
 ///         Note::Dial { to, .. } => format!("dial {to}"),
@@ -135,7 +132,7 @@ pub enum Note<'a> {
     /// `close`.
     Closed,
     /// `send`, whether or not the machine takes the command.
-    Command(Asked<'a>),
+    Command(Command<'a>),
     /// Bytes were read from the socket and committed to the receive buffer: one note per read.
     Received(&'a [u8]),
     /// Bytes were written to the socket and consumed from the transmit buffer: one note per write.
@@ -150,98 +147,11 @@ pub enum Note<'a> {
     },
 }
 
-/// A command, in parts that can be written down.
-///
-/// ```
-/// # use rustuya_runtime::proto::{CommandCode, DpMap, RequestData};
-/// # use rustuya_runtime::record::Asked;
-/// let dps = RequestData::Dps(DpMap::Json(r#"{"1":true}"#));
-/// let asked = Asked::request(CommandCode::CONTROL, dps).cid(Some("a4c1380000000001"));
-/// let command = asked.command(); // for the machine
-/// # let _ = command;
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Asked<'a> {
-    /// Command code, as the machine is given it.
-    pub command: CommandCode,
-    /// What the command carries; not looked at with `raw`.
-    pub data: RequestData<'a>,
-    /// The payload itself, for a raw command.
-    pub raw: Option<&'a [u8]>,
-    /// The sub-device that is meant.
-    pub cid: Option<&'a str>,
-    /// Seconds since 1970.
-    pub unix_time: u64,
-    /// How long to wait for the answer, where that is not the device's setting.
-    pub timeout: Option<Duration>,
-    /// The most bytes that its frame may have, where that is less than devices accept.
-    pub at_most: Option<NonZeroU16>,
-}
-
-impl<'a> Asked<'a> {
-    /// A command with the fields that its code usually carries.
-    pub const fn request(command: CommandCode, data: RequestData<'a>) -> Self {
-        Self { command, data, raw: None, cid: None, unix_time: 0, timeout: None, at_most: None }
-    }
-
-    /// A command with exactly this payload.
-    pub const fn raw(command: CommandCode, payload: &'a [u8]) -> Self {
-        Self { raw: Some(payload), ..Self::request(command, RequestData::None) }
-    }
-
-    /// Addresses a sub-device.
-    #[must_use]
-    pub const fn cid(mut self, cid: Option<&'a str>) -> Self {
-        self.cid = cid;
-        self
-    }
-
-    /// Sets the wall clock, in seconds since 1970.
-    #[must_use]
-    pub const fn unix_time(mut self, seconds: u64) -> Self {
-        self.unix_time = seconds;
-        self
-    }
-
-    /// Sets how long to wait for the answer.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Sets the most bytes that its frame may have.
-    #[must_use]
-    pub const fn at_most(mut self, bytes: Option<NonZeroU16>) -> Self {
-        self.at_most = bytes;
-        self
-    }
-
-    /// The command for the machine.
-    pub const fn command(&self) -> Command<'a> {
-        let mut command = match self.raw {
-            Some(payload) => Command::raw(self.command, payload),
-            None => Command::request(self.command, self.data),
-        };
-        if let Some(cid) = self.cid {
-            command = command.cid(cid);
-        }
-        if let Some(timeout) = self.timeout {
-            command = command.timeout(timeout);
-        }
-        if let Some(bytes) = self.at_most {
-            command = command.at_most(bytes.get() as usize);
-        }
-        command.unix_time(self.unix_time)
-    }
-}
-
 /// A generator for a machine that is recorded: draws from another one and notes what was drawn.
 ///
 /// ```
 /// # use rustuya_runtime::proto::{CryptoRng, Instant};
-/// # use rustuya_runtime::record::{RecordingRng, Tap};
+/// # use rustuya_runtime::tap::{RecordingRng, Tap};
 /// /// Lends a machine what it draws from, for one call at `now`.
 /// fn lent(inner: &mut dyn CryptoRng, tap: &mut dyn Tap, now: Instant, call: impl FnOnce(&mut dyn CryptoRng)) {
 ///     call(&mut RecordingRng::new(inner, tap, now));

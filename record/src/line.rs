@@ -2,7 +2,6 @@
 
 use core::fmt::Display;
 use core::net::{IpAddr, SocketAddr};
-use core::num::NonZeroU16;
 use core::str::FromStr;
 use core::time::Duration;
 
@@ -10,47 +9,47 @@ use rustuya_proto::{Dialect, LossReason, Timing};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The format that is written, and the newest that is read.
-pub(super) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 /// What the first line calls itself.
-pub(super) const NAME: &str = "rustuya";
+pub(crate) const NAME: &str = "rustuya";
 /// No line is longer than this.
-pub(super) const MAX_LINE: usize = 1 << 20;
+pub(crate) const MAX_LINE: usize = 1 << 20;
 /// The largest buffer that a machine is lent.
-pub(super) const MAX_BUFFER: usize = 1 << 18;
+pub(crate) const MAX_BUFFER: usize = 1 << 18;
 /// The longest text of a command that is written down. Devices take less than 4096 bytes.
-pub(super) const MAX_COMMAND: usize = 1 << 17;
+pub(crate) const MAX_COMMAND: usize = 1 << 17;
 /// So many polls share a line at most.
-pub(super) const MAX_POLLS: u32 = 4096;
+pub(crate) const MAX_POLLS: u32 = 4096;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) record: String,
-    pub(super) format: u32,
-    pub(super) redacted: bool,
+pub(crate) struct Header {
+    pub(crate) record: String,
+    pub(crate) format: u32,
+    pub(crate) redacted: bool,
 }
 
 /// Every other line: one call of the machine of one device, and what came of it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// The device, where the record is of several.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(super) device: u32,
+    pub(crate) device: u32,
     /// Microseconds since an epoch of the driver's.
-    pub(super) at: u64,
+    pub(crate) at: u64,
     #[serde(flatten)]
-    pub(super) op: Op,
+    pub(crate) op: Op,
     /// What the machine drew meanwhile.
     #[serde(default, skip_serializing_if = "Bytes::is_empty")]
-    pub(super) random: Bytes,
+    pub(crate) random: Bytes,
     /// What it ordered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) orders: Vec<Order>,
+    pub(crate) orders: Vec<Order>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
-pub(super) enum Op {
+pub(crate) enum Op {
     Created {
         #[serde(flatten)]
         config: ConfigLine,
@@ -91,34 +90,34 @@ pub(super) enum Op {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub(super) enum Order {
+pub(crate) enum Order {
     Dial { conn: u32, to: SocketAddr },
     Hangup { conn: u32 },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ConfigLine {
-    pub(super) id: String,
+pub(crate) struct ConfigLine {
+    pub(crate) id: String,
     /// Which key: a number, from 1, for each that the device was configured with.
-    pub(super) key: u32,
+    pub(crate) key: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) address: Option<IpAddr>,
-    pub(super) port: u16,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) port: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) version: Option<Shown<rustuya_proto::Version>>,
+    pub(crate) version: Option<Shown<rustuya_proto::Version>>,
     /// `None` is 3.3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) min_version: Option<Shown<rustuya_proto::Version>>,
+    pub(crate) min_version: Option<Shown<rustuya_proto::Version>>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "dialect")]
-    pub(super) dialect: Option<Dialect>,
-    pub(super) persist: bool,
-    pub(super) probe: bool,
-    pub(super) timing: TimingLine,
+    pub(crate) dialect: Option<Dialect>,
+    pub(crate) persist: bool,
+    pub(crate) probe: bool,
+    pub(crate) timing: TimingLine,
 }
 
 /// Time limits in microseconds.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct TimingLine {
+pub(crate) struct TimingLine {
     connect: u64,
     negotiate: u64,
     answer: u64,
@@ -128,23 +127,23 @@ pub(super) struct TimingLine {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct CommandLine {
-    pub(super) command: u32,
+pub(crate) struct CommandLine {
+    pub(crate) command: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) cid: Option<String>,
-    pub(super) unix_time: u64,
+    pub(crate) cid: Option<String>,
+    pub(crate) unix_time: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) timeout: Option<u64>,
+    pub(crate) timeout: Option<u64>,
     /// The most bytes that its frame may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) at_most: Option<NonZeroU16>,
+    pub(crate) at_most: Option<usize>,
     #[serde(default, skip_serializing_if = "Data::is_none")]
-    pub(super) data: Data,
+    pub(crate) data: Data,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Data {
+pub(crate) enum Data {
     #[default]
     None,
     /// The text of the DPs.
@@ -187,16 +186,16 @@ impl From<&TimingLine> for Timing {
 }
 
 /// A duration in microseconds; saturates after 584,000 years.
-pub(super) fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Bytes as hex digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bytes(pub(super) Vec<u8>);
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
 impl Bytes {
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -215,7 +214,7 @@ impl<'de> Deserialize<'de> for Bytes {
 
 /// Something that is written as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shown<T>(pub(super) T);
+pub(crate) struct Shown<T>(pub(crate) T);
 
 impl<T: Display> Serialize for Shown<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -250,12 +249,12 @@ mod loss {
     ];
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde lends the field")]
-    pub(super) fn serialize<S: Serializer>(why: &LossReason, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(why: &LossReason, serializer: S) -> Result<S::Ok, S::Error> {
         let name = NAMES.iter().find(|(reason, _)| reason == why).map_or("other", |(_, name)| name);
         serializer.serialize_str(name)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LossReason, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LossReason, D::Error> {
         let text = String::deserialize(deserializer)?;
         let found = NAMES.iter().find(|(_, name)| *name == text);
         found.map(|(reason, _)| *reason).ok_or_else(|| de::Error::custom("unknown reason for a loss"))
@@ -267,7 +266,7 @@ mod dialect {
     use serde::{Deserialize as _, Deserializer, Serializer, de};
 
     #[expect(clippy::ref_option, reason = "serde lends the field")]
-    pub(super) fn serialize<S: Serializer>(dialect: &Option<Dialect>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(dialect: &Option<Dialect>, serializer: S) -> Result<S::Ok, S::Error> {
         match dialect {
             None => serializer.serialize_none(),
             Some(Dialect::Default) => serializer.serialize_some("default"),
@@ -275,7 +274,7 @@ mod dialect {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Dialect>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Dialect>, D::Error> {
         match Option::<String>::deserialize(deserializer)?.as_deref() {
             None => Ok(None),
             Some("default") => Ok(Some(Dialect::Default)),

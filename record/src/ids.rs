@@ -13,19 +13,19 @@ const MAX_LEN: usize = 64;
 /// The numbers that stand for ids and addresses, in the order in which they appeared. The numbers say nothing about
 /// what they stand for, which a checksum would.
 #[derive(Debug, Default)]
-pub(super) struct Pseudonyms {
+pub(crate) struct Pseudonyms {
     ids: HashMap<Box<[u8]>, usize>,
     addresses: Vec<IpAddr>,
 }
 
 impl Pseudonyms {
     /// Whether `id` has appeared.
-    pub(super) fn knows(&self, id: &[u8]) -> bool {
+    pub(crate) fn knows(&self, id: &[u8]) -> bool {
         self.ids.contains_key(id)
     }
 
     /// What stands for `id`, in `len` bytes: its number in base 36 with leading zeros.
-    pub(super) fn id(&mut self, id: &[u8], len: usize) -> Vec<u8> {
+    pub(crate) fn id(&mut self, id: &[u8], len: usize) -> Vec<u8> {
         let known = self.ids.len();
         let number = match self.ids.get(id) {
             Some(number) => *number,
@@ -45,12 +45,12 @@ impl Pseudonyms {
     }
 
     /// As [`id`](Self::id), for text.
-    pub(super) fn name(&mut self, id: &str) -> String {
+    pub(crate) fn name(&mut self, id: &str) -> String {
         String::from_utf8(self.id(id.as_bytes(), id.len())).unwrap_or_default()
     }
 
     /// What stands for `address`: one of 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24, or of 2001:db8::/32.
-    pub(super) fn address(&mut self, address: IpAddr) -> IpAddr {
+    pub(crate) fn address(&mut self, address: IpAddr) -> IpAddr {
         let at = self.addresses.iter().position(|known| *known == address).unwrap_or_else(|| {
             if self.addresses.len() < MAX_ADDRESSES {
                 self.addresses.push(address);

@@ -8,11 +8,13 @@ use core::time::Duration;
 use std::io::Write;
 
 use rustuya_proto::{
-    Cid, CommandCode, DeviceConfig, DeviceId, Dialect, DownReason, DpId, DpMap, DpValue, EmulatorConfig, ErrorReply,
-    Instant, LocalKey, Outcome, Quirks, RequestData, Version,
+    Cid, Command, CommandCode, DeviceConfig, DeviceId, Dialect, DownReason, DpId, DpMap, DpValue, EmulatorConfig,
+    ErrorReply, Instant, LocalKey, Outcome, Quirks, RequestData, Version,
 };
 
-use super::{Asked, Happened, Note, RecordErrorKind, Recorder, Replay, SharedWriter, Tap as _};
+use rustuya_runtime::tap::{Note, Tap as _};
+
+use super::{Happened, RecordErrorKind, Recorder, Replay, SharedWriter};
 use rig::{Delivery, Model, Rig, Seeded, Told, replayed};
 
 const KEY: &[u8; 16] = b"p;Qz#1'Kx~4\"w(R_";
@@ -78,25 +80,25 @@ const ON: RequestData<'_> =
 fn chat(rig: &mut Rig) {
     let second = Duration::from_secs(1);
     rig.run(second * 2);
-    let query = Asked::request(CommandCode::DP_QUERY, RequestData::None).unix_time(1_700_000_000);
+    let query = Command::request(CommandCode::DP_QUERY, RequestData::None).unix_time(1_700_000_000);
     rig.ask(query);
     rig.run(second);
-    rig.ask(Asked::request(CommandCode::DP_QUERY, RequestData::Ids(&[DpId(1), DpId(2), DpId(101)])));
+    rig.ask(Command::request(CommandCode::DP_QUERY, RequestData::Ids(&[DpId(1), DpId(2), DpId(101)])));
     rig.run(second);
-    rig.ask(Asked::request(CommandCode::CONTROL, ON).unix_time(1_700_000_001));
+    rig.ask(Command::request(CommandCode::CONTROL, ON).unix_time(1_700_000_001));
     rig.run(second);
-    rig.ask(Asked::request(
+    rig.ask(Command::request(
         CommandCode::CONTROL,
         RequestData::Dps(DpMap::Json(r#"{ "1": false, "101" : "Küche 😀" }"#)),
     ));
-    rig.ask(Asked::request(CommandCode::UPDATE_DPS, RequestData::Ids(&[DpId(2), DpId(18)])));
+    rig.ask(Command::request(CommandCode::UPDATE_DPS, RequestData::Ids(&[DpId(2), DpId(18)])));
     rig.run(second);
-    rig.ask(query.cid(Some(CID)).timeout(Some(second)));
-    rig.ask(Asked::request(CommandCode::CONTROL, RequestData::Dps(DpMap::Json(r#"{"1":false}"#))).cid(Some(CID)));
+    rig.ask(query.cid(CID).timeout(second));
+    rig.ask(Command::request(CommandCode::CONTROL, RequestData::Dps(DpMap::Json(r#"{"1":false}"#))).cid(CID));
     rig.run(second * 2);
-    rig.ask(Asked::request(CommandCode::LAN_EXT_STREAM, RequestData::None));
-    rig.ask(Asked::raw(CommandCode::DP_QUERY, br#"{"gwId":"bf8a6c1e9d4702kqztyu","note":"Kitchen WLAN"}"#));
-    rig.ask(Asked::request(CommandCode::CONTROL, RequestData::Json("no JSON")).cid(Some("bad \" cid")));
+    rig.ask(Command::request(CommandCode::LAN_EXT_STREAM, RequestData::None));
+    rig.ask(Command::raw(CommandCode::DP_QUERY, br#"{"gwId":"bf8a6c1e9d4702kqztyu","note":"Kitchen WLAN"}"#));
+    rig.ask(Command::request(CommandCode::CONTROL, RequestData::Json("no JSON")).cid("bad \" cid"));
     rig.run(second * 25);
 }
 
@@ -267,7 +269,7 @@ fn a_wrong_key_and_a_wrong_version_are_told_the_same() {
                 let what = format!("{real} as {configured:?}, right key: {}", key == KEY);
                 let recorded = record(&config(configured, key), emulated(real), false, |rig| {
                     rig.run(Duration::from_secs(5));
-                    rig.ask(Asked::request(CommandCode::CONTROL, ON));
+                    rig.ask(Command::request(CommandCode::CONTROL, ON));
                     rig.run(Duration::from_secs(20));
                     if fixed {
                         rig.reconfigure(&config(configured, KEY));
@@ -315,7 +317,7 @@ fn garbage_between_and_inside_frames_is_told_the_same() {
                     let at = rng.below(bytes.len());
                     bytes.splice(at..at, prefixes[rng.below(prefixes.len())].iter().copied());
                     rig.inject(&bytes);
-                    rig.ask(Asked::request(CommandCode::DP_QUERY, RequestData::None));
+                    rig.ask(Command::request(CommandCode::DP_QUERY, RequestData::None));
                     rig.run(Duration::from_millis(rng.below(3000) as u64));
                 }
                 rig.run(Duration::from_secs(15));

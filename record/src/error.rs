@@ -7,7 +7,7 @@ use std::io;
 /// A record cannot be replayed any further.
 ///
 /// ```
-/// # use rustuya_runtime::record::{RecordErrorKind, Replay};
+/// # use rustuya_record::{RecordErrorKind, Replay};
 /// let error = Replay::new(&b"hello"[..]).err().ok_or("that is no record")?;
 /// assert!(matches!(error.kind, RecordErrorKind::NoRecord));
 /// assert_eq!(error.line, 1);
@@ -25,7 +25,7 @@ pub struct RecordError {
 /// What is wrong with a line.
 ///
 /// ```
-/// # use rustuya_runtime::record::{RecordErrorKind, Replay};
+/// # use rustuya_record::{RecordErrorKind, Replay};
 /// let newer = br#"{"record":"rustuya","format":999,"redacted":true}"#;
 /// let error = Replay::new(&newer[..]).err().ok_or("that is from the future")?;
 /// assert!(matches!(error.kind, RecordErrorKind::Format(999)));
@@ -67,7 +67,7 @@ pub enum RecordErrorKind {
 }
 
 impl RecordError {
-    pub(super) const fn new(line: u64, kind: RecordErrorKind) -> Self {
+    pub(crate) const fn new(line: u64, kind: RecordErrorKind) -> Self {
         Self { line, kind }
     }
 }

@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use rustuya_proto::{CommandCode, Version};
+use rustuya_proto::{Command, CommandCode, Version};
 
 use super::rig::Seeded;
 use super::{KEY, ON, config, emulated, record};
-use crate::record::{Asked, RecordErrorKind, Replay};
+use crate::{RecordErrorKind, Replay};
 
 #[test]
 fn damaged_records_end_in_an_error_or_not_at_all() {
@@ -14,7 +14,7 @@ fn damaged_records_end_in_an_error_or_not_at_all() {
     for version in [Version::V33, Version::V35] {
         let good = record(&config(Some(version), KEY), emulated(version), false, |rig| {
             rig.run(Duration::from_secs(1));
-            rig.ask(Asked::request(CommandCode::CONTROL, ON));
+            rig.ask(Command::request(CommandCode::CONTROL, ON));
             rig.run(Duration::from_secs(12));
         });
         for round in 0..400 {

@@ -5,11 +5,11 @@ use std::io::{BufRead, Read as _};
 
 use rustuya_proto::{DeviceConfig, DeviceId, Instant, LocalKey};
 
-use super::error::{RecordError, RecordErrorKind as Kind};
-use super::keys::substitute;
-use super::line::{ConfigLine, FORMAT, Header, Line, MAX_BUFFER, MAX_LINE, MAX_POLLS, NAME, Op};
-use super::player::Player;
-use super::step::Step;
+use crate::error::{RecordError, RecordErrorKind as Kind};
+use crate::keys::substitute;
+use crate::line::{ConfigLine, FORMAT, Header, Line, MAX_BUFFER, MAX_LINE, MAX_POLLS, NAME, Op};
+use crate::player::Player;
+use crate::step::Step;
 
 /// So many devices are replayed at once.
 const MAX_DEVICES: usize = 4096;
@@ -19,7 +19,7 @@ const MAX_DEVICES: usize = 4096;
 /// Memory is bounded: one line, and one machine with its buffers for each device. The first error ends it.
 ///
 /// ```
-/// # use rustuya_runtime::record::{RecordError, Replay};
+/// # use rustuya_record::{RecordError, Replay};
 /// # fn show(file: std::fs::File) -> Result<(), RecordError> {
 /// for step in Replay::new(std::io::BufReader::new(file))? {
 ///     println!("{}", step?);

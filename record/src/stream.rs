@@ -2,15 +2,15 @@
 
 use rustuya_proto::{FrameKind, Sender, frame_kind, frame_len};
 
-use super::frame::{self, header_len};
-use super::ids::Pseudonyms;
-use super::keys::KeyRing;
+use crate::frame::{self, header_len};
+use crate::ids::Pseudonyms;
+use crate::keys::KeyRing;
 
 /// What stands for bytes that are no part of a frame.
 const GARBAGE: u8 = b'x';
 
 /// Bytes in, and as many masked bytes out, some of them later.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     sender: Sender,
     /// The largest frame that the receiving machine takes.
     capacity: usize,
@@ -24,17 +24,17 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) const fn new(sender: Sender, capacity: usize) -> Self {
+    pub(crate) const fn new(sender: Sender, capacity: usize) -> Self {
         Self { sender, capacity, raw: Vec::new(), keep: 0, skip: 0, masked: Vec::new() }
     }
 
     /// Sets the size of the largest frame.
-    pub(super) const fn set_capacity(&mut self, capacity: usize) {
+    pub(crate) const fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
     }
 
     /// Takes what was read or written at once.
-    pub(super) fn push(&mut self, bytes: &[u8], ring: &mut KeyRing, ids: &mut Pseudonyms) {
+    pub(crate) fn push(&mut self, bytes: &[u8], ring: &mut KeyRing, ids: &mut Pseudonyms) {
         let skipped = bytes.len().min(self.skip);
         self.skip -= skipped;
         self.masked.resize(self.masked.len() + skipped, GARBAGE);
@@ -43,18 +43,18 @@ impl Stream {
     }
 
     /// Takes bytes of which nothing can be known.
-    pub(super) fn push_unknown(&mut self, len: usize) {
+    pub(crate) fn push_unknown(&mut self, len: usize) {
         self.masked.resize(self.masked.len() + len, GARBAGE);
     }
 
     /// Masks what is left, because nothing follows any more.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.give_up();
         self.skip = 0;
     }
 
     /// Masks what is left although the rest of its frame may follow.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         let whole = frame_len(&self.raw).ok().flatten().unwrap_or_default();
         let header = header_len(&self.raw);
         if whole > 0 && self.raw.len() >= header {
@@ -65,12 +65,12 @@ impl Stream {
     }
 
     /// How many masked bytes wait to be taken.
-    pub(super) const fn ready(&self) -> usize {
+    pub(crate) const fn ready(&self) -> usize {
         self.masked.len()
     }
 
     /// Takes masked bytes, at most as many as are ready.
-    pub(super) fn pull(&mut self, len: usize) -> Vec<u8> {
+    pub(crate) fn pull(&mut self, len: usize) -> Vec<u8> {
         let rest = self.masked.split_off(len.min(self.masked.len()));
         core::mem::replace(&mut self.masked, rest)
     }

@@ -7,9 +7,9 @@ use rustuya_proto::{
     seal,
 };
 
-use super::ids::Pseudonyms;
-use super::keys::{KeyRing, Schedules};
-use super::mask::{self, Filler};
+use crate::ids::Pseudonyms;
+use crate::keys::{KeyRing, Schedules};
+use crate::mask::{self, Filler};
 
 /// Fields of 55AA frames.
 const SEQNO_55AA: Range<usize> = 4..8;
@@ -25,12 +25,12 @@ const SUFFIX: usize = 4;
 const ATTEMPTS: u8 = 32;
 
 /// The size of the header of a frame with the prefix that `front` begins with.
-pub(super) fn header_len(front: &[u8]) -> usize {
+pub(crate) fn header_len(front: &[u8]) -> usize {
     if frame_kind(front) == Some(FrameKind::F6699) { IV.start } else { BODY_55AA }
 }
 
 /// Masks one whole frame, and follows the negotiation that it may be a part of.
-pub(super) fn mask(frame: &[u8], sender: Sender, ring: &mut KeyRing, ids: &mut Pseudonyms) -> Vec<u8> {
+pub(crate) fn mask(frame: &[u8], sender: Sender, ring: &mut KeyRing, ids: &mut Pseudonyms) -> Vec<u8> {
     let found = Found::new(frame, sender, ring);
     let negotiated = found.as_ref().and_then(|found| found.negotiate(sender, ring));
     let wanted = looks(frame, sender, ring, |both| &both.real);
@@ -56,16 +56,16 @@ pub(super) fn mask(frame: &[u8], sender: Sender, ring: &mut KeyRing, ids: &mut P
 }
 
 /// What a frame is.
-pub(super) struct Seen {
-    pub(super) command: CommandCode,
-    pub(super) seqno: u32,
-    pub(super) retcode: Option<u32>,
+pub(crate) struct Seen {
+    pub(crate) command: CommandCode,
+    pub(crate) seqno: u32,
+    pub(crate) retcode: Option<u32>,
     /// `None` for a part of the negotiation.
-    pub(super) payload: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 /// Opens one whole frame, and follows the negotiation that it may be a part of.
-pub(super) fn seen(frame: &[u8], sender: Sender, ring: &mut KeyRing) -> Option<Seen> {
+pub(crate) fn seen(frame: &[u8], sender: Sender, ring: &mut KeyRing) -> Option<Seen> {
     let found = Found::new(frame, sender, ring)?;
     let negotiated = found.negotiate(sender, ring).is_some();
     let Opened { seqno, command, retcode, .. } = found.opened;
@@ -280,7 +280,7 @@ fn looks(
     frame: &[u8],
     sender: Sender,
     ring: &KeyRing,
-    side: impl Fn(&super::keys::Both<Schedules>) -> &Schedules,
+    side: impl Fn(&crate::keys::Both<Schedules>) -> &Schedules,
 ) -> Vec<Look> {
     let local = side(&ring.local);
     let session = ring.session.as_ref().map(side);

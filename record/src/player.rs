@@ -9,16 +9,16 @@ use rustuya_proto::{
     Output, RequestData, RxBuf, TryCryptoRng, TryRng, TxBuf, frame_kind, frame_len,
 };
 
-use super::frame::header_len;
-use super::line::{CommandLine, Data, Line, Op, Order};
-use super::note::Asked;
-use super::step::{Divergence, FrameHead, Happened};
-use crate::buffers::FRAME;
+use crate::frame::header_len;
+use crate::line::{CommandLine, Data, Line, Op, Order};
+use crate::step::{Divergence, FrameHead, Happened};
 
+/// What a driver receives into before a larger frame comes.
+const FRAME: usize = 4096;
 /// So many connections are known by their number; orders about older ones mean nothing.
 const MAX_CONNS: usize = 16;
 
-pub(super) struct Player {
+pub(crate) struct Player {
     device: Device,
     rx: RxBuf<Vec<u8>>,
     rx_limit: usize,
@@ -37,7 +37,7 @@ pub(super) struct Player {
 }
 
 impl Player {
-    pub(super) fn new(config: DeviceConfig, rx: usize, tx: usize, now: Instant) -> Self {
+    pub(crate) fn new(config: DeviceConfig, rx: usize, tx: usize, now: Instant) -> Self {
         Self {
             device: Device::new(config, now),
             rx: RxBuf::growing(vec![0; rx.min(FRAME)], rx),
@@ -55,12 +55,12 @@ impl Player {
     }
 
     /// The time of the last line.
-    pub(super) const fn now(&self) -> Instant {
+    pub(crate) const fn now(&self) -> Instant {
         self.now
     }
 
     /// Repeats one call. `config` is that of the line, if it has one.
-    pub(super) fn play(&mut self, line: Line, config: Option<DeviceConfig>, now: Instant) -> Vec<Happened> {
+    pub(crate) fn play(&mut self, line: Line, config: Option<DeviceConfig>, now: Instant) -> Vec<Happened> {
         self.now = now;
         let mut told = Vec::new();
         let mut drawn = Drawn { bytes: line.random.0, used: 0 };
@@ -195,14 +195,20 @@ impl Player {
             }
             Data::Raw(_) => RequestData::None,
         };
-        let asked = match &line.data {
-            Data::Raw(bytes) => Asked::raw(command, &bytes.0),
-            _ => Asked::request(command, data),
+        let mut asked = match &line.data {
+            Data::Raw(bytes) => Command::raw(command, &bytes.0),
+            _ => Command::request(command, data),
         };
-        let asked =
-            asked.cid(line.cid.as_deref()).unix_time(line.unix_time).timeout(line.timeout.map(Duration::from_micros));
-        let asked = asked.at_most(line.at_most);
-        let asked: Command<'_> = asked.command();
+        if let Some(cid) = &line.cid {
+            asked = asked.cid(cid);
+        }
+        if let Some(micros) = line.timeout {
+            asked = asked.timeout(Duration::from_micros(micros));
+        }
+        if let Some(bytes) = line.at_most {
+            asked = asked.at_most(bytes);
+        }
+        let asked = asked.unix_time(line.unix_time);
         match self.device.send(&asked, self.now, drawn, &mut self.tx) {
             Ok(id) => {
                 self.open.insert(id, number);

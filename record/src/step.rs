@@ -10,7 +10,7 @@ use rustuya_proto::{
 /// One thing that happened in a replay.
 ///
 /// ```
-/// # use rustuya_runtime::record::{Happened, Step};
+/// # use rustuya_record::{Happened, Step};
 /// /// What a reader of a record wants to see first.
 /// fn is_notable(step: &Step) -> bool {
 ///     matches!(step.what, Happened::Up { .. } | Happened::Down { .. } | Happened::Diverged(_))
@@ -32,7 +32,7 @@ pub struct Step {
 /// What happened. Connections and commands are numbered from 1, in their order.
 ///
 /// ```
-/// # use rustuya_runtime::record::Happened;
+/// # use rustuya_record::Happened;
 /// /// What went wrong, if anything did.
 /// fn trouble(what: &Happened) -> Option<String> {
 ///     match what {
@@ -173,7 +173,7 @@ pub enum Happened {
 /// The difference between a record and its replay.
 ///
 /// ```
-/// # use rustuya_runtime::record::Divergence;
+/// # use rustuya_record::Divergence;
 /// let divergence = Divergence::Draws { recorded: 16, replayed: 32 };
 /// assert_eq!(divergence.to_string(), "16 random bytes were drawn, 32 in the replay");
 /// ```
@@ -223,7 +223,7 @@ pub enum Divergence {
 /// The header of a frame, and its size.
 ///
 /// ```
-/// # use rustuya_runtime::record::{FrameHead, Happened};
+/// # use rustuya_record::{FrameHead, Happened};
 /// /// The frames that the machine sent, of all that happened.
 /// fn sent(happened: &[Happened]) -> impl Iterator<Item = &FrameHead> {
 ///     happened.iter().filter_map(|what| match what {
@@ -245,7 +245,7 @@ pub struct FrameHead {
 }
 
 impl FrameHead {
-    pub(super) const fn new(command: CommandCode, seqno: u32, len: usize) -> Self {
+    pub(crate) const fn new(command: CommandCode, seqno: u32, len: usize) -> Self {
         Self { command, seqno, len }
     }
 }

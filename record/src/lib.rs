@@ -1,16 +1,17 @@
-//! Records of what passes between a driver and the machine of a device, and their replay.
+#![doc = include_str!("../README.md")]
 //!
 //! A [`Device`](rustuya_proto::Device) machine reads no clock, no socket and no randomness of its own. Whoever notes
 //! every call of it, every byte, every draw and the time of each can therefore repeat a session exactly, on another
 //! computer and without the device. That is what a record is for: a bug report that can be run.
 //!
-//! - A driver reports through a [`Tap`], one per device, and lends the machine a [`RecordingRng`] as its generator.
+//! - A driver reports through a [`Tap`](rustuya_runtime::tap::Tap), one per device, and lends the machine a
+//!   [`RecordingRng`](rustuya_runtime::tap::RecordingRng) as its generator.
 //! - [`Recorder`] is the tap that writes a record: a text file of one JSON object a line. By default it is redacted;
 //!   see below.
 //! - [`Replay`] reads a record, feeds it to fresh machines, and yields what happens as [`Step`]s.
 //!
 //! # What a driver notes
-//! Each [`Note`] is made right before the call of the machine that it names, with the `now` of that call; outputs and
+//! Each [`Note`](rustuya_runtime::tap::Note) is made right before the call of the machine that it names, with the `now` of that call; outputs and
 //! draws follow it. With every `poll` noted, and only those, a replay polls when the driver did.
 //!
 //! # What a redacted record holds
@@ -32,6 +33,8 @@
 //! A [full](Recorder::full) record holds the bytes as they were, encrypted, and the real ids and addresses. The key is
 //! in no record; a full one needs it for its replay.
 
+#![forbid(unsafe_code)]
+
 mod error;
 mod frame;
 mod frame_log;
@@ -39,7 +42,6 @@ mod ids;
 mod keys;
 mod line;
 mod mask;
-mod note;
 mod player;
 mod recorder;
 mod redact;
@@ -51,7 +53,6 @@ mod tests;
 
 pub use error::{RecordError, RecordErrorKind};
 pub use frame_log::FrameLog;
-pub use note::{Asked, Note, RecordingRng, Tap};
 pub use recorder::{Recorder, SharedWriter};
 pub use replay::Replay;
 pub use step::{Divergence, FrameHead, Happened, Step};

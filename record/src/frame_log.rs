@@ -1,12 +1,12 @@
 //! The tap that tells of frames and commands as lines of text, for a log.
 
-use rustuya_proto::{CommandCode, DpMap, Instant, RequestData, Sender, frame_len};
+use rustuya_proto::{Command, CommandCode, DpMap, Instant, RequestData, Sender, frame_len};
+use rustuya_runtime::tap::{Note, Tap};
 use serde_json::Value;
 
-use super::frame;
-use super::keys::KeyRing;
-use super::note::{Asked, Note, Tap};
-use super::redact::written;
+use crate::frame;
+use crate::keys::KeyRing;
+use crate::redact::written;
 
 /// Bytes that wait for the rest of their frame at most.
 const MAX_HELD: usize = 128 << 10;
@@ -19,7 +19,7 @@ const SHOWN: [&str; 8] = ["devId", "gwId", "cid", "uid", "reqType", "type", "onl
 /// they are asked for: their kinds and lengths stand in their place.
 ///
 /// ```
-/// use rustuya_runtime::record::FrameLog;
+/// use rustuya_record::FrameLog;
 ///
 /// let log = FrameLog::new(|line: &str| println!("{line}"));
 /// // "command Control (7) {"1":"(bool)"}", then "out Control (7) seqno 3, 143 bytes: {...}"
@@ -93,16 +93,16 @@ impl<F: FnMut(&str) + Send> FrameLog<F> {
         (self.tell)(&line);
     }
 
-    fn command(&mut self, asked: &Asked<'_>) {
-        let data = match (asked.raw, asked.data) {
+    fn command(&mut self, command: &Command<'_>) {
+        let data = match (command.get_payload(), command.get_data()) {
             (Some(payload), _) => self.shown(payload),
             (None, RequestData::None) => String::new(),
             (None, RequestData::Ids(ids)) => ids.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(","),
             (None, RequestData::Dps(DpMap::Json(text)) | RequestData::Json(text)) => self.shown(text.as_bytes()),
             (None, RequestData::Dps(DpMap::Pairs(pairs))) => self.shown(written(pairs).as_bytes()),
         };
-        let cid = asked.cid.map(|cid| format!(" for {cid}")).unwrap_or_default();
-        let line = format!("command {}{cid} {data}", name(asked.command));
+        let cid = command.get_cid().map(|cid| format!(" for {cid}")).unwrap_or_default();
+        let line = format!("command {}{cid} {data}", name(command.get_code()));
         (self.tell)(line.trim_end());
     }
 
@@ -127,7 +127,7 @@ impl<F: FnMut(&str) + Send> Tap for FrameLog<F> {
                 self.begin();
             }
             Note::Dial { .. } | Note::Lost { .. } => self.begin(),
-            Note::Command(asked) => self.command(&asked),
+            Note::Command(command) => self.command(&command),
             Note::Received(bytes) => self.bytes(Sender::Device, bytes),
             Note::Sent(bytes) => self.bytes(Sender::Controller, bytes),
             Note::Missed { notes } => {
@@ -228,9 +228,9 @@ mod tests {
     #[test]
     fn commands_and_what_is_no_frame_are_told() {
         let pairs = [(DpId(1), DpValue::Bool(true))];
-        let asked = Asked::request(CommandCode::CONTROL, RequestData::Dps(DpMap::Pairs(&pairs)));
+        let command = Command::set(DpMap::Pairs(&pairs));
         let told = lines(false, |log| {
-            log.note(Instant::ZERO, Note::Command(asked));
+            log.note(Instant::ZERO, Note::Command(command));
             log.note(Instant::ZERO, Note::Received(b"HTTP/1.1 400 Bad Request"));
         });
         assert_eq!(told, "command Control (7) {\"1\":\"(bool)\"}\nin 24 bytes that are no frame\n");

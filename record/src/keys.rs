@@ -3,11 +3,11 @@
 use rustuya_proto::{Keys, LocalKey, Nonce, SessionKey, Version, derive_session_key, negotiation_proof};
 
 /// One key, prepared for each way in which frames are sealed.
-pub(super) struct Schedules {
-    pub(super) v31: Keys,
-    pub(super) v33: Keys,
-    pub(super) v34: Keys,
-    pub(super) v35: Keys,
+pub(crate) struct Schedules {
+    pub(crate) v31: Keys,
+    pub(crate) v33: Keys,
+    pub(crate) v34: Keys,
+    pub(crate) v35: Keys,
 }
 
 impl Schedules {
@@ -22,22 +22,22 @@ impl Schedules {
 }
 
 /// The real key and its substitute.
-pub(super) struct Both<T> {
-    pub(super) real: T,
-    pub(super) substitute: T,
+pub(crate) struct Both<T> {
+    pub(crate) real: T,
+    pub(crate) substitute: T,
 }
 
 /// The key that stands for the `number`th key of a device in a redacted record. Published, and of no device.
-pub(super) fn substitute(number: u32) -> LocalKey {
+pub(crate) fn substitute(number: u32) -> LocalKey {
     let text = format!("redacted-key-{:03}", number % 1000);
     LocalKey::from_text(&text).unwrap_or(LocalKey::new(*b"redacted-key-000"))
 }
 
 /// The keys of one configuration, and what the negotiation of the current connection came to.
-pub(super) struct KeyRing {
+pub(crate) struct KeyRing {
     local_key: Both<LocalKey>,
-    pub(super) local: Both<Schedules>,
-    pub(super) session: Option<Both<Schedules>>,
+    pub(crate) local: Both<Schedules>,
+    pub(crate) session: Option<Both<Schedules>>,
     /// The controller's nonce of the last negotiation, and whether it waits for the device's.
     ours: Option<Nonce>,
     waits: bool,
@@ -47,7 +47,7 @@ pub(super) struct KeyRing {
 
 impl KeyRing {
     /// The keys of a device whose `number`th key this is.
-    pub(super) fn new(key: &LocalKey, number: u32) -> Self {
+    pub(crate) fn new(key: &LocalKey, number: u32) -> Self {
         let substitute = substitute(number);
         Self {
             local: Both { real: Schedules::new(key.expose()), substitute: Schedules::new(substitute.expose()) },
@@ -60,7 +60,7 @@ impl KeyRing {
     }
 
     /// Forgets the connection.
-    pub(super) fn disconnect(&mut self) {
+    pub(crate) fn disconnect(&mut self) {
         self.session = None;
         self.ours = None;
         self.waits = false;
@@ -68,7 +68,7 @@ impl KeyRing {
     }
 
     /// Takes the first message of a negotiation.
-    pub(super) fn start(&mut self, payload: &[u8]) {
+    pub(crate) fn start(&mut self, payload: &[u8]) {
         if let Some(nonce) = payload.first_chunk() {
             self.ours = Some(*nonce);
             self.waits = true;
@@ -76,7 +76,7 @@ impl KeyRing {
     }
 
     /// Takes the second message; what it is under the substitute, or `None` when its proof is wrong.
-    pub(super) fn resp(&mut self, version: Version, payload: &[u8]) -> Option<[u8; 48]> {
+    pub(crate) fn resp(&mut self, version: Version, payload: &[u8]) -> Option<[u8; 48]> {
         let ours = self.ours?;
         let (theirs, rest) = payload.split_first_chunk::<16>()?;
         if !same(rest.first_chunk::<32>()?, &negotiation_proof(&self.local_key.real, &ours)) {
@@ -95,7 +95,7 @@ impl KeyRing {
     }
 
     /// Takes the third message; what it is under the substitute, or `None` when it is not the right one.
-    pub(super) fn finish(&self, payload: &[u8]) -> Option<[u8; 32]> {
+    pub(crate) fn finish(&self, payload: &[u8]) -> Option<[u8; 32]> {
         let (theirs, shown) = self.theirs?;
         let right = same(payload.first_chunk::<32>()?, &negotiation_proof(&self.local_key.real, &theirs));
         right.then(|| negotiation_proof(&self.local_key.substitute, &shown))

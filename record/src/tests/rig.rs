@@ -6,12 +6,14 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use rustuya_proto::{
-    CommandCode, CommandId, ConnId, CryptoRng, Device, DeviceConfig, Emulator, EmulatorConfig, EmulatorOutput, Event,
-    FixedModel, Instant, LossReason, Message, Outcome, Output, RetCode, RxBuf, TryCryptoRng, TryRng, TxBuf, Version,
-    frame_len,
+    Command, CommandCode, CommandId, ConnId, CryptoRng, Device, DeviceConfig, Emulator, EmulatorConfig, EmulatorOutput,
+    Event, FixedModel, Instant, LossReason, Message, Outcome, Output, RetCode, RxBuf, TryCryptoRng, TryRng, TxBuf,
+    Version, frame_len,
 };
 
-use crate::record::{Asked, Happened, Note, RecordingRng, Replay, Tap};
+use rustuya_runtime::tap::{Note, RecordingRng, Tap};
+
+use crate::{Happened, Replay};
 
 pub(super) type Model = FixedModel<16, 4>;
 
@@ -138,11 +140,11 @@ impl Rig {
         }
     }
 
-    pub(super) fn ask(&mut self, asked: Asked<'_>) {
-        self.tap.note(self.now, Note::Command(asked));
+    pub(super) fn ask(&mut self, command: Command<'_>) {
+        self.tap.note(self.now, Note::Command(command));
         self.asked += 1;
         let rng = &mut RecordingRng::new(&mut self.rng, &mut *self.tap, self.now);
-        if let Ok(id) = self.device.send(&asked.command(), self.now, rng, &mut self.tx) {
+        if let Ok(id) = self.device.send(&command, self.now, rng, &mut self.tx) {
             self.numbers.insert(id, self.asked);
         }
         self.settle();

@@ -2,21 +2,21 @@
 
 use rustuya_proto::DeviceError;
 
-use super::ids::Pseudonyms;
+use crate::ids::Pseudonyms;
 
 /// What masked values are made of. Several, because a frame that happens to look like another one under the
 /// substitute key is made again.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Filler {
+pub(crate) struct Filler {
     letter: u8,
     digit: u8,
 }
 
 impl Filler {
-    pub(super) const FIRST: Self = Self { letter: b'x', digit: b'1' };
+    pub(crate) const FIRST: Self = Self { letter: b'x', digit: b'1' };
 
     /// The filler of this attempt.
-    pub(super) fn attempt(number: u8) -> Self {
+    pub(crate) fn attempt(number: u8) -> Self {
         let step = |from: u8, by: u8| from + by;
         match number {
             0 => Self::FIRST,
@@ -81,7 +81,7 @@ impl Field {
 }
 
 /// Masks the payload of a frame. Nothing about its length changes, nor whether it is JSON or a known refusal.
-pub(super) fn payload(payload: &[u8], ids: &mut Pseudonyms, filler: Filler) -> Vec<u8> {
+pub(crate) fn payload(payload: &[u8], ids: &mut Pseudonyms, filler: Filler) -> Vec<u8> {
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace());
     if matches!(first, Some(b'{' | b'[')) {
         let mut masked = json(payload, ids, filler, <[u8]>::len);
@@ -107,7 +107,7 @@ pub(super) fn payload(payload: &[u8], ids: &mut Pseudonyms, filler: Filler) -> V
 
 /// Masks JSON that a command carries. Where the original was to be written to the wire with some length, the masked
 /// text will be written with the same: characters that are escaped there become as many plain ones as the escape has.
-pub(super) fn command(text: &str, ids: &mut Pseudonyms) -> String {
+pub(crate) fn command(text: &str, ids: &mut Pseudonyms) -> String {
     let masked = json(text.as_bytes(), ids, Filler::FIRST, wire_len);
     String::from_utf8(masked).unwrap_or_default()
 }
@@ -233,7 +233,7 @@ fn is_name(key: &[u8]) -> bool {
 }
 
 /// JSON text of a string, as the machine writes it: ASCII only.
-pub(super) fn quote(out: &mut String, chars: impl Iterator<Item = char>) {
+pub(crate) fn quote(out: &mut String, chars: impl Iterator<Item = char>) {
     out.push('"');
     for c in chars {
         match c {

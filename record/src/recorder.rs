@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustuya_proto::{ConnId, Instant};
+use rustuya_runtime::tap::{Note, Tap};
 
-use super::line::{Bytes, FORMAT, Header, Line, MAX_BUFFER, MAX_POLLS, NAME, Op, Order, Shown};
-use super::note::{Note, Tap};
-use super::redact::{Redactor, Way, Writing};
+use crate::line::{Bytes, FORMAT, Header, Line, MAX_BUFFER, MAX_POLLS, NAME, Op, Order, Shown};
+use crate::redact::{Redactor, Way, Writing};
 
 /// So many lines wait for the rest of a frame before it is given up.
 const MAX_HELD: usize = 1024;
@@ -40,7 +40,7 @@ const MAX_DRAWS: usize = 4096;
 /// #     .spawn(&Tokio);
 /// # drop(device);
 /// # use std::sync::{Arc, Mutex};
-/// # use rustuya_runtime_tokio::record::Recorder;
+/// # use rustuya_record::Recorder;
 /// let recorder = Arc::new(Mutex::new(Recorder::redacted(Vec::new()))); // or a File
 /// let device = Device::builder(lamp.id(), "0123456789abcdef")?
 ///     .address(lamp.local_addr())
@@ -73,7 +73,7 @@ struct Held {
 }
 
 impl<W: Write + Send> Recorder<W> {
-    /// A record without keys, payloads and ids; see the [module](super) for what is left. It goes to `out`.
+    /// A record without keys, payloads and ids; see the [crate](crate) for what is left. It goes to `out`.
     pub fn redacted(out: W) -> Self {
         Self::new(out, Some(Redactor::new()))
     }
@@ -289,7 +289,7 @@ impl<W: Write + Send> Tap for Recorder<W> {
             Note::ConnectNow => Op::ConnectNow,
             Note::Closed => Op::Closed,
             Note::Missed { notes } => return self.missed(notes),
-            Note::Command(asked) => match self.writing.command(&asked) {
+            Note::Command(command) => match self.writing.command(&command) {
                 Some(command) => Op::Command(command),
                 // What it draws before it is refused needs a line nevertheless.
                 None => Op::Poll { times: 0 },
@@ -323,7 +323,7 @@ fn append(text: &mut Vec<u8>, value: &impl serde::Serialize) {
 /// A writer for the recorders of several devices, each with its [number](Recorder::device): one record of all.
 ///
 /// ```
-/// # use rustuya_runtime::record::{Recorder, SharedWriter};
+/// # use rustuya_record::{Recorder, SharedWriter};
 /// # fn recorders() -> std::io::Result<()> {
 /// let file = SharedWriter::new(std::fs::File::create("session.jsonl")?);
 /// let lamp = Recorder::redacted(file.clone()).device(1);

@@ -1,1 +1,1 @@
-"""Benchmarks of the package, beside other libraries and a raw socket: ``cargo xtask bench python``."""
+"""Benchmarks of the package, other libraries and a raw socket: ``cargo xtask bench python``."""

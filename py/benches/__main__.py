@@ -1,4 +1,4 @@
-"""Runs every library in turns and prints a table. ``cargo xtask bench python`` calls it with all it needs."""
+"""Runs every library in turns and prints a table. ``cargo xtask bench python`` calls it with the arguments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .table import COLUMNS, markdown
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- python results: begin -->\n", "<!-- python results: end -->\n"
 MODULES = {"ours": "benches.ours", "peer": "benches.peer", "tiny": "benches.tiny"}
-# Which columns go through which scenario, and with how many devices.
+# Scenarios with their columns and numbers of devices.
 SCENARIOS = {
     "calls": (["ours", "peer", "tiny", "tiny tuned"], 2),
     "events": (["ours", "peer", "peer ring"], 100),
@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
 
 @contextmanager
 def served(server: Path, devices: int, version: str) -> Iterator[tuple[int, int]]:
-    """A fresh device server: the ports of its devices and of its orders."""
+    """Starts a fresh device server; yields the ports of its devices and of its control connection."""
     command = [str(server), "server", "--devices", str(devices), "--version", version, "--replay"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -61,7 +61,7 @@ def served(server: Path, devices: int, version: str) -> Iterator[tuple[int, int]
 
 
 def query(version: str, index: int) -> tuple[bytes, int]:
-    """A sealed query as this package sends it, and the size of the answer."""
+    """Makes an encrypted query as this package sends it; returns also the size of the answer."""
     it = virtual_device(index)
     negotiates = version in ("3.4", "3.5")
     command = CommandType.DpQueryNew if negotiates else CommandType.DpQuery
@@ -74,14 +74,14 @@ def query(version: str, index: int) -> tuple[bytes, int]:
 
 
 def one(args: argparse.Namespace, scenario: str, column: str) -> Figures:
-    """The figures of one library in one scenario: a fresh process, and a fresh server."""
+    """Measures one library in one scenario, in a fresh process with a fresh server."""
     library, _, variant = column.partition(" ")
     _, devices = SCENARIOS[scenario]
     turns, commands, seconds = (4, 200, 0.02) if args.smoke else (20, 20_000, 1.5)
     if args.smoke:
         devices = min(devices, 20)
     if column == "tiny":
-        # Ten milliseconds for every call.
+        # A call of tinytuya takes ten milliseconds.
         turns, commands = 4, 200
     with served(args.server, devices, args.version) as (port, orders):
         frame, answer = query(args.version, devices)
@@ -95,21 +95,21 @@ def one(args: argparse.Namespace, scenario: str, column: str) -> Figures:
 
 
 def started(python: Path, code: str) -> tuple[float, float]:
-    """Milliseconds of a fresh interpreter that runs one line, and its CPU time."""
+    """Runs one line in a fresh interpreter; returns its duration and CPU time in milliseconds."""
     begin, spent = time.perf_counter(), children()
-    # Not from the folder of the sources.
+    # In this folder, so that the package is not imported from its sources.
     subprocess.run([python, "-c", code], cwd=HERE, check=True)
     return (time.perf_counter() - begin) * 1e3, (children() - spent) * 1e3
 
 
 def children() -> float:
-    """Seconds of CPU time of all processes that have ended."""
+    """Returns the CPU time of all ended child processes, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def imports(python: Path, library: str, count: int) -> Figures:
-    """What `import` adds to the start of an interpreter."""
+    """Measures the time that `import` adds to the start of an interpreter."""
     name = "tinytuya" if library == "tiny" else "rustuya"
     pairs = {"import": ("pass", f"import {name}")}
     if library == "ours":
@@ -124,7 +124,7 @@ def imports(python: Path, library: str, count: int) -> Figures:
 
 
 def plausible(figures: Figures) -> None:
-    """What must hold however slow the machine is."""
+    """Checks properties that hold on any machine, however slow."""
     for name, values in figures.items():
         if name.endswith("_lost") and values["median"] != 0:
             raise SystemExit(f"{name} is {values['median']}: commands or events were lost")

@@ -1,4 +1,4 @@
-"""How calls and events are timed, whatever the library."""
+"""Measures calls and events of any library."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Callable
 
 from .job import Figures, Job, Orders, virtual_device
 
-# Calls in a row, before something else has its turn.
+# Number of consecutive calls of one kind.
 TURN = 50
-# Pushes per device and round of events.
+# Number of pushes per device and round of events.
 ROUND = 64
 # Seconds after which an event counts as lost.
 PATIENCE = 2.0
@@ -22,19 +22,19 @@ now = time.perf_counter_ns
 
 
 def spread(values: list[float], *, best_is_high: bool = False) -> dict[str, float]:
-    """The median and the limit of the best tenth."""
+    """Returns the median and the limit of the best tenth."""
     ordered = sorted(values, reverse=best_is_high)
     return {"median": median(ordered), "best": ordered[len(ordered) // 10]}
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """Returns the resident memory of this process, in bytes."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Raw:
-    """The same exchange without a library: prepared bytes, a blocking socket."""
+    """The same exchange without a library: prepared bytes over a blocking socket."""
 
     def __init__(self, job: Job) -> None:
         # The first device beyond the fleet expects frames under its local key.
@@ -44,11 +44,11 @@ class Raw:
         self._answer = job.answer
 
     def send(self) -> None:
-        """One query, whose answer stays where it is."""
+        """Sends one query; its answer is not read."""
         self._socket.sendall(self._frame)
 
     def exchange(self) -> bytes:
-        """One query and its answer."""
+        """Sends one query and reads its answer."""
         connection = self._socket
         connection.sendall(self._frame)
         answer = connection.recv(4096)
@@ -58,7 +58,7 @@ class Raw:
 
 
 def each(call: Call, count: int) -> list[float]:
-    """Microseconds of each call."""
+    """Measures each call, in microseconds."""
     times = []
     for _ in range(count):
         begin = now()
@@ -68,7 +68,7 @@ def each(call: Call, count: int) -> list[float]:
 
 
 def exchanges(name: str, call: Call, raw: Call, turns: int) -> Figures:
-    """Calls that wait for an answer, in turns with the raw socket."""
+    """Measures calls that wait for an answer, in turns with the raw socket."""
     times, bare, ratios = [], [], []
     each(call, TURN // 5)
     for _ in range(turns):
@@ -80,7 +80,7 @@ def exchanges(name: str, call: Call, raw: Call, turns: int) -> Figures:
 
 
 def cpu_beside(work: Call, idle: Call) -> float:
-    """Microseconds of CPU time of the whole process that ``work`` takes more than ``idle``."""
+    """Measures the CPU time of the whole process that ``work`` takes more than ``idle``, in microseconds."""
     begin = time.process_time_ns()
     idle()
     between = time.process_time_ns()
@@ -89,7 +89,7 @@ def cpu_beside(work: Call, idle: Call) -> float:
 
 
 def singles(name: str, call: Call, turns: int, pause: float = 0.002) -> Figures:
-    """Calls that wait for nothing, each after a pause."""
+    """Measures calls that wait for nothing, each after a pause."""
     times: list[float] = []
 
     def idle() -> None:
@@ -108,7 +108,7 @@ def singles(name: str, call: Call, turns: int, pause: float = 0.002) -> Figures:
 
 
 def bursts(name: str, call: Call, turns: int, pause: float = 0.005) -> Figures:
-    """Calls that wait for nothing, some in a row after a pause in which they are carried out."""
+    """Measures bursts of calls that wait for nothing; the pause between bursts lets them complete."""
     times: list[float] = []
 
     def work() -> None:
@@ -123,7 +123,7 @@ def bursts(name: str, call: Call, turns: int, pause: float = 0.005) -> Figures:
 
 
 def sustained(name: str, call: Call, count: int, orders: Orders) -> Figures:
-    """Calls that wait for nothing, without any pause, until all of them have reached the device."""
+    """Measures calls that wait for nothing, without any pause, until all of them have reached the device."""
     before = orders.counts()["commands"]
     cpu = time.process_time_ns()
     begin = now()
@@ -136,7 +136,7 @@ def sustained(name: str, call: Call, count: int, orders: Orders) -> Figures:
         arrived, known = orders.counts()["commands"] - before, arrived
         if arrived > known:
             seen = now()
-    # The answers to the last ones.
+    # Lets the last answers arrive.
     time.sleep(0.02)
     spent = time.process_time_ns() - cpu
     figures = {"": (called - begin, count), "_delivered": (seen - begin, arrived), "_cpu": (spent, arrived)}
@@ -146,7 +146,7 @@ def sustained(name: str, call: Call, count: int, orders: Orders) -> Figures:
 
 
 class Rounds:
-    """Rounds of pushes from every device, and what arrived of them."""
+    """Rounds of pushes from every device, with the number received."""
 
     def __init__(self, name: str, job: Job, orders: Orders, pushes: int = ROUND) -> None:
         self._name, self._job, self._orders, self._pushes = name, job, orders, pushes
@@ -155,11 +155,11 @@ class Rounds:
         self._seconds = 0.0
 
     def more(self) -> bool:
-        """Whether there is time for another round."""
+        """Returns whether there is time for another round."""
         return self._seconds < self._job.seconds
 
     def begin(self) -> int:
-        """Has the devices send a round; says of how many pushes."""
+        """Makes the devices send a round; returns its number of pushes."""
         self._expected = int(self._orders.order(f"prepare {self._pushes}"))
         if self._expected != self._pushes * self._job.devices:
             raise RuntimeError("a device is not connected")
@@ -169,7 +169,7 @@ class Rounds:
         return self._expected
 
     def end(self, received: int, waited: float = 0.0) -> None:
-        """Takes down what arrived of a round, ``waited`` seconds ago."""
+        """Records the number of pushes received in a round, ``waited`` seconds ago."""
         seconds = (now() - self._begin) / 1e9 - waited
         self._cpu += time.process_time_ns() - self._process
         self._orders.answer()
@@ -179,7 +179,7 @@ class Rounds:
         self._sent += self._expected
 
     def figures(self) -> Figures:
-        """Events per second, microseconds of CPU time per event, events lost per cent."""
+        """Returns events per second, microseconds of CPU time per event, and the share of lost events in per cent."""
         name = self._name
         return {
             name: spread(self._rates, best_is_high=True),
@@ -188,7 +188,7 @@ class Rounds:
         }
 
     def check(self, content: int) -> None:
-        """Compares the sum of the numbers in the events with that of the pushes; only where nothing was lost."""
+        """Compares the sum of the numbers in the events with that of the pushes, unless events were lost."""
         rounds = len(self._rates)
         numbers = sum(range(self._pushes)) * self._job.devices * rounds
         if self._received == self._sent and content != numbers:
@@ -196,7 +196,7 @@ class Rounds:
 
 
 def connected(pending: list[Callable[[], bool]], orders: Orders, devices: int, begin: int) -> float:
-    """Waits until all devices are connected, by either side's account. Milliseconds since ``begin``."""
+    """Waits until both sides report all devices as connected. Returns the milliseconds since ``begin``."""
     ends = time.monotonic() + 60
     while pending := [up for up in pending if not up()]:
         time.sleep(0.001)

@@ -1,4 +1,4 @@
-"""What a worker is told, what it tells, and the device server that it works with."""
+"""Arguments and results of a worker, and its connection to the device server."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Job:
     port: int
     orders: int
     devices: int
-    # A sealed query, in hex, and the size of its answer.
+    # An encrypted query, in hex, and the size of its answer.
     frame: str
     answer: int
-    # Turns of the measurements that take turns.
+    # Number of turns of alternating measurements.
     turns: int
-    # Commands in a row without a pause.
+    # Number of consecutive commands without a pause.
     commands: int
-    # Seconds for each way to take events.
+    # Seconds for each way to receive events.
     seconds: float
 
     def to_json(self) -> str:
-        """As the argument of a worker."""
+        """Serializes it for the argument of a worker."""
         return json.dumps(asdict(self))
 
 
@@ -46,7 +46,7 @@ class VirtualDevice:
 
 
 def virtual_device(index: int) -> VirtualDevice:
-    """Device number ``index``, as the server knows it."""
+    """Returns device number ``index``, as the server makes it."""
     number = index + 1
     mixed = (number * 0x9E3779B97F4A7C15) & MASK
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & MASK
@@ -56,7 +56,7 @@ def virtual_device(index: int) -> VirtualDevice:
 
 
 class Orders:
-    """The connection over which the device server takes orders. The server ends with it."""
+    """Control connection to the device server. The server ends with it."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -64,11 +64,11 @@ class Orders:
         self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
 
     def send(self, order: str) -> None:
-        """Gives an order whose answer is taken later."""
+        """Sends a command whose answer is read later."""
         self._socket.sendall(f"{order}\n".encode())
 
     def answer(self) -> str:
-        """The answer to the oldest order without one."""
+        """Reads the answer to the oldest unanswered command."""
         line = self._lines.readline()
         word, _, rest = line.rstrip("\n").partition(" ")
         if word != "ok":
@@ -76,12 +76,12 @@ class Orders:
         return rest
 
     def order(self, order: str) -> str:
-        """Gives an order and waits for its answer."""
+        """Sends a command and waits for its answer."""
         self.send(order)
         return self.answer()
 
     def counts(self) -> dict[str, int]:
-        """What the server has seen and done so far."""
+        """Returns the server's counters."""
         counts: dict[str, int] = json.loads(self.order("counts"))
         return counts
 
@@ -91,7 +91,7 @@ Scenario = Callable[[Job, Orders], Figures]
 
 
 def run(scenarios: dict[str, Scenario]) -> None:
-    """The main program of a worker: does the job that its argument describes and prints the figures."""
+    """Main program of a worker: runs the job of its argument and prints the figures."""
     fields: dict[str, Any] = json.loads(sys.argv[1])
     job = Job(**fields)
     orders = Orders(job.orders)

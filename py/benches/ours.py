@@ -1,4 +1,4 @@
-"""This package, measured. ``python -m benches.ours JOB``."""
+"""Measures this package. ``python -m benches.ours JOB``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Take = Callable[[Any], int]
 
 
 def configure() -> None:
-    """Announcements are listened for, as usual, but on loopback."""
+    """Configures discovery on loopback only."""
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -36,7 +36,7 @@ def add(manager: rustuya.Manager | aio.Manager, job: Job, index: int) -> Any:
 
 
 def calls(job: Job, orders: Orders) -> Figures:
-    """One device and single calls."""
+    """Measures single calls to one device."""
     raw = Raw(job).exchange
     with rustuya.Manager() as manager:
         device: rustuya.Device = add(manager, job, 0)
@@ -57,7 +57,7 @@ def calls(job: Job, orders: Orders) -> Figures:
 
 
 def patiently(call: Callable[[], object]) -> None:
-    """A command that is refused because too many wait is given again a little later, as its caller is told to do."""
+    """Repeats a command that is refused because too many wait, as its error advises."""
     while True:
         try:
             call()
@@ -67,7 +67,7 @@ def patiently(call: Callable[[], object]) -> None:
 
 
 async def calls_of_a_loop(device: aio.Device, raw: Callable[[], object], turns: int) -> Figures:
-    """The same for asyncio. The device is set to ``nowait``."""
+    """Measures the same for asyncio. The device is set to ``nowait``."""
     times: dict[str, list[float]] = {"aio_asked": [], "aio_nowait": [], "raw": []}
     ratios, cpu = [], []
     for _ in range(turns):
@@ -111,7 +111,7 @@ WAYS: dict[str, Take] = {"untouched": untouched, "dps": of_dps, "payload": of_pa
 
 
 def events(job: Job, orders: Orders) -> Figures:
-    """A fleet whose devices send pushes as fast as they are taken."""
+    """Measures a fleet whose devices send pushes as fast as they are received."""
     figures: Figures = {}
     with rustuya.Manager() as manager:
         for device in [add(manager, job, index) for index in range(job.devices)]:
@@ -160,7 +160,7 @@ def by_callback(manager: rustuya.Manager, rounds: Rounds, take: Take) -> Figures
             expected = 1 << 60
             done.clear()
             expected = rounds.begin()
-            # It may be complete before it was known of how many.
+            # All may be received before the expected number was known.
             complete = received >= expected or done.wait(PATIENCE * 2)
             rounds.end(received, 0.0 if complete else PATIENCE * 2)
     if take is not untouched:
@@ -200,7 +200,7 @@ async def events_of_a_loop(job: Job, orders: Orders) -> Figures:
 
 
 def fleet(job: Job, orders: Orders) -> Figures:
-    """Many devices: until all are connected, and what they take."""
+    """Measures many devices: time until all are connected, memory and CPU time."""
     rustuya.Manager.maximize_fd_limit()
     manager = rustuya.Manager()
     time.sleep(0.1)
@@ -210,7 +210,7 @@ def fleet(job: Job, orders: Orders) -> Figures:
     spent = time.process_time_ns() - spent
     time.sleep(1)
     grown = resident() - empty
-    # They are usable, too.
+    # Checks that they are usable, too.
     for device in devices:
         device.query()
     return {

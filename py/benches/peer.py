@@ -1,4 +1,4 @@
-"""The package ``rustuya`` 0.3, measured. ``python -m benches.peer JOB``, where that is installed."""
+"""Measures the package ``rustuya`` 0.3. ``python -m benches.peer JOB``, in an environment with it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from . import job
 from .clocks import PATIENCE, Raw, Rounds, bursts, connected, exchanges, now, resident, singles, spread, sustained
 from .job import Figures, Job, Orders, virtual_device
 
-# Type checkers know the other package of this name.
+# Imported by name: type checkers would find this package instead.
 rustuya: Any = importlib.import_module("rustuya")
 
-# Events that fit into the listener of the variant "ring".
+# Queue size of the listener of the variant "ring", in events.
 RING = 1 << 17
 
 
@@ -28,7 +28,7 @@ def wait_connected(devices: list[Any], job: Job, orders: Orders, begin: int) -> 
 
 
 def calls(job: Job, orders: Orders) -> Figures:
-    """One device and single calls; another one that does not wait."""
+    """Measures single calls to one device, and to another one that does not wait."""
     raw = Raw(job).exchange
     device, other = start(job, 0), start(job, 1, nowait=True)
     wait_connected([device, other], job, orders, now())
@@ -54,7 +54,7 @@ def dps_of(payload: Any) -> Any:
 
 
 def events(job: Job, orders: Orders) -> Figures:
-    """A fleet whose devices send pushes as fast as they are taken."""
+    """Measures a fleet whose devices send pushes as fast as they are received."""
     devices = [start(job, index) for index in range(job.devices)]
     wait_connected(devices, job, orders, now())
     ways: dict[str, Callable[[Any], int]] = {"untouched": untouched, "payload": of_payload}
@@ -85,7 +85,7 @@ def events(job: Job, orders: Orders) -> Figures:
 
 
 def fleet(job: Job, orders: Orders) -> Figures:
-    """Many devices: until all are connected, and what they take."""
+    """Measures many devices: time until all are connected, memory and CPU time."""
     rustuya.maximize_fd_limit()
     time.sleep(0.1)
     empty, spent, begin = resident(), time.process_time_ns(), now()

@@ -1,4 +1,4 @@
-"""Figures of all runs as a Markdown table."""
+"""Makes a Markdown table of the figures of all runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import median
 
 from .job import Figures
 
-# Column, and what its library is called in the table.
+# Columns with the names of their libraries in the table.
 COLUMNS = {
     "ours": "ours",
     "peer": "`rustuya` 0.3",
@@ -19,14 +19,14 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One row of the table."""
 
     figure: str
     text: str
     digits: int = 1
-    # Whether the best tenth is told.
+    # Whether the best tenth is shown.
     best: bool = True
-    # What is aimed at, and whether less is better.
+    # Target, and whether less is better.
     target: float | None = None
     less: bool = True
 
@@ -92,7 +92,7 @@ ROWS = [
 
 
 def markdown(runs: dict[str, list[Figures]]) -> str:
-    """The table of the medians over all rounds."""
+    """Makes the table of the medians over all rounds."""
     names = [name for name in COLUMNS if runs.get(name)]
     lines = [
         "| figure | target | " + " | ".join(COLUMNS[name] for name in names) + " |",
@@ -106,7 +106,7 @@ def markdown(runs: dict[str, list[Figures]]) -> str:
 
 
 def cell(row: Row, found: list[dict[str, float]]) -> str:
-    """The median of the rounds' medians; in brackets that of their best tenths."""
+    """Formats the median of the rounds' medians; in brackets that of their best tenths."""
     if not found:
         return "-"
     text = show(median(one["median"] for one in found), row.digits)
@@ -115,13 +115,13 @@ def cell(row: Row, found: list[dict[str, float]]) -> str:
 
 
 def show(value: float, digits: int) -> str:
-    """A number as the table has it; small negative ones are noise about nothing."""
+    """Formats a number; small negative ones are measurement noise around zero."""
     text = f"{value:,.{digits}f}"
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text
 
 
 def target(row: Row, ours: list[Figures]) -> str:
-    """The target, and whether it is met."""
+    """Formats the target, and whether it is met."""
     if row.target is None:
         return ""
     found = [figures[row.figure]["median"] for figures in ours if row.figure in figures]

@@ -1,4 +1,4 @@
-"""The package ``tinytuya``, measured. ``python -m benches.tiny JOB``, where that is installed."""
+"""Measures the package ``tinytuya``. ``python -m benches.tiny JOB``, in an environment with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def start(job: Job, index: int) -> Any:
 
 
 def answered(call: Any) -> Any:
-    """The call, refusing answers that tell of an error."""
+    """Wraps a call so that an error in the answer raises an exception."""
 
     def checked() -> Any:
         answer = call()
@@ -34,11 +34,11 @@ def answered(call: Any) -> Any:
 
 
 def calls(job: Job, orders: Orders) -> Figures:
-    """One device and single calls; another one that does not wait."""
+    """Measures single calls to one device, and to another one that does not wait."""
     raw = Raw(job).exchange
     device, other = start(job, 0), start(job, 1)
     figures = exchanges("asked", answered(device.status), raw, job.turns)
-    # A push may come in place of the answer, or nothing that it finds worth returning.
+    # tinytuya may return a push instead of the answer, or nothing at all.
     figures |= exchanges("answered", partial(device.set_value, 1, True), raw, job.turns)
     call = partial(other.set_value, 1, True, nowait=True)
     call()

@@ -1,4 +1,4 @@
-"""Switches a device on and off while its events are shown: asyncio_events.py ID ADDRESS KEY VERSION"""
+"""Switches a device on and off, and shows its events: asyncio_events.py ID ADDRESS KEY VERSION"""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ async def show(events: aio.Receiver[DeviceEvent]) -> None:
 
 async def main() -> None:
     async with aio.Device(*sys.argv[1:5]) as device:
-        # Made before the commands, so that it misses nothing.
+        # Created before the commands, so that it misses no event.
         shown = asyncio.create_task(show(device.listener()))
         print("speaks", await device.wait_connected())
         for value in (True, False):

@@ -8,7 +8,7 @@ from rustuya import Device, TuyaError
 def main() -> None:
     # The address and the version may be "Auto". Leaving the block ends the connection.
     with Device(*sys.argv[1:5], timeout=5) as device:
-        # Without `wait` this returns once the command is written; so it is confirmed by the device.
+        # Without `wait` this returns once the command is written; "ack" waits for the device's confirmation.
         device.set_value(1, True, wait="ack")
         for dp, value in device.query().items():
             print(f"DP {dp}: {value}")
@@ -18,5 +18,5 @@ if __name__ == "__main__":
     try:
         main()
     except TuyaError as error:
-        # The text says what to do, the code is the number that tinytuya gives such an error.
+        # The text names the remedy; the code is tinytuya's number of the error.
         sys.exit(f"error {error.code}: {error}")

@@ -7,14 +7,14 @@ from rustuya import Device, DeviceOffline
 
 def main() -> None:
     with Device(*sys.argv[1:5]) as gateway:
-        # Asks the gateway which there are, and which of them it reaches.
+        # Queries the sub-devices, and which of them the gateway reaches.
         gateway.sub_discover(wait="ack")
         for cid, online in gateway.sub_devices().items():
             sub_device = gateway.sub(cid)
             try:
                 print(cid, "online" if online else "offline", sub_device.query())
             except DeviceOffline as error:
-                # Its battery is empty, or it is out of reach: the connection to the gateway is fine.
+                # Empty battery, or out of reach: the connection to the gateway is fine.
                 print(cid, "offline", error)
 
 

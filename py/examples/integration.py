@@ -10,27 +10,27 @@ from rustuya import DeviceEvent, DiscoveredDevice, KeyOrVersionError, TuyaError,
 
 
 async def discover(id: str, scanner: aio.Scanner) -> DiscoveredDevice | None:
-    """Where the device is. A hub shows a form with what was found, or asks for the address."""
+    """Finds the device. A hub shows a form with the result, or asks for the address."""
     return await scanner.timeout(8).discover(id)
 
 
 async def validate(id: str, address: str, key: str, version: str | None) -> str:
-    """What a form needs to know before it is saved: "ok", or a word for the field that is wrong."""
+    """Checks the input of a form: returns "ok", or the name of the error."""
     async with aio.Device(id, address, key, version, timeout=5) as device:
         try:
             await device.wait_connected(timeout=5)
-            # A device of 3.1 takes every key on connecting: it is the answer that tells.
+            # A device of 3.1 accepts every key on connecting: only the answer proves it.
             await device.query(timeout=5)
         except KeyOrVersionError as error:
             return error.reason or "key_or_version"
         except TuyaError as error:
-            # `error.reason` is a word for programs, the text is for people.
+            # `error.reason` is a name for programs, the text is for people.
             return error.reason or "cannot_connect"
     return "ok"
 
 
 class Switch:
-    """One DP as an entity: shows what the device told last, asks nobody, and says whether that is of any use."""
+    """One DP as an entity: shows the last reported value without a query, and whether it is available."""
 
     def __init__(self, device: aio.Device, dp: str, changed: Callable[[Switch], None]) -> None:
         self.device = device
@@ -46,17 +46,17 @@ class Switch:
         return self.device.state.get(self.dp) is True
 
     async def turn(self, on: bool) -> None:
-        # Comes back when the device shows it, and raises what a hub tells its user otherwise.
+        # Returns when the device reports the value; otherwise raises an error whose text a hub can show.
         await self.device.set_value(self.dp, on, wait="effect", timeout=5)
 
     def heard(self, event: DeviceEvent) -> None:
-        """Called in the loop: a push, or the connection that came or went."""
+        """Handles an event in the loop: a push, or a change of the connection."""
         if event.kind == "connection" or self.dp in event.dps:
             self._changed(self)
 
 
 class Entry:
-    """What is set up for one device, until it is unloaded."""
+    """Objects of one device until it is unloaded."""
 
     def __init__(self, id: str, address: str, key: str, version: str | None) -> None:
         self.device = aio.Device(id, address, key, version)
@@ -72,7 +72,7 @@ class Entry:
             self._end_of_events.append(self.device.subscribe(switch.heard))
 
     async def unload(self) -> None:
-        """Leaves nothing behind: no task, no thread, no connection."""
+        """Ends everything: no task, thread or connection is left."""
         for end in self._end_of_events:
             end()
         self.switches.clear()
@@ -93,7 +93,7 @@ async def main() -> int:
     if found is None:
         print("not found: ask for the address")
         return 1
-    # An announcement has no port: the usual one is meant, and that is left out of the address.
+    # An announcement has no port: the usual one is meant, and the address leaves it out.
     address = found.ip if len(sys.argv) <= 8 else f"{found.ip}:{sys.argv[8]}"
     print("found", found.id, "which speaks", found.version)
     valid = await validate(id, address, key, found.version)

@@ -1,4 +1,4 @@
-"""Shows what a device tells, for some seconds: listener.py ID ADDRESS KEY VERSION [SECONDS]"""
+"""Shows the events of a device for some seconds: listener.py ID ADDRESS KEY VERSION [SECONDS]"""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from rustuya import Device
 def main() -> None:
     seconds = float(sys.argv[5]) if len(sys.argv) > 5 else 60.0
     with Device(*sys.argv[1:5]) as device, device.listener() as listener:
-        # Answers come to the listener as well as what happens at the device.
+        # The listener receives answers, too.
         device.status()
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -19,7 +19,7 @@ def main() -> None:
             if event.kind == "state":
                 print("state", event.dps, flush=True)
             elif event.kind == "lag":
-                # The queue of a listener is bounded: what is not taken in time is lost, and counted.
+                # The queue of a listener is bounded: events that are not taken in time are lost and counted.
                 print("events were lost:", listener.missed, flush=True)
             else:
                 print(event.kind, event.payload, flush=True)
@@ -29,5 +29,5 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        # Waits can be interrupted at any time.
+        # Ctrl-C interrupts every wait.
         print("stopped")

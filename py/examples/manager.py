@@ -1,4 +1,4 @@
-"""Shows the state of every device of tinytuya's devices.json, then what they tell: manager.py FILE [SECONDS]"""
+"""Shows the state of every device of tinytuya's devices.json, then their events: manager.py FILE [SECONDS]"""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from rustuya import DeviceConfig, Manager, ManagerEvent, TuyaError
 
 
 def show(event: ManagerEvent) -> None:
-    """Called in a thread of its own with whatever happens to any of the devices."""
+    """Handles every event of all devices, in the thread of callbacks."""
     if event.kind == "state":
         print(event.device_id, "tells", event.dps, flush=True)
 
@@ -21,7 +21,7 @@ def main() -> None:
         for config in configs:
             # As a mapping, a configuration holds the arguments.
             manager.add(**config)
-        # All are being connected meanwhile; each command waits for its own device.
+        # All devices connect at the same time; each command waits only for its own.
         for device in manager.devices():
             try:
                 print(names[device.id], device.query(timeout=10))

@@ -1,4 +1,4 @@
-"""An automation and its tests, without hardware: give it to pytest."""
+"""An automation and its tests without hardware; run it with pytest."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def too_warm(thermostat: rustuya.Device, limit: int, patience: float = 5.0) -> b
 def test_heating_is_turned_off() -> None:
     with VirtualDevice(version="3.5", dps={"1": True, "2": 19}) as room, room.device() as thermostat:
         assert not too_warm(thermostat, 21)
-        # As if the sun had come out: the device measures, and tells.
+        # Simulates a warmer room: the device measures and pushes.
         room.set_dps({"2": 23})
         assert too_warm(thermostat, 21)
         assert room.dps()["1"] is False

@@ -1,66 +1,67 @@
-//! Arguments of public functions. What does not fit is refused in the words of this package: which argument it is, what
-//! is wanted, and the type of what was given, never its value, which may be a key.
+//! Arguments of public functions. An invalid one is refused with its name, the wanted type and the given type, never
+//! with its value, which may be a key.
 
+use core::time::Duration;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyMapping, PyString};
 
-use crate::{engine, errors};
+use crate::{exceptions, lifecycle};
 
-/// Something that can be read from an argument, or cannot.
-trait Given<'py>: Sized {
-    /// What it is read from, and `Err(true)` where only the range is wrong.
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool>;
+/// Type that is read from an argument.
+trait FromArgument<'py>: Sized {
+    /// Reads the value; `Err(true)` if only the range is wrong, `Err(false)` if the type is.
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool>;
 }
 
-fn given<'py, T: Given<'py>>(value: &Bound<'py, PyAny>, name: &str, wanted: &str) -> PyResult<T> {
-    let inside = engine::enter(value.py());
-    let taken = T::take(value);
+fn given<'py, T: FromArgument<'py>>(value: &Bound<'py, PyAny>, name: &str, wanted: &str) -> PyResult<T> {
+    let inside = lifecycle::enter(value.py());
+    let result = T::read(value);
     drop(inside);
-    taken.map_err(|range| if range { out_of_range(value.py(), name, wanted) } else { wrong_type(value, name, wanted) })
+    result.map_err(|range| if range { out_of_range(value.py(), name, wanted) } else { wrong_type(value, name, wanted) })
 }
 
-/// The type of an argument is wrong.
+/// Makes the error of an argument of the wrong type.
 pub(crate) fn wrong_type(value: &Bound<'_, PyAny>, name: &str, wanted: &str) -> PyErr {
     let text = format!("{name} must be {wanted}, not {}", type_name(value));
-    errors::leaf(value.py(), "InvalidType", 912, &text)
+    exceptions::leaf(value.py(), "InvalidType", 912, &text)
 }
 
 fn out_of_range(py: Python<'_>, name: &str, wanted: &str) -> PyErr {
-    errors::leaf(py, "InvalidValue", 903, &format!("{name} must be {wanted}"))
+    exceptions::leaf(py, "InvalidValue", 903, &format!("{name} must be {wanted}"))
 }
 
-/// The name of a value's type.
+/// Returns the name of a value's type.
 pub(crate) fn type_name(value: &Bound<'_, PyAny>) -> String {
     if value.is_none() {
         return "None".to_owned();
     }
-    value.get_type().name().map_or_else(|_| "what was given".to_owned(), |name| name.to_string())
+    value.get_type().name().map_or_else(|_| "the given type".to_owned(), |name| name.to_string())
 }
 
-/// Text, unless it has halves of characters, which no encoding carries.
+/// Reads text; refuses surrogates, which UTF-8 cannot encode.
 pub(crate) fn text(value: &Bound<'_, PyString>) -> PyResult<String> {
     value.to_cow().map(std::borrow::Cow::into_owned).map_err(|_| {
-        errors::leaf(value.py(), "InvalidValue", 903, "the text has surrogates, which cannot be written as UTF-8")
+        exceptions::leaf(value.py(), "InvalidValue", 903, "the text has surrogates, which cannot be written as UTF-8")
     })
 }
 
-impl<'py> Given<'py> for String {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+impl<'py> FromArgument<'py> for String {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
         let text = value.cast::<PyString>().map_err(|_| false)?;
         text.to_cow().map(std::borrow::Cow::into_owned).map_err(|_| true)
     }
 }
 
-impl<'py> Given<'py> for bool {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+impl<'py> FromArgument<'py> for bool {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
         value.cast::<PyBool>().map(|value| value.is_true()).map_err(|_| false)
     }
 }
 
-impl<'py> Given<'py> for f64 {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+impl<'py> FromArgument<'py> for f64 {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
         if value.is_instance_of::<PyBool>() {
             return Err(false);
         }
@@ -69,12 +70,12 @@ impl<'py> Given<'py> for f64 {
     }
 }
 
-/// How long a dial may take, in seconds. More is refused: it was meant in milliseconds.
+/// Time limit for connecting, in seconds, 300 at most. A larger number was probably meant in milliseconds.
 pub(crate) struct Dial(pub(crate) f64);
 
-impl<'py> Given<'py> for Dial {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
-        let seconds = f64::take(value)?;
+impl<'py> FromArgument<'py> for Dial {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+        let seconds = f64::read(value)?;
         if seconds <= 300.0 { Ok(Self(seconds)) } else { Err(true) }
     }
 }
@@ -85,8 +86,8 @@ fn is_type_error(py: Python<'_>, error: &PyErr) -> bool {
 
 macro_rules! whole {
     ($($type:ty)*) => {$(
-        impl<'py> Given<'py> for $type {
-            fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+        impl<'py> FromArgument<'py> for $type {
+            fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
                 if value.is_instance_of::<PyBool>() {
                     return Err(false);
                 }
@@ -97,9 +98,9 @@ macro_rules! whole {
 }
 whole!(u16 u32 usize);
 
-/// Any iterable but text and mappings, whose parts are seldom meant.
-impl<'py> Given<'py> for Vec<Bound<'py, PyAny>> {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+/// Reads any iterable except text and mappings, where iteration is rarely intended.
+impl<'py> FromArgument<'py> for Vec<Bound<'py, PyAny>> {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
         if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() || value.cast::<PyMapping>().is_ok()
         {
             return Err(false);
@@ -109,36 +110,36 @@ impl<'py> Given<'py> for Vec<Bound<'py, PyAny>> {
     }
 }
 
-impl<'py> Given<'py> for Vec<String> {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
-        Vec::<Bound<'py, PyAny>>::take(value)?.iter().map(String::take).collect()
+impl<'py> FromArgument<'py> for Vec<String> {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+        Vec::<Bound<'py, PyAny>>::read(value)?.iter().map(String::read).collect()
     }
 }
 
-impl<'py> Given<'py> for [u16; 3] {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
-        let ports = Vec::<Bound<'py, PyAny>>::take(value)?.iter().map(u16::take).collect::<Result<Vec<_>, _>>()?;
+impl<'py> FromArgument<'py> for [u16; 3] {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+        let ports = Vec::<Bound<'py, PyAny>>::read(value)?.iter().map(u16::read).collect::<Result<Vec<_>, _>>()?;
         ports.try_into().map_err(|_| true)
     }
 }
 
-impl<'py> Given<'py> for (String, u16) {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
-        match &*Vec::<Bound<'py, PyAny>>::take(value)? {
-            [host, port] => Ok((String::take(host)?, u16::take(port)?)),
+impl<'py> FromArgument<'py> for (String, u16) {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+        match &*Vec::<Bound<'py, PyAny>>::read(value)? {
+            [host, port] => Ok((String::read(host)?, u16::read(port)?)),
             _ => Err(true),
         }
     }
 }
 
-impl<'py> Given<'py> for Vec<(String, u16)> {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
-        Vec::<Bound<'py, PyAny>>::take(value)?.iter().map(<(String, u16)>::take).collect()
+impl<'py> FromArgument<'py> for Vec<(String, u16)> {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+        Vec::<Bound<'py, PyAny>>::read(value)?.iter().map(<(String, u16)>::read).collect()
     }
 }
 
-impl<'py> Given<'py> for Vec<u8> {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+impl<'py> FromArgument<'py> for Vec<u8> {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
         match (value.cast::<PyBytes>(), value.cast::<PyByteArray>()) {
             (Ok(bytes), _) => Ok(bytes.as_bytes().to_vec()),
             (_, Ok(bytes)) => Ok(bytes.to_vec()),
@@ -147,24 +148,24 @@ impl<'py> Given<'py> for Vec<u8> {
     }
 }
 
-impl<'py> Given<'py> for [u8; 16] {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
-        Vec::<u8>::take(value)?.try_into().map_err(|_| true)
+impl<'py> FromArgument<'py> for [u8; 16] {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+        Vec::<u8>::read(value)?.try_into().map_err(|_| true)
     }
 }
 
-impl<'py> Given<'py> for PathBuf {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+impl<'py> FromArgument<'py> for PathBuf {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
         value.extract().map_err(|_| false)
     }
 }
 
-impl<'py> Given<'py> for Vec<(String, Bound<'py, PyAny>)> {
-    fn take(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
+impl<'py> FromArgument<'py> for Vec<(String, Bound<'py, PyAny>)> {
+    fn read(value: &Bound<'py, PyAny>) -> Result<Self, bool> {
         let map = PyDict::new(value.py());
         let entries = value.cast::<PyMapping>().map_err(|_| false)?;
         map.update(entries).map_err(|_| false)?;
-        map.iter().map(|(key, value)| Ok((String::take(&key)?, value))).collect()
+        map.iter().map(|(key, value)| Ok((String::read(&key)?, value))).collect()
     }
 }
 
@@ -247,7 +248,7 @@ arguments! {
     Subs<'py>(Vec<(String, Bound<'py, PyAny>)>) "subs", "a mapping of cids, as text, to mappings of DPs";
 }
 
-/// Readers of arguments that have a default which `help()` shows.
+/// Readers of arguments with a default that `help()` shows.
 macro_rules! readers {
     ($($function:ident($inner:ty) $name:literal, $wanted:literal;)*) => {$(
         #[doc = concat!("`", $name, "`: ", $wanted, ".")]
@@ -267,17 +268,33 @@ readers! {
     seqno(u32) "seqno", "a whole number from 0 to 4294967295";
 }
 
-/// `timeout`: a number of seconds, or None.
+/// Reads `timeout`: a number of seconds, or None.
 pub(crate) fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if value.is_none() { Ok(None) } else { given(value, "timeout", "a number of seconds, or None").map(Some) }
 }
 
-/// `sender`: who sends a frame.
+/// Reads `sender`, the sender of a frame.
 pub(crate) fn sender(value: &Bound<'_, PyAny>) -> PyResult<&'static str> {
     let wanted = "\"client\" or \"device\"";
     match &*given::<String>(value, "sender", wanted)? {
         "client" => Ok("client"),
         "device" => Ok("device"),
-        _ => Err(errors::leaf(value.py(), "ConfigError", 912, &format!("sender must be {wanted}"))),
+        _ => Err(exceptions::leaf(value.py(), "ConfigError", 912, &format!("sender must be {wanted}"))),
     }
+}
+
+/// Converts a time limit in seconds; `None` for none and for infinity.
+pub(crate) fn seconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
+    let duration = |seconds: f64| {
+        // A negative limit is over at once. Not with `f64::max`, which turns NaN into zero.
+        Duration::try_from_secs_f64(if seconds < 0.0 { 0.0 } else { seconds })
+            .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of seconds, or None"))
+    };
+    limit.filter(|limit| *limit != f64::INFINITY).map(duration).transpose()
+}
+
+/// Converts a time limit in milliseconds; `None` for none and for infinity.
+pub(crate) fn milliseconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
+    seconds(limit.map(|limit| limit / 1000.0))
+        .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of milliseconds, or None"))
 }

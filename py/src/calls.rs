@@ -1,4 +1,4 @@
-//! What the threads do in which functions of the program are called: one for callbacks, one for log records.
+//! Queues of the two threads that call functions of the program: one for callbacks, one for log records.
 //!
 //! They are threads of Python, which fetch one call after the other from here. The interpreter, when it ends, kills a
 //! daemon thread where it waits for the GIL, and no frame of this library may lie below the Python code then.
@@ -8,34 +8,34 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 
-use crate::engine::{self, Inside, lock};
+use crate::lifecycle::{self, Inside, lock};
 
-/// Entries on their way to one thread.
-pub(crate) struct Calls<T> {
-    /// The function of the package's module `_calls` that the thread runs.
+/// Queue of entries for one thread.
+pub(crate) struct CallQueue<T> {
+    /// Name of the function in the package's module `_calls` that the thread runs.
     function: &'static str,
-    /// Entries that wait at most; more are refused.
+    /// Largest number of waiting entries; more are refused.
     capacity: usize,
-    state: Mutex<State<T>>,
+    state: Mutex<Entries<T>>,
     ready: Condvar,
-    /// The call that was handed out and has not returned.
-    under_way: Mutex<Option<Inside>>,
+    /// Guard of the call that was handed out and has not returned.
+    running: Mutex<Option<Inside>>,
 }
 
-struct State<T> {
+struct Entries<T> {
     entries: VecDeque<T>,
     started: bool,
     ended: bool,
 }
 
-impl<T: Send> Calls<T> {
+impl<T: Send> CallQueue<T> {
     pub(crate) const fn new(function: &'static str, capacity: usize) -> Self {
         Self {
             function,
             capacity,
-            state: Mutex::new(State { entries: VecDeque::new(), started: false, ended: false }),
+            state: Mutex::new(Entries { entries: VecDeque::new(), started: false, ended: false }),
             ready: Condvar::new(),
-            under_way: Mutex::new(None),
+            running: Mutex::new(None),
         }
     }
 
@@ -44,12 +44,12 @@ impl<T: Send> Calls<T> {
         if core::mem::replace(&mut lock(&self.state).started, true) {
             return Ok(());
         }
-        let _inside = engine::enter(py);
+        let _inside = lifecycle::enter(py);
         let start = || py.import("rustuya._calls")?.getattr("start")?.call1((self.function,)).map(drop);
         start().inspect_err(|_| lock(&self.state).started = false)
     }
 
-    /// Hands an entry over, from any thread. Says whether there was room.
+    /// Queues an entry, from any thread. Returns whether there was room.
     pub(crate) fn send(&self, entry: T) -> bool {
         let mut state = lock(&self.state);
         let has_room = state.entries.len() < self.capacity && !state.ended;
@@ -61,26 +61,26 @@ impl<T: Send> Calls<T> {
         has_room
     }
 
-    /// Notes that the call that was handed out has returned.
+    /// Ends the count of the call that was handed out.
     pub(crate) fn returned(&self) {
-        lock(&self.under_way).take();
+        lock(&self.running).take();
     }
 
-    /// Notes that a call is handed out. Says whether it may still be made.
+    /// Counts a call as running. Returns whether it may still be made.
     pub(crate) fn hand_out(&self) -> bool {
         let inside = Inside::callback();
-        let goes_on = !engine::is_leaving();
-        if goes_on {
-            *lock(&self.under_way) = Some(inside);
+        let allowed = !lifecycle::is_leaving();
+        if allowed {
+            *lock(&self.running) = Some(inside);
         }
-        goes_on
+        allowed
     }
 
-    /// The next entry; `None` at the end.
+    /// Waits for the next entry; `None` at the end.
     pub(crate) fn next(&self, py: Python<'_>) -> Option<T> {
         loop {
             let mut state = lock(&self.state);
-            if state.ended || engine::is_leaving() {
+            if state.ended || lifecycle::is_leaving() {
                 return None;
             }
             if let Some(entry) = state.entries.pop_front() {
@@ -89,14 +89,14 @@ impl<T: Send> Calls<T> {
             drop(state);
             py.detach(|| {
                 let state = lock(&self.state);
-                let waits = |state: &mut State<T>| state.entries.is_empty() && !state.ended;
+                let waits = |state: &mut Entries<T>| state.entries.is_empty() && !state.ended;
                 drop(self.ready.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner));
-                engine::stay_outside();
+                lifecycle::stay_outside();
             });
         }
     }
 
-    /// Has the thread end between two calls.
+    /// Makes the thread end between two calls.
     pub(crate) fn end(&self) {
         lock(&self.state).ended = true;
         self.ready.notify_all();

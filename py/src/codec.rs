@@ -1,4 +1,4 @@
-//! Frames, session keys and announcements, for tools.
+//! Functions for tools: frames, session keys and announcements.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -9,29 +9,29 @@ use rustuya_proto::{
 use rustuya_runtime_tokio::convert as json;
 use rustuya_runtime_tokio::proto::Payload;
 
-use crate::words::words;
-use crate::{args, convert, engine, errors, models};
+use crate::docstring::docstring;
+use crate::{args, convert, exceptions, lifecycle, models};
 
 fn keys(py: Python<'_>, version: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<Keys> {
-    let version = needed_version(py, version)?;
+    let version = required_version(py, version)?;
     Ok(Keys::new(version, convert::key(Some(key))?.expose()))
 }
 
-fn needed_version(py: Python<'_>, version: &Bound<'_, PyAny>) -> PyResult<Version> {
-    convert::version(Some(version))?.ok_or_else(|| errors::no_version(py, "Auto"))
+fn required_version(py: Python<'_>, version: &Bound<'_, PyAny>) -> PyResult<Version> {
+    convert::version(Some(version))?.ok_or_else(|| exceptions::invalid_version(py, "Auto"))
 }
 
 fn sender(name: &str) -> Sender {
     if name == "device" { Sender::Device } else { Sender::Controller }
 }
 
-fn refused(py: Python<'_>, error: FrameError) -> PyErr {
-    errors::leaf(py, "FrameError", 904, &error.to_string())
+fn frame_error(py: Python<'_>, error: FrameError) -> PyErr {
+    exceptions::leaf(py, "FrameError", 904, &error.to_string())
 }
 
-/// One frame, as a client or a device of this version writes it. `payload` is bytes, text, or what JSON carries.
-#[doc = words!(args: codec_version key command payload seqno sender retcode)]
-#[doc = words!(raises: key_version types)]
+/// Encodes one frame as a client or a device of this version does. `payload` is bytes, text, or a JSON value.
+#[doc = docstring!(args: codec_version key command payload seqno sender retcode)]
+#[doc = docstring!(raises: key_version types)]
 #[pyfunction]
 #[pyo3(signature = (version, key, command, payload=None, *, seqno=1, sender="client", retcode=None))]
 #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
@@ -58,10 +58,10 @@ pub(crate) fn encode<'py>(
     encoded(py, &keys, sender, CommandCode(command.0), seqno, retcode.map(|code| RetCode(code.0)), &body)
 }
 
-/// The frames at the front of `data`: a list of frames, and how many bytes they took. What is no frame, or fails its
-/// check, raises FrameError.
-#[doc = words!(args: codec_version key bytes sender)]
-#[doc = words!(raises: key_version frame types)]
+/// Decodes the frames at the start of `data`. Returns a list of frames and the number of bytes that they take. Raises
+/// FrameError for bytes that are not a frame or fail its check.
+#[doc = docstring!(args: codec_version key bytes sender)]
+#[doc = docstring!(raises: key_version frame types)]
 #[pyfunction]
 #[pyo3(signature = (version, key, data, *, sender="device"))]
 pub(crate) fn decode<'py>(
@@ -73,14 +73,14 @@ pub(crate) fn decode<'py>(
 ) -> PyResult<(Vec<Bound<'py, PyAny>>, usize)> {
     let keys = keys(py, version, key)?;
     let sender = self::sender(sender);
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let class = models::class(py, "Frame")?;
     let mut bytes = data.0;
     let (mut frames, mut at) = (Vec::new(), 0);
     while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
-        let Some(len) = frame_len(rest).map_err(|error| refused(py, error))? else { break };
+        let Some(len) = frame_len(rest).map_err(|error| frame_error(py, error))? else { break };
         let Some(frame) = rest.get_mut(..len) else { break };
-        let opened = open(&keys, sender, frame).map_err(|error| refused(py, error))?;
+        let opened = open(&keys, sender, frame).map_err(|error| frame_error(py, error))?;
         let body = frame.get(opened.payload).unwrap_or_default();
         let payload = json::payload(&Payload::new(body)).map(|value| convert::to_python(py, &value)).transpose()?;
         let retcode = opened.retcode.map(RetCode::number);
@@ -90,9 +90,9 @@ pub(crate) fn decode<'py>(
     Ok((frames, at))
 }
 
-/// The session key of a connection of version 3.4 or 3.5, from the nonces of its negotiation, 16 bytes each.
-#[doc = words!(args: codec_version local_key client_nonce device_nonce)]
-#[doc = words!(raises: key_version types)]
+/// Derives the session key of a connection of version 3.4 or 3.5 from the nonces of its negotiation, 16 bytes each.
+#[doc = docstring!(args: codec_version local_key client_nonce device_nonce)]
+#[doc = docstring!(raises: key_version types)]
 #[pyfunction]
 pub(crate) fn session_key<'py>(
     py: Python<'py>,
@@ -101,15 +101,16 @@ pub(crate) fn session_key<'py>(
     client_nonce: args::ClientNonce,
     device_nonce: args::DeviceNonce,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let version = needed_version(py, version)?;
+    let version = required_version(py, version)?;
     let key = derive_session_key(version, &convert::key(Some(local_key))?, &client_nonce.0, &device_nonce.0);
-    let key = key.ok_or_else(|| errors::leaf(py, "InvalidVersion", 914, "only 3.4 and 3.5 negotiate a session key"))?;
+    let key =
+        key.ok_or_else(|| exceptions::leaf(py, "InvalidVersion", 914, "only 3.4 and 3.5 negotiate a session key"))?;
     Ok(PyBytes::new(py, key.expose()))
 }
 
-/// The device that a datagram from UDP 6666, 6667 or 7000 announces; None for a client's question.
-#[doc = words!(args: datagram)]
-#[doc = words!(raises: datagram types)]
+/// Decodes a datagram from UDP 6666, 6667 or 7000. Returns the announced device; None for a client's request.
+#[doc = docstring!(args: datagram)]
+#[doc = docstring!(raises: datagram types)]
 #[pyfunction]
 pub(crate) fn announcement<'py>(py: Python<'py>, datagram: args::Datagram) -> PyResult<Option<Bound<'py, PyAny>>> {
     let mut bytes = datagram.0;
@@ -117,13 +118,13 @@ pub(crate) fn announcement<'py>(py: Python<'py>, datagram: args::Datagram) -> Py
         Ok(Datagram::Announcement(seen)) => {
             let ip = seen.ip.map(|ip| ip.to_string());
             let version = seen.version.map(|version| version.as_str());
-            let _inside = engine::enter(py);
+            let _inside = lifecycle::enter(py);
             models::class(py, "DiscoveredDevice")?
                 .call1((seen.id, ip, version, seen.product_key, None::<String>, seen.is_unpaired()))
                 .map(Some)
         }
         Ok(Datagram::InfoRequest { .. }) => Ok(None),
-        Err(error) => Err(errors::leaf(py, "FrameError", 904, &error.to_string())),
+        Err(error) => Err(exceptions::leaf(py, "FrameError", 904, &error.to_string())),
     }
 }
 
@@ -141,11 +142,11 @@ fn encoded<'py>(
         Sender::Controller => VersionHeader::controller(version),
         Sender::Device => VersionHeader::device(version, seqno),
     });
-    // Devices put a return code first, except in what they send of themselves.
+    // Devices put a return code first, except in unsolicited reports.
     let zero = (sender == Sender::Device && command != CommandCode::STATUS).then_some(RetCode(0));
     let head = Head { sender, seqno, command, retcode: retcode.or(zero), header };
     let mut out = vec![0; body.len() * 2 + 256];
     let len = seal(keys, &head, &rand::random(), body, &mut out)
-        .map_err(|error| errors::leaf(py, "TooLarge", 903, &error.to_string()))?;
+        .map_err(|error| exceptions::leaf(py, "TooLarge", 903, &error.to_string()))?;
     Ok(PyBytes::new(py, out.get(..len).unwrap_or_default()))
 }

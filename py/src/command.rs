@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use pyo3::prelude::*;
 
-/// Runs the command that `args` are, the program's name first, and returns the exit status.
+/// Runs a command; `args` begins with the program's name. Returns the exit status.
 #[pyfunction]
 pub(crate) fn run_command_line(py: Python<'_>, args: Vec<OsString>) -> u8 {
     py.detach(|| rustuya_cli::run(args))

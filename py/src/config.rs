@@ -1,4 +1,4 @@
-//! What can be said of a device, beside id, address, key and version.
+//! Configuration of a device from Python's arguments.
 
 use core::num::NonZeroU16;
 use core::time::Duration;
@@ -6,10 +6,11 @@ use core::time::Duration;
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceId, Pacing, Timing};
 
-use crate::{args, convert, engine, errors};
+use crate::engine::engine;
+use crate::{args, convert, errors, exceptions, lifecycle};
 
-/// The keyword arguments of a device.
-pub(crate) struct Extra<'py> {
+/// Keyword arguments of a device, besides id, address, key and version.
+pub(crate) struct DeviceOptions<'py> {
     pub(crate) port: Option<args::Port>,
     pub(crate) dev_type: Option<args::DevType>,
     pub(crate) persist: Option<args::Persist>,
@@ -25,7 +26,7 @@ pub(crate) struct Extra<'py> {
     pub(crate) query_on_connect: Option<args::QueryOnConnect>,
 }
 
-/// The description that arguments give, and whether it has an address.
+/// Makes the builder of a device, and returns whether it has an address.
 pub(crate) fn builder(
     py: Python<'_>,
     id: &str,
@@ -41,10 +42,10 @@ pub(crate) fn builder(
     Ok((builder.address(address).version(convert::version(version)?), located))
 }
 
-/// Refuses the local key in the place of an address: as a host name it would be asked for on the network and shown.
+/// Refuses the local key in place of an address: resolved as a host name it would be sent to the network.
 pub(crate) fn refuse_key(py: Python<'_>, address: &Address, builder: &DeviceBuilder) -> PyResult<()> {
     match address {
-        Address::Name(name, _) if builder.is_local_key(name) => Err(errors::leaf(
+        Address::Name(name, _) if builder.is_local_key(name) => Err(exceptions::leaf(
             py,
             "InvalidAddress",
             912,
@@ -54,7 +55,7 @@ pub(crate) fn refuse_key(py: Python<'_>, address: &Address, builder: &DeviceBuil
     }
 }
 
-/// Changes the arguments that are given.
+/// Changes the settings whose arguments are given.
 pub(crate) fn edited(
     py: Python<'_>,
     mut builder: DeviceBuilder,
@@ -75,10 +76,10 @@ pub(crate) fn edited(
     refuse_key(py, &address, &builder)?;
     let located = address != Address::Auto;
     let builder = builder.address(address);
-    engine::engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, "the device", error))
+    engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, "the device", error))
 }
 
-impl Extra<'_> {
+impl DeviceOptions<'_> {
     pub(crate) fn apply(&self, py: Python<'_>, mut builder: DeviceBuilder) -> PyResult<DeviceBuilder> {
         if let Some(args::Port(port)) = self.port {
             builder = builder.port(port);
@@ -113,24 +114,24 @@ impl Extra<'_> {
         if let Some(args::QueryOnConnect(query)) = self.query_on_connect {
             builder = builder.query_on_connect(query);
         }
-        if let Some(limit) = engine::seconds(self.connection_timeout_sec.as_ref().map(|limit| limit.0.0))? {
+        if let Some(limit) = args::seconds(self.connection_timeout_sec.as_ref().map(|limit| limit.0.0))? {
             builder = connection_timeout(builder, limit);
         }
-        if let Some(limit) = engine::seconds(self.timeout.as_ref().map(|limit| limit.0))? {
+        if let Some(limit) = args::seconds(self.timeout.as_ref().map(|limit| limit.0))? {
             builder = builder.command_timeout(limit);
         }
         Ok(builder)
     }
 }
 
-/// Limits the dial.
+/// Limits the time for a TCP connect to `limit`, at least 1 ms.
 pub(crate) fn connection_timeout(builder: DeviceBuilder, limit: Duration) -> DeviceBuilder {
     builder.connect_timeout(limit.max(Duration::from_millis(1)))
 }
 
-/// An attribute of a settings object; `what` names the class that has it.
+/// Reads an attribute of a settings object; `what` names its class for the error text.
 fn field<'py, T: FromPyObjectOwned<'py>>(object: &Bound<'py, PyAny>, name: &str, what: &str) -> PyResult<T> {
-    let _inside = engine::enter(object.py());
+    let _inside = lifecycle::enter(object.py());
     let value = object.getattr(name).and_then(|value| value.extract().map_err(Into::into));
     value.map_err(|_| {
         let wanted = format!("a rustuya.{what}, whose `{name}` is a number");
@@ -138,13 +139,13 @@ fn field<'py, T: FromPyObjectOwned<'py>>(object: &Bound<'py, PyAny>, name: &str,
     })
 }
 
-/// A number of seconds; infinity is as long as can be.
-fn span(seconds: f64) -> PyResult<Duration> {
-    Ok(engine::seconds(Some(seconds))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX))))
+/// Converts seconds; infinity gives the longest limit.
+fn duration(seconds: f64) -> PyResult<Duration> {
+    Ok(args::seconds(Some(seconds))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX))))
 }
 
 fn timing(limits: &Bound<'_, PyAny>) -> PyResult<Timing> {
-    let limit = |name| span(field(limits, name, "Timing")?);
+    let limit = |name| duration(field(limits, name, "Timing")?);
     let mut timing = Timing::DEFAULT;
     timing.connect = limit("connect")?;
     timing.negotiate = limit("negotiate")?;
@@ -158,10 +159,10 @@ fn timing(limits: &Bound<'_, PyAny>) -> PyResult<Timing> {
 fn pacing(rules: &Bound<'_, PyAny>) -> PyResult<Pacing> {
     let sleeps: Option<f64> = field(rules, "sleeps", "Pacing")?;
     let mut pacing = Pacing::NONE;
-    pacing.merge = span(field(rules, "merge", "Pacing")?)?;
-    pacing.gap = span(field(rules, "gap", "Pacing")?)?;
+    pacing.merge = duration(field(rules, "merge", "Pacing")?)?;
+    pacing.gap = duration(field(rules, "gap", "Pacing")?)?;
     pacing.max_dps = field::<Option<NonZeroU16>>(rules, "max_dps", "Pacing")?;
     pacing.max_bytes = field::<Option<NonZeroU16>>(rules, "max_bytes", "Pacing")?;
-    pacing.sleeps = sleeps.map(span).transpose()?;
+    pacing.sleeps = sleeps.map(duration).transpose()?;
     Ok(pacing)
 }

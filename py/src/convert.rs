@@ -11,12 +11,12 @@ use pyo3::types::{
 use rustuya_runtime_tokio::{Address, Dialect, LocalKey, Repeated, Version, VersionSpec, text};
 use serde_json::{Map, Number, Value};
 
-use crate::{args, engine, errors};
+use crate::{args, exceptions, lifecycle};
 
-/// Lists and maps in each other at most. Devices know none at all.
+/// Deepest nesting of lists and maps. Devices send and take none at all.
 const DEPTH: usize = 32;
 
-/// A value as JSON carries it.
+/// Converts a value to JSON.
 pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     nested(value, DEPTH)
 }
@@ -24,7 +24,7 @@ pub(crate) fn to_json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
 fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     let py = value.py();
     if depth == 0 {
-        return Err(errors::leaf(py, "InvalidValue", 903, "the value is nested too deeply, or contains itself"));
+        return Err(exceptions::leaf(py, "InvalidValue", 903, "the value is nested too deeply, or contains itself"));
     }
     if value.is_none() {
         return Ok(Value::Null);
@@ -38,7 +38,7 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     if value.is_instance_of::<PyInt>() {
         let number = value.extract::<i64>().map(Number::from).or_else(|_| value.extract::<u64>().map(Number::from));
         return number.map(Value::Number).map_err(|_| {
-            errors::leaf(
+            exceptions::leaf(
                 py,
                 "InvalidValue",
                 903,
@@ -48,7 +48,8 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     }
     if value.is_instance_of::<PyFloat>() {
         let number = Number::from_f64(value.extract()?).map(Value::Number);
-        return number.ok_or_else(|| errors::leaf(py, "InvalidValue", 903, "JSON has no infinity and no not-a-number"));
+        return number
+            .ok_or_else(|| exceptions::leaf(py, "InvalidValue", 903, "JSON has no infinity and no not-a-number"));
     }
     if let Ok(map) = value.cast::<PyDict>() {
         return object(map, depth).map(Value::Object);
@@ -67,7 +68,7 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     }
     if let Ok(list) = value.cast::<PySequence>().map_err(drop).and_then(|list| if is_raw { Err(()) } else { Ok(list) })
     {
-        let _inside = engine::enter(py);
+        let _inside = lifecycle::enter(py);
         let items = list.to_list()?;
         return items.iter().map(|item| nested(&item, depth - 1)).collect::<PyResult<_>>().map(Value::Array);
     }
@@ -77,7 +78,7 @@ fn nested(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     } else {
         "JSON carries bool, int, float, str, None, sequences and mappings"
     };
-    Err(errors::leaf(py, "InvalidType", 912, &format!("a value of type {name} cannot be sent: {advice}")))
+    Err(exceptions::leaf(py, "InvalidType", 912, &format!("a value of type {name} cannot be sent: {advice}")))
 }
 
 fn object(map: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>> {
@@ -89,27 +90,27 @@ fn object(map: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>>
             key.str()?.to_cow()?.into_owned()
         } else {
             let text = "the keys of a map must be text or whole numbers";
-            return Err(errors::leaf(map.py(), "InvalidType", 912, text));
+            return Err(exceptions::leaf(map.py(), "InvalidType", 912, text));
         };
         if object.contains_key(&name) {
-            let text = format!("{} is given twice, as a number and as text", errors::quoted(&name));
-            return Err(errors::leaf(map.py(), "InvalidValue", 903, &text));
+            let text = format!("{} is given twice, as a number and as text", exceptions::quoted(&name));
+            return Err(exceptions::leaf(map.py(), "InvalidValue", 903, &text));
         }
         object.insert(name, nested(&value, depth - 1)?);
     }
     Ok(object)
 }
 
-/// A mapping that is no dict, as one.
+/// Copies a mapping that is not a dict into one; `None` for anything else.
 fn other_map<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
-    let _inside = engine::enter(value.py());
+    let _inside = lifecycle::enter(value.py());
     let Ok(mapping) = value.cast::<PyMapping>() else { return Ok(None) };
     let map = PyDict::new(value.py());
     map.update(mapping)?;
     Ok(Some(map))
 }
 
-/// A map of DPs.
+/// Converts a map of DPs.
 pub(crate) fn dps(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>> {
     if let Ok(map) = value.cast::<PyDict>() {
         return object(map, DEPTH);
@@ -120,20 +121,22 @@ pub(crate) fn dps(value: &Bound<'_, PyAny>) -> PyResult<Map<String, Value>> {
     }
 }
 
-/// The number of a DP, given as such or as text.
+/// Reads a DP number, given as a number or as text.
 pub(crate) fn dp(value: &Bound<'_, PyAny>) -> PyResult<u16> {
-    let refused = |shown: String| errors::no_dp(value, &format!("{shown} is no DP: DPs are numbers from 0 to 65535"));
+    let refused = |shown: String| {
+        exceptions::invalid_dp(value, &format!("{shown} is not a DP number: DPs are numbers from 0 to 65535"))
+    };
     if let Ok(text) = value.cast::<PyString>() {
         let text = args::text(text)?;
-        return text.parse().map_err(|_| refused(errors::quoted(&text)));
+        return text.parse().map_err(|_| refused(exceptions::quoted(&text)));
     }
     if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
-        return value.extract().map_err(|_| refused("a number beyond that".to_owned()));
+        return value.extract().map_err(|_| refused("the number".to_owned()));
     }
     Err(refused(format!("a value of type {}", args::type_name(value))))
 }
 
-/// JSON as Python's own objects.
+/// Converts JSON to Python objects.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Value::Null => py.None().into_bound(py),
@@ -163,59 +166,62 @@ pub(crate) fn map_to_python<'py>(py: Python<'py>, map: &Map<String, Value>) -> P
     Ok(dict)
 }
 
-/// A local key of 16 characters or bytes.
+/// Reads a local key of 16 characters or bytes.
 pub(crate) fn key(value: Option<&Bound<'_, PyAny>>) -> PyResult<LocalKey> {
     let Some(value) = value else {
         return Err(PyTypeError::new_err("missing required argument: 'local_key'"));
     };
     let py = value.py();
     if let Ok(text) = value.cast::<PyString>() {
-        return text::local_key(&args::text(text)?).map_err(|error| errors::no_key(py, error));
+        return text::local_key(&args::text(text)?).map_err(|error| exceptions::invalid_key(py, error));
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
-        return LocalKey::try_from(bytes.as_bytes()).map_err(|error| errors::no_key(py, error));
+        return LocalKey::try_from(bytes.as_bytes()).map_err(|error| exceptions::invalid_key(py, error));
     }
     Err(args::wrong_type(value, "local_key", "text of 16 characters, or 16 bytes"))
 }
 
-/// A version, as text or number; `None` for "Auto".
+/// Reads a version from text or a number; `None` for "Auto".
 pub(crate) fn version(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Version>> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
     let is_number = value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>();
     if value.is_instance_of::<PyBool>() || !(is_number || value.is_instance_of::<PyString>()) {
         return Err(args::wrong_type(value, "version", "text or a number, such as \"3.4\", or \"Auto\""));
     }
-    let _inside = engine::enter(value.py());
+    let _inside = lifecycle::enter(value.py());
     let text = &args::text(&value.str()?)?;
-    let VersionSpec(version) = VersionSpec::from_str(text).map_err(|_| errors::no_version(value.py(), text))?;
+    let VersionSpec(version) =
+        VersionSpec::from_str(text).map_err(|_| exceptions::invalid_version(value.py(), text))?;
     Ok(version)
 }
 
-/// An address, as text; `None` is "Auto", too.
+/// Reads an address from text; a missing one is "Auto".
 pub(crate) fn address(value: Option<&Bound<'_, PyAny>>) -> PyResult<Address> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(Address::Auto) };
-    let _inside = engine::enter(value.py());
-    // Objects of the module `ipaddress` read as text, too.
+    let _inside = lifecycle::enter(value.py());
+    // Takes objects of the module `ipaddress`, too.
     let is_ip = value.get_type().module().is_ok_and(|module| module == "ipaddress");
     if !is_ip && !value.is_instance_of::<PyString>() {
         return Err(args::wrong_type(value, "address", "text: an IP address, a host name or \"Auto\""));
     }
     let text = &args::text(&value.str()?)?;
     Address::from_str(text).map_err(|error| {
-        errors::leaf(value.py(), "InvalidAddress", 912, &format!("{} is an {error}", errors::quoted(text)))
+        exceptions::leaf(value.py(), "InvalidAddress", 912, &format!("{} is an {error}", exceptions::quoted(text)))
     })
 }
 
-/// A dialect by tinytuya's name for it; `None` for "Auto".
+/// Reads a dialect by tinytuya's name for it; `None` for "Auto".
 pub(crate) fn dialect(py: Python<'_>, text: &str) -> PyResult<Option<Dialect>> {
     match text.to_ascii_lowercase().as_str() {
         "auto" => Ok(None),
         "default" => Ok(Some(Dialect::Default)),
         "device22" => Ok(Some(Dialect::Device22)),
         _ => {
-            let advice =
-                format!("{} is no device type: give \"default\", \"device22\" or \"Auto\"", errors::quoted(text));
-            Err(errors::leaf(py, "ConfigError", 912, &advice))
+            let advice = format!(
+                "{} is not a device type: give \"default\", \"device22\" or \"Auto\"",
+                exceptions::quoted(text)
+            );
+            Err(exceptions::leaf(py, "ConfigError", 912, &advice))
         }
     }
 }

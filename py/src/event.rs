@@ -1,4 +1,4 @@
-//! Events: immutable, with attributes, and readable like a dict.
+//! Events: immutable, with attributes, also readable like a dict.
 
 use std::sync::Arc;
 
@@ -8,29 +8,29 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 use rustuya_runtime_tokio::{Event, Failed, Message};
 
-use crate::words::words;
-use crate::{convert, engine, errors, models};
+use crate::docstring::docstring;
+use crate::{convert, errors, lifecycle, models, reasons};
 
-/// What happened to a device.
+/// Event of a device.
 ///
-/// `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
-/// a sub-device came or went), "freshness" (the state is what the device has now, or may not be any more), "error" (a
-/// command failed with nobody waiting), "lag" (this listener lost events), "skipped" (a frame was larger than
-/// `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that the device did not
-/// send just now).
+/// `kind` is one of: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or a
+/// sub-device came up or went down), "freshness" (the state became current, or may be out of date), "error" (a command
+/// failed and nothing waited for it), "lag" (this listener lost events), "skipped" (a frame was larger than
+/// `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that was replayed or
+/// reflected).
 #[pyclass(frozen, subclass, module = "rustuya")]
 pub(crate) struct DeviceEvent {
     event: Event,
     payload: PyOnceLock<Py<PyAny>>,
 }
 
-/// What happened to one of a manager's devices: an event with a `device_id`.
+/// Event of one of a manager's devices, with its `device_id`.
 #[pyclass(frozen, extends = DeviceEvent, module = "rustuya")]
 pub(crate) struct ManagerEvent {
     id: Arc<str>,
 }
 
-/// What an event can be.
+/// Values of `kind`.
 pub(crate) const KINDS: [&str; 9] =
     ["state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept", "ignored"];
 const KEYS: [&str; 8] = ["kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
@@ -66,10 +66,10 @@ impl DeviceEvent {
             Event::Down { reason, retry_in } => {
                 dict.set_item("connected", false)?;
                 dict.set_item("Error", reason.to_string())?;
-                dict.set_item("Err", errors::down(*reason).1.to_string())?;
-                dict.set_item("reason", errors::down(*reason).2)?;
+                dict.set_item("Err", reasons::classify(*reason).1.to_string())?;
+                dict.set_item("reason", reasons::classify(*reason).2)?;
                 dict.set_item("advice", reason.advice())?;
-                let (speaks, sure) = errors::evidence(*reason);
+                let (speaks, sure) = reasons::evidence(*reason);
                 dict.set_item("speaks", speaks)?;
                 dict.set_item("sure", sure)?;
                 dict.set_item("retry_in", retry_in.map(|time| time.as_secs_f64()))?;
@@ -119,7 +119,7 @@ impl DeviceEvent {
     }
 }
 
-fn no_key(key: &Bound<'_, PyAny>) -> PyErr {
+fn key_error(key: &Bound<'_, PyAny>) -> PyErr {
     PyKeyError::new_err(key.clone().unbind())
 }
 
@@ -128,7 +128,7 @@ fn text<'a>(key: &'a Bound<'_, PyAny>) -> Option<std::borrow::Cow<'a, str>> {
 }
 
 fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<String> {
-    let _inside = engine::enter(event.py());
+    let _inside = lifecycle::enter(event.py());
     let mut shown = Vec::new();
     for field in fields {
         let value = event.getattr(*field)?;
@@ -141,7 +141,7 @@ fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<Strin
 
 #[pymethods]
 impl DeviceEvent {
-    /// What this is: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
+    /// Kind of the event: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
     /// "ignored".
     #[getter]
     fn kind(&self) -> &'static str {
@@ -177,7 +177,7 @@ impl DeviceEvent {
         self.message().map(Message::seqno)
     }
 
-    /// The parsed JSON of the frame, its text if it is none; of other events, a dict that tells more.
+    /// The parsed JSON of the frame, or its text if it is not JSON; for other events, a dict with details.
     #[getter]
     fn payload(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.payload.get_or_try_init(py, || self.make_payload(py)).map(|payload| payload.clone_ref(py))
@@ -192,7 +192,7 @@ impl DeviceEvent {
         }
     }
 
-    /// The sub-device that this is about.
+    /// The cid of the sub-device, if the event is about one.
     #[getter]
     fn cid(&self) -> Option<String> {
         match &self.event {
@@ -208,24 +208,24 @@ impl DeviceEvent {
         self.message().and_then(Message::retcode)
     }
 
-    /// The exception that says why a command failed.
+    /// The exception of the failed command.
     #[getter]
     fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let failed = self.failed()?;
-        Some(errors::late(py, &failed.error).into_value(py).into_any())
+        Some(errors::for_event(py, &failed.error).into_value(py).into_any())
     }
 
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let item = match text(key).as_deref() {
-            Some("device_id") => return id_of(slf).ok_or_else(|| no_key(key)),
+            Some("device_id") => return id_of(slf).ok_or_else(|| key_error(key)),
             Some(key) => slf.get().item(slf.py(), key)?,
             None => None,
         };
-        item.ok_or_else(|| no_key(key))
+        item.ok_or_else(|| key_error(key))
     }
 
-    /// The value under a name, or the default where this event has none.
-    #[doc = words!(args: key_of_event default)]
+    /// Returns the value under a name, or the default for an unknown name.
+    #[doc = docstring!(args: key_of_event default)]
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(
         slf: &Bound<'py, Self>,
@@ -247,7 +247,7 @@ impl DeviceEvent {
         names(slf).len()
     }
 
-    /// The names under which this event has values.
+    /// The names of this event's values.
     fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(slf.py(), names(slf))
     }
@@ -289,7 +289,7 @@ fn id_of<'py>(event: &Bound<'py, DeviceEvent>) -> Option<Bound<'py, PyAny>> {
 
 #[pymethods]
 impl ManagerEvent {
-    /// Id of the device; empty for the kind "lag", which is about the listener.
+    /// Id of the device; empty for the kind "lag", which concerns the listener.
     #[getter]
     fn device_id(&self) -> &str {
         &self.id
@@ -308,7 +308,7 @@ pub(crate) fn manager_event(py: Python<'_>, event: rustuya_runtime_tokio::Manage
 
 pub(crate) fn request(py: Python<'_>, request: rustuya_runtime_tokio::Request) -> PyResult<Py<PyAny>> {
     let payload = request.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let class = models::class(py, "Request")?;
     Ok(class.call1((request.command.0, request.name, request.seqno, request.cid, payload))?.unbind())
 }

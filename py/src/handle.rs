@@ -1,4 +1,4 @@
-//! What a `Device` of Python holds, and how it comes to share a connection.
+//! `Device` of Python: the handle that it holds, and the connection that handles share.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
@@ -6,24 +6,35 @@ use std::sync::OnceLock;
 use pyo3::prelude::*;
 use rustuya_runtime_tokio as rt;
 
-use crate::device::Device;
-use crate::engine::{self, Held, engine};
-use crate::operation::{Answer, Failure, Operation};
-use crate::verbs::Target;
-use crate::{errors, log, manager};
+use crate::docstring::docstring;
+use crate::engine::engine;
+use crate::held::Held;
+use crate::operation::{Answer, Operation};
+use crate::target::Target;
+use crate::{errors, exceptions, lifecycle, log, verbs};
 
-/// What a `Device` of Python holds.
+/// One device on the local network, kept connected in the background.
+///
+/// It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares it with
+/// the managers and the other `Device(id, ...)` of this id, and the last of them ends it. Handles of one connection are
+/// equal.
+#[doc = docstring!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
+#[doc = docstring!(raises: config conflict types discovery closed)]
+#[pyclass(frozen, subclass, module = "rustuya", weakref)]
+pub(crate) struct Device(pub(crate) OnceLock<Handle>);
+
+/// Contents of a `Device` of Python.
 pub(crate) struct Handle {
     pub(crate) device: Held<rt::Device>,
-    /// Holds the device for this handle, where it was made by `Device(...)`, as a manager does for its own.
+    /// Keeps the device alive for a handle made by `Device(...)`, as a manager does for its devices.
     pub(crate) own: Option<Held<rt::Manager>>,
-    /// This handle was closed, and the device goes on for others.
-    pub(crate) left: AtomicBool,
+    /// Whether this handle was closed. Other handles may still use the device.
+    pub(crate) closed: AtomicBool,
 }
 
 impl Handle {
     pub(crate) fn new(device: rt::Device, own: Option<rt::Manager>) -> Self {
-        Self { device: Held::new(device), own: own.map(Held::new), left: AtomicBool::new(false) }
+        Self { device: Held::new(device), own: own.map(Held::new), closed: AtomicBool::new(false) }
     }
 }
 
@@ -33,19 +44,19 @@ impl Device {
     }
 
     pub(crate) fn handle(&self, py: Python<'_>) -> PyResult<&Handle> {
-        let missing = "__init__() of rustuya.Device was not called: call super().__init__() in that of the subclass";
-        self.0.get().ok_or_else(|| errors::leaf(py, "ClosedError", 906, missing))
+        let missing = "__init__() of rustuya.Device was not called: call super().__init__() in the subclass's";
+        self.0.get().ok_or_else(|| exceptions::leaf(py, "ClosedError", 906, missing))
     }
 
     pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<&rt::Device> {
         self.handle(py)?.device.get(py)
     }
 
-    /// The device, for what needs one that was not closed.
+    /// Returns the device, unless this handle was closed.
     pub(crate) fn open(&self, py: Python<'_>) -> PyResult<&rt::Device> {
         let handle = self.handle(py)?;
         let device = handle.device.get(py)?;
-        if handle.left.load(Ordering::Acquire) {
+        if handle.closed.load(Ordering::Acquire) {
             return Err(errors::command(py, device.id(), &rt::CommandError::Closed));
         }
         Ok(device)
@@ -54,16 +65,16 @@ impl Device {
     pub(crate) fn target(&self, py: Python<'_>) -> PyResult<Target> {
         let handle = self.handle(py)?;
         let device = handle.device.get(py)?.clone();
-        Ok(if handle.left.load(Ordering::Acquire) { Target::Left(device) } else { Target::Device(device) })
+        Ok(if handle.closed.load(Ordering::Acquire) { Target::Closed(device) } else { Target::Device(device) })
     }
 
-    /// Becomes a handle that holds its device. Does nothing for one that has been one.
-    pub(crate) fn begin(&self, handle: Handle) {
+    /// Sets the handle. Does nothing where one is set.
+    pub(crate) fn init(&self, handle: Handle) {
         drop(self.0.set(handle));
     }
 
-    /// Ends the connection, or lets go of it where others hold the device, too.
-    pub(crate) fn closed(&self, py: Python<'_>) -> PyResult<Operation> {
+    /// Makes the operation that ends the connection, or releases it where other handles hold the device.
+    pub(crate) fn close_operation(&self, py: Python<'_>) -> PyResult<Operation> {
         let handle = self.handle(py)?;
         let device = handle.device.get(py)?.clone();
         let Some(own) = &handle.own else {
@@ -72,11 +83,11 @@ impl Device {
                 Ok(Answer::Nothing)
             }));
         };
-        handle.left.store(true, Ordering::Release);
-        Ok(manager::ended(own.get(py)?))
+        handle.closed.store(true, Ordering::Release);
+        Ok(verbs::shutdown(own.get(py)?))
     }
 
-    /// Changes the configuration and gives the handle back. `change` is called again when another thread was faster.
+    /// Changes the configuration and returns the handle. Calls `change` again when another thread changed it first.
     pub(crate) fn change(
         slf: Bound<'_, Self>,
         change: impl Fn(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
@@ -99,15 +110,15 @@ impl Device {
     }
 }
 
-/// A device with a connection of its own, whatever else the process has.
+/// Creates a device with a connection of its own, not shared with other handles.
 pub(crate) fn spawn(py: Python<'_>, builder: rt::DeviceBuilder, located: bool, id: &str) -> PyResult<Device> {
     let engine = engine(py)?;
     let builder = engine.with_discovery(builder, located).map_err(|error| errors::add(py, id, error))?;
-    Ok(Device::new(log::framed(builder, id).spawn(&engine.driver())))
+    Ok(Device::new(log::with_frame_log(builder, id).spawn(&engine.driver())))
 }
 
-/// A handle of a device that belongs to no other manager, or shares it with those who have it. `describe` changes what is
-/// known of the device to what is wanted.
+/// Creates a handle of a device, which it shares with the managers and handles that hold it already. `describe` changes
+/// their configuration to the wanted one.
 pub(crate) fn share(
     py: Python<'_>,
     new: rt::DeviceBuilder,
@@ -116,7 +127,8 @@ pub(crate) fn share(
 ) -> PyResult<Handle> {
     let engine = engine(py)?;
     let id = new.id().to_owned();
-    let new = engine.with_discovery(log::framed(new, &id), located).map_err(|error| errors::add(py, &id, error))?;
+    let new =
+        engine.with_discovery(log::with_frame_log(new, &id), located).map_err(|error| errors::add(py, &id, error))?;
     let own = rt::Manager::new(&engine.registry);
     let mut failed = None;
     let mut share = || {
@@ -131,8 +143,8 @@ pub(crate) fn share(
     };
     let mut shared = share();
     if matches!(shared, Err(rt::AddError::Conflict)) {
-        // Handles that nobody can use any more may be in the way.
-        let _inside = engine::enter(py);
+        // Unreachable handles that were not collected yet may hold the old configuration.
+        let _inside = lifecycle::enter(py);
         py.import("gc")?.call_method0("collect")?;
         shared = share();
     }
@@ -141,32 +153,4 @@ pub(crate) fn share(
     }
     let device = shared.map_err(|error| errors::add(py, &id, error))?;
     Ok(Handle::new(device, Some(own)))
-}
-
-/// Waits until a device can be used.
-pub(crate) fn connected(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
-    let limit = engine::seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
-    let device = device.clone();
-    Ok(Box::pin(async move {
-        let version = device.wait_connected(limit).await;
-        version.map(Answer::Version).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
-    }))
-}
-
-/// Waits until a device can be used and its state is known, or known not to be had.
-pub(crate) fn ready(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
-    let limit = engine::seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
-    let device = device.clone();
-    Ok(Box::pin(async move {
-        let state = device.wait_ready(limit).await;
-        state.map(Answer::State).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
-    }))
-}
-
-pub(crate) fn detected(device: &rt::Device) -> Operation {
-    let device = device.clone();
-    Box::pin(async move {
-        let numbers = device.detect_dps().await;
-        numbers.map(Answer::Numbers).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
-    })
 }

@@ -1,44 +1,69 @@
-//! The native half of the Python package `rustuya`: one engine behind the synchronous and the asyncio face.
+//! Extension module of the Python package `rustuya`: one engine for the synchronous and the asyncio classes.
+//!
+//! Modules import only from those above them in this list.
 
-mod aio;
+mod docstring;
+mod lifecycle;
+
+mod exceptions;
+mod reasons;
+
 mod args;
-mod bell;
+mod convert;
+mod models;
+
+mod errors;
+
+mod blocking;
 mod calls;
+mod held;
+mod log;
+
+mod engine;
+
+mod event;
+mod feed;
+mod target;
+mod wakeup;
+
+mod operation;
+
+mod bridge;
+mod config;
+mod verbs;
+
+mod devices_file;
+mod handle;
+mod receiver;
+mod subscription;
+
 mod codec;
 mod command;
-mod config;
-mod convert;
-mod device;
-mod engine;
-mod errors;
-mod event;
-mod exit;
-mod handle;
-mod listed;
-mod log;
 mod manager;
-mod models;
-mod operation;
-mod receiver;
 mod scanner;
 mod sub_device;
-mod subscription;
-mod testing;
-mod verbs;
-mod words;
+mod vocabulary;
 
-/// See the package `rustuya`, which re-exports what is public here. Nothing tests it without the GIL at every change, so
-/// a free-threaded interpreter switches the GIL on when it imports this.
+mod device;
+mod testing;
+
+mod aio;
+mod exit;
+
+/// See the package `rustuya`, which re-exports the public names. The checks do not run without the GIL, so a
+/// free-threaded interpreter switches it on when it imports this module.
 #[pyo3::pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
-    use crate::aio::{AsyncVerbs, LoopBridge};
+    use crate::aio::AsyncVerbs;
+    #[pymodule_export]
+    use crate::bridge::LoopBridge;
     #[pymodule_export]
     use crate::codec::{announcement, decode, encode, session_key};
     #[pymodule_export]
     use crate::command::run_command_line;
     #[pymodule_export]
-    use crate::device::Device;
+    use crate::devices_file::listed_devices;
     #[pymodule_export]
     use crate::engine::configure;
     #[pymodule_export]
@@ -46,13 +71,11 @@ mod _native {
     #[pymodule_export]
     use crate::exit::{forked, leave, left};
     #[pymodule_export]
-    use crate::listed::listed_devices;
+    use crate::handle::Device;
     #[pymodule_export]
     use crate::log::{next_record, set_frame_log, set_log_callback, set_log_level};
     #[pymodule_export]
     use crate::manager::Manager;
-    #[pymodule_export]
-    use crate::models::{command_names, vocabulary};
     #[pymodule_export]
     use crate::receiver::{DeviceMessageReceiver, ManagerEventReceiver, RequestReceiver, ScanReceiver, SweepReceiver};
     #[pymodule_export]
@@ -63,6 +86,14 @@ mod _native {
     use crate::subscription::{Subscription, next_callback, report_from_python};
     #[pymodule_export]
     use crate::testing::{VirtualDevice, quirk_names};
+    #[pymodule_export]
+    use crate::vocabulary::{command_names, vocabulary};
+
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::lifecycle::on_leave(crate::exit::leave);
+        Ok(())
+    }
 
     #[pymodule_export]
     const __VERSION__: &str = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! Records of the engine for Python's `logging`, handed over by a bounded queue: whoever makes a record never waits.
+//! Log records of the engine for Python's `logging`, passed on through a bounded queue so that logging never blocks.
 
 use core::cell::RefCell;
 use core::fmt::{self, Write as _};
@@ -15,32 +15,33 @@ use tracing::span::{Attributes, Id, Record as Values};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::calls::Calls;
-use crate::engine::lock;
+use crate::calls::CallQueue;
+use crate::lifecycle::lock;
 
-/// Records that wait for Python at most; more are counted and dropped.
+/// Largest number of queued records; more are dropped and counted.
 const CAPACITY: usize = 8192;
 
-/// Python's number of the level from which records are made.
+/// Lowest level of which records are made, as Python's number.
 static LEVEL: AtomicU8 = AtomicU8::new(30);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
-static QUEUE: Calls<Line> = Calls::new("records", CAPACITY);
+static QUEUE: CallQueue<LogRecord> = CallQueue::new("records", CAPACITY);
 static CALLBACK: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
-struct Line {
+struct LogRecord {
     level: u8,
     target: &'static str,
     text: String,
 }
 
-/// Sets the level, as a number of Python's module `logging`, from which records are made.
+/// Sets the lowest level of which records are made, as a number of Python's module `logging`.
 #[pyfunction]
 pub(crate) fn set_log_level(level: u8) {
     LEVEL.store(level, Ordering::Release);
     tracing::callsite::rebuild_interest_cache();
 }
 
-/// Has a function called with level, logger name and text of every record, instead of the loggers; None ends that.
+/// Sets a function that is called with level, logger name and text of every record, instead of the loggers. None resets
+/// it.
 #[pyfunction]
 #[pyo3(signature = (callback))]
 pub(crate) fn set_log_callback(callback: Option<Py<PyAny>>) {
@@ -48,32 +49,32 @@ pub(crate) fn set_log_callback(callback: Option<Py<PyAny>>) {
     drop(before);
 }
 
-/// What is told of frames: nothing, what they are, or their values, too.
+/// Frame log: 0 is off, 1 logs frames without values, 2 with values.
 static FRAMES: AtomicU8 = AtomicU8::new(0);
 
-/// Has the frames and commands of devices that are made from now on told by the logger `rustuya.frames`, with the values
-/// of DPs if that is wanted; False ends it for all devices.
+/// Logs the frames and commands of devices created from now on to the logger `rustuya.frames`, with the values of DPs
+/// if `values` is true. False ends it for all devices.
 #[pyfunction]
 pub(crate) fn set_frame_log(enabled: bool, values: bool) {
     FRAMES.store(u8::from(enabled) + u8::from(enabled && values), Ordering::Release);
 }
 
-/// Has the frames of a device told, if that is wanted.
-pub(crate) fn framed(builder: DeviceBuilder, id: &str) -> DeviceBuilder {
+/// Logs the frames of a device if the frame log is on.
+pub(crate) fn with_frame_log(builder: DeviceBuilder, id: &str) -> DeviceBuilder {
     let mode = FRAMES.load(Ordering::Acquire);
     if mode == 0 {
         return builder;
     }
     let id = id.to_owned();
-    let tell = move |line: &str| {
+    let log = move |line: &str| {
         if FRAMES.load(Ordering::Acquire) > 0 {
-            send(Line { level: 10, target: "rustuya::frames", text: format!("{id} {line}") });
+            send(LogRecord { level: 10, target: "rustuya::frames", text: format!("{id} {line}") });
         }
     };
-    builder.record(FrameLog::new(tell).values(mode > 1))
+    builder.record(FrameLog::new(log).values(mode > 1))
 }
 
-/// Receives the engine's records from now on. If the process has another receiver for them, that one keeps them.
+/// Installs the collector. A subscriber that the process already has keeps the records.
 pub(crate) fn install() {
     let collector = Collector { spans: Mutex::default(), next: AtomicU64::new(1) };
     let _ = tracing::subscriber::set_global_default(collector);
@@ -90,13 +91,13 @@ const fn number(level: Level) -> u8 {
 }
 
 struct Collector {
-    /// What records of a device begin with.
+    /// Fields that each record of a device ends with.
     spans: Mutex<HashMap<u64, Span>>,
     next: AtomicU64,
 }
 
 struct Span {
-    fields: Text,
+    fields: Fields,
     handles: usize,
 }
 
@@ -110,7 +111,7 @@ impl Subscriber for Collector {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Spans always: the level may be lowered later.
+        // Always enables spans: the level may be lowered later.
         metadata.target().starts_with("rustuya")
             && (metadata.is_span() || number(*metadata.level()) >= LEVEL.load(Ordering::Acquire))
     }
@@ -121,7 +122,7 @@ impl Subscriber for Collector {
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut fields = Text::default();
+        let mut fields = Fields::default();
         span.record(&mut fields);
         lock(&self.spans).insert(id, Span { fields, handles: 1 });
         Id::from_u64(id)
@@ -129,26 +130,26 @@ impl Subscriber for Collector {
 
     fn record(&self, span: &Id, values: &Values<'_>) {
         if let Some(span) = lock(&self.spans).get_mut(&span.into_u64()) {
-            let mut text = Text::default();
-            values.record(&mut text);
+            let mut new = Fields::default();
+            values.record(&mut new);
             // A value that is recorded again replaces the earlier one.
-            span.fields.fields.retain(|(name, _)| !text.fields.iter().any(|(new, _)| new == name));
-            span.fields.fields.append(&mut text.fields);
+            span.fields.values.retain(|(name, _)| !new.values.iter().any(|(other, _)| other == name));
+            span.fields.values.append(&mut new.values);
         }
     }
 
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut text = Text::default();
-        event.record(&mut text);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         let current = || ENTERED.with_borrow(|stack| stack.last().copied());
         let span = event.parent().map(Id::into_u64).or_else(current);
-        if let Some(span) = span.and_then(|id| lock(&self.spans).get(&id).map(|span| span.fields.fields.clone())) {
-            text.fields.extend(span);
+        if let Some(span) = span.and_then(|id| lock(&self.spans).get(&id).map(|span| span.fields.values.clone())) {
+            fields.values.extend(span);
         }
         let metadata = event.metadata();
-        send(Line { level: number(*metadata.level()), target: metadata.target(), text: text.line() });
+        send(LogRecord { level: number(*metadata.level()), target: metadata.target(), text: fields.line() });
     }
 
     fn enter(&self, span: &Id) {
@@ -183,15 +184,15 @@ impl Subscriber for Collector {
 }
 
 #[derive(Clone, Default)]
-struct Text {
+struct Fields {
     message: String,
-    fields: Vec<(&'static str, String)>,
+    values: Vec<(&'static str, String)>,
 }
 
-impl Text {
+impl Fields {
     fn line(self) -> String {
         let mut line = self.message;
-        for (name, value) in self.fields {
+        for (name, value) in self.values {
             // Writing to text cannot fail.
             let _ = write!(line, " {name}={value}");
         }
@@ -199,52 +200,52 @@ impl Text {
     }
 }
 
-impl Visit for Text {
+impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.fields.push((field.name(), value.to_owned()));
+        self.values.push((field.name(), value.to_owned()));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.fields.push((field.name(), value.to_string()));
+        self.values.push((field.name(), value.to_string()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             self.message = format!("{value:?}");
         } else {
-            self.fields.push((field.name(), format!("{value:?}")));
+            self.values.push((field.name(), format!("{value:?}")));
         }
     }
 }
 
-fn send(line: Line) {
-    if !QUEUE.send(line) {
+fn send(record: LogRecord) {
+    if !QUEUE.send(record) {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Starts the thread that hands records over.
+/// Starts the thread that passes records on.
 pub(crate) fn start(py: Python<'_>) -> PyResult<()> {
     QUEUE.start(py)
 }
 
-/// Has that thread end between two records.
+/// Makes that thread end between two records.
 pub(crate) fn leave() {
     QUEUE.end();
 }
 
-/// A function to call, if one was set; the level, the name of the logger, the text.
-type Record = (Option<Py<PyAny>>, u8, String, String);
+/// Function to call, if one was set; level; name of the logger; text.
+type LogCall = (Option<Py<PyAny>>, u8, String, String);
 
-/// The next record for the thread that hands them over; `None` when it is to end. The one before was handed over.
+/// Waits for the next record of the thread that passes them on; `None` ends it. The record before was passed on.
 #[pyfunction]
-pub(crate) fn next_record(py: Python<'_>) -> Option<Record> {
+pub(crate) fn next_record(py: Python<'_>) -> Option<LogCall> {
     QUEUE.returned();
-    let line = match DROPPED.swap(0, Ordering::Relaxed) {
+    let record = match DROPPED.swap(0, Ordering::Relaxed) {
         0 => QUEUE.next(py)?,
-        lost => Line { level: 30, target: "rustuya", text: format!("{lost} records were lost") },
+        lost => LogRecord { level: 30, target: "rustuya", text: format!("{lost} records were lost") },
     };
-    let name = line.target.replacen('_', ".", 1).replace("::", ".");
+    let name = record.target.replacen('_', ".", 1).replace("::", ".");
     let callback = lock(&CALLBACK).as_ref().map(|callback| callback.clone_ref(py));
-    QUEUE.hand_out().then_some((callback, line.level, name, line.text))
+    QUEUE.hand_out().then_some((callback, record.level, name, record.text))
 }

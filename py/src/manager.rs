@@ -5,16 +5,17 @@ use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyTuple};
 use rustuya_runtime_tokio as rt;
 
-use crate::config::{self, Extra};
-use crate::device::Device;
-use crate::engine::{Held, engine, seconds, started};
-use crate::operation::{Answer, Operation, finish};
+use crate::config::{self, DeviceOptions};
+use crate::docstring::docstring;
+use crate::engine::engine;
+use crate::handle::Device;
+use crate::held::{Held, check};
+use crate::operation::finish;
 use crate::receiver::ManagerEventReceiver;
 use crate::subscription::Subscription;
-use crate::words::words;
-use crate::{args, errors, event, log, models};
+use crate::{args, errors, event, log, models, verbs};
 
-/// Many devices with one stream of events. All managers of a process share their devices' connections.
+/// Set of devices with one stream of events. All managers of a process share their devices' connections.
 #[pyclass(frozen, module = "rustuya", weakref)]
 pub(crate) struct Manager(Held<rt::Manager>);
 
@@ -24,28 +25,6 @@ impl Manager {
     }
 }
 
-pub(crate) fn ended(manager: &rt::Manager) -> Operation {
-    let manager = manager.clone();
-    Box::pin(async move {
-        manager.shutdown().await;
-        Ok(Answer::Nothing)
-    })
-}
-
-pub(crate) fn settled(manager: &rt::Manager, timeout: Option<f64>) -> PyResult<Operation> {
-    let limit = seconds(timeout)?.unwrap_or(core::time::Duration::MAX / 4);
-    let manager = manager.clone();
-    Ok(Box::pin(async move { Ok(Answer::Settled(manager.wait_settled(limit).await)) }))
-}
-
-pub(crate) fn all_ended() -> Option<Operation> {
-    let registry = started()?.registry.clone();
-    Some(Box::pin(async move {
-        registry.shutdown().await;
-        Ok(Answer::Nothing)
-    }))
-}
-
 #[pymethods]
 impl Manager {
     #[new]
@@ -53,8 +32,8 @@ impl Manager {
         Ok(Self(Held::new(rt::Manager::new(&engine(py)?.registry))))
     }
 
-    /// Raises the limit of open files as far as the system allows. Does nothing on Windows.
-    #[doc = words!(raises: os)]
+    /// Raises the limit of open files to the maximum that the system allows. Does nothing on Windows.
+    #[doc = docstring!(raises: os)]
     #[staticmethod]
     fn maximize_fd_limit() -> PyResult<()> {
         rlimit::increase_nofile_limit(u64::MAX)?;
@@ -64,14 +43,14 @@ impl Manager {
     /// Ends every device of the process. Managers can be filled again afterwards.
     #[staticmethod]
     fn shutdown_all(py: Python<'_>) -> PyResult<()> {
-        crate::engine::check(py)?;
-        all_ended().map_or(Ok(()), |operation| finish(py, operation).map(drop))
+        check(py)?;
+        verbs::shutdown_all().map_or(Ok(()), |operation| finish(py, operation).map(drop))
     }
 
     /// Adds a device, or changes the configuration of the one with this id. Returns its handle.
-    #[doc = words!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
-    #[doc = words!(returns: device)]
-    #[doc = words!(raises: duplicate config types discovery closed)]
+    #[doc = docstring!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
+    #[doc = docstring!(returns: device)]
+    #[doc = docstring!(raises: duplicate config types discovery closed)]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
                         receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None,
@@ -98,7 +77,7 @@ impl Manager {
         min_version: Option<Bound<'_, PyAny>>,
         query_on_connect: Option<args::QueryOnConnect>,
     ) -> PyResult<Device> {
-        let extra = Extra {
+        let options = DeviceOptions {
             port,
             dev_type,
             persist,
@@ -114,23 +93,23 @@ impl Manager {
             query_on_connect,
         };
         let (builder, located) = config::builder(py, &id.0, address, local_key, version)?;
-        let builder = extra.apply(py, builder)?;
+        let builder = options.apply(py, builder)?;
         let builder = engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, &id.0, error))?;
         self.inner(py)?
-            .add_with(log::framed(builder, &id.0))
+            .add_with(log::with_frame_log(builder, &id.0))
             .map(Device::new)
             .map_err(|error| errors::add(py, &id.0, error))
     }
 
-    /// The device with this id, or None.
-    #[doc = words!(args: id)]
-    #[doc = words!(raises: types)]
+    /// Returns the device with this id, or None.
+    #[doc = docstring!(args: id)]
+    #[doc = docstring!(raises: types)]
     fn get(&self, py: Python<'_>, id: args::Id) -> PyResult<Option<Device>> {
         Ok(self.inner(py)?.get(&id.0).map(Device::new))
     }
 
     fn __getitem__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Device> {
-        // As in a dict: what is no id is not there.
+        // As in a dict: an invalid id is a missing one.
         let device = match id.extract::<args::Id>() {
             Ok(id) => self.inner(py)?.get(&id.0),
             Err(_) => None,
@@ -157,29 +136,29 @@ impl Manager {
         true
     }
 
-    /// Lets go of a device; says whether it was there.
-    #[doc = words!(args: id)]
-    #[doc = words!(returns: was_there)]
-    #[doc = words!(raises: types)]
+    /// Releases a device. Returns whether the manager had it.
+    #[doc = docstring!(args: id)]
+    #[doc = docstring!(returns: was_there)]
+    #[doc = docstring!(raises: types)]
     fn remove(&self, py: Python<'_>, id: args::Id) -> PyResult<bool> {
         Ok(self.inner(py)?.remove(&id.0))
     }
 
-    /// Ends a device for everybody; says whether it was there.
-    #[doc = words!(args: id)]
-    #[doc = words!(returns: was_there)]
-    #[doc = words!(raises: types)]
+    /// Ends a device for all managers and handles. Returns whether the manager had it.
+    #[doc = docstring!(args: id)]
+    #[doc = docstring!(returns: was_there)]
+    #[doc = docstring!(raises: types)]
     fn delete(&self, py: Python<'_>, id: args::Id) -> PyResult<bool> {
         Ok(self.inner(py)?.delete(&id.0))
     }
 
-    /// Lets go of all devices.
+    /// Releases all devices.
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
         self.inner(py)?.clear();
         Ok(())
     }
 
-    /// What is known of all devices, ordered by id.
+    /// Returns a `DeviceInfo` of each device, ordered by id.
     fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
         for info in self.inner(py)?.list() {
@@ -188,40 +167,40 @@ impl Manager {
         Ok(list)
     }
 
-    /// Handles of all devices.
+    /// Returns handles of all devices.
     fn devices(&self, py: Python<'_>) -> PyResult<Vec<Device>> {
         Ok(self.inner(py)?.devices().into_iter().map(Device::new).collect())
     }
 
-    /// A receiver of what happens to all devices from now on, those that are added later included.
-    #[doc = words!(raises: closed)]
+    /// Creates a receiver of the events of all devices from now on, including devices added later.
+    #[doc = docstring!(raises: closed)]
     fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, ManagerEventReceiver>> {
         let manager = self.inner(py)?;
         ManagerEventReceiver::make(py, manager.listener(), manager.clone())
     }
 
-    /// Has a function called with every event, in a thread that all such functions share.
-    #[doc = words!(args: callback)]
-    #[doc = words!(raises: types closed)]
+    /// Calls a function with every event, in a thread that all such functions share.
+    #[doc = docstring!(args: callback)]
+    #[doc = docstring!(raises: types closed)]
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
         let manager = self.inner(py)?;
         Subscription::start(py, manager.listener(), manager.clone(), callback, event::manager_event)
     }
 
-    /// Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis.
-    #[doc = words!(args: timeout_connected)]
-    #[doc = words!(returns: settled)]
-    #[doc = words!(raises: types)]
+    /// Waits until every device is connected and has answered the state query, if there was one, or has a diagnosis.
+    #[doc = docstring!(args: timeout_connected)]
+    #[doc = docstring!(returns: settled)]
+    #[doc = docstring!(raises: types)]
     #[pyo3(signature = (timeout=10.0))]
     fn wait_settled<'py>(
         &self,
         py: Python<'py>,
         #[pyo3(from_py_with = args::timeout)] timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, settled(self.inner(py)?, timeout)?)
+        finish(py, verbs::wait_settled(self.inner(py)?, timeout)?)
     }
 
-    /// The counters of all devices together.
+    /// Sums of the counters of all devices.
     #[getter]
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         models::metrics(py, &self.inner(py)?.metrics())
@@ -229,7 +208,7 @@ impl Manager {
 
     /// Ends this manager, and every device that no other manager holds.
     fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
-        finish(py, ended(self.inner(py)?)).map(drop)
+        finish(py, verbs::shutdown(self.inner(py)?)).map(drop)
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

@@ -1,14 +1,13 @@
-//! Records of the module `rustuya.models`, filled in here.
+//! Creates the records of the module `rustuya.models`.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use rustuya_runtime_tokio::{
-    CommandCode, DeviceInfo, Dialect, DiscoveredDevice, DownReason, Metrics, Queried, Reply, Stale, State, Swept,
-    Version,
+    DeviceInfo, DiscoveredDevice, DownReason, Metrics, Queried, Reply, Stale, State, Swept, Version,
 };
 
-use crate::{convert, engine, errors};
+use crate::{convert, lifecycle, reasons};
 
 static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -17,40 +16,40 @@ pub(crate) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyA
     module.bind(py).getattr(name)
 }
 
-/// A version, or "Auto" while it is not known.
+/// Returns the version's name, or "Auto" while it is unknown.
 pub(crate) fn version(version: Option<Version>) -> &'static str {
     version.map_or("Auto", Version::as_str)
 }
 
 pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let payload = reply.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
     let dps = convert::map_to_python(py, &reply.dps)?;
     class(py, "Reply")?.call1((reply.command.0, reply.retcode, payload, dps, reply.partial))
 }
 
-/// A dict of the DPs that were told.
+/// Creates a dict of the reported DPs.
 pub(crate) fn queried<'py>(py: Python<'py>, state: Queried) -> PyResult<Bound<'py, PyAny>> {
     let dps = convert::map_to_python(py, &state.dps)?;
     class(py, "Queried")?.call1((dps, PyTuple::new(py, state.missing)?, state.partial))
 }
 
-/// What comes of looking through a network.
-const SWEPT: [&str; 3] = ["found", "open", "progress"];
+/// Values of the kind of `Swept`.
+pub(crate) const SWEPT: [&str; 3] = ["found", "open", "progress"];
 
 pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let class = class(py, "Swept")?;
-    let [heard, open, progress] = SWEPT;
+    let [found_kind, open, progress] = SWEPT;
     match swept {
-        Swept::Found(found) => class.call1((heard, self::found(py, found)?, found.ip.to_string())),
+        Swept::Found(found) => class.call1((found_kind, self::found(py, found)?, found.ip.to_string())),
         Swept::Open(ip) => class.call1((open, py.None(), ip.to_string())),
         Swept::Progress { done, total } => class.call1((progress, py.None(), py.None(), *done, *total)),
     }
 }
 
 pub(crate) fn found<'py>(py: Python<'py>, found: &DiscoveredDevice) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let version = found.version.map(Version::as_str);
     class(py, "DiscoveredDevice")?.call1((
         &found.id,
@@ -64,14 +63,14 @@ pub(crate) fn found<'py>(py: Python<'py>, found: &DiscoveredDevice) -> PyResult<
 
 pub(crate) fn diagnosis(py: Python<'_>, reason: Option<DownReason>) -> PyResult<Option<Bound<'_, PyAny>>> {
     let Some(reason) = reason else { return Ok(None) };
-    let _inside = engine::enter(py);
-    let (_, code, name) = errors::down(reason);
-    let (speaks, sure) = errors::evidence(reason);
+    let _inside = lifecycle::enter(py);
+    let (_, code, name) = reasons::classify(reason);
+    let (speaks, sure) = reasons::evidence(reason);
     class(py, "Diagnosis")?.call1((code, name, reason.to_string(), reason.advice(), speaks, sure)).map(Some)
 }
 
 pub(crate) fn device_info<'py>(py: Python<'py>, info: &DeviceInfo) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let address = info.address.map_or_else(|| "Auto".to_owned(), |address| address.to_string());
     class(py, "DeviceInfo")?.call1((
         &*info.id,
@@ -86,7 +85,7 @@ pub(crate) fn device_info<'py>(py: Python<'py>, info: &DeviceInfo) -> PyResult<B
 }
 
 pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let fields = PyDict::new(py);
     let counters = [
         ("connects", metrics.connects),
@@ -114,13 +113,13 @@ pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound
 }
 
 pub(crate) fn state<'py>(py: Python<'py>, state: &State) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let (values, ages, stale) = (PyDict::new(py), PyDict::new(py), PyList::empty(py));
-    for (dp, heard) in &state.dps {
+    for (dp, reading) in &state.dps {
         let dp = dp.to_string();
-        values.set_item(&dp, convert::to_python(py, &heard.value)?)?;
-        ages.set_item(&dp, heard.age.as_secs_f64())?;
-        if !heard.fresh {
+        values.set_item(&dp, convert::to_python(py, &reading.value)?)?;
+        ages.set_item(&dp, reading.age.as_secs_f64())?;
+        if !reading.fresh {
             stale.append(&dp)?;
         }
     }
@@ -128,7 +127,7 @@ pub(crate) fn state<'py>(py: Python<'py>, state: &State) -> PyResult<Bound<'py, 
     class(py, "State")?.call1((values, ages, stale, why.map(stale_reason), why.map(Stale::to_string)))
 }
 
-/// A name for programs of why a state may be out of date.
+/// Returns the name for programs of the reason why a state may be out of date.
 pub(crate) const fn stale_reason(why: &Stale) -> &'static str {
     match why {
         Stale::NotConnected => "not_connected",
@@ -139,9 +138,9 @@ pub(crate) const fn stale_reason(why: &Stale) -> &'static str {
     }
 }
 
-/// A dict of the diagnoses of devices.
+/// Creates a dict of the diagnoses of devices.
 pub(crate) fn settled<'py>(py: Python<'py>, list: &[DeviceInfo]) -> PyResult<Bound<'py, PyAny>> {
-    let _inside = engine::enter(py);
+    let _inside = lifecycle::enter(py);
     let (diagnoses, unsettled) = (PyDict::new(py), PyList::empty(py));
     for info in list {
         diagnoses.set_item(&*info.id, diagnosis(py, info.down.filter(|_| !info.connected))?)?;
@@ -150,25 +149,4 @@ pub(crate) fn settled<'py>(py: Python<'py>, list: &[DeviceInfo]) -> PyResult<Bou
         }
     }
     class(py, "Settled")?.call1((diagnoses, unsettled.to_tuple()))
-}
-
-/// Every command that has a name, with its number.
-#[pyfunction]
-pub(crate) fn command_names() -> Vec<(&'static str, u32)> {
-    CommandCode::NAMED.iter().map(|(code, name)| (*name, code.0)).collect()
-}
-
-/// The words that `rustuya.typing` lists, as far as this module makes them: what they are for, and all of them.
-#[pyfunction]
-pub(crate) fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
-    let reasons = DownReason::ALL.iter().map(|reason| errors::down(*reason).2).collect();
-    let dialects = [Dialect::Default, Dialect::Device22].map(convert::dialect_name).to_vec();
-    vec![
-        ("Reason", reasons),
-        ("DeviceType", dialects),
-        ("ProtocolVersion", Version::ALL.map(Version::as_str).to_vec()),
-        ("EventKind", crate::event::KINDS.to_vec()),
-        ("SweptKind", SWEPT.to_vec()),
-        ("Wait", crate::operation::WAITS.to_vec()),
-    ]
 }

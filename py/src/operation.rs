@@ -1,4 +1,4 @@
-//! What is waited for, by a thread or by an event loop, and what comes of it.
+//! Operations: futures that a thread or an event loop waits for, with their results.
 
 use core::pin::Pin;
 use core::time::Duration;
@@ -11,13 +11,16 @@ use rustuya_runtime_tokio::{
     AddError, CommandError, DeviceInfo, DiscoveredDevice, Queried, Reply, Sending, State, Version,
 };
 
-use crate::verbs::Target;
-use crate::{engine, errors, models};
+use crate::blocking::block;
+use crate::engine::engine;
+use crate::held::check;
+use crate::target::Target;
+use crate::{args, errors, exceptions, models};
 
-/// Something that is under way.
+/// A started operation.
 pub(crate) type Operation = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
 
-/// What an operation gives.
+/// Result of an operation.
 pub(crate) enum Answer {
     Nothing,
     Reply(Reply),
@@ -30,7 +33,7 @@ pub(crate) enum Answer {
     AllFound(Vec<DiscoveredDevice>),
 }
 
-/// Why it does not.
+/// Error of an operation.
 pub(crate) enum Failure {
     Command(Target, CommandError),
     Ports(io::Error),
@@ -70,22 +73,42 @@ impl Failure {
     }
 }
 
-/// Waits for it on this thread.
+/// Makes an operation that waits for `event`, for `timeout` seconds at most.
+pub(crate) fn within(
+    py: Python<'_>,
+    timeout: Option<f64>,
+    event: impl Future<Output = ()> + Send + 'static,
+) -> PyResult<Operation> {
+    let Some(limit) = args::seconds(timeout)? else {
+        return Ok(Box::pin(async move {
+            event.await;
+            Ok(Answer::Nothing)
+        }));
+    };
+    let _runtime = engine(py)?.handle().enter();
+    let limited = tokio::time::timeout(limit, event);
+    Ok(Box::pin(async move {
+        let _ = limited.await;
+        Ok(Answer::Nothing)
+    }))
+}
+
+/// Waits for an operation on this thread.
 pub(crate) fn finish(py: Python<'_>, operation: Operation) -> PyResult<Bound<'_, PyAny>> {
-    match engine::block(py, operation, None)? {
+    match block(py, operation, None)? {
         Some(Ok(answer)) => answer.into_python(py),
         Some(Err(failure)) => Err(failure.into_error(py)),
         None => Ok(py.None().into_bound(py)),
     }
 }
 
-/// What commands can be told to wait for.
+/// Values of the argument `wait`.
 pub(crate) const WAITS: [&str; 3] = ["ack", "effect", "queue"];
 
-/// How far a command is waited for.
+/// Point until which a command is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// As the device is configured.
+    /// As the device's `nowait` says.
     Usual,
     /// Until it is in the queue.
     Queue,
@@ -100,26 +123,26 @@ impl Wait {
         let [ack, effect, queue] = WAITS;
         match wait {
             None => Ok(Self::Usual),
-            Some(word) if word == queue => Ok(Self::Queue),
-            Some(word) if word == ack => Ok(Self::Ack),
-            Some(word) if word == effect => Ok(Self::Effect),
+            Some(wait) if wait == queue => Ok(Self::Queue),
+            Some(wait) if wait == ack => Ok(Self::Ack),
+            Some(wait) if wait == effect => Ok(Self::Effect),
             Some(other) => {
-                let other = errors::quoted(other);
+                let other = exceptions::quoted(other);
                 let text = format!("wait={other} is not known: give \"effect\", \"ack\", \"queue\" or None");
-                Err(errors::leaf(py, "ConfigError", 912, &text))
+                Err(exceptions::leaf(py, "ConfigError", 912, &text))
             }
         }
     }
 }
 
-/// A command that is yet to be given.
-pub(crate) struct Order {
+/// A command that was not sent yet, with the point until which it is waited for.
+pub(crate) struct PreparedCommand {
     pub(crate) target: Target,
     pub(crate) sending: Sending,
     pub(crate) wait: Wait,
 }
 
-impl Order {
+impl PreparedCommand {
     pub(crate) fn new(target: Target, sending: Sending, wait: Wait, timeout: Option<Duration>) -> Self {
         let sending = match timeout {
             Some(timeout) => sending.timeout(timeout),
@@ -128,19 +151,19 @@ impl Order {
         Self { target, sending, wait }
     }
 
-    /// Gives it and waits on this thread.
+    /// Sends the command and waits on this thread.
     pub(crate) fn finish(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        engine::check(py)?;
+        check(py)?;
         let Self { target, sending, wait } = self;
         let result = match wait {
             Wait::Queue => sending.queue(),
-            Wait::Usual => engine::block(py, sending, None)?.unwrap_or(Ok(())),
-            Wait::Ack => match engine::block(py, sending.acknowledged(), None)? {
+            Wait::Usual => block(py, sending, None)?.unwrap_or(Ok(())),
+            Wait::Ack => match block(py, sending.acknowledged(), None)? {
                 Some(Ok(reply)) => return models::reply(py, &reply).map(Bound::unbind),
                 Some(Err(error)) => Err(error),
                 None => Ok(()),
             },
-            Wait::Effect => match engine::block(py, sending.confirmed(), None)? {
+            Wait::Effect => match block(py, sending.confirmed(), None)? {
                 Some(Ok(reply)) => return models::reply(py, &reply).map(Bound::unbind),
                 Some(Err(error)) => Err(error),
                 None => Ok(()),
@@ -149,7 +172,7 @@ impl Order {
         result.map(|()| py.None()).map_err(|error| errors::command(py, &target.name(), &error))
     }
 
-    /// As something to be waited for elsewhere.
+    /// Makes the operation that sends the command when it is first polled; with `Wait::Queue` sends it now.
     pub(crate) fn start(self) -> Operation {
         let Self { target, sending, wait } = self;
         match wait {

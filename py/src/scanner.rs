@@ -7,24 +7,25 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use rustuya_runtime_tokio as rt;
 
-use crate::engine::{self, engine, lock};
+use crate::docstring::docstring;
+use crate::engine::engine;
+use crate::lifecycle::lock;
 use crate::operation::{Answer, Failure, Operation, finish};
 use crate::receiver::{ScanReceiver, SweepReceiver};
-use crate::words::words;
-use crate::{args, errors, models};
+use crate::{args, exceptions, models};
 
 /// Finds devices on the local network. Every method that configures it returns it.
 #[pyclass(frozen, module = "rustuya")]
-pub(crate) struct Scanner(Mutex<Settings>, Arc<Mutex<Last>>);
+pub(crate) struct Scanner(Mutex<Settings>, Arc<Mutex<LastScan>>);
 
-/// What the last scan left aside.
+/// What the last scan did not return.
 #[derive(Default)]
-struct Last {
+struct LastScan {
     relayed: Vec<rt::DiscoveredDevice>,
     dropped: u64,
 }
 
-impl Last {
+impl LastScan {
     fn of(scan: &rt::Scan) -> Self {
         Self { relayed: scan.relayed(), dropped: scan.counts().dropped.max(scan.missed()) }
     }
@@ -42,7 +43,7 @@ struct Settings {
 }
 
 fn address(py: Python<'_>, text: &str) -> PyResult<Ipv4Addr> {
-    text.parse().map_err(|_| errors::no_address(py, text))
+    text.parse().map_err(|_| exceptions::invalid_address(py, text))
 }
 
 impl Scanner {
@@ -61,22 +62,22 @@ impl Scanner {
         Ok(scanner.probe_to(settings.probe_to).trust_relayed(settings.trust_relayed))
     }
 
-    pub(crate) fn all(&self, py: Python<'_>) -> PyResult<Operation> {
+    pub(crate) fn scan_operation(&self, py: Python<'_>) -> PyResult<Operation> {
         let (scanner, last) = (self.scanner(py)?, Arc::clone(&self.1));
         Ok(Box::pin(async move {
             let mut scan = scanner.stream().map_err(Failure::Ports)?;
             let found = scan.all().await;
-            *lock(&last) = Last::of(&scan);
+            *lock(&last) = LastScan::of(&scan);
             Ok(Answer::AllFound(found))
         }))
     }
 
-    pub(crate) fn one(&self, py: Python<'_>, id: &str) -> PyResult<Operation> {
+    pub(crate) fn discover_operation(&self, py: Python<'_>, id: &str) -> PyResult<Operation> {
         let (scanner, last, id) = (self.scanner(py)?, Arc::clone(&self.1), id.to_owned());
         Ok(Box::pin(async move {
             let mut scan = scanner.stream_of(&id).map_err(Failure::Ports)?;
             let found = scan.recv().await;
-            *lock(&last) = Last::of(&scan);
+            *lock(&last) = LastScan::of(&scan);
             Ok(Answer::Found(found))
         }))
     }
@@ -103,45 +104,45 @@ impl Scanner {
         Self(Mutex::new(settings), Arc::default())
     }
 
-    /// Sets how long a scan takes, in seconds.
-    #[doc = words!(args: timeout_sec)]
-    #[doc = words!(returns: scanner)]
-    #[doc = words!(raises: types)]
+    /// Sets the duration of a scan, in seconds.
+    #[doc = docstring!(args: timeout_sec)]
+    #[doc = docstring!(returns: scanner)]
+    #[doc = docstring!(raises: types)]
     fn timeout<'py>(slf: Bound<'py, Self>, timeout_sec: args::TimeoutSec) -> PyResult<Bound<'py, Self>> {
-        let timeout = engine::seconds(Some(timeout_sec.0))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+        let timeout = args::seconds(Some(timeout_sec.0))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
         Ok(Self::change(slf, |settings| settings.timeout = timeout))
     }
 
-    /// Sets the local address to listen on and to ask from.
-    #[doc = words!(args: ip)]
-    #[doc = words!(returns: scanner)]
-    #[doc = words!(raises: address)]
+    /// Sets the local address to listen on and to probe from.
+    #[doc = docstring!(args: ip)]
+    #[doc = docstring!(returns: scanner)]
+    #[doc = docstring!(raises: address)]
     fn bind_address<'py>(slf: Bound<'py, Self>, address: args::Ip) -> PyResult<Bound<'py, Self>> {
         let bind = self::address(slf.py(), &address.0)?;
         Ok(Self::change(slf, |settings| settings.bind = Some(bind)))
     }
 
-    /// Sets the address that devices are asked at, instead of each interface's own broadcast address.
-    #[doc = words!(args: ip)]
-    #[doc = words!(returns: scanner)]
-    #[doc = words!(raises: address)]
+    /// Sets the destination of probes, instead of each interface's own broadcast address.
+    #[doc = docstring!(args: ip)]
+    #[doc = docstring!(returns: scanner)]
+    #[doc = docstring!(raises: address)]
     fn broadcast_address<'py>(slf: Bound<'py, Self>, address: args::Ip) -> PyResult<Bound<'py, Self>> {
         let broadcast = self::address(slf.py(), &address.0)?;
         Ok(Self::change(slf, |settings| settings.broadcast = Some(broadcast)))
     }
 
     /// Sets the three UDP ports to listen on; 0 takes a free one.
-    #[doc = words!(args: ports)]
-    #[doc = words!(returns: scanner)]
-    #[doc = words!(raises: types)]
+    #[doc = docstring!(args: ports)]
+    #[doc = docstring!(returns: scanner)]
+    #[doc = docstring!(raises: types)]
     fn ports(slf: Bound<'_, Self>, ports: args::Ports) -> Bound<'_, Self> {
         Self::change(slf, |settings| settings.ports = Some(ports.0))
     }
 
-    /// Asks these addresses and ports instead of everybody.
-    #[doc = words!(args: addresses)]
-    #[doc = words!(returns: scanner)]
-    #[doc = words!(raises: address types)]
+    /// Probes these addresses and ports instead of broadcasting.
+    #[doc = docstring!(args: addresses)]
+    #[doc = docstring!(returns: scanner)]
+    #[doc = docstring!(raises: address types)]
     fn probe_to<'py>(slf: Bound<'py, Self>, addresses: args::Addresses) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
         let socket = |(host, port): &(String, u16)| Ok(SocketAddrV4::new(address(py, host)?, *port));
@@ -149,57 +150,57 @@ impl Scanner {
         Ok(Self::change(slf, |settings| settings.probe_to = to))
     }
 
-    /// Sets whether devices are asked at all, or only listened for.
-    #[doc = words!(args: active)]
-    #[doc = words!(returns: scanner)]
-    #[doc = words!(raises: types)]
+    /// Sets whether to probe for devices, or only to listen.
+    #[doc = docstring!(args: active)]
+    #[doc = docstring!(returns: scanner)]
+    #[doc = docstring!(raises: types)]
     fn active(slf: Bound<'_, Self>, active: args::Active) -> Bound<'_, Self> {
         Self::change(slf, |settings| settings.active = active.0)
     }
 
-    /// Sets whether announcements are believed that come from another address than the one they name.
-    #[doc = words!(args: trust)]
-    #[doc = words!(returns: scanner)]
-    #[doc = words!(raises: types)]
+    /// Sets whether to believe announcements whose sender is not the address that they name.
+    #[doc = docstring!(args: trust)]
+    #[doc = docstring!(returns: scanner)]
+    #[doc = docstring!(raises: types)]
     fn trust_relayed(slf: Bound<'_, Self>, trust: args::Trust) -> Bound<'_, Self> {
         Self::change(slf, |settings| settings.trust_relayed = trust.0)
     }
 
-    /// The devices that the last scan() or discover() heard from other addresses than the ones they name only.
+    /// The devices of the last scan() or discover() whose announcements all came from another address than they name.
     #[getter]
     fn relayed(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         lock(&self.1).relayed.clone().iter().map(|found| models::found(py, found).map(Bound::unbind)).collect()
     }
 
-    /// How many announcements of devices the last scan() or discover() had no room for; 0 on every real network.
+    /// Number of announcements that the last scan() or discover() dropped for lack of room; 0 on every real network.
     #[getter]
     fn dropped(&self) -> u64 {
         lock(&self.1).dropped
     }
 
-    /// Scans, and returns all devices that were heard.
-    #[doc = words!(raises: ports)]
+    /// Scans, and returns all devices found.
+    #[doc = docstring!(raises: ports)]
     fn scan<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, self.all(py)?)
+        finish(py, self.scan_operation(py)?)
     }
 
-    /// Scans until this device is heard; None if it is not.
-    #[doc = words!(args: id)]
-    #[doc = words!(raises: ports types)]
+    /// Scans until this device is found. Returns None if it is not.
+    #[doc = docstring!(args: id)]
+    #[doc = docstring!(raises: ports types)]
     fn discover<'py>(&self, py: Python<'py>, id: args::Id) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, self.one(py, &id.0)?)
+        finish(py, self.discover_operation(py, &id.0)?)
     }
 
-    /// Scans; devices come as they are heard.
-    #[doc = words!(raises: ports)]
+    /// Scans, and returns a receiver of the devices as they are found.
+    #[doc = docstring!(raises: ports)]
     fn stream<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, ScanReceiver>> {
         let scan = self.scanner(py)?.stream().map_err(|error| Failure::Ports(error).into_error(py))?;
         ScanReceiver::make(py, scan, ())
     }
 
-    /// Looks through a network, address by address.
-    #[doc = words!(args: network sweep_port probe_port)]
-    #[doc = words!(raises: network types)]
+    /// Scans a network address by address. Returns a receiver of what it finds.
+    #[doc = docstring!(args: network sweep_port probe_port)]
+    #[doc = docstring!(raises: network types)]
     #[pyo3(signature = (network, *, port=6668, probe_port=7000))]
     fn sweep<'py>(
         &self,
@@ -208,7 +209,7 @@ impl Scanner {
         #[pyo3(from_py_with = args::sweep_port)] port: u16,
         #[pyo3(from_py_with = args::probe_port)] probe_port: u16,
     ) -> PyResult<Bound<'py, SweepReceiver>> {
-        let network: rt::Network = network.0.parse().map_err(|error| errors::no_network(py, error))?;
+        let network: rt::Network = network.0.parse().map_err(|error| exceptions::invalid_network(py, error))?;
         let network = network.port(port).probe_port(probe_port);
         let sweep = self.scanner(py)?.sweep(network).map_err(|error| Failure::Ports(error).into_error(py))?;
         SweepReceiver::make(py, sweep, ())

@@ -3,11 +3,12 @@
 use pyo3::prelude::*;
 use rustuya_runtime_tokio as rt;
 
-use crate::device::Device;
-use crate::engine::{self, Held};
+use crate::docstring::docstring;
+use crate::handle::Device;
+use crate::held::{Held, check, hash};
 use crate::operation::finish;
-use crate::verbs::{Options, Target};
-use crate::words::words;
+use crate::target::Target;
+use crate::verbs::Options;
 use crate::{args, models};
 
 /// A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
@@ -32,7 +33,7 @@ impl SubDevice {
     }
 
     fn __hash__(&self, py: Python<'_>) -> PyResult<u64> {
-        Ok(engine::hash(self.0.get(py)?))
+        Ok(hash(self.0.get(py)?))
     }
 
     /// Its cid.
@@ -47,24 +48,24 @@ impl SubDevice {
         Ok(Device::new(self.0.get(py)?.gateway().clone()))
     }
 
-    /// Whether the gateway reaches it, as far as it has said; None when it has said nothing yet.
+    /// Whether the gateway reaches it, as last reported; None before the first report.
     #[getter]
     fn is_online(&self, py: Python<'_>) -> PyResult<Option<bool>> {
         Ok(self.0.get(py)?.is_online())
     }
 
-    /// Its DPs as they were last heard, with their ages. Asks nobody.
+    /// Its DPs as last reported, with their ages. Sends nothing.
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         models::state(py, &self.0.get(py)?.state())
     }
 
-    /// Asks for the state; the answer comes as an event.
+    /// Queries the state; the answer comes as an event.
     ///
-    /// `wait="ack"` waits for it and returns it as a `Reply`.
-    #[doc = words!(args: wait timeout)]
-    #[doc = words!(returns: reply)]
-    #[doc = words!(raises: connection answer types)]
+    /// `wait="ack"` waits for the answer and returns it as a `Reply`.
+    #[doc = docstring!(args: wait timeout)]
+    #[doc = docstring!(returns: reply)]
+    #[doc = docstring!(raises: connection answer types)]
     #[pyo3(signature = (*, wait=None, timeout=None))]
     fn status(
         &self,
@@ -75,11 +76,11 @@ impl SubDevice {
         self.target(py)?.status(py, Options::of(&wait, &timeout))?.finish(py)
     }
 
-    /// Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
-    /// were named, and whether it is `partial`.
-    #[doc = words!(args: dps timeout)]
-    #[doc = words!(returns: queried)]
-    #[doc = words!(raises: dp_ids connection answer)]
+    /// Queries the state, or the named DPs, and returns the DPs of the answer: a dict with two attributes, the named
+    /// DPs that are `missing`, and whether the answer is `partial`.
+    #[doc = docstring!(args: dps timeout)]
+    #[doc = docstring!(returns: queried)]
+    #[doc = docstring!(raises: dp_ids connection answer)]
     #[pyo3(signature = (dps=None, *, timeout=None))]
     fn query<'py>(
         &self,
@@ -87,15 +88,15 @@ impl SubDevice {
         dps: Option<args::Dps<'py>>,
         timeout: Option<args::Timeout>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        engine::check(py)?;
+        check(py)?;
         finish(py, self.target(py)?.query(dps, timeout.map(|limit| limit.0))?)
     }
 
     /// Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-    /// shows what was written.
-    #[doc = words!(args: dp_id value wait timeout)]
-    #[doc = words!(returns: reply)]
-    #[doc = words!(raises: dp connection answer effect)]
+    /// reports the written value.
+    #[doc = docstring!(args: dp_id value wait timeout)]
+    #[doc = docstring!(returns: reply)]
+    #[doc = docstring!(raises: dp connection answer effect)]
     #[pyo3(signature = (dp_id, value, *, wait=None, timeout=None))]
     fn set_value(
         &self,
@@ -108,11 +109,11 @@ impl SubDevice {
         self.target(py)?.set_value(dp_id, value, Options::of(&wait, &timeout))?.finish(py)
     }
 
-    /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-    /// shows what was written.
-    #[doc = words!(args: dps_dict wait timeout)]
-    #[doc = words!(returns: reply)]
-    #[doc = words!(raises: dp connection answer effect)]
+    /// Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until
+    /// the device reports the written values.
+    #[doc = docstring!(args: dps_dict wait timeout)]
+    #[doc = docstring!(returns: reply)]
+    #[doc = docstring!(raises: dp connection answer effect)]
     #[pyo3(signature = (dps_dict, *, wait=None, timeout=None))]
     fn set_dps(
         &self,
@@ -124,10 +125,10 @@ impl SubDevice {
         self.target(py)?.set_dps(dps_dict, Options::of(&wait, &timeout))?.finish(py)
     }
 
-    /// Asks it to measure DPs again and to report them.
-    #[doc = words!(args: dp_ids wait timeout)]
-    #[doc = words!(returns: reply)]
-    #[doc = words!(raises: dp_ids connection answer)]
+    /// Asks the sub-device to measure DPs anew and to report them.
+    #[doc = docstring!(args: dp_ids wait timeout)]
+    #[doc = docstring!(returns: reply)]
+    #[doc = docstring!(raises: dp_ids connection answer)]
     #[pyo3(signature = (dp_ids, *, wait=None, timeout=None))]
     fn update_dps(
         &self,

@@ -1,4 +1,4 @@
-//! Functions that are called with events, all of them in one thread.
+//! Subscriptions: functions that one thread calls with events.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
@@ -8,12 +8,14 @@ use std::task::Wake;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::calls::Calls;
-use crate::engine::{Held, engine, enter, lock};
-use crate::receiver::Feed;
-use crate::{args, errors};
+use crate::calls::CallQueue;
+use crate::engine::engine;
+use crate::feed::Feed;
+use crate::held::Held;
+use crate::lifecycle::{enter, lock};
+use crate::{args, exceptions};
 
-/// Whether a call gives a coroutine: of the function itself, or of an object with such a `__call__`.
+/// Returns whether a call gives a coroutine: the function itself is async, or its `__call__`.
 fn is_async(function: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = function.py();
     let _inside = enter(py);
@@ -22,44 +24,44 @@ fn is_async(function: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(is_async(function)? || is_async(&function.getattr("__call__")?)?)
 }
 
-/// Events of one subscription that are told before others have their turn.
+/// Number of calls of one subscription before the next one gets its turn.
 const FAIR_SHARE: u32 = 128;
 
-/// What `subscribe` returns: call it to end the subscription. Also a context manager.
+/// Subscription of a function to events; call it to end the subscription. Also a context manager.
 #[pyclass(frozen, module = "rustuya")]
-pub(crate) struct Subscription(Held<Arc<dyn Subscribed>>);
+pub(crate) struct Subscription(Held<Arc<dyn CallSource>>);
 
-/// Something that has events for a function.
-trait Subscribed: Send + Sync {
-    /// Has the thread look again.
+/// Source of calls of one function.
+trait CallSource: Send + Sync {
+    /// Queues itself for the thread of callbacks.
     fn queue(self: Arc<Self>);
 
-    /// Notes that the thread looks: who has news after that queues it again.
+    /// Marks the start of a turn: a later event queues the source again.
     fn begin(&self);
 
-    /// The next call; `None` when there is nothing to tell.
+    /// Returns the next call; `None` when there is no event.
     fn next(self: Arc<Self>, py: Python<'_>) -> Option<PyResult<Call>>;
 
-    /// Tells it nothing any more.
+    /// Ends the calls.
     fn end(&self);
 
     fn is_active(&self) -> bool;
 }
 
-/// A function and the event that it is called with.
+/// A function and its argument, the event.
 type Call = (Py<PyAny>, Py<PyAny>);
 
-struct Told<F: Feed> {
-    /// With what it comes from, which stays alive for it.
+struct FeedCalls<F: Feed> {
+    /// The feed with its source, which must live as long.
     feed: Mutex<Option<(F, Box<dyn Send>)>>,
     function: Mutex<Option<Py<PyAny>>>,
     convert: fn(Python<'_>, F::Item) -> PyResult<Py<PyAny>>,
-    /// Whether the thread is on its way to look.
+    /// Whether it is queued for the thread of callbacks.
     queued: AtomicBool,
 }
 
-impl<F: Feed> Told<F> {
-    /// The next event, and the function it is for.
+impl<F: Feed> FeedCalls<F> {
+    /// Polls for the next event; returns it with the function.
     fn take(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<Option<(F::Item, Py<PyAny>)>> {
         let polled = match &mut *lock(&self.feed) {
             Some((feed, _)) => feed.poll_item(cx),
@@ -70,13 +72,13 @@ impl<F: Feed> Told<F> {
     }
 }
 
-impl<F: Feed> Wake for Told<F> {
+impl<F: Feed> Wake for FeedCalls<F> {
     fn wake(self: Arc<Self>) {
         self.queue();
     }
 }
 
-impl<F: Feed> Subscribed for Told<F> {
+impl<F: Feed> CallSource for FeedCalls<F> {
     fn queue(self: Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
             CALLS.send(self);
@@ -110,14 +112,14 @@ impl<F: Feed> Subscribed for Told<F> {
     }
 }
 
-/// Refuses what cannot be called with an event.
+/// Refuses a callback that is not callable, or async.
 pub(crate) fn check(function: &Bound<'_, PyAny>) -> PyResult<()> {
     if !function.is_callable() {
         return Err(args::wrong_type(function, "callback", "a function of one event"));
     }
     if is_async(function)? {
         let text = "an async function is not awaited here: give a function, or subscribe with rustuya.aio";
-        return Err(errors::leaf(function.py(), "InvalidType", 912, text));
+        return Err(exceptions::leaf(function.py(), "InvalidType", 912, text));
     }
     Ok(())
 }
@@ -135,9 +137,9 @@ impl Subscription {
         CALLS.start(py)?;
         let (feed, function) =
             (Mutex::new(Some((feed, Box::new(source) as Box<dyn Send>))), Mutex::new(Some(function)));
-        let told = Arc::new(Told { feed, function, convert, queued: AtomicBool::new(false) });
-        Arc::clone(&told).queue();
-        Ok(Self(Held::new(told)))
+        let calls = Arc::new(FeedCalls { feed, function, convert, queued: AtomicBool::new(false) });
+        Arc::clone(&calls).queue();
+        Ok(Self(Held::new(calls)))
     }
 
     fn end(&self, py: Python<'_>) -> PyResult<()> {
@@ -148,12 +150,12 @@ impl Subscription {
 
 #[pymethods]
 impl Subscription {
-    /// Ends the subscription. A call that has begun goes on to its end.
+    /// Ends the subscription. A running call is not interrupted.
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         self.end(py)
     }
 
-    /// Whether calls may still come.
+    /// Whether the function may still be called.
     #[getter]
     fn active(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.0.get(py)?.is_active())
@@ -173,31 +175,31 @@ impl Subscription {
     }
 }
 
-/// Subscriptions with events. Each is in it once at most.
-static CALLS: Calls<Arc<dyn Subscribed>> = Calls::new("callbacks", usize::MAX);
+/// Queue of subscriptions with events. Each is in it once at most.
+static CALLS: CallQueue<Arc<dyn CallSource>> = CallQueue::new("callbacks", usize::MAX);
 
-/// Whose events are told at the moment, and how many more before others have their turn.
-static CURRENT: Mutex<Option<(Arc<dyn Subscribed>, u32)>> = Mutex::new(None);
+/// Subscription whose turn it is, and the number of calls left of the turn.
+static CURRENT: Mutex<Option<(Arc<dyn CallSource>, u32)>> = Mutex::new(None);
 
-/// The next call for the thread of callbacks; `None` when it is to end. The one before has returned.
+/// Waits for the next call of the thread of callbacks; `None` ends the thread. The call before has returned.
 #[pyfunction]
 pub(crate) fn next_callback(py: Python<'_>) -> Option<Call> {
     CALLS.returned();
     loop {
         let current = lock(&CURRENT).take();
-        let (subscribed, left) = match current {
+        let (source, left) = match current {
             Some(current) => current,
             None => {
-                let subscribed = CALLS.next(py)?;
-                subscribed.begin();
-                (subscribed, FAIR_SHARE)
+                let source = CALLS.next(py)?;
+                source.begin();
+                (source, FAIR_SHARE)
             }
         };
-        let Some(next) = Arc::clone(&subscribed).next(py) else { continue };
+        let Some(next) = Arc::clone(&source).next(py) else { continue };
         if left > 1 {
-            *lock(&CURRENT) = Some((subscribed, left - 1));
+            *lock(&CURRENT) = Some((source, left - 1));
         } else {
-            subscribed.queue();
+            source.queue();
         }
         match next {
             Ok(call) => return CALLS.hand_out().then_some(call),
@@ -206,20 +208,20 @@ pub(crate) fn next_callback(py: Python<'_>) -> Option<Call> {
     }
 }
 
-/// Tells the interpreter of an error that nobody catches.
+/// Reports an error that no Python code catches to `sys.unraisablehook`.
 pub(crate) fn report(py: Python<'_>, error: PyErr, function: Option<&Bound<'_, PyAny>>) {
     let _inside = enter(py);
     error.write_unraisable(py, function);
 }
 
-/// As [`report`], for Python code.
+/// Reports an error, for Python code.
 #[pyfunction]
 #[pyo3(name = "report")]
 pub(crate) fn report_from_python(error: Bound<'_, PyAny>, function: Option<Bound<'_, PyAny>>) {
     report(error.py(), PyErr::from_value(error), function.as_ref());
 }
 
-/// Has the thread end between two calls.
+/// Makes the thread end between two calls.
 pub(crate) fn leave() {
     CALLS.end();
 }

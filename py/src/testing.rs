@@ -7,38 +7,40 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustuya_runtime_tokio as rt;
 
-use crate::device::Device;
-use crate::engine::{self, Held, engine};
+use crate::blocking::block;
+use crate::docstring::docstring;
+use crate::engine::engine;
+use crate::handle::{self, Device};
+use crate::held::Held;
 use crate::operation::{self, Answer, Failure, Operation};
 use crate::receiver::RequestReceiver;
-use crate::words::words;
-use crate::{args, config, convert, errors, handle};
+use crate::{args, config, convert, errors, exceptions};
 
-/// A device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
+/// Device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
 ///
 /// Args:
-///     id: its id; "virtual-device" unless it is given.
-///     local_key: the local key, text of 16 characters; "0123456789abcdef" unless it is given.
-///     version: the version that it speaks, "3.1" to "3.5"; "3.4" unless it is given.
-///     dps: a mapping of DPs to the values that it has at first.
-///     subs: a mapping of cids to such mappings: makes it a gateway.
-///     dev_type: the dialect that it speaks, "default" or "device22".
-///     quirks: names of what it does otherwise, of those in `rustuya.testing.QUIRKS`.
-///     bind: where it listens, an IP address with a port; a free port of 127.0.0.1 unless it is given.
-///     announce_to: pairs of an IP address and a UDP port that hear of it.
+///     id: its id; "virtual-device" by default.
+///     local_key: the local key, text of 16 characters; "0123456789abcdef" by default.
+///     version: its protocol version, "3.1" to "3.5"; "3.4" by default.
+///     dps: a mapping of DPs to their initial values.
+///     subs: a mapping of cids to such mappings; makes it a gateway.
+///     dev_type: its dialect, "default" or "device22".
+///     quirks: names of deviations, from `rustuya.testing.QUIRKS`.
+///     bind: the address it listens on, an IP address with a port; a free port of 127.0.0.1 by default.
+///     announce_to: pairs of an IP address and a UDP port that it sends announcements to.
 ///     announce_every: seconds between two announcements.
-///     product_key: what it announces as its product.
-///     probes: a pair of an IP address and a UDP port at which it answers scanners that ask.
-///     max_clients: how many connections it accepts at a time.
+///     product_key: the product key in its announcements.
+///     probes: a pair of an IP address and a UDP port where it answers probes of scanners.
+///     max_clients: the number of connections that it accepts at a time.
 ///     idle: seconds of silence after which it ends a connection.
-///     schema: what DPs can hold, as `mapping` in a `devices.json` says it.
+///     schema: the types and ranges of DPs, in the format of `mapping` in a `devices.json`.
 ///     offline: cids of sub-devices that it reports as offline.
-///     strict: whether the end of a `with` block fails when a write was not taken.
+///     strict: whether the end of a `with` block fails after a write that the device did not accept.
 ///
 /// Raises:
-///     InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: there can be no such device.
+///     InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: an argument is invalid.
 ///     InvalidDp, InvalidType, InvalidValue: an argument is of another type, or out of range.
-///     OSError: the address cannot be listened on.
+///     OSError: the address cannot be bound.
 #[pyclass(frozen, module = "rustuya.testing", weakref)]
 pub(crate) struct VirtualDevice {
     device: Held<rt::VirtualDevice>,
@@ -52,21 +54,21 @@ impl VirtualDevice {
     }
 }
 
-/// Takes it off the network.
-pub(crate) fn unplugged(device: rt::VirtualDevice) -> Operation {
+/// Takes the device off the network.
+pub(crate) fn unplug(device: rt::VirtualDevice) -> Operation {
     Box::pin(async move {
         device.unplug().await;
         Ok(Answer::Nothing)
     })
 }
 
-/// Puts it back on the network.
-pub(crate) fn plugged(device: rt::VirtualDevice) -> Operation {
+/// Puts the device back on the network.
+pub(crate) fn plug(device: rt::VirtualDevice) -> Operation {
     Box::pin(async move { device.plug().await.map(|()| Answer::Nothing).map_err(Failure::System) })
 }
 
-/// Ends it.
-pub(crate) fn stopped(device: rt::VirtualDevice) -> Operation {
+/// Ends the device.
+pub(crate) fn stop(device: rt::VirtualDevice) -> Operation {
     Box::pin(async move {
         device.stop().await;
         Ok(Answer::Nothing)
@@ -133,18 +135,18 @@ impl VirtualDevice {
         if let Some(args::Probes((host, port))) = probes {
             builder = builder.answer_probes(socket(py, &format!("{host}:0"))?, port);
         }
-        let every = engine::seconds(Some(announce_every))?.unwrap_or(Duration::MAX);
-        let idle = engine::seconds(Some(idle))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+        let every = args::seconds(Some(announce_every))?.unwrap_or(Duration::MAX);
+        let idle = args::seconds(Some(idle))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
         let bind = bind.map_or_else(|| "127.0.0.1:0".to_owned(), |bind| bind.0);
         let builder =
             builder.bind(socket(py, &bind)?).announce_every(every).max_clients(max_clients).idle(idle).strict(strict);
         let _in = engine.handle().enter();
-        let device = match engine::block(py, builder.start(), None)? {
+        let device = match block(py, builder.start(), None)? {
             Some(Err(error)) => return Err(not_started(py, error)),
             Some(Ok(device)) => Some(device),
             None => None,
         };
-        let device = device.ok_or_else(|| errors::leaf(py, "ClosedError", 906, "interrupted"))?;
+        let device = device.ok_or_else(|| exceptions::leaf(py, "ClosedError", 906, "interrupted"))?;
         Ok(Self { device: Held::new(device), local_key, strict })
     }
 
@@ -160,13 +162,13 @@ impl VirtualDevice {
         &self.local_key
     }
 
-    /// The version that it speaks.
+    /// The protocol version.
     #[getter]
     fn version(&self, py: Python<'_>) -> PyResult<&'static str> {
         Ok(self.device.get(py)?.version().as_str())
     }
 
-    /// Where it accepts controllers: IP address and port, as `Device` takes it.
+    /// The address that it listens on: IP address and port, in the form that `Device` takes.
     #[getter]
     fn address(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.device.get(py)?.local_addr().to_string())
@@ -184,13 +186,13 @@ impl VirtualDevice {
         Ok(self.device.get(py)?.local_addr().port())
     }
 
-    /// Where it hears requests for announcements, if it does.
+    /// The address where it receives probes, or None.
     #[getter]
     fn probe_address(&self, py: Python<'_>) -> PyResult<Option<(String, u16)>> {
         Ok(self.device.get(py)?.probe_addr().map(|address| (address.ip().to_string(), address.port())))
     }
 
-    /// A controller's handle of this device: a new connection.
+    /// Creates a `Device` for this device, with a connection of its own.
     fn device(&self, py: Python<'_>) -> PyResult<Device> {
         let inner = self.device.get(py)?;
         let address = pyo3::types::PyString::new(py, &inner.local_addr().to_string()).into_any();
@@ -200,7 +202,7 @@ impl VirtualDevice {
         handle::spawn(py, builder, located, inner.id())
     }
 
-    /// What a controller needs, for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
+    /// Arguments for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
     /// `address`, `local_key`, `version`, `port` and `dev_type`.
     #[getter]
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -215,16 +217,16 @@ impl VirtualDevice {
         Ok(dict)
     }
 
-    /// How many pushes controllers did not get because they did not read: 1024 wait for each connection at most.
+    /// Number of pushes lost because controllers did not read: each connection queues 1024 at most.
     #[getter]
     fn lost_pushes(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.device.get(py)?.lost_pushes())
     }
 
-    /// Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
-    /// connection is up at its own end.
-    #[doc = words!(args: dps_virtual cid_virtual)]
-    #[doc = words!(raises: simulation types)]
+    /// Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller that
+    /// regards itself as connected.
+    #[doc = docstring!(args: dps_virtual cid_virtual)]
+    #[doc = docstring!(raises: simulation types)]
     #[pyo3(signature = (dps, cid=None))]
     fn set_dps(&self, dps: &Bound<'_, PyAny>, cid: Option<args::Cid>) -> PyResult<()> {
         let py = dps.py();
@@ -234,30 +236,30 @@ impl VirtualDevice {
             .map_err(|error| errors::simulation(py, error))
     }
 
-    /// The DPs that it has now.
-    #[doc = words!(args: cid_virtual)]
-    #[doc = words!(raises: types)]
+    /// Returns the present DPs.
+    #[doc = docstring!(args: cid_virtual)]
+    #[doc = docstring!(raises: types)]
     #[pyo3(signature = (cid=None))]
     fn dps<'py>(&self, py: Python<'py>, cid: Option<args::Cid>) -> PyResult<Bound<'py, PyDict>> {
         convert::map_to_python(py, &self.device.get(py)?.dps(cid.as_ref().map(|cid| &*cid.0)))
     }
 
-    /// Says whether a sub-device is online, and reports that to all controllers.
-    #[doc = words!(args: cid_sub online)]
-    #[doc = words!(raises: simulation types)]
+    /// Sets whether a sub-device is online, and reports that to all controllers.
+    #[doc = docstring!(args: cid_sub online)]
+    #[doc = docstring!(raises: simulation types)]
     fn set_online(&self, py: Python<'_>, cid: args::Cid, online: args::Online) -> PyResult<()> {
         self.device.get(py)?.set_online(&cid.0, online.0).map_err(|error| errors::simulation(py, error))
     }
 
-    /// The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with
-    /// `cid`, `dp`, `value` and `why`.
+    /// The first 1024 written values that the device did not accept: a list of dicts with `cid`, `dp`, `value` and
+    /// `why`.
     #[getter]
     fn unfit<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let writes = self.device.get(py)?.unfit_writes();
         writes.into_iter().map(|write| unfit_to_python(py, write)).collect()
     }
 
-    /// Fails when a controller wrote what the device did not take.
+    /// Raises AssertionError if a controller wrote a value that the device did not accept.
     fn check(&self, py: Python<'_>) -> PyResult<()> {
         let writes = self.device.get(py)?.unfit_writes();
         let Some(first) = writes.first() else { return Ok(()) };
@@ -280,25 +282,26 @@ impl VirtualDevice {
         self.strict
     }
 
-    /// Receives every request of every controller from now on.
+    /// Creates a receiver of every request of every controller from now on.
     fn requests<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, RequestReceiver>> {
         let device = self.device.get(py)?;
         RequestReceiver::make(py, device.requests(), device.clone())
     }
 
-    /// Takes the device off the network, until it is plugged in again.
+    /// Takes the device off the network until `plug()`.
     fn unplug(&self, py: Python<'_>) -> PyResult<()> {
-        operation::finish(py, unplugged(self.inner(py)?)).map(drop)
+        operation::finish(py, unplug(self.inner(py)?)).map(drop)
     }
 
-    /// Puts the device back on the network, at the same address. Raises OSError when another program has taken the port.
+    /// Puts the device back on the network, at the same address. Raises OSError when another program has taken the
+    /// port.
     fn plug(&self, py: Python<'_>) -> PyResult<()> {
-        operation::finish(py, plugged(self.inner(py)?)).map(drop)
+        operation::finish(py, plug(self.inner(py)?)).map(drop)
     }
 
     /// Ends the device.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        operation::finish(py, stopped(self.inner(py)?)).map(drop)
+        operation::finish(py, stop(self.inner(py)?)).map(drop)
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -308,7 +311,7 @@ impl VirtualDevice {
     #[pyo3(signature = (*exc))]
     fn __exit__(&self, py: Python<'_>, exc: &Bound<'_, PyTuple>) -> PyResult<()> {
         self.stop(py)?;
-        // What has failed already is told, not what came of it.
+        // An exception in the block is the cause; it must not be replaced by its consequence.
         let is_clean = exc.get_item(0).map_or(true, |kind| kind.is_none());
         if self.strict && is_clean { self.check(py) } else { Ok(()) }
     }
@@ -319,7 +322,7 @@ impl VirtualDevice {
     }
 }
 
-/// Every quirk with what it does; `=N` stands for a number.
+/// Returns every quirk with its description; `=N` stands for a number.
 #[pyfunction]
 pub(crate) fn quirk_names() -> Vec<(&'static str, &'static str)> {
     rt::Quirks::NAMES.to_vec()
@@ -346,11 +349,11 @@ fn unfit_to_python(py: Python<'_>, write: rt::UnfitWrite) -> PyResult<Bound<'_, 
 
 fn socket(py: Python<'_>, text: &str) -> PyResult<SocketAddr> {
     text.parse().map_err(|_| {
-        errors::leaf(
+        exceptions::leaf(
             py,
             "InvalidAddress",
             912,
-            &format!("{} is no IP address with a port, such as 127.0.0.1:0", errors::quoted(text)),
+            &format!("{} is not an IP address with a port, such as 127.0.0.1:0", exceptions::quoted(text)),
         )
     })
 }

@@ -1,25 +1,17 @@
-//! The commands that devices and sub-devices share.
+//! Verbs that the synchronous and the asyncio classes share: commands of devices and sub-devices, and waits.
 
-use std::sync::Arc;
+use core::time::Duration;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use rustuya_runtime_tokio::{self as rt, CommandCode, Sending};
 
-use crate::operation::{Answer, Failure, Operation, Order, Wait};
-use crate::{args, convert, engine, errors};
+use crate::engine::started;
+use crate::operation::{Answer, Failure, Operation, PreparedCommand, Wait};
+use crate::target::Target;
+use crate::{args, convert, errors, exceptions};
 
-/// Whom a command is for.
-#[derive(Clone)]
-pub(crate) enum Target {
-    Device(rt::Device),
-    /// A handle that was closed, while the device goes on for others.
-    Left(rt::Device),
-    Sub(rt::SubDevice),
-}
-
-/// The two options that every command has.
+/// The two options of every command.
 #[derive(Clone, Copy)]
 pub(crate) struct Options<'a> {
     pub(crate) wait: Option<&'a str>,
@@ -33,45 +25,30 @@ impl<'a> Options<'a> {
 }
 
 impl Target {
-    fn device(&self) -> &rt::Device {
-        match self {
-            Self::Device(device) | Self::Left(device) => device,
-            Self::Sub(sub) => sub.gateway(),
-        }
-    }
-
-    /// What errors name: the id, or the id of the gateway and the cid.
-    pub(crate) fn name(&self) -> Arc<str> {
-        match self {
-            Self::Device(device) | Self::Left(device) => device.id().into(),
-            Self::Sub(sub) => format!("{}/{}", sub.gateway().id(), sub.id()).into(),
-        }
-    }
-
-    fn order(self, py: Python<'_>, sending: Sending, options: Options<'_>) -> PyResult<Order> {
+    fn prepare(self, py: Python<'_>, sending: Sending, options: Options<'_>) -> PyResult<PreparedCommand> {
         let Options { wait, timeout } = options;
-        let (wait, limit) = (Wait::new(py, wait)?, engine::seconds(timeout)?);
-        if let Self::Left(device) = &self {
+        let (wait, limit) = (Wait::new(py, wait)?, args::seconds(timeout)?);
+        if let Self::Closed(device) = &self {
             return Err(errors::command(py, device.id(), &rt::CommandError::Closed));
         }
-        Ok(Order::new(self, sending, wait, limit))
+        Ok(PreparedCommand::new(self, sending, wait, limit))
     }
 
-    pub(crate) fn status(self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
+    pub(crate) fn status(self, py: Python<'_>, options: Options<'_>) -> PyResult<PreparedCommand> {
         let sending = match &self {
-            Self::Device(device) | Self::Left(device) => device.status(),
+            Self::Device(device) | Self::Closed(device) => device.status(),
             Self::Sub(sub) => sub.status(),
         };
-        self.order(py, sending, options)
+        self.prepare(py, sending, options)
     }
 
-    /// Asks for the state, or for the DPs that are named.
+    /// Queries the state, or the named DPs.
     pub(crate) fn query(self, dps: Option<args::Dps<'_>>, timeout: Option<f64>) -> PyResult<Operation> {
         let numbers = dps.map(|dps| dps.0.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()).transpose()?;
-        let limit = engine::seconds(timeout)?;
+        let limit = args::seconds(timeout)?;
         Ok(Box::pin(async move {
             let result = match (&self, numbers) {
-                (Self::Left(_), _) => Err(rt::CommandError::Closed),
+                (Self::Closed(_), _) => Err(rt::CommandError::Closed),
                 (Self::Device(device), Some(dps)) => match limit {
                     Some(limit) => device.query_dps_within(&dps, limit).await,
                     None => device.query_dps(&dps).await,
@@ -82,7 +59,7 @@ impl Target {
                 },
                 (target, None) => {
                     let sending = match target {
-                        Self::Device(device) | Self::Left(device) => device.status(),
+                        Self::Device(device) | Self::Closed(device) => device.status(),
                         Self::Sub(sub) => sub.status(),
                     };
                     let sending = match limit {
@@ -101,36 +78,41 @@ impl Target {
         dp: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
         options: Options<'_>,
-    ) -> PyResult<Order> {
+    ) -> PyResult<PreparedCommand> {
         let (number, json) = (convert::dp(dp)?, convert::to_json(value)?);
         let sending = match &self {
-            Self::Device(device) | Self::Left(device) => device.set_value(number, json),
+            Self::Device(device) | Self::Closed(device) => device.set_value(number, json),
             Self::Sub(sub) => sub.set_value(number, json),
         };
-        self.order(dp.py(), sending, options)
+        self.prepare(dp.py(), sending, options)
     }
 
-    pub(crate) fn set_dps(self, dps: &Bound<'_, PyAny>, options: Options<'_>) -> PyResult<Order> {
+    pub(crate) fn set_dps(self, dps: &Bound<'_, PyAny>, options: Options<'_>) -> PyResult<PreparedCommand> {
         let py = dps.py();
         let map = convert::dps(dps)?;
         if let Some(wrong) = map.keys().find(|dp| dp.parse::<u16>().is_err()) {
-            let text = format!("{} is no DP: DPs are numbers from 0 to 65535", errors::quoted(wrong));
-            return Err(errors::no_dp(PyString::new(py, wrong).as_any(), &text));
+            let text = format!("{} is not a DP number: DPs are numbers from 0 to 65535", exceptions::quoted(wrong));
+            return Err(exceptions::invalid_dp(PyString::new(py, wrong).as_any(), &text));
         }
         let sending = match &self {
-            Self::Device(device) | Self::Left(device) => device.set_dps(map),
+            Self::Device(device) | Self::Closed(device) => device.set_dps(map),
             Self::Sub(sub) => sub.set_dps(map),
         };
-        self.order(py, sending, options)
+        self.prepare(py, sending, options)
     }
 
-    pub(crate) fn update_dps(self, py: Python<'_>, dps: &[Bound<'_, PyAny>], options: Options<'_>) -> PyResult<Order> {
+    pub(crate) fn update_dps(
+        self,
+        py: Python<'_>,
+        dps: &[Bound<'_, PyAny>],
+        options: Options<'_>,
+    ) -> PyResult<PreparedCommand> {
         let numbers = dps.iter().map(convert::dp).collect::<PyResult<Vec<u16>>>()?;
         let sending = match &self {
-            Self::Device(device) | Self::Left(device) => device.update_dps(&numbers),
+            Self::Device(device) | Self::Closed(device) => device.update_dps(&numbers),
             Self::Sub(sub) => sub.update_dps(&numbers),
         };
-        self.order(py, sending, options)
+        self.prepare(py, sending, options)
     }
 
     pub(crate) fn request(
@@ -140,26 +122,74 @@ impl Target {
         data: Option<&Bound<'_, PyAny>>,
         cid: Option<&str>,
         options: Options<'_>,
-    ) -> PyResult<Order> {
+    ) -> PyResult<PreparedCommand> {
         let data = data.filter(|data| !data.is_none()).map(convert::to_json).transpose()?;
         if data.as_ref().is_some_and(|data| !data.is_object()) {
-            return Err(errors::leaf(py, "InvalidType", 912, "data must be a mapping, or None"));
+            return Err(exceptions::leaf(py, "InvalidType", 912, "data must be a mapping, or None"));
         }
         if let Some(cid) = cid {
             self.device().sub(cid).map_err(|error| errors::config(py, error))?;
         }
         let sending = self.device().request(CommandCode(command), data, cid);
-        self.order(py, sending, options)
+        self.prepare(py, sending, options)
     }
 
-    pub(crate) fn sub_discover(self, py: Python<'_>, options: Options<'_>) -> PyResult<Order> {
+    pub(crate) fn sub_discover(self, py: Python<'_>, options: Options<'_>) -> PyResult<PreparedCommand> {
         let sending = self.device().sub_discover();
-        self.order(py, sending, options)
+        self.prepare(py, sending, options)
     }
 }
 
-/// A number of milliseconds, as the documented methods take it.
-pub(crate) fn milliseconds(limit: Option<f64>) -> PyResult<Option<core::time::Duration>> {
-    engine::seconds(limit.map(|limit| limit / 1000.0))
-        .map_err(|_| PyValueError::new_err("a time limit is a number of milliseconds, or None"))
+/// Waits until a device is connected.
+pub(crate) fn wait_connected(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
+    let limit = args::seconds(timeout)?.unwrap_or(Duration::MAX / 4);
+    let device = device.clone();
+    Ok(Box::pin(async move {
+        let version = device.wait_connected(limit).await;
+        version.map(Answer::Version).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
+    }))
+}
+
+/// Waits until a device is connected and has reported its state, or has refused or failed to.
+pub(crate) fn wait_ready(device: &rt::Device, timeout: Option<f64>) -> PyResult<Operation> {
+    let limit = args::seconds(timeout)?.unwrap_or(Duration::MAX / 4);
+    let device = device.clone();
+    Ok(Box::pin(async move {
+        let state = device.wait_ready(limit).await;
+        state.map(Answer::State).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
+    }))
+}
+
+/// Asks a device which DPs it has.
+pub(crate) fn detect_dps(device: &rt::Device) -> Operation {
+    let device = device.clone();
+    Box::pin(async move {
+        let numbers = device.detect_dps().await;
+        numbers.map(Answer::Numbers).map_err(|error| Failure::Command(Target::Device(device.clone()), error))
+    })
+}
+
+/// Ends a manager, and every device that no other manager holds.
+pub(crate) fn shutdown(manager: &rt::Manager) -> Operation {
+    let manager = manager.clone();
+    Box::pin(async move {
+        manager.shutdown().await;
+        Ok(Answer::Nothing)
+    })
+}
+
+/// Waits until every device of a manager is connected or has a diagnosis.
+pub(crate) fn wait_settled(manager: &rt::Manager, timeout: Option<f64>) -> PyResult<Operation> {
+    let limit = args::seconds(timeout)?.unwrap_or(Duration::MAX / 4);
+    let manager = manager.clone();
+    Ok(Box::pin(async move { Ok(Answer::Settled(manager.wait_settled(limit).await)) }))
+}
+
+/// Ends every device of the process; `None` when no engine was started.
+pub(crate) fn shutdown_all() -> Option<Operation> {
+    let registry = started()?.registry.clone();
+    Some(Box::pin(async move {
+        registry.shutdown().await;
+        Ok(Answer::Nothing)
+    }))
 }

@@ -1,8 +1,8 @@
-"""Lives through connecting, cancelling, subscribing, failing callbacks, changed configurations and reloaded managers.
+"""Connects, cancels, subscribes, fails in callbacks, changes configurations and reloads managers.
 
-Does so over and over, and sees that memory, files and threads stay as they are.
+Repeats that, and checks that memory, files and threads do not grow.
 
-``python tests/churn.py 30`` does so for 30 minutes; the tests do for some seconds.
+``python tests/churn.py 30`` runs for 30 minutes; the tests run it for some seconds.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ WRONG_KEY = "fedcba9876543210"
 
 @dataclass
 class Sample:
-    """What the process holds."""
+    """Resources of the process."""
 
     memory: int
     """Resident memory, KiB."""
     files: int
     threads: int
     objects: int
-    """Objects that Python's garbage collector knows."""
+    """Number of objects tracked by Python's garbage collector."""
 
 
 TOLERANCE = Sample(memory=6 * 1024, files=4, threads=2, objects=600)
-"""What the later half of the samples may have more than the earlier one, whatever the time."""
+"""Largest growth from the earlier half of the samples to the later one, for any duration."""
 
 
 def sample() -> Sample:
-    """Counts, after everything that is over was let go of."""
+    """Counts resources, after unused objects were collected."""
     for _ in range(3):
         gc.collect()
     with contextlib.suppress(AttributeError, OSError):
@@ -67,7 +67,7 @@ def fails(_event: object) -> None:
 
 
 def connects(version: str, lamp: VirtualDevice) -> None:
-    """Connects, writes, hears, closes; and again by a handle that is only dropped."""
+    """Connects, writes, receives, closes; and again with a handle that is only dropped."""
     with lamp.device() as device:
         device.wait_connected(5)
         listener = device.listener()
@@ -79,7 +79,7 @@ def connects(version: str, lamp: VirtualDevice) -> None:
 
 
 def subscribes(version: str, lamp: VirtualDevice) -> None:
-    """Subscribes functions that fail, and lets go of them in both ways."""
+    """Subscribes functions that fail, and ends the subscriptions in both ways."""
     with lamp.device() as device:
         ends = device.subscribe(fails)
         kept = device.subscribe(lambda _event: None)
@@ -90,7 +90,7 @@ def subscribes(version: str, lamp: VirtualDevice) -> None:
 
 
 def reconfigures(version: str, lamp: VirtualDevice) -> None:
-    """Changes keys and versions under way, with commands that fail of it."""
+    """Changes keys and versions of a connected device, which makes commands fail."""
     with lamp.device() as device:
         device.set_value(1, True, wait="ack")
         device.reconfigure(local_key=WRONG_KEY)
@@ -102,7 +102,7 @@ def reconfigures(version: str, lamp: VirtualDevice) -> None:
 
 
 def reloads(version: str, lamp: VirtualDevice) -> None:
-    """Fills managers, and empties and ends them in every way."""
+    """Adds devices to managers, and removes and ends them in every way."""
     with rustuya.Manager() as manager, rustuya.Manager() as other:
         listener = manager.listener()
         for _ in range(3):
@@ -119,7 +119,7 @@ def reloads(version: str, lamp: VirtualDevice) -> None:
 
 
 def waits(version: str, lamp: VirtualDevice) -> None:
-    """Has workers of an executor wait for what does not come."""
+    """Makes workers of an executor wait for events that never come."""
     with lamp.device() as device, ThreadPoolExecutor(3) as pool:
         listener = device.listener()
         over: list[Future[object]] = [
@@ -134,7 +134,7 @@ def waits(version: str, lamp: VirtualDevice) -> None:
 
 
 async def cancels(version: str) -> None:
-    """Cancels everything that can be awaited, at any moment."""
+    """Cancels every awaitable, at random moments."""
     async with contextlib.AsyncExitStack() as ends:
         lamp = testing_aio.VirtualDevice("loop", version=version, dps={"1": False, "2": 0}, max_clients=9)
         device, manager = lamp.device(), aio.Manager()
@@ -166,7 +166,7 @@ async def cancels(version: str) -> None:
 
 
 def rounds() -> Iterator[None]:
-    """One round after the other, each with another version."""
+    """Runs rounds, each with another version."""
     for version in itertools.cycle(VERSIONS):
         with VirtualDevice("lamp", version=version, dps={"1": False, "2": 0}, max_clients=20) as lamp:
             for act in (connects, subscribes, reconfigures, reloads, waits):
@@ -176,8 +176,8 @@ def rounds() -> Iterator[None]:
 
 
 def churn(seconds: float, samples: int = 12) -> list[Sample]:
-    """Goes on for so long, and counts at equal distances, after two of them to warm up."""
-    # The failing callbacks are told here.
+    """Runs rounds for ``seconds``, and samples at equal intervals, after two of them to warm up."""
+    # Drops the reports of the failing callbacks.
     sys.unraisablehook = lambda _told: None
     threading.excepthook = lambda _told: None
     counted: list[Sample] = []
@@ -190,21 +190,21 @@ def churn(seconds: float, samples: int = 12) -> list[Sample]:
             next_at += each
             counted.append(sample())
             print(f"{number:6} rounds: {counted[-1]}", flush=True)
-        # On a slow machine, a round takes longer than what lies between two samples.
+        # On a slow machine, a round takes longer than the interval between two samples.
         if now >= over and len(counted) >= 8:
             return counted
     raise AssertionError
 
 
 def growth(counted: list[Sample]) -> Sample:
-    """How much more the later half holds than the earlier one."""
+    """Returns the growth from the earlier half to the later one."""
     middle = len(counted) // 2
     halves = [[median(column) for column in zip(*map(astuple, half))] for half in (counted[:middle], counted[middle:])]
     return Sample(*(int(later - earlier) for earlier, later in zip(*halves)))
 
 
 def grown(counted: list[Sample]) -> str:
-    """What has grown; empty when nothing has."""
+    """Describes the growth beyond the tolerance; empty if there is none."""
     more = growth(counted)
     names = [name for name, limit in vars(TOLERANCE).items() if getattr(more, name) > limit]
     return ", ".join(f"{name} by {getattr(more, name)}" for name in names)

@@ -1,9 +1,9 @@
-"""A program whose interpreter ends while every call of the package is under way: in the main thread, in threads, in
-daemon threads, in an executor, in event loops. Run by test_exits.py for each kind of thread.
+"""Ends the interpreter during every call of the package: in the main thread, in threads, in daemon threads, in an
+executor, in event loops. test_exits.py runs it for each kind of thread.
 
-``exits.py KIND`` ends 200 times under CI, 24 times elsewhere, or as often as ``RUSTUYA_EXITS`` says, each time in a
-process that is forked before the package has started anything: beginning an interpreter anew takes longer than all the
-rest. Prints what went wrong, as JSON.
+``exits.py KIND`` ends 200 times under CI, 24 times elsewhere, or ``RUSTUYA_EXITS`` times, each time in a process that
+is forked before the package has started anything: starting a new interpreter takes longer than the rest. Prints the
+failures as JSON.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from typing import IO
 
 KEY = "0123456789abcdef"
-# Set some time after the main thread has ended: the interpreter waits for threads that are no daemons.
+# Set some time after the main thread has ended: the interpreter waits for non-daemon threads.
 OVER = threading.Event()
 
 
 def busy(call: Callable[[], object]) -> Callable[[], None]:
-    """Makes the call over and over, until the engine says that it is over."""
+    """Repeats the call until the engine reports the end."""
 
     def work() -> None:
         while threading.current_thread().daemon or not OVER.is_set():
@@ -46,7 +46,7 @@ def busy(call: Callable[[], object]) -> Callable[[], None]:
 
 
 def waiting(call: Callable[[], object]) -> Callable[[], None]:
-    """Makes a call that nothing but the end brings back."""
+    """Makes a call that returns only at the end."""
 
     def work() -> None:
         with contextlib.suppress(TuyaError):
@@ -56,7 +56,7 @@ def waiting(call: Callable[[], object]) -> Callable[[], None]:
 
 
 def calls(device: rustuya.Device, manager: Manager, silent: rustuya.Device) -> list[Callable[[], None]]:
-    """Every public call, but those that end what the others need."""
+    """Lists every public call, except those that end objects of the others."""
     child = device.sub("child")
     frame = codec.encode("3.3", KEY, 10, {"dps": {"1": True}})
     scanner = rustuya.Scanner().bind_address("127.0.0.1").ports((0, 0, 0)).active(False)
@@ -91,7 +91,7 @@ def calls(device: rustuya.Device, manager: Manager, silent: rustuya.Device) -> l
 
 
 async def all_at_once(device: rustuya.Device, silent: rustuya.Device) -> None:
-    """The same in an event loop."""
+    """Makes the same calls in an event loop."""
     here, quiet = aio.Device.of(device), aio.Device.of(silent)
 
     async def again(call: Callable[[], Awaitable[object]]) -> None:
@@ -112,7 +112,7 @@ async def all_at_once(device: rustuya.Device, silent: rustuya.Device) -> None:
 
 
 def main(kind: str, run: int) -> None:
-    # Many threads that want to run at once have each their turn soon, more or less.
+    # Varies the interleaving of the threads.
     sys.setswitchinterval(0.0002 * (1 + run % 9))
     rustuya.configure(discovery=False)
     logging.basicConfig(level=logging.CRITICAL)
@@ -124,7 +124,7 @@ def main(kind: str, run: int) -> None:
     device = manager.add(virtual.id, virtual.address, virtual.local_key, virtual.version)
     silent = gone.device()
     device.query()
-    # One that has more to do than it gets done.
+    # A callback that falls behind its events.
     device.subscribe(lambda _event: time.sleep(0.001))
     for value in range(200):
         virtual.set_dps({"1": value})
@@ -142,13 +142,13 @@ def main(kind: str, run: int) -> None:
     else:
         for call in everything:
             threading.Thread(target=call, daemon=kind == "daemon").start()
-    # Each ends at another moment.
+    # Ends each run at another moment.
     time.sleep(0.002 * (1 + run % 50))
     threading.Timer(0.05, OVER.set).start()
 
 
 def again_and_again(kind: str, runs: int) -> None:
-    """Forks, and returns in each child when that is to end; in the parent when all have ended."""
+    """Forks. Returns in each child at its end, in the parent after all children have ended."""
     told: dict[int, tuple[int, IO[bytes]]] = {}
     wrong: list[tuple[int, object, str]] = []
 
@@ -159,7 +159,7 @@ def again_and_again(kind: str, runs: int) -> None:
     signal.signal(signal.SIGALRM, late)
 
     def one_ends() -> None:
-        # Each has so long from when there was one less.
+        # Restarts the time limit whenever a child has ended.
         signal.alarm(HANGS)
         pid, status = os.wait()
         run, errors = told.pop(pid)
@@ -173,7 +173,7 @@ def again_and_again(kind: str, runs: int) -> None:
     for run in range(runs):
         if len(told) >= AT_ONCE:
             one_ends()
-        errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the process has ended
+        errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed after the process has ended
         pid = os.fork()
         if pid == 0:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -191,9 +191,9 @@ def again_and_again(kind: str, runs: int) -> None:
 
 
 AT_ONCE = 6
-"""So many processes, since much of the time each of them waits."""
+"""Number of processes at a time: each of them mostly waits."""
 HANGS = 60
-"""Seconds without an end of any of them that are a hang."""
+"""Seconds without the end of any process that count as a hang."""
 
 if __name__ == "__main__":
     again_and_again(sys.argv[1], int(os.environ.get("RUSTUYA_EXITS", "200" if os.environ.get("CI") else "24")))

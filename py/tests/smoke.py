@@ -1,4 +1,4 @@
-"""What has to work in a fresh environment that has this package, and nothing else: run by itself, without pytest."""
+"""Checks the package in a fresh environment without any other package. Runs without pytest."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rustuya.testing import VirtualDevice
 
 
 def control(version: str) -> None:
-    """One device of this version, with both faces of the package."""
+    """Controls one device of this version, with the synchronous and the asyncio classes."""
     with VirtualDevice("lamp", version=version, dps={"1": False}) as lamp, lamp.device() as device:
         device.set_value(1, True, wait="ack")
         assert device.query(timeout=5) == {"1": True}
 
         async def main() -> None:
             async with aio.Device("lamp", lamp.address, lamp.local_key, version) as again:
-                # Firmware of 3.2 tells only the DPs that are named, and nothing was heard of any yet.
+                # Firmware of 3.2 reports only the named DPs, and none is known yet.
                 assert await again.query([1], timeout=5) == {"1": True}
                 assert again.version == version
 
@@ -32,7 +32,7 @@ def control(version: str) -> None:
 
 
 def main() -> None:
-    """Checks that the environment is as bare as is claimed, then that the package works in it."""
+    """Checks that the environment has no other package, then that the package works in it."""
     for program in ("cargo", "rustc", "cc"):
         assert shutil.which(program) is None, f"{program} is on the search path"
     installed = metadata.distribution("rustuya")

@@ -1,4 +1,4 @@
-"""The asyncio face."""
+"""Tests of the asyncio classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rustuya.testing import VirtualDevice
 
 from .conftest import PORTS
 
-# Skipped here, and not where it is used, so that no coroutine is left that nobody awaits.
+# Skips here and not at the use, which would leave a coroutine that is never awaited.
 UVLOOP = pytest.param("uvloop", marks=pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not installed"))
 LOOPS = ["asyncio"] if sys.platform == "win32" else ["asyncio", UVLOOP, "without sockets"]
 Make = Callable[..., VirtualDevice]
@@ -28,7 +28,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class WithoutSockets(asyncio.SelectorEventLoop):
-    """A loop that cannot watch sockets for others, as the usual one of Windows."""
+    """A loop that cannot watch sockets, like the default one of Windows."""
 
     def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
         raise NotImplementedError
@@ -46,7 +46,7 @@ def new_loop(kind: str) -> asyncio.AbstractEventLoop:
 
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a coroutine in a loop of its own, and sees that it does not take for ever."""
+    """Runs a coroutine in a loop of its own, with a time limit."""
 
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         async def limited() -> Any:
@@ -142,7 +142,7 @@ def test_managers_and_gateways(virtual_device: Make, run: Run) -> None:
             assert ("lamp", "connection") in seen
             assert manager.remove("lamp")
             assert not manager.delete("lamp")
-        # The manager is gone, and with it the listener's source.
+        # The manager has ended, and with it the listener's source.
         assert all([event.device_id == "gate" async for event in events])
         await aio.Manager.shutdown_all()
 
@@ -204,7 +204,7 @@ def test_receivers_time_out_and_lose_nothing_when_cancelled(virtual_device: Make
 
 @pytest.mark.parametrize("what", ["recv", "recv with a time limit", "query", "acknowledged", "connected"])
 def test_no_cancellation_is_lost(virtual_device: Make, run: Run, what: str) -> None:
-    """Also where it meets what is waited for in the same turn of the loop."""
+    """Covers a cancellation in the same iteration of the loop as the event."""
 
     async def main() -> None:
         device = virtual_device(dps={"1": 0})
@@ -285,7 +285,7 @@ def test_an_outcome_that_is_not_taken_keeps_no_other_waiting(virtual_device: Mak
         for n in range(5):
             loop.stubborn = n in (0, 2)
             waits.append(loop.create_task(dev.query(timeout=60)))
-            # It begins, and what it waits for is made.
+            # Lets the task run up to its wait.
             await asyncio.sleep(0)
             loop.stubborn = False
         others = [wait for n, wait in enumerate(waits) if n not in (0, 2)]
@@ -297,7 +297,7 @@ def test_an_outcome_that_is_not_taken_keeps_no_other_waiting(virtual_device: Mak
 
     try:
         loop.run_until_complete(asyncio.wait_for(main(), 30))
-        # One is told for each time that the loop looked.
+        # Each iteration of the loop reports one error.
         assert {str(error) for error in told} == {"not this one"}
         left = asyncio.all_tasks(loop)
         for task in left:
@@ -331,7 +331,7 @@ def test_the_loop_goes_on_while_events_flow(virtual_device: Make, run: Run) -> N
                 event = await events.recv(timeout=5)
                 assert event is not None
                 count += 1
-            # How often depends on how the events arrive; a starved loop would not have begun.
+            # The number depends on the timing of the events; a starved loop would have none.
             assert turns >= 1
             ticking.cancel()
 
@@ -397,7 +397,7 @@ def test_nothing_is_left_of_a_loop_that_was_dropped(virtual_device: Make, kind: 
 
         bridge, futures = loop.run_until_complete(begin())
         for future in futures:
-            # Where an event came already, there is nothing to wait for.
+            # A tuple means that an event is there already.
             if not isinstance(future, tuple):
                 future.cancel()
         loop.close()
@@ -405,14 +405,14 @@ def test_nothing_is_left_of_a_loop_that_was_dropped(virtual_device: Make, kind: 
 
     loop, bridge = leave_work_behind()
     deadline = time.monotonic() + 10
-    # The thread that wakes loops may be about to find it closed.
+    # The thread that wakes loops may still hold a reference.
     while (loop(), bridge()) != (None, None):
         assert time.monotonic() < deadline, (loop(), bridge())
         time.sleep(0.01)
         gc.collect()
     device.plug()
     dev.connect_now()
-    # The command went with its loop.
+    # The command was dropped with its loop.
     assert dev.sync.query() == {"1": 0}
     dev.sync.close()
 

@@ -1,4 +1,4 @@
-"""What comes of commands beyond an acknowledgement: effects, states that are told in part, frames of any size."""
+"""Tests of results beyond an acknowledgement: effects, partial states, frames of any size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Make = Callable[..., VirtualDevice]
 
 
 def asked(requests: RequestReceiver) -> list[str | None]:
-    """The commands that a device has received by now."""
+    """Returns the commands that a device has received so far."""
     names: list[str | None] = []
     while (request := requests.try_recv()) is not None:
         names.append(request.name)
@@ -37,7 +37,7 @@ def test_an_effect_is_waited_for(lamp: VirtualDevice) -> None:
 def test_what_had_no_effect_is_told(virtual_device: Make, version: str) -> None:
     lamp = virtual_device("lamp", version=version, dps={"1": False})
     with lamp.device() as device:
-        # It acknowledges all the same.
+        # It acknowledges nevertheless.
         assert device.set_value(7, True, wait="ack") is not None
         with pytest.raises(rustuya.NoEffect) as caught:
             device.set_dps({"1": True, "7": True}, wait="effect", timeout=5)
@@ -80,7 +80,7 @@ def test_frames_are_received_up_to_a_limit(virtual_device: Make, version: str) -
         assert caught.value.limit == 8000
         assert (caught.value.size or 0) > 9000
         assert next_of_kind(listener, "skipped").payload["limit"] == 8000
-        # The connection goes on.
+        # The connection stays up.
         lamp.set_dps({"1": "short"})
         assert next_of_kind(listener, "state").dps == {"1": "short"}
         assert device.metrics.connects == 1
@@ -111,7 +111,7 @@ def test_device22_is_asked_for_what_is_named(virtual_device: Make, version: str)
         answer = device.query([20, 21, 23])
         assert answer == {"20": True, "21": "white"}
         assert (answer.missing, answer.partial) == ((23,), True)
-        # Without names, what was heard of is asked for.
+        # Without names, the known DPs are queried.
         assert device.query() == {"20": True, "21": "white"}
         assert device.dev_type == "device22"
     assert lamp.dps() == {"20": True, "21": "white", "22": 5}
@@ -125,7 +125,7 @@ def test_device22_is_configured_and_ruled_out(virtual_device: Make, tmp_path: Pa
             device.query([1])
         assert device.dev_type == "default"
         seen = asked(requests)
-        # Nothing that ordinary firmware takes for a write.
+        # None of them is a write for ordinary firmware.
         assert seen
         assert not {"Control", "ControlNew"} & set(seen)
     path = tmp_path / "devices.json"

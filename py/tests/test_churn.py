@@ -1,4 +1,4 @@
-"""Memory, files and threads stay as they are, whatever is done over and over."""
+"""Checks that memory, files and threads do not grow under repeated use."""
 
 from __future__ import annotations
 

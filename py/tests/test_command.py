@@ -1,4 +1,4 @@
-"""The command line of the package is that of the Rust binary."""
+"""Checks that the command line of the package is that of the Rust binary."""
 
 from __future__ import annotations
 

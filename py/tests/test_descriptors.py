@@ -1,4 +1,4 @@
-"""Without a file descriptor left: said as such, and over as soon as there are some."""
+"""Tests the lack of file descriptors: reported as such, and over as soon as there are some."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytest.importorskip("resource", reason="only Unix has such limits")
 PROGRAM = """
 import asyncio, resource, sys
 import rustuya
-# Modules are files, which are opened when they are first needed.
+# Imported in advance: importing a module opens a file.
 import rustuya._calls, rustuya.aio, rustuya.exceptions, rustuya.models
 from rustuya.testing import VirtualDevice
 
@@ -39,7 +39,7 @@ def device(id, address):
     return rustuya.Device(id, address, KEY, "3.4", timeout=5)
 
 
-# The first thing that is done, which starts the threads: each count of descriptors is too few, and none is the end.
+# Starts the engine with too few descriptors: each attempt fails, and none is final.
 for count in range(3, 9):
     limit(count)
     expect(lambda: device("bf0123456789abcdefgh", "127.0.0.1"), rustuya.OutOfDescriptors)

@@ -1,4 +1,4 @@
-"""What the reference promises."""
+"""Tests the promises of the reference."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_verb_returns_none_and_reaches_the_device(lamp: VirtualDevice, man
         while seen is not None and seen.name == "HeartBeat":
             seen = requests.recv(5000)
         assert seen is not None
-    # Firmware of version 3.2 tells only the DPs that are named.
+    # Firmware of version 3.2 reports only the named DPs.
     assert dev.query()["1"] is True
     assert lamp.dps() == {"1": True, "2": 60}
 
@@ -71,7 +71,7 @@ def test_configuration_is_chained_and_told(lamp: VirtualDevice) -> None:
         chain = chain.set_version(lamp.version).with_version(float(lamp.version))
         chain = chain.set_dev_type("Auto").with_dev_type("auto").set_port(lamp.port).with_port(lamp.port)
         assert chain is dev
-        # Firmware of 3.2 tells DPs that are named.
+        # Firmware of 3.2 reports only the named DPs.
         assert dev.query([1])["1"] is False
         assert (dev.id, dev.version, dev.address, dev.port) == ("lamp", lamp.version, "127.0.0.1", lamp.port)
         assert (dev.nowait, dev.persist, dev.is_connected) == (False, True, True)

@@ -1,4 +1,4 @@
-"""Every Python example of the documents runs, against virtual devices."""
+"""Runs every Python example of the documents against virtual devices."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SUBS = {"cid": {"1": 21}, "sub_id_123": {"1": True}}
 KEY = "0123456789abcdef"
 
 
-# A block of Python, and the block of text that follows it: what it prints. An ellipsis there stands for what varies.
+# A block of Python, and the following block of text: its output. An ellipsis there matches any text.
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\s*^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 
 
 def is_as_told(output: str, told: str) -> bool:
-    """Whether the output is what the document says. What stands before an ellipsis line may be repeated."""
+    """Returns whether the output matches the document. The line before an ellipsis line may be repeated."""
     pattern = "".join(
         "(?:.*\n)*" if line == "…" else ".*".join(map(re.escape, line.split("…"))) + "\n" for line in told.splitlines()
     )
@@ -50,7 +50,7 @@ def blocks() -> list[Any]:
 
 
 def filled_in(code: str, device: VirtualDevice, ports: tuple[int, int, int]) -> str:
-    """Puts real arguments in the place of the words that stand for them."""
+    """Replaces placeholders with real arguments."""
     where = f'"id", "{device.address}", "{device.local_key}", "{device.version}"'
     for placeholder in ['"id", "ip", "key", "ver"', '"id", "address", "key", "version"']:
         code = code.replace(placeholder, where)
@@ -58,11 +58,11 @@ def filled_in(code: str, device: VirtualDevice, ports: tuple[int, int, int]) -> 
     code = code.replace('"key"', f'"{KEY}"')
     code = code.replace("from rustuya import Scanner\n", "")
     code = code.replace('"192.168.5.0/24"', '"127.0.0.1/32", port=1, probe_port=1')
-    # Ends with the first that is heard.
+    # Ends at the first device.
     code = code.replace("timeout(18).discover", "timeout(15).discover")
     code = code.replace("timeout(18)", "timeout(0.4)").replace('"0.0.0.0"', '"127.0.0.1"')
     code = code.replace("aio.Scanner()", f'aio.Scanner().active(False).ports({ports}).bind_address("127.0.0.1")')
-    # What needs a running loop gets one.
+    # Wraps code that needs a running loop.
     if re.search(r"^asyncio\.create_task", code, re.MULTILINE):
         body = code.replace("asyncio.create_task(", "task = asyncio.create_task(")
         body += "\nawait _then(task)\n"
@@ -80,7 +80,7 @@ def test_example(
     tmp_path: Path,
 ) -> None:
     if "@pytest.fixture" in code:
-        # Only pytest knows how to put it together.
+        # Only pytest provides the fixtures.
         (tmp_path / "test_example.py").write_text(code, encoding="utf-8")
         program = [sys.executable, "-m", "pytest", "-q", str(tmp_path)]
         done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
@@ -107,7 +107,7 @@ def test_example(
         await asyncio.to_thread(dev.set_value, 1, True, wait="ack") if hasattr(asyncio, "to_thread") else None
         await asyncio.sleep(0.2)
         task.cancel()
-        # Whoever waits in a thread comes back.
+        # Threads that wait return.
         dev.close()
 
     scope: dict[str, Any] = {
@@ -151,7 +151,7 @@ def test_example(
     if failures:
         raise failures[0]
     output = capsys.readouterr().out
-    # Addresses of the test are not those of the document.
+    # Replaces the addresses of the test with those of the document.
     for here, there in [(device.address, "192.168.1.20"), (device.ip, "192.168.1.20")]:
         output = output.replace(here, there)
     assert is_as_told(output, told or ""), f"the document has to say that it prints\n{output}"

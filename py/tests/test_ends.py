@@ -1,4 +1,4 @@
-"""Every loop over what happens comes to an end: an exception or the end of an iteration, never a value that repeats."""
+"""Tests that every loop over events ends with an exception or the end of the iteration, never with a repeated value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rustuya.testing import VirtualDevice
 
 
 def sources(lamp: VirtualDevice, manager: rustuya.Manager) -> dict[str, tuple[Any, Callable[[], object]]]:
-    """Receivers of every kind, and what ends them."""
+    """Creates receivers of every kind, with the call that ends each."""
     device = manager.add("lamp", lamp.address, lamp.local_key, "3.4")
     scanner = rustuya.Scanner().bind_address("127.0.0.1").timeout(60)
     stream, sweep = scanner.stream(), scanner.sweep("127.0.0.0/30")

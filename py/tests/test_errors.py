@@ -1,4 +1,4 @@
-"""Errors tell what is to be done, with tinytuya's numbers."""
+"""Tests that errors name the remedy and have tinytuya's numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples run."""
+"""Runs the examples."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_one_device(virtual_device: Callable[..., VirtualDevice]) -> None:
     assert run("basic.py", *of(device)) == "DP 1: True\n"
     assert "state {'1': True}\n" in run("listener.py", *of(device), "1")
     told = run("asyncio_events.py", *of(device))
-    # The state that is asked for on connecting may come first.
+    # The state queried on connecting may come first.
     assert "speaks 3.4\n" in told
     assert told.endswith("state {'1': False}\n")
 
@@ -126,7 +126,7 @@ def test_an_integration_leaves_nothing_behind(
     def sockets() -> int:
         count = 0
         for name in os.listdir("/proc/self/fd"):
-            # The list has its own file, which is closed by now.
+            # The listing itself has a descriptor, which is closed by now.
             with contextlib.suppress(OSError):
                 count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
         return count

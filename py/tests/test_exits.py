@@ -1,4 +1,4 @@
-"""The interpreter ends whatever is under way: no abort, no hang."""
+"""Tests that the interpreter ends during any call: no abort, no hang."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def test_a_callback_under_way_is_let_finish() -> None:
     """
     program = [sys.executable, "-c", START + body.replace("\n    ", "\n")]
     done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=True)
-    # The first; those that wait are not begun.
+    # Only the first: waiting calls are not started.
     assert done.stdout == "done\n"
 
 
 def test_python_code_below_which_the_package_waits_is_let_finish() -> None:
-    """Up to 3.13, a thread that is killed there takes the process with it.
+    """Up to 3.13, a thread that is killed there aborts the process.
 
     It must want to run while the interpreter ends, and for longer than callbacks are waited for.
     """

@@ -1,4 +1,4 @@
-"""What goes beyond the documented API."""
+"""Tests of features beyond the documented API."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def test_a_configuration_is_the_arguments_of_a_device(
 
 
 def tells(value: object) -> bool:
-    """Whether it has words of its own, which a default of a field has not."""
+    """Returns whether it has a docstring of its own; the default of a field has none."""
     wrapped = isinstance(value, (classmethod, property, staticmethod))
     return wrapped or inspect.isclass(value) or inspect.isroutine(value) or inspect.isgetsetdescriptor(value)
 

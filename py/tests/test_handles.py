@@ -1,4 +1,4 @@
-"""One device, one connection: handles that share it, are equal, and can be subclassed; callbacks of both faces."""
+"""Tests that one device has one connection: handles share it, are equal, and can be subclassed; tests callbacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rustuya.testing import VirtualDevice
 
 @pytest.fixture
 def lamp(virtual_device: Callable[..., VirtualDevice]) -> VirtualDevice:
-    """A device that takes one client."""
+    """Creates a device that accepts one client."""
     return virtual_device("shared", version="3.4", dps={"1": 0}, max_clients=1)
 
 

@@ -1,4 +1,4 @@
-"""`help()` tells what everything public takes, in which unit, what comes back and what is raised."""
+"""Tests that `help()` describes arguments, units, results and errors of everything public."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ MODULES: list[Any] = [
     rustuya.settings,
     rustuya.typing,
 ]
-# Arguments that are a time, wherever they are taken.
+# Names of arguments that are times.
 TIMES = re.compile(r"timeout|idle|announce_every|merge|gap|sleeps|retry_in")
-# What cannot fail by its arguments, or by the state of things.
+# Calls that cannot fail.
 CANNOT_FAIL = {"get", "replace", "QUIRKS"}
 
 
 def public() -> Iterator[tuple[str, Any, Any]]:
-    """Name, object and owner of everything public: modules, classes, functions, and what classes have."""
+    """Yields name, object and owner of everything public: modules, classes, functions, and attributes of classes."""
     for module in MODULES:
         yield module.__name__, module, None
         for name in module.__all__:
@@ -62,7 +62,7 @@ def found() -> list[Any]:
 
 
 def is_value(thing: Any, owner: Any) -> bool:
-    """A default of a field of a record, which the words of the record describe."""
+    """Returns whether this is the default of a field of a record, which the record's docstring describes."""
     return owner is not None and not callable(thing) and not hasattr(thing, "__get__")
 
 
@@ -77,7 +77,7 @@ def test_it_has_words(thing: Any, owner: Any) -> None:
     words = inspect.getdoc(function_of(thing)) or ""
     assert len(words.split()) >= 2
     assert words != getattr(object, "__doc__", None)
-    # No mark of Rust's documentation, which help() would show as it is.
+    # No markup of rustdoc, which help() would show unchanged.
     assert "[`" not in words
 
 
@@ -90,7 +90,7 @@ def arguments(thing: Any) -> list[str]:
     try:
         signature = inspect.signature(function)
     except ValueError:
-        # Classes that are made by other objects alone.
+        # Classes without a public constructor.
         return []
     return [name for name in signature.parameters if name not in {"self", "cls", "args", "kwargs", "_exc"}]
 

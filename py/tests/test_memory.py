@@ -1,4 +1,4 @@
-"""What a process takes while a device sends without end, as the system counts it."""
+"""Tests the memory of a process, as the system reports it, while a device sends without end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PUSHES = 500
 
 
 def flooded(virtual_device: Make, version: str, limit: str) -> tuple[int, int, int, set[str]]:
-    """Has a process flooded with 20 MB: by how much it grew at most, frames, values that were not kept, kinds."""
+    """Floods a process with 20 MB. Returns its largest growth, frames, unkept values, and kinds of events."""
     device = virtual_device("hostile", version=version, dps={"1": True})
     arguments = [sys.executable, "-c", CHILD, device.address, device.local_key, version, limit]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:

@@ -1,4 +1,4 @@
-"""Finding devices where announcements do not arrive by themselves, and devices by name."""
+"""Tests finding devices without announcements, and devices by name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_network_is_looked_through(virtual_device: Make) -> None:
     assert (found.found.product_key, found.found.relayed_by, found.found.unpaired) == ("product", None, False)
     progress = [each for each in news if each.kind == "progress"]
     assert progress[-1].done == progress[-1].total == 2
-    # Nothing was sent to it but a question by UDP.
+    # Nothing but a UDP probe was sent to it.
     assert lamp.unfit == []
 
 
@@ -70,7 +70,7 @@ def test_what_is_no_network_is_refused(wrong: str) -> None:
 
 @pytest.fixture
 def relayed(virtual_device: Make) -> Iterator[VirtualDevice]:
-    """A device whose announcements arrive from another address than its own."""
+    """Creates a device whose announcements arrive from another address than its own."""
     relay = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     relay.bind(("127.0.0.1", 0))
     relay.settimeout(0.05)
@@ -104,12 +104,12 @@ def test_relayed_announcements_are_told_and_believed_if_trusted(relayed: Virtual
     assert relayed.id not in [found.id for found in scanner.scan()]
     [heard] = [found for found in scanner.relayed if found.id == relayed.id]
     assert (heard.ip, heard.relayed_by, heard.version) == ("127.0.0.77", "127.0.0.1", "3.4")
-    # Entries of the mapping are what they were.
+    # The set of entries of the mapping must not change.
     assert set(heard) == {"id", "ip", "version", "product_key", "product_id"}
     found = scanner.trust_relayed(True).timeout(10).discover(relayed.id)
     assert found is not None
     assert (found.ip, found.relayed_by) == ("127.0.0.77", "127.0.0.1")
-    # Trusted or not, it shows which those are.
+    # Trusted or not, the scanner lists them.
     assert [found.id for found in scanner.relayed] == [relayed.id]
 
 

@@ -1,4 +1,4 @@
-"""What is in the package besides code."""
+"""Tests the package's contents besides code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_metadata_name_licences_and_pages() -> None:
     assert sorted(told.get_all("License-File") or []) == LICENCES
     assert told.get_all("Requires-Dist") is None
     text = metadata.distribution("rustuya").read_text("METADATA") or ""
-    # Pages of an index are elsewhere: links in them must not be relative.
+    # The package index shows the page elsewhere: links must not be relative.
     assert "](" in text
     assert text.count("](") == text.count("](https://")
 
@@ -41,5 +41,5 @@ def test_what_is_not_tested_without_the_gil_does_not_declare_it() -> None:
     assert not [name for name in metadata.metadata("rustuya").get_all("Classifier") or [] if "Free Threading" in name]
     source = ROOT / "py" / "src" / "lib.rs"
     assert re.findall(r"pymodule\((.*)\)\]", source.read_text(encoding="utf-8")) == ["gil_used = true"]
-    # Of a build with a GIL there is nothing to ask.
+    # A build with a GIL has no such function.
     assert getattr(sys, "_is_gil_enabled", lambda: True)()

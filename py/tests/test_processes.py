@@ -1,4 +1,4 @@
-"""Signals, fork, sub-interpreters, the end of the interpreter."""
+"""Tests of signals, fork, subinterpreters and the end of the interpreter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 START = """
 import signal, sys, threading, time
-# A shell that starts the tests in the background has this signal ignored.
+# A shell ignores this signal in background jobs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import rustuya
 from rustuya.testing import VirtualDevice

@@ -1,4 +1,4 @@
-"""The reference names everything that is public, and nothing that is not there."""
+"""Checks that the reference names everything public, and nothing that does not exist."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from rustuya import codec
 PAGE = Path(__file__).parents[2] / "docs" / "python" / "reference.md"
 MODULES = [rustuya, rustuya.aio, rustuya.testing, rustuya.testing.aio, codec, rustuya.exceptions, rustuya.typing]
 FOR_LOOPS = {rustuya.aio: rustuya.__name__, rustuya.testing.aio: rustuya.testing.__name__}
-"""The modules with the same nouns for asyncio, and those whose sections tell what is the same."""
-# Names of a section's own classes, by its heading.
+"""Modules with the asyncio classes, and the modules whose sections describe the common parts."""
+# Heading of a section, which names its classes.
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the source distribution has no such page")
 
 
 def sections() -> dict[str, str]:
-    """What the page says, by heading, the classes and modules in it being its keys."""
+    """Returns the sections of the page by the classes and modules in their headings."""
     text = PAGE.read_text(encoding="utf-8")
     parts = HEADING.split(text)
     found: dict[str, str] = {}
@@ -39,13 +39,13 @@ def sections() -> dict[str, str]:
 
 
 def words(text: str) -> set[str]:
-    """The identifiers inside of code, in blocks and in lines."""
+    """Returns the identifiers in code blocks and inline code."""
     code = re.findall(r"```\w+\n(.*?)```|`([^`]+)`", text, re.DOTALL)
     return {word for pair in code for part in pair for word in re.findall(r"\w+", part)}
 
 
 def members(thing: type[Any]) -> set[str]:
-    """The public attributes of a class, and those of its fields."""
+    """Returns the public attributes of a class, including its fields."""
     own = {name for base in inspect.getmro(thing) if base.__module__.startswith("rustuya") for name in vars(base)}
     if is_dataclass(thing):
         own |= {field.name for field in fields(thing)}
@@ -53,7 +53,7 @@ def members(thing: type[Any]) -> set[str]:
 
 
 def parameters(thing: Any) -> set[str]:
-    """The names of what a function, or the constructor of a class, takes."""
+    """Returns the parameters of a function or constructor."""
     try:
         signature = inspect.signature(thing)
     except (TypeError, ValueError):
@@ -62,7 +62,7 @@ def parameters(thing: Any) -> set[str]:
 
 
 def wanted(module: Any, name: str) -> set[str]:
-    """What the reference has to say about a public name."""
+    """Returns the names that the reference must have about a public name."""
     thing = getattr(module, name)
     if module is rustuya.typing:
         return set(getattr(thing, "__required_keys__", ()))
@@ -84,13 +84,13 @@ def test_it_names_everything(module: Any) -> None:
     known = sections()
     missing: dict[str, set[str]] = {}
     for name in module.__all__:
-        # The class has a section of its own, or shares that of its module.
+        # The class has a section of its own, or is in that of its module.
         at = name if module not in FOR_LOOPS and name in known else module.__name__
         if inspect.isclass(getattr(module, name)) and issubclass(getattr(module, name), Exception):
             at = "rustuya.exceptions"
         told = words(known[at]) if at in known else set[str]()
         if module in FOR_LOOPS:
-            # What is the same on both faces is told once.
+            # The common parts of synchronous and asyncio classes are described once.
             told |= words(known.get(name, known.get(FOR_LOOPS[module], "")))
         lacking = ({name} | wanted(module, name)) - told
         if lacking:

@@ -1,4 +1,4 @@
-"""State that nobody asks for, what it is worth, and waits that end with a verdict."""
+"""Tests of the state without queries, its freshness, and waits that end with a diagnosis."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The words of the extension module are those of the stubs, for editors to show, and of the asyncio face.
+"""Checks that stubs and asyncio classes have the docstrings of the extension module.
 
-After a change of the module, ``python -m tests.test_stubs`` renews both.
+After a change of the module, ``python -m tests.test_stubs`` updates both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "python" / "rustuya"
 STUB = PACKAGE / "_native.pyi"
 ASYNCIO = (PACKAGE / "aio.py", PACKAGE / "_commands.py", PACKAGE / "testing" / "aio.py")
 INTERNAL = {"AsyncVerbs", "LoopBridge"}
-# What the classes of the asyncio face are the twins of, and what works otherwise there.
+# Synchronous twin of each asyncio class, and the methods that differ.
 TWINS: dict[str, Any] = {
     "Commands": _native.Device,
     "Device": _native.Device,
@@ -31,7 +31,7 @@ Definition = Union[ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef]
 
 
 def definitions(body: list[ast.stmt], owner: Any) -> Iterator[tuple[Definition, str]]:
-    """Everything public that is defined there, and its words. Of overloads, the first stands for all."""
+    """Yields every public definition with its docstring; of overloads, only the first."""
     seen: set[str] = set()
     for node in body:
         if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or node.name in seen | INTERNAL:
@@ -46,7 +46,7 @@ def definitions(body: list[ast.stmt], owner: Any) -> Iterator[tuple[Definition, 
 
 
 def twins(body: list[ast.stmt]) -> Iterator[tuple[Definition, str]]:
-    """Everything of the asyncio face that the synchronous one has, too, and the words there."""
+    """Yields every definition of the asyncio classes that has a synchronous twin, with the twin's docstring."""
     for node in body:
         if not isinstance(node, ast.ClassDef) or node.name not in TWINS:
             continue
@@ -60,7 +60,7 @@ def twins(body: list[ast.stmt]) -> Iterator[tuple[Definition, str]]:
 
 
 def renewed(text: str, found: Iterable[tuple[Definition, str]]) -> str:
-    """The text with the words of the module in the place of its own."""
+    """Returns the text with the docstrings of the module in place of its own."""
     lines = text.splitlines()
     for node, words in sorted(found, key=lambda entry: -entry[0].lineno):
         indent = " " * (node.col_offset + 4)

@@ -1,4 +1,4 @@
-"""Many threads use the same objects at the same time: with a GIL by turns, without one truly so."""
+"""Tests of objects that many threads use at the same time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Work = Callable[[random.Random], object]
 
 
 def together(*kinds: Work) -> None:
-    """Has every kind of work done again and again, in several threads, until the time is over or one fails."""
+    """Repeats every kind of work in several threads, until the time is over or one fails."""
     failures: list[BaseException] = []
     ends = time.monotonic() + SECONDS
     start = threading.Barrier(THREADS)
@@ -106,7 +106,7 @@ def test_one_event_read_by_all(virtual_device: Callable[..., VirtualDevice]) -> 
                     current[:] = [event]
 
         def read(_chance: random.Random) -> None:
-            # Payload and DPs are made when they are read first, by whoever that is.
+            # Payload and DPs are made by the first reader, in any thread.
             for event in list(current):
                 assert event.dps["7"] == 7
                 assert event["payload"]["dps"]["7"] == 7
@@ -133,7 +133,7 @@ def test_one_manager(virtual_device: Callable[..., VirtualDevice]) -> None:
 
         def use(chance: random.Random) -> None:
             known = manager.get(chance.choice(devices).id)
-            # Another thread may end it meanwhile.
+            # Another thread may end the receiver.
             with contextlib.suppress(rustuya.TuyaError):
                 if known is not None:
                     known.query(timeout=5)
@@ -181,7 +181,7 @@ def test_loops(virtual_device: Callable[..., VirtualDevice]) -> None:
             async with this.listener() as events:
                 await asyncio.gather(*(this.query(timeout=30) for _ in range(4)))
                 await events.recv(timeout=0.01)
-                # What is given up is dropped, wherever it is.
+                # A cancelled operation is dropped at any point.
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(this.set_value(1, 1, wait="ack"), 0.0005)
 
@@ -202,7 +202,7 @@ def test_a_callback_that_looks_at_its_subscription_when_it_goes(
     ended: list[bool] = []
 
     class Last:
-        """The subscription alone holds it."""
+        """Callback that only the subscription references."""
 
         def __call__(self, _event: object) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The types of `rustuya.typing` are what the engine gives, and values come back as they went."""
+"""Tests that the engine returns the types of `rustuya.typing`, and values survive a round trip."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_lagging_listener_and_a_skipped_frame_have_theirs(virtual_device: Call
     slow = rustuya.Device("virtual-device", lamp.address, lamp.local_key, lamp.version, backlog_limit=8192)
     with slow, slow.listener() as listener:
         slow.wait_connected()
-        # Nobody takes the events of these, each of which is larger than a third of what may wait.
+        # Their events are not taken, and each is larger than a third of the queue.
         for _ in range(8):
             slow.query()
         assert set(next_of_kind(listener, "lag").payload) == keys(rustuya.typing.LostEvents)
@@ -177,7 +177,7 @@ def test_frames_and_commands_are_told_without_values_or_with(virtual_device: Cal
         with lamp.device() as device:
             device.set_value(1, True, wait="ack")
             device.query()
-        # Records are handed over later, in their order.
+        # Records arrive later, in order.
         for _ in range(500):
             if any(" in DpQuery" in line for line in told):
                 break

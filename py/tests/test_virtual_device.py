@@ -1,4 +1,4 @@
-"""Everyday stories, as an automation would have them: with every version, in threads and with asyncio."""
+"""Tests of everyday use, with every version, in threads and with asyncio."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ VERSIONS = ["3.1", "3.2", "3.3", "3.4", "3.5"]
 OTHER_KEY = "fedcba9876543210"
 LIMIT = 20.0
 BRISK = Timing(connect=2, negotiate=0.5, answer=0.5, heartbeat=1, backoff_min=0.05, backoff_max=0.2)
-"""Short limits, because what is tested is what happens after them."""
+"""Short limits: the tests check the behaviour after them."""
 
 
 class Face:
-    """One of the two faces. What returns something at once in one, is awaited in the other."""
+    """Adapter of the synchronous or the asyncio classes: awaits the results of the latter."""
 
     def __init__(self, nouns: Any) -> None:
         self.nouns = nouns
@@ -32,14 +32,14 @@ class Face:
         self.ends: list[Any] = []
 
     def do(self, outcome: Any) -> Any:
-        """What comes of a call."""
+        """Returns the result of a call."""
         if self.loop is None:
             assert not inspect.isawaitable(outcome)
             return outcome
         return self.loop.run_until_complete(asyncio.wait_for(outcome, LIMIT))
 
     def device(self, virtual: VirtualDevice, **given: Any) -> Any:
-        """A device that knows all about a virtual one, but for what is given."""
+        """Creates a device with the configuration of a virtual one, except for the given arguments."""
         known: dict[str, Any] = {"address": virtual.address, "local_key": virtual.local_key, "version": virtual.version}
         device = self.nouns.Device(virtual.id, **{**known, "timing": BRISK, **given})
         self.ends.append(device.close)
@@ -51,7 +51,7 @@ class Face:
         return manager
 
     def next(self, listener: Any, holds: Callable[[Any], bool]) -> Any:
-        """The next event of which this is true."""
+        """Returns the next event for which ``holds`` is true."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
             event = self.do(listener.recv(1000) if self.loop is None else listener.recv(1))
@@ -90,7 +90,7 @@ def test_connects_asks_and_sets(virtual_device: Make, version: str, face: Face) 
     device = face.device(lamp)
     assert face.do(device.wait_connected()) == version
     assert device.is_connected
-    # What speaks 3.2 is asked for the DPs that are known of it.
+    # A device of 3.2 is queried for its known DPs.
     face.do(device.set_dps({"1": True, "2": 51}, wait="ack"))
     face.wait_until(lambda: dict(device.state) == {"1": True, "2": 51})
     assert face.do(device.query()) == {"1": True, "2": 51}
@@ -162,10 +162,10 @@ def test_a_command_waits_for_a_device_that_is_off(virtual_device: Make, version:
 
 def test_a_wrong_key_is_told(virtual_device: Make, version: str, face: Face) -> None:
     lamp = virtual_device("lamp", version=version, dps={"1": False})
-    # What speaks 3.2 ignores what it cannot read: it shows in the answer to the heartbeat that follows.
+    # A device of 3.2 ignores unreadable commands: the answer to the next heartbeat proves that.
     device = face.device(lamp, local_key=OTHER_KEY, timing=BRISK if version != "3.2" else replace(BRISK, answer=3))
     if version == "3.1":
-        # Only commands are encrypted, and those that it cannot read are ignored.
+        # Only commands are encrypted, and unreadable ones are ignored.
         with pytest.raises(rustuya.DeviceTimeout):
             face.do(device.set_value(1, True, wait="ack"))
     else:
@@ -178,10 +178,10 @@ def test_a_wrong_key_is_told(virtual_device: Make, version: str, face: Face) -> 
         assert caught.value.diagnosis is not None
         # Since 3.4, devices just close.
         assert caught.value.diagnosis.sure is (version < "3.4")
-        # Up to 3.3 a query proves it: this one, or the one that is sent on connecting.
+        # Up to 3.3 a query proves it: this one, or the one sent on connecting.
         assert not caught.value.was_sent or version < "3.4"
         assert OTHER_KEY not in str(caught.value)
-    # The right one is set in place.
+    # Sets the right key on the same device.
     assert device.reconfigure(local_key=lamp.local_key) is device
     face.do(device.set_value(1, True, wait="ack"))
     assert lamp.dps() == {"1": True}
@@ -273,9 +273,9 @@ def test_a_device_that_does_not_answer(virtual_device: Make, version: str, face:
         face.do(device.set_value(1, True, wait="ack", timeout=0.2))
     assert 0.2 <= time.monotonic() - begun < 5
     assert (caught.value.was_sent, caught.value.reason) == (True, None)
-    # It obeys all the same.
+    # It takes effect nevertheless.
     face.wait_until(lambda: lamp.dps() == {"1": True})
-    # Whoever waits only until it is written hears of it.
+    # A caller that waits only until it is written gets the failure as an event.
     listener = device.listener()
     assert face.do(device.set_value(1, False)) is None
     failed = face.next(listener, lambda event: event.kind == "error")
@@ -315,12 +315,12 @@ def test_an_await_that_is_cancelled_takes_the_command_back(virtual_device: Make,
             await device.set_value(2, 5, wait="ack")
 
     asyncio.run(asyncio.wait_for(main(), LIMIT))
-    # The second command would have come after the first one.
+    # The second command would have followed the first one.
     assert lamp.dps() == {"1": False, "2": 5}
 
 
 def controls(lamp: VirtualDevice, requests: Any) -> list[Any]:
-    """What was written, command by command, until now."""
+    """Returns the written DPs of each command so far."""
     lamp.stop()
     return [request.payload["data"]["dps"] for request in requests if request.name == "ControlNew"]
 
@@ -378,7 +378,7 @@ def test_strict_devices_tell_what_a_real_one_would_not() -> None:
             lamp.set_dps({"1": 1.5})
     with pytest.raises(rustuya.ConfigError, match="DP 300"):
         VirtualDevice(version="3.5", dps={"300": 1}, strict=True)
-    # Others keep quiet.
+    # Other firmware does not answer.
     with VirtualDevice(dps={"1": False}) as lamp, lamp.device() as device:
         device.set_value(7, True, wait="ack")
     with pytest.raises(AssertionError, match="DP 7"):

@@ -1,4 +1,4 @@
-"""What virtual devices push reaches whoever is there; what no device sends is refused; the faces of virtual devices."""
+"""Tests pushes of virtual devices, refused values that no device sends, and their synchronous and asyncio classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Make = Callable[..., VirtualDevice]
 
 
 def heard(listener: rustuya.DeviceMessageReceiver, value: int) -> bool:
-    """Whether that comes, whatever else does."""
+    """Returns whether an event with this value arrives, among others."""
     while True:
         event = listener.recv(timeout_ms=10_000)
         if event is None or event.dps.get("1") == value:
@@ -69,7 +69,7 @@ def test_a_value_that_is_set_again_is_pushed_by_hand_and_by_3_5(virtual_device: 
         listener = other.listener()
         lamp.set_dps({"1": 5})
         assert heard(listener, 5)
-        # What a controller writes without changing it, only 3.5 pushes.
+        # Only 3.5 pushes a written value that does not change.
         device.set_value(1, 5, wait="ack")
         lamp.set_dps({"2": 1})
         told: list[rustuya.DeviceEvent] = []

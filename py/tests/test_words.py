@@ -1,4 +1,4 @@
-"""What users read is told in the words of this package: refused arguments, representations, errors, events."""
+"""Tests that texts for users come from this package: refused arguments, representations, errors, events."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ CLASSES: list[Any] = [
     rustuya.aio.Receiver,
 ]
 FUNCTIONS: list[Any] = [rustuya.configure, codec.encode, codec.decode, codec.session_key, codec.announcement]
-# What the binding library says, and what Rust's debug format looks like.
+# Texts of the binding library, and of Rust's debug format.
 FOREIGN = re.compile(
     r"argument '|can't extract|failed to extract|PyDowncast|cannot be (converted|cast|interpreted)"
     r"|out of range integral"
     r"|is not an instance of|must be real number|object is not iterable|expected a sequence|'NoneType'"
 )
 DEBUG = re.compile(r"Some\(|Ok\(|Err\(|\w+ \{ \w|\w::\w|\w Error\w*\(")
-# An identifier of Rust's between what Python writes.
+# A Rust identifier within Python text.
 RUST = re.compile(
     r"Some\(|Ok\(|Err\(|[A-Z]\w+ \{ \w|[a-z]\w*::\w|Error \{|CommandError|CommandCode\(|Duration\(|\bV3[1-5]\b"
 )
 
 
 class Strange:
-    """A value that no argument takes, and whose text is in none of ours."""
+    """Value that no argument accepts, and whose text no error may contain."""
 
     def __repr__(self) -> str:
         return "its-own-words"
@@ -65,7 +65,7 @@ WRONG: list[Any] = [
     {"a": Strange()},
     (1, 2, 3, 4),
 ]
-# Values that fit all the same, or whatever they are: conditions that wait, functions that take any object.
+# Arguments that accept any value.
 ANYTHING = {("get", "default"), ("get", "key"), ("replace", "changes")}
 
 
@@ -115,7 +115,7 @@ GOOD: dict[str, Any] = {
 
 
 def call(function: Any, arguments: dict[str, Any]) -> str | None:
-    """The text of what is raised."""
+    """Returns the text of the raised error, or None."""
     try:
         result = function(**arguments)
         if inspect.iscoroutine(result):
@@ -135,7 +135,7 @@ def call(function: Any, arguments: dict[str, Any]) -> str | None:
 
 
 def callables(device: VirtualDevice, tmp_path: Path) -> Iterator[tuple[str, Any]]:
-    """Everything public that takes arguments, with objects to call it on."""
+    """Yields everything public that takes arguments, with objects to call it on."""
     listed = tmp_path / "devices.json"
     listed.write_text(json.dumps([{"id": "listed", "name": "Lamp", "key": KEY, "ip": "127.0.0.1", "version": "3.3"}]))
     GOOD["path"] = listed
@@ -164,7 +164,7 @@ def callables(device: VirtualDevice, tmp_path: Path) -> Iterator[tuple[str, Any]
         if kind not in {rustuya.aio.Receiver, rustuya.aio.SubDevice, rustuya.SubDevice, rustuya.DeviceMessageReceiver}:
             yield f"{kind.__module__}.{kind.__name__}()", kind
         for name in dir(thing):
-            # Those that end, or wait for, the process have no arguments worth the wait.
+            # Leaves out calls that end or wait for the process.
             if not name.startswith("_") and name not in {"close", "stop", "shutdown", "shutdown_all", "scan", "of"}:
                 member = getattr(kind, name)
                 if callable(member) and not isinstance(member, property):
@@ -185,7 +185,7 @@ def test_what_is_refused_is_told_in_our_own_words(virtual_device: Callable[..., 
             for value in WRONG:
                 told = call(function, {**needed, each.name: value})
                 checked += 1
-                # What the system says of a path is the system's.
+                # Errors of the system about a path are not ours.
                 if told is None or (each.name == "path" and "No such file" in told):
                     continue
                 shown = f"{name}({each.name}={value!r}): {told}"
@@ -223,7 +223,7 @@ def test_an_argument_of_another_type_is_refused(virtual_device: Callable[..., Vi
 
 
 def test_no_text_is_rusts_own(virtual_device: Callable[..., VirtualDevice]) -> None:
-    """Representations, texts of errors and of events, with every field, and the records of the log."""
+    """Checks representations, texts of errors and of events, with every field, and log records."""
     told: list[str] = []
     records: list[str] = []
     rustuya.set_log_callback(lambda _level, _name, text: records.append(text))

@@ -1,7 +1,7 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
-"""What type checkers take and refuse: read by mypy and pyright, never run.
+"""Code that type checkers must accept or refuse: read by mypy and pyright, never run.
 
-A line that both must refuse has a comment that says so; where one of them does not, that comment is an error.
+A line that both must refuse has an ignore comment, which is an error if one of them accepts the line.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tuya smart-home devices on the local network.
 
-``import rustuya`` is for threads; :mod:`rustuya.aio` has the same nouns for asyncio, :mod:`rustuya.testing` virtual
+``import rustuya`` is for threads; :mod:`rustuya.aio` has the same classes for asyncio, :mod:`rustuya.testing` virtual
 devices, :mod:`rustuya.codec` frames for tools, :mod:`rustuya.typing` types for annotations.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping as _Mapping
 from importlib import import_module as _import_module
 
 from . import (
-    _interpreter,  # noqa: F401  # pyright: ignore[reportUnusedImport]  # first: it refuses where the rest would not work
+    _interpreter,  # noqa: F401  # pyright: ignore[reportUnusedImport]  # first: refuses to run in a subinterpreter
     _native,
 )
 from ._native import (
@@ -70,11 +70,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .commands import CommandType
     from .logs import set_frame_log, set_log_callback, set_log_level
-    from .models import DeviceConfig, DeviceInfo, Diagnosis, DiscoveredDevice, Json, Metrics, Queried, Reply, Settled, State, Swept
+    from .models import (
+        DeviceConfig,
+        DeviceInfo,
+        Diagnosis,
+        DiscoveredDevice,
+        Json,
+        Metrics,
+        Queried,
+        Reply,
+        Settled,
+        State,
+        Swept,
+    )
     from .settings import Pacing, Timing
 else:
-    # Not every program needs these; importing what they are made with takes longer than all the rest.
-    _LATER = {
+    # Imported on demand: few programs need them, and dataclasses and logging take longer to import than the rest.
+    _LAZY = {
         "CommandType": "commands",
         "set_frame_log": "logs",
         "set_log_callback": "logs",
@@ -95,9 +107,9 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        if name not in _LATER:
+        if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+        value = getattr(_import_module(f"{__name__}.{_LAZY[name]}"), name)
         globals()[name] = value
         return value
 
@@ -125,10 +137,10 @@ __all__ = [
     "DeviceOffline",
     "DeviceTimeout",
     "Diagnosis",
+    "DiscoveredDevice",
     "DiscoveryError",
     "DuplicateDevice",
     "ForkedError",
-    "DiscoveredDevice",
     "FrameError",
     "InvalidAddress",
     "InvalidDp",
@@ -173,7 +185,7 @@ __all__ = [
 
 _ABCMeta.register(_Mapping, DeviceEvent)  # pyright: ignore[reportArgumentType]  # protocols hide their metaclass
 
-# Before threads are joined, so that those blocked in a listener come back; where that is not possible, at the end.
+# Runs before threads are joined, so that those blocked in a listener return; where that is not possible, at exit.
 _atexit.register(_native.left)
 getattr(_threading, "_register_atexit", _atexit.register)(_native.leave)
 if hasattr(_os, "register_at_fork"):

@@ -8,7 +8,7 @@ from . import _native
 
 def main() -> int:
     """Runs the command line, and returns the exit status."""
-    # The command ends by signals as any program does, or handles them itself.
+    # Python's handler would turn Ctrl-C into KeyboardInterrupt, which the Rust code does not see.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _native.run_command_line(["rustuya", *sys.argv[1:]])
 

@@ -1,6 +1,6 @@
-"""The threads in which callbacks, and receivers of log records, are called.
+"""Threads that call callbacks and pass on log records.
 
-They are daemon threads of Python, one call after the other is fetched from the engine: when the interpreter ends, it
+They are daemon threads of Python, which fetch one call after the other from the engine: when the interpreter ends, it
 stops them at any place, and only Python code may be running there.
 """
 
@@ -27,14 +27,14 @@ def callbacks() -> None:
         function, event = call
         try:
             function(event)
-        except BaseException as error:  # whatever it is, the other callbacks go on
+        except BaseException as error:  # any error: the other callbacks must go on
             _native.report(error, function)
         # Nothing is kept alive while the next event is waited for.
         del call, function, event
 
 
 def records() -> None:
-    """Hands log records over, to loggers or to the function of `set_log_callback`."""
+    """Passes log records on to loggers or to the function of `set_log_callback`."""
     while True:
         record = _native.next_record()
         if record is None:

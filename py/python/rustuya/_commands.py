@@ -1,4 +1,4 @@
-"""What devices and sub-devices of :mod:`rustuya.aio` have in common."""
+"""Commands that devices and sub-devices of :mod:`rustuya.aio` share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Wait = Optional[Literal["ack", "effect", "queue"]]
 
 
 class Commands:
-    """What devices and sub-devices have in common."""
+    """Commands that devices and sub-devices share."""
 
     _verbs: _native.AsyncVerbs
 
@@ -28,21 +28,21 @@ class Commands:
     @overload
     async def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def status(self, *, wait: Wait = None, timeout: float | None = None) -> Reply | None:
-        """Asks for the state; the answer comes as an event.
+        """Queries the state; the answer comes as an event.
 
-        `wait="ack"` waits for it and returns it as a `Reply`.
+        `wait="ack"` waits for the answer and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -52,21 +52,21 @@ class Commands:
         return await finish(bridge, self._verbs.status(bridge, wait, timeout))
 
     async def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
-        """Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
-        were named, and whether it is `partial`.
+        """Queries the state, or the named DPs, and returns the DPs of the answer: a dict with two attributes, the named
+        DPs that are `missing`, and whether the answer is `partial`.
 
         Args:
-            dps: the DPs that are asked for; None for the state.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            dps: the DPs to query; None for the whole state.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Queried`: a dict of DPs and values, with `missing` and `partial`.
 
         Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
+            InvalidDp: an argument is not a DP number.
+            InvalidType: it is not a sequence.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -91,28 +91,28 @@ class Commands:
         self, dp_id: int | str, value: JsonLike, *, wait: Wait = None, timeout: float | None = None
     ) -> Reply | None:
         """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
+        reports the written value.
 
         Args:
             dp_id: the DP, a number from 0 to 65535, also as text.
-            value: what JSON carries: bool, int, float, str, sequences and mappings of them.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            value: a JSON value: bool, int, float, str, sequences and mappings of them.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
+            InvalidDp: an argument is not a DP number.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
+            NoEffect: with `wait="effect"`, the device reports other values.
         """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.set_value(bridge, dp_id, value, wait, timeout))
@@ -134,28 +134,28 @@ class Commands:
         timeout: float | None = None,
     ) -> None: ...
     async def set_dps(self, dps_dict: Dps, *, wait: Wait = None, timeout: float | None = None) -> Reply | None:
-        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until
+        the device reports the written values.
 
         Args:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
+            InvalidDp: an argument is not a DP number.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
+            NoEffect: with `wait="effect"`, the device reports other values.
         """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.set_dps(bridge, dps_dict, wait, timeout))
@@ -171,22 +171,22 @@ class Commands:
     async def update_dps(
         self, dp_ids: Iterable[int | str], *, wait: Wait = None, timeout: float | None = None
     ) -> Reply | None:
-        """Asks the device to measure DPs again and to report them.
+        """Asks the device to measure DPs anew and to report them.
 
         Args:
-            dp_ids: the DPs to be measured.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            dp_ids: the DPs to measure.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
+            InvalidDp: an argument is not a DP number.
+            InvalidType: it is not a sequence.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.

@@ -1,4 +1,4 @@
-"""Refuses to be imported where the engine cannot work: in a sub-interpreter."""
+"""Refuses to be imported in a subinterpreter, where the engine cannot work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def _subinterpreters() -> Any:
-    """The interpreter's module that knows about them, whose name depends on the version; None where there is none."""
+    """Returns the interpreter's module for subinterpreters, whose name depends on the version; None if it has none."""
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
             return import_module(name)
@@ -20,6 +20,6 @@ def _subinterpreters() -> Any:
     return None
 
 
-_known = _subinterpreters()
-if _known is not None and _known.get_current() != _known.get_main():
+_module = _subinterpreters()
+if _module is not None and _module.get_current() != _module.get_main():
     raise ImportError("rustuya cannot be used in a subinterpreter: import it in the main interpreter of the process")

@@ -1,4 +1,4 @@
-"""What event loops and the engine have to do with each other."""
+"""Bridge between event loops and the engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Receiver", "bridge_of_loop", "finish", "subscribe"]
 
 Event_co = TypeVar("Event_co", covariant=True)
 T = TypeVar("T")
-Begun = Union["Awaitable[T]", "tuple[T]"]
+Started = Union["Awaitable[T]", "tuple[T]"]
 
 _ATTRIBUTE = "_rustuya_bridge"
 _END = "_rustuya_end"
@@ -28,7 +28,7 @@ _FAIR_SHARE = 128
 
 
 def bridge_of_loop() -> _native.LoopBridge:
-    """The bridge of the running loop: an attribute of the loop, so that it ends with it."""
+    """Returns the bridge of the running loop: an attribute of the loop, so that it ends with it."""
     loop = asyncio.get_running_loop()
     bridge = getattr(loop, _ATTRIBUTE, None)
     if bridge is None:
@@ -37,30 +37,30 @@ def bridge_of_loop() -> _native.LoopBridge:
     return bridge
 
 
-class _Waits(Protocol):
+class _Releasable(Protocol):
     def _release(self) -> None: ...
 
 
-class _End:
-    """The end of a loop, for the receivers that were made in it.
+class _LoopEnd:
+    """Releases the receivers of a loop when the loop ends.
 
-    A thread of the loop's executor may wait in one of them, and `asyncio.run` joins that thread. It ends asynchronous
-    generators before: the only public sign of what is coming.
+    A thread of the loop's executor may wait in one of them, and `asyncio.run` joins that thread. It closes asynchronous
+    generators before: the only public hook for the end of a loop.
     """
 
     def __init__(self) -> None:
-        # No `WeakSet`: it has Python code called while a receiver is freed, where the interpreter must not end.
-        self._receivers: list[weakref.ref[_Waits]] = []
-        self._look_at = 64
+        # Not a `WeakSet`: it runs Python code while a receiver is freed, where the interpreter must not end.
+        self._receivers: list[weakref.ref[_Releasable]] = []
+        self._next_cleanup = 64
         self._generator = self._wait()
-        # As far as `yield`: then the loop knows of the generator.
+        # Runs to the `yield`: from then on the loop knows the generator.
         with contextlib.suppress(StopIteration):
             next(self._generator.__anext__().__await__())
 
-    def add(self, receiver: _Waits) -> None:
-        if len(self._receivers) >= self._look_at:
+    def add(self, receiver: _Releasable) -> None:
+        if len(self._receivers) >= self._next_cleanup:
             self._receivers = [known for known in self._receivers if known() is not None]
-            self._look_at = max(64, 2 * len(self._receivers))
+            self._next_cleanup = max(64, 2 * len(self._receivers))
         self._receivers.append(weakref.ref(receiver))
 
     async def _wait(self) -> AsyncIterator[None]:
@@ -73,31 +73,31 @@ class _End:
                     receiver._release()
 
 
-def end_with_loop(receiver: _Waits) -> None:
-    """Has threads give up their wait in this receiver when the running loop ends. Does nothing without a loop."""
+def end_with_loop(receiver: _Releasable) -> None:
+    """Ends the waits of threads in this receiver when the running loop ends. Does nothing without a loop."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
     end = getattr(loop, _END, None)
     if end is None:
-        end = _End()
+        end = _LoopEnd()
         setattr(loop, _END, end)
     end.add(receiver)
 
 
-async def finish(bridge: _native.LoopBridge, begun: Begun[T]) -> T:
-    if isinstance(begun, tuple):
-        return begun[0]
+async def finish(bridge: _native.LoopBridge, started: Started[T]) -> T:
+    if isinstance(started, tuple):
+        return started[0]
     try:
-        return await begun
+        return await started
     except BaseException:
-        bridge.cancel(begun)
+        bridge.cancel(started)
         raise
 
 
 def check_seconds(timeout: object) -> None:
-    """Refuses what is no number of seconds."""
+    """Refuses a timeout that is not a number of seconds."""
     if timeout is None:
         return
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
@@ -107,11 +107,11 @@ def check_seconds(timeout: object) -> None:
 
 
 class _Source(Protocol[Event_co]):
-    """A receiver of the synchronous face."""
+    """A receiver of the synchronous classes."""
 
     def try_recv(self) -> Event_co | None: ...
     def close(self) -> None: ...
-    def _ready(self, bridge: _native.LoopBridge, timeout: float | None = None) -> Begun[None]: ...
+    def _ready(self, bridge: _native.LoopBridge, timeout: float | None = None) -> Started[None]: ...
     @property
     def is_closed(self) -> bool: ...
     @property
@@ -119,7 +119,7 @@ class _Source(Protocol[Event_co]):
 
 
 class Receiver(Generic[Event_co]):
-    """What happens, from the moment this was made. An asynchronous iterator."""
+    """Asynchronous iterator over the events since the receiver was made."""
 
     def __init__(self, source: _Source[Event_co]) -> None:
         self._source = source
@@ -132,22 +132,22 @@ class Receiver(Generic[Event_co]):
             timeout: seconds to wait; None for no limit.
 
         Returns:
-            The event, or None when the time is over.
+            The event, or None after the time limit.
 
         Raises:
-            ClosedError: nothing will come any more.
-            InvalidType, InvalidValue: the timeout is no number.
+            ClosedError: the receiver has ended.
+            InvalidType, InvalidValue: the timeout is not a number.
         """
         check_seconds(timeout)
         event = await self._next_now()
         if event is None and not self._source.is_closed:
             event = await self._next(timeout)
         if event is None and self._source.is_closed:
-            raise ClosedError("nothing will come any more: this receiver, its device or its manager was closed")
+            raise ClosedError("the receiver has ended: it, its device or its manager was closed")
         return event
 
     def try_recv(self) -> Event_co | None:
-        """The next event if there is one already, else None."""
+        """Returns the next event if there is one, else None."""
         return self._source.try_recv()
 
     def close(self) -> None:
@@ -156,12 +156,12 @@ class Receiver(Generic[Event_co]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether the receiver has ended."""
         return self._source.is_closed
 
     @property
     def missed(self) -> int:
-        """How many events were lost because they were not taken in time."""
+        """Number of events lost because they were not taken in time."""
         return self._source.missed
 
     async def _next_now(self) -> Event_co | None:
@@ -177,8 +177,8 @@ class Receiver(Generic[Event_co]):
         ends = None if timeout is None else now() + timeout
         while True:
             left = None if ends is None else max(ends - now(), 0)
-            # What is awaited is only the news that there is something, so that nothing is lost with a cancelled task.
-            # Not with `asyncio.wait_for`, which loses cancellations up to Python 3.11.
+            # Awaits only the readiness, so that a cancelled task loses no event. Not with `asyncio.wait_for`, which
+            # loses cancellations up to Python 3.11.
             await finish(bridge, self._source._ready(bridge, left))
             event = self._source.try_recv()
             if event is not None or self._source.is_closed or (ends is not None and now() >= ends):
@@ -221,7 +221,7 @@ def subscribe(listener: Callable[[], Receiver[T]], callback: Callable[[T], objec
 
     def unsubscribe() -> None:
         receiver.close()
-        # A function that ends its own subscription is not cancelled in the middle.
+        # A callback that ends its own subscription must not be cancelled in the middle.
         if asyncio.current_task() is not task:
             task.cancel()
 

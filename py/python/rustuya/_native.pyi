@@ -7,7 +7,20 @@ from typing import Any, Literal, TypeVar, final, overload
 
 from typing_extensions import Self, disjoint_base
 
-from .models import DeviceInfo, Diagnosis, DiscoveredDevice, Frame, Json, Metrics, Queried, Reply, Request, Settled, State, Swept
+from .models import (
+    DeviceInfo,
+    Diagnosis,
+    DiscoveredDevice,
+    Frame,
+    Json,
+    Metrics,
+    Queried,
+    Reply,
+    Request,
+    Settled,
+    State,
+    Swept,
+)
 from .quirks import Quirk
 from .settings import Pacing, Timing
 from .typing import DeviceType, Dps, EventKind, JsonLike, UnfitWrite
@@ -51,7 +64,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-_Begun = Awaitable[_T] | tuple[_T]
+_Started = Awaitable[_T] | tuple[_T]
 
 __VERSION__: str
 
@@ -68,75 +81,77 @@ def configure(
     probe_to: Iterable[tuple[str, int]] | None = None,
     trust_relayed: bool | None = None,
 ) -> None:
-    """Sets what the engine is like. Possible until the first device, manager or scanner is made.
+    """Configures the engine. Possible until the first device, manager or scanner is made.
 
     Args:
-        worker_threads: threads for input and output, 1 to 64; 2 unless it is given.
-        dials_at_once: connections that are made at a time; 128 unless it is given.
-        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
-            given, 1024 at least.
-        backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
-        discovery: whether announcements are listened for; True unless it is given.
-        ports: three UDP ports, in the place of 6666, 6667 and 7000; 0 takes a free one.
+        worker_threads: threads for input and output, 1 to 64; 2 by default.
+        dials_at_once: number of simultaneous connection attempts; 128 by default.
+        memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
+            1024 at least.
+        backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+        discovery: whether to listen for announcements; True by default.
+        ports: three UDP ports, instead of 6666, 6667 and 7000; 0 takes a free one.
         bind_address: the local IPv4 address to listen on.
-        broadcast_address: where devices are asked, in the place of each interface's broadcast address.
-        probe_to: pairs of an IPv4 address and a UDP port that are asked instead.
-        trust_relayed: whether announcements are believed that were passed on.
+        broadcast_address: destination of probes, instead of each interface's broadcast address.
+        probe_to: pairs of an IPv4 address and a UDP port to probe instead.
+        trust_relayed: whether to believe relayed announcements.
 
     Raises:
-        InvalidAddress: this is no IPv4 address.
-        InvalidType: it is no text.
+        InvalidAddress: this is not an IPv4 address.
+        InvalidType: it is not text.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
-        ClosedError: nothing will come any more.
+        ClosedError: the receiver has ended.
     """
 
 def command_names() -> list[tuple[str, int]]:
-    """Every command that has a name, with its number."""
+    """Returns every named command with its number."""
 
 def vocabulary() -> list[tuple[str, list[str]]]:
-    """The words that `rustuya.typing` lists, as far as this module makes them: what they are for, and all of them."""
+    """Returns the literals of `rustuya.typing` that this module makes: the name of the type, and all its values."""
 
 def quirk_names() -> list[tuple[str, str]]:
-    """Every quirk with what it does; `=N` stands for a number."""
+    """Returns every quirk with its description; `=N` stands for a number."""
 
 def run_command_line(args: Sequence[str]) -> int:
-    """Runs the command that `args` are, the program's name first, and returns the exit status."""
+    """Runs a command; `args` begins with the program's name. Returns the exit status."""
 
 def leave() -> None:
-    """Ends every connection, and with them every listener, so that threads blocked in one come back. Called before
-    the interpreter joins its threads.
+    """Ends every connection and with them every listener, so that threads blocked in one return. Called before the
+    interpreter joins its threads.
     """
 
 def left() -> None:
-    """Notes that threads were joined and that the interpreter ends now."""
+    """Marks the end of the interpreter. Called after its threads were joined."""
 
 def forked() -> None:
-    """Notes that this process is a forked child. Its parent's threads do not exist here."""
+    """Marks this process as a forked child, where the engine's threads do not exist."""
 
 def listed_devices(
     path: str | PathLike[str],
 ) -> list[tuple[str | None, str, str | None, str | None, str | None, int | None, str | None, str | None]]:
-    """The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own."""
+    """Reads the devices of a file of tinytuya, without sub-devices, which have no connection of their own."""
 
 def set_log_level(level: int) -> None:
-    """Sets the level, as a number of Python's module `logging`, from which records are made."""
+    """Sets the lowest level of which records are made, as a number of Python's module `logging`."""
 
 def set_frame_log(enabled: bool, values: bool) -> None:
-    """Has the frames and commands of devices that are made from now on told by the logger `rustuya.frames`, with the values
-    of DPs if that is wanted; False ends it for all devices.
+    """Logs the frames and commands of devices created from now on to the logger `rustuya.frames`, with the values of DPs
+    if `values` is true. False ends it for all devices.
     """
 
 def next_callback() -> tuple[Callable[[Any], object], object] | None:
-    """The next call for the thread of callbacks; `None` when it is to end. The one before has returned."""
+    """Waits for the next call of the thread of callbacks; `None` ends the thread. The call before has returned."""
 
 def next_record() -> tuple[Callable[[int, str, str], object] | None, int, str, str] | None:
-    """The next record for the thread that hands them over; `None` when it is to end. The one before was handed over."""
+    """Waits for the next record of the thread that passes them on; `None` ends it. The record before was passed on."""
 
 def report(error: BaseException, function: object | None) -> None:
-    """As [`report`], for Python code."""
+    """Reports an error, for Python code."""
 
 def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None:
-    """Has a function called with level, logger name and text of every record, instead of the loggers; None ends that."""
+    """Sets a function that is called with level, logger name and text of every record, instead of the loggers. None resets
+    it.
+    """
 
 def encode(
     version: str | float,
@@ -148,40 +163,40 @@ def encode(
     sender: str = "client",
     retcode: int | None = None,
 ) -> bytes:
-    """One frame, as a client or a device of this version writes it. `payload` is bytes, text, or what JSON carries.
+    """Encodes one frame as a client or a device of this version does. `payload` is bytes, text, or a JSON value.
 
     Args:
         version: "3.1" to "3.5".
-        key: the local key, of 3.4 and 3.5 the session key: text of 16 characters or 16 bytes.
+        key: the local key, or for 3.4 and 3.5 the session key: text of 16 characters or 16 bytes.
         command: the number of the command, such as `CommandType.Control`.
-        payload: bytes and text are sent as they are, anything else as JSON.
+        payload: bytes and text are sent unchanged, anything else as JSON.
         seqno: the sequence number.
-        sender: who sends it, "client" or "device".
-        retcode: the return code, which devices put first; None for the usual one.
+        sender: the sender, "client" or "device".
+        retcode: the return code, which only devices send; None for the usual one.
 
     Raises:
-        InvalidKey, InvalidVersion: there is no such key or version.
+        InvalidKey, InvalidVersion: the key or the version is invalid.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
     """
 
 def decode(version: str | float, key: str | bytes, data: bytes, *, sender: str = "device") -> tuple[list[Frame], int]:
-    """The frames at the front of `data`: a list of frames, and how many bytes they took. What is no frame, or fails its
-    check, raises FrameError.
+    """Decodes the frames at the start of `data`. Returns a list of frames and the number of bytes that they take. Raises
+    FrameError for bytes that are not a frame or fail its check.
 
     Args:
         version: "3.1" to "3.5".
-        key: the local key, of 3.4 and 3.5 the session key: text of 16 characters or 16 bytes.
-        data: bytes as they came.
-        sender: who sends it, "client" or "device".
+        key: the local key, or for 3.4 and 3.5 the session key: text of 16 characters or 16 bytes.
+        data: received bytes.
+        sender: the sender, "client" or "device".
 
     Raises:
-        InvalidKey, InvalidVersion: there is no such key or version.
-        FrameError: the bytes are no frame under this key and version.
+        InvalidKey, InvalidVersion: the key or the version is invalid.
+        FrameError: the bytes are not a frame of this key and version.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
     """
 
 def session_key(version: str | float, local_key: str | bytes, client_nonce: bytes, device_nonce: bytes) -> bytes:
-    """The session key of a connection of version 3.4 or 3.5, from the nonces of its negotiation, 16 bytes each.
+    """Derives the session key of a connection of version 3.4 or 3.5 from the nonces of its negotiation, 16 bytes each.
 
     Args:
         version: "3.1" to "3.5".
@@ -190,34 +205,34 @@ def session_key(version: str | float, local_key: str | bytes, client_nonce: byte
         device_nonce: 16 bytes of the device's answer.
 
     Raises:
-        InvalidKey, InvalidVersion: there is no such key or version.
+        InvalidKey, InvalidVersion: the key or the version is invalid.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
     """
 
 def announcement(datagram: bytes) -> DiscoveredDevice | None:
-    """The device that a datagram from UDP 6666, 6667 or 7000 announces; None for a client's question.
+    """Decodes a datagram from UDP 6666, 6667 or 7000. Returns the announced device; None for a client's request.
 
     Args:
         datagram: the bytes of one datagram.
 
     Raises:
-        FrameError: the bytes are no announcement.
+        FrameError: the bytes are not an announcement.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
     """
 
 @disjoint_base
 class DeviceEvent:
-    """What happened to a device.
+    """Event of a device.
 
-    `kind` tells what it is: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or
-    a sub-device came or went), "freshness" (the state is what the device has now, or may not be any more), "error" (a
-    command failed with nobody waiting), "lag" (this listener lost events), "skipped" (a frame was larger than
-    `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that the device did not
-    send just now).
+    `kind` is one of: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or a
+    sub-device came up or went down), "freshness" (the state became current, or may be out of date), "error" (a command
+    failed and nothing waited for it), "lag" (this listener lost events), "skipped" (a frame was larger than
+    `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that was replayed or
+    reflected).
     """
     @property
     def kind(self) -> EventKind:
-        """What this is: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
+        """Kind of the event: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
         "ignored".
         """
     @property
@@ -228,32 +243,32 @@ class DeviceEvent:
         """Sequence number of the frame."""
     @property
     def payload(self) -> Any:
-        """The parsed JSON of the frame, its text if it is none; of other events, a dict that tells more."""
+        """The parsed JSON of the frame, or its text if it is not JSON; for other events, a dict with details."""
     @property
     def dps(self) -> dict[str, Json]:
         """The DPs in the frame."""
     @property
     def cid(self) -> str | None:
-        """The sub-device that this is about."""
+        """The cid of the sub-device, if the event is about one."""
     @property
     def retcode(self) -> int | None:
         """Return code of the frame, if it has one."""
     @property
     def error(self) -> Exception | None:
-        """The exception that says why a command failed."""
+        """The exception of the failed command."""
     def __getitem__(self, key: str, /) -> Any: ...
     def get(self, key: str, default: Any = None) -> Any:
-        """The value under a name, or the default where this event has none.
+        """Returns the value under a name, or the default for an unknown name.
 
         Args:
             key: a name, such as "payload".
-            default: what comes back for another name.
+            default: the result for any other name.
         """
     def __contains__(self, key: object, /) -> bool: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[str]: ...
     def keys(self) -> tuple[str, ...]:
-        """The names under which this event has values."""
+        """The names of this event's values."""
     def values(self) -> tuple[Any, ...]:
         """The values, in the order of the names."""
     def items(self) -> tuple[tuple[str, Any], ...]:
@@ -261,39 +276,39 @@ class DeviceEvent:
 
 @final
 class ManagerEvent(DeviceEvent):
-    """What happened to one of a manager's devices: an event with a `device_id`."""
+    """Event of one of a manager's devices, with its `device_id`."""
     @property
     def device_id(self) -> str:
-        """Id of the device; empty for the kind "lag", which is about the listener."""
+        """Id of the device; empty for the kind "lag", which concerns the listener."""
 
 @final
 class DeviceMessageReceiver:
-    """What happens to one device, from the moment this was made. An iterator."""
+    """Iterator over the events of one device since the receiver was made."""
     def recv(self, timeout_ms: float | None = None) -> DeviceEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
+        """Waits for the next entry. Returns None after `timeout_ms` milliseconds; raises ClosedError after the
+        end.
 
         Args:
             timeout_ms: milliseconds to wait; None for no limit.
 
         Returns:
-            The entry, or None when the time is over.
+            The entry, or None after the time limit.
 
         Raises:
-            ClosedError: nothing will come any more.
+            ClosedError: the receiver has ended.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def try_recv(self) -> DeviceEvent | None:
-        """The next entry if there is one already."""
+        """Returns the next entry if there is one, else None."""
     def close(self) -> None:
-        """Ends this receiver: whoever waits for it comes back."""
+        """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether the receiver has ended."""
     @property
     def missed(self) -> int:
-        """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+        """Number of entries lost because they were not taken in time."""
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Started[None]: ...
     def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> DeviceEvent: ...
@@ -302,32 +317,32 @@ class DeviceMessageReceiver:
 
 @final
 class ManagerEventReceiver:
-    """What happens to all devices of a manager, from the moment this was made. An iterator."""
+    """Iterator over the events of all devices of a manager since the receiver was made."""
     def recv(self, timeout_ms: float | None = None) -> ManagerEvent | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
+        """Waits for the next entry. Returns None after `timeout_ms` milliseconds; raises ClosedError after the
+        end.
 
         Args:
             timeout_ms: milliseconds to wait; None for no limit.
 
         Returns:
-            The entry, or None when the time is over.
+            The entry, or None after the time limit.
 
         Raises:
-            ClosedError: nothing will come any more.
+            ClosedError: the receiver has ended.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def try_recv(self) -> ManagerEvent | None:
-        """The next entry if there is one already."""
+        """Returns the next entry if there is one, else None."""
     def close(self) -> None:
-        """Ends this receiver: whoever waits for it comes back."""
+        """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether the receiver has ended."""
     @property
     def missed(self) -> int:
-        """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+        """Number of entries lost because they were not taken in time."""
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Started[None]: ...
     def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> ManagerEvent: ...
@@ -336,32 +351,32 @@ class ManagerEventReceiver:
 
 @final
 class ScanReceiver:
-    """The devices that a scan hears, as it hears them. An iterator."""
+    """Iterator over the devices that a scan finds."""
     def recv(self, timeout_ms: float | None = None) -> DiscoveredDevice | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
+        """Waits for the next entry. Returns None after `timeout_ms` milliseconds; raises ClosedError after the
+        end.
 
         Args:
             timeout_ms: milliseconds to wait; None for no limit.
 
         Returns:
-            The entry, or None when the time is over.
+            The entry, or None after the time limit.
 
         Raises:
-            ClosedError: nothing will come any more.
+            ClosedError: the receiver has ended.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def try_recv(self) -> DiscoveredDevice | None:
-        """The next entry if there is one already."""
+        """Returns the next entry if there is one, else None."""
     def close(self) -> None:
-        """Ends this receiver: whoever waits for it comes back."""
+        """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether the receiver has ended."""
     @property
     def missed(self) -> int:
-        """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+        """Number of entries lost because they were not taken in time."""
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Started[None]: ...
     def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> DiscoveredDevice: ...
@@ -370,32 +385,32 @@ class ScanReceiver:
 
 @final
 class SweepReceiver:
-    """What comes of looking through a network, as it comes. An iterator."""
+    """Iterator over the results of the scan of a network."""
     def recv(self, timeout_ms: float | None = None) -> Swept | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
+        """Waits for the next entry. Returns None after `timeout_ms` milliseconds; raises ClosedError after the
+        end.
 
         Args:
             timeout_ms: milliseconds to wait; None for no limit.
 
         Returns:
-            The entry, or None when the time is over.
+            The entry, or None after the time limit.
 
         Raises:
-            ClosedError: nothing will come any more.
+            ClosedError: the receiver has ended.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def try_recv(self) -> Swept | None:
-        """The next entry if there is one already."""
+        """Returns the next entry if there is one, else None."""
     def close(self) -> None:
-        """Ends this receiver: whoever waits for it comes back."""
+        """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether the receiver has ended."""
     @property
     def missed(self) -> int:
-        """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+        """Number of entries lost because they were not taken in time."""
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Started[None]: ...
     def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Swept: ...
@@ -404,32 +419,32 @@ class SweepReceiver:
 
 @final
 class RequestReceiver:
-    """The requests that a virtual device receives. An iterator."""
+    """Iterator over the requests that a virtual device receives."""
     def recv(self, timeout_ms: float | None = None) -> Request | None:
-        """The next entry; None after `timeout_ms` milliseconds. Raises ClosedError when nothing will come any
-        more.
+        """Waits for the next entry. Returns None after `timeout_ms` milliseconds; raises ClosedError after the
+        end.
 
         Args:
             timeout_ms: milliseconds to wait; None for no limit.
 
         Returns:
-            The entry, or None when the time is over.
+            The entry, or None after the time limit.
 
         Raises:
-            ClosedError: nothing will come any more.
+            ClosedError: the receiver has ended.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def try_recv(self) -> Request | None:
-        """The next entry if there is one already."""
+        """Returns the next entry if there is one, else None."""
     def close(self) -> None:
-        """Ends this receiver: whoever waits for it comes back."""
+        """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether the receiver has ended."""
     @property
     def missed(self) -> int:
-        """How many entries were lost because they were not taken in time."""
-    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Begun[None]: ...
+        """Number of entries lost because they were not taken in time."""
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Started[None]: ...
     def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Request: ...
@@ -438,11 +453,11 @@ class RequestReceiver:
 
 @final
 class Subscription:
-    """What `subscribe` returns: call it to end the subscription. Also a context manager."""
+    """Subscription of a function to events; call it to end the subscription. Also a context manager."""
     def __call__(self) -> None: ...
     @property
     def active(self) -> bool:
-        """Whether calls may still come."""
+        """Whether the function may still be called."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
@@ -450,39 +465,38 @@ class Subscription:
 class Device:
     """One device on the local network, kept connected in the background.
 
-    It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares that of
-    the managers and of other `Device(id, ...)` of this id, and it ends with the last of them. Handles of one connection
-    are equal.
+    It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares it with
+    the managers and the other `Device(id, ...)` of this id, and the last of them ends it. Handles of one connection are
+    equal.
 
     Args:
         id: the device id, as text.
-        address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
-            have it found out by the device's announcements.
+        address: an IP address or a host name, with a port unless it is the usual one; with "Auto" and
+            None the device's announcements tell the address.
         local_key: the local key, as text of 16 characters or 16 bytes.
-        version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
-        port: the TCP port, 0 to 65535; 6668 unless it is given.
-        dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
-        persist: whether the connection is kept while there is nothing to do; True unless it is given.
-        nowait: whether commands return as soon as they are queued, or once they are written, which is what
-            False means; False unless it is given.
-        connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
-        timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+        version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
+        port: the TCP port, 0 to 65535; 6668 by default.
+        dev_type: the dialect: "default", "device22", or "Auto" to detect it.
+        persist: whether to keep the connection while it is idle; True by default.
+        nowait: True: commands return as soon as they are queued; False: once they are written, which is
+            the default.
+        connection_timeout_sec: time limit for connecting, in seconds, 300 at most; 5 by default.
+        timeout: time limit of commands for the connection, in seconds; 10 by default.
         timing: the other time limits, a `Timing`, in seconds.
-        pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-        receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
-            least.
-        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
-            given, 1024 at least.
-        backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
-        min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
-        query_on_connect: whether the state is asked for on each connection; True unless it is given.
+        pacing: spacing, joining and splitting of commands, a `Pacing`, in seconds.
+        receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least.
+        memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
+            1024 at least.
+        backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+        min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
+        query_on_connect: whether to query the state on each connection; True by default.
 
     Raises:
-        InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
-        DeviceConflict: this process has a connection to the device already, with another key, address or
+        InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
+        DeviceConflict: this process is already connected to the device, with another key, address or
             version.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
-        DiscoveryError: announcements cannot be received, and there is no address.
+        DiscoveryError: announcements cannot be received, and no address is given.
         ClosedError: the interpreter is about to end.
         ForkedError: this process is a forked child of one in which rustuya was in use.
     """
@@ -517,12 +531,12 @@ class Device:
         address: str | None = None,
         version: str | float | None = None,
     ) -> Self:
-        """The device that a file of tinytuya describes, found by name or id.
+        """Creates a device from a file of tinytuya, by name or id.
 
         Args:
             path: a `devices.json` or `snapshot.json`.
-            name: the device's name in that file, or its id; needed where the file has several.
-            id: the device's id, in the place of the name.
+            name: the device's name in that file, or its id; needed if the file has several.
+            id: the device's id, instead of the name.
             address: replaces the address in the file.
             version: replaces the version in the file.
 
@@ -531,15 +545,16 @@ class Device:
 
         Raises:
             OSError: the file cannot be read.
-            DeviceNotFound: it does not list the device, or several by this name.
-            ConfigError: what it says of the device, or the file itself, is unusable.
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
-            DiscoveryError: announcements cannot be received, and there is no address.
+            DeviceNotFound: it does not list the device, or lists several with this name.
+            ConfigError: the file, or its entry of the device, is invalid.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
+            DiscoveryError: announcements cannot be received, and no address is given.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def remember(self, path: str | PathLike[str]) -> bool:
-        """Writes the version and the address of the connection into the file that describes the device, so that the next start
-        begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was new.
+        """Writes the version and the address of the connection into the file that describes the device, so that the next
+        start uses them, whatever is announced. Leaves the rest of the file unchanged. Returns whether something was
+        new.
 
         Args:
             path: a `devices.json` or `snapshot.json`.
@@ -555,10 +570,10 @@ class Device:
         """The device id."""
     @property
     def version(self) -> str:
-        """The version that is configured or was found out, "Auto" while it is not known."""
+        """The configured or detected version, "Auto" while it is unknown."""
     @property
     def address(self) -> str:
-        """The address that is configured or was heard of, "Auto" while it is not known."""
+        """The configured or announced address, "Auto" while it is unknown."""
     @property
     def port(self) -> int:
         """The TCP port."""
@@ -567,28 +582,28 @@ class Device:
         """The dialect in use: "default" or "device22"."""
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is usable at this moment."""
+        """Whether the connection is usable now."""
     @property
     def is_closed(self) -> bool:
-        """Whether the device was closed. A closed device stays so."""
+        """Whether the device was closed. A closed device stays closed."""
     @property
     def nowait(self) -> bool:
         """Whether commands return as soon as they are queued."""
     @property
     def persist(self) -> bool:
-        """Whether the connection is kept while there is nothing to do."""
+        """Whether the connection is kept while it is idle."""
     @property
     def product_key(self) -> str | None:
         """The product id, once the device has announced it."""
     @property
     def last_seen(self) -> float | None:
-        """Seconds since the device was last heard or seen."""
+        """Seconds since the device last sent anything."""
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """Why the device could not be used, since it last could; None if it can."""
+        """Why the device is not connected, since its last connection; None while it is connected."""
     @property
     def state(self) -> State:
-        """The DPs as they were last heard, with their ages, and whether that was on the present connection. Asks nobody."""
+        """The DPs as last reported, with their ages, and whether that was on the present connection. Sends nothing."""
     @property
     def metrics(self) -> Metrics:
         """Counters since the device was made."""
@@ -596,8 +611,8 @@ class Device:
         """Sets whether commands return as soon as they are queued, or once they are written. Returns the device.
 
         Args:
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what
-                False means; False unless it is given.
+            nowait: True: commands return as soon as they are queued; False: once they are written, which is
+                the default.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -609,8 +624,8 @@ class Device:
         """The same as `set_nowait`.
 
         Args:
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what
-                False means; False unless it is given.
+            nowait: True: commands return as soon as they are queued; False: once they are written, which is
+                the default.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -619,10 +634,10 @@ class Device:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def set_persist(self, persist: bool) -> Self:
-        """Sets whether the connection is kept while there is nothing to do. Returns the device.
+        """Sets whether the connection is kept while it is idle. Returns the device.
 
         Args:
-            persist: whether the connection is kept while there is nothing to do; True unless it is given.
+            persist: whether to keep the connection while it is idle; True by default.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -634,7 +649,7 @@ class Device:
         """The same as `set_persist`.
 
         Args:
-            persist: whether the connection is kept while there is nothing to do; True unless it is given.
+            persist: whether to keep the connection while it is idle; True by default.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -646,7 +661,7 @@ class Device:
         """Sets the TCP port. Returns the device.
 
         Args:
-            port: the TCP port, 0 to 65535; 6668 unless it is given.
+            port: the TCP port, 0 to 65535; 6668 by default.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -658,7 +673,7 @@ class Device:
         """The same as `set_port`.
 
         Args:
-            port: the TCP port, 0 to 65535; 6668 unless it is given.
+            port: the TCP port, 0 to 65535; 6668 by default.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -667,10 +682,10 @@ class Device:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def set_connection_timeout(self, timeout_sec: float) -> Self:
-        """Limits the time that the dial may take, in seconds.
+        """Sets the time limit for connecting, in seconds. Returns the device.
 
         Args:
-            timeout_sec: how long the dial may take, in seconds, 300 at most.
+            timeout_sec: time limit for connecting, in seconds, 300 at most.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -682,7 +697,7 @@ class Device:
         """The same as `set_connection_timeout`.
 
         Args:
-            timeout_sec: how long the dial may take, in seconds, 300 at most.
+            timeout_sec: time limit for connecting, in seconds, 300 at most.
 
         Returns:
             The device itself, so that calls can be chained.
@@ -691,55 +706,55 @@ class Device:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def set_version(self, version: str | float | None) -> Self:
-        """Sets the protocol version, "3.1" to "3.5"; "Auto" has it found out. Returns the device.
+        """Sets the protocol version, "3.1" to "3.5"; "Auto" detects it. Returns the device.
 
         Args:
-            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
 
         Returns:
             The device itself, so that calls can be chained.
 
         Raises:
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def with_version(self, version: str | float | None) -> Self:
         """The same as `set_version`.
 
         Args:
-            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
 
         Returns:
             The device itself, so that calls can be chained.
 
         Raises:
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def set_dev_type(self, dev_type: str) -> Self:
-        """Sets the dialect: "default", "device22", or "Auto" to have it found out. Returns the device.
+        """Sets the dialect: "default", "device22", or "Auto" to detect it. Returns the device.
 
         Args:
-            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
+            dev_type: the dialect: "default", "device22", or "Auto" to detect it.
 
         Returns:
             The device itself, so that calls can be chained.
 
         Raises:
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def with_dev_type(self, dev_type: str) -> Self:
         """The same as `set_dev_type`.
 
         Args:
-            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
+            dev_type: the dialect: "default", "device22", or "Auto" to detect it.
 
         Returns:
             The device itself, so that calls can be chained.
 
         Raises:
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def reconfigure(
@@ -762,55 +777,54 @@ class Device:
         min_version: str | float | None = None,
         query_on_connect: bool | None = None,
     ) -> Self:
-        """Changes what is given, all at once: a connection that must be made anew is so once.
+        """Changes the given settings at once: the device reconnects once at most.
 
         Args:
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
-                have it found out by the device's announcements.
+            address: an IP address or a host name, with a port unless it is the usual one; with "Auto" and
+                None the device's announcements tell the address.
             local_key: the local key, as text of 16 characters or 16 bytes.
-            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
-            port: the TCP port, 0 to 65535; 6668 unless it is given.
-            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
-            persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what
-                False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
-            timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
+            port: the TCP port, 0 to 65535; 6668 by default.
+            dev_type: the dialect: "default", "device22", or "Auto" to detect it.
+            persist: whether to keep the connection while it is idle; True by default.
+            nowait: True: commands return as soon as they are queued; False: once they are written, which is
+                the default.
+            connection_timeout_sec: time limit for connecting, in seconds, 300 at most; 5 by default.
+            timeout: time limit of commands for the connection, in seconds; 10 by default.
             timing: the other time limits, a `Timing`, in seconds.
-            pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
-                least.
-            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
-                given, 1024 at least.
-            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
-            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
-            query_on_connect: whether the state is asked for on each connection; True unless it is given.
+            pacing: spacing, joining and splitting of commands, a `Pacing`, in seconds.
+            receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least.
+            memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
+                1024 at least.
+            backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+            min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
+            query_on_connect: whether to query the state on each connection; True by default.
 
         Returns:
             The device itself, so that calls can be chained.
 
         Raises:
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
-            DiscoveryError: announcements cannot be received, and there is no address.
+            DiscoveryError: announcements cannot be received, and no address is given.
         """
     @overload
     def status(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
-        """Asks for the state; the answer comes as an event.
+        """Queries the state; the answer comes as an event.
 
-        `wait="ack"` waits for it and returns it as a `Reply`.
+        `wait="ack"` waits for the answer and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -819,21 +833,21 @@ class Device:
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
-        """Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
-        were named, and whether it is `partial`.
+        """Queries the state, or the named DPs, and returns the DPs of the answer: a dict with two attributes, the named
+        DPs that are `missing`, and whether the answer is `partial`.
 
         Args:
-            dps: the DPs that are asked for; None for the state.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            dps: the DPs to query; None for the whole state.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Queried`: a dict of DPs and values, with `missing` and `partial`.
 
         Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
+            InvalidDp: an argument is not a DP number.
+            InvalidType: it is not a sequence.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -843,28 +857,28 @@ class Device:
         self, dp_id: int | str, value: JsonLike, *, wait: Literal["ack", "effect"], timeout: float | None = None
     ) -> Reply:
         """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
+        reports the written value.
 
         Args:
             dp_id: the DP, a number from 0 to 65535, also as text.
-            value: what JSON carries: bool, int, float, str, sequences and mappings of them.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            value: a JSON value: bool, int, float, str, sequences and mappings of them.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
+            InvalidDp: an argument is not a DP number.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
+            NoEffect: with `wait="effect"`, the device reports other values.
         """
     @overload
     def set_value(
@@ -872,28 +886,28 @@ class Device:
     ) -> None: ...
     @overload
     def set_dps(self, dps_dict: Dps, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
-        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until
+        the device reports the written values.
 
         Args:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
+            InvalidDp: an argument is not a DP number.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
+            NoEffect: with `wait="effect"`, the device reports other values.
         """
     @overload
     def set_dps(self, dps_dict: Dps, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
@@ -901,22 +915,22 @@ class Device:
     def update_dps(
         self, dp_ids: Iterable[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None
     ) -> Reply:
-        """Asks the device to measure DPs again and to report them.
+        """Asks the device to measure DPs anew and to report them.
 
         Args:
-            dp_ids: the DPs to be measured.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            dp_ids: the DPs to measure.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
+            InvalidDp: an argument is not a DP number.
+            InvalidType: it is not a sequence.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -941,20 +955,20 @@ class Device:
 
         Args:
             command: the number of the command, such as `CommandType.Control`.
-            data: what it carries, a mapping; None for nothing.
-            cid: the sub-device that is meant; None for the device itself.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            data: its payload, a mapping; None for an empty one.
+            cid: the sub-device; None for the device itself.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
-            InvalidId: this can be no cid.
+            InvalidId: this is not a valid cid.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -971,19 +985,19 @@ class Device:
     ) -> None: ...
     @overload
     def sub_discover(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
-        """Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`.
+        """Queries the sub-devices of a gateway. `wait="ack"` waits for the answer and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -992,42 +1006,42 @@ class Device:
     @overload
     def sub_discover(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     def sub(self, cid: str) -> SubDevice:
-        """A sub-device of this gateway, by its cid.
+        """Returns a sub-device of this gateway by its cid.
 
         Args:
-            cid: the id that the gateway knows it by.
+            cid: the sub-device's id at the gateway.
 
         Raises:
-            InvalidId: this can be no cid.
+            InvalidId: this is not a valid cid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def sub_devices(self) -> dict[str, bool | None]:
-        """The sub-devices that were heard of, and whether the gateway reaches them."""
+        """Returns the reported sub-devices by cid, and whether the gateway reaches them."""
     def detect_dps(self) -> list[int]:
-        """Finds out which DPs the device has.
+        """Detects which DPs the device has.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
         """
     def wait_connected(self, timeout: float | None = 10.0) -> str:
-        """Waits until the connection is usable; returns the version that is spoken.
+        """Waits until the connection is usable. Returns its version.
 
         Args:
             timeout: seconds to wait; None for no limit.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def wait_ready(self, timeout: float | None = 10.0) -> State:
-        """Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
-        then `stale_reason` of the state says so.
+        """Waits until the connection is usable and the device has reported its state on it, or has refused or not
+        answered: `stale_reason` of the state then says why.
 
         Args:
             timeout: seconds to wait; None for no limit.
@@ -1037,22 +1051,22 @@ class Device:
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
-            DeviceTimeout: the device was connected in time, and its state was not there.
+            DeviceTimeout: the device was connected in time, but did not report its state.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def connect_now(self) -> None:
-        """Connects without waiting for the delay between attempts. Returns at once."""
+        """Starts to connect without the delay between attempts. Returns at once."""
     def listener(self) -> DeviceMessageReceiver:
-        """A receiver of what happens to the device from now on.
+        """Creates a receiver of the device's events from now on.
 
         Raises:
             ClosedError: the interpreter is about to end.
             ForkedError: this process is a forked child of one in which rustuya was in use.
         """
     def subscribe(self, callback: Callable[[DeviceEvent], object]) -> Subscription:
-        """Has a function called with every event, in a thread that all such functions share.
+        """Calls a function with every event, in a thread that all such functions share.
 
         Args:
             callback: a function of one argument, the event.
@@ -1063,8 +1077,8 @@ class Device:
             ForkedError: this process is a forked child of one in which rustuya was in use.
         """
     def close(self) -> None:
-        """Ends the connection, for all handles. A handle that was made by `Device(...)` lets go of it: it ends unless a
-        manager or another such handle holds the device.
+        """Ends the connection for all handles. A handle made by `Device(...)` only releases it: it ends unless a manager
+        or another such handle holds the device.
         """
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -1086,27 +1100,27 @@ class SubDevice:
         """A handle of its gateway."""
     @property
     def is_online(self) -> bool | None:
-        """Whether the gateway reaches it, as far as it has said; None when it has said nothing yet."""
+        """Whether the gateway reaches it, as last reported; None before the first report."""
     @property
     def state(self) -> State:
-        """Its DPs as they were last heard, with their ages. Asks nobody."""
+        """Its DPs as last reported, with their ages. Sends nothing."""
     @overload
     def status(self, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
-        """Asks for the state; the answer comes as an event.
+        """Queries the state; the answer comes as an event.
 
-        `wait="ack"` waits for it and returns it as a `Reply`.
+        `wait="ack"` waits for the answer and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1115,21 +1129,21 @@ class SubDevice:
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
-        """Asks for the state and returns the DPs in the answer, as a dict that also tells what is `missing` of the DPs that
-        were named, and whether it is `partial`.
+        """Queries the state, or the named DPs, and returns the DPs of the answer: a dict with two attributes, the named
+        DPs that are `missing`, and whether the answer is `partial`.
 
         Args:
-            dps: the DPs that are asked for; None for the state.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            dps: the DPs to query; None for the whole state.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Queried`: a dict of DPs and values, with `missing` and `partial`.
 
         Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
+            InvalidDp: an argument is not a DP number.
+            InvalidType: it is not a sequence.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1139,28 +1153,28 @@ class SubDevice:
         self, dp_id: int | str, value: JsonLike, *, wait: Literal["ack", "effect"], timeout: float | None = None
     ) -> Reply:
         """Sets one DP. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
+        reports the written value.
 
         Args:
             dp_id: the DP, a number from 0 to 65535, also as text.
-            value: what JSON carries: bool, int, float, str, sequences and mappings of them.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            value: a JSON value: bool, int, float, str, sequences and mappings of them.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
+            InvalidDp: an argument is not a DP number.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
+            NoEffect: with `wait="effect"`, the device reports other values.
         """
     @overload
     def set_value(
@@ -1168,28 +1182,28 @@ class SubDevice:
     ) -> None: ...
     @overload
     def set_dps(self, dps_dict: Dps, *, wait: Literal["ack", "effect"], timeout: float | None = None) -> Reply:
-        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until the device
-        shows what was written.
+        """Sets several DPs at once. `wait="ack"` waits for the answer and returns it as a `Reply`, `wait="effect"` until
+        the device reports the written values.
 
         Args:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
+            InvalidDp: an argument is not a DP number.
             InvalidType, InvalidValue: JSON cannot carry the value.
             TooLarge: the request exceeds what devices accept.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
-            NoEffect: with `wait="effect"`, the device shows something else.
+            NoEffect: with `wait="effect"`, the device reports other values.
         """
     @overload
     def set_dps(self, dps_dict: Dps, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
@@ -1197,22 +1211,22 @@ class SubDevice:
     def update_dps(
         self, dp_ids: Iterable[int | str], *, wait: Literal["ack", "effect"], timeout: float | None = None
     ) -> Reply:
-        """Asks it to measure DPs again and to report them.
+        """Asks the sub-device to measure DPs anew and to report them.
 
         Args:
-            dp_ids: the DPs to be measured.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            dp_ids: the DPs to measure.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
-            InvalidDp: what was given is no DP.
-            InvalidType: it is no sequence.
+            InvalidDp: an argument is not a DP number.
+            InvalidType: it is not a sequence.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -1224,14 +1238,14 @@ class SubDevice:
 
 @final
 class Manager:
-    """Many devices with one stream of events. All managers of a process share their devices' connections."""
+    """Set of devices with one stream of events. All managers of a process share their devices' connections."""
     def __new__(cls) -> Self: ...
     @staticmethod
     def maximize_fd_limit() -> None:
-        """Raises the limit of open files as far as the system allows. Does nothing on Windows.
+        """Raises the limit of open files to the maximum that the system allows. Does nothing on Windows.
 
         Raises:
-            OSError: the system refuses.
+            OSError: the system refuses the change.
         """
     @staticmethod
     def shutdown_all() -> None:
@@ -1261,40 +1275,39 @@ class Manager:
 
         Args:
             id: the device id, as text.
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
-                have it found out by the device's announcements.
+            address: an IP address or a host name, with a port unless it is the usual one; with "Auto" and
+                None the device's announcements tell the address.
             local_key: the local key, as text of 16 characters or 16 bytes.
-            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
-            port: the TCP port, 0 to 65535; 6668 unless it is given.
-            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
-            persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what
-                False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
-            timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
+            port: the TCP port, 0 to 65535; 6668 by default.
+            dev_type: the dialect: "default", "device22", or "Auto" to detect it.
+            persist: whether to keep the connection while it is idle; True by default.
+            nowait: True: commands return as soon as they are queued; False: once they are written, which is
+                the default.
+            connection_timeout_sec: time limit for connecting, in seconds, 300 at most; 5 by default.
+            timeout: time limit of commands for the connection, in seconds; 10 by default.
             timing: the other time limits, a `Timing`, in seconds.
-            pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
-                least.
-            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
-                given, 1024 at least.
-            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
-            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
-            query_on_connect: whether the state is asked for on each connection; True unless it is given.
+            pacing: spacing, joining and splitting of commands, a `Pacing`, in seconds.
+            receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least.
+            memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
+                1024 at least.
+            backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+            min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
+            query_on_connect: whether to query the state on each connection; True by default.
 
         Returns:
             The device's handle.
 
         Raises:
-            DuplicateDevice: the manager has this very device already.
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            DuplicateDevice: the manager already has this device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
-            DiscoveryError: announcements cannot be received, and there is no address.
+            DiscoveryError: announcements cannot be received, and no address is given.
             ClosedError: the interpreter is about to end.
             ForkedError: this process is a forked child of one in which rustuya was in use.
         """
     def get(self, id: str) -> Device | None:
-        """The device with this id, or None.
+        """Returns the device with this id, or None.
 
         Args:
             id: the device id, as text.
@@ -1308,44 +1321,44 @@ class Manager:
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
     def remove(self, id: str) -> bool:
-        """Lets go of a device; says whether it was there.
+        """Releases a device. Returns whether the manager had it.
 
         Args:
             id: the device id, as text.
 
         Returns:
-            Whether it was there.
+            Whether the manager had it.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def delete(self, id: str) -> bool:
-        """Ends a device for everybody; says whether it was there.
+        """Ends a device for all managers and handles. Returns whether the manager had it.
 
         Args:
             id: the device id, as text.
 
         Returns:
-            Whether it was there.
+            Whether the manager had it.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def clear(self) -> None:
-        """Lets go of all devices."""
+        """Releases all devices."""
     def list(self) -> builtins.list[DeviceInfo]:
-        """What is known of all devices, ordered by id."""
+        """Returns a `DeviceInfo` of each device, ordered by id."""
     def devices(self) -> builtins.list[Device]:
-        """Handles of all devices."""
+        """Returns handles of all devices."""
     def listener(self) -> ManagerEventReceiver:
-        """A receiver of what happens to all devices from now on, those that are added later included.
+        """Creates a receiver of the events of all devices from now on, including devices added later.
 
         Raises:
             ClosedError: the interpreter is about to end.
             ForkedError: this process is a forked child of one in which rustuya was in use.
         """
     def subscribe(self, callback: Callable[[ManagerEvent], object]) -> Subscription:
-        """Has a function called with every event, in a thread that all such functions share.
+        """Calls a function with every event, in a thread that all such functions share.
 
         Args:
             callback: a function of one argument, the event.
@@ -1356,21 +1369,21 @@ class Manager:
             ForkedError: this process is a forked child of one in which rustuya was in use.
         """
     def wait_settled(self, timeout: float | None = 10.0) -> Settled:
-        """Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis.
+        """Waits until every device is connected and has answered the state query, if there was one, or has a diagnosis.
 
         Args:
             timeout: seconds to wait; None for no limit.
 
         Returns:
             A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names
-            those that were waited for in vain.
+            those that were neither within the time limit.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     @property
     def metrics(self) -> Metrics:
-        """The counters of all devices together."""
+        """Sums of the counters of all devices."""
     def shutdown(self) -> None:
         """Ends this manager, and every device that no other manager holds."""
     def __enter__(self) -> Self: ...
@@ -1381,10 +1394,10 @@ class Scanner:
     """Finds devices on the local network. Every method that configures it returns it."""
     def __new__(cls) -> Self: ...
     def timeout(self, timeout_sec: float) -> Self:
-        """Sets how long a scan takes, in seconds.
+        """Sets the duration of a scan, in seconds.
 
         Args:
-            timeout_sec: how long a scan takes, in seconds; 18 unless it is set.
+            timeout_sec: duration of a scan, in seconds; 18 by default.
 
         Returns:
             The scanner itself, so that calls can be chained.
@@ -1393,7 +1406,7 @@ class Scanner:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def bind_address(self, address: str) -> Self:
-        """Sets the local address to listen on and to ask from.
+        """Sets the local address to listen on and to probe from.
 
         Args:
             address: an IPv4 address, as text.
@@ -1402,11 +1415,11 @@ class Scanner:
             The scanner itself, so that calls can be chained.
 
         Raises:
-            InvalidAddress: this is no IPv4 address.
-            InvalidType: it is no text.
+            InvalidAddress: this is not an IPv4 address.
+            InvalidType: it is not text.
         """
     def broadcast_address(self, address: str) -> Self:
-        """Sets the address that devices are asked at, instead of each interface's own broadcast address.
+        """Sets the destination of probes, instead of each interface's own broadcast address.
 
         Args:
             address: an IPv4 address, as text.
@@ -1415,14 +1428,14 @@ class Scanner:
             The scanner itself, so that calls can be chained.
 
         Raises:
-            InvalidAddress: this is no IPv4 address.
-            InvalidType: it is no text.
+            InvalidAddress: this is not an IPv4 address.
+            InvalidType: it is not text.
         """
     def ports(self, ports: tuple[int, int, int]) -> Self:
         """Sets the three UDP ports to listen on; 0 takes a free one.
 
         Args:
-            ports: three UDP ports, in the place of 6666, 6667 and 7000; 0 takes a free one.
+            ports: three UDP ports, instead of 6666, 6667 and 7000; 0 takes a free one.
 
         Returns:
             The scanner itself, so that calls can be chained.
@@ -1431,7 +1444,7 @@ class Scanner:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def probe_to(self, addresses: Iterable[tuple[str, int]]) -> Self:
-        """Asks these addresses and ports instead of everybody.
+        """Probes these addresses and ports instead of broadcasting.
 
         Args:
             addresses: pairs of an IPv4 address and a UDP port.
@@ -1440,12 +1453,12 @@ class Scanner:
             The scanner itself, so that calls can be chained.
 
         Raises:
-            InvalidAddress: this is no IPv4 address.
-            InvalidType: it is no text.
+            InvalidAddress: this is not an IPv4 address.
+            InvalidType: it is not text.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def active(self, active: bool) -> Self:
-        """Sets whether devices are asked at all, or only listened for.
+        """Sets whether to probe for devices, or only to listen.
 
         Args:
             active: False to listen only.
@@ -1457,10 +1470,10 @@ class Scanner:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def trust_relayed(self, trust: bool) -> Self:
-        """Sets whether announcements are believed that come from another address than the one they name.
+        """Sets whether to believe announcements whose sender is not the address that they name.
 
         Args:
-            trust: True to believe announcements that were passed on.
+            trust: True to believe relayed announcements.
 
         Returns:
             The scanner itself, so that calls can be chained.
@@ -1470,18 +1483,18 @@ class Scanner:
         """
     @property
     def relayed(self) -> list[DiscoveredDevice]:
-        """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
+        """The devices of the last scan() or discover() whose announcements all came from another address than they name."""
     @property
     def dropped(self) -> int:
-        """How many announcements of devices the last scan() or discover() had no room for; 0 on every real network."""
+        """Number of announcements that the last scan() or discover() dropped for lack of room; 0 on every real network."""
     def scan(self) -> list[DiscoveredDevice]:
-        """Scans, and returns all devices that were heard.
+        """Scans, and returns all devices found.
 
         Raises:
             DiscoveryError: the UDP ports are taken.
         """
     def discover(self, id: str) -> DiscoveredDevice | None:
-        """Scans until this device is heard; None if it is not.
+        """Scans until this device is found. Returns None if it is not.
 
         Args:
             id: the device id, as text.
@@ -1491,21 +1504,21 @@ class Scanner:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def stream(self) -> ScanReceiver:
-        """Scans; devices come as they are heard.
+        """Scans, and returns a receiver of the devices as they are found.
 
         Raises:
             DiscoveryError: the UDP ports are taken.
         """
     def sweep(self, network: str, *, port: int = 6668, probe_port: int = 7000) -> SweepReceiver:
-        """Looks through a network, address by address.
+        """Scans a network address by address. Returns a receiver of what it finds.
 
         Args:
             network: an IPv4 network, such as "192.168.5.0/24".
-            port: the TCP port that is tried.
-            probe_port: the UDP port that is asked.
+            port: the TCP port to try.
+            probe_port: the UDP port to query.
 
         Raises:
-            InvalidAddress: this is no IPv4 network.
+            InvalidAddress: this is not an IPv4 network.
             DiscoveryError: the UDP ports are taken.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
@@ -1513,31 +1526,31 @@ class Scanner:
 
 @final
 class VirtualDevice:
-    """A device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
+    """Device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
 
     Args:
-        id: its id; "virtual-device" unless it is given.
-        local_key: the local key, text of 16 characters; "0123456789abcdef" unless it is given.
-        version: the version that it speaks, "3.1" to "3.5"; "3.4" unless it is given.
-        dps: a mapping of DPs to the values that it has at first.
-        subs: a mapping of cids to such mappings: makes it a gateway.
-        dev_type: the dialect that it speaks, "default" or "device22".
-        quirks: names of what it does otherwise, of those in `rustuya.testing.QUIRKS`.
-        bind: where it listens, an IP address with a port; a free port of 127.0.0.1 unless it is given.
-        announce_to: pairs of an IP address and a UDP port that hear of it.
+        id: its id; "virtual-device" by default.
+        local_key: the local key, text of 16 characters; "0123456789abcdef" by default.
+        version: its protocol version, "3.1" to "3.5"; "3.4" by default.
+        dps: a mapping of DPs to their initial values.
+        subs: a mapping of cids to such mappings; makes it a gateway.
+        dev_type: its dialect, "default" or "device22".
+        quirks: names of deviations, from `rustuya.testing.QUIRKS`.
+        bind: the address it listens on, an IP address with a port; a free port of 127.0.0.1 by default.
+        announce_to: pairs of an IP address and a UDP port that it sends announcements to.
         announce_every: seconds between two announcements.
-        product_key: what it announces as its product.
-        probes: a pair of an IP address and a UDP port at which it answers scanners that ask.
-        max_clients: how many connections it accepts at a time.
+        product_key: the product key in its announcements.
+        probes: a pair of an IP address and a UDP port where it answers probes of scanners.
+        max_clients: the number of connections that it accepts at a time.
         idle: seconds of silence after which it ends a connection.
-        schema: what DPs can hold, as `mapping` in a `devices.json` says it.
+        schema: the types and ranges of DPs, in the format of `mapping` in a `devices.json`.
         offline: cids of sub-devices that it reports as offline.
-        strict: whether the end of a `with` block fails when a write was not taken.
+        strict: whether the end of a `with` block fails after a write that the device did not accept.
 
     Raises:
-        InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: there can be no such device.
+        InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: an argument is invalid.
         InvalidDp, InvalidType, InvalidValue: an argument is of another type, or out of range.
-        OSError: the address cannot be listened on.
+        OSError: the address cannot be bound.
     """
     def __new__(
         cls,
@@ -1568,10 +1581,10 @@ class VirtualDevice:
         """The local key that controllers need."""
     @property
     def version(self) -> str:
-        """The version that it speaks."""
+        """The protocol version."""
     @property
     def address(self) -> str:
-        """Where it accepts controllers: IP address and port, as `Device` takes it."""
+        """The address that it listens on: IP address and port, in the form that `Device` takes."""
     @property
     def ip(self) -> str:
         """The IP address alone."""
@@ -1580,48 +1593,48 @@ class VirtualDevice:
         """The TCP port alone."""
     @property
     def probe_address(self) -> tuple[str, int] | None:
-        """Where it hears requests for announcements, if it does."""
+        """The address where it receives probes, or None."""
     @property
     def config(self) -> dict[str, Any]:
-        """What a controller needs, for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
+        """Arguments for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
         `address`, `local_key`, `version`, `port` and `dev_type`.
         """
     @property
     def lost_pushes(self) -> int:
-        """How many pushes controllers did not get because they did not read: 1024 wait for each connection at most."""
+        """Number of pushes lost because controllers did not read: each connection queues 1024 at most."""
     def device(self) -> Device:
-        """A controller's handle of this device: a new connection."""
+        """Creates a `Device` for this device, with a connection of its own."""
     def set_dps(self, dps: Dps, cid: str | None = None) -> None:
-        """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
-        connection is up at its own end.
+        """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller that
+        regards itself as connected.
 
         Args:
             dps: a mapping of DPs to their values.
-            cid: the sub-device whose DPs they are; None for the device's own.
+            cid: the sub-device; None for the device itself.
 
         Raises:
-            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs or can send such
                 values.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def dps(self, cid: str | None = None) -> dict[str, Json]:
-        """The DPs that it has now.
+        """Returns the present DPs.
 
         Args:
-            cid: the sub-device whose DPs they are; None for the device's own.
+            cid: the sub-device; None for the device itself.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def set_online(self, cid: str, online: bool) -> None:
-        """Says whether a sub-device is online, and reports that to all controllers.
+        """Sets whether a sub-device is online, and reports that to all controllers.
 
         Args:
-            cid: the id that the gateway knows it by.
+            cid: the sub-device's id at the gateway.
             online: whether the gateway reaches it.
 
         Raises:
-            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs or can send such
                 values.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
@@ -1630,17 +1643,19 @@ class VirtualDevice:
         """Whether it was made with `strict`."""
     @property
     def unfit(self) -> list[UnfitWrite]:
-        """The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with
-        `cid`, `dp`, `value` and `why`.
+        """The first 1024 written values that the device did not accept: a list of dicts with `cid`, `dp`, `value` and
+        `why`.
         """
     def check(self) -> None:
-        """Fails when a controller wrote what the device did not take."""
+        """Raises AssertionError if a controller wrote a value that the device did not accept."""
     def requests(self) -> RequestReceiver:
-        """Receives every request of every controller from now on."""
+        """Creates a receiver of every request of every controller from now on."""
     def unplug(self) -> None:
-        """Takes the device off the network, until it is plugged in again."""
+        """Takes the device off the network until `plug()`."""
     def plug(self) -> None:
-        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the port."""
+        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the
+        port.
+        """
     def stop(self) -> None:
         """Ends the device."""
     def __enter__(self) -> Self: ...
@@ -1658,15 +1673,17 @@ class LoopBridge:
 @final
 class AsyncVerbs:
     def __new__(cls, target: Device | SubDevice | None) -> Self: ...
-    def status(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Begun[Any]: ...
-    def query(self, bridge: LoopBridge, dps: Iterable[int | str] | None, timeout: float | None) -> _Begun[Queried]: ...
+    def status(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Started[Any]: ...
+    def query(
+        self, bridge: LoopBridge, dps: Iterable[int | str] | None, timeout: float | None
+    ) -> _Started[Queried]: ...
     def set_value(
         self, bridge: LoopBridge, dp_id: int | str, value: JsonLike, wait: str | None, timeout: float | None
-    ) -> _Begun[Any]: ...
-    def set_dps(self, bridge: LoopBridge, dps: Dps, wait: str | None, timeout: float | None) -> _Begun[Any]: ...
+    ) -> _Started[Any]: ...
+    def set_dps(self, bridge: LoopBridge, dps: Dps, wait: str | None, timeout: float | None) -> _Started[Any]: ...
     def update_dps(
         self, bridge: LoopBridge, dp_ids: Iterable[int | str], wait: str | None, timeout: float | None
-    ) -> _Begun[Any]: ...
+    ) -> _Started[Any]: ...
     def request(
         self,
         bridge: LoopBridge,
@@ -1675,29 +1692,29 @@ class AsyncVerbs:
         cid: str | None,
         wait: str | None,
         timeout: float | None,
-    ) -> _Begun[Any]: ...
-    def sub_discover(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Begun[Any]: ...
+    ) -> _Started[Any]: ...
+    def sub_discover(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Started[Any]: ...
     @staticmethod
-    def detect_dps(bridge: LoopBridge, device: Device) -> _Begun[list[int]]: ...
+    def detect_dps(bridge: LoopBridge, device: Device) -> _Started[list[int]]: ...
     @staticmethod
-    def wait_connected(bridge: LoopBridge, device: Device, timeout: float | None) -> _Begun[str]: ...
+    def wait_connected(bridge: LoopBridge, device: Device, timeout: float | None) -> _Started[str]: ...
     @staticmethod
-    def wait_ready(bridge: LoopBridge, device: Device, timeout: float | None) -> _Begun[State]: ...
+    def wait_ready(bridge: LoopBridge, device: Device, timeout: float | None) -> _Started[State]: ...
     @staticmethod
-    def wait_settled(bridge: LoopBridge, manager: Manager, timeout: float | None) -> _Begun[Settled]: ...
+    def wait_settled(bridge: LoopBridge, manager: Manager, timeout: float | None) -> _Started[Settled]: ...
     @staticmethod
-    def close(bridge: LoopBridge, device: Device) -> _Begun[None]: ...
+    def close(bridge: LoopBridge, device: Device) -> _Started[None]: ...
     @staticmethod
-    def shutdown(bridge: LoopBridge, manager: Manager) -> _Begun[None]: ...
+    def shutdown(bridge: LoopBridge, manager: Manager) -> _Started[None]: ...
     @staticmethod
-    def shutdown_all(bridge: LoopBridge) -> _Begun[None]: ...
+    def shutdown_all(bridge: LoopBridge) -> _Started[None]: ...
     @staticmethod
-    def unplug(bridge: LoopBridge, device: VirtualDevice) -> _Begun[None]: ...
+    def unplug(bridge: LoopBridge, device: VirtualDevice) -> _Started[None]: ...
     @staticmethod
-    def plug(bridge: LoopBridge, device: VirtualDevice) -> _Begun[None]: ...
+    def plug(bridge: LoopBridge, device: VirtualDevice) -> _Started[None]: ...
     @staticmethod
-    def stop(bridge: LoopBridge, device: VirtualDevice) -> _Begun[None]: ...
+    def stop(bridge: LoopBridge, device: VirtualDevice) -> _Started[None]: ...
     @staticmethod
-    def scan(bridge: LoopBridge, scanner: Scanner) -> _Begun[list[DiscoveredDevice]]: ...
+    def scan(bridge: LoopBridge, scanner: Scanner) -> _Started[list[DiscoveredDevice]]: ...
     @staticmethod
-    def discover(bridge: LoopBridge, scanner: Scanner, id: str) -> _Begun[DiscoveredDevice | None]: ...
+    def discover(bridge: LoopBridge, scanner: Scanner, id: str) -> _Started[DiscoveredDevice | None]: ...

@@ -1,4 +1,4 @@
-"""The nouns of :mod:`rustuya` for asyncio: ``await``, ``async with``, ``async for``.
+"""The classes of :mod:`rustuya` for asyncio: ``await``, ``async with``, ``async for``.
 
 Both faces share one engine: a manager here and one there hold the same connections. Nothing here blocks the loop or
 starts a thread per device. Cancelling what is awaited is safe: a command that was not sent yet is not sent, one that
@@ -32,39 +32,38 @@ __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 class Device(_Commands):
     """One device on the local network, kept connected in the background.
 
-    It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares that of
-    the managers and of other `Device(id, ...)` of this id, and it ends with the last of them. Handles of one connection
-    are equal.
+    It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares it with
+    the managers and the other `Device(id, ...)` of this id, and the last of them ends it. Handles of one connection are
+    equal.
 
     Args:
         id: the device id, as text.
-        address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
-            have it found out by the device's announcements.
+        address: an IP address or a host name, with a port unless it is the usual one; with "Auto" and
+            None the device's announcements tell the address.
         local_key: the local key, as text of 16 characters or 16 bytes.
-        version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
-        port: the TCP port, 0 to 65535; 6668 unless it is given.
-        dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
-        persist: whether the connection is kept while there is nothing to do; True unless it is given.
-        nowait: whether commands return as soon as they are queued, or once they are written, which is what
-            False means; False unless it is given.
-        connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
-        timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+        version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
+        port: the TCP port, 0 to 65535; 6668 by default.
+        dev_type: the dialect: "default", "device22", or "Auto" to detect it.
+        persist: whether to keep the connection while it is idle; True by default.
+        nowait: True: commands return as soon as they are queued; False: once they are written, which is
+            the default.
+        connection_timeout_sec: time limit for connecting, in seconds, 300 at most; 5 by default.
+        timeout: time limit of commands for the connection, in seconds; 10 by default.
         timing: the other time limits, a `Timing`, in seconds.
-        pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-        receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
-            least.
-        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
-            given, 1024 at least.
-        backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
-        min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
-        query_on_connect: whether the state is asked for on each connection; True unless it is given.
+        pacing: spacing, joining and splitting of commands, a `Pacing`, in seconds.
+        receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least.
+        memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
+            1024 at least.
+        backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+        min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
+        query_on_connect: whether to query the state on each connection; True by default.
 
     Raises:
-        InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
-        DeviceConflict: this process has a connection to the device already, with another key, address or
+        InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
+        DeviceConflict: this process is already connected to the device, with another key, address or
             version.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
-        DiscoveryError: announcements cannot be received, and there is no address.
+        DiscoveryError: announcements cannot be received, and no address is given.
         ClosedError: the interpreter is about to end.
         ForkedError: this process is a forked child of one in which rustuya was in use.
     """
@@ -119,7 +118,7 @@ class Device(_Commands):
 
     @classmethod
     def of(cls, device: _native.Device) -> Self:
-        """Makes the asyncio face of a device of the synchronous one: the same connection.
+        """Wraps a device of the synchronous class: the same connection.
 
         Args:
             device: a `rustuya.Device`.
@@ -141,12 +140,12 @@ class Device(_Commands):
         address: str | None = None,
         version: str | float | None = None,
     ) -> Self:
-        """The device that a file of tinytuya describes, found by name or id.
+        """Creates a device from a file of tinytuya, by name or id.
 
         Args:
             path: a `devices.json` or `snapshot.json`.
-            name: the device's name in that file, or its id; needed where the file has several.
-            id: the device's id, in the place of the name.
+            name: the device's name in that file, or its id; needed if the file has several.
+            id: the device's id, instead of the name.
             address: replaces the address in the file.
             version: replaces the version in the file.
 
@@ -155,17 +154,18 @@ class Device(_Commands):
 
         Raises:
             OSError: the file cannot be read.
-            DeviceNotFound: it does not list the device, or several by this name.
-            ConfigError: what it says of the device, or the file itself, is unusable.
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
-            DiscoveryError: announcements cannot be received, and there is no address.
+            DeviceNotFound: it does not list the device, or lists several with this name.
+            ConfigError: the file, or its entry of the device, is invalid.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
+            DiscoveryError: announcements cannot be received, and no address is given.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         return cls.of(_native.Device.from_devices_file(path, name, id=id, address=address, version=version))
 
     def remember(self, path: str | PathLike[str]) -> bool:
-        """Writes the version and the address of the connection into the file that describes the device, so that the next start
-        begins with them, whatever somebody announces. All else in the file stays as it is. Says whether something was new.
+        """Writes the version and the address of the connection into the file that describes the device, so that the next
+        start uses them, whatever is announced. Leaves the rest of the file unchanged. Returns whether something was
+        new.
 
         Args:
             path: a `devices.json` or `snapshot.json`.
@@ -180,7 +180,7 @@ class Device(_Commands):
 
     @property
     def sync(self) -> _native.Device:
-        """The synchronous face of this device: the same connection, its configuration included."""
+        """The synchronous object of the same device, with the same connection and configuration."""
         return self._native
 
     def reconfigure(
@@ -203,37 +203,36 @@ class Device(_Commands):
         min_version: str | float | None = None,
         query_on_connect: bool | None = None,
     ) -> Self:
-        """Changes what is given, all at once: a connection that must be made anew is so once.
+        """Changes the given settings at once: the device reconnects once at most.
 
         Args:
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
-                have it found out by the device's announcements.
+            address: an IP address or a host name, with a port unless it is the usual one; with "Auto" and
+                None the device's announcements tell the address.
             local_key: the local key, as text of 16 characters or 16 bytes.
-            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
-            port: the TCP port, 0 to 65535; 6668 unless it is given.
-            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
-            persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what
-                False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
-            timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
+            port: the TCP port, 0 to 65535; 6668 by default.
+            dev_type: the dialect: "default", "device22", or "Auto" to detect it.
+            persist: whether to keep the connection while it is idle; True by default.
+            nowait: True: commands return as soon as they are queued; False: once they are written, which is
+                the default.
+            connection_timeout_sec: time limit for connecting, in seconds, 300 at most; 5 by default.
+            timeout: time limit of commands for the connection, in seconds; 10 by default.
             timing: the other time limits, a `Timing`, in seconds.
-            pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
-                least.
-            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
-                given, 1024 at least.
-            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
-            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
-            query_on_connect: whether the state is asked for on each connection; True unless it is given.
+            pacing: spacing, joining and splitting of commands, a `Pacing`, in seconds.
+            receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least.
+            memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
+                1024 at least.
+            backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+            min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
+            query_on_connect: whether to query the state on each connection; True by default.
 
         Returns:
             The device itself, so that calls can be chained.
 
         Raises:
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
-            DiscoveryError: announcements cannot be received, and there is no address.
+            DiscoveryError: announcements cannot be received, and no address is given.
         """
         self._native.reconfigure(
             address=address,
@@ -262,12 +261,12 @@ class Device(_Commands):
 
     @property
     def version(self) -> str:
-        """The version that is configured or was found out, "Auto" while it is not known."""
+        """The configured or detected version, "Auto" while it is unknown."""
         return self._native.version
 
     @property
     def address(self) -> str:
-        """The address that is configured or was heard of, "Auto" while it is not known."""
+        """The configured or announced address, "Auto" while it is unknown."""
         return self._native.address
 
     @property
@@ -282,12 +281,12 @@ class Device(_Commands):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is usable at this moment."""
+        """Whether the connection is usable now."""
         return self._native.is_connected
 
     @property
     def is_closed(self) -> bool:
-        """Whether the device was closed. A closed device stays so."""
+        """Whether the device was closed. A closed device stays closed."""
         return self._native.is_closed
 
     @property
@@ -297,7 +296,7 @@ class Device(_Commands):
 
     @property
     def persist(self) -> bool:
-        """Whether the connection is kept while there is nothing to do."""
+        """Whether the connection is kept while it is idle."""
         return self._native.persist
 
     @property
@@ -307,17 +306,17 @@ class Device(_Commands):
 
     @property
     def last_seen(self) -> float | None:
-        """Seconds since the device was last heard or seen."""
+        """Seconds since the device last sent anything."""
         return self._native.last_seen
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """Why the device could not be used, since it last could; None if it can."""
+        """Why the device is not connected, since its last connection; None while it is connected."""
         return self._native.diagnosis
 
     @property
     def state(self) -> State:
-        """The DPs as they were last heard, with their ages, and whether that was on the present connection. Asks nobody."""
+        """The DPs as last reported, with their ages, and whether that was on the present connection. Sends nothing."""
         return self._native.state
 
     @property
@@ -360,20 +359,20 @@ class Device(_Commands):
 
         Args:
             command: the number of the command, such as `CommandType.Control`.
-            data: what it carries, a mapping; None for nothing.
-            cid: the sub-device that is meant; None for the device itself.
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            data: its payload, a mapping; None for an empty one.
+            cid: the sub-device; None for the device itself.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
-            InvalidId: this can be no cid.
+            InvalidId: this is not a valid cid.
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -386,19 +385,19 @@ class Device(_Commands):
     @overload
     async def sub_discover(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
     async def sub_discover(self, *, wait: _Wait = None, timeout: float | None = None) -> Reply | None:
-        """Asks a gateway for its sub-devices. `wait="ack"` waits for the answer and returns it as a `Reply`.
+        """Queries the sub-devices of a gateway. `wait="ack"` waits for the answer and returns it as a `Reply`.
 
         Args:
-            wait: "ack" waits for the answer, "effect" until the device shows what was written, "queue" for
-                nothing; None as `nowait` says.
-            timeout: seconds for the connection and as many for the answer; None as the device is configured.
+            wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
+                nothing; None follows `nowait`.
+            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -408,27 +407,27 @@ class Device(_Commands):
         return await finish(bridge, self._verbs.sub_discover(bridge, wait, timeout))
 
     def sub(self, cid: str) -> SubDevice:
-        """A sub-device of this gateway, by its cid.
+        """Returns a sub-device of this gateway by its cid.
 
         Args:
-            cid: the id that the gateway knows it by.
+            cid: the sub-device's id at the gateway.
 
         Raises:
-            InvalidId: this can be no cid.
+            InvalidId: this is not a valid cid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         return SubDevice(self._native.sub(cid))
 
     def sub_devices(self) -> dict[str, bool | None]:
-        """The sub-devices that were heard of, and whether the gateway reaches them."""
+        """Returns the reported sub-devices by cid, and whether the gateway reaches them."""
         return self._native.sub_devices()
 
     async def detect_dps(self) -> list[int]:
-        """Finds out which DPs the device has.
+        """Detects which DPs the device has.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.
             CommandRejected: the device refused it.
@@ -437,14 +436,14 @@ class Device(_Commands):
         return await finish(bridge, self._verbs.detect_dps(bridge, self._native))
 
     async def wait_connected(self, timeout: float | None = 10.0) -> str:
-        """Waits until the connection is usable; returns the version that is spoken.
+        """Waits until the connection is usable. Returns its version.
 
         Args:
             timeout: seconds to wait; None for no limit.
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
@@ -452,8 +451,8 @@ class Device(_Commands):
         return await finish(bridge, self._verbs.wait_connected(bridge, self._native, timeout))
 
     async def wait_ready(self, timeout: float | None = 10.0) -> State:
-        """Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
-        then `stale_reason` of the state says so.
+        """Waits until the connection is usable and the device has reported its state on it, or has refused or not
+        answered: `stale_reason` of the state then says why.
 
         Args:
             timeout: seconds to wait; None for no limit.
@@ -463,24 +462,24 @@ class Device(_Commands):
 
         Raises:
             DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no
-                connection in time, for the reason that the error tells.
+                connection in time; the error names the reason.
             ClosedError: the device was closed.
-            DeviceTimeout: the device was connected in time, and its state was not there.
+            DeviceTimeout: the device was connected in time, but did not report its state.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.wait_ready(bridge, self._native, timeout))
 
     def connect_now(self) -> None:
-        """Connects without waiting for the delay between attempts. Returns at once."""
+        """Starts to connect without the delay between attempts. Returns at once."""
         self._native.connect_now()
 
     def listener(self) -> Receiver[_native.DeviceEvent]:
-        """Receives what happens from now on."""
+        """Creates a receiver of the device's events from now on."""
         return Receiver(self._native.listener())
 
     def subscribe(self, callback: Callable[[_native.DeviceEvent], object]) -> Callable[[], None]:
-        """Has a function called in the loop with every event.
+        """Calls a function in the loop with every event.
 
         Args:
             callback: a function of one argument, the event; what an async function gives is awaited before the next
@@ -496,8 +495,8 @@ class Device(_Commands):
         return subscribe(self.listener, callback)
 
     async def close(self) -> None:
-        """Ends the connection, for all handles. A handle that was made by `Device(...)` lets go of it: it ends unless a
-        manager or another such handle holds the device.
+        """Ends the connection for all handles. A handle made by `Device(...)` only releases it: it ends unless a manager
+        or another such handle holds the device.
         """
         bridge = bridge_of_loop()
         await finish(bridge, self._verbs.close(bridge, self._native))
@@ -544,12 +543,12 @@ class SubDevice(_Commands):
 
     @property
     def is_online(self) -> bool | None:
-        """Whether the gateway reaches it, as far as it has said; None when it has said nothing yet."""
+        """Whether the gateway reaches it, as last reported; None before the first report."""
         return self._native.is_online
 
     @property
     def state(self) -> State:
-        """Its DPs as they were last heard, with their ages. Asks nobody."""
+        """Its DPs as last reported, with their ages. Sends nothing."""
         return self._native.state
 
     def __eq__(self, other: object) -> bool:
@@ -563,17 +562,17 @@ class SubDevice(_Commands):
 
 
 class Manager:
-    """Many devices with one stream of events. All managers of a process share their devices' connections."""
+    """Set of devices with one stream of events. All managers of a process share their devices' connections."""
 
     def __init__(self) -> None:
         self._native = _native.Manager()
 
     @staticmethod
     def maximize_fd_limit() -> None:
-        """Raises the limit of open files as far as the system allows. Does nothing on Windows.
+        """Raises the limit of open files to the maximum that the system allows. Does nothing on Windows.
 
         Raises:
-            OSError: the system refuses.
+            OSError: the system refuses the change.
         """
         _native.Manager.maximize_fd_limit()
 
@@ -608,35 +607,34 @@ class Manager:
 
         Args:
             id: the device id, as text.
-            address: an IP address or a host name, with a port where it is not the usual one; "Auto" and None
-                have it found out by the device's announcements.
+            address: an IP address or a host name, with a port unless it is the usual one; with "Auto" and
+                None the device's announcements tell the address.
             local_key: the local key, as text of 16 characters or 16 bytes.
-            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None have it found out.
-            port: the TCP port, 0 to 65535; 6668 unless it is given.
-            dev_type: the dialect: "default", "device22", or "Auto" to have it found out.
-            persist: whether the connection is kept while there is nothing to do; True unless it is given.
-            nowait: whether commands return as soon as they are queued, or once they are written, which is what
-                False means; False unless it is given.
-            connection_timeout_sec: how long the dial may take, in seconds, 300 at most; 5 unless it is given.
-            timeout: how long commands wait for the connection, in seconds; 10 unless it is given.
+            version: "3.1" to "3.5", or a number such as 3.4; "Auto" and None detect it.
+            port: the TCP port, 0 to 65535; 6668 by default.
+            dev_type: the dialect: "default", "device22", or "Auto" to detect it.
+            persist: whether to keep the connection while it is idle; True by default.
+            nowait: True: commands return as soon as they are queued; False: once they are written, which is
+                the default.
+            connection_timeout_sec: time limit for connecting, in seconds, 300 at most; 5 by default.
+            timeout: time limit of commands for the connection, in seconds; 10 by default.
             timing: the other time limits, a `Timing`, in seconds.
-            pacing: how commands are spaced, joined and split, a `Pacing`, in seconds.
-            receive_limit: the largest frame that is received, in bytes; 65536 unless it is given, 1024 at
-                least.
-            memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 unless it is
-                given, 1024 at least.
-            backlog_limit: how much waits for each listener, in bytes; 1048576 unless it is given, 1024 at least.
-            min_version: the oldest version that is believed while `version` is "Auto"; "3.3" unless it is given.
-            query_on_connect: whether the state is asked for on each connection; True unless it is given.
+            pacing: spacing, joining and splitting of commands, a `Pacing`, in seconds.
+            receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least.
+            memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
+                1024 at least.
+            backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+            min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
+            query_on_connect: whether to query the state on each connection; True by default.
 
         Returns:
             The device's handle.
 
         Raises:
-            DuplicateDevice: the manager has this very device already.
-            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument describes no device.
+            DuplicateDevice: the manager already has this device.
+            InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
-            DiscoveryError: announcements cannot be received, and there is no address.
+            DiscoveryError: announcements cannot be received, and no address is given.
             ClosedError: the interpreter is about to end.
             ForkedError: this process is a forked child of one in which rustuya was in use.
         """
@@ -664,7 +662,7 @@ class Manager:
         return Device.of(device)
 
     def get(self, id: str) -> Device | None:
-        """The device with this id, or None.
+        """Returns the device with this id, or None.
 
         Args:
             id: the device id, as text.
@@ -691,13 +689,13 @@ class Manager:
         return True
 
     def remove(self, id: str) -> bool:
-        """Lets go of a device; says whether it was there.
+        """Releases a device. Returns whether the manager had it.
 
         Args:
             id: the device id, as text.
 
         Returns:
-            Whether it was there.
+            Whether the manager had it.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
@@ -705,13 +703,13 @@ class Manager:
         return self._native.remove(id)
 
     def delete(self, id: str) -> bool:
-        """Ends a device for everybody; says whether it was there.
+        """Ends a device for all managers and handles. Returns whether the manager had it.
 
         Args:
             id: the device id, as text.
 
         Returns:
-            Whether it was there.
+            Whether the manager had it.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
@@ -719,31 +717,31 @@ class Manager:
         return self._native.delete(id)
 
     def clear(self) -> None:
-        """Lets go of all devices."""
+        """Releases all devices."""
         self._native.clear()
 
     def list(self) -> builtins.list[DeviceInfo]:
-        """What is known of all devices, ordered by id."""
+        """Returns a `DeviceInfo` of each device, ordered by id."""
         return self._native.list()
 
     def devices(self) -> builtins.list[Device]:
-        """Handles of all devices."""
+        """Returns handles of all devices."""
         return [Device.of(device) for device in self._native.devices()]
 
     @property
     def metrics(self) -> Metrics:
-        """The counters of all devices together."""
+        """Sums of the counters of all devices."""
         return self._native.metrics
 
     async def wait_settled(self, timeout: float | None = 10.0) -> Settled:
-        """Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis.
+        """Waits until every device is connected and has answered the state query, if there was one, or has a diagnosis.
 
         Args:
             timeout: seconds to wait; None for no limit.
 
         Returns:
             A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names
-            those that were waited for in vain.
+            those that were neither within the time limit.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
@@ -752,11 +750,11 @@ class Manager:
         return await finish(bridge, _native.AsyncVerbs.wait_settled(bridge, self._native, timeout))
 
     def listener(self) -> Receiver[_native.ManagerEvent]:
-        """Receives what happens to all devices from now on."""
+        """Creates a receiver of the events of all devices from now on."""
         return Receiver(self._native.listener())
 
     def subscribe(self, callback: Callable[[_native.ManagerEvent], object]) -> Callable[[], None]:
-        """Has a function called in the loop with every event.
+        """Calls a function in the loop with every event.
 
         Args:
             callback: a function of one argument, the event; what an async function gives is awaited before the next
@@ -793,10 +791,10 @@ class Scanner:
         self._native = _native.Scanner()
 
     def timeout(self, timeout_sec: float) -> Self:
-        """Sets how long a scan takes, in seconds.
+        """Sets the duration of a scan, in seconds.
 
         Args:
-            timeout_sec: how long a scan takes, in seconds; 18 unless it is set.
+            timeout_sec: duration of a scan, in seconds; 18 by default.
 
         Returns:
             The scanner itself, so that calls can be chained.
@@ -808,7 +806,7 @@ class Scanner:
         return self
 
     def bind_address(self, address: str) -> Self:
-        """Sets the local address to listen on and to ask from.
+        """Sets the local address to listen on and to probe from.
 
         Args:
             address: an IPv4 address, as text.
@@ -817,14 +815,14 @@ class Scanner:
             The scanner itself, so that calls can be chained.
 
         Raises:
-            InvalidAddress: this is no IPv4 address.
-            InvalidType: it is no text.
+            InvalidAddress: this is not an IPv4 address.
+            InvalidType: it is not text.
         """
         self._native.bind_address(address)
         return self
 
     def broadcast_address(self, address: str) -> Self:
-        """Sets the address that devices are asked at, instead of each interface's own broadcast address.
+        """Sets the destination of probes, instead of each interface's own broadcast address.
 
         Args:
             address: an IPv4 address, as text.
@@ -833,8 +831,8 @@ class Scanner:
             The scanner itself, so that calls can be chained.
 
         Raises:
-            InvalidAddress: this is no IPv4 address.
-            InvalidType: it is no text.
+            InvalidAddress: this is not an IPv4 address.
+            InvalidType: it is not text.
         """
         self._native.broadcast_address(address)
         return self
@@ -843,7 +841,7 @@ class Scanner:
         """Sets the three UDP ports to listen on; 0 takes a free one.
 
         Args:
-            ports: three UDP ports, in the place of 6666, 6667 and 7000; 0 takes a free one.
+            ports: three UDP ports, instead of 6666, 6667 and 7000; 0 takes a free one.
 
         Returns:
             The scanner itself, so that calls can be chained.
@@ -855,7 +853,7 @@ class Scanner:
         return self
 
     def probe_to(self, addresses: Iterable[tuple[str, int]]) -> Self:
-        """Asks these addresses and ports instead of everybody.
+        """Probes these addresses and ports instead of broadcasting.
 
         Args:
             addresses: pairs of an IPv4 address and a UDP port.
@@ -864,15 +862,15 @@ class Scanner:
             The scanner itself, so that calls can be chained.
 
         Raises:
-            InvalidAddress: this is no IPv4 address.
-            InvalidType: it is no text.
+            InvalidAddress: this is not an IPv4 address.
+            InvalidType: it is not text.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         self._native.probe_to(addresses)
         return self
 
     def active(self, active: bool) -> Self:
-        """Sets whether devices are asked at all, or only listened for.
+        """Sets whether to probe for devices, or only to listen.
 
         Args:
             active: False to listen only.
@@ -887,10 +885,10 @@ class Scanner:
         return self
 
     def trust_relayed(self, trust: bool) -> Self:
-        """Sets whether announcements are believed that come from another address than the one they name.
+        """Sets whether to believe announcements whose sender is not the address that they name.
 
         Args:
-            trust: True to believe announcements that were passed on.
+            trust: True to believe relayed announcements.
 
         Returns:
             The scanner itself, so that calls can be chained.
@@ -903,16 +901,16 @@ class Scanner:
 
     @property
     def relayed(self) -> list[DiscoveredDevice]:
-        """The devices that the last scan() or discover() heard from other addresses than the ones they name only."""
+        """The devices of the last scan() or discover() whose announcements all came from another address than they name."""
         return self._native.relayed
 
     @property
     def dropped(self) -> int:
-        """How many announcements of devices the last scan() or discover() had no room for; 0 on every real network."""
+        """Number of announcements that the last scan() or discover() dropped for lack of room; 0 on every real network."""
         return self._native.dropped
 
     async def scan(self) -> list[DiscoveredDevice]:
-        """Scans, and returns all devices that were heard.
+        """Scans, and returns all devices found.
 
         Raises:
             DiscoveryError: the UDP ports are taken.
@@ -921,7 +919,7 @@ class Scanner:
         return await finish(bridge, _native.AsyncVerbs.scan(bridge, self._native))
 
     async def discover(self, id: str) -> DiscoveredDevice | None:
-        """Scans until this device is heard; None if it is not.
+        """Scans until this device is found. Returns None if it is not.
 
         Args:
             id: the device id, as text.
@@ -934,7 +932,7 @@ class Scanner:
         return await finish(bridge, _native.AsyncVerbs.discover(bridge, self._native, id))
 
     def stream(self) -> Receiver[DiscoveredDevice]:
-        """Scans; devices come as they are heard.
+        """Scans, and returns a receiver of the devices as they are found.
 
         Raises:
             DiscoveryError: the UDP ports are taken.
@@ -942,15 +940,15 @@ class Scanner:
         return Receiver(self._native.stream())
 
     def sweep(self, network: str, *, port: int = 6668, probe_port: int = 7000) -> Receiver[Swept]:
-        """Looks through a network, address by address.
+        """Scans a network address by address. Returns a receiver of what it finds.
 
         Args:
             network: an IPv4 network, such as "192.168.5.0/24".
-            port: the TCP port that is tried.
-            probe_port: the UDP port that is asked.
+            port: the TCP port to try.
+            probe_port: the UDP port to query.
 
         Raises:
-            InvalidAddress: this is no IPv4 network.
+            InvalidAddress: this is not an IPv4 network.
             DiscoveryError: the UDP ports are taken.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """

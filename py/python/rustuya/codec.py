@@ -1,4 +1,4 @@
-"""Frames, session keys and announcements, for people who write tools."""
+"""Functions for tools: frames, session keys and announcements."""
 
 from ._native import announcement, decode, encode, session_key
 from .models import Frame

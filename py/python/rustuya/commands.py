@@ -6,7 +6,7 @@ __all__ = ["CommandType"]
 
 
 class CommandType(IntEnum):
-    """The command field of a frame. Devices may send numbers that have no name here."""
+    """The command field of a frame. Devices may send other numbers."""
 
     Udp = 0x00
     ApConfig = 0x01

@@ -1,6 +1,6 @@
-"""What can go wrong: one root, and a leaf for each thing that is to be done about it.
+"""Exceptions: one root, and one class for each way to correct the error.
 
-Every exception has a ``code``: the number that tinytuya gives such an error, 900 to 914.
+Every exception has a ``code``: tinytuya's number of the error, 900 to 914.
 """
 
 from __future__ import annotations
@@ -46,28 +46,28 @@ __all__ = [
 
 
 class TuyaError(Exception):
-    """The root of everything that rustuya raises."""
+    """Root of all exceptions of rustuya."""
 
     code: int = 906
-    """Number of the error, as tinytuya numbers them."""
+    """tinytuya's number of the error."""
     device_id: str | None = None
-    """The device that it is about, with ``/`` and the cid for a sub-device."""
+    """Id of the device, with ``/`` and the cid for a sub-device."""
     reason: Reason | None = None
-    """Why there is no connection, where that is the cause: the ``reason`` of a :class:`rustuya.Diagnosis`."""
+    """Why there is no connection, if that is the cause: the ``reason`` of a :class:`rustuya.Diagnosis`."""
     diagnosis: Diagnosis | None = None
-    """All that is known about that reason."""
+    """The diagnosis with that reason."""
     was_sent: bool = False
-    """Whether the command was sent, so that it may have taken effect. One that was not can be repeated at once."""
+    """Whether the command was sent, so that it may have taken effect. An unsent command can be repeated at once."""
 
 
 class ConfigError(TuyaError, ValueError):
-    """A device cannot be described like this."""
+    """The description of a device is invalid."""
 
     code = 912
 
 
 class InvalidId(ConfigError):
-    """The id of a device or sub-device is unusable."""
+    """The id of a device or sub-device is invalid."""
 
 
 class InvalidKey(ConfigError):
@@ -83,17 +83,17 @@ class InvalidVersion(ConfigError):
 
 
 class InvalidAddress(ConfigError):
-    """This is no IP address."""
+    """The address is not an IP address or a host name."""
 
 
 class DuplicateDevice(TuyaError, ValueError):
-    """The manager has this very device already."""
+    """The manager already has this device."""
 
     code = 912
 
 
 class DeviceConflict(ConfigError):
-    """The process has a connection to the device already, with another address, key, version or setting.
+    """The process is already connected to the device, with another address, key, version or setting.
 
     One device has one connection per process: give the same settings, or change them with ``Manager.add`` or
     ``reconfigure``.
@@ -101,7 +101,7 @@ class DeviceConflict(ConfigError):
 
 
 class DeviceNotFound(TuyaError, LookupError):
-    """A file does not list the device that was asked for, or lists several."""
+    """A file does not list the wanted device, or lists several with this name."""
 
     code = 912
 
@@ -113,13 +113,13 @@ class ConnectError(TuyaError, ConnectionError):
 
 
 class KeyOrVersionError(ConnectError):
-    """Local key or version must be corrected."""
+    """The local key or the version is wrong: correct them."""
 
     code = 914
 
 
 class WrongKey(KeyOrVersionError):
-    """The local key must be fetched again."""
+    """The local key is wrong: fetch it again."""
 
 
 class WrongVersion(KeyOrVersionError):
@@ -127,21 +127,21 @@ class WrongVersion(KeyOrVersionError):
 
 
 class DeviceBusy(ConnectError):
-    """Another client holds the device, or too many commands wait for it."""
+    """Another client is connected to the device, or too many commands wait for it."""
 
 
 class DeviceOffline(ConnectError):
-    """Check address, power and Wi-Fi."""
+    """The device is not reachable: check address, power and Wi-Fi."""
 
     code = 905
 
 
 class OutOfDescriptors(ConnectError):
-    """This process, or the system, is out of file descriptors. It says nothing about the device."""
+    """This process, or the system, is out of file descriptors. The device may be fine."""
 
 
 class SubDeviceOffline(DeviceOffline):
-    """The gateway does not reach the sub-device: check its battery and reach."""
+    """The gateway does not reach the sub-device: check its battery and distance."""
 
 
 class ConnectionLost(ConnectError):
@@ -159,23 +159,23 @@ class CommandRejected(TuyaError):
 
     code = 904
     text: str = ""
-    """The device's own words."""
+    """The device's error text."""
     retcode: int | None = None
     """The return code of the refusal."""
 
 
 class NoEffect(TuyaError):
-    """The device took the write (``wait="effect"``), but shows something else, or nothing, of what was written."""
+    """The device acknowledged the write (``wait="effect"``), but reports other values, or none, for the written DPs."""
 
     code = 904
     wanted: dict[str, object] = {}
-    """The DPs that were written."""
+    """The written DPs with their values."""
     shown: dict[str, object] = {}
-    """Those of them that the device shows, with the values that it shows."""
+    """Those of them that the device reports, with the reported values."""
 
 
 class PartialWrite(TuyaError):
-    """A write of several DPs went out in parts that ended differently: ask for the state before it is repeated.
+    """A write of several DPs was sent in parts with different results: query the state before you repeat it.
 
     ``code`` is that of ``cause``.
     """
@@ -192,27 +192,27 @@ class PartialWrite(TuyaError):
 
 
 class PayloadError(TuyaError):
-    """What was received, or was to be sent, makes no sense."""
+    """A received or sent payload is invalid."""
 
     code = 904
 
 
 class InvalidDp(PayloadError, ValueError):
-    """DPs are numbers from 0 to 65535."""
+    """An argument is not a DP number, 0 to 65535."""
 
     code = 903
     dp: object = None
-    """What was given instead."""
+    """The invalid argument."""
 
 
 class InvalidValue(PayloadError, ValueError):
-    """The value cannot be carried by JSON, or is no map of DPs."""
+    """The value is not valid in JSON, or is not a map of DPs."""
 
     code = 903
 
 
 class InvalidType(PayloadError, TypeError):
-    """A value of this type cannot be carried by JSON."""
+    """An argument or value is of the wrong type."""
 
     code = 912
 
@@ -223,13 +223,13 @@ class TooLarge(PayloadError, ValueError):
 
     code = 903
     size: int | None = None
-    """Bytes of the answer, where that is too large."""
+    """Size of the answer in bytes, if that is too large."""
     limit: int | None = None
-    """Bytes that it was allowed to have."""
+    """Largest allowed size of the answer, in bytes."""
 
 
 class FrameError(PayloadError, ValueError):
-    """Bytes are no valid frame under this key and version."""
+    """Bytes are not a valid frame of this key and version."""
 
 
 class DiscoveryError(TuyaError, OSError):

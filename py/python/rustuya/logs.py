@@ -1,4 +1,4 @@
-"""Records of the engine in Python's :mod:`logging`."""
+"""Log records of the engine in Python's :mod:`logging`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["set_frame_log", "set_log_callback", "set_log_level"]
 
 
 def set_log_level(level: int | str) -> None:
-    """Sets from which level on the engine makes records, and the level of the logger ``rustuya``.
+    """Sets the lowest level of the engine's log records, and the level of the logger ``rustuya``.
 
-    It may be changed at any time. Records go to the loggers ``rustuya.*``, from a thread of their own: none slows the
-    connections down, and when there are more than can be handed over, the rest is counted and dropped.
+    It may be changed at any time. Records go to the loggers ``rustuya.*`` from a thread of their own, so that logging
+    never slows the connections down. Records beyond its queue are dropped and counted.
 
     Args:
-        level: a number or name of :mod:`logging`; ``WARNING`` at first.
+        level: a number or name of :mod:`logging`; ``WARNING`` by default.
 
     Raises:
         ValueError: there is no such level.
@@ -31,21 +31,21 @@ def set_log_level(level: int | str) -> None:
         raise InvalidType(f"level must be a number or a name of a level of logging, not {type(level).__name__}")
     logger = logging.getLogger("rustuya")
     try:
-        # It knows the names, those that a program has added included.
+        # The logger knows all names, including those added by the program.
         logger.setLevel(level.upper() if isinstance(level, str) else level)
     except ValueError:
-        raise ValueError(f"{level!r} is no level of logging: give a name such as 'DEBUG', or a number") from None
+        raise ValueError(f"{level!r} is not a level of logging: give a name such as 'DEBUG', or a number") from None
     _native.set_log_level(max(0, min(logger.level, 255)))
 
 
 def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None:
-    """Has a function called with level, logger name and text of every record, instead of the loggers.
+    """Calls a function with level, logger name and text of every record, instead of the loggers.
 
     Args:
-        callback: the function; ``None`` gives the records back to the loggers.
+        callback: the function; ``None`` restores the loggers.
 
     Raises:
-        InvalidType: it cannot be called.
+        InvalidType: it is not callable.
     """
     if callback is not None and not callable(callback):
         raise InvalidType(
@@ -55,14 +55,14 @@ def set_log_callback(callback: Callable[[int, str, str], object] | None) -> None
 
 
 def set_frame_log(enabled: bool, *, values: bool = False) -> None:
-    """Has every command and frame told by the logger ``rustuya.frames``, whose level becomes ``DEBUG``.
+    """Logs every command and frame to the logger ``rustuya.frames``, and sets its level to ``DEBUG``.
 
-    That is so for the devices that are made after the call. Keys are in no record. It costs time: for looking into
-    what a device does, not for every day.
+    Applies to devices made after the call. Records contain no keys. It costs time: use it to examine a device, not in
+    production.
 
     Args:
-        enabled: True begins it, False ends it for all devices.
-        values: whether the values of DPs and other text are shown; kinds and lengths stand in their place otherwise.
+        enabled: True starts the log for new devices, False ends it for all devices.
+        values: True to log the values of DPs and other text; False to log only their types and lengths.
 
     Raises:
         InvalidType: an argument is neither True nor False.

@@ -1,4 +1,4 @@
-"""Records: immutable, with attributes, and readable like a dict."""
+"""Records: immutable, with attributes, also readable like a dict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]
-"""What a DP's value or a payload can be."""
+"""Value of a DP, or a payload."""
 
 
 class Record(Mapping[str, Any]):
@@ -54,7 +54,7 @@ class Record(Mapping[str, Any]):
 
 
 _ATTRIBUTE = {"attribute": True}
-"""Marks a field that is no entry of the mapping, whose entries programs rely on."""
+"""Marks a field that is an attribute only, not an entry of the mapping: programs rely on the set of entries."""
 
 
 def _is_entry(entry: Any) -> bool:
@@ -62,37 +62,36 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _absent() -> Any:
-    """Stands for a default where an argument has to be given, and comes after one that has not."""
+    """Default of a required argument that follows an optional one."""
     raise TypeError("missing required argument: 'local_key'")
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceConfig(Record):
-    """What it takes to reach a device. As a mapping it holds the arguments of ``Device`` and of ``Manager.add``.
+    """Configuration of a device. As a mapping it holds the arguments of ``Device`` and of ``Manager.add``.
 
-    So ``Device(**config)`` makes the device. What is None is left to its default, and no argument then. Values are
-    checked when a device is made of them.
+    ``Device(**config)`` makes the device. None means the default, and is left out of the mapping. Values are checked
+    when the device is made.
 
     Args:
         id: the device id.
-        local_key: the local key, which is in no text of this.
-        address: IP address, with a port where it is not the usual one; "Auto" has it found out.
-        version: protocol version, "3.1" to "3.5"; "Auto" has it found out.
-        name: what the user calls it. Not an argument.
-        port: the TCP port, where it is not 6668.
+        local_key: the local key, which `repr` omits.
+        address: IP address, with a port unless it is the usual one; with "Auto" announcements tell it.
+        version: protocol version, "3.1" to "3.5"; "Auto" detects it.
+        name: the user's name for it. Not an argument.
+        port: the TCP port; 6668 by default.
         dev_type: the dialect: "default", "device22" or "Auto".
-        persist: whether the connection is kept while there is nothing to do.
+        persist: whether to keep the connection while it is idle.
         nowait: whether commands return as soon as they are queued.
-        connection_timeout_sec: how long the dial may take, in seconds.
-        timeout: how long commands wait for the connection, in seconds.
+        connection_timeout_sec: time limit for connecting, in seconds.
+        timeout: time limit of commands for the connection, in seconds.
         timing: other time limits.
-        pacing: how commands are spaced, joined and split.
-        receive_limit: the largest frame that is received, in bytes; 65536 where it is not given.
-        memory_limit: how much is remembered of the device and its sub-devices, in bytes; 262144 where it is not given.
-        backlog_limit: how much waits for each listener of the device, in bytes; 1048576 where it is not given.
-        min_version: the oldest protocol version that is believed while `version` is "Auto"; "3.3" where it is not
-            given.
-        query_on_connect: whether the state is asked for on each connection, as it is where this is not given.
+        pacing: spacing, joining and splitting of commands.
+        receive_limit: largest frame that is received, in bytes; 65536 by default.
+        memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default.
+        backlog_limit: size of each listener's queue, in bytes; 1048576 by default.
+        min_version: oldest protocol version that is accepted while `version` is "Auto"; "3.3" by default.
+        query_on_connect: whether to query the state on each connection; True by default.
     """
 
     id: str
@@ -116,9 +115,9 @@ class DeviceConfig(Record):
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> list[Self]:
-        """Reads the devices that a ``devices.json`` or ``snapshot.json`` of tinytuya describes.
+        """Reads the devices of a ``devices.json`` or ``snapshot.json`` of tinytuya.
 
-        Those behind a gateway are not among them: :meth:`rustuya.Device.sub` reaches them.
+        Leaves out sub-devices: :meth:`rustuya.Device.sub` reaches them.
 
         Args:
             path: the file.
@@ -128,8 +127,8 @@ class DeviceConfig(Record):
 
         Raises:
             OSError: the file cannot be read.
-            ConfigError: it describes no devices.
-            InvalidType: the path is none.
+            ConfigError: it is not a list of devices.
+            InvalidType: the path is not a path.
         """
         return [
             cls(
@@ -146,10 +145,10 @@ class DeviceConfig(Record):
         ]
 
     def replace(self, **changes: Any) -> Self:
-        """Makes the same, but for some values.
+        """Returns a copy with some values changed.
 
         Args:
-            changes: the other values, by name.
+            changes: the new values, by name.
 
         Raises:
             TypeError: there is no such value.
@@ -171,16 +170,16 @@ class DeviceConfig(Record):
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis(Record):
-    """Why a device cannot be used, and what helps.
+    """Why a device cannot be used, with advice.
 
     Attributes:
-        code: number of the error, as tinytuya numbers them.
+        code: tinytuya's number of the error.
         reason: a name for programs, such as `wrong_key`, `unreachable` or `busy`.
-        text: the reason in words.
-        advice: what can be done about it.
-        speaks: of a wrong version, the one that the device speaks, if it can be told.
-        sure: whether it is proven. A wrong key may be no more than most likely: some devices just close.
-            `key_or_version` never is.
+        text: the reason as text.
+        advice: how to correct it.
+        speaks: for a wrong version, the version that the device speaks, if it is known.
+        sure: whether it is proven. A wrong key may only be the most likely reason: some devices just close.
+            `key_or_version` is never proven.
     """
 
     code: int
@@ -196,17 +195,17 @@ class Diagnosis(Record):
 
 @dataclass(frozen=True, eq=False)
 class DeviceInfo(Record):
-    """What is known of a device at one moment.
+    """Snapshot of a device.
 
     Attributes:
         id: the device id.
-        address: where it is; "Auto" while that is not known.
+        address: its address; "Auto" while that is unknown.
         port: the TCP port.
-        version: the version that it speaks; "Auto" while that is not known.
+        version: its protocol version; "Auto" while that is unknown.
         is_connected: whether its connection is usable.
-        last_seen: seconds since it was last heard or seen.
+        last_seen: seconds since it last sent anything.
         product_key: the product id, once it has announced it.
-        diagnosis: why it could not be used, since it last could.
+        diagnosis: why it is not connected; None while it is.
     """
 
     id: str
@@ -221,15 +220,15 @@ class DeviceInfo(Record):
 
 @dataclass(frozen=True, eq=False)
 class DiscoveredDevice(Record):
-    """A device that was heard.
+    """A device that a scan found.
 
     Attributes:
         id: the device id.
         ip: its address.
-        version: the version that it announces; None when it is one that is not known here.
+        version: the version that it announces; None for an unsupported one.
         product_key: the product id, if it announces one.
-        relayed_by: who has announced it, when it was another address than the device's own: a relay.
-        unpaired: whether it waits to be paired: it has no local key yet, and takes no commands.
+        relayed_by: the sender of the announcement, if that is not the device's own address.
+        unpaired: whether it waits to be paired: it has no local key yet, and accepts no commands.
         product_id: the same as `product_key`.
     """
 
@@ -247,14 +246,15 @@ class DiscoveredDevice(Record):
 
 @dataclass(frozen=True, eq=False)
 class Swept(Record):
-    """What comes of looking through a network.
+    """Result of the scan of a network.
 
     Attributes:
-        kind: "found": a device announced itself; "open": something accepts connections; "progress": how far it is.
-        found: of the kind "found", the device.
-        ip: the address that it is about.
-        done: addresses that are done.
-        total: addresses to be looked at.
+        kind: "found": a device announced itself; "open": an address accepts connections; "progress":
+            addresses done so far.
+        found: for the kind "found", the device.
+        ip: the address.
+        done: number of addresses done.
+        total: number of addresses in the network.
     """
 
     kind: SweptKind
@@ -266,14 +266,14 @@ class Swept(Record):
 
 @dataclass(frozen=True, eq=False)
 class Reply(Record):
-    """What a device answered.
+    """Answer of a device.
 
     Attributes:
         cmd: command number of the answer.
-        retcode: return code. Not zero can mean success, too: a refusal is raised.
+        retcode: return code. A value other than zero can mean success, too: a refusal raises an exception.
         payload: the parsed JSON, or the text.
-        dps: the DPs in the payload; of a query that was answered without any, those that the device pushed instead.
-        partial: of a query: whether the device may have more DPs than these.
+        dps: the DPs in the payload; for a query that was answered without DPs, those that the device pushed instead.
+        partial: for a query, whether the device may have more DPs than these.
     """
 
     cmd: int
@@ -284,10 +284,10 @@ class Reply(Record):
 
 
 class Settled(dict[str, "Diagnosis | None"]):
-    """Diagnoses by device ids: None for devices that are connected. A dict, which also says what is not known."""
+    """Dict of diagnoses by device id: None for connected devices. Also has the ids that are not settled."""
 
     unsettled: tuple[str, ...]
-    """Ids of devices that were waited for in vain: neither connected, nor is it known why."""
+    """Ids of devices that are neither connected nor have a diagnosis."""
 
     def __init__(self, diagnoses: Mapping[str, Diagnosis | None], unsettled: tuple[str, ...] = ()) -> None:
         super().__init__(diagnoses)
@@ -295,14 +295,14 @@ class Settled(dict[str, "Diagnosis | None"]):
 
 
 class Queried(dict[str, Json]):
-    """The DPs that a device told when it was asked: a dict, which also says what it lacks."""
+    """Dict of the DPs in the answer to a query. Also has the missing ones."""
 
     missing: tuple[int, ...]
-    """The DPs that were named and were not told."""
+    """The queried DPs that are not in the answer."""
     partial: bool
     """Whether the device may have more DPs than these.
 
-    device22 firmware, which includes 3.2, tells those alone that it is asked for.
+    device22 firmware, which includes 3.2, reports only the queried DPs.
     """
 
     def __init__(self, dps: Mapping[str, Json], missing: tuple[int, ...] = (), partial: bool = False) -> None:
@@ -313,13 +313,13 @@ class Queried(dict[str, Json]):
 
 @dataclass(frozen=True, eq=False)
 class Request(Record):
-    """A request that reached a virtual device.
+    """Request that a virtual device received.
 
     Attributes:
         cmd: command number.
         name: name of the command, if it has one.
         seqno: sequence number.
-        cid: the sub-device that it is for.
+        cid: the sub-device, if it is for one.
         payload: the parsed JSON, or the text.
     """
 
@@ -339,7 +339,7 @@ class Frame(Record):
         seqno: sequence number.
         retcode: return code, if it has one.
         payload: the parsed JSON, or the text.
-        data: the payload as it came.
+        data: the payload as received.
     """
 
     cmd: int
@@ -355,21 +355,21 @@ class Metrics(Record):
 
     Attributes:
         connects: connections that became usable.
-        reconnects: those of them that came after another.
-        failed_attempts: rounds of attempts that came to nothing.
+        reconnects: those of them that followed another connection.
+        failed_attempts: failed rounds of connection attempts.
         frames: valid frames received.
         bad_frames: frames that failed their check.
-        ignored: frames that are our own, sent back, or came before.
-        resyncs: how often bytes were skipped to find the next frame.
+        ignored: frames that are our own, sent back, or were received before.
+        resyncs: times that bytes were skipped to find the next frame.
         sent: commands sent.
         acknowledged: commands that were answered.
         rejected: commands that the device refused.
         unanswered: commands that nothing answered in time.
         lost: commands whose connection ended first.
         lagged: events that slow listeners lost.
-        unkept: values that `state` lacks because there was no room for them: see `memory_limit`.
-        latency_p50: seconds from command to acknowledgement that half of the commands stayed below.
-        latency_p99: the same for all but one in a hundred.
+        unkept: values missing in `state` for lack of room: see `memory_limit`.
+        latency_p50: median time from command to acknowledgement, in seconds.
+        latency_p99: 99th percentile of that time, in seconds.
     """
 
     connects: int
@@ -391,7 +391,7 @@ class Metrics(Record):
 
 
 class State(Mapping[str, Json]):
-    """The DPs of a device as they were last heard, and whether that was on the present connection."""
+    """The DPs of a device as last reported, and whether that was on the present connection."""
 
     __slots__ = ("_ages", "_stale_dps", "_stale_reason", "_stale_text", "_values")
 
@@ -411,31 +411,31 @@ class State(Mapping[str, Json]):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether every DP was heard on the present connection, from an answer or from what the device pushed."""
+        """Whether every DP was reported on the present connection, in an answer or a push."""
         return self._stale_reason is None
 
     @property
     def stale_reason(self) -> str | None:
-        """A name for programs of why this may be out of date; None when it is fresh.
+        """Reason, as a name for programs, why this may be out of date; None when it is fresh.
 
-        ``not_connected``, ``not_told`` (the device has not told its state since it is connected), ``partly`` (not all
-        of the DPs: see ``stale_dps``), ``failed`` (it was asked in vain), ``sub_device_offline``.
+        ``not_connected``, ``not_told`` (the device has not reported its state on this connection), ``partly`` (not all
+        of the DPs: see ``stale_dps``), ``failed`` (the query failed), ``sub_device_offline``.
         """
         return self._stale_reason
 
     @property
     def stale_text(self) -> str | None:
-        """Why this may be out of date, in words; None when it is fresh."""
+        """Reason, as text, why this may be out of date; None when it is fresh."""
         return self._stale_text
 
     @property
     def stale_dps(self) -> frozenset[str]:
-        """The DPs that were not heard on the present connection."""
+        """The DPs that were not reported on the present connection."""
         return self._stale_dps
 
     @property
     def ages(self) -> Mapping[str, float]:
-        """Seconds since each DP was last heard."""
+        """Seconds since each DP was last reported."""
         return MappingProxyType(self._ages)
 
     def __getitem__(self, dp: str | int) -> Json:

@@ -1,10 +1,10 @@
-"""Names of what virtual devices can do otherwise than firmware of their version."""
+"""Names of the deviations of virtual devices from firmware of their version."""
 
 from typing import Literal
 
 __all__ = ["Quirk"]
 
-#: Those that take a number are missing here, such as ``delay-ms=20``; ``rustuya.testing.QUIRKS`` has all of them.
+#: Names that take a number, such as ``delay-ms=20``, are only in ``rustuya.testing.QUIRKS``.
 Quirk = Literal[
     "push-before-ack",
     "ack-before-push",

@@ -12,12 +12,12 @@ class Timing:
     """Time limits of a connection, in seconds. One below 0.02 counts as 0.02.
 
     Args:
-        connect: how long a dial may take; `connection_timeout_sec` sets the same.
-        negotiate: how long a device of 3.4 or 3.5 may take for its part of the negotiation.
-        answer: how long a command waits for its answer, and a heartbeat for its own.
-        heartbeat: silence of ours after which a heartbeat is sent. Devices close after 30 s without one.
-        backoff_min: the first delay between attempts to connect; doubled on each further failure.
-        backoff_max: the longest delay between attempts.
+        connect: time limit for connecting; `connection_timeout_sec` sets the same.
+        negotiate: time limit for a device of 3.4 or 3.5 to answer in the negotiation.
+        answer: time limit for the answer to a command or a heartbeat.
+        heartbeat: idle time of sending after which a heartbeat is sent. Devices close after 30 s without one.
+        backoff_min: first delay between attempts to connect; doubled on each further failure.
+        backoff_max: longest delay between attempts.
     """
 
     connect: float = 5.0
@@ -30,17 +30,17 @@ class Timing:
 
 @dataclass(frozen=True)
 class Pacing:
-    """How commands to a device are spaced, joined and split; times are in seconds.
+    """Spacing, joining and splitting of commands to a device; times are in seconds.
 
     Args:
-        merge: how long a write waits for others, with which it is sent as one command. Later values of a DP replace
+        merge: time that a write waits for others to be sent with it as one command. Later values of a DP replace
             earlier ones.
-        gap: the least time between two commands. Bulbs like 0.1.
-        max_dps: the most DPs in one write; larger ones are sent in parts.
-        max_bytes: the most bytes in one frame that writes several DPs; larger ones are sent in parts, so that a
-            frame fits one TCP segment. `None` for the limit of devices alone, 4095.
-        sleeps: for devices that sleep: how long commands wait for them to wake up, in place of `timeout`. Writes
-            that wait are merged.
+        gap: minimum time between two commands. Bulbs work well with 0.1.
+        max_dps: maximum number of DPs in one write; larger writes are sent in parts.
+        max_bytes: maximum size of one frame that writes several DPs, in bytes; larger writes are sent in parts, so that
+            a frame fits one TCP segment. `None` for the limit of devices alone, 4095.
+        sleeps: time limit for a sleeping device to wake up, instead of `timeout` of commands. Waiting writes are
+            merged.
     """
 
     merge: float = 0.0

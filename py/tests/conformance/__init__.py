@@ -1,6 +1,6 @@
-"""What carries out the conformance scenarios with the package as it is installed.
+"""Runs the steps of conformance scenarios with the installed package.
 
-``python -m tests.conformance threads`` does so with :mod:`rustuya`, ``python -m tests.conformance asyncio`` with
-:mod:`rustuya.aio`. Orders come as lines of JSON, and every one of them is answered by a line. Who gives them is
-``tests/tests/python`` of the repository. Only the public API is used.
+``python -m tests.conformance threads`` runs them with :mod:`rustuya`, ``python -m tests.conformance asyncio`` with
+:mod:`rustuya.aio`. Each order is a line of JSON, and its answer is a line. ``tests/tests/python`` of the repository
+sends them. Only the public API is used.
 """

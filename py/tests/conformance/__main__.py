@@ -1,4 +1,4 @@
-"""Takes orders from standard input until it ends."""
+"""Executes orders from standard input until its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> None:
     if given.hears_at is None:
         rustuya.configure(discovery=False)
     else:
-        # Probes reach nobody but this process.
+        # Probes reach only this process.
         rustuya.configure(ports=PORTS, bind_address=given.hears_at, probe_to=[(given.hears_at, PORTS[2])])
     if given.face == "threads":
         threads.serve()

@@ -1,4 +1,4 @@
-"""The face for asyncio: everything happens in one loop, and what waits is a task."""
+"""Agent for asyncio: one loop, and a task for each wait."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .tell import Told
 
 
 class Ear:
-    """A listener, and during a flood a task that takes what comes."""
+    """A listener, with a task that takes its events during a flood."""
 
     def __init__(self, listener: Any) -> None:
         self.listener = listener
@@ -28,7 +28,7 @@ class Ear:
         self.flood: asyncio.Task[None] | None = None
 
     async def take(self, limit: float) -> list[Any]:
-        """The next event, and others that are there by then. None at all if none comes in time."""
+        """Returns the next event and those queued behind it; an empty list if none comes in time."""
         while self.flood is not None:
             event = await self.taken.get()
             if event is not None:
@@ -46,13 +46,13 @@ class Ear:
             except asyncio.QueueEmpty:
                 return
             if event is None:
-                # With a flood, its end.
+                # Awaits the end of a flood.
                 self.flood = None
                 return
             yield event
 
     async def wait(self, limit: float) -> Any:
-        """The next event; none also where nothing will come any more."""
+        """Returns the next event; None after the limit or the end."""
         try:
             return await self.listener.recv(timeout=limit)
         except rustuya.ClosedError:
@@ -60,7 +60,7 @@ class Ear:
             return None
 
     def attend(self) -> None:
-        """Takes what comes from now on, until a flood is over."""
+        """Takes events from now on, until a flood is over."""
         if self.flood is None:
             self.flood = asyncio.create_task(self.take_flood())
 
@@ -73,7 +73,7 @@ class Ear:
 
 
 class Loops(Scene[aio.Device, aio.Manager]):
-    """A scenario on :mod:`rustuya.aio`."""
+    """Scenario on :mod:`rustuya.aio`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Loops(Scene[aio.Device, aio.Manager]):
 
     async def do_begin(self, order: Order) -> Told:
         self.given[order["ticket"]] = asyncio.create_task(self.run(order))
-        # The task takes its first steps, up to where it waits.
+        # Lets the task run up to its wait.
         await asyncio.sleep(0)
         return {}
 
@@ -144,7 +144,7 @@ class Loops(Scene[aio.Device, aio.Manager]):
 
 
 async def serve() -> None:
-    """Answers one order after the other."""
+    """Executes and answers orders one by one."""
     lines = asyncio.StreamReader(limit=1 << 24)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     scene = Loops()

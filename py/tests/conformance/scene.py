@@ -1,4 +1,4 @@
-"""One run of a scenario: what both faces have in common, which is everything that nobody waits for."""
+"""Run of a scenario: the calls that do not wait, which the synchronous and the asyncio agent share."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ ManagerT = TypeVar("ManagerT", bound=AnyManager)
 Order = dict[str, Any]
 
 AT_ONCE = 50
-"""So many events are told at once."""
+"""Largest number of events in one answer."""
 BEGIN = 10.0
-"""A flood begins within so many seconds."""
+"""Time limit for a flood to begin, in seconds."""
 PAUSE = 0.2
-"""A flood is over when nothing has come for so many seconds."""
+"""Silence that ends a flood, in seconds."""
 
 
 def settings(plan: Order) -> dict[str, Any]:
-    """The arguments of a device, without its id."""
+    """Returns the arguments of a device, without its id."""
     return {
         "address": plan["address"],
         "local_key": plan["key"],
@@ -44,7 +44,7 @@ def settings(plan: Order) -> dict[str, Any]:
 
 
 def give(device: Any, order: Order) -> Any:
-    """Gives a command: what comes of it, or with asyncio, what is to be awaited."""
+    """Calls a verb. Returns its result, or for asyncio its awaitable."""
     verb: str = order["verb"]
     options: dict[str, Any] = {}
     if order["how"] == "queued":
@@ -75,7 +75,7 @@ def give(device: Any, order: Order) -> Any:
 
 
 def wait_for_listener(address: str, port: int) -> None:
-    """Returns when a socket is bound there: a datagram to where none is, is refused."""
+    """Waits until a socket is bound there: a datagram to an unbound port is refused."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((address, port))
         deadline = time.monotonic() + 10
@@ -116,7 +116,7 @@ class Scene(Generic[DeviceT, ManagerT]):
         return self.managers[number]
 
     def command(self, order: Order) -> Any:
-        """As :func:`give`, for all verbs."""
+        """Calls :func:`give` for all verbs."""
         verb = order["verb"]
         if verb == "shutdown":
             return self.manager(order["manager"]).shutdown()
@@ -170,7 +170,7 @@ class Scene(Generic[DeviceT, ManagerT]):
         return {}
 
     def do_attend(self, order: Order) -> Told:
-        """A flood is about to begin, in which the listener is to keep up."""
+        """Prepares the listener for a flood, during which it must keep up."""
         self.ears[f"own {order['node']}"].attend()
         return {}
 
@@ -198,7 +198,7 @@ class Scene(Generic[DeviceT, ManagerT]):
         return {"count": len(manager)}
 
     def do_registered(self, _order: Order) -> Told:
-        """Of the registry, Python shows what its managers hold."""
+        """Returns the devices of all managers: Python does not show the registry."""
         return {"count": len({id for manager in self.managers.values() for id in manager})}
 
     def do_listed(self, order: Order) -> Told:

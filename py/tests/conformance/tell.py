@@ -1,4 +1,4 @@
-"""What Python shows, as JSON: nothing here knows what a scenario expects."""
+"""Converts Python's results to JSON, without knowledge of the expected ones."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def found(shown: rustuya.DiscoveredDevice) -> Told:
 
 
 def outcome(verb: str, result: Any) -> Told:
-    """What a command came to."""
+    """Converts the outcome of a command."""
     if isinstance(result, rustuya.Reply):
         return {"reply": {"dps": result.dps, "payload": result.payload}}
     if verb == "scan":

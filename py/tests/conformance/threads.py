@@ -1,4 +1,4 @@
-"""The synchronous face: who waits, waits in a thread."""
+"""Agent for the synchronous classes: a thread for each wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .tell import Told
 
 
 class Ear:
-    """A listener, and during a flood a thread that takes what comes."""
+    """A listener, with a thread that takes its events during a flood."""
 
     def __init__(self, listener: Any) -> None:
         self.listener = listener
@@ -27,7 +27,7 @@ class Ear:
         self.flooded = False
 
     def take(self, limit: float) -> list[Any]:
-        """The next event, and others that are there by then. None at all if none comes in time."""
+        """Returns the next event and those queued behind it; an empty list if none comes in time."""
         while self.flooded:
             event = self.taken.get()
             if event is not None:
@@ -45,13 +45,13 @@ class Ear:
             except queue.Empty:
                 return
             if event is None:
-                # With a flood, its end.
+                # Awaits the end of a flood.
                 self.flooded = False
                 return
             yield event
 
     def wait(self, limit: float) -> Any:
-        """The next event; none also where nothing will come any more."""
+        """Returns the next event; None after the limit or the end."""
         try:
             return self.listener.recv(timeout_ms=limit * 1000)
         except rustuya.ClosedError:
@@ -59,7 +59,7 @@ class Ear:
             return None
 
     def attend(self) -> None:
-        """Takes what comes from now on, until a flood is over."""
+        """Takes events from now on, until a flood is over."""
         if not self.flooded:
             self.flooded = True
             threading.Thread(target=self.take_flood, daemon=True).start()
@@ -73,7 +73,7 @@ class Ear:
 
 
 class Threads(Scene[rustuya.Device, rustuya.Manager]):
-    """A scenario on :mod:`rustuya`."""
+    """Scenario on :mod:`rustuya`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class Threads(Scene[rustuya.Device, rustuya.Manager]):
 
 
 def serve() -> None:
-    """Answers one order after the other."""
+    """Executes and answers orders one by one."""
     scene = Threads()
     for line in sys.stdin:
         order = json.loads(line)

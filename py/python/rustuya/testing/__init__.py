@@ -1,6 +1,6 @@
-"""Virtual devices: test automations without hardware. :mod:`rustuya.testing.aio` is for asyncio.
+"""Virtual devices, to test automations without hardware. :mod:`rustuya.testing.aio` is for asyncio.
 
-With pytest, the fixtures ``virtual_device`` and ``session_virtual_device`` make as many as are needed.
+For pytest, the fixtures ``virtual_device`` and ``session_virtual_device`` create them.
 """
 
 from .._native import RequestReceiver, VirtualDevice, quirk_names
@@ -9,5 +9,5 @@ from ..quirks import Quirk
 
 __all__ = ["QUIRKS", "Quirk", "Request", "RequestReceiver", "VirtualDevice"]
 
-#: Every name that ``quirks`` takes, with what it does. ``=N`` stands for a number.
+#: Every name that ``quirks`` takes, with its description. ``=N`` stands for a number.
 QUIRKS: dict[str, str] = dict(quirk_names())

@@ -1,4 +1,4 @@
-"""Virtual devices for programs of asyncio: ``async with``, ``await``, ``async for``.
+"""Virtual devices for asyncio: ``async with``, ``await``, ``async for``.
 
 The pytest fixture ``aio_virtual_device`` makes as many as a test needs.
 """
@@ -25,31 +25,31 @@ __all__ = ["VirtualDevice"]
 
 
 class VirtualDevice:
-    """A device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
+    """Device that exists only in this process: it speaks the protocol on a real socket, as firmware does.
 
     Args:
-        id: its id; "virtual-device" unless it is given.
-        local_key: the local key, text of 16 characters; "0123456789abcdef" unless it is given.
-        version: the version that it speaks, "3.1" to "3.5"; "3.4" unless it is given.
-        dps: a mapping of DPs to the values that it has at first.
-        subs: a mapping of cids to such mappings: makes it a gateway.
-        dev_type: the dialect that it speaks, "default" or "device22".
-        quirks: names of what it does otherwise, of those in `rustuya.testing.QUIRKS`.
-        bind: where it listens, an IP address with a port; a free port of 127.0.0.1 unless it is given.
-        announce_to: pairs of an IP address and a UDP port that hear of it.
+        id: its id; "virtual-device" by default.
+        local_key: the local key, text of 16 characters; "0123456789abcdef" by default.
+        version: its protocol version, "3.1" to "3.5"; "3.4" by default.
+        dps: a mapping of DPs to their initial values.
+        subs: a mapping of cids to such mappings; makes it a gateway.
+        dev_type: its dialect, "default" or "device22".
+        quirks: names of deviations, from `rustuya.testing.QUIRKS`.
+        bind: the address it listens on, an IP address with a port; a free port of 127.0.0.1 by default.
+        announce_to: pairs of an IP address and a UDP port that it sends announcements to.
         announce_every: seconds between two announcements.
-        product_key: what it announces as its product.
-        probes: a pair of an IP address and a UDP port at which it answers scanners that ask.
-        max_clients: how many connections it accepts at a time.
+        product_key: the product key in its announcements.
+        probes: a pair of an IP address and a UDP port where it answers probes of scanners.
+        max_clients: the number of connections that it accepts at a time.
         idle: seconds of silence after which it ends a connection.
-        schema: what DPs can hold, as `mapping` in a `devices.json` says it.
+        schema: the types and ranges of DPs, in the format of `mapping` in a `devices.json`.
         offline: cids of sub-devices that it reports as offline.
-        strict: whether the end of a `with` block fails when a write was not taken.
+        strict: whether the end of a `with` block fails after a write that the device did not accept.
 
     Raises:
-        InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: there can be no such device.
+        InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: an argument is invalid.
         InvalidDp, InvalidType, InvalidValue: an argument is of another type, or out of range.
-        OSError: the address cannot be listened on.
+        OSError: the address cannot be bound.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class VirtualDevice:
 
     @classmethod
     def of(cls, device: _native.VirtualDevice) -> Self:
-        """Makes the asyncio face of a virtual device of the synchronous one: the same device.
+        """Wraps a virtual device of the synchronous class: the same device.
 
         Args:
             device: a `rustuya.testing.VirtualDevice`.
@@ -111,7 +111,7 @@ class VirtualDevice:
 
     @property
     def sync(self) -> _native.VirtualDevice:
-        """The synchronous face of this device: the same device."""
+        """The synchronous object of the same device."""
         return self._native
 
     @property
@@ -126,12 +126,12 @@ class VirtualDevice:
 
     @property
     def version(self) -> str:
-        """The version that it speaks."""
+        """The protocol version."""
         return self._native.version
 
     @property
     def address(self) -> str:
-        """Where it accepts controllers: IP address and port, as `Device` takes it."""
+        """The address that it listens on: IP address and port, in the form that `Device` takes."""
         return self._native.address
 
     @property
@@ -146,12 +146,12 @@ class VirtualDevice:
 
     @property
     def probe_address(self) -> tuple[str, int] | None:
-        """Where it hears requests for announcements, if it does."""
+        """The address where it receives probes, or None."""
         return self._native.probe_address
 
     @property
     def config(self) -> dict[str, Any]:
-        """What a controller needs, for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
+        """Arguments for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
         `address`, `local_key`, `version`, `port` and `dev_type`.
         """
         return self._native.config
@@ -163,40 +163,40 @@ class VirtualDevice:
 
     @property
     def unfit(self) -> list[UnfitWrite]:
-        """The values that controllers wrote and the device did not take, the first 1024 of them: a list of dicts with
-        `cid`, `dp`, `value` and `why`.
+        """The first 1024 written values that the device did not accept: a list of dicts with `cid`, `dp`, `value` and
+        `why`.
         """
         return self._native.unfit
 
     @property
     def lost_pushes(self) -> int:
-        """How many pushes controllers did not get because they did not read: 1024 wait for each connection at most."""
+        """Number of pushes lost because controllers did not read: each connection queues 1024 at most."""
         return self._native.lost_pushes
 
     def device(self) -> Device:
-        """A controller's handle of this device: a new connection."""
+        """Creates a `Device` for this device, with a connection of its own."""
         return Device.of(self._native.device())
 
     def set_dps(self, dps: Dps, cid: str | None = None) -> None:
-        """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller whose
-        connection is up at its own end.
+        """Changes or adds DPs, as if by hand at the device, and pushes them, changed or not, to every controller that
+        regards itself as connected.
 
         Args:
             dps: a mapping of DPs to their values.
-            cid: the sub-device whose DPs they are; None for the device's own.
+            cid: the sub-device; None for the device itself.
 
         Raises:
-            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs or can send such
                 values.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         self._native.set_dps(dps, cid)
 
     def dps(self, cid: str | None = None) -> dict[str, Json]:
-        """The DPs that it has now.
+        """Returns the present DPs.
 
         Args:
-            cid: the sub-device whose DPs they are; None for the device's own.
+            cid: the sub-device; None for the device itself.
 
         Raises:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
@@ -204,34 +204,36 @@ class VirtualDevice:
         return self._native.dps(cid)
 
     def set_online(self, cid: str, online: bool) -> None:
-        """Says whether a sub-device is online, and reports that to all controllers.
+        """Sets whether a sub-device is online, and reports that to all controllers.
 
         Args:
-            cid: the id that the gateway knows it by.
+            cid: the sub-device's id at the gateway.
             online: whether the gateway reaches it.
 
         Raises:
-            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs, or could send such
+            InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs or can send such
                 values.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         self._native.set_online(cid, online)
 
     def check(self) -> None:
-        """Fails when a controller wrote what the device did not take."""
+        """Raises AssertionError if a controller wrote a value that the device did not accept."""
         self._native.check()
 
     def requests(self) -> Receiver[Request]:
-        """Receives every request of every controller from now on."""
+        """Creates a receiver of every request of every controller from now on."""
         return Receiver(self._native.requests())
 
     async def unplug(self) -> None:
-        """Takes the device off the network, until it is plugged in again."""
+        """Takes the device off the network until `plug()`."""
         bridge = bridge_of_loop()
         await finish(bridge, _native.AsyncVerbs.unplug(bridge, self._native))
 
     async def plug(self) -> None:
-        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the port."""
+        """Puts the device back on the network, at the same address. Raises OSError when another program has taken the
+        port.
+        """
         bridge = bridge_of_loop()
         await finish(bridge, _native.AsyncVerbs.plug(bridge, self._native))
 
@@ -245,7 +247,7 @@ class VirtualDevice:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
         await self.stop()
-        # What has failed already is told, not what came of it.
+        # An exception in the block is the cause; it must not be replaced by its consequence.
         if self.strict and kind is None:
             self.check()
 

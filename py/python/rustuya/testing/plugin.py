@@ -1,4 +1,4 @@
-"""The fixtures of pytest: ``virtual_device``, ``aio_virtual_device``, ``session_virtual_device``."""
+"""Fixtures for pytest: ``virtual_device``, ``aio_virtual_device``, ``session_virtual_device``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _factory() -> Generator[Callable[..., VirtualDevice], None, None]:
-    # Not every run that has this package installed needs it.
+    # Imported on demand: pytest loads this plugin in every run.
     from . import VirtualDevice
 
     made: list[VirtualDevice] = []
@@ -35,14 +35,14 @@ def _factory() -> Generator[Callable[..., VirtualDevice], None, None]:
 
 @pytest.fixture
 def virtual_device() -> Iterator[Callable[..., VirtualDevice]]:
-    """Makes virtual devices with the arguments of ``VirtualDevice``; they end with the test."""
+    """Creates virtual devices with the arguments of ``VirtualDevice``; they end with the test."""
     with _factory() as make:
         yield make
 
 
 @pytest.fixture
 def aio_virtual_device() -> Iterator[Callable[..., aio.VirtualDevice]]:
-    """Makes virtual devices for asyncio, with the same arguments; they end with the test."""
+    """Creates virtual devices for asyncio, with the same arguments; they end with the test."""
     from . import aio
 
     with _factory() as make:
@@ -51,7 +51,7 @@ def aio_virtual_device() -> Iterator[Callable[..., aio.VirtualDevice]]:
 
 @pytest.fixture(scope="session")
 def session_virtual_device() -> Iterator[Callable[..., VirtualDevice]]:
-    """Makes virtual devices with the arguments of ``VirtualDevice``; they end with the session. Each process of
+    """Creates virtual devices with the arguments of ``VirtualDevice``; they end with the session. Each process of
     pytest-xdist has its own.
     """
     with _factory() as make:

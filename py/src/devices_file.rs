@@ -1,12 +1,13 @@
-//! Devices from the files that tinytuya writes.
+//! Devices from the files of tinytuya.
 
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceEntry, DevicesFile, Version};
 
-use crate::{args, config, convert, errors};
+use crate::{args, config, convert, errors, exceptions};
 
-/// Name, id, local key, address, version, port, dialect and least version of a device, as far as a file tells.
-type Described = (
+/// Name, id, local key, address, version, port, dialect and minimum version of a device; `None` where the file has
+/// none.
+type DeviceFields = (
     Option<String>,
     String,
     Option<String>,
@@ -17,13 +18,13 @@ type Described = (
     Option<&'static str>,
 );
 
-/// The devices that a file of tinytuya describes, but for those behind gateways, which have no connection of their own.
+/// Reads the devices of a file of tinytuya, without sub-devices, which have no connection of their own.
 #[pyfunction]
-pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<Described>> {
+pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<DeviceFields>> {
     let file =
         DevicesFile::read(&path.0).map_err(|error| errors::devices_file(py, &path.0.display().to_string(), error))?;
-    let described = |device: &DeviceEntry| {
-        // What is no key is refused, with advice, when the device is made.
+    let fields = |device: &DeviceEntry| {
+        // An invalid key is refused, with advice, when the device is made.
         let key = device.local_key().ok().flatten();
         let key = key.and_then(|key| core::str::from_utf8(key.expose()).map(str::to_owned).ok());
         let (name, id) = (device.name().map(str::to_owned), device.id().to_owned());
@@ -43,24 +44,24 @@ pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<D
             device.min_version().map(Version::as_str),
         )
     };
-    Ok(file.devices().filter(|device| !device.is_sub_device()).map(described).collect())
+    Ok(file.devices().filter(|device| !device.is_sub_device()).map(fields).collect())
 }
 
-/// Writes back what works.
+/// Writes the version and the address of the connection to the file.
 pub(crate) fn remember(py: Python<'_>, device: &Device, path: &std::path::Path) -> PyResult<bool> {
     if !device.is_connected() {
-        return Err(errors::leaf(
+        return Err(exceptions::leaf(
             py,
             "ConnectError",
             901,
-            "there is no connection whose version and address could be kept",
+            "there is no connection, so no version and address to write",
         ));
     }
     DevicesFile::remember(path, device.id(), device.version(), device.address())
         .map_err(|error| errors::devices_file(py, &path.display().to_string(), error))
 }
 
-/// The description of the wanted device, whether it has an address, and its id.
+/// Makes the builder of the wanted device; returns also whether it has an address, and its id.
 pub(crate) fn builder(
     py: Python<'_>,
     path: &std::path::Path,
@@ -75,13 +76,13 @@ pub(crate) fn builder(
         (Some(wanted), _) => file.find(wanted).map_err(|error| errors::devices_file(py, &shown, error))?,
         (None, 1) => file.devices().next(),
         (None, count) => {
-            let text = format!("{shown} lists {count} devices: say which one, with name= or id=");
-            return Err(errors::leaf(py, "DeviceNotFound", 912, &text));
+            let text = format!("{shown} lists {count} devices: choose one with name= or id=");
+            return Err(exceptions::leaf(py, "DeviceNotFound", 912, &text));
         }
     };
     let Some(listed) = listed else {
-        let text = format!("{shown} lists no device called {}", errors::quoted(id.or(name).unwrap_or_default()));
-        return Err(errors::leaf(py, "DeviceNotFound", 912, &text));
+        let text = format!("{shown} has no device named {}", exceptions::quoted(id.or(name).unwrap_or_default()));
+        return Err(exceptions::leaf(py, "DeviceNotFound", 912, &text));
     };
     let mut builder = listed.builder().map_err(|error| errors::config(py, error))?;
     let mut located = *listed.address() != Address::Auto;

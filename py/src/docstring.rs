@@ -1,0 +1,115 @@
+//! Texts of `help()` for arguments, results and errors: each is written once, for every function that has it.
+
+/// Part of a docstring: `docstring!(args: a b)` describes arguments, `docstring!(raises: a b)` errors,
+/// `docstring!(returns: a)` the result.
+macro_rules! docstring {
+    (args: $($name:ident)+) => { concat!("\nArgs:" $(, "\n    ", docstring!(@arg $name))+) };
+    (returns: $name:ident) => { concat!("\nReturns:\n    ", docstring!(@result $name)) };
+    (raises: $($name:ident)+) => { concat!("\nRaises:" $(, "\n    ", docstring!(@error $name))+) };
+
+    (@arg id) => { "id: the device id, as text." };
+    (@arg address) => { "address: an IP address or a host name, with a port unless it is the usual one; with \"Auto\" and\n        None the device's announcements tell the address." };
+    (@arg local_key) => { "local_key: the local key, as text of 16 characters or 16 bytes." };
+    (@arg version) => { "version: \"3.1\" to \"3.5\", or a number such as 3.4; \"Auto\" and None detect it." };
+    (@arg port) => { "port: the TCP port, 0 to 65535; 6668 by default." };
+    (@arg dev_type) => { "dev_type: the dialect: \"default\", \"device22\", or \"Auto\" to detect it." };
+    (@arg persist) => { "persist: whether to keep the connection while it is idle; True by default." };
+    (@arg nowait) => { "nowait: True: commands return as soon as they are queued; False: once they are written, which is\n        the default." };
+    (@arg connection_timeout_sec) => { "connection_timeout_sec: time limit for connecting, in seconds, 300 at most; 5 by default." };
+    (@arg timeout_sec_dial) => { "timeout_sec: time limit for connecting, in seconds, 300 at most." };
+    (@arg timeout_device) => { "timeout: time limit of commands for the connection, in seconds; 10 by default." };
+    (@arg timing) => { "timing: the other time limits, a `Timing`, in seconds." };
+    (@arg pacing) => { "pacing: spacing, joining and splitting of commands, a `Pacing`, in seconds." };
+    (@arg receive_limit) => { "receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least." };
+    (@arg memory_limit) => { "memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,\n        1024 at least." };
+    (@arg backlog_limit) => { "backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least." };
+    (@arg min_version) => { "min_version: oldest version that is accepted while `version` is \"Auto\"; \"3.3\" by default." };
+    (@arg query_on_connect) => { "query_on_connect: whether to query the state on each connection; True by default." };
+    (@arg path) => { "path: a `devices.json` or `snapshot.json`." };
+    (@arg name) => { "name: the device's name in that file, or its id; needed if the file has several." };
+    (@arg id_listed) => { "id: the device's id, instead of the name." };
+    (@arg address_listed) => { "address: replaces the address in the file." };
+    (@arg version_listed) => { "version: replaces the version in the file." };
+    (@arg wait) => { "wait: \"ack\" waits for the answer, \"effect\" until the device reports the written values, \"queue\" for\n        nothing; None follows `nowait`." };
+    (@arg timeout) => { "timeout: seconds for the connection and as many for the answer; None for the device's own limits." };
+    (@arg timeout_connected) => { "timeout: seconds to wait; None for no limit." };
+    (@arg timeout_ms) => { "timeout_ms: milliseconds to wait; None for no limit." };
+    (@arg dp_id) => { "dp_id: the DP, a number from 0 to 65535, also as text." };
+    (@arg value) => { "value: a JSON value: bool, int, float, str, sequences and mappings of them." };
+    (@arg dps_dict) => { "dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values." };
+    (@arg dps) => { "dps: the DPs to query; None for the whole state." };
+    (@arg dp_ids) => { "dp_ids: the DPs to measure." };
+    (@arg command) => { "command: the number of the command, such as `CommandType.Control`." };
+    (@arg data) => { "data: its payload, a mapping; None for an empty one." };
+    (@arg cid) => { "cid: the sub-device; None for the device itself." };
+    (@arg cid_sub) => { "cid: the sub-device's id at the gateway." };
+    (@arg callback) => { "callback: a function of one argument, the event." };
+    (@arg timeout_sec) => { "timeout_sec: duration of a scan, in seconds; 18 by default." };
+    (@arg ip) => { "address: an IPv4 address, as text." };
+    (@arg ports) => { "ports: three UDP ports, instead of 6666, 6667 and 7000; 0 takes a free one." };
+    (@arg addresses) => { "addresses: pairs of an IPv4 address and a UDP port." };
+    (@arg active) => { "active: False to listen only." };
+    (@arg trust) => { "trust: True to believe relayed announcements." };
+    (@arg network) => { "network: an IPv4 network, such as \"192.168.5.0/24\"." };
+    (@arg sweep_port) => { "port: the TCP port to try." };
+    (@arg probe_port) => { "probe_port: the UDP port to query." };
+    (@arg key) => { "key: the local key, or for 3.4 and 3.5 the session key: text of 16 characters or 16 bytes." };
+    (@arg codec_version) => { "version: \"3.1\" to \"3.5\"." };
+    (@arg payload) => { "payload: bytes and text are sent unchanged, anything else as JSON." };
+    (@arg seqno) => { "seqno: the sequence number." };
+    (@arg sender) => { "sender: the sender, \"client\" or \"device\"." };
+    (@arg retcode) => { "retcode: the return code, which only devices send; None for the usual one." };
+    (@arg bytes) => { "data: received bytes." };
+    (@arg client_nonce) => { "client_nonce: 16 bytes of the client's first message." };
+    (@arg device_nonce) => { "device_nonce: 16 bytes of the device's answer." };
+    (@arg datagram) => { "datagram: the bytes of one datagram." };
+    (@arg key_of_event) => { "key: a name, such as \"payload\"." };
+    (@arg default) => { "default: the result for any other name." };
+    (@arg worker_threads) => { "worker_threads: threads for input and output, 1 to 64; 2 by default." };
+    (@arg dials_at_once) => { "dials_at_once: number of simultaneous connection attempts; 128 by default." };
+    (@arg discovery) => { "discovery: whether to listen for announcements; True by default." };
+    (@arg bind_address) => { "bind_address: the local IPv4 address to listen on." };
+    (@arg broadcast_address) => { "broadcast_address: destination of probes, instead of each interface's broadcast address." };
+    (@arg probe_to) => { "probe_to: pairs of an IPv4 address and a UDP port to probe instead." };
+    (@arg trust_relayed) => { "trust_relayed: whether to believe relayed announcements." };
+    (@arg dps_virtual) => { "dps: a mapping of DPs to their values." };
+    (@arg cid_virtual) => { "cid: the sub-device; None for the device itself." };
+    (@arg online) => { "online: whether the gateway reaches it." };
+
+    (@result itself) => { "The device itself, so that calls can be chained." };
+    (@result scanner) => { "The scanner itself, so that calls can be chained." };
+    (@result reply) => { "A `Reply` with `wait=\"ack\"` and `wait=\"effect\"`, else None." };
+    (@result queried) => { "A `Queried`: a dict of DPs and values, with `missing` and `partial`." };
+    (@result entry) => { "The entry, or None after the time limit." };
+    (@result state) => { "The `State`." };
+    (@result settled) => { "A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names\n    those that were neither within the time limit." };
+    (@result device) => { "The device's handle." };
+    (@result was_there) => { "Whether the manager had it." };
+
+    (@error config) => { "InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid." };
+    (@error types) => { "InvalidType, InvalidValue: an argument is of another type, or out of range." };
+    (@error conflict) => { "DeviceConflict: this process is already connected to the device, with another key, address or\n        version." };
+    (@error ready) => { "DeviceTimeout: the device was connected in time, but did not report its state." };
+    (@error discovery) => { "DiscoveryError: announcements cannot be received, and no address is given." };
+    (@error duplicate) => { "DuplicateDevice: the manager already has this device." };
+    (@error file) => { "OSError: the file cannot be read.\n    DeviceNotFound: it does not list the device, or lists several with this name.\n    ConfigError: the file, or its entry of the device, is invalid." };
+    (@error remember) => { "ConnectError: there is no connection.\n    OSError: the file cannot be read or written.\n    DeviceNotFound, ConfigError: it does not describe the device." };
+    (@error dp) => { "InvalidDp: an argument is not a DP number.\n    InvalidType, InvalidValue: JSON cannot carry the value.\n    TooLarge: the request exceeds what devices accept." };
+    (@error dp_ids) => { "InvalidDp: an argument is not a DP number.\n    InvalidType: it is not a sequence." };
+    (@error connection) => { "DeviceOffline, DeviceBusy, WrongKey, WrongVersion, KeyOrVersionError, ConnectError: there was no\n        connection in time; the error names the reason.\n    ClosedError: the device was closed." };
+    (@error answer) => { "DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.\n    CommandRejected: the device refused it." };
+    (@error effect) => { "NoEffect: with `wait=\"effect\"`, the device reports other values." };
+    (@error ended) => { "ClosedError: the receiver has ended." };
+    (@error closed) => { "ClosedError: the interpreter is about to end.\n    ForkedError: this process is a forked child of one in which rustuya was in use." };
+    (@error address) => { "InvalidAddress: this is not an IPv4 address.\n    InvalidType: it is not text." };
+    (@error network) => { "InvalidAddress: this is not an IPv4 network.\n    DiscoveryError: the UDP ports are taken." };
+    (@error ports) => { "DiscoveryError: the UDP ports are taken." };
+        (@error key_version) => { "InvalidKey, InvalidVersion: the key or the version is invalid." };
+    (@error frame) => { "FrameError: the bytes are not a frame of this key and version." };
+    (@error datagram) => { "FrameError: the bytes are not an announcement." };
+    (@error simulation) => { "InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs or can send such\n        values." };
+    (@error cid) => { "InvalidId: this is not a valid cid." };
+    (@error os) => { "OSError: the system refuses the change." };
+}
+
+pub(crate) use docstring;

@@ -1,9 +1,9 @@
-//! One frame of each kind, beside the bare cipher and checksum work on the same bytes ("floor").
+//! Measures one frame of each kind against the bare cipher and checksum work on the same bytes ("floor").
 //!
 //! ```text
 //! cargo bench -p rustuya-tests --bench codec -- --warm-up-time 0.2 --measurement-time 0.5
 //! ```
-//! prints a table of ratios at the end. Ratios are the result: both sides of each ran on the same machine.
+//! prints a table of ratios at the end. Only ratios are comparable: both sides of each ran on the same machine.
 
 mod floor;
 
@@ -20,7 +20,7 @@ const KEY: [u8; 16] = *b"0123456789abcdef";
 const IV: [u8; 12] = *b"000000000001";
 const VERSIONS: [Version; 4] = [Version::V31, Version::V33, Version::V34, Version::V35];
 const CONTROL: &[u8] = br#"{"dps":{"1":true}}"#;
-/// 100 bytes with 6 DPs, as 3.1 to 3.3 push them and as 3.4 and 3.5 do.
+/// Pushes of 100 bytes with 6 DPs: of 3.1 to 3.3, and of 3.4 and 3.5.
 const PUSH: &[u8] =
     br#"{"devId":"eb0123456789","dps":{"1":true,"2":"white","3":500,"4":250,"7":0,"9":"off"},"t":1700000000}"#;
 const WRAPPED_PUSH: &[u8] =
@@ -55,7 +55,7 @@ fn encode(criterion: &mut Criterion, version: Version) {
         retcode: None,
         header: (version != Version::V31).then(|| VersionHeader::controller(version)),
     };
-    // On 3.1 only CONTROL is encrypted, and this is one.
+    // A CONTROL, since 3.1 encrypts nothing else.
     let mut group = criterion.benchmark_group("encode");
     let mut out = [0; 512];
     let len = seal(&keys, &head, &IV, CONTROL, &mut out).expect("there is room");
@@ -121,7 +121,7 @@ fn copied<'a>(frame: &[u8], scratch: &'a mut [u8]) -> &'a mut [u8] {
     copy
 }
 
-/// Looks at the number and the value of every DP.
+/// Reads the number and the value of every DP.
 fn sum(payload: &[u8]) -> i64 {
     let report = Report::parse(payload).expect("a message");
     report
@@ -140,7 +140,7 @@ fn sum(payload: &[u8]) -> i64 {
         .sum()
 }
 
-/// One line of the table; nothing when criterion measured nothing, as with `--test` or a filter.
+/// Formats one line of the table; `None` when criterion measured nothing, as with `--test` or a filter.
 fn row(home: &Path, version: Version) -> Option<String> {
     let ns = |group: &str, case: &str| -> Option<f64> {
         let file: PathBuf = [group, case, version.as_str(), "new", "sample.json"].iter().collect();
@@ -158,7 +158,7 @@ fn row(home: &Path, version: Version) -> Option<String> {
     ))
 }
 
-/// Nanoseconds per call that one sample in ten stays below: other load on the machine only ever adds time.
+/// Returns the 10th percentile of nanoseconds per call: other load on the machine only adds time.
 fn fastest_tenth(sample: &Value) -> Option<f64> {
     let numbers = |name: &str| Some(sample[name].as_array()?.iter().filter_map(Value::as_f64));
     let mut calls: Vec<f64> = numbers("times")?.zip(numbers("iters")?).map(|(time, calls)| time / calls).collect();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run tuya_client.py against tuya_device.py, for every version and dialect.
 
-Both are made of tinytuya; only when they understand each other can either judge anything else.
+Both are based on tinytuya; only if they work together can either test anything else.
 """
 
 import json
@@ -20,7 +20,7 @@ DEADLINE = 60
 
 
 def start(version, key, options):
-    """A device and the port it listens on."""
+    """Starts a device; returns it with its port."""
     server = subprocess.Popen(
         [sys.executable, HERE / "tuya_device.py", "--version", version, "--key", key, "--id", ID]
         + list(options),
@@ -32,7 +32,7 @@ def start(version, key, options):
 
 
 def run(version, key=KEY, client_key=None, client_version=None, device=(), client=()):
-    """One client against one device: what the client says, and what the device logged."""
+    """Runs one client against one device; returns the client's result and the device's log."""
     server, port = start(version, key, device)
     try:
         done = subprocess.run(
@@ -72,7 +72,7 @@ def bad(name, *args, **kwargs):
 
 
 def orders():
-    """The device obeys its standard input: a push, then the end of the connection."""
+    """Checks that the device executes its standard input: a push, then the end of the connection."""
     server, port = start("3.5", KEY, ())
     try:
         client = tinytuya.Device(ID, "127.0.0.1", KEY, version=3.5, port=port, persist=True)
@@ -111,7 +111,7 @@ def main():
     for version in ("3.3", "3.4", "3.5"):
         bad(f"{version} wrong key", version, client_key=ODD_KEY, client=quick)
     for version in ("3.4", "3.5"):
-        # tinytuya does not know that such a key is none to the device.
+        # tinytuya does not know that devices treat such a key as missing.
         bad(f"{version} zero key", version, device=["--zero-key"], client=quick)
     bad("3.4 spoken to 3.5", "3.5", client_version="3.4", client=quick)
     orders()

@@ -2,8 +2,8 @@
 """Drive tinytuya's own client against a device and print one JSON object with what it got.
 
 Reads the state, flips boolean DP 1, reads again, has a heartbeat answered, asks for DP 1 to be
-reported, and receives a push it did not wait for; the same for each sub-device named by --cid.
-Every step is judged here: anything unexpected goes to "errors" and the exit status is 1.
+reported, and receives an unexpected push; the same for each sub-device named by --cid.
+Every step is checked here: anything unexpected goes to "errors", and the exit status is 1.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 import tinytuya
 from tinytuya.core import command_types as CT
 
-# Seconds after which a device is taken to be silent.
+# Seconds without an answer after which a device counts as silent.
 SILENCE = 0.5
 
 
@@ -22,7 +22,7 @@ class Run:
         self.args = args
         self.errors = []
         self.results = {}
-        # The version is set afterwards: for 3.2 the constructor would start to scan for DPs.
+        # Sets the version afterwards: for 3.2 the constructor would start to scan for DPs.
         self.device = tinytuya.Device(
             args.id,
             args.host,
@@ -64,7 +64,7 @@ class Run:
         return answer["dps"]
 
     def round(self, prefix, device):
-        """Query, set, query again, push; works the same for a device and for a sub-device."""
+        """Query, set, query again, receive a push, on a device or a sub-device."""
         before = self.expect(prefix + "status", device.status())
         value = before.get("1")
         if not isinstance(value, bool):
@@ -135,7 +135,7 @@ def main():
     run = Run(args)
     try:
         run.all()
-    except Exception as error:  # everything tinytuya can raise is a failed run
+    except Exception as error:  # any exception is a failed run
         run.errors.append(f"{type(error).__name__}: {error}")
     print(json.dumps({"ok": not run.errors, "errors": run.errors, **run.results}))
     sys.exit(1 if run.errors else 0)

@@ -37,7 +37,7 @@ IDLE_SECONDS = 30
 
 
 class Refused(Exception):
-    """The connection cannot go on; a real device closes it."""
+    """Error on which a real device closes the connection."""
 
 
 def say(**line):
@@ -45,7 +45,7 @@ def say(**line):
 
 
 class Store:
-    """The data points of the device and of the sub-devices behind it."""
+    """Data points of the device and its sub-devices."""
 
     def __init__(self, dps, children):
         self.own = dps
@@ -141,7 +141,7 @@ class Connection:
         self.device.request(self, message.seqno, message.cmd, self.open(message))
 
     def open(self, message):
-        """The request without version header and encryption, or None if it cannot be read."""
+        """Return the request without version header and encryption, or None if it is unreadable."""
         body = message.payload
         wants_header = message.cmd not in H.NO_PROTOCOL_HEADER_CMDS
         cipher = AESCipher(self.session or self.device.key)
@@ -189,7 +189,7 @@ class Connection:
             self.restarted = True
             self.device_nonce = b"%016x" % random.getrandbits(64)
             while (self.derive()[0] == 0) != zero:
-                # Not hex digits as in firmware: with those, 3.5 may have no nonce that gives a zero.
+                # Unlike firmware, not only hex digits: with those, 3.5 may have no nonce that gives a zero.
                 self.device_nonce = random.randbytes(16)
             proof = hmac.new(self.device.key, self.client_nonce, hashlib.sha256).digest()
             self.send(None, CT.SESS_KEY_NEG_RESP, self.device_nonce + proof)
@@ -203,14 +203,14 @@ class Connection:
             raise Refused
         key = self.derive()
         if key[0] == 0:
-            # Firmware takes a first byte of zero for "no key": it goes on as if FINISH never came.
+            # Firmware treats a first byte of zero as "no key": it continues as if FINISH had not arrived.
             say(violation="session key that starts with zero")
             return
         self.session = key
         say(event="negotiated")
 
     def derive(self):
-        """The session key of both nonces."""
+        """Derive the session key from both nonces."""
         mixed = bytes(a ^ b for a, b in zip(self.client_nonce, self.device_nonce))
         cipher = AESCipher(self.device.key)
         if self.version == "3.4":
@@ -280,7 +280,7 @@ class Device:
             payload = body.decode("utf-8", "replace")
         say(cmd=cmd, seqno=seqno, payload=payload)
         if body and b" " in body:
-            # Every value that the tests send is free of spaces, so these stand between tokens.
+            # No value of the tests contains spaces, so these are between tokens.
             say(violation="JSON with spaces")
         if cmd == CT.HEART_BEAT:
             connection.send(seqno, cmd)
@@ -370,7 +370,7 @@ class Device:
     # -- sockets
 
     def order(self, line):
-        """Obey one line of standard input."""
+        """Execute one line of standard input."""
         order = json.loads(line)
         if "push" in order:
             self.store.of(order.get("cid")).update(order["push"])

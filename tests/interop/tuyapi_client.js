@@ -3,18 +3,18 @@
 //
 //   tuyapi_client.js HOST PORT ID VERSION [LIMIT]     the local key is taken from RUSTUYA_KEY
 //
-// LIMIT is how long to wait for the connection, in ms.
+// LIMIT is the time limit for the connection, in ms.
 //
 // Reads one JSON object for each line of standard input, answers each in order, and ends when that closes:
 //
-//   {"get":OPTIONS} {"set":OPTIONS} {"refresh":OPTIONS}     what tuyapi's functions of that name take
+//   {"get":OPTIONS} {"set":OPTIONS} {"refresh":OPTIONS}     options of tuyapi's functions of that name
 //   {"ping":true}                                           one heartbeat
 //
-// "limit" beside these is how long to wait for the call, in ms.
+// An additional "limit" is the time limit for the call, in ms.
 //
 // Prints one JSON object for each line:
 //
-//   {"result":..} or {"failed":"..."}                       what a call came to
+//   {"result":..} or {"failed":"..."}                       result of a call
 //   {"event":"connected"}                                   also "heartbeat" and "disconnected"
 //   {"event":"data","payload":..,"cmd":8}                   also "dp-refresh"
 //   {"event":"error","text":"..."}
@@ -36,14 +36,14 @@ for (const event of ['connected', 'heartbeat', 'disconnected']) {
 
 for (const event of ['data', 'dp-refresh']) {
   device.on(event, (payload, cmd) => {
-    // What tuyapi could not read it hands on as bytes.
+    // tuyapi passes unreadable payloads on as bytes.
     say({event, payload: Buffer.isBuffer(payload) ? {bytes: payload.toString('hex')} : payload, cmd});
   });
 }
 
 device.on('error', error => say({event: 'error', text: String(error)}));
 
-// More than tuyapi's own limit for `set`, which is 5 s. For `get` and `connect` it may wait for ever.
+// Longer than tuyapi's own limit for `set`, which is 5 s. `get` and `connect` may never return.
 const LIMIT = 10000;
 
 function limited(promise, limit = LIMIT) {

@@ -6,7 +6,7 @@
 // Prints {"port":N} when it listens, then {"cmd":7,"seqno":1} for each request, and ends when standard input closes.
 // Reads one JSON object for each line of it:
 //
-//   {"set":{"2":51}}      change properties, which the stub tells the controller
+//   {"set":{"2":51}}      change properties, which the stub reports to the controller
 //   {"get":true}          prints {"state":{..}}
 //   {"close":true}        drop the connection
 'use strict';
@@ -14,7 +14,7 @@
 const readline = require('readline');
 const TuyaStub = require('@tuyapi/stub');
 
-// The message parser that belongs to the stub is not the one of the tuyapi beside it.
+// The stub has a message parser of its own, not that of the installed tuyapi.
 const {MessageParser} = require(require.resolve('tuyapi/lib/message-parser', {
   paths: [require.resolve('@tuyapi/stub')]
 }));
@@ -24,7 +24,7 @@ const key = process.env.RUSTUYA_KEY;
 const say = line => process.stdout.write(JSON.stringify(line) + '\n');
 
 const stub = new TuyaStub({id, key, state: {1: false, 2: 50, 18: 0}});
-// It has no option for the version, and always makes a parser for 3.1.
+// The stub has no option for the version, and always makes a parser for 3.1.
 stub.parser = new MessageParser({key, version});
 const parse = stub.parser.parse.bind(stub.parser);
 stub.parser.parse = data => {
@@ -33,10 +33,10 @@ stub.parser.parse = data => {
   return packets;
 };
 
-// Its port goes to `listen` as it is, which takes an address with it. Without one it would listen on all.
+// `port` is passed to `listen` unchanged, which also takes an address. Without one it would listen on all.
 stub.startServer({host: '127.0.0.1', port: 0});
 stub.server.on('listening', () => say({port: stub.server.address().port}));
-// A connection that the controller resets is no fault of the stub's.
+// A reset by the controller must not end the stub.
 stub.server.on('connection', socket => socket.on('error', () => socket.destroy()));
 
 async function main() {

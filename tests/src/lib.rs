@@ -1,4 +1,4 @@
-//! What the tests of this crate share: vectors in the terms of the protocol core.
+//! Shared parts of the tests: test vectors as types of the protocol core.
 
 pub mod chaos;
 pub mod conformance;
@@ -10,7 +10,7 @@ pub mod simulated;
 use rustuya_proto::{CommandCode, Head, Keys, RetCode, Sender, Version, VersionHeader};
 use rustuya_vectors::{Direction, Vector};
 
-/// The core's name for a vector's version.
+/// Converts a vector's version to the core's.
 #[must_use]
 pub const fn version(of: rustuya_vectors::Version) -> Version {
     match of {
@@ -22,7 +22,7 @@ pub const fn version(of: rustuya_vectors::Version) -> Version {
     }
 }
 
-/// The core's name for a vector's sender.
+/// Converts a vector's sender to the core's.
 #[must_use]
 pub const fn sender(of: Direction) -> Sender {
     match of {
@@ -31,8 +31,8 @@ pub const fn sender(of: Direction) -> Sender {
     }
 }
 
-/// The keys that a vector's frame is protected with: negotiation frames by the local key, all others by the session
-/// key where there is one.
+/// Returns the keys of a vector's frame: the local key for negotiation frames, for all others the session key where
+/// there is one.
 ///
 /// # Panics
 /// If the vector has no key.
@@ -44,7 +44,7 @@ pub fn keys(vector: &Vector) -> Keys {
     Keys::new(version(vector.version), &key)
 }
 
-/// A vector's frame without its payload.
+/// Returns the header of a vector's frame.
 ///
 /// # Panics
 /// If the vector is not a frame.

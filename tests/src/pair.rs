@@ -1,8 +1,7 @@
-//! The controller's machine against the device's, in memory, under a virtual clock and a seeded generator.
+//! Connects the controller's machine to the device's, in memory, with a virtual clock and a seeded generator.
 //!
-//! The link between them is a TCP connection as the two ends see one: bytes arrive in order and whole, but cut
-//! anywhere and late. A lost or overtaken segment shows as a delay of everything behind it; a duplicate does not
-//! show at all.
+//! The link between them behaves like a TCP connection: bytes arrive in order and complete, but cut anywhere and late.
+//! A lost or overtaken segment delays everything behind it; a duplicate has no effect.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
@@ -15,25 +14,25 @@ use rustuya_proto::{
 
 use crate::rng::SeededRng;
 
-/// The model that all pairs use: a few DPs, room for children.
+/// Model of all pairs: 16 DPs, 4 sub-devices.
 pub type PairModel = FixedModel<16, 4>;
 
-/// How bytes travel.
+/// Delivery of bytes.
 #[derive(Clone, Debug)]
 pub enum Delivery {
-    /// What one end wrote arrives as one read.
+    /// Each write arrives as one read.
     Whole,
     /// One byte per read.
     Bytes,
-    /// The device's bytes are cut once, before the byte with this number on each connection.
+    /// Cuts the device's bytes once per connection, before the byte with this number.
     CutAt(usize),
-    /// Cut into random pieces that take random times, some of them as long as a retransmission.
+    /// Cuts bytes into random pieces with random delays, some as long as a retransmission.
     Random(SeededRng),
 }
 
-/// What the controller's machine told, in owned form.
+/// Event of the controller's machine, in owned form.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum MachineEvent {
     /// `Event::Up`
     Up(Version),
     /// `Event::Down`
@@ -48,7 +47,7 @@ pub enum Told {
 
 struct Pipe {
     delivery: Delivery,
-    /// Pieces under way, with their arrival.
+    /// Pieces in transit, with their arrival times.
     queue: VecDeque<(Instant, Vec<u8>)>,
     sent: usize,
 }
@@ -99,12 +98,12 @@ struct Wire {
     device_tx: TxBuf<Vec<u8>>,
     to_device: Pipe,
     to_controller: Pipe,
-    /// The device has closed; its last bytes are still under way.
+    /// Whether the device has closed; its last bytes may still be in transit.
     closed: bool,
     device_until: Option<Instant>,
 }
 
-/// What becomes of the next dials.
+/// Outcome of the next dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// They are accepted.
@@ -113,42 +112,42 @@ pub enum Reach {
     Refuses,
     /// They are accepted and closed at once: the device has no free connection.
     Busy,
-    /// They are accepted, and nothing ever answers.
+    /// They are accepted, and the device never answers.
     Mute,
 }
 
-/// Both machines and what lies between them.
+/// Both machines and the link between them.
 pub struct Pair {
     /// The controller's machine.
     pub device: Device,
-    /// What the emulated device is; takes effect on the next connection.
+    /// Configuration of the emulated device; takes effect on the next connection.
     pub config: EmulatorConfig,
     /// The state of the emulated device.
     pub model: PairModel,
     /// The virtual time.
     pub now: Instant,
-    /// Everything that the controller's machine has told.
-    pub told: Vec<Told>,
-    /// When it told each of these.
-    pub told_at: Vec<Instant>,
-    /// Commands that are not resolved yet.
+    /// All events of the controller's machine.
+    pub events: Vec<MachineEvent>,
+    /// Times of these events.
+    pub event_times: Vec<Instant>,
+    /// Unresolved commands.
     pub open: BTreeMap<CommandId, &'static str>,
-    /// What becomes of dials.
+    /// Outcome of dials.
     pub reach: Reach,
-    /// Requests that reached the device: command and payload.
+    /// Requests received by the device: command and payload.
     pub requests: Vec<(CommandCode, String)>,
     delivery: Delivery,
     rng: SeededRng,
     rx: RxBuf<Vec<u8>>,
     tx: TxBuf<Vec<u8>>,
     wire: Option<Wire>,
-    /// The controller was told that the connection ended, or has to be.
+    /// Connection on which the device never answers.
     mute: Option<ConnId>,
     device_until: Option<Instant>,
 }
 
 impl Pair {
-    /// A pair that has not met yet.
+    /// Creates a pair that is not connected yet.
     #[must_use]
     pub fn new(config: DeviceConfig, emulator: EmulatorConfig, delivery: Delivery, seed: u64) -> Self {
         let now = Instant::from_millis(1_000);
@@ -157,8 +156,8 @@ impl Pair {
             config: emulator,
             model: PairModel::new(),
             now,
-            told: Vec::new(),
-            told_at: Vec::new(),
+            events: Vec::new(),
+            event_times: Vec::new(),
             open: BTreeMap::new(),
             reach: Reach::Accepts,
             requests: Vec::new(),
@@ -175,17 +174,17 @@ impl Pair {
     /// Sends a command.
     ///
     /// # Errors
-    /// What the machine says.
+    /// The machine's error.
     ///
     /// # Panics
-    /// If the machine names two unresolved commands alike.
+    /// If the machine gives two unresolved commands the same id.
     pub fn send(&mut self, name: &'static str, command: &Command<'_>) -> Result<CommandId, SendError> {
         let id = self.device.send(command, self.now, &mut self.rng, &mut self.tx)?;
         assert_eq!(self.open.insert(id, name), None, "a command id came twice");
         Ok(id)
     }
 
-    /// Lets `span` of virtual time pass.
+    /// Advances the virtual time by `span`.
     ///
     /// # Panics
     /// If the machines keep each other busy without end.
@@ -210,10 +209,10 @@ impl Pair {
             }
             self.now = next;
         }
-        panic!("the two never rest; last told: {:?}", &self.told[self.told.len().saturating_sub(5)..]);
+        panic!("the two never rest; last told: {:?}", &self.events[self.events.len().saturating_sub(5)..]);
     }
 
-    /// Runs until `done` holds, at most for `limit`. Whether it holds.
+    /// Runs until `done` holds, at most for `limit`. Returns whether it holds.
     pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now + limit;
         while !done(self) {
@@ -225,7 +224,7 @@ impl Pair {
         true
     }
 
-    /// Cuts the connection as a power failure with a reset would.
+    /// Cuts the connection with a reset, as a power failure does.
     pub fn cut(&mut self) {
         if let Some(wire) = self.wire.take() {
             self.device.handle_lost(wire.conn, LossReason::Reset, self.now);
@@ -236,13 +235,13 @@ impl Pair {
         self.settle();
     }
 
-    /// The device is gone and nobody is told: no end of the connection, no reset, no answer.
+    /// Removes the device silently: no end of the connection, no reset, no answer.
     pub fn vanish(&mut self) {
         self.mute = self.wire.take().map(|wire| wire.conn);
         self.reach = Reach::Mute;
     }
 
-    /// Closes the machine and takes what it still has to tell.
+    /// Closes the machine and takes its last events.
     ///
     /// # Panics
     /// If a command stays unresolved.
@@ -252,20 +251,20 @@ impl Pair {
         assert!(self.open.is_empty(), "never resolved: {:?}", self.open);
     }
 
-    /// How the command `id` ended.
+    /// Returns the outcome of the command `id`.
     ///
     /// # Panics
-    /// If it has not.
+    /// If it is unresolved.
     #[must_use]
     pub fn outcome(&self, id: CommandId) -> (Outcome, Option<String>) {
-        let found = self.told.iter().find_map(|t| match t {
-            Told::Resolved(found, outcome, payload) if *found == id => Some((*outcome, payload.clone())),
+        let found = self.events.iter().find_map(|t| match t {
+            MachineEvent::Resolved(found, outcome, payload) if *found == id => Some((*outcome, payload.clone())),
             _ => None,
         });
-        found.unwrap_or_else(|| panic!("{id:?} is not resolved; told: {:?}", self.told))
+        found.unwrap_or_else(|| panic!("{id:?} is not resolved; told: {:?}", self.events))
     }
 
-    /// What was asked by nulls, in order.
+    /// Returns the payloads that query DPs by null values, in order.
     #[must_use]
     pub fn nulls(&self) -> Vec<&str> {
         let is_control = |code| matches!(code, CommandCode::CONTROL | CommandCode::CONTROL_NEW);
@@ -273,34 +272,34 @@ impl Pair {
         asked.map(|(_, text)| text.as_str()).collect()
     }
 
-    /// Ordinary queries that reached the device.
+    /// Counts the ordinary queries that the device received.
     #[must_use]
     pub fn queries(&self) -> usize {
         let is_query = |code| matches!(code, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW);
         self.requests.iter().filter(|(code, _)| is_query(*code)).count()
     }
 
-    /// Requests to measure that reached the device.
+    /// Counts the update requests that the device received.
     #[must_use]
     pub fn measures(&self) -> usize {
         self.requests.iter().filter(|(code, _)| *code == CommandCode::UPDATE_DPS).count()
     }
 
     fn settle(&mut self) {
-        // Each round moves bytes or ends it; bytes per instant are bounded by the buffers.
+        // Each round moves bytes or ends the loop; the buffers bound the bytes per instant.
         for _ in 0..10_000 {
             let moved = self.poll_controller() | self.poll_device() | self.carry();
             if !moved {
                 return;
             }
         }
-        panic!("an instant without end; last told: {:?}", &self.told[self.told.len().saturating_sub(5)..]);
+        panic!("an instant without end; last told: {:?}", &self.events[self.events.len().saturating_sub(5)..]);
     }
 
     fn poll_controller(&mut self) -> bool {
         let mut active = false;
         loop {
-            let told = match self.device.poll(self.now, &mut self.rng, &mut self.rx, &mut self.tx) {
+            let event = match self.device.poll(self.now, &mut self.rng, &mut self.rx, &mut self.tx) {
                 Output::Dial { conn, .. } => {
                     active = true;
                     self.dial(conn);
@@ -314,17 +313,17 @@ impl Pair {
                     self.mute = None;
                     continue;
                 }
-                Output::Event(Event::Up { version }) => Told::Up(version),
-                Output::Event(Event::Down { reason, .. }) => Told::Down(reason),
-                Output::Event(Event::Dialect(dialect)) => Told::Dialect(dialect),
+                Output::Event(Event::Up { version }) => MachineEvent::Up(version),
+                Output::Event(Event::Down { reason, .. }) => MachineEvent::Down(reason),
+                Output::Event(Event::Dialect(dialect)) => MachineEvent::Dialect(dialect),
                 Output::Event(Event::Resolved { id, outcome, message }) => {
                     let name = self.open.remove(&id);
                     assert!(name.is_some(), "{id:?} was resolved twice or never sent: {outcome:?}");
                     let text = message.map(|m| String::from_utf8_lossy(m.payload.as_bytes()).into_owned());
-                    Told::Resolved(id, outcome, text)
+                    MachineEvent::Resolved(id, outcome, text)
                 }
                 Output::Event(Event::Message(m)) => {
-                    Told::Message(String::from_utf8_lossy(m.payload.as_bytes()).into_owned())
+                    MachineEvent::Message(String::from_utf8_lossy(m.payload.as_bytes()).into_owned())
                 }
                 Output::Event(_) => continue,
                 Output::Wait { until } => {
@@ -333,8 +332,8 @@ impl Pair {
                 }
             };
             active = true;
-            self.told.push(told);
-            self.told_at.push(self.now);
+            self.events.push(event);
+            self.event_times.push(self.now);
         }
     }
 
@@ -366,7 +365,7 @@ impl Pair {
                     closed: false,
                     device_until: None,
                 });
-                // The next connection is not cut like this one.
+                // The next connection is cut differently.
                 if let Delivery::Random(rng) = &mut self.delivery {
                     rng.bits();
                 }
@@ -399,7 +398,7 @@ impl Pair {
         active
     }
 
-    /// Takes what both ends wrote and delivers what is due.
+    /// Takes the bytes that both ends wrote, and delivers those that are due.
     fn carry(&mut self) -> bool {
         if self.mute.is_some() {
             self.tx.clear();

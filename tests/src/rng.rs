@@ -1,21 +1,21 @@
-//! A generator that repeats itself for the same seed: for tests only, and as good as constant against an attacker.
+//! Deterministic random generator for tests. Never use it for keys or nonces: an attacker can predict it.
 
 use core::convert::Infallible;
 
 use rustuya_proto::{TryCryptoRng, TryRng};
 
-/// A seeded generator (SplitMix64).
+/// Seeded generator (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct SeededRng(u64);
 
 impl SeededRng {
-    /// The generator of this seed.
+    /// Creates the generator of this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub const fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -24,7 +24,7 @@ impl SeededRng {
         z ^ (z >> 31)
     }
 
-    /// A number below `limit`; zero when `limit` is zero.
+    /// Returns a number below `limit`; zero when `limit` is zero.
     pub const fn below(&mut self, limit: u64) -> u64 {
         if limit == 0 { 0 } else { self.bits() % limit }
     }

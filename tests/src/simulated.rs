@@ -1,5 +1,6 @@
-//! A runtime on one thread, with faulty devices on a network in memory and under a virtual clock. Hours pass in a
-//! moment, and the same seed does the same again: nothing happens between two calls, and nothing is random.
+//! Simulated runtime: one thread, faulty devices on a network in memory, a virtual clock. Hours pass in a moment.
+//! Nothing happens between two calls, and all randomness comes from the seed, so that the same seed repeats a run
+//! exactly.
 
 use core::cell::Cell;
 use core::net::SocketAddr;
@@ -27,18 +28,18 @@ thread_local! {
     static RNG: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The runtime. There can be one at a time on a thread, because its time is the thread's; it works on that thread
-/// alone. Clones are the same one.
+/// Simulated runtime. A thread can have one at a time, because its clock is thread-local, and uses it only itself.
+/// Clones share it.
 #[derive(Clone)]
 pub struct Simulated(Arc<World>);
 
 struct World {
     net: MemoryNet,
-    /// What is driven. Each is taken out while it has its turn.
+    /// Driven links. Each is taken out during its turn.
     links: Mutex<Vec<Task>>,
     discoveries: Mutex<Vec<(DrivenDiscovery, Vec<UdpSocket>)>>,
     has_outlets: bool,
-    /// Writes take so many bytes at most.
+    /// Largest number of bytes that a write takes.
     most: usize,
 }
 
@@ -47,13 +48,13 @@ struct Task {
     conn: Option<Line>,
     woken: Arc<Flag>,
     until: Option<Duration>,
-    /// When it last had its turn. What it left lying then is no reason for another one.
+    /// Time of its last turn. Bytes that it left unread then give it no other turn at that time.
     turned: Duration,
 }
 
 type Line = Arc<Mutex<MemoryConn>>;
 
-/// Whether a waker was called.
+/// Waker that sets a flag.
 #[derive(Default)]
 struct Flag(AtomicBool);
 
@@ -63,47 +64,47 @@ impl Wake for Flag {
     }
 }
 
-/// The least that time moves on.
+/// Smallest step of time.
 const TICK: Duration = Duration::from_micros(1);
-/// Turns at one instant; more are an instant without end.
+/// Largest number of turns at one instant; more count as an endless loop.
 const ROUNDS: usize = 100_000;
 
 impl Simulated {
-    /// A world of its own for this thread, at its time zero.
+    /// Creates the runtime of this thread, at time zero.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut rng = SeededRng::new(seed);
         NOW.set(Duration::ZERO);
         RNG.set(rng.bits());
-        // Some connections take bytes from callers, some only from the loop; some take few at a time.
+        // Varies whether callers can write directly, and how many bytes a write takes.
         let has_outlets = rng.below(2) == 0;
         let most = if rng.below(4) == 0 { 1 + usize::try_from(rng.below(64)).unwrap_or(0) } else { usize::MAX };
         let (links, discoveries) = (Mutex::default(), Mutex::default());
         Self(Arc::new(World { net: MemoryNet::new(), links, discoveries, has_outlets, most }))
     }
 
-    /// The network that devices are put on.
+    /// Returns the network of the devices.
     #[must_use]
     pub fn net(&self) -> &MemoryNet {
         &self.0.net
     }
 
-    /// The time since the beginning.
+    /// Returns the time since the beginning.
     #[must_use]
     pub fn now(&self) -> Duration {
         NOW.get()
     }
 
-    /// Links that are driven.
+    /// Returns the number of driven links.
     #[must_use]
     pub fn links(&self) -> usize {
         lock(&self.0.links).len()
     }
 
-    /// Lets time pass until `done`, at most for `limit`; whether it is.
+    /// Lets time pass until `done` holds, at most for `limit`. Returns whether it holds.
     ///
     /// # Panics
-    /// If the links never rest: they are busy at one instant without end.
+    /// If the links stay busy at one instant without end.
     pub fn run(&self, limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         let end = NOW.get() + limit;
         loop {
@@ -114,14 +115,14 @@ impl Simulated {
             let due = self.due().filter(|due| *due <= end);
             self.advance_to(due.unwrap_or(end).max(NOW.get() + if due.is_some() { TICK } else { Duration::ZERO }));
             if due.is_none() {
-                // What is due at the end is done, too.
+                // Runs the work that is due at the end, too.
                 self.settle();
                 return done();
             }
         }
     }
 
-    /// Runs a future; `None` when it takes longer than `limit`.
+    /// Runs a future. Returns `None` when it takes longer than `limit`.
     pub fn block_on<F: Future + Unpin>(&self, mut future: F, limit: Duration) -> Option<F::Output> {
         let mut output = None;
         self.run(limit, || {
@@ -144,9 +145,9 @@ impl Simulated {
         links.iter().filter_map(Task::due).min()
     }
 
-    /// Does all that can be done at this instant.
+    /// Runs all links until none has work at this instant.
     fn settle(&self) {
-        // Devices may have been told to do something, and connections may have ended: all have a look.
+        // Gives every link a turn: devices may have new orders, and connections may have ended.
         lock(&self.0.links).iter().for_each(|task| task.woken.clone().wake());
         for _ in 0..ROUNDS {
             if !self.round() {
@@ -159,7 +160,7 @@ impl Simulated {
     fn round(&self) -> bool {
         self.receive();
         let mut moved = false;
-        // A turn may add links: they come at the end. Those that have ended are left out.
+        // A turn may add links, which are appended. Ended links are removed.
         let tasks = core::mem::take(&mut *lock(&self.0.links));
         let mut kept = Vec::with_capacity(tasks.len());
         for mut task in tasks {
@@ -178,7 +179,7 @@ impl Simulated {
         moved
     }
 
-    /// Takes in the datagrams that have arrived.
+    /// Delivers the datagrams that have arrived.
     fn receive(&self) {
         let mut discoveries = lock(&self.0.discoveries);
         discoveries.retain_mut(|(link, sockets)| {
@@ -234,7 +235,7 @@ impl Task {
         self.woken.0.load(Ordering::SeqCst) || self.due().is_some_and(|due| due <= NOW.get())
     }
 
-    /// Does all that can be done now; whether there will be more.
+    /// Does the work that is due. Returns whether the link goes on.
     fn turn(&mut self, world: &World) -> bool {
         let waker = Waker::from(Arc::clone(&self.woken));
         loop {
@@ -245,7 +246,7 @@ impl Task {
             });
             match self.link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
                 Action::Dial(Destination::Socket(to)) => self.dial(world, to),
-                // There are no names on this network.
+                // This network resolves no names.
                 Action::Dial(Destination::Name(..)) => self.link.lost(LossReason::Unreachable),
                 Action::Hangup | Action::Reset => self.conn = None,
                 Action::Again => {}
@@ -273,7 +274,7 @@ impl Task {
     }
 }
 
-/// The controller's end of a connection.
+/// Controller's end of a connection.
 struct Ends {
     conn: Line,
     most: usize,

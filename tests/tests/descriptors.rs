@@ -1,6 +1,6 @@
-//! A process without a file descriptor left: said as such, and over as soon as there are some.
+//! Lack of file descriptors: reported as such, and over as soon as there are some.
 //!
-//! The limit is that of the process: one test for all runtimes, one after the other.
+//! The limit applies to the process: one test for all runtimes, one after the other.
 #![cfg(unix)]
 
 use core::error::Error as _;
@@ -22,7 +22,7 @@ const ID: &str = "eb0123456789abcdefghij";
 const KEY: &str = "0123456789abcdef";
 const SOON: Duration = Duration::from_secs(20);
 
-/// No descriptor that is not open can be opened, for as long as this lives.
+/// Guard that prevents the process from opening descriptors.
 struct Shortage(u64);
 
 impl Shortage {
@@ -40,21 +40,21 @@ impl Drop for Shortage {
     }
 }
 
-/// With short pauses between attempts.
+/// Short pauses between attempts.
 fn timing() -> Timing {
     let mut timing = Timing::DEFAULT;
     (timing.backoff_min, timing.backoff_max) = (Duration::from_millis(100), Duration::from_millis(200));
     timing
 }
 
-/// A device whose connection has ended is dialed again. By name, it has to be looked up before.
+/// Makes the builder of a device by address or by host name, which needs a lookup before each dial.
 fn lamp(device: &FaultyDevice, host: &str) -> DeviceBuilder {
     let builder =
         Device::builder(ID, KEY).expect("usable").address(host.parse::<rustuya_runtime::Address>().expect("a host"));
     builder.port(device.addr().port()).version(Version::V34).timing(timing())
 }
 
-/// Which of the news this is.
+/// Returns whether the event reports a shortage.
 fn is_shortage(event: &Event) -> bool {
     matches!(event, Event::Down { reason: DownReason::OutOfDescriptors, .. })
 }
@@ -69,9 +69,9 @@ fn assert_told(error: &CommandError) {
     );
 }
 
-/// Announcements cannot be received.
+/// Checks that announcements cannot be received.
 #[track_caller]
-fn assert_deaf(error: &AddError) {
+fn assert_no_discovery(error: &AddError) {
     let text = error.to_string();
     assert!(text.contains("ulimit -n") && !text.contains("free the UDP ports"), "{text}");
     let source = error.source().and_then(|source| source.downcast_ref()).expect("the system's reason");
@@ -94,7 +94,7 @@ async fn on(runtime: &(impl Runtime + Clone), host: &str) {
     assert_told(&device.set_value(1, true).timeout(Duration::from_millis(100)).await.expect_err("no connection"));
     let elsewhere = Manager::new(&Registry::new(runtime.clone()));
     let auto = Device::builder("eb00000000000000000000", KEY).expect("usable");
-    assert_deaf(&elsewhere.add_with(auto).expect_err("deaf"));
+    assert_no_discovery(&elsewhere.add_with(auto).expect_err("deaf"));
     assert!(is_out_of_descriptors(&Discovery::builder().ports([0; 3]).start(runtime).expect_err("deaf")));
     drop(shortage);
 

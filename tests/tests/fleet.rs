@@ -1,4 +1,4 @@
-//! Many devices at once, some of which misbehave: the others must not notice, and nothing may be lost.
+//! Many simultaneous devices, some of them faulty: the others must not be affected, and nothing may be lost.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -24,7 +24,7 @@ fn manager(dials_at_once: usize) -> Manager {
     Manager::new(&Registry::builder(Tokio).without_discovery().dials_at_once(dials_at_once).build())
 }
 
-/// Quick to notice that something is wrong.
+/// Short limits, to detect faults quickly.
 fn timing() -> Timing {
     let mut timing = Timing::DEFAULT;
     timing.connect = Duration::from_secs(1);
@@ -64,7 +64,7 @@ async fn negotiations_that_hang_hold_up_no_dial_and_nobody_starves() {
     };
     let start = Instant::now();
     let devices: Vec<Device> = (0..SILENT).map(|n| add(&format!("device{n}"), &server)).collect();
-    // Nobody of those is answered, and this one comes after them.
+    // The commands before get no answer, and this one follows them.
     let last = add(good.id().as_str(), &good);
     soon(last.wait_connected(Duration::from_secs(10))).await.expect("connects");
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
@@ -84,7 +84,7 @@ async fn a_fleet_starts_at_once_and_is_back_within_a_second_of_a_cut() {
         let devices: Vec<Device> =
             (0..DEVICES).map(|n| add(&manager, &servers[n % servers.len()], &format!("device{n}"))).collect();
         all_up(&devices).await;
-        // Up to 3.3 a connection counts before the device has accepted it, and only accepted ones can be cut.
+        // Up to 3.3 a controller is connected before the device has accepted, and only accepted connections can be cut.
         let each = DEVICES / servers.len();
         assert!(servers.iter().all(|server| server.wait_for(Duration::from_secs(20), |state| state.open() == each)));
         let mut events = manager.listener();
@@ -118,10 +118,10 @@ async fn no_push_of_a_burst_is_lost_while_the_listener_reads() {
     let mut own = devices[0].listener();
     let mut next: Vec<u64> = servers.iter().map(|server| server.flood(PUSHES)).collect();
     let reader = tokio::spawn(async move {
-        let mut heard = 0;
-        while heard < PUSHES {
+        let mut received = 0;
+        while received < PUSHES {
             match own.recv().await.expect("the device lives") {
-                Event::Message(message) if message.dp(FLOOD_DP.parse().expect("a number")).is_some() => heard += 1,
+                Event::Message(message) if message.dp(FLOOD_DP.parse().expect("a number")).is_some() => received += 1,
                 Event::Lagged(lost) => panic!("lost {lost}"),
                 _ => {}
             }
@@ -149,8 +149,7 @@ async fn no_push_of_a_burst_is_lost_while_the_listener_reads() {
     assert_eq!(manager.metrics().lagged, 0);
 }
 
-/// A device pushes more than listeners read that take an event every few milliseconds. Nobody's command waits for them,
-/// and what they miss is counted.
+/// A device pushes more than slow listeners read. No command waits for them, and the events that they lose are counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledgement_waits_for_nobodys_listener() {
     const PUSHES: u32 = 30_000;
@@ -165,7 +164,7 @@ async fn an_acknowledgement_waits_for_nobodys_listener() {
         while all.recv().await.is_some() && own.recv().await.is_some() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        // Whatever they have missed, they are not waited for when everything ends.
+        // Shutdown does not wait for slow listeners.
     });
     let first = noisy.flood(PUSHES);
     let mut waits = Vec::new();
@@ -181,12 +180,12 @@ async fn an_acknowledgement_waits_for_nobodys_listener() {
     let longest = waits.iter().max().copied().unwrap_or_default();
     println!("{} acknowledgements of the other device, the slowest after {longest:?}", waits.len());
     assert!(longest < Duration::from_millis(90), "{waits:?}");
-    // Its own answer comes behind all pushes, and waits for no listener either.
+    // The answer follows all pushes, and waits for no listener either.
     let given = Instant::now();
     soon(flooded.query()).await.expect("answers");
     println!("the flooding device answered after {:?}", given.elapsed());
     assert!(given.elapsed() < Duration::from_secs(2), "{:?}", given.elapsed());
-    // One that reads nothing has lost the oldest, knows how many, and has the newest without a gap.
+    // A listener that reads nothing loses the oldest events, counts them, and keeps the newest without a gap.
     let (mut lost, mut last) = (None, None);
     while let Some(event) = unread.try_recv() {
         match event {
@@ -206,7 +205,7 @@ async fn an_acknowledgement_waits_for_nobodys_listener() {
     slow.abort();
 }
 
-/// What may go wrong with a device, and what it may be taken for.
+/// Faults of one device.
 fn faults() -> Vec<Fault> {
     vec![
         Fault::RefuseDial,
@@ -228,8 +227,8 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-/// Waits until the device is connected. A frame of bad padding that is the last one before a cut reads like one under
-/// another key: until the next attempt that is proven, and a wait ends with it at once.
+/// Waits until the device is connected. A last frame with bad padding before a cut looks like one of another key: until
+/// the next attempt that counts as proven, and ends a wait at once.
 async fn back(device: &Device) -> Result<Version, CommandError> {
     let begun = Instant::now();
     loop {
@@ -256,7 +255,7 @@ async fn misbehaves_alone(version: Version) {
         let shown = format!("{version} {fault:?}");
         bad.set_fault(fault);
         bad.cut_all();
-        // Whatever becomes of this one, it is answered.
+        // This command must resolve, with any result.
         let asked = tokio::spawn({
             let culprit = culprit.clone();
             async move { culprit.set_value(2, 7).timeout(Duration::from_millis(600)).acknowledged().await.is_ok() }
@@ -267,7 +266,7 @@ async fn misbehaves_alone(version: Version) {
         soon(asked).await.expect("no panic");
         bad.clear_fault();
         bad.cut_all();
-        // Back by the clock: half a second of backoff at most, and what a diagnosis in progress still takes.
+        // Reconnects within half a second of backoff and the rest of a diagnosis.
         soon(back(&culprit)).await.unwrap_or_else(|error| panic!("{shown}: {error}"));
     }
     for listener in &mut listeners {

@@ -1,4 +1,4 @@
-//! The committed corpora through the fuzz targets, without a fuzzer.
+//! Runs the fuzz targets on the committed corpora, without a fuzzer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,7 +36,7 @@ fn every_corpus_replays() {
 
 #[test]
 fn damaged_seeds_replay() {
-    // What a fuzzer tries first: one byte more, one less, one bit turned.
+    // First mutations of a fuzzer: one byte more, one less, one bit flipped.
     for target in TARGETS {
         for (name, bytes) in files(target.name) {
             println!("{}/{name}", target.name);

@@ -1,7 +1,7 @@
-//! Where a local key is in the memory of a process that uses it, and that it is nowhere afterwards.
+//! Searches the memory of a process for copies of a local key, during its use and afterwards.
 //!
-//! The device is a process of its own, which is this file's `peer` test started anew. Here the key is held apart, in two
-//! parts that give it when they are combined.
+//! The device is a process of its own, which runs this file's `peer` test. This process keeps the key in two parts, so
+//! that the search does not find its own copy.
 #![cfg(target_os = "linux")]
 
 use core::hint::black_box;
@@ -23,16 +23,16 @@ use serde_json::json;
 const ID: &str = "eb0123456789abcdefghij";
 const VERSIONS: [Version; 4] = [Version::V31, Version::V33, Version::V34, Version::V35];
 
-/// How the process that is the device is told its version.
+/// Environment variable with the version of the device's process.
 const CASE: &str = "RUSTUYA_TEST_PEER";
 
-/// Only one test looks at a time: another's search reads the same memory, and so copies the keys that are in it.
+/// Runs one search at a time: a search copies the memory with the keys in it, which another one would find.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A key that is not in memory in one piece.
+/// Key in two parts.
 #[derive(Clone, Copy)]
 struct Split {
     one: [u8; 16],
@@ -40,7 +40,7 @@ struct Split {
 }
 
 impl Split {
-    /// Letters and digits, so that it can be given as text, too.
+    /// Creates a key of letters and digits, which is also valid as text.
     fn random() -> Self {
         let mut random = [0; 32];
         File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).expect("randomness");
@@ -56,7 +56,7 @@ impl Split {
         black_box(self.one[at]) ^ black_box(self.other[at])
     }
 
-    /// Does something with the key, and wipes it from here.
+    /// Calls `act` with the key, then wipes the copy.
     #[inline(never)]
     fn with<T>(&self, act: impl FnOnce(&str) -> T) -> T {
         let mut whole = [0; 16];
@@ -76,7 +76,7 @@ impl Split {
     }
 }
 
-/// Where the key is in the memory of this process that can be written to.
+/// Finds the addresses of the key in the writable memory of this process.
 #[inline(never)]
 fn copies(key: &Split) -> Vec<usize> {
     const CHUNK: usize = 1 << 20;
@@ -95,7 +95,7 @@ fn copies(key: &Split) -> Vec<usize> {
         let (start, end) = (hex(start), hex(end));
         for from in (start..end).step_by(CHUNK) {
             let len = (end - from).min(CHUNK + 15);
-            // What is read here is not looked at: it holds what was found before.
+            // Skips the read buffer itself: it contains earlier results.
             if memory.read_exact_at(&mut chunk[..len], from as u64).is_err() {
                 continue;
             }
@@ -113,11 +113,11 @@ fn copies(key: &Split) -> Vec<usize> {
     found
 }
 
-/// A device in another process.
+/// Device in another process.
 struct Peer {
     process: Child,
     orders: Option<ChildStdin>,
-    /// Open as long as it runs: its test harness prints a result at the end.
+    /// Kept open while it runs: its test harness prints a result at the end.
     _told: BufReader<ChildStdout>,
     address: SocketAddr,
 }
@@ -158,7 +158,7 @@ fn peer() {
     let dps = json!({ "1": false });
     let device = split.with(|key| FaultyDevice::builder(ID, key, version).dps(dps).start()).expect("a device");
     println!("at: {}", device.addr());
-    // Until the other end is closed.
+    // Waits until the other end is closed.
     let _ = orders.read(&mut [0]);
 }
 
@@ -174,14 +174,14 @@ fn the_search_finds_what_is_there() {
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Copies of the key while a device is connected: in its description, and in the machine's sessions where the version
-/// has no key of its own for them.
+/// Largest number of copies while a device is connected: in its configuration, and in the machine's session where the
+/// version has no session key.
 const CONNECTED: usize = 4;
 
-/// All of them lie within the device's own memory, and none on a stack.
+/// Largest distance of the copies: all of them are within the device's own memory, and none on a stack.
 const WITHIN: usize = 4096;
 
-/// A thread that handles a frame at this moment has the key on its stack until it is done: what counts is what stays.
+/// Checks the lasting copies. A thread that handles a frame has a temporary copy on its stack.
 fn assert_few(key: &Split, version: Version) {
     let few = |found: &[usize]| {
         let spread = found.iter().max().zip(found.iter().min()).map(|(last, first)| last - first);
@@ -192,7 +192,7 @@ fn assert_few(key: &Split, version: Version) {
     }
 }
 
-/// Looks until what is found is as it should be, for two seconds at most.
+/// Repeats the search until the result is good, for two seconds at most.
 fn comes_to(key: &Split, good: impl Fn(&[usize]) -> bool) -> Result<(), Vec<usize>> {
     for _ in 0..200 {
         if good(&copies(key)) {
@@ -245,7 +245,7 @@ fn a_device_of_the_blocking_driver_leaves_no_key_behind() {
     }
 }
 
-/// Nothing is left once the driver has dropped the device, which it may do a moment after it is closed.
+/// Checks that no copy is left once the driver has dropped the device, a moment after its close.
 fn settled(key: &Split, version: Version) {
     if let Err(found) = comes_to(key, <[usize]>::is_empty) {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The heap is never touched while frames are made and read.
+//! Checks that no heap memory is allocated while frames are encoded and decoded.
 
 use allocation_counter::measure;
 use rustuya_proto::{
@@ -14,7 +14,7 @@ const PUSH: &[u8] =
 
 #[test]
 fn the_counter_counts() {
-    // Without this the zeros below would prove nothing.
+    // Checks that the counter works.
     let counted = measure(|| drop(core::hint::black_box(vec![0_u8; 100])));
     assert_eq!(counted.count_total, 1);
 }
@@ -53,7 +53,7 @@ fn sealing_opening_and_reading_allocate_nothing() {
     assert_eq!((counted.count_total, counted.bytes_total), (0, 0));
 }
 
-/// One poll of both machines, and what each wrote handed to the other; whether anything happened.
+/// Polls both machines once and exchanges their bytes. Returns whether anything happened.
 fn exchange(at: &mut Meeting) -> bool {
     let mut active = false;
     loop {
@@ -138,7 +138,7 @@ fn both_machines_meet_and_converse_without_the_heap() {
                     at.device.send(&command, at.now, &mut at.rng, &mut at.tx).expect("connected");
                 }
                 while exchange(&mut at) {}
-                // Long enough for heartbeats.
+                // Advances the time far enough for heartbeats.
                 at.now = at.until.unwrap_or(at.now);
             }
             assert_eq!(at.resolved, 200, "{version}");
@@ -148,7 +148,7 @@ fn both_machines_meet_and_converse_without_the_heap() {
     }
 }
 
-/// Looks at every character and value of a message; returns the number of its DPs.
+/// Reads every character and value of a message. Returns the number of its DPs.
 fn read(payload: &[u8]) -> usize {
     let report = Payload::new(payload).report().expect("a message");
     assert_eq!(report.time, Some(1_700_000_000));

@@ -1,4 +1,4 @@
-//! Controller against device: every version, every quirk, every cut, thousands of seeds.
+//! Tests of the controller with the emulated device: every version, every quirk, every cut, thousands of seeds.
 
 use core::time::Duration;
 
@@ -6,7 +6,7 @@ use rustuya_proto::{
     Cid, Command, DeviceConfig, DeviceError, DeviceId, Dialect, DownReason, DpId, DpMap, DpValue, EmulatorConfig,
     LocalKey, Outcome, Quirks, RetCode, SendError, UpdateReply, Version,
 };
-use rustuya_tests::pair::{Delivery, Pair, Reach, Told};
+use rustuya_tests::pair::{Delivery, MachineEvent, Pair, Reach};
 use rustuya_tests::rng::SeededRng;
 
 const KEY: &str = "0123456789abcdef";
@@ -33,7 +33,7 @@ fn emulator(version: Version) -> EmulatorConfig {
 
 fn pair(config: DeviceConfig, emulated: EmulatorConfig, delivery: Delivery, seed: u64) -> Pair {
     let mut emulated = emulated;
-    // The vendor's 3.5 closes on frames that arrive in parts.
+    // The vendor's 3.5 closes the connection on frames that arrive in parts.
     emulated.quirks.strict_reads &= matches!(delivery, Delivery::Whole);
     let mut pair = Pair::new(config, emulated, delivery, seed);
     for (dp, value) in [(1, DpValue::Bool(false)), (2, DpValue::Int(25)), (20, DpValue::text("white"))] {
@@ -44,7 +44,7 @@ fn pair(config: DeviceConfig, emulated: EmulatorConfig, delivery: Delivery, seed
 
 fn meet(config: DeviceConfig, emulated: EmulatorConfig) -> Pair {
     let mut pair = pair(config, emulated, Delivery::Whole, 7);
-    assert!(pair.run_until(SECONDS(30), |p| p.device.is_up()), "{:?}", pair.told);
+    assert!(pair.run_until(SECONDS(30), |p| p.device.is_up()), "{:?}", pair.events);
     pair
 }
 
@@ -58,11 +58,11 @@ fn is_acknowledged(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Acknowledged { .. })
 }
 
-/// Sets, queries, updates; everything that the device answers is acknowledged, and the state arrives.
-fn converse(pair: &mut Pair) {
+/// Sets, queries, updates; checks that every answered command is acknowledged, and the state arrives.
+fn exchange_commands(pair: &mut Pair) {
     let set = pair.send("set", &set_on()).expect("sent");
     pair.run(SECONDS(2));
-    assert!(is_acknowledged(pair.outcome(set).0), "{:?}", pair.told);
+    assert!(is_acknowledged(pair.outcome(set).0), "{:?}", pair.events);
     let status = pair.send("status", &Command::status_of(&[DpId(1), DpId(2)])).expect("sent");
     pair.run(SECONDS(2));
     let (outcome, text) = pair.outcome(status);
@@ -79,11 +79,16 @@ fn converse(pair: &mut Pair) {
 fn every_version_converses_and_stays_up() {
     for version in Version::ALL {
         let mut pair = meet(controller().version(version), emulator(version));
-        converse(&mut pair);
-        // Twice the device's idle limit: heartbeats keep the connection.
+        exchange_commands(&mut pair);
+        // Twice the device's idle limit: heartbeats must keep the connection.
         pair.run(SECONDS(65));
-        assert_eq!(pair.told.iter().filter(|t| matches!(t, Told::Down(_))).count(), 0, "{version}: {:?}", pair.told);
-        converse(&mut pair);
+        assert_eq!(
+            pair.events.iter().filter(|t| matches!(t, MachineEvent::Down(_))).count(),
+            0,
+            "{version}: {:?}",
+            pair.events
+        );
+        exchange_commands(&mut pair);
         pair.finish();
     }
 }
@@ -99,8 +104,8 @@ fn a_device_that_vanishes_is_noticed_within_15_s_whatever_is_sent() {
             ("writes that wait long", 3, set_on().timeout(SECONDS(120))),
         ] {
             let mut pair = meet(controller().version(version), emulator(version));
-            converse(&mut pair);
-            pair.told.clear();
+            exchange_commands(&mut pair);
+            pair.events.clear();
             pair.vanish();
             let gone = pair.now;
             while pair.device.is_up() && pair.now.saturating_since(gone) < SECONDS(60) {
@@ -112,7 +117,11 @@ fn a_device_that_vanishes_is_noticed_within_15_s_whatever_is_sent() {
             let noticed = pair.now.saturating_since(gone);
             assert!(noticed <= Duration::from_millis(15_010), "{version}, {what}: {noticed:?}");
             assert!(noticed >= SECONDS(5), "{version}, {what}: a slow device has its time, {noticed:?}");
-            assert!(pair.told.contains(&Told::Down(DownReason::Unresponsive)), "{version}, {what}: {:?}", pair.told);
+            assert!(
+                pair.events.contains(&MachineEvent::Down(DownReason::Unresponsive)),
+                "{version}, {what}: {:?}",
+                pair.events
+            );
             pair.finish();
         }
     }
@@ -129,7 +138,7 @@ fn a_cut_at_every_byte_changes_nothing() {
             pair.run(SECONDS(3));
             assert!(is_acknowledged(pair.outcome(set).0) && is_acknowledged(pair.outcome(status).0));
             pair.finish();
-            pair.told
+            pair.events
         };
         let whole = story(Delivery::Whole);
         assert_eq!(story(Delivery::Bytes), whole, "{version} byte by byte");
@@ -144,18 +153,18 @@ fn the_version_is_found_by_asking() {
     for version in [Version::V31, Version::V33, Version::V34, Version::V35] {
         let mut pair = meet(controller(), emulator(version));
         assert_eq!(pair.device.version(), Some(version));
-        converse(&mut pair);
+        exchange_commands(&mut pair);
         pair.finish();
     }
-    // 3.2 is answered as 3.3 but for the text of its header, which shows with its first push.
+    // 3.2 answers like 3.3 except for the text of its header, which its first push has.
     let mut pair = meet(controller(), emulator(Version::V32));
     let set = pair.send("set", &set_on()).expect("sent");
     pair.run(SECONDS(2));
-    assert!(is_acknowledged(pair.outcome(set).0), "{:?}", pair.told);
+    assert!(is_acknowledged(pair.outcome(set).0), "{:?}", pair.events);
     assert_eq!(pair.device.dialect(), Dialect::Device22);
     let status = pair.send("status", &Command::status()).expect("sent");
     pair.run(SECONDS(2));
-    assert!(is_acknowledged(pair.outcome(status).0), "{:?}", pair.told);
+    assert!(is_acknowledged(pair.outcome(status).0), "{:?}", pair.events);
     pair.finish();
 }
 
@@ -165,7 +174,7 @@ fn a_changed_version_is_found_again() {
     pair.config = emulator(Version::V35);
     pair.cut();
     assert!(pair.run_until(SECONDS(60), |p| p.device.is_up() && p.device.version() == Some(Version::V35)));
-    converse(&mut pair);
+    exchange_commands(&mut pair);
     pair.finish();
 }
 
@@ -177,7 +186,7 @@ fn quirky(version: Version, names: &[&str]) -> EmulatorConfig {
 
 const REFUSED: Outcome = Outcome::Rejected { retcode: Some(RetCode::REFUSED), error: Some(DeviceError::DataUnvalid) };
 
-/// Asks, and says what became of it.
+/// Sends a command. Returns its outcome.
 fn ask(pair: &mut Pair, command: &Command<'_>) -> (Outcome, Option<String>) {
     let id = pair.send("query", command).expect("sent");
     pair.run(SECONDS(6));
@@ -186,7 +195,7 @@ fn ask(pair: &mut Pair, command: &Command<'_>) -> (Outcome, Option<String>) {
 
 fn reconnect(pair: &mut Pair) {
     pair.cut();
-    assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "{:?}", pair.told);
+    assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "{:?}", pair.events);
 }
 
 #[test]
@@ -204,7 +213,7 @@ fn a_query_that_is_refused_at_first_is_asked_again_and_nothing_is_written() {
             }
             assert_eq!(pair.nulls(), [""; 0], "{version} {name}");
             assert_eq!(pair.device.dialect(), Dialect::Default);
-            assert!(!pair.told.iter().any(|told| matches!(told, Told::Dialect(_))));
+            assert!(!pair.events.iter().any(|told| matches!(told, MachineEvent::Dialect(_))));
             pair.finish();
         }
     }
@@ -217,17 +226,20 @@ fn a_device_that_refuses_every_query_stays_of_use_and_is_never_asked_by_nulls() 
         let mut pair = meet(controller().version(version), quirky(version, refusing));
         for _ in 0..5 {
             for query in [Command::status(), Command::status_of(&[DpId(1), DpId(20)])] {
-                assert!(matches!(ask(&mut pair, &query).0, Outcome::Rejected { .. }), "{version}: {:?}", pair.told);
+                assert!(matches!(ask(&mut pair, &query).0, Outcome::Rejected { .. }), "{version}: {:?}", pair.events);
             }
             assert!(is_acknowledged(ask(&mut pair, &set_on()).0));
             assert!(pair.device.is_up());
             reconnect(&mut pair);
         }
         assert_eq!(pair.nulls(), [""; 0], "{version}");
-        // Asked again on each connection, but not without end.
+        // Repeated on each connection, but not endlessly.
         assert!((15..=30).contains(&pair.queries()), "{version}: {}", pair.queries());
-        let ended = Told::Down(DownReason::PeerClosed);
-        assert_eq!(pair.told.iter().filter(|told| matches!(told, Told::Down(_)) && **told != ended).count(), 0);
+        let ended = MachineEvent::Down(DownReason::PeerClosed);
+        assert_eq!(
+            pair.events.iter().filter(|told| matches!(told, MachineEvent::Down(_)) && **told != ended).count(),
+            0
+        );
         pair.finish();
     }
 }
@@ -237,7 +249,7 @@ fn device22_is_tried_when_all_else_has_failed_and_only_for_what_is_known() {
     for quirks in [&["update-silence"][..], &["update-silence", "device22-data-in-reply"]] {
         let emulated = quirky(Version::V33, quirks).with_dialect(Dialect::Device22);
         let mut pair = meet(controller().version(Version::V33), emulated);
-        // Nothing is heard of: a query is refused, however often.
+        // No DP is known: every query is refused.
         for _ in 0..3 {
             assert_eq!(ask(&mut pair, &Command::status()).0, REFUSED);
             reconnect(&mut pair);
@@ -245,11 +257,11 @@ fn device22_is_tried_when_all_else_has_failed_and_only_for_what_is_known() {
         assert_eq!(pair.nulls(), [""; 0]);
         let before = pair.queries();
         let (outcome, text) = ask(&mut pair, &Command::status_of(&[DpId(2), DpId(20)]));
-        assert!(is_acknowledged(outcome), "{:?}", pair.told);
+        assert!(is_acknowledged(outcome), "{:?}", pair.events);
         assert!(text.expect("a state").contains("\"dps\":{\"2\":25,\"20\":\"white\"}"));
         assert_eq!(pair.queries(), before + 3, "ordinary ones come first on each connection");
-        assert_eq!(pair.told.iter().filter(|t| **t == Told::Dialect(Dialect::Device22)).count(), 1);
-        // From now on the query is what the dialect has for it.
+        assert_eq!(pair.events.iter().filter(|t| **t == MachineEvent::Dialect(Dialect::Device22)).count(), 1);
+        // From now on the query has the form of the dialect.
         let (outcome, _) = ask(&mut pair, &Command::status());
         assert!(is_acknowledged(outcome));
         assert!(pair.nulls().iter().all(|text| text.contains("{\"2\":null,\"20\":null}")), "{:?}", pair.nulls());
@@ -264,7 +276,7 @@ fn device22_is_tried_when_all_else_has_failed_and_only_for_what_is_known() {
         let nulls = pair.nulls().len();
         assert!(is_acknowledged(ask(&mut pair, &Command::status()).0));
         assert_eq!(pair.device.dialect(), Dialect::Default);
-        assert_eq!(pair.told.iter().filter(|t| matches!(t, Told::Dialect(Dialect::Default))).count(), 1);
+        assert_eq!(pair.events.iter().filter(|t| matches!(t, MachineEvent::Dialect(Dialect::Default))).count(), 1);
         assert_eq!(pair.nulls().len(), nulls);
         pair.finish();
     }
@@ -281,13 +293,13 @@ fn device22_of_which_nothing_is_known_shows_dps_when_it_is_asked_to_measure() {
         let mut pair = meet(config, emulated);
         for _ in 0..3 {
             let (outcome, text) = ask(&mut pair, &Command::status());
-            assert!(is_acknowledged(outcome), "{:?}", pair.told);
-            assert!(text.expect("a state").contains("\"20\":\"white\""), "{:?}", pair.told);
+            assert!(is_acknowledged(outcome), "{:?}", pair.events);
+            assert!(text.expect("a state").contains("\"20\":\"white\""), "{:?}", pair.events);
         }
         assert!(pair.nulls().iter().all(|text| text.contains("\"20\":null") && !text.contains("\"5\"")));
         pair.finish();
     }
-    // A device that refuses and shows nothing is asked to measure once on each connection.
+    // A device that refuses and reports nothing gets one update request on each connection.
     let refusing = quirky(Version::V33, &["refuse-queries=4000000000", "update-silence", "null-as-value"]);
     let mut pair = meet(controller().version(Version::V33), refusing);
     for _ in 0..3 {
@@ -309,23 +321,23 @@ fn a_query_that_names_dps_is_asked_on_a_second_connection_before_it_is_tried_as_
     assert!(pair.device.is_up(), "another connection was made at once");
     assert!(pair.queries() >= 3 && pair.nulls().is_empty());
     let (outcome, text) = ask(&mut pair, &Command::status_of(&ids));
-    assert!(is_acknowledged(outcome) && text.expect("a state").contains("white"), "{:?}", pair.told);
+    assert!(is_acknowledged(outcome) && text.expect("a state").contains("white"), "{:?}", pair.events);
     assert!(pair.queries() >= 6 && pair.nulls().len() == 1);
     pair.finish();
 
-    // A device that tells what it is asked to measure need not be asked by nulls.
+    // A device that answers an update request needs no query by nulls.
     let emulated = emulator(Version::V33).with_dialect(Dialect::Device22);
     let mut pair = meet(controller().version(Version::V33), emulated);
     assert_eq!(ask(&mut pair, &Command::status_of(&ids)).0, Outcome::ConnectionLost);
     let (outcome, text) = ask(&mut pair, &Command::status_of(&ids));
-    assert!(is_acknowledged(outcome) && text.expect("a state").contains("white"), "{:?}", pair.told);
+    assert!(is_acknowledged(outcome) && text.expect("a state").contains("white"), "{:?}", pair.events);
     assert_eq!((pair.nulls().len(), pair.device.dialect()), (0, Dialect::Default));
     pair.finish();
 }
 
 #[test]
 fn what_proves_device22_holds_what_was_asked_and_is_looked_for_once() {
-    // It refuses queries, and takes nulls for values of DPs that it does not have.
+    // It refuses queries, and treats nulls as values of DPs that it does not have.
     let refusing = quirky(Version::V33, &["refuse-queries=4000000000", "update-silence"]);
     let mut pair = meet(controller().version(Version::V33), refusing);
     let ids = [DpId(7)];
@@ -334,7 +346,7 @@ fn what_proves_device22_holds_what_was_asked_and_is_looked_for_once() {
         let status = pair.send("status", &Command::status_of(&ids)).expect("sent");
         let on = pair.send("set", &set_on()).expect("sent");
         pair.run(SECONDS(12));
-        assert!(matches!(pair.outcome(status).0, Outcome::Rejected { .. }), "round {round}: {:?}", pair.told);
+        assert!(matches!(pair.outcome(status).0, Outcome::Rejected { .. }), "round {round}: {:?}", pair.events);
         assert!(is_acknowledged(pair.outcome(on).0));
         assert_eq!((pair.device.dialect(), pair.nulls().len()), (Dialect::Default, 1));
         reconnect(&mut pair);
@@ -358,12 +370,12 @@ fn known_device22_is_asked_for_what_was_heard_written_or_named_and_for_nothing_e
         ask(&mut pair, &set_on());
         let (outcome, text) = ask(&mut pair, &Command::status());
         assert!(is_acknowledged(outcome));
-        assert!(text.expect("a state").contains("\"dps\":{\"1\":true,\"20\":\"white\"}"), "{:?}", pair.told);
+        assert!(text.expect("a state").contains("\"dps\":{\"1\":true,\"20\":\"white\"}"), "{:?}", pair.events);
         assert_eq!((pair.nulls().len(), pair.queries()), (2, 1), "{version}");
         assert_eq!(pair.device.dialect(), Dialect::Device22);
         pair.finish();
     }
-    // Firmware of 3.5 takes nulls for values, whatever is configured.
+    // Firmware of 3.5 treats nulls as values, in every configuration.
     let config = controller().version(Version::V35).dialect(Dialect::Device22);
     let mut pair = meet(config, quirky(Version::V35, &["null-as-value"]));
     assert!(is_acknowledged(ask(&mut pair, &Command::status_of(&[DpId(2)])).0));
@@ -379,8 +391,8 @@ fn pushes_answer_a_query_that_is_not_answered_otherwise() {
             let query = pair.send("status", &Command::status()).expect("sent");
             pair.run(Duration::from_millis(limit));
             assert_eq!(pair.outcome(query), (Outcome::Acknowledged { retcode: None }, None), "{version} {quirk}");
-            let pushed = |told: &Told| matches!(told, Told::Message(text) if text.contains("white"));
-            assert!(pair.told.iter().any(pushed), "{:?}", pair.told);
+            let pushed = |told: &MachineEvent| matches!(told, MachineEvent::Message(text) if text.contains("white"));
+            assert!(pair.events.iter().any(pushed), "{:?}", pair.events);
             pair.finish();
         }
     }
@@ -418,7 +430,7 @@ fn a_zero_first_byte_is_negotiated_away() {
         quirks.zero_key = true;
         let mut pair = meet(controller().version(version), emulator(version).with_quirks(quirks));
         assert_eq!(pair.device.stats().failed_attempts, 0, "the same connection serves");
-        converse(&mut pair);
+        exchange_commands(&mut pair);
         pair.finish();
     }
 }
@@ -434,7 +446,7 @@ fn diagnose(config: DeviceConfig, emulated: EmulatorConfig, reach: Reach) -> Pai
 fn a_wrong_key_is_told_from_a_wrong_version() {
     for version in [Version::V34, Version::V35] {
         let mut pair = diagnose(wrong_key().version(version), emulator(version), Reach::Accepts);
-        assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: false }), "{version}: {:?}", pair.told);
+        assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: false }), "{version}: {:?}", pair.events);
         pair.finish();
     }
     for speaks in Version::ALL {
@@ -452,50 +464,50 @@ fn a_wrong_key_is_told_from_a_wrong_version() {
                 Some(DownReason::WrongVersion { speaks: None }) => !speaks.negotiates(),
                 _ => false,
             };
-            assert!(right, "said {said}, speaks {speaks}: {found:?}, told {:?}", pair.told);
+            assert!(right, "said {said}, speaks {speaks}: {found:?}, told {:?}", pair.events);
             pair.finish();
         }
     }
 }
 
-/// What is to be found out at the first contact.
+/// Result of the first contact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Found {
-    /// It is usable, and nothing else was told.
+    /// It is connected, without another event.
     Up(Version),
-    /// It is not, because of this.
+    /// It is not connected, for this reason.
     Down(DownReason),
 }
 
-/// A controller that was told this version, or none.
+/// Configures a controller with this version, or none.
 fn knowing(version: Option<Version>, right_key: bool) -> DeviceConfig {
     let mut config = if right_key { controller() } else { wrong_key() };
     config.version = version;
     config
 }
 
-/// Lets the two meet for the first time; what was found out, and how long that took.
+/// Runs the first contact. Returns its result and duration.
 fn first_contact(config: DeviceConfig, emulated: EmulatorConfig, reach: Reach) -> (Found, Duration, Pair) {
     let mut pair = pair(config, emulated, Delivery::Whole, 19);
     pair.reach = reach;
     let begin = pair.now;
     pair.run(SECONDS(2));
-    let at = pair.told.iter().rposition(|told| matches!(told, Told::Up(_) | Told::Down(_)));
+    let at = pair.events.iter().rposition(|told| matches!(told, MachineEvent::Up(_) | MachineEvent::Down(_)));
     let at = at.unwrap_or_else(|| panic!("nothing is found out in 2 s"));
-    let (told, when) = (pair.told[at].clone(), pair.told_at[at]);
+    let (told, when) = (pair.events[at].clone(), pair.event_times[at]);
     let found = match told {
-        Told::Up(version) => Found::Up(version),
-        Told::Down(reason) => Found::Down(reason),
+        MachineEvent::Up(version) => Found::Up(version),
+        MachineEvent::Down(reason) => Found::Down(reason),
         other => panic!("{other:?}"),
     };
     (found, when.saturating_since(begin), pair)
 }
 
-/// Nothing was told about key and version but this.
+/// Checks that no other reason about key or version was reported.
 fn blamed_nothing_but(pair: &Pair, reason: Option<DownReason>) {
-    for told in &pair.told {
-        if let Told::Down(told) = told {
-            assert!(!told.is_auth() || Some(*told) == reason, "{:?}", pair.told);
+    for told in &pair.events {
+        if let MachineEvent::Down(told) = told {
+            assert!(!told.is_auth() || Some(*told) == reason, "{:?}", pair.events);
         }
     }
 }
@@ -512,17 +524,17 @@ fn key_and_version_are_found_out_within_two_seconds_whatever_is_configured() {
                 let named = if speaks == Version::V32 { Version::V33 } else { speaks };
                 let fits = said.is_none_or(|said| said.scheme() == speaks.scheme());
                 let expected = match (fits, right_key, speaks) {
-                    // Nothing of 3.1 shows the key.
+                    // No answer of 3.1 proves the key.
                     (true, true, _) | (true, _, Version::V31) => Found::Up(said.unwrap_or(named)),
                     (true, false, Version::V32 | Version::V33) => Found::Down(DownReason::WrongKey { sure: true }),
-                    // Devices of 3.4 and 3.5 close on a wrong key, whatever else is wrong.
+                    // Devices of 3.4 and 3.5 close on a wrong key, even if the version is wrong, too.
                     (_, false, Version::V34 | Version::V35) => Found::Down(DownReason::WrongKey { sure: false }),
                     (false, _, _) => Found::Down(DownReason::WrongVersion { speaks: Some(named) }),
                 };
-                assert_eq!(found, expected, "said {said:?}, speaks {speaks}, right key {right_key}: {:?}", pair.told);
+                assert_eq!(found, expected, "said {said:?}, speaks {speaks}, right key {right_key}: {:?}", pair.events);
                 let reason = match found {
                     Found::Up(_) => {
-                        assert_eq!(pair.told.iter().filter(|told| matches!(told, Told::Down(_))).count(), 0);
+                        assert_eq!(pair.events.iter().filter(|told| matches!(told, MachineEvent::Down(_))).count(), 0);
                         None
                     }
                     Found::Down(reason) => Some(reason),
@@ -544,16 +556,16 @@ fn busy_and_silent_devices_are_found_out_within_two_seconds_whatever_is_configur
         for (reach, reason) in [(Reach::Busy, DownReason::Busy), (Reach::Mute, DownReason::Silent)] {
             let config = knowing(said, true);
             let (found, took, mut pair) = first_contact(config, emulator(said.unwrap_or(Version::V33)), reach);
-            assert_eq!(found, Found::Down(reason), "{said:?}: {:?}", pair.told);
+            assert_eq!(found, Found::Down(reason), "{said:?}: {:?}", pair.events);
             assert!(took <= SECONDS(2));
             blamed_nothing_but(&pair, None);
-            // Nor later, and it is found when it is free.
+            // Nor later; and it is connected once the device is free.
             pair.run(SECONDS(300));
             blamed_nothing_but(&pair, None);
             assert_eq!(pair.device.diagnosis(), Some(reason));
             pair.reach = Reach::Accepts;
             pair.cut();
-            assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "it recovers: {:?}", pair.told);
+            assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "it recovers: {:?}", pair.events);
             pair.finish();
         }
     }
@@ -568,7 +580,7 @@ fn silence_on_a_wrong_key_is_no_proof_of_one() {
             let config = knowing(said, false);
             let (found, _, mut pair) = first_contact(config, emulator(version).with_quirks(quirks), Reach::Accepts);
             let Found::Down(reason) = found else { panic!("{found:?}") };
-            assert!(matches!(reason, DownReason::Silent | DownReason::WrongKey { sure: false }), "{:?}", pair.told);
+            assert!(matches!(reason, DownReason::Silent | DownReason::WrongKey { sure: false }), "{:?}", pair.events);
             assert!(reason.advice().contains("key"), "{}", reason.advice());
             pair.finish();
         }
@@ -591,12 +603,12 @@ fn refusals_in_clear_text_make_no_device_3_1() {
                         Some(Version::V31) if right_key && !device22 => {
                             Found::Down(DownReason::WrongVersion { speaks: Some(Version::V33) })
                         }
-                        // It reads neither form, and what it says is no proof of 3.3.
+                        // It reads neither form, and its answer does not prove 3.3.
                         Some(Version::V31) => Found::Down(DownReason::WrongKey { sure: false }),
                         _ if !right_key => Found::Down(DownReason::WrongKey { sure: false }),
                         said => Found::Up(said.unwrap_or(Version::V33)),
                     };
-                    assert_eq!(found, expected, "{version} {dialect:?}, said {said:?}, {right_key}: {:?}", pair.told);
+                    assert_eq!(found, expected, "{version} {dialect:?}, said {said:?}, {right_key}: {:?}", pair.events);
                     pair.finish();
                 }
             }
@@ -615,15 +627,15 @@ fn slow_devices_are_given_more_time_and_never_blamed() {
                 let mut pair = pair(config, emulator(version).with_quirks(quirks), Delivery::Whole, 23);
                 pair.run(SECONDS(60));
                 blamed_nothing_but(&pair, None);
-                let downs = pair.told.iter().filter(|told| matches!(told, Told::Down(_))).count();
+                let downs = pair.events.iter().filter(|told| matches!(told, MachineEvent::Down(_))).count();
                 let settled = pair.device.is_up();
-                assert!(settled, "{version}, said {said:?}, {delay} ms: {:?}", pair.told);
+                assert!(settled, "{version}, said {said:?}, {delay} ms: {:?}", pair.events);
                 pair.run(SECONDS(120));
                 assert_eq!(
-                    pair.told.iter().filter(|told| matches!(told, Told::Down(_))).count(),
+                    pair.events.iter().filter(|told| matches!(told, MachineEvent::Down(_))).count(),
                     downs,
                     "{:?}",
-                    pair.told
+                    pair.events
                 );
                 pair.finish();
             }
@@ -637,7 +649,7 @@ fn a_wrong_key_on_3_3_shows_with_the_first_answer() {
     let status = pair.send("status", &Command::status()).expect("sent");
     pair.run(SECONDS(1));
     assert_eq!(pair.outcome(status).0, Outcome::ConnectionLost);
-    assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: true }), "{:?}", pair.told);
+    assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: true }), "{:?}", pair.events);
     pair.finish();
 }
 
@@ -648,7 +660,7 @@ fn a_control_that_meets_silence_under_a_wrong_key_is_diagnosed() {
         let set = pair.send("set", &set_on()).expect("sent");
         pair.run(SECONDS(2));
         assert_eq!(pair.outcome(set).0, Outcome::ConnectionLost);
-        assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: true }), "{:?}", pair.told);
+        assert_eq!(pair.device.diagnosis(), Some(DownReason::WrongKey { sure: true }), "{:?}", pair.events);
         pair.finish();
     }
 }
@@ -660,10 +672,10 @@ fn busy_mute_and_refusing_devices_are_told_apart() {
             [(Reach::Busy, DownReason::Busy), (Reach::Refuses, DownReason::Refused), (Reach::Mute, DownReason::Silent)];
         for (reach, reason) in expect {
             let mut pair = diagnose(controller().version(version), emulator(version), reach);
-            assert_eq!(pair.device.diagnosis(), Some(reason), "{version} {reach:?}: {:?}", pair.told);
+            assert_eq!(pair.device.diagnosis(), Some(reason), "{version} {reach:?}: {:?}", pair.events);
             pair.reach = Reach::Accepts;
             pair.cut();
-            assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "it recovers: {:?}", pair.told);
+            assert!(pair.run_until(SECONDS(90), |p| p.device.is_up()), "it recovers: {:?}", pair.events);
             pair.run(SECONDS(1));
             assert_eq!(pair.device.diagnosis(), None);
             pair.finish();
@@ -681,7 +693,7 @@ fn an_announcement_brings_a_device_back_at_once() {
     assert!(!pair.device.is_up());
     pair.reach = Reach::Accepts;
     pair.device.handle_announcement([127, 0, 0, 1].into(), Some(Version::V35), pair.now);
-    assert!(pair.run_until(Duration::from_millis(100), |p| p.device.is_up()), "{:?}", pair.told);
+    assert!(pair.run_until(Duration::from_millis(100), |p| p.device.is_up()), "{:?}", pair.events);
     pair.finish();
 }
 
@@ -696,8 +708,8 @@ fn a_device_that_moved_is_followed_within_a_second() {
     // A forged announcement: the live connection answers and stays.
     pair.device.handle_announcement([127, 0, 0, 66].into(), None, pair.now);
     pair.run(SECONDS(3));
-    assert_eq!(pair.told.iter().filter(|t| matches!(t, Told::Down(_))).count(), 0, "{:?}", pair.told);
-    // A true one: the old connection is dead without having been closed.
+    assert_eq!(pair.events.iter().filter(|t| matches!(t, MachineEvent::Down(_))).count(), 0, "{:?}", pair.events);
+    // A genuine one: the old connection is dead without a close.
     pair.config.quirks.silent_after = Some(0);
     pair.reach = Reach::Refuses;
     pair.cut();
@@ -707,7 +719,7 @@ fn a_device_that_moved_is_followed_within_a_second() {
     pair.run(SECONDS(2));
     pair.device.handle_announcement([127, 0, 0, 2].into(), None, pair.now);
     pair.run(Duration::from_millis(1400));
-    assert!(pair.device.is_up() && pair.device.address() == Some([127, 0, 0, 2].into()), "{:?}", pair.told);
+    assert!(pair.device.is_up() && pair.device.address() == Some([127, 0, 0, 2].into()), "{:?}", pair.events);
     pair.finish();
 }
 
@@ -717,7 +729,7 @@ fn every_quirk_leaves_every_command_with_one_fate() {
         for (name, _) in Quirks::NAMES {
             for seed in 0..6 {
                 let mut quirks = Quirks::of(version);
-                // Names that take a number are tried with a small one.
+                // Names that take a number get a small one.
                 if quirks.set(name).is_err()
                     && quirks.set(&format!("{}2", name.trim_end_matches(|c| c != '='))).is_err()
                 {
@@ -776,10 +788,10 @@ fn story(version: Version, quirks: Quirks, seed: u64, name: &str) {
         }
         pair.run(Duration::from_millis(dice.below(2500)));
     }
-    let resolved = pair.told.iter().filter(|t| matches!(t, Told::Resolved(..))).count();
+    let resolved = pair.events.iter().filter(|t| matches!(t, MachineEvent::Resolved(..))).count();
     assert_eq!(resolved + pair.open.len(), sent, "{version} {name} seed {seed}");
     pair.finish();
-    let resolved = pair.told.iter().filter(|t| matches!(t, Told::Resolved(..))).count();
+    let resolved = pair.events.iter().filter(|t| matches!(t, MachineEvent::Resolved(..))).count();
     assert_eq!(resolved, sent, "{version} {name} seed {seed}");
 }
 

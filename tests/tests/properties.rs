@@ -1,4 +1,4 @@
-//! Properties of the codec and of the JSON reader, over generated input.
+//! Property tests of the codec and of the JSON reader, with generated input.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A frame that a sender of `version` may write.
+/// Generates a valid header with its version and payload.
 fn frame() -> impl Strategy<Value = (Version, Head, Vec<u8>)> {
     let retcode = prop_oneof![
         Just(None),
@@ -146,7 +146,7 @@ proptest! {
         body in vec(any::<u8>(), 0..400),
     ) {
         let mut bytes = [prefix, body].concat();
-        // Half of them with a length and a suffix that are right, so that the checks behind are reached.
+        // Half of them have a valid length and suffix, to reach the later checks.
         if fitting && bytes.len() >= 50 && let Some(kind) = frame_kind(&bytes) {
             let end = bytes.len();
             let (at, around, suffix) = match kind {
@@ -195,7 +195,7 @@ proptest! {
     fn strings_keep_their_characters(text in any::<String>(), ascii in any::<bool>()) {
         let mut literal = serde_json::to_string(&text).expect("a string");
         if ascii {
-            // As Python writes it.
+            // Python's notation.
             literal = literal
                 .chars()
                 .map(|c| if c.is_ascii() {
@@ -258,7 +258,7 @@ const TOKENS: &[&str] = &[
     "é",
 ];
 
-/// A message in one of the shapes of devices, with values of every kind.
+/// Generates a message in one of the shapes of devices, with values of every type.
 fn message() -> impl Strategy<Value = Value> {
     let dps = proptest::collection::btree_map(any::<u16>().prop_map(|id| id.to_string()), value(), 0..6);
     let top = (dps, any::<bool>(), any::<Option<i64>>(), "[0-9a-f]{0,16}");

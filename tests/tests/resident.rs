@@ -1,6 +1,6 @@
-//! What a process takes while a gateway sends without end, as the system counts it: resident memory.
+//! Resident memory of a process while a gateway sends without end, as the system reports it.
 //!
-//! Each case is a process of its own, which is this file's `measured` test started anew.
+//! Each case is a process of its own, which runs this file's `measured` test.
 #![cfg(target_os = "linux")]
 
 use core::time::Duration;
@@ -17,11 +17,11 @@ use serde_json::{Map, Value, json};
 const ID: &str = "eb0123456789abcdefghij";
 const KEY: &str = "0123456789abcdef";
 
-/// What a process may grow by: the bounds of one device are 256 KiB, 1 MiB and a frame of 64 KiB, and an allocator
-/// takes some more.
+/// Largest growth of a process, in bytes: the limits of one device are 256 KiB, 1 MiB and a frame of 64 KiB, and an
+/// allocator adds some.
 const ALLOWED: u64 = 6 << 20;
 
-/// How the measured process is told its case.
+/// Environment variable with the case of the measured process.
 const CASE: &str = "RUSTUYA_TEST_RESIDENT";
 
 #[test]
@@ -40,7 +40,7 @@ fn without_a_bound_it_would() {
     assert!(grown > 3 * ALLOWED, "{grown} bytes: the measurement above shows nothing");
 }
 
-/// Floods a process with some 40 MB, and returns by how many bytes its memory grew at most.
+/// Floods a process with some 40 MB. Returns the largest growth of its memory, in bytes.
 fn flooded(runtime: &str, version: Version, bounds: &str) -> u64 {
     let gateway = FaultyDevice::builder(ID, KEY, version).dps(json!({ "1": true })).start().expect("a gateway");
     let mut process = Command::new(std::env::current_exe().expect("this file"))
@@ -54,7 +54,7 @@ fn flooded(runtime: &str, version: Version, bounds: &str) -> u64 {
     let mut told = BufReader::new(process.stdout.take().expect("piped")).lines();
     let mut answer = |name: &str| {
         let line = told.by_ref().map(|line| line.expect("text")).find_map(|line| {
-            // The harness writes before the first one, in the same line.
+            // The test harness writes before the first value, in the same line.
             line.split_once(name).map(|(_, rest)| rest.trim().to_owned())
         });
         line.unwrap_or_else(|| panic!("the process has ended without `{name}`"))
@@ -73,7 +73,7 @@ fn flooded(runtime: &str, version: Version, bounds: &str) -> u64 {
     grown
 }
 
-/// Pushes new sub-devices, new DPs and large values. Returns how many frames those are.
+/// Pushes new sub-devices, new DPs and large values. Returns the number of frames.
 fn flood(gateway: &FaultyDevice) -> u64 {
     let tree = |n: usize| Value::Array(vec![json!([n % 10]); 10_000]);
     let many = |n: usize| -> Map<String, Value> {
@@ -129,9 +129,9 @@ fn bounded(builder: rt::DeviceBuilder, limit: Option<usize>) -> rt::DeviceBuilde
     limit.map_or(builder.clone(), |limit| builder.memory_limit(limit).backlog_limit(limit))
 }
 
-/// Says by how much the process grows until the device has sent as many frames as are ordered.
+/// Prints the growth of the process until the ordered number of frames has arrived.
 fn measure(metrics: impl Fn() -> rt::Metrics, mut event: impl FnMut() -> Option<Event>) {
-    // From here on, the peak is a new one.
+    // Resets the peak.
     std::fs::write("/proc/self/clear_refs", "5").expect("a process may do so to itself");
     let before = peak();
     println!("up:");
@@ -154,7 +154,7 @@ fn measure(metrics: impl Fn() -> rt::Metrics, mut event: impl FnMut() -> Option<
     println!("lagged: {lagged}");
 }
 
-/// The most memory that the process had at a time, in bytes.
+/// Returns the peak of the resident memory, in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");

@@ -1,7 +1,7 @@
-//! A house that goes on and on: what it takes of the machine must not grow.
+//! Soak test of a set of devices: its resources must not grow.
 //!
-//! `cargo xtask soak` runs this for minutes, and measures the resident memory as well; in the short form among the tests
-//! only what can be counted is. `RUSTUYA_SOAK_SECONDS` says for how long.
+//! `cargo xtask soak` runs this for minutes, and measures the resident memory as well; the short form among the tests
+//! checks only counts. `RUSTUYA_SOAK_SECONDS` sets the duration.
 
 #![cfg(target_os = "linux")]
 
@@ -19,10 +19,10 @@ const KEY: &str = "0123456789abcdef";
 const CHILD: &str = "a4c1380123456789";
 /// Rounds of the short form.
 const ROUNDS: usize = 24;
-/// Longer than anything takes, on a machine that does much else.
+/// Time limit of every wait, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What the process takes of the machine.
+/// Resources of the process.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
     descriptors: u64,
@@ -43,8 +43,8 @@ impl Taken {
     }
 }
 
-/// How much more there is in the end, whatever goes up and down meanwhile: the least of the last third against the most of
-/// the second. The first third is for warming up.
+/// Returns the growth apart from fluctuations: the minimum of the last third minus the maximum of the second. The first
+/// third warms up.
 fn growth(taken: &[Taken], of: fn(&Taken) -> u64) -> u64 {
     let third = taken.len() / 3;
     let most = taken[third..taken.len() - third].iter().map(of).max().unwrap_or(0);
@@ -63,7 +63,7 @@ fn check(taken: &[Taken], with_memory: bool) {
         taken[taken.len() - 1]
     );
     assert!(descriptors == 0 && threads == 0, "descriptors or threads are not given back");
-    // Allocators keep some of what was freed.
+    // Allocators keep some freed memory.
     assert!(!with_memory || memory < 2048, "memory is not given back");
 }
 
@@ -73,13 +73,13 @@ fn nothing_grows_but_the_time() {
     let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("threads");
     let mut taken = tokio.block_on(House::live(until));
-    // Whoever has ended has given everything back.
+    // Ended runtimes must have released everything.
     drop(tokio);
     check(&taken, until.is_some());
     taken.clear();
 }
 
-/// Devices, and programs that use them for as long as the house stands.
+/// Devices, and programs that use them until the end.
 struct House {
     lamps: Vec<VirtualDevice>,
     discovery: Discovery,
@@ -92,14 +92,14 @@ impl House {
     async fn live(until: Option<Instant>) -> Vec<Taken> {
         let house = Self::build().await;
         let mut news = house.manager.listener();
-        let heard = tokio::spawn(async move {
+        let received = tokio::spawn(async move {
             let mut count = 0_u64;
             while news.recv().await.is_some() {
                 count += 1;
             }
             count
         });
-        // Of a listener that nobody reads, a bounded part waits.
+        // An unread listener queues a bounded number of events.
         let forgotten = house.handles[0].listener();
         let mut taken = Vec::new();
         while until.map_or(taken.len() < ROUNDS, |until| Instant::now() < until || taken.len() < ROUNDS) {
@@ -116,12 +116,12 @@ impl House {
             handle.close().await;
         }
         drop((forgotten, house));
-        let heard = heard.await.expect("no panic");
+        let received = received.await.expect("no panic");
         assert!(
-            connects as usize > taken.len() && heard > sent / 2,
-            "{connects} connections, {sent} sent, {heard} heard"
+            connects as usize > taken.len() && received > sent / 2,
+            "{connects} connections, {sent} sent, {received} heard"
         );
-        println!("the handles that stayed: {connects} connections, {sent} commands, {heard} events");
+        println!("the handles that stayed: {connects} connections, {sent} commands, {received} events");
         taken
     }
 
@@ -158,7 +158,7 @@ impl House {
             }
             handle.set_value(1, number.is_multiple_of(2)).acknowledged().await.expect("it is connected");
             handle.query().await.expect("it is connected");
-            // One that is given up.
+            // A cancelled command.
             drop(handle.status().acknowledged());
         }
         let lamp = &self.lamps[number % self.lamps.len()];
@@ -175,7 +175,7 @@ impl House {
             }
             device.close();
             drop(listener);
-            // A thread of its own, and a service.
+            // A poll thread of its own, with discovery.
             let thread = blocking::PollThread::start().expect("a thread");
             let service = blocking::Discovery::builder().ports([0, 0, 0]).bind_address([127, 0, 0, 1].into());
             let service = service.active(false).start(&thread).expect("free ports");
@@ -184,7 +184,7 @@ impl House {
         blocked.await.expect("no panic");
         let found = self.discovery.scan(Duration::from_millis(60)).await;
         assert!(found.len() <= self.lamps.len(), "{found:?}");
-        // A house without power.
+        // All devices lose power.
         for lamp in &self.lamps {
             lamp.unplug().await;
         }
@@ -194,11 +194,11 @@ impl House {
         }
     }
 
-    /// A program that comes, looks around and goes.
+    /// Runs a short-lived program on a device.
     async fn visit(&self, lamp: &VirtualDevice, number: usize) {
         let service = listening().start(&Tokio).expect("free ports");
         let builder = Device::builder(lamp.id(), KEY).expect("an id").address(lamp.local_addr()).discovery(&service);
-        // One of them speaks 3.1, which is not believed unasked.
+        // One of them speaks 3.1, which needs a configured minimum version.
         let builder = builder.min_version(Version::V31);
         let builder = builder.pacing(Pacing::NONE.merge(Duration::from_millis(2))).timing(timing());
         let device = builder.spawn(&Tokio);
@@ -211,7 +211,7 @@ impl House {
             assert!(!matches!(event, Event::Failed(_)), "{event:?}");
         }
         if number.is_multiple_of(3) {
-            // Left without a word.
+            // Dropped without a close.
             drop(device);
         } else {
             device.close().await;
@@ -219,7 +219,7 @@ impl House {
     }
 }
 
-/// Waits until the device answers on a new connection. The end of the one before may still be on its way.
+/// Waits until the device answers on a new connection. The end of the previous one may not be noticed yet.
 async fn come_back(handle: &Device) {
     let begun = Instant::now();
     while let Err(error) = handle.query().await {
@@ -232,7 +232,7 @@ fn listening() -> DiscoveryBuilder {
     Discovery::builder().ports([0, 0, 0]).bind_address([127, 0, 0, 1].into()).active(false)
 }
 
-/// Attempts follow each other quickly.
+/// Short delays between attempts.
 fn timing() -> Timing {
     let mut timing = Timing::DEFAULT;
     (timing.backoff_min, timing.backoff_max) = (Duration::from_millis(5), Duration::from_millis(50));

@@ -1,4 +1,4 @@
-//! The golden vectors through the public codec, in both directions.
+//! Tests the public codec with the test vectors, in both directions.
 
 use rustuya_proto::{FrameError, FrameKind, Keys, NoRoom, Sender, Version, frame_kind, frame_len, open, seal};
 use rustuya_tests::{head, keys, sender, version};
@@ -8,7 +8,7 @@ fn tcp() -> impl Iterator<Item = &'static Vector> {
     tinytuya().iter().filter(|vector| vector.transport == Transport::Tcp)
 }
 
-/// Opens `vector` with `keys` and compares everything that it states.
+/// Decodes `vector` with `keys` and compares all its fields.
 fn opens_as_stated(vector: &Vector, keys: &Keys) {
     let name = &vector.name;
     let mut frame = vector.frame();
@@ -36,7 +36,7 @@ fn every_frame_opens_to_its_meaning() {
 
 #[test]
 fn captured_frames_open_under_any_key() {
-    // The keys are not public; acknowledgements and clear error texts do not need one.
+    // The keys of these vectors are not public; acknowledgements and clear error texts need none.
     let mut count = 0;
     for vector in captured().iter().filter(|vector| vector.cmd.is_some()) {
         assert_eq!(vector.key_used, KeyUsed::None, "{}", vector.name);
@@ -56,7 +56,7 @@ fn every_frame_is_sealed_to_the_same_bytes() {
         let head = head(vector);
         assert_eq!(head.header.map(|header| header.to_bytes()), vector.header(), "{name}");
         if vector.key_used == KeyUsed::None && is_clear_error(vector) {
-            // 3.2 and 3.3 errors in clear text are accepted and never sent.
+            // Errors of 3.2 and 3.3 in clear text are accepted, but never sent.
             not_ours.push(name.as_str());
             continue;
         }
@@ -99,7 +99,7 @@ fn every_negative_is_refused_for_its_reason() {
             Expect::Prefix => assert_eq!(opened, Err(FrameError::Prefix), "{name}"),
             Expect::Padding => assert_eq!(opened, Err(FrameError::Padding), "{name}"),
             Expect::Handshake => {
-                // The frame is sound; only the session can tell that the proof inside is wrong.
+                // The frame is valid; only the session detects the wrong proof inside.
                 let opened = opened.unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(opened.payload.len(), 48, "{name}");
                 continue;

@@ -1,4 +1,4 @@
-//! How long commands take when something does not come, to the millisecond: under a virtual clock.
+//! Durations of commands when answers are missing, to the millisecond, in virtual time.
 
 use core::time::Duration;
 
@@ -11,12 +11,12 @@ use serde_json::json;
 const ID: &str = "eb0123456789abcdefghij";
 const KEY: &str = "0123456789abcdef";
 const VERSIONS: [Version; 4] = [Version::V31, Version::V33, Version::V34, Version::V35];
-/// Longer than anything takes.
+/// Time limit of every wait.
 const LONG: Duration = Duration::from_secs(60);
-/// Frames arrive at once, but turns of the loops may be a little apart.
+/// Tolerance: frames arrive at once, but turns of the loops may be a little apart.
 const NOTHING: Duration = Duration::from_millis(10);
 
-/// A device with these quirks, and a controller that is connected to it, in a world of their own.
+/// Creates a device with these quirks and a connected controller, in a simulated runtime of their own.
 fn pair(version: Version, quirks: &[&str]) -> (Simulated, FaultyDevice, Device) {
     let world = Simulated::new(7);
     let builder = FaultyDevice::builder(ID, KEY, version).dps(json!({ "1": false, "2": 50 }));
@@ -30,7 +30,7 @@ fn pair(version: Version, quirks: &[&str]) -> (Simulated, FaultyDevice, Device) 
     (world, fake, device)
 }
 
-/// What comes of it, and when.
+/// Runs a future. Returns its result and duration.
 fn timed<T>(world: &Simulated, future: impl Future<Output = T>) -> (T, Duration) {
     let begun = world.now();
     let result = world.block_on(Box::pin(future), LONG).expect("in time");
@@ -56,15 +56,14 @@ fn a_confirmed_write_takes_no_longer_than_its_parts_and_than_its_limit() {
         }
     };
     for version in VERSIONS {
-        // Acknowledged, and not pushed: a second for the push, then the device is asked; half of what is left at most.
+        // Acknowledged but not pushed: waits a second for the push, half of the remaining time at most, then queries.
         for (limit, wanted) in [(None, 1_000), (Some(5_000), 1_000), (Some(1_000), 500)] {
             let (world, _fake, device) = pair(version, &["drop-push"]);
             let (result, took) = timed(&world, on(&device, limit).confirmed());
             assert_eq!(result.map(|reply| reply.dps.get("1").cloned()), Ok(Some(json!(true))), "{version} {limit:?}");
             assert_took(took, millis(wanted), format_args!("{version}, limit {limit:?}"));
         }
-        // Nothing at all: 5 s for the acknowledgement, and then as long as any query, 10 s, for what the device shows; or the
-        // limit for both.
+        // No answer: 5 s for the acknowledgement, then 10 s for the query, as for any query; or the limit for both.
         for (limit, wanted) in [(None, 15_000), (Some(8_000), 8_000), (Some(3_000), 3_000)] {
             let (world, fake, device) = pair(version, &[]);
             fake.set_fault(Fault::Silent);
@@ -114,7 +113,7 @@ fn a_device_without_sub_devices_does_not_answer_and_nothing_was_done() {
             assert_eq!(error, CommandError::NoAnswer, "{version}");
             assert!(!error.to_string().contains("may have taken effect"), "{error}");
             assert_took(took, millis(wanted), format_args!("{version}, limit {limit:?}"));
-            // A read is asked again, and writes nothing.
+            // A query is repeated, and writes nothing.
             let asked = |code| fake.requests().iter().filter(|request| request.command == code).count();
             assert!(asked(CommandCode::LAN_EXT_STREAM) > 1, "{version}: {:?}", fake.requests());
             assert_eq!(asked(CommandCode::CONTROL), 0, "{version}");

@@ -1,5 +1,5 @@
-//! The least that any implementation on the same primitives has to do: copy the bytes, encrypt or decrypt, checksum.
-//! Keys are prepared; no field is looked at, nothing is checked but the checksum.
+//! Minimum work of any implementation on the same primitives: copy the bytes, encrypt or decrypt, checksum. Keys are
+//! prepared; no field is read, and only the checksum is checked.
 
 use core::ops::Range;
 
@@ -22,7 +22,7 @@ pub(crate) enum Floor {
     Gcm(Box<Aes128Gcm>),
 }
 
-/// A frame before encryption.
+/// Frame before encryption.
 pub(crate) struct Template {
     bytes: Vec<u8>,
     text: Range<usize>,
@@ -80,7 +80,7 @@ impl Floor {
         Template { bytes, text }
     }
 
-    /// Makes the frame of `template` in `out`.
+    /// Writes the frame of `template` to `out`.
     pub(crate) fn encode(&self, template: &Template, out: &mut [u8]) {
         let Range { start, end } = template.text;
         match self {
@@ -129,8 +129,8 @@ impl Floor {
         }
     }
 
-    /// Checks and decrypts the push `frame`, which has a return code, in `scratch`; returns where the text ends at
-    /// the latest.
+    /// Checks and decrypts the push `frame`, which has a return code, in `scratch`. Returns the upper bound of the
+    /// text's end.
     pub(crate) fn decode(&self, frame: &[u8], scratch: &mut [u8]) -> usize {
         let copy = &mut scratch[..frame.len()];
         copy.copy_from_slice(frame);

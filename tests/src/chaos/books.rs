@@ -1,4 +1,4 @@
-//! What was told, held against what was given.
+//! Balance of an episode: compares results and events with the commands.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,61 +9,61 @@ use serde_json::Value;
 use super::episode::{BY_HAND, Episode, LIMIT};
 use super::give::Open;
 use super::model::Place;
-use crate::conformance::{Call, Counters, Ear, Heard, How};
+use crate::conformance::{Call, Counters, How, ReceivedEvent, Source};
 
-/// What listeners of the current handle have heard.
+/// Counts of events that the listeners of the current handle received.
 #[derive(Default)]
 pub(super) struct Listened {
     pub(super) up: bool,
     pub(super) ended: bool,
-    pub(super) heard: u64,
+    pub(super) received: u64,
     pub(super) last_by_hand: i64,
-    /// Failures of commands for whose answer nobody waited.
+    /// Failures of commands that no caller waited for.
     pub(super) failed: u64,
-    /// Refusals among them.
+    /// Refusals by the device among them.
     pub(super) rejected: u64,
-    /// Some were lost, and said to be.
+    /// Whether the listener reported lost events.
     pub(super) lagged: bool,
 }
 
-/// Commands of the current handle, and what they came to.
+/// Commands of the current handle with their results.
 #[derive(Default)]
 pub(super) struct Books {
     pub(super) given: u64,
-    /// Failures that callers were told.
+    /// Failures reported to callers.
     pub(super) refused: u64,
     /// Refusals by the device among them.
     rejected: u64,
-    /// Commands for whose answer nobody waits.
+    /// Commands that no caller waits for.
     pub(super) unwaited: u64,
-    /// Commands that may end without anybody being told.
+    /// Commands that may end without a report.
     pub(super) may_be_silent: u64,
-    /// Queries for whose answer nobody waits: of those that a device refuses in a row, the first is told.
+    /// Queries that no caller waits for: of consecutive refused ones, only the first is reported.
     unwaited_queries: u64,
-    /// Commands were joined or split, so that they do not count one by one.
+    /// Whether commands were joined or split, so that the counters do not match one by one.
     pub(super) inexact: bool,
-    /// The last write to each place, and the number of its command.
+    /// Last write to each place, with the number of its command.
     pub(super) last: BTreeMap<Place, (i64, u64)>,
-    /// Numbers of writes for whose answer nobody waits.
+    /// Numbers of writes that no caller waits for.
     left: BTreeSet<u64>,
 }
 
 impl Books {
-    /// A caller was told of a failure.
+    /// Counts a failure that was reported to its caller.
     pub(super) fn refuse(&mut self, counts: bool, error: &CommandError) {
         self.refused += u64::from(counts);
         self.rejected += u64::from(matches!(error, CommandError::Rejected { .. }));
     }
 
-    /// A caller goes before there is an answer: listeners are told if it fails.
+    /// Counts a command whose caller stops waiting: listeners receive its failure.
     pub(super) fn leave(&mut self, open: &Open) {
         self.unwaited += u64::from(open.counts);
         self.unwaited_queries += u64::from(open.asks);
         self.left.insert(open.number);
     }
 
-    /// Commands for whose answer nobody waits, and that must have failed: they were the last to write a DP, and the device
-    /// has not obeyed them.
+    /// Counts the commands without a waiting caller that must have failed: each was the last to write a DP, and the
+    /// device does not have its value.
     fn unobeyed(&self, has: impl Fn(Place, i64) -> bool) -> u64 {
         let last = self.last.iter().filter(|(_, (_, number))| self.left.contains(number));
         let failed: BTreeSet<u64> =
@@ -71,7 +71,7 @@ impl Books {
         failed.len() as u64
     }
 
-    /// Compares what was given with what was told, once everything is decided; `unobeyed` as above.
+    /// Compares commands with results, once every command is resolved; `unobeyed` as above.
     fn balance(&self, listened: &Listened, counters: &Counters, unobeyed: u64) -> Result<(), String> {
         let Counters { sent, acknowledged, failed, rejected, .. } = *counters;
         if acknowledged + failed > sent {
@@ -92,7 +92,7 @@ impl Books {
                 listened.failed
             ));
         }
-        // What is not counted, like the subject that has no counters, and what was joined or split.
+        // Skips subjects without counters, and commands that were joined or split.
         if sent == 0 || self.inexact {
             return Ok(());
         }
@@ -113,28 +113,30 @@ impl Books {
 }
 
 impl Episode<'_> {
-    /// Hears what there is to be heard.
+    /// Receives the queued events.
     pub(super) fn listen(&mut self) -> Result<(), String> {
         while !self.listened.ended {
-            let Some(heard) = self.stage.hear(0, Ear::Own, Duration::ZERO) else { return Ok(()) };
+            let Some(received) = self.stage.receive(0, Source::Own, Duration::ZERO) else { return Ok(()) };
             self.tally.events += 1;
-            self.listened.heard += 1;
-            if !matches!(heard, Heard::Message { .. }) {
-                self.note(|| format!("heard {heard:?}"));
+            self.listened.received += 1;
+            if !matches!(received, ReceivedEvent::Message { .. }) {
+                self.note(|| format!("heard {received:?}"));
             }
-            match heard {
-                Heard::Up(_) if core::mem::replace(&mut self.listened.up, true) => return Err("up twice".into()),
-                Heard::Down(_) => self.listened.up = false,
-                Heard::Failed(error) => {
+            match received {
+                ReceivedEvent::Up(_) if core::mem::replace(&mut self.listened.up, true) => {
+                    return Err("up twice".into());
+                }
+                ReceivedEvent::Down(_) => self.listened.up = false,
+                ReceivedEvent::Failed(error) => {
                     self.listened.failed += 1;
                     self.listened.rejected += u64::from(matches!(error, CommandError::Rejected { .. }));
                 }
-                // This is one more event, and not one of those that it stands for.
-                Heard::Lagged(lost) => {
-                    self.listened.heard += lost - 1;
+                // The report itself is one more event, besides the lost ones.
+                ReceivedEvent::Lagged(lost) => {
+                    self.listened.received += lost - 1;
                     self.listened.lagged = true;
                 }
-                Heard::Message { cid: None, dps } => {
+                ReceivedEvent::Message { cid: None, dps } => {
                     if let Some(number) = dps.get(BY_HAND).and_then(Value::as_i64) {
                         self.listened.last_by_hand = number;
                     }
@@ -142,9 +144,9 @@ impl Episode<'_> {
                         return Err("a frame was believed whose check fails".into());
                     }
                 }
-                Heard::End => {
+                ReceivedEvent::End => {
                     self.listened.ended = true;
-                    self.listened.heard -= 1;
+                    self.listened.received -= 1;
                 }
                 _ => {}
             }
@@ -152,7 +154,7 @@ impl Episode<'_> {
         Ok(())
     }
 
-    /// Ends the handle, which decides everything.
+    /// Closes the handle, which resolves every command.
     pub(super) fn close(&mut self) -> Result<(), String> {
         let ticket = self.stage.begin(0, &Call::Close, How::Written);
         self.stage.end(ticket, LIMIT).ok_or("closing has no end")?;
@@ -173,24 +175,24 @@ impl Episode<'_> {
         self.balance()
     }
 
-    /// Compares what was given with what was told.
+    /// Compares commands with results.
     fn balance(&mut self) -> Result<(), String> {
         let (mut slow, mut lagged) = (0, 0);
         loop {
-            match self.stage.hear(0, Ear::Extra(0), LIMIT) {
-                Some(Heard::Lagged(lost)) => lagged += lost,
-                Some(Heard::End) => break,
+            match self.stage.receive(0, Source::Extra(0), LIMIT) {
+                Some(ReceivedEvent::Lagged(lost)) => lagged += lost,
+                Some(ReceivedEvent::End) => break,
                 Some(_) => slow += 1,
                 None => return Err("a slow listener does not end with its device".into()),
             }
         }
-        if !self.real_time && slow + lagged != self.listened.heard {
+        if !self.real_time && slow + lagged != self.listened.received {
             return Err(format!(
                 "{slow} events and {lagged} lost ones where another listener heard {}",
-                self.listened.heard
+                self.listened.received
             ));
         }
-        let counters = self.stage.look(0).counters;
+        let counters = self.stage.snapshot(0).counters;
         let open = self.books.unobeyed(|place, value| self.lossy.ever() || self.model.has(place, value));
         self.books.balance(&self.listened, &counters, open)
     }

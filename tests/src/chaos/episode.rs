@@ -1,4 +1,4 @@
-//! One device, its controller, and everything that happens to them.
+//! Episode: one device, its controller, and all their steps.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -16,38 +16,38 @@ use crate::conformance::{KEY, Need, OTHER_KEY, Plan, Stage, Subject};
 use crate::faulty::{FaultyDevice, PowerLoss};
 use crate::rng::SeededRng;
 
-/// DPs that are written; the last of them only together with others, where there are any.
+/// Written DPs; the last of them only together with others, if a command can write several.
 pub(super) const DPS: [(&str, u16); 5] = [("1", 1), ("2", 2), ("3", 3), ("4", 4), ("5", 5)];
 pub(super) const CHILD: &str = "a4c1380123456789";
 /// The DP that changes by hand.
 pub(super) const BY_HAND: &str = "101";
-/// Commands that are open at a time, below the limit at which a device is busy.
+/// Largest number of unresolved commands, below the limit at which a device is busy.
 pub(super) const MOST_OPEN: usize = 200;
 
 pub(super) struct Episode<'a> {
     pub(super) stage: &'a mut dyn Stage,
     pub(super) rng: SeededRng,
     pub(super) device: FaultyDevice,
-    /// The dialect of the device.
+    /// Dialect of the device.
     pub(super) dialect: Dialect,
     pub(super) plan: Plan,
     pub(super) model: Model,
     pub(super) open: Vec<Open>,
-    /// Commands have been given when `begin` returns.
+    /// Whether a command is queued when `begin` returns.
     pub(super) at_once: bool,
     pub(super) can_abandon: bool,
     pub(super) real_time: bool,
     pub(super) gateway: bool,
-    /// Every write is one of a single DP, and sent alone.
+    /// Whether every write has a single DP, and is sent alone.
     pub(super) singles: bool,
     pub(super) tally: Tally,
     pub(super) listened: Listened,
     pub(super) books: Books,
     pub(super) by_hand: i64,
-    /// The fault at hand has writes split.
+    /// Whether the present fault makes the device handle parts of a write separately.
     pub(super) splits: bool,
     pub(super) lossy: Lossy,
-    /// What happened last.
+    /// Last steps, for the report of a failure.
     notes: VecDeque<String>,
 }
 
@@ -66,8 +66,7 @@ impl<'a> Episode<'a> {
         if gateway {
             device = device.sub(CHILD, json!({ "1": 0, "2": 0 }));
         }
-        // A connection is served to its end before there is another: devices that serve two at a time may obey what
-        // came on the older one last.
+        // Serves one connection at a time: with two, the device may execute writes of the older one last.
         let device = stage.plug_in(device.seed(seed | 1).max_clients(1));
         let plan = Plan {
             id: device.id(),
@@ -115,7 +114,7 @@ impl<'a> Episode<'a> {
         episode
     }
 
-    /// Lives through so many steps and to the end.
+    /// Runs so many steps and the end.
     pub(super) fn live(mut self, steps: usize) -> Result<Tally, String> {
         self.live_all(steps).map_err(|why| {
             self.note_plan("treated");
@@ -133,7 +132,7 @@ impl<'a> Episode<'a> {
             self.step().map_err(|why| format!("step {}: {why}", step + 1))?;
             self.look().map_err(|why| format!("after step {}: {why}", step + 1))?;
         }
-        self.come_to_rest().map_err(|why| format!("at the end: {why}"))
+        self.recover().map_err(|why| format!("at the end: {why}"))
     }
 
     pub(super) fn note(&mut self, what: impl FnOnce() -> String) {
@@ -219,14 +218,14 @@ impl<'a> Episode<'a> {
         self.note_pacing();
         self.note_plan("spawned");
         self.stage.spawn(0, &self.plan);
-        // One that is looked at only in the end.
+        // This listener is read only at the end.
         self.stage.listen(0, 0);
     }
 }
 
-/// What is told of an episode that failed.
+/// Number of steps in the report of a failed episode.
 const NOTES: usize = 60;
-/// Longer than anything takes.
+/// Time limit of every wait.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) fn pick<T: Clone>(rng: &mut SeededRng, from: &[T]) -> T {

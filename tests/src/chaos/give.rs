@@ -1,4 +1,4 @@
-//! Commands, and what came of each.
+//! Commands of an episode and their results.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -11,18 +11,18 @@ use super::episode::{CHILD, DPS, Episode, LIMIT, MOST_OPEN, pick};
 use super::model::{Known, Place};
 use crate::conformance::{Answer, Call, How, Ticket};
 
-/// A command of which nothing is known yet.
+/// An unresolved command.
 pub(super) struct Open {
     pub(super) ticket: Ticket,
-    /// Commands that were given up to it.
+    /// Number of commands given up to it.
     pub(super) number: u64,
     pub(super) writes: Vec<(Place, i64)>,
     how: How,
-    /// It is one of the commands that the device counts.
+    /// Whether the counters include it.
     pub(super) counts: bool,
-    /// It asks for state.
+    /// Whether it queries the state.
     pub(super) asks: bool,
-    /// Whether its answer is known from those of others: see [`Lossy`](super::plan::Lossy).
+    /// Mark that tells whether its answer is distinguishable from others: see [`Lossy`](super::plan::Lossy).
     mark: Option<u64>,
     pub(super) given: Duration,
 }
@@ -72,7 +72,7 @@ impl Episode<'_> {
             _ => (if how == How::Written { Call::Query } else { Call::Status }, Vec::new()),
         };
         let how = if matches!(call, Call::Connection) { self.within(300) } else { how };
-        // Those who give a command each from a thread of its own wait for one before they give the next to the same DP.
+        // Where each command starts in a thread of its own, commands to the same DP wait for each other.
         if !self.at_once && !writes.is_empty() {
             for at in (0..self.open.len()).rev() {
                 if self.open[at].writes.iter().any(|(place, _)| writes.iter().any(|(other, _)| place == other)) {
@@ -95,7 +95,7 @@ impl Episode<'_> {
         self.open.push(Open { ticket, number, writes, how, counts, asks, mark, given: self.stage.now() });
     }
 
-    /// Waits no more for a command.
+    /// Stops waiting for a command.
     pub(super) fn give_up(&mut self) {
         if self.open.is_empty() || !self.can_abandon {
             return;
@@ -104,7 +104,7 @@ impl Episode<'_> {
         let open = self.open.remove(at);
         self.note(|| format!("given up: {:?}", open.writes));
         self.stage.forget(open.ticket);
-        // What was not sent by then is not sent, and nobody is told.
+        // An unsent command is discarded without a report.
         self.books.may_be_silent += u64::from(open.counts);
         self.books.unwaited += u64::from(open.counts);
     }
@@ -113,7 +113,7 @@ impl Episode<'_> {
         How::Within(u64::try_from(self.ms(ms).as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Looks at everything that can be seen.
+    /// Checks results, events and the device.
     pub(super) fn look(&mut self) -> Result<(), String> {
         self.listen()?;
         for at in (0..self.open.len()).rev() {
@@ -126,7 +126,7 @@ impl Episode<'_> {
         self.check()
     }
 
-    /// What came of a command.
+    /// Records and checks the result of a command.
     pub(super) fn decided(&mut self, open: &Open, answer: &Answer) -> Result<(), String> {
         let sure = self.lossy.is_sure(open.mark);
         let known = match answer {
@@ -141,14 +141,14 @@ impl Episode<'_> {
                     | CommandError::Unanswered
                     | CommandError::ConnectionLost { .. }
                     | CommandError::Partial { .. } => Known::Maybe,
-                    // What was split may have been sent in part.
+                    // A split command may have been sent in part.
                     _ if self.books.inexact => Known::Maybe,
                     _ => Known::Not,
                 }
             }
             Answer::Reply { dps, .. } if !matches!(open.how, How::Written | How::Queued) => {
-                // Devices round and clamp: a push that shows another value is an answer, too, and may be that of an
-                // older write.
+                // Devices round and clamp: a push with another value is an answer, too, and may belong to an older
+                // write.
                 let shown = |(_, dp): &Place, value| dps.get(&dp.to_string()).is_none_or(|shown| *shown == value);
                 let certain = sure && open.writes.iter().all(|(place, value)| shown(place, *value));
                 if certain { Known::Done } else { Known::Maybe }
@@ -173,7 +173,7 @@ impl Episode<'_> {
         Ok(())
     }
 
-    /// Holds what the device has obeyed against the model.
+    /// Compares the device's executed writes with the model.
     fn check(&mut self) -> Result<(), String> {
         let mut checked = Ok(());
         let model = &mut self.model;

@@ -1,14 +1,14 @@
-//! A random life of devices and their controller, held against a model of what may come of it.
+//! Random episodes of devices and their controller, compared with a model of the possible results.
 //!
-//! An episode is one device and everything that is done to it and asked of it, drawn from a seed: writes
-//! of every kind and urgency, queries, changes of the configuration and of the pacing, closing and beginning anew;
-//! faults, cuts, power losses, other keys and versions. The same episodes run on every [`Subject`], which carries out
-//! the steps of conformance scenarios, too. In simulated time an episode repeats itself exactly.
+//! An episode has one device and random steps drawn from a seed: writes of every kind, queries, changes of the
+//! configuration and of the pacing, closing and reopening; faults, cuts, power losses, other keys and versions. The
+//! same episodes run on every [`Subject`], which runs the conformance scenarios, too. In simulated time an episode
+//! repeats exactly.
 //!
-//! What has to hold is in the model: every command is decided once and in time; the device obeys the writes to one DP
-//! in the order in which they were given, none of them twice, and none that was said not to have been sent; it has what
-//! it acknowledged, as far as its answers can be told apart; every refusal is counted; no event and no failure is lost
-//! untold, or told twice.
+//! The model checks: every command resolves once and in time; the device executes the writes to one DP in their order,
+//! none of them twice, and none that was reported as unsent; it has the values that it acknowledged, as far as its
+//! answers are distinguishable; every refusal is counted; no event and no failure is lost without a report, or reported
+//! twice.
 
 mod books;
 mod episode;
@@ -29,22 +29,22 @@ use crate::conformance::Subject;
 use crate::rng::SeededRng;
 use episode::Episode;
 
-/// How much is to be done.
+/// Size of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Commands given, over all episodes, at least.
+    /// Minimum number of commands, over all episodes.
     pub commands: u64,
-    /// What everything is drawn from. The first episode has this seed.
+    /// Seed of the run and of its first episode.
     pub seed: u64,
-    /// Episodes at a time, each on a thread of its own.
+    /// Number of simultaneous episodes, each on a thread of its own.
     pub at_once: usize,
     /// Steps of each episode.
     pub steps: usize,
-    /// Time that passes on the subject is the system's, and what is not exact there is left out.
+    /// Whether the subject runs in real time; inexact checks are left out then.
     pub real_time: bool,
 }
 
-/// What was done.
+/// Counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Episodes.
@@ -53,33 +53,33 @@ pub struct Tally {
     pub commands: u64,
     /// Commands that succeeded.
     pub succeeded: u64,
-    /// Commands that failed, told to their callers.
+    /// Commands whose failure was reported to their callers.
     pub failed: u64,
-    /// Writes that the devices obeyed.
+    /// Writes that the devices executed.
     pub obeyed: u64,
-    /// Events heard.
+    /// Events received.
     pub events: u64,
-    /// How long it took.
+    /// Duration.
     pub took: Duration,
 }
 
-/// An episode in which something did not hold.
+/// Failed episode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Name of the subject.
     pub subject: &'static str,
     /// Seed of the episode.
     pub seed: u64,
-    /// The fewest steps that show it, as far as they could be found.
+    /// Fewest steps found that show the failure.
     pub steps: usize,
-    /// What did not hold.
+    /// Description of the failure.
     pub why: String,
 }
 
-/// Lives through episodes until enough commands were given.
+/// Runs episodes until enough commands were given.
 ///
 /// # Errors
-/// The first episode in which something did not hold. In simulated time it is shortened to as few steps as show it.
+/// The first failed episode. In simulated time it is shortened to the fewest steps that show the failure.
 pub fn run(subject: &dyn Subject, options: &Options) -> Result<Tally, Failure> {
     let started = Instant::now();
     let (next, given) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -112,7 +112,7 @@ pub fn run(subject: &dyn Subject, options: &Options) -> Result<Tally, Failure> {
     }
 }
 
-/// The seed of an episode; that of the first is the seed itself.
+/// Returns the seed of an episode; the first has the seed of the run.
 fn seed_of(seed: u64, number: u64) -> u64 {
     if number == 0 { seed } else { SeededRng::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).bits() }
 }
@@ -128,8 +128,7 @@ fn live(subject: &dyn Subject, seed: u64, steps: usize, options: &Options) -> Re
     })
 }
 
-/// The same failure, or another one, with as few steps as possible: an episode of fewer steps begins in the same way
-/// and then comes to its end.
+/// Finds the same or another failure with fewer steps: a shorter episode has the same first steps, then its end.
 fn shortened(subject: &dyn Subject, failure: Failure, options: &Options) -> Failure {
     let (mut passes, mut shortest) = (0, failure);
     while passes + 1 < shortest.steps {

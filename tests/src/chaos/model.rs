@@ -1,4 +1,4 @@
-//! What may come of writes.
+//! Model of the possible results of writes.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::faulty::Write;
 /// A DP of the device (`None`) or of a sub-device.
 pub(super) type Place = (Option<&'static str>, u16);
 
-/// What is known of a write. Its value is its number, and numbers grow.
+/// Knowledge about a write. Its value is its number, and numbers grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
-    /// Nothing yet, or nothing for certain: it may take effect, or have taken effect.
+    /// It may take effect, or may have taken effect.
     Maybe,
     /// The device has acknowledged it.
     Done,
@@ -25,35 +25,35 @@ pub(super) enum Known {
 pub(super) struct Model {
     writes: BTreeMap<Place, BTreeMap<i64, Known>>,
     last: i64,
-    /// How much of what the device has obeyed was looked at.
+    /// Number of executed writes that were checked.
     seen: usize,
     obeyed: BTreeMap<(Option<String>, u16), i64>,
 }
 
 impl Model {
-    /// A new write to a place; its value.
+    /// Adds a write to a place. Returns its value.
     pub(super) fn give(&mut self, place: Place) -> i64 {
         self.last += 1;
         self.writes.entry(place).or_default().insert(self.last, Known::Maybe);
         self.last
     }
 
-    /// Something became known of a write.
-    pub(super) fn learn(&mut self, place: Place, value: i64, fate: Known) {
-        self.writes.entry(place).or_default().insert(value, fate);
+    /// Updates the knowledge about a write.
+    pub(super) fn learn(&mut self, place: Place, value: i64, known: Known) {
+        self.writes.entry(place).or_default().insert(value, known);
     }
 
-    /// How many writes the device has obeyed.
+    /// Returns the number of writes that the device has executed.
     pub(super) fn obeyed(&self) -> u64 {
         self.seen as u64
     }
 
-    /// Whether what a write to a place brought about, or something newer, is there.
+    /// Returns whether a place has the value of this write, or a newer one.
     pub(super) fn has(&self, (cid, dp): Place, value: i64) -> bool {
         self.obeyed.get(&(cid.map(str::to_owned), dp)).is_some_and(|obeyed| *obeyed >= value)
     }
 
-    /// Holds what the device has obeyed since the last look against what may have arrived there.
+    /// Compares the writes executed since the last check with the possible ones.
     pub(super) fn check(&mut self, written: &[Write]) -> Result<(), String> {
         for write in &written[self.seen..] {
             let Write { cid, dp, value } = write;
@@ -78,10 +78,10 @@ impl Model {
         Ok(())
     }
 
-    /// Holds the DPs that the device has in the end against the writes to them.
+    /// Compares the final DPs of the device with the writes to them.
     pub(super) fn check_end(&self, cid: Option<&'static str>, dps: &Map<String, Value>) -> Result<(), String> {
         for ((_, dp), writes) in self.writes.iter().filter(|((known, _), _)| *known == cid) {
-            let done = writes.iter().rev().find(|(_, fate)| **fate == Known::Done).map_or(0, |(number, _)| *number);
+            let done = writes.iter().rev().find(|(_, known)| **known == Known::Done).map_or(0, |(number, _)| *number);
             let value = dps.get(&dp.to_string()).and_then(Value::as_i64).unwrap_or(-1);
             if value < done {
                 return Err(format!("DP {dp} of {cid:?} is {value} in the end, after {done} was acknowledged"));

@@ -1,4 +1,4 @@
-//! How a device is treated, and what is done to it.
+//! Configurations and faults of a device.
 
 use core::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::faulty::Fault;
 
 /// Versions of the ordinary dialect.
 const ORDINARY: [Version; 4] = [Version::V31, Version::V33, Version::V34, Version::V35];
-/// Versions of the other one.
+/// Versions of the dialect device22.
 const DEVICE22: [Version; 2] = [Version::V32, Version::V33];
 /// A DP that a device may refuse.
 const REFUSED: u16 = 3;
 
-/// The versions that a device of this dialect may speak.
+/// Returns the versions that a device of this dialect may speak.
 pub(super) const fn versions(dialect: Dialect) -> &'static [Version] {
     match dialect {
         Dialect::Default => &ORDINARY,
@@ -24,30 +24,30 @@ pub(super) const fn versions(dialect: Dialect) -> &'static [Version] {
     }
 }
 
-/// Where the answers of a device may belong to other commands than order tells: some were lost, late or came twice, and
-/// most firmware does not number its answers as the commands.
+/// Times in which answers may be matched to wrong commands: some were lost, late or doubled, and most firmware does not
+/// number its answers as the commands.
 #[derive(Default)]
 pub(super) struct Lossy {
     now: bool,
-    /// How often that has begun.
+    /// Number of such times.
     times: u64,
-    /// The connections on which it may have been so.
+    /// Number of connections up to the last such time.
     connections: u64,
 }
 
 impl Lossy {
-    /// Marks a command that is given now, so that [`is_sure`](Self::is_sure) can tell about its answer; `connections`
-    /// that the device has had so far.
+    /// Marks a new command for [`is_sure`](Self::is_sure); `connections` is the number of the device's connections so
+    /// far.
     pub(super) const fn mark(&self, connections: u64) -> Option<u64> {
         if self.now || connections <= self.connections { None } else { Some(self.times) }
     }
 
-    /// Whether an answer is that of the command with this mark.
+    /// Returns whether an answer surely belongs to the command with this mark.
     pub(super) fn is_sure(&self, mark: Option<u64>) -> bool {
         mark == Some(self.times)
     }
 
-    /// Whether it was ever so.
+    /// Returns whether there was ever such a time.
     pub(super) const fn ever(&self) -> bool {
         self.times > 0
     }
@@ -62,10 +62,10 @@ impl Lossy {
 }
 
 impl Episode<'_> {
-    /// The device as it is, and ways to treat it that are drawn.
+    /// Configures the device with random settings.
     pub(super) fn vary_plan(&mut self) {
         let mut timing = Timing::DEFAULT;
-        // Answers that a fault holds back come in time.
+        // Long enough for answers that a fault delays.
         (timing.connect, timing.negotiate, timing.answer) = (self.ms(300), self.ms(300), self.ms(500));
         let heartbeat = pick(&mut self.rng, &[300, 1_000, 2_000]);
         timing.heartbeat = self.ms(heartbeat);
@@ -89,7 +89,7 @@ impl Episode<'_> {
         };
     }
 
-    /// Every way to space, join and split, alone and together.
+    /// Draws a pacing: spacing, joining and splitting, alone and together.
     fn vary_pacing(&mut self) -> Pacing {
         let mut pacing = Pacing::NONE;
         if self.rng.below(2) == 0 {
@@ -103,10 +103,10 @@ impl Episode<'_> {
             pacing = pacing.max_dps(pick(&mut self.rng, &[1, 2, 3]));
         }
         if self.rng.below(4) == 0 {
-            // Frames of one DP have 100 to 250 bytes, as the version has it.
+            // Frames of one DP have 100 to 250 bytes, depending on the version.
             pacing = pacing.max_bytes(pick(&mut self.rng, &[1, 160, 200, 240]));
         }
-        // Whoever gives single writes has each of them sent alone.
+        // Single writes are never joined.
         if !self.singles && self.rng.below(4) == 0 {
             let merge = pick(&mut self.rng, &[5, 10, 20]);
             pacing = pacing.merge(self.ms(merge));
@@ -127,10 +127,10 @@ impl Episode<'_> {
         self.stage.reconfigure(0, &self.plan);
     }
 
-    /// Notes whether each command is one frame from now on.
+    /// Records whether each command is one frame from now on.
     pub(super) fn note_pacing(&mut self) {
         let Pacing { merge, max_dps, max_bytes, sleeps, .. } = self.plan.pacing;
-        // What a device cannot read it may refuse like what has too many DPs.
+        // A device may refuse an unreadable command, like one with too many DPs.
         let unread = self.plan.key != self.device.key() || self.plan.version != Some(self.device.version());
         let splits = self.splits || unread || max_dps.is_some() || max_bytes != Pacing::NONE.max_bytes;
         self.books.inexact |= !merge.is_zero() || sleeps.is_some() || (splits && !self.singles);
@@ -143,7 +143,7 @@ impl Episode<'_> {
         });
     }
 
-    /// Has the device do something wrong, or nothing any more.
+    /// Sets a random fault of the device, or ends it.
     pub(super) fn fault(&mut self) {
         let faults = [
             Fault::RefuseDial,
@@ -186,7 +186,7 @@ impl Episode<'_> {
     }
 }
 
-/// So many milliseconds of a subject; virtual time is cheap.
+/// Scales milliseconds to the subject's clock: longer in virtual time, which costs nothing.
 pub(super) fn scaled(ms: u64, real_time: bool) -> Duration {
     Duration::from_millis(ms) * if real_time { 1 } else { 10 }
 }

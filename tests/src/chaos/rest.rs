@@ -1,4 +1,4 @@
-//! The end of an episode: all is mended, and has to be well.
+//! End of an episode: all faults end, and everything must work.
 
 use rustuya_proto::Dialect;
 use rustuya_runtime::Pacing;
@@ -8,8 +8,8 @@ use super::episode::{BY_HAND, CHILD, DPS, Episode, LIMIT};
 use crate::conformance::{Answer, Call, How, KEY};
 
 impl Episode<'_> {
-    /// Mends everything; from there all has to be well.
-    pub(super) fn come_to_rest(&mut self) -> Result<(), String> {
+    /// Ends all faults and checks that everything works.
+    pub(super) fn recover(&mut self) -> Result<(), String> {
         self.set_fault(None);
         self.device.power_on().map_err(|error| error.to_string())?;
         self.note(|| "comes to rest".into());
@@ -42,11 +42,11 @@ impl Episode<'_> {
             return Err(format!("all is well, and yet a query comes to {answer:?}"));
         }
         self.look()?;
-        self.write_in_the_end()?;
+        self.write_last_value()?;
         for cid in [None, Some(CHILD)].into_iter().filter(|cid| cid.is_none() || self.gateway) {
             self.model.check_end(cid, &self.device.dps(cid))?;
         }
-        self.hear_the_last()?;
+        self.receive_last_change()?;
         let (known, has) = (self.stage.state(0, None), self.device.dps(None));
         for (dp, value) in &has {
             if known.get(dp).is_some_and(|known| known != value) {
@@ -56,8 +56,8 @@ impl Episode<'_> {
         self.close()
     }
 
-    /// What is written when all is well is what the device has then.
-    fn write_in_the_end(&mut self) -> Result<(), String> {
+    /// Checks that a write without faults takes effect.
+    fn write_last_value(&mut self) -> Result<(), String> {
         for (name, dp) in DPS {
             let value = self.model.give((None, dp));
             self.books.given += 1;
@@ -67,7 +67,7 @@ impl Episode<'_> {
                 self.books.refuse(true, error);
             }
             self.pass(self.ms(1));
-            // A connection may still be ending.
+            // An old connection may still be closing.
             if matches!(answer, Answer::Reply { .. }) && self.device.dps(None)[name] != value {
                 return Err(format!("all is well, and yet {value} is not written to DP {name}: {answer:?}"));
             }
@@ -75,10 +75,10 @@ impl Episode<'_> {
         self.look()
     }
 
-    /// A change by hand is heard when all is well.
-    fn hear_the_last(&mut self) -> Result<(), String> {
+    /// Checks that a change by hand is reported without faults.
+    fn receive_last_change(&mut self) -> Result<(), String> {
         for _ in 0..200 {
-            // A connection may just be ending, and its device with it.
+            // The connection may be closing, and its device with it.
             self.by_hand += 1;
             self.device.push(None, json!({ BY_HAND: self.by_hand }));
             for _ in 0..100 {

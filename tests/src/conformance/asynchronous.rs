@@ -1,4 +1,4 @@
-//! Every runtime whose devices are driven by futures: they share the handles, so they share this.
+//! Subject for every runtime whose devices are driven by futures: they share the handles.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::pin::Pin;
@@ -16,12 +16,12 @@ use rustuya_runtime::{
 };
 use serde_json::{Map, Value};
 
-use super::scenario::{Added, Call, Ear, How, Need};
-use super::subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket, WhyStale};
+use super::scenario::{Added, Call, How, Need, Source};
+use super::subject::{Answer, Counters, FoundDevice, Plan, ReceivedEvent, Snapshot, Stage, Subject, Ticket, WhyStale};
 use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 use crate::simulated::Simulated;
 
-/// An async runtime under its name.
+/// Async runtime with its name.
 #[derive(Debug)]
 pub struct Asynchronous<R> {
     name: &'static str,
@@ -29,7 +29,7 @@ pub struct Asynchronous<R> {
 }
 
 impl<R: Runtime + Clone> Asynchronous<R> {
-    /// The runtime that `runtime` spawns into; it runs on threads of its own.
+    /// Creates the subject; `runtime` spawns into a runtime with threads of its own.
     pub const fn new(name: &'static str, runtime: R) -> Self {
         Self { name, runtime }
     }
@@ -49,14 +49,14 @@ impl<R: Runtime + Clone> Subject for Asynchronous<R> {
     }
 }
 
-/// Devices driven by futures in [`Simulated`] time.
+/// Subject whose devices are driven by futures in [`Simulated`] time.
 #[derive(Debug)]
 pub struct InMemory {
     seed: u64,
 }
 
 impl InMemory {
-    /// Every stage is the world of this seed.
+    /// Creates the subject; every stage has this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self { seed }
@@ -82,17 +82,17 @@ impl Subject for InMemory {
     }
 }
 
-/// How a stage puts devices on its network and waits.
+/// Network and clock of a stage.
 trait Passage {
     fn plug_in(&self, device: FaultyDeviceBuilder) -> FaultyDevice;
     fn now(&self) -> Duration;
     fn until(&self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool;
     fn breathe(&self);
-    /// Runs a future on this thread; `None` when it takes longer than `limit`.
+    /// Runs a future on this thread. Returns `None` when it takes longer than `limit`.
     fn block_on<F: Future + Unpin>(&self, future: F, limit: Duration) -> Option<F::Output>;
 }
 
-/// Sockets and the system's clock.
+/// Real sockets and the system's clock.
 struct RealTime(Instant);
 
 impl Passage for RealTime {
@@ -158,7 +158,7 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
 
 type Pending = Pin<Box<dyn Future<Output = Answer>>>;
 
-/// A command that was given.
+/// Started command.
 enum Given {
     Waiting(Pending),
     Done(Box<Answer>),
@@ -255,14 +255,14 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
             Call::Scan(limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
                 return Box::pin(async move {
-                    Answer::Found(discovery.scan(limit).await.into_iter().map(Sighted::from).collect())
+                    Answer::Found(discovery.scan(limit).await.into_iter().map(FoundDevice::from).collect())
                 });
             }
             Call::Find(wanted, limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
                 let id = wanted.map_or("nobody".to_owned(), |node| self.ids[node].clone());
                 let found =
-                    |found: Option<DiscoveredDevice>| Answer::Found(found.into_iter().map(Sighted::from).collect());
+                    |found: Option<DiscoveredDevice>| Answer::Found(found.into_iter().map(FoundDevice::from).collect());
                 return Box::pin(async move { found(discovery.find(&id, limit).await) });
             }
             _ => {}
@@ -431,31 +431,31 @@ impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
         self.extra.insert(extra, listener);
     }
 
-    fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard> {
+    fn receive(&mut self, node: usize, source: Source, limit: Duration) -> Option<ReceivedEvent> {
         let end = self.passage.now() + limit;
-        let listener = match ear {
-            Ear::Own => &mut self.nodes.get_mut(&node).expect("the device has a handle").1,
-            Ear::Extra(extra) => self.extra.get_mut(&extra).expect("the listener was made"),
-            Ear::Manager(number) => {
+        let listener = match source {
+            Source::Own => &mut self.nodes.get_mut(&node).expect("the device has a handle").1,
+            Source::Extra(extra) => self.extra.get_mut(&extra).expect("the listener was made"),
+            Source::Manager(number) => {
                 let id = self.nodes.get(&node).map(|(device, _)| device.id().to_owned());
                 let listener = &mut self.managers.get_mut(&number).expect("the manager was named").1;
                 loop {
                     let left = end.saturating_sub(self.passage.now());
                     match self.passage.block_on(Box::pin(listener.recv()), left)? {
                         Some(news) if id.as_deref() != Some(&*news.device_id) => {}
-                        news => return Some(heard(news.map(|news| news.event))),
+                        news => return Some(received(news.map(|news| news.event))),
                     }
                 }
             }
         };
         let left = end.saturating_sub(self.passage.now());
-        self.passage.block_on(Box::pin(listener.recv()), left).map(heard)
+        self.passage.block_on(Box::pin(listener.recv()), left).map(received)
     }
 
-    fn look(&mut self, node: usize) -> Look {
+    fn snapshot(&mut self, node: usize) -> Snapshot {
         let device = self.device(node);
         let metrics = device.metrics();
-        Look {
+        Snapshot {
             connected: device.is_connected(),
             version: device.version(),
             dialect: device.dialect(),
@@ -485,7 +485,7 @@ impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
     fn stale(&mut self, node: usize, cid: Option<&str>) -> Option<WhyStale> {
         let device = self.device(node);
         let state = cid.map_or_else(|| device.state(), |cid| device.sub(cid).expect("a cid").state());
-        assert_eq!(state.is_fresh(), !state.dps.values().any(|heard| !heard.fresh) && state.stale.is_none());
+        assert_eq!(state.is_fresh(), !state.dps.values().any(|received| !received.fresh) && state.stale.is_none());
         state.stale.map(WhyStale::from)
     }
 
@@ -536,11 +536,11 @@ fn reply(result: Result<Reply, CommandError>) -> Answer {
     }
 }
 
-fn heard(event: Option<Event>) -> Heard {
-    event.map_or(Heard::End, Heard::from)
+fn received(event: Option<Event>) -> ReceivedEvent {
+    event.map_or(ReceivedEvent::End, ReceivedEvent::from)
 }
 
-/// Runs a future on this thread; `None` when it takes longer than `limit`.
+/// Runs a future on this thread. Returns `None` when it takes longer than `limit`.
 fn block_on<F: Future + Unpin>(mut future: F, limit: Duration) -> Option<F::Output> {
     struct Unpark(Thread);
     impl std::task::Wake for Unpark {

@@ -1,5 +1,4 @@
-//! The machine without a runtime, on a network in memory and under a virtual clock: what a driver of a hundred lines
-//! makes of it.
+//! Subject for the machine without a runtime, on a network in memory with a virtual clock: a minimal driver.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -12,12 +11,12 @@ use rustuya_proto::{
 use rustuya_runtime::{CommandError, convert};
 use serde_json::{Map, Value, json};
 
-use super::scenario::{Added, Call, Ear, How, Need};
-use super::subject::{Answer, Counters, Heard, Look, Plan, Stage, Subject, Ticket, WhyStale};
+use super::scenario::{Added, Call, How, Need, Source};
+use super::subject::{Answer, Counters, Plan, ReceivedEvent, Snapshot, Stage, Subject, Ticket, WhyStale};
 use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, MemoryConn, MemoryNet, Read, State};
 use crate::rng::SeededRng;
 
-/// The machine of `rustuya_proto` alone.
+/// Subject for the machine of `rustuya_proto` alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Bare;
 
@@ -59,7 +58,7 @@ struct Scene {
     last: usize,
 }
 
-/// One device, and the driver of its machine.
+/// Device with the driver of its machine.
 struct Node {
     machine: Device,
     plan: Plan,
@@ -70,10 +69,10 @@ struct Node {
     /// Commands that wait for the connection.
     waiting: VecDeque<Request>,
     sent: Vec<(CommandId, Request)>,
-    heard: VecDeque<Heard>,
-    /// Why the connection last ended.
+    received: VecDeque<ReceivedEvent>,
+    /// Reason of the connection's last end.
     reason: Option<DownReason>,
-    /// Until when the machine has nothing to do.
+    /// Time of the machine's next work.
     until: Option<Instant>,
     closed: bool,
 }
@@ -83,14 +82,14 @@ struct Request {
     call: Call,
     how: How,
     deadline: Instant,
-    /// It was given before, on a connection that the machine has ended.
+    /// Whether it was sent before, on a connection that the machine has ended.
     again: bool,
-    /// What was pushed since it was sent.
+    /// DPs pushed since it was sent.
     pushed: Map<String, Value>,
 }
 
 impl Scene {
-    /// Lets time pass until `done`, at most for `limit`; whether it is.
+    /// Lets time pass until `done` holds, at most for `limit`. Returns whether it holds.
     fn run(&mut self, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.net.now() + limit;
         loop {
@@ -109,7 +108,7 @@ impl Scene {
         }
     }
 
-    /// Does all that can be done at this instant.
+    /// Runs all nodes until none has work at this instant.
     fn settle(&mut self) {
         const ROUNDS: usize = 100_000;
         for _ in 0..ROUNDS {
@@ -127,7 +126,7 @@ impl Scene {
     }
 }
 
-/// The least that time moves on.
+/// Smallest step of time.
 const TICK: Duration = Duration::from_micros(1);
 
 impl Node {
@@ -141,21 +140,21 @@ impl Node {
             rng: SeededRng::new(seed + 77),
             waiting: VecDeque::new(),
             sent: Vec::new(),
-            heard: VecDeque::new(),
+            received: VecDeque::new(),
             reason: None,
             until: None,
             closed: false,
         }
     }
 
-    /// When something is to be done.
+    /// Returns the time of the next work.
     fn due(&self) -> Option<Instant> {
         let waiting = self.waiting.iter().map(|request| request.deadline).min();
         let conn = self.conn.as_ref().and_then(|(_, conn)| conn.due());
         [self.until, waiting, conn].into_iter().flatten().min()
     }
 
-    /// Does something; whether there may be more to do.
+    /// Does due work. Returns whether there may be more.
     fn turn(&mut self, net: &MemoryNet, answers: &mut BTreeMap<usize, Answer>) -> bool {
         let now = net.now();
         let mut moved = self.poll(net, answers);
@@ -190,7 +189,7 @@ impl Node {
         }
     }
 
-    /// Lets the machine speak until it has nothing more to say.
+    /// Polls the machine until it waits.
     fn poll(&mut self, net: &MemoryNet, answers: &mut BTreeMap<usize, Answer>) -> bool {
         let now = net.now();
         let mut moved = false;
@@ -209,33 +208,33 @@ impl Node {
                 Output::Hangup { conn } => {
                     self.conn.take_if(|(open, _)| *open == conn);
                 }
-                Output::Event(Event::Up { version }) => self.heard.push_back(Heard::Up(version)),
+                Output::Event(Event::Up { version }) => self.received.push_back(ReceivedEvent::Up(version)),
                 Output::Event(Event::Down { reason, .. }) => {
                     self.reason = Some(reason);
-                    self.heard.push_back(Heard::Down(reason));
+                    self.received.push_back(ReceivedEvent::Down(reason));
                 }
-                Output::Event(Event::Dialect(dialect)) => self.heard.push_back(Heard::Dialect(dialect)),
+                Output::Event(Event::Dialect(dialect)) => self.received.push_back(ReceivedEvent::Dialect(dialect)),
                 Output::Event(Event::Message(message)) => {
                     note_push(&mut self.sent, &message);
-                    self.heard.extend(heard(&message));
+                    self.received.extend(received(&message));
                 }
-                Output::Event(Event::Ignored { why, .. }) => self.heard.push_back(Heard::Ignored(why)),
-                Output::Event(Event::Skipped { len, .. }) => self.heard.push_back(Heard::Skipped(len)),
+                Output::Event(Event::Ignored { why, .. }) => self.received.push_back(ReceivedEvent::Ignored(why)),
+                Output::Event(Event::Skipped { len, .. }) => self.received.push_back(ReceivedEvent::Skipped(len)),
                 Output::Event(Event::Resolved { id, outcome, message }) => {
-                    self.heard.extend(message.as_ref().and_then(heard));
+                    self.received.extend(message.as_ref().and_then(received));
                     if let Outcome::TooLong { len } = outcome {
-                        self.heard.push_back(Heard::Skipped(len));
+                        self.received.push_back(ReceivedEvent::Skipped(len));
                     }
                     let at = self.sent.iter().position(|(sent, _)| *sent == id).expect("a command that was sent");
                     let (_, request) = self.sent.remove(at);
-                    // A query that is refused is asked on another connection before anything else is tried.
+                    // Repeats a refused query on another connection before the next command.
                     if outcome == Outcome::ConnectionLost && matches!(request.call, Call::QueryDps(_)) && !request.again
                     {
                         self.waiting.push_front(Request { again: true, ..request });
                         continue;
                     }
                     let answer = answer(outcome, message.as_ref(), &request, self.reason, self.plan.receive_limit);
-                    // One that was only to be written is done already.
+                    // A command with `How::Written` has its answer already.
                     answers.entry(request.ticket).or_insert(answer);
                 }
                 Output::Event(_) => {}
@@ -248,7 +247,7 @@ impl Node {
         }
     }
 
-    /// Hands what waits to the machine, and gives up what has waited too long.
+    /// Passes waiting commands to the machine, and fails expired ones.
     fn send(&mut self, now: Instant, answers: &mut BTreeMap<usize, Answer>) -> bool {
         let mut moved = false;
         while let Some(request) = self.waiting.pop_front() {
@@ -290,7 +289,7 @@ impl Node {
         moved
     }
 
-    /// Gives one command. `Ok(None)` for the one that only waits for the connection.
+    /// Sends one command. Returns `Ok(None)` for a call that only waits for the connection.
     fn give(&mut self, request: &Request, now: Instant) -> Result<Option<CommandId>, SendError> {
         let (text, ids): (String, Vec<DpId>);
         let command = match &request.call {
@@ -398,7 +397,10 @@ impl Stage for Scene {
                     answers.insert(request.ticket, Answer::Failed(CommandError::Closed));
                 }
                 self.settle();
-                self.nodes.values_mut().filter(|node| node.closed).for_each(|node| node.heard.push_back(Heard::End));
+                self.nodes
+                    .values_mut()
+                    .filter(|node| node.closed)
+                    .for_each(|node| node.received.push_back(ReceivedEvent::End));
             }
         } else if node.closed {
             answers.insert(ticket, Answer::Failed(CommandError::Closed));
@@ -442,16 +444,16 @@ impl Stage for Scene {
         unreachable!("scenarios with more listeners are not played")
     }
 
-    fn hear(&mut self, node: usize, _ear: Ear, limit: Duration) -> Option<Heard> {
-        self.run(limit, |scene| !scene.node(node).heard.is_empty());
-        self.node(node).heard.pop_front()
+    fn receive(&mut self, node: usize, _source: Source, limit: Duration) -> Option<ReceivedEvent> {
+        self.run(limit, |scene| !scene.node(node).received.is_empty());
+        self.node(node).received.pop_front()
     }
 
-    fn look(&mut self, node: usize) -> Look {
+    fn snapshot(&mut self, node: usize) -> Snapshot {
         self.settle();
         let node = self.node(node);
         let stats = node.machine.stats();
-        Look {
+        Snapshot {
             connected: node.machine.is_up(),
             version: node.machine.version(),
             dialect: node.machine.dialect(),
@@ -505,11 +507,11 @@ impl Stage for Scene {
             Ok(sighting) => sighting,
             Err(DiscoveryError::ForeignAddress) => {
                 let id = device.id();
-                let heard = |node: &&mut Node| node.plan.discovered && node.plan.id.as_str() == id.as_str();
-                self.nodes.values_mut().filter(heard).for_each(|node| node.machine.handle_relayed());
+                let received = |node: &&mut Node| node.plan.discovered && node.plan.id.as_str() == id.as_str();
+                self.nodes.values_mut().filter(received).for_each(|node| node.machine.handle_relayed());
                 return self.settle();
             }
-            // One that is not believed is none.
+            // Ignores an invalid announcement.
             Err(_) => return,
         };
         let (id, address, version) = (sighting.announcement.id, sighting.address, sighting.announcement.version);
@@ -527,15 +529,15 @@ fn config(plan: &Plan) -> DeviceConfig {
     config.persist(plan.persist)
 }
 
-/// News, unless the message is empty: an acknowledgement is no news to anybody but the one who asked.
-fn heard(message: &Message<'_>) -> Option<Heard> {
+/// Converts a message to an event; `None` for an empty one, which concerns only the caller that it acknowledges.
+fn received(message: &Message<'_>) -> Option<ReceivedEvent> {
     let report = message.payload.report();
     let cid = report.and_then(|report| report.cid).map(|cid| cid.to_string());
     let dps = report.and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default();
-    (!message.payload.is_empty()).then_some(Heard::Message { cid, dps })
+    (!message.payload.is_empty()).then_some(ReceivedEvent::Message { cid, dps })
 }
 
-/// What is pushed may be all that is answered to a query.
+/// Records pushed DPs: a push may be the only answer to a query.
 fn note_push(sent: &mut [(CommandId, Request)], message: &Message<'_>) {
     let Some(report) = message.payload.report().filter(|_| message.command == CommandCode::STATUS) else { return };
     for (_, request) in sent {
@@ -565,7 +567,7 @@ fn answer(
     let payload = message.and_then(|message| convert::payload(&message.payload));
     match outcome {
         Outcome::Acknowledged { .. } => Answer::Reply { dps, payload },
-        // Silence is how many devices take this command.
+        // Many devices do not answer this command.
         Outcome::Unanswered if matches!(request.call, Call::Update(_) | Call::SubUpdate(..)) => {
             Answer::Reply { dps, payload }
         }

@@ -1,4 +1,4 @@
-//! Whether what came is what was wanted.
+//! Comparison of results and events with the expected ones.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use rustuya_proto::{CommandCode, Version};
 use rustuya_runtime::CommandError;
 use serde_json::{Map, Value};
 
-use super::scenario::{Sign, Want};
-use super::subject::{Answer, Heard};
+use super::scenario::{ExpectedEvent, Want};
+use super::subject::{Answer, ReceivedEvent};
 use crate::faulty::{FaultyDevice, Request};
 
-/// Whether an answer is the one that is wanted. `at` is the device that was asked.
+/// Returns whether an answer is the expected one. `at` is the device's number.
 pub(super) fn is_answer(devices: &[FaultyDevice], at: usize, answer: &Answer, want: &Want) -> bool {
     match (want, answer) {
         (Want::Either(wants), _) => wants.iter().any(|want| is_answer(devices, at, answer, want)),
@@ -43,26 +43,28 @@ pub(super) fn is_answer(devices: &[FaultyDevice], at: usize, answer: &Answer, wa
     }
 }
 
-/// Whether a map has all entries of an object.
+/// Returns whether a map has all entries of an object.
 pub(super) fn holds(dps: &Map<String, Value>, some: &Value) -> bool {
     some.as_object().is_some_and(|some| some.iter().all(|(dp, value)| dps.get(dp) == Some(value)))
 }
 
-/// `version` is the device's.
-pub(super) fn is_sign(version: Version, heard: &Heard, sign: &Sign) -> bool {
-    match (sign, heard) {
-        (Sign::Up(wanted), Heard::Up(found)) => *found == wanted.unwrap_or(version),
-        (Sign::Down(wanted), Heard::Down(reason)) => wanted == reason,
-        (Sign::Dps(wanted, some), Heard::Message { cid, dps }) => *wanted == cid.as_deref() && holds(dps, some),
-        (Sign::Child(wanted, state), Heard::Child(cid, online)) => wanted == cid && state == online,
-        (Sign::Failed(want), Heard::Failed(error)) => is_error(error, want),
-        (Sign::Dialect(wanted), Heard::Dialect(dialect)) => wanted == dialect,
-        (Sign::Skipped, Heard::Skipped(_)) => true,
-        (Sign::Unkept(wanted), Heard::Unkept(values)) => wanted == values,
-        (Sign::Ignored(wanted), Heard::Ignored(why)) => wanted == why,
-        (Sign::Lagged(wanted), Heard::Lagged(lost)) => wanted == lost,
-        (Sign::Fresh, Heard::Fresh) | (Sign::End, Heard::End) => true,
-        (Sign::Stale(wanted), Heard::Stale(why)) => wanted == why,
+/// Returns whether an event is the expected one; `version` is the device's.
+pub(super) fn is_expected(version: Version, received: &ReceivedEvent, expected: &ExpectedEvent) -> bool {
+    match (expected, received) {
+        (ExpectedEvent::Up(wanted), ReceivedEvent::Up(found)) => *found == wanted.unwrap_or(version),
+        (ExpectedEvent::Down(wanted), ReceivedEvent::Down(reason)) => wanted == reason,
+        (ExpectedEvent::Dps(wanted, some), ReceivedEvent::Message { cid, dps }) => {
+            *wanted == cid.as_deref() && holds(dps, some)
+        }
+        (ExpectedEvent::Child(wanted, state), ReceivedEvent::Child(cid, online)) => wanted == cid && state == online,
+        (ExpectedEvent::Failed(want), ReceivedEvent::Failed(error)) => is_error(error, want),
+        (ExpectedEvent::Dialect(wanted), ReceivedEvent::Dialect(dialect)) => wanted == dialect,
+        (ExpectedEvent::Skipped, ReceivedEvent::Skipped(_)) => true,
+        (ExpectedEvent::Unkept(wanted), ReceivedEvent::Unkept(values)) => wanted == values,
+        (ExpectedEvent::Ignored(wanted), ReceivedEvent::Ignored(why)) => wanted == why,
+        (ExpectedEvent::Lagged(wanted), ReceivedEvent::Lagged(lost)) => wanted == lost,
+        (ExpectedEvent::Fresh, ReceivedEvent::Fresh) | (ExpectedEvent::End, ReceivedEvent::End) => true,
+        (ExpectedEvent::Stale(wanted), ReceivedEvent::Stale(why)) => wanted == why,
         _ => false,
     }
 }
@@ -90,13 +92,13 @@ pub(super) fn is_error(error: &CommandError, want: &Want) -> bool {
     }
 }
 
-/// The DPs that a request carries.
+/// Returns the DPs in a request.
 pub(super) fn dps(request: &Request) -> Option<&Value> {
     let payload = request.payload.as_ref()?;
     payload.pointer("/data/dps").or_else(|| payload.pointer("/dps"))
 }
 
-/// The DPs that a control writes; `None` for anything else. A map of nulls asks.
+/// Returns the DPs that a control writes; `None` for anything else. A map of nulls is a query.
 pub(super) fn control(request: &Request) -> Option<Value> {
     if !matches!(request.command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) {
         return None;
@@ -105,7 +107,7 @@ pub(super) fn control(request: &Request) -> Option<Value> {
     if asks { None } else { dps(request).cloned() }
 }
 
-/// The DPs that a control asks for by nulls; `None` for anything else.
+/// Returns the DPs that a control queries by nulls; `None` for anything else.
 pub(super) fn nulls(request: &Request) -> Option<Vec<u16>> {
     if !matches!(request.command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) || control(request).is_some() {
         return None;
@@ -113,7 +115,7 @@ pub(super) fn nulls(request: &Request) -> Option<Vec<u16>> {
     Some(dps(request)?.as_object()?.keys().filter_map(|dp| dp.parse().ok()).collect())
 }
 
-/// What a request is, whatever code its version has for it.
+/// Returns the kind of a request, independent of its version's code.
 pub(super) fn kind(request: &Request) -> CommandCode {
     match request.command {
         CommandCode::CONTROL | CommandCode::CONTROL_NEW if control(request).is_some() => CommandCode::CONTROL,

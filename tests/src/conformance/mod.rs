@@ -1,8 +1,8 @@
-//! One list of scenarios for every runtime, and for the machine without one.
+//! List of scenarios for every runtime, and for the machine without one.
 //!
-//! A [`Scenario`] is data: devices, steps on the public API, faults at the devices and on the wire, and what has to
-//! come of it. A [`Subject`] carries the steps out, with blocking calls; there is one implementation for all runtimes
-//! whose devices are driven by futures.
+//! A [`Scenario`] is data: devices, steps on the public API, faults at the devices and on the wire, and the expected
+//! results. A [`Subject`] runs the steps with blocking calls; one implementation serves all runtimes whose devices are
+//! driven by futures.
 
 mod asynchronous;
 mod bare;
@@ -18,8 +18,8 @@ pub use asynchronous::{Asynchronous, InMemory};
 pub use bare::Bare;
 pub use runner::play;
 pub use scenario::{
-    Added, Call, Counter, Ear, Edit, Fact, Held, How, KEY, Known, Ms, Need, OTHER_KEY, Scenario, Setup, Sign, Speaks,
-    Step, Want,
+    Added, Call, ConfiguredVersion, Counter, Edit, ExpectedEvent, Fact, Holder, How, KEY, Known, Ms, Need, OTHER_KEY,
+    Scenario, Setup, Source, Step, Want,
 };
-pub use subject::{Answer, Counters, Heard, Look, Plan, Sighted, Stage, Subject, Ticket, WhyStale};
+pub use subject::{Answer, Counters, FoundDevice, Plan, ReceivedEvent, Snapshot, Stage, Subject, Ticket, WhyStale};
 pub use table::{Cell, Table};

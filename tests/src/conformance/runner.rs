@@ -1,4 +1,4 @@
-//! Plays a scenario on a stage.
+//! Runs a scenario on a stage.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -6,18 +6,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rustuya_proto::{Dialect, DownReason, LocalKey, Timing, Version};
 use serde_json::Value;
 
-use super::expect::{control, holds, is_answer, is_sign, kind, nulls};
-use super::scenario::{Added, Ear, Edit, Fact, Held, KEY, Known, Scenario, Setup, Sign, Speaks, Step, Want};
-use super::subject::{Heard, Look, Plan, Stage, Ticket};
+use super::expect::{control, holds, is_answer, is_expected, kind, nulls};
+use super::scenario::{
+    Added, ConfiguredVersion, Edit, ExpectedEvent, Fact, Holder, KEY, Known, Scenario, Setup, Source, Step, Want,
+};
+use super::subject::{Plan, ReceivedEvent, Snapshot, Stage, Ticket};
 use crate::faulty::{FLOOD_DP, FaultyDevice, POISON_DP, State};
 
-/// Longer than anything takes on a busy machine.
+/// Time limit of every wait, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Plays `scenario` with devices of `version`.
+/// Runs `scenario` with devices of `version`.
 ///
 /// # Errors
-/// What is not as it has to be, and at which step.
+/// The failed expectation, with its step.
 pub fn play(scenario: &Scenario, version: Version, stage: &mut dyn Stage) -> Result<(), String> {
     let mut devices: Vec<FaultyDevice> = Vec::new();
     for (node, setup) in scenario.devices.iter().enumerate() {
@@ -34,12 +36,12 @@ pub fn play(scenario: &Scenario, version: Version, stage: &mut dyn Stage) -> Res
     let mut run = Run { ordinary, stage, devices, known, at, tickets: BTreeMap::new(), mark, log };
     for (node, setup) in scenario.devices.iter().enumerate() {
         match setup.held {
-            Held::Alone => {
+            Holder::Alone => {
                 let plan = run.plan(node);
                 run.stage.spawn(node, &plan);
             }
-            Held::Manager => run.add(0, node)?,
-            Held::Nobody => {}
+            Holder::Manager => run.add(0, node)?,
+            Holder::Nobody => {}
         }
     }
     for (number, step) in scenario.steps.iter().enumerate() {
@@ -70,17 +72,17 @@ fn plug_in(node: usize, setup: &Setup, version: Version, port: Option<u16>, stag
 }
 
 struct Run<'a> {
-    /// Whether each device takes nulls for values.
+    /// Whether each device treats nulls as values.
     ordinary: Vec<bool>,
     stage: &'a mut dyn Stage,
     devices: Vec<FaultyDevice>,
     known: Vec<Known>,
-    /// Which device's address is known for each.
+    /// Number of the device whose address is configured, for each.
     at: Vec<usize>,
     tickets: BTreeMap<usize, Ticket>,
     mark: Duration,
-    /// What was heard lately.
-    log: VecDeque<Heard>,
+    /// Last received events.
+    log: VecDeque<ReceivedEvent>,
 }
 
 impl Run<'_> {
@@ -99,9 +101,9 @@ impl Run<'_> {
             address: known.address.then(|| device.addr().ip()),
             port: device.addr().port(),
             version: match known.speaks {
-                Speaks::Right => Some(device.version()),
-                Speaks::Auto => None,
-                Speaks::Only(version) => Some(version),
+                ConfiguredVersion::Right => Some(device.version()),
+                ConfiguredVersion::Auto => None,
+                ConfiguredVersion::Only(version) => Some(version),
             },
             dialect: known.dialect,
             persist: known.persist,
@@ -127,7 +129,7 @@ impl Run<'_> {
             let known = &mut self.known[node];
             match *edit {
                 Edit::At(other) => self.at[node] = other,
-                Edit::Speaks(speaks) => known.speaks = speaks,
+                Edit::Version(speaks) => known.speaks = speaks,
                 Edit::Key(key) => known.key = key,
                 Edit::CommandTimeout(limit) => known.command_timeout = limit,
             }
@@ -158,32 +160,36 @@ impl Run<'_> {
                 self.stage.forget(ticket);
                 Ok(())
             }
-            Step::Hear(ear, sign) => self.hear(node, *ear, sign),
-            Step::Next(ear, sign) => {
-                let heard = match sign {
-                    Sign::Fresh | Sign::Stale(_) => self.next_of_all(node, *ear, LIMIT)?,
-                    _ => self.next(node, *ear, LIMIT)?,
+            Step::Receive(source, expected) => self.receive(node, *source, expected),
+            Step::Next(source, expected) => {
+                let received = match expected {
+                    ExpectedEvent::Fresh | ExpectedEvent::Stale(_) => self.next_of_all(node, *source, LIMIT)?,
+                    _ => self.next(node, *source, LIMIT)?,
                 };
-                let right = heard.as_ref().is_some_and(|heard| self.is_sign(node, heard, sign));
-                if right { Ok(()) } else { Err(format!("heard {heard:?}")) }
+                let right = received.as_ref().is_some_and(|received| self.is_expected(node, received, expected));
+                if right { Ok(()) } else { Err(format!("heard {received:?}")) }
             }
-            Step::Unheard(ear, sign) => {
-                while let Some(heard) = self.next_of_all(node, *ear, Duration::ZERO)? {
-                    if self.is_sign(node, &heard, sign) {
-                        return Err(format!("heard {heard:?}"));
+            Step::NotReceived(source, expected) => {
+                while let Some(received) = self.next_of_all(node, *source, Duration::ZERO)? {
+                    if self.is_expected(node, &received, expected) {
+                        return Err(format!("heard {received:?}"));
                     }
-                    if heard == Heard::End {
+                    if received == ReceivedEvent::End {
                         break;
                     }
                 }
                 Ok(())
             }
-            Step::HearFlood(ear, last) => self.hear_numbers(node, *ear, Some(1), *last),
-            Step::HearDp(ear, dp) => {
-                self.hear_any(node, *ear, |heard| matches!(heard, Heard::Message { dps, .. } if dps.contains_key(*dp)))
+            Step::ReceiveFlood(source, last) => self.receive_numbers(node, *source, Some(1), *last),
+            Step::ReceiveDp(source, dp) => self.receive_any(
+                node,
+                *source,
+                |received| matches!(received, ReceivedEvent::Message { dps, .. } if dps.contains_key(*dp)),
+            ),
+            Step::ReceiveLag(source) => {
+                self.receive_any(node, *source, |received| matches!(received, ReceivedEvent::Lagged(_)))
             }
-            Step::HearLag(ear) => self.hear_any(node, *ear, |heard| matches!(heard, Heard::Lagged(_))),
-            Step::HearNumber(ear, last) => self.hear_numbers(node, *ear, None, *last),
+            Step::ReceiveNumber(source, last) => self.receive_numbers(node, *source, None, *last),
             Step::SpawnAt(other) => {
                 self.at[node] = *other;
                 let plan = self.plan(node);
@@ -241,74 +247,79 @@ impl Run<'_> {
 
     fn end(&mut self, node: usize, ticket: Ticket, want: &Want) -> Result<(), String> {
         let Some(answer) = self.stage.end(ticket, LIMIT) else {
-            return Err(format!("never resolved; {:?}", self.stage.look(node)));
+            return Err(format!("never resolved; {:?}", self.stage.snapshot(node)));
         };
         if is_answer(&self.devices, self.at[node], &answer, want) { Ok(()) } else { Err(format!("came to {answer:?}")) }
     }
 
-    /// The next news but those about freshness, which most scenarios are not about.
-    fn next(&mut self, node: usize, ear: Ear, limit: Duration) -> Result<Option<Heard>, String> {
+    /// Returns the next event, without those about freshness, which most scenarios ignore.
+    fn next(&mut self, node: usize, source: Source, limit: Duration) -> Result<Option<ReceivedEvent>, String> {
         let end = self.stage.now() + limit;
         loop {
-            match self.next_of_all(node, ear, end.saturating_sub(self.stage.now()))? {
-                Some(Heard::Fresh | Heard::Stale(_)) => {}
+            match self.next_of_all(node, source, end.saturating_sub(self.stage.now()))? {
+                Some(ReceivedEvent::Fresh | ReceivedEvent::Stale(_)) => {}
                 other => return Ok(other),
             }
         }
     }
 
-    fn next_of_all(&mut self, node: usize, ear: Ear, limit: Duration) -> Result<Option<Heard>, String> {
-        let Some(heard) = self.stage.hear(node, ear, limit) else { return Ok(None) };
+    fn next_of_all(&mut self, node: usize, source: Source, limit: Duration) -> Result<Option<ReceivedEvent>, String> {
+        let Some(received) = self.stage.receive(node, source, limit) else { return Ok(None) };
         const KEPT: usize = 6;
-        self.log.push_back(heard.clone());
+        self.log.push_back(received.clone());
         if self.log.len() > KEPT {
             self.log.pop_front();
         }
-        match &heard {
-            Heard::Message { dps, .. } if dps.contains_key(POISON_DP) => {
-                Err(format!("a frame whose check failed was delivered: {heard:?}"))
+        match &received {
+            ReceivedEvent::Message { dps, .. } if dps.contains_key(POISON_DP) => {
+                Err(format!("a frame whose check failed was delivered: {received:?}"))
             }
-            _ => Ok(Some(heard)),
+            _ => Ok(Some(received)),
         }
     }
 
-    fn hear(&mut self, node: usize, ear: Ear, sign: &Sign) -> Result<(), String> {
+    fn receive(&mut self, node: usize, source: Source, expected: &ExpectedEvent) -> Result<(), String> {
         let version = self.devices[self.at[node]].version();
-        self.hear_any(node, ear, |heard| is_sign(version, heard, sign))
+        self.receive_any(node, source, |received| is_expected(version, received, expected))
     }
 
-    fn hear_any(&mut self, node: usize, ear: Ear, right: impl Fn(&Heard) -> bool) -> Result<(), String> {
+    fn receive_any(
+        &mut self,
+        node: usize,
+        source: Source,
+        right: impl Fn(&ReceivedEvent) -> bool,
+    ) -> Result<(), String> {
         let end = self.stage.now() + LIMIT;
         loop {
             let left = end.saturating_sub(self.stage.now());
-            match self.next_of_all(node, ear, left)? {
-                Some(heard) if right(&heard) => return Ok(()),
-                Some(Heard::End) | None => return Err(format!("never heard; lately {:?}", self.log)),
+            match self.next_of_all(node, source, left)? {
+                Some(received) if right(&received) => return Ok(()),
+                Some(ReceivedEvent::End) | None => return Err(format!("never heard; lately {:?}", self.log)),
                 Some(_) => {}
             }
         }
     }
 
-    /// The numbers of a flood, from the first one (or whichever comes first) to the last, in order.
-    fn hear_numbers(&mut self, node: usize, ear: Ear, first: Option<u64>, last: u64) -> Result<(), String> {
+    /// Receives the numbers of a flood in order, from `first` (or the first one received) to `last`.
+    fn receive_numbers(&mut self, node: usize, source: Source, first: Option<u64>, last: u64) -> Result<(), String> {
         let mut expected = first;
         while expected.is_none_or(|expected| expected <= last) {
-            match self.next(node, ear, LIMIT)? {
-                Some(Heard::Message { dps, .. }) => match dps.get(FLOOD_DP).and_then(Value::as_u64) {
+            match self.next(node, source, LIMIT)? {
+                Some(ReceivedEvent::Message { dps, .. }) => match dps.get(FLOOD_DP).and_then(Value::as_u64) {
                     Some(number) if expected.is_none_or(|expected| expected == number) => expected = Some(number + 1),
                     Some(number) => return Err(format!("{number} instead of {expected:?}")),
                     None => {}
                 },
-                Some(Heard::Lagged(lost)) => return Err(format!("{lost} lost before {expected:?}")),
-                Some(Heard::End) | None => return Err(format!("nothing before {expected:?}")),
+                Some(ReceivedEvent::Lagged(lost)) => return Err(format!("{lost} lost before {expected:?}")),
+                Some(ReceivedEvent::End) | None => return Err(format!("nothing before {expected:?}")),
                 Some(_) => {}
             }
         }
         Ok(())
     }
 
-    fn is_sign(&self, node: usize, heard: &Heard, sign: &Sign) -> bool {
-        is_sign(self.devices[self.at[node]].version(), heard, sign)
+    fn is_expected(&self, node: usize, received: &ReceivedEvent, expected: &ExpectedEvent) -> bool {
+        is_expected(self.devices[self.at[node]].version(), received, expected)
     }
 
     fn becomes(&mut self, node: usize, fact: &Fact) -> Result<(), String> {
@@ -338,9 +349,9 @@ impl Run<'_> {
             Fact::DeviceEntry(manager, connected, down) => {
                 return same("listed", &self.stage.listed(*manager, node), &Some((*connected, *down)));
             }
-            _ => self.stage.look(node),
+            _ => self.stage.snapshot(node),
         };
-        let Look { connected, version, dialect, diagnosis, address, port, closed, counters } = look;
+        let Snapshot { connected, version, dialect, diagnosis, address, port, closed, counters } = look;
         match fact {
             Fact::Connected(wanted) => same("connected", &connected, wanted),
             Fact::Working => same("working", &(connected, diagnosis), &(true, None)),
@@ -364,7 +375,7 @@ impl Run<'_> {
         }
     }
 
-    /// Steps at the device.
+    /// Runs a step of the device.
     fn world(&mut self, node: usize, step: &Step) -> Result<(), String> {
         let device = &self.devices[node];
         match step {
@@ -415,7 +426,7 @@ impl Run<'_> {
                 self.soon(node, |state| count(state) >= wanted.len())?;
                 let mut found: Vec<Value> = self.devices[node].requests().iter().filter_map(control).collect();
                 let mut wanted = wanted.clone();
-                // Joined writes name their DPs in the order in which they came together.
+                // Joined writes list their DPs in the order of joining.
                 let in_order = |control: &Value| {
                     let dps = control.as_object().into_iter().flatten();
                     dps.map(|(dp, value)| (dp.clone(), value.to_string())).collect::<BTreeMap<_, _>>()
@@ -448,7 +459,7 @@ impl Run<'_> {
         Err(format!("never; {} connections, {} requests, the last {last:?}", device.connections(), requests.len()))
     }
 
-    /// What holds at the end of every scenario.
+    /// Checks what must hold at the end of every scenario.
     fn finish(&mut self) -> Result<(), String> {
         if !self.tickets.is_empty() {
             return Err(format!("nobody asked what became of commands {:?}", self.tickets.keys()));

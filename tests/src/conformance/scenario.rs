@@ -1,29 +1,29 @@
-//! What a scenario is made of. Plain data: nothing here knows a runtime.
+//! Parts of a scenario: plain data, independent of any runtime.
 
 use core::fmt;
 
 use rustuya_proto::{CommandCode, Dialect, DownReason, Repeated, Version};
 use serde_json::Value;
 
-pub use super::setup::{Held, KEY, Known, OTHER_KEY, Setup, Speaks};
+pub use super::setup::{ConfiguredVersion, Holder, KEY, Known, OTHER_KEY, Setup};
 use super::subject::WhyStale;
 use crate::faulty::{Fault, PowerLoss};
 
 /// Milliseconds.
 pub type Ms = u64;
 
-/// One story about devices and their controller, with everything that is to come of it.
+/// Scenario of devices and their controller, with the expected results.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What holds, in a few words.
+    /// Property that it checks.
     pub name: &'static str,
-    /// The versions that the devices speak, one run for each.
+    /// Versions of the devices, one run for each.
     pub versions: &'static [Version],
-    /// The devices; steps are about the first one unless they say otherwise.
+    /// The devices. Steps concern the first one unless they name another.
     pub devices: Vec<Setup>,
-    /// What happens, in order.
+    /// Steps, in order.
     pub steps: Vec<Step>,
-    /// What it asks of a subject that its steps do not tell.
+    /// Needs of the subject beyond those of the steps.
     pub also: Vec<Need>,
 }
 
@@ -32,33 +32,33 @@ pub struct Scenario {
 pub enum Call {
     /// Wait for the connection.
     Connection,
-    /// Wait for the connection and the state, and return that.
+    /// Wait for the connection and the state, and return the state.
     Ready,
     /// Wait until every device of the manager with this number is connected or has a diagnosis.
     Settled(usize),
-    /// Ask for the state.
+    /// Query the state.
     Status,
-    /// Ask for the state and return it.
+    /// Query the state and return it.
     Query,
-    /// Ask for certain DPs and return them.
+    /// Query certain DPs and return them.
     QueryDps(Vec<u16>),
     /// Set one DP, named by text.
     Set(&'static str, Value),
     /// Set several DPs.
     SetDps(Value),
-    /// Have DPs measured again.
+    /// Make the device measure DPs anew.
     Update(Vec<u16>),
     /// Any command.
     Request(CommandCode, Option<Value>, Option<&'static str>),
-    /// Ask for the sub-devices.
+    /// Query the sub-devices.
     SubDiscover,
-    /// Find out which DPs there are.
+    /// Detect the DPs.
     Detect,
-    /// Ask for the state of a sub-device and return it.
+    /// Query the state of a sub-device and return it.
     SubQuery(&'static str),
     /// Set one DP of a sub-device.
     SubSet(&'static str, u16, Value),
-    /// Have DPs of a sub-device measured again.
+    /// Make a sub-device measure DPs anew.
     SubUpdate(&'static str, Vec<u16>),
     /// Close the device.
     Close,
@@ -66,41 +66,41 @@ pub enum Call {
     Shutdown(usize),
     /// Shut the registry down.
     ShutdownAll,
-    /// Scan for so long.
+    /// Scan for this time.
     Scan(Ms),
-    /// Look for a device, this one or (`None`) one that does not exist, for so long at most.
+    /// Find a device, this one or (`None`) one that does not exist, within this time.
     Find(Option<usize>, Ms),
 }
 
-/// What a caller waits for.
+/// Point until which a caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// Until it is written.
     Written,
     /// Until it is answered.
     Acked,
-    /// Until it is answered, for so long at most.
+    /// Until it is answered, for this time at most.
     Within(Ms),
-    /// Until the device shows what was written.
+    /// Until the device reports the written values.
     Confirmed,
-    /// For nothing.
+    /// Not at all.
     Queued,
 }
 
-/// What a command has to come to.
+/// Expected result of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Want {
     /// Success.
     Ok,
     /// Success with exactly these DPs.
     Dps(Value),
-    /// A connection that speaks the device's version.
+    /// A connection with the device's version.
     Up,
     /// Success with exactly these DP numbers.
     Ids(Vec<u16>),
-    /// Success with a payload that holds this member, named by a JSON pointer.
+    /// Success with a payload that contains this member, named by a JSON pointer.
     Payload(&'static str, Value),
-    /// A refusal in these words.
+    /// A refusal with this text.
     Rejected(&'static str),
     /// No answer in time.
     Unanswered,
@@ -108,7 +108,7 @@ pub enum Want {
     Lost(DownReason),
     /// There was no connection, with this diagnosis.
     NotConnected(Option<DownReason>),
-    /// There was no connection, for whatever reason.
+    /// There was no connection, for any reason.
     NotConnectedAnyhow,
     /// The sub-device is offline.
     SubDeviceOffline,
@@ -118,17 +118,17 @@ pub enum Want {
     Busy,
     /// The request exceeds the limit.
     TooLarge,
-    /// The answer exceeds the limit that is set for it.
+    /// The answer exceeds its limit.
     AnswerTooLarge,
-    /// The device took the write, and shows these DPs of it.
+    /// The device acknowledged the write, and reports these of its DPs.
     NoEffect(Value),
-    /// The write was done in part: these DPs were acknowledged, these sent without an acknowledgement, these not taken.
+    /// The write took effect in part: DPs acknowledged, sent without an acknowledgement, refused or not sent.
     Partial([&'static [u16]; 3]),
-    /// This is no DP.
+    /// This is not a DP number.
     InvalidDp(&'static str),
-    /// This is no value.
+    /// This is not a valid value.
     InvalidValue,
-    /// Each device of the manager is connected or not, and why not, in the order of ids.
+    /// Whether each device of the manager is connected, and its diagnosis, in the order of ids.
     Settled(Vec<(bool, Option<DownReason>)>),
     /// The scan found these devices, each as new.
     Found(Vec<usize>),
@@ -136,54 +136,55 @@ pub enum Want {
     Either(Vec<Self>),
 }
 
-/// A piece of news.
+/// Expected event.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Sign {
-    /// Connected, speaking this version, or (`None`) the device's.
+pub enum ExpectedEvent {
+    /// Connected with this version, or (`None`) the device's.
     Up(Option<Version>),
-    /// Not connected, because of this.
+    /// Not connected, for this reason.
     Down(DownReason),
-    /// A message with these DPs among others, about the device or a sub-device.
+    /// A message with these DPs among others, of the device or a sub-device.
     Dps(Option<&'static str>, Value),
-    /// A sub-device came or went.
+    /// A sub-device came online or went offline.
     Child(&'static str, bool),
-    /// A command failed with nobody waiting for it.
+    /// A command failed that no caller waited for.
     Failed(Box<Want>),
-    /// The dialect was found out.
+    /// The dialect was detected.
     Dialect(Dialect),
     /// A frame was skipped because it exceeds the limit.
     Skipped,
-    /// So many values of a frame are not remembered.
+    /// This number of values of a frame were not kept.
     Unkept(u64),
-    /// A frame was ignored, because of this.
+    /// A frame was ignored, for this reason.
     Ignored(Repeated),
-    /// So many events were lost.
+    /// This number of events were lost.
     Lagged(u64),
     /// The state is fresh.
     Fresh,
-    /// The state may be out of date, because of this.
+    /// The state may be out of date, for this reason.
     Stale(WhyStale),
-    /// There will be no more.
+    /// The listener has ended.
     End,
 }
 
-/// Where news come from.
+/// Source of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ear {
-    /// The listener that the device at hand has had from the beginning.
+pub enum Source {
+    /// The present device's listener, which exists from the beginning.
     Own,
     /// A listener that a step made.
     Extra(usize),
-    /// The listener that the manager with this number has had from the beginning; news about the device at hand count.
+    /// The listener of the manager with this number, which exists from the beginning; only events of the present
+    /// device.
     Manager(usize),
 }
 
-/// Something that can be asked for at any time.
+/// Property that can be read at any time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Whether the connection is usable.
     Connected(bool),
-    /// The connection is usable, and the device has spoken on it.
+    /// The connection is usable, and the device has sent a frame on it.
     Working,
     /// The version in use, if it is known: one, or the device's.
     Version(Option<Version>),
@@ -191,27 +192,27 @@ pub enum Fact {
     RightVersion,
     /// The dialect in use.
     Dialect(Dialect),
-    /// Why the device could not be used, since it last could.
+    /// Reason why the device is not connected, since its last connection.
     Diagnosis(Option<DownReason>),
-    /// The version is wrong, and the device's is named.
+    /// The diagnosis is a wrong version, with the device's version.
     DiagnosedVersion,
-    /// All that was heard of the device or a sub-device.
+    /// All reported DPs of the device or a sub-device.
     State(Option<&'static str>, Value),
-    /// Why the state of the device or a sub-device may be out of date; `None` when it is fresh.
+    /// Reason why the state of the device or a sub-device may be out of date; `None` when it is fresh.
     Stale(Option<&'static str>, Option<WhyStale>),
     /// Whether a sub-device is reachable.
     Online(&'static str, Option<bool>),
     /// Address and port are those of this device.
     At(usize),
-    /// A counter is at least so high.
+    /// A counter has at least this value.
     AtLeast(Counter, u64),
-    /// A counter is just so high.
+    /// A counter has exactly this value.
     Exactly(Counter, u64),
-    /// How many devices this manager has.
+    /// Number of devices of this manager.
     Holds(usize, usize),
-    /// How many devices the registry has.
+    /// Number of devices in the registry.
     Registered(usize),
-    /// In the list of this manager the device at hand is connected or not, and why not.
+    /// Whether the present device is connected, and its diagnosis, in the list of this manager.
     DeviceEntry(usize, bool, Option<DownReason>),
     /// The device was closed.
     Closed,
@@ -222,7 +223,7 @@ pub enum Fact {
 pub enum Counter {
     /// Connections that became usable.
     Connects,
-    /// Frames that were not believed.
+    /// Frames that failed their check.
     BadFrames,
     /// Times that bytes were skipped to find a frame.
     Resyncs,
@@ -232,180 +233,180 @@ pub enum Counter {
     Lagged,
 }
 
-/// A change of what the controller knows.
+/// Change of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Edit {
-    /// The device is where this one is.
+    /// The address of this device.
     At(usize),
-    /// It speaks this.
-    Speaks(Speaks),
-    /// It has its own key, or this one.
+    /// The version.
+    Version(ConfiguredVersion),
+    /// The device's own key, or this one.
     Key(Option<&'static str>),
-    /// Commands wait so long.
+    /// Time limit of commands for the connection.
     CommandTimeout(Ms),
 }
 
-/// What adding a device comes to.
+/// Result of adding a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It is there.
+    /// It was added.
     Ok,
-    /// It was there already.
+    /// The manager already had it.
     Duplicate,
     /// The manager was shut down.
     Closed,
 }
 
-/// Something happens, or something has to be so.
+/// Action or expectation.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A step about another device.
+    /// A step of another device.
     At(usize, Box<Self>),
-    /// Steps, so many times.
+    /// Repeats steps.
     Times(usize, Vec<Self>),
-    /// A command, and what it comes to.
+    /// Runs a command; expects its result.
     Ask(Call, How, Want),
-    /// A command is given, and named by a number.
+    /// Starts a command under a number.
     Begin(usize, Call, How),
-    /// What that command comes to.
+    /// Expects the result of that command.
     End(usize, Want),
-    /// Nobody waits for that command any more.
+    /// Stops waiting for that command.
     Drop(usize),
-    /// This is heard, whatever comes before it.
-    Hear(Ear, Sign),
-    /// The next news are these.
-    Next(Ear, Sign),
-    /// This was not heard since the last look.
-    Unheard(Ear, Sign),
-    /// A message with this DP is heard.
-    HearDp(Ear, &'static str),
-    /// News were lost, and the listener is told so.
-    HearLag(Ear),
-    /// This number of a flood is heard, and up to it all that follow the first one heard, in order.
-    HearNumber(Ear, u64),
-    /// The numbers of a flood are heard, all from the first to this one, in order.
-    HearFlood(Ear, u64),
-    /// Another listener.
+    /// Expects this event, possibly after others.
+    Receive(Source, ExpectedEvent),
+    /// Expects this as the next event.
+    Next(Source, ExpectedEvent),
+    /// Expects that this event was not received since the last check.
+    NotReceived(Source, ExpectedEvent),
+    /// Expects a message with this DP.
+    ReceiveDp(Source, &'static str),
+    /// Expects a report of lost events.
+    ReceiveLag(Source),
+    /// Expects this number of a flood, after all numbers since the first received one, in order.
+    ReceiveNumber(Source, u64),
+    /// Expects all numbers of a flood from the first to this one, in order.
+    ReceiveFlood(Source, u64),
+    /// Creates another listener.
     Listen(usize),
-    /// This is so.
+    /// Expects this property.
     Is(Fact),
-    /// This is so soon.
+    /// Expects this property within the time limit.
     Becomes(Fact),
-    /// Another controller connects to the device with this number.
+    /// Connects another controller to the device with this number.
     SpawnAt(usize),
-    /// The configuration is changed.
+    /// Changes the configuration.
     Reconfigure(Vec<Edit>),
-    /// The device is given to a manager, with changes.
+    /// Adds the device to a manager, with changes.
     Add(usize, Vec<Edit>, Added),
-    /// The manager lets go of the device.
+    /// Makes the manager release the device.
     Remove(usize),
-    /// The manager ends the device for everybody.
+    /// Makes the manager end the device for all its holders.
     Delete(usize),
-    /// The manager lets go of everything.
+    /// Makes the manager release all devices.
     Clear(usize),
-    /// The device announces itself.
+    /// Sends an announcement of the device.
     Announce,
-    /// The device announces itself again and again until that command is done.
+    /// Repeats announcements of the device until that command is done.
     AnnounceTill(usize),
-    /// The device announces itself as if at 127.0.0.N.
+    /// Sends an announcement of the device that names 127.0.0.N.
     AnnounceAs(u8),
 
-    /// The device goes wrong.
+    /// Sets a fault of the device.
     Fault(Fault),
-    /// It does not any more.
+    /// Ends the fault.
     Mend,
-    /// It loses its power.
+    /// Turns the device's power off.
     PowerOff(PowerLoss),
-    /// It has power again.
+    /// Turns the device's power on.
     PowerOn,
-    /// It has the address 127.0.0.N now.
+    /// Moves the device to the address 127.0.0.N.
     MoveTo(u8),
-    /// It resets its connections.
+    /// Resets the device's connections.
     CutAll,
-    /// It closes its connections.
+    /// Closes the device's connections.
     CloseAll,
-    /// It speaks another version.
+    /// Changes the device's version.
     SetVersion(Version),
-    /// It has another key.
+    /// Changes the device's key.
     SetKey(&'static str),
-    /// DPs change by hand.
+    /// Changes DPs by hand.
     Push(Option<&'static str>, Value),
-    /// It pushes so many numbers.
+    /// Makes the device push this many numbers.
     Flood(u32),
-    /// It reports its sub-devices.
+    /// Makes the device report its sub-devices.
     Report,
 
-    /// So many requests of this code (or what a version makes of it) arrive, over all.
+    /// Expects this total number of requests of this code (or its version's equivalent) within the time limit.
     Arrived(CommandCode, usize),
-    /// Just so many requests of this code (or what a version makes of it) have arrived.
+    /// Expects that exactly this number of requests of this code (or its version's equivalent) have arrived.
     ArrivedOnly(CommandCode, usize),
-    /// Just these DPs were written, control by control.
+    /// Expects exactly these written DPs, by control.
     Controls(Vec<Value>),
-    /// Just these DPs were written, control by control, in any order.
+    /// Expects exactly these written DPs, by control, in any order.
     ControlsInAnyOrder(Vec<Value>),
-    /// Just these DPs were asked for by nulls, which other firmware than device22 takes for a write.
+    /// Expects exactly these DPs queried by nulls, which firmware other than device22 treats as a write.
     Nulls(Vec<Vec<u16>>),
-    /// The device has these DPs soon.
+    /// Expects that the device has these DPs within the time limit.
     Has(Option<&'static str>, Value),
-    /// So many connections are open soon.
+    /// Expects this number of open connections within the time limit.
     Open(usize),
-    /// So many connections can be pushed to soon.
+    /// Expects this number of connections that accept pushes within the time limit.
     Ready(usize),
-    /// At least so many connections were made soon.
+    /// Expects at least this number of connections within the time limit.
     Accepted(u64),
-    /// Just so many connections were made.
+    /// Expects exactly this number of connections.
     AcceptedOnly(u64),
 
-    /// So much time passes, because the scenario is about time.
+    /// Lets this time pass.
     Linger(Ms),
-    /// From here time is taken.
+    /// Starts the stopwatch.
     Mark,
-    /// Not so much time has passed since.
+    /// Expects that less time has passed since.
     Before(Ms),
-    /// So much time has passed since.
+    /// Expects that at least this time has passed since.
     After(Ms),
 }
 
-/// What a step asks of a subject, beyond a machine and its events.
+/// Feature of a subject that a step needs, beyond a machine and its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Managers and registries.
     Manager,
     /// Scans.
     Scan,
-    /// What was heard is kept.
+    /// The reported state is kept.
     Cache,
-    /// Commands can be given and forgotten.
+    /// Commands can be queued without a wait.
     Queue,
-    /// A command can be given up by whoever waits for it.
+    /// A caller can cancel a command.
     Abandon,
     /// Commands are spaced, joined and split.
     Pacing,
-    /// DPs and values are taken as callers have them.
+    /// DPs and values of any form are converted.
     Values,
     /// Several listeners with queues of their own.
     Listeners,
     /// Verbs made of several commands.
     Detect,
-    /// The effect of a write is looked for.
+    /// The effect of a write can be awaited.
     Confirm,
-    /// Reads are asked again.
+    /// Failed queries are repeated.
     Repeat,
-    /// The state is asked for without being told to.
+    /// The state is queried without a command.
     State,
     /// Two controllers of one device.
     Rivals,
 }
 
 impl Scenario {
-    /// Something else that it asks of a subject.
+    /// Adds a need of the subject.
     #[must_use]
     pub fn needing(mut self, need: Need) -> Self {
         self.also.push(need);
         self
     }
 
-    /// Everything that it asks of a subject, without repetition.
+    /// Returns all needs of the subject, without duplicates.
     #[must_use]
     pub fn needs(&self) -> Vec<Need> {
         let mut needs: Vec<Need> = self.devices.iter().flat_map(Setup::needs).chain(self.also.clone()).collect();
@@ -453,15 +454,17 @@ impl Step {
             Self::Drop(_) => Need::Abandon,
             Self::SpawnAt(_) => Need::Rivals,
             Self::Listen(_) => Need::Listeners,
-            Self::HearLag(_) | Self::HearNumber(..) => Need::Listeners,
-            Self::Hear(ear, sign) | Self::Next(ear, sign) | Self::Unheard(ear, sign) => match (ear, sign) {
-                (Ear::Manager(_), _) => Need::Manager,
-                (Ear::Extra(_), _) | (_, Sign::Lagged(_)) => Need::Listeners,
-                (_, Sign::Child(..) | Sign::Unkept(_)) => Need::Cache,
-                (_, Sign::Failed(_)) => Need::Queue,
-                (_, Sign::Fresh | Sign::Stale(_)) => Need::State,
-                _ => return,
-            },
+            Self::ReceiveLag(_) | Self::ReceiveNumber(..) => Need::Listeners,
+            Self::Receive(source, expected) | Self::Next(source, expected) | Self::NotReceived(source, expected) => {
+                match (source, expected) {
+                    (Source::Manager(_), _) => Need::Manager,
+                    (Source::Extra(_), _) | (_, ExpectedEvent::Lagged(_)) => Need::Listeners,
+                    (_, ExpectedEvent::Child(..) | ExpectedEvent::Unkept(_)) => Need::Cache,
+                    (_, ExpectedEvent::Failed(_)) => Need::Queue,
+                    (_, ExpectedEvent::Fresh | ExpectedEvent::Stale(_)) => Need::State,
+                    _ => return,
+                }
+            }
             Self::Is(fact) | Self::Becomes(fact) => match fact {
                 Fact::State(..) | Fact::Online(..) => Need::Cache,
                 Fact::Stale(..) => Need::State,

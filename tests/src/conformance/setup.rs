@@ -1,4 +1,4 @@
-//! The devices of a scenario, and what their controller knows of them.
+//! Devices of a scenario, and their configuration at the controller.
 
 use rustuya_proto::{Dialect, Version};
 use rustuya_runtime::Pacing;
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use super::scenario::{Ms, Need};
 use crate::faulty::Fault;
 
-/// A device, and what its controller knows of it.
+/// Device with its configuration at the controller.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Setup {
-    /// It has the id of the first device, as the same device elsewhere.
+    /// Whether it has the id of the first device, as the same device at another address.
     pub twin: bool,
-    /// The last byte of its address, where it has the port of the first device.
+    /// Last byte of its address, if it has the port of the first device.
     pub elsewhere: Option<u8>,
-    /// Instead of the scenario's version.
+    /// Its version, instead of the scenario's.
     pub version: Option<Version>,
-    /// The dialect that it understands.
+    /// Its dialect.
     pub dialect: Dialect,
     /// Its DPs.
     pub dps: Value,
@@ -25,77 +25,77 @@ pub struct Setup {
     pub subs: Vec<(&'static str, Value)>,
     /// Quirks of the emulator by name.
     pub quirks: Vec<&'static str>,
-    /// What is wrong with it from the beginning.
+    /// Fault from the beginning.
     pub fault: Option<Fault>,
-    /// It has no power at the beginning.
+    /// Whether it has no power at the beginning.
     pub off: bool,
-    /// What the controller knows.
+    /// Configuration at the controller.
     pub known: Known,
-    /// Who has it from the beginning.
-    pub held: Held,
+    /// Its holder from the beginning.
+    pub held: Holder,
 }
 
-/// What a controller knows of a device, and how it is to treat it.
+/// Configuration of a device at the controller.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// Its address; if not, announcements tell it. The port is always known.
+    /// Whether the address is configured; otherwise announcements tell it. The port is always configured.
     pub address: bool,
-    /// The version that is configured.
-    pub speaks: Speaks,
-    /// The oldest version that is believed; `None` is 3.1 for a device of 3.1, and else the default.
+    /// The configured version.
+    pub speaks: ConfiguredVersion,
+    /// Oldest accepted version; `None` is 3.1 for a device of 3.1, else the default.
     pub min_version: Option<Version>,
-    /// The key that is configured is another one.
+    /// Configured key, if it is another one.
     pub key: Option<&'static str>,
-    /// The dialect that is configured.
+    /// Configured dialect.
     pub dialect: Option<Dialect>,
-    /// The connection is kept.
+    /// Whether the idle connection is kept.
     pub persist: bool,
-    /// Commands are done when they are queued.
+    /// Whether commands are done when they are queued.
     pub nowait: bool,
-    /// How long a command waits for the connection.
+    /// Time limit of a command for the connection.
     pub command_timeout: Ms,
-    /// How long a command waits for its answer.
+    /// Time limit of a command for its answer.
     pub answer: Ms,
-    /// Silence after which a heartbeat is sent.
+    /// Idle time after which a heartbeat is sent.
     pub heartbeat: Ms,
-    /// The first delay between attempts, and the longest.
+    /// First and longest delay between attempts.
     pub backoff: (Ms, Ms),
-    /// How commands are spaced.
+    /// Spacing of commands.
     pub pacing: Pacing,
-    /// Announcements are listened to.
+    /// Whether announcements are received.
     pub discovered: bool,
-    /// The largest frame that is received, in bytes.
+    /// Largest received frame, in bytes.
     pub receive_limit: usize,
-    /// What is remembered of the device, in bytes.
+    /// Memory limit of the device, in bytes.
     pub memory_limit: usize,
-    /// The state is asked for on each connection. Not as by default: scenarios count what arrives.
+    /// Whether the state is queried on each connection. Off, unlike the default: scenarios count requests.
     pub query_on_connect: bool,
 }
 
-/// Which version is configured.
+/// Configured version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
-    /// The one that the device speaks at that moment.
+pub enum ConfiguredVersion {
+    /// The device's present version.
     Right,
-    /// None: it is found out.
+    /// None: it is detected.
     Auto,
     /// This one.
     Only(Version),
 }
 
-/// Who has a device from the beginning.
+/// Holder of a device from the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum Holder {
     /// A handle of its own.
     Alone,
     /// The first manager.
     Manager,
-    /// Nobody before a step says so.
+    /// None before a step adds it.
     Nobody,
 }
 
 impl Setup {
-    /// A lamp with a switch, a brightness and a mode, known by everything.
+    /// A lamp with a switch, a brightness and a mode, with a complete configuration.
     pub fn lamp() -> Self {
         Self {
             twin: false,
@@ -109,7 +109,7 @@ impl Setup {
             off: false,
             known: Known {
                 address: true,
-                speaks: Speaks::Right,
+                speaks: ConfiguredVersion::Right,
                 min_version: None,
                 key: None,
                 dialect: None,
@@ -125,11 +125,11 @@ impl Setup {
                 memory_limit: 262_144,
                 query_on_connect: false,
             },
-            held: Held::Alone,
+            held: Holder::Alone,
         }
     }
 
-    /// A gateway with a plug and a sensor behind it.
+    /// A gateway with a plug and a sensor.
     pub fn gateway() -> Self {
         let plug = ("plug", json!({ "1": false, "9": 7 }));
         let sensor = ("sensor", json!({ "4": 21, "5": "dry" }));
@@ -157,7 +157,7 @@ impl Setup {
         Self { dialect: Dialect::Device22, ..self }
     }
 
-    /// Of this version, whatever the scenario's.
+    /// Of this version, independent of the scenario's.
     pub fn of(self, version: Version) -> Self {
         Self { version: Some(version), ..self }
     }
@@ -177,53 +177,53 @@ impl Setup {
         Self { off: true, ..self }
     }
 
-    /// Held by the first manager.
+    /// Holder by the first manager.
     pub fn managed(self) -> Self {
-        Self { held: Held::Manager, ..self }
+        Self { held: Holder::Manager, ..self }
     }
 
-    /// Held by nobody.
+    /// Without a holder.
     pub fn unheld(self) -> Self {
-        Self { held: Held::Nobody, ..self }
+        Self { held: Holder::Nobody, ..self }
     }
 
-    /// The version that is configured.
-    pub fn speaks(mut self, speaks: Speaks) -> Self {
+    /// The configured version.
+    pub fn speaks(mut self, speaks: ConfiguredVersion) -> Self {
         self.known.speaks = speaks;
         self
     }
 
-    /// The oldest version that is believed.
+    /// Oldest accepted version.
     pub fn min_version(mut self, version: Version) -> Self {
         self.known.min_version = Some(version);
         self
     }
 
-    /// The dialect that is configured.
+    /// Configured dialect.
     pub fn knows_dialect(mut self, dialect: Dialect) -> Self {
         self.known.dialect = Some(dialect);
         self
     }
 
-    /// A wrong key is configured.
+    /// Configures a wrong key.
     pub fn wrong_key(mut self) -> Self {
         self.known.key = Some(OTHER_KEY);
         self
     }
 
-    /// Commands wait so long for the connection.
+    /// Time limit of commands for the connection.
     pub fn command_timeout(mut self, limit: Ms) -> Self {
         self.known.command_timeout = limit;
         self
     }
 
-    /// Commands wait so long for their answer.
+    /// Time limit of commands for their answer.
     pub fn answer(mut self, limit: Ms) -> Self {
         self.known.answer = limit;
         self
     }
 
-    /// Heartbeats after so much silence.
+    /// Idle time before a heartbeat.
     pub fn heartbeat(mut self, after: Ms) -> Self {
         self.known.heartbeat = after;
         self
@@ -235,7 +235,7 @@ impl Setup {
         self
     }
 
-    /// How commands are spaced.
+    /// Spacing of commands.
     pub fn pacing(mut self, pacing: Pacing) -> Self {
         self.known.pacing = pacing;
         self
@@ -247,37 +247,37 @@ impl Setup {
         self
     }
 
-    /// What is remembered of the device.
+    /// Memory limit of the device.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.known.memory_limit = bytes;
         self
     }
 
-    /// The state is asked for on each connection.
+    /// Queries the state on each connection.
     pub fn queries_on_connect(mut self) -> Self {
         self.known.query_on_connect = true;
         self
     }
 
-    /// Commands are done when they are queued.
+    /// Whether commands are done when they are queued.
     pub fn nowait(mut self) -> Self {
         self.known.nowait = true;
         self
     }
 
-    /// The connection is made when it is needed.
+    /// Connects only when it is needed.
     pub fn unkept(mut self) -> Self {
         self.known.persist = false;
         self
     }
 
-    /// Announcements are listened to.
+    /// Whether announcements are received.
     pub fn discovered(mut self) -> Self {
         self.known.discovered = true;
         self
     }
 
-    /// The address is not known, announcements tell it.
+    /// Configures no address: announcements tell it.
     pub fn unlocated(mut self) -> Self {
         self.known.address = false;
         self.discovered()
@@ -290,14 +290,14 @@ impl Setup {
         let pacing = (known.pacing != Pacing::NONE).then_some(Need::Pacing);
         let splits =
             matches!(self.fault, Some(Fault::RefuseSeveralDps { .. } | Fault::RefuseDp { .. })).then_some(Need::Pacing);
-        let manager = (self.held == Held::Manager).then_some(Need::Manager);
+        let manager = (self.held == Holder::Manager).then_some(Need::Manager);
         let queue = known.nowait.then_some(Need::Queue);
         let state = known.query_on_connect.then_some(Need::State);
         [pacing, splits, manager, queue, state].into_iter().flatten().collect()
     }
 }
 
-/// The local key of every device.
+/// Local key of every device.
 pub const KEY: &str = "0123456789abcdef";
-/// Another one.
+/// A wrong local key.
 pub const OTHER_KEY: &str = "fedcba9876543210";

@@ -1,4 +1,4 @@
-//! What is put to the test: one implementation per runtime.
+//! Interface of the tested runtimes: one implementation for each kind.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -7,156 +7,156 @@ use rustuya_proto::{DeviceId, Dialect, DownReason, LocalKey, Repeated, Version};
 use rustuya_runtime::{CommandError, DiscoveredDevice, Event, Pacing, SightingKind, Stale};
 use serde_json::{Map, Value};
 
-use super::scenario::{Added, Call, Counter, Ear, How, Need};
+use super::scenario::{Added, Call, Counter, How, Need, Source};
 use crate::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 
 /// A runtime, or the machine without one.
 pub trait Subject: Sync {
-    /// Its column in the table.
+    /// Returns its column in the table.
     fn name(&self) -> &'static str;
 
-    /// Why it cannot do this, if it cannot.
+    /// Returns the reason why it lacks a feature, if it does.
     fn lacks(&self, need: Need) -> Option<&'static str>;
 
-    /// A fresh world for one run of a scenario.
+    /// Creates a stage for one run of a scenario.
     fn stage(&self) -> Box<dyn Stage + '_>;
 
-    /// The world of a seed, where a subject has a world that repeats itself; a fresh one elsewhere.
+    /// Creates the stage of a seed, if the subject is deterministic; otherwise an ordinary one.
     fn stage_of(&self, seed: u64) -> Box<dyn Stage + '_> {
         let _ = seed;
         self.stage()
     }
 
-    /// Whether a command has been given when [`Stage::begin`] returns. If not, those that are open at the same time are
-    /// given in any order.
+    /// Returns whether a command is queued when [`Stage::begin`] returns. If not, simultaneous commands are queued in
+    /// any order.
     fn gives_at_once(&self) -> bool {
         true
     }
 }
 
-/// One run. All calls block; limits are in the time of the stage.
+/// One run of a scenario. All calls block; limits are in the time of the stage.
 ///
-/// Devices are named by their number in the scenario, managers by any number: they are made when they are first named.
+/// Devices have their number in the scenario, managers any number; the first use of a number creates the manager.
 pub trait Stage {
     /// Puts a device on the network of this stage.
     fn plug_in(&mut self, device: FaultyDeviceBuilder) -> FaultyDevice;
 
-    /// The time of this stage.
+    /// Returns the time of this stage.
     fn now(&self) -> Duration;
 
-    /// Lets time pass until `holds`; whether it does within `limit`.
+    /// Lets time pass until `holds` is true. Returns whether it is within `limit`.
     fn until(&mut self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool;
 
     /// Lets a little time pass.
     fn breathe(&mut self);
 
-    /// Makes a handle of a device, and a listener.
+    /// Creates a handle of a device, and a listener.
     fn spawn(&mut self, node: usize, plan: &Plan);
 
-    /// Gives a device to a manager, and makes listeners of both if there are none.
+    /// Adds a device to a manager, and creates listeners of both if there are none.
     fn add(&mut self, manager: usize, node: usize, plan: &Plan) -> Added;
 
-    /// Has the manager let go of a device; whether it was there.
+    /// Makes the manager release a device. Returns whether it had it.
     fn remove(&mut self, manager: usize, node: usize) -> bool;
 
-    /// Ends a device for everybody; whether it was there.
+    /// Ends a device for all its holders. Returns whether the manager had it.
     fn delete(&mut self, manager: usize, node: usize) -> bool;
 
-    /// Has the manager let go of everything.
+    /// Makes the manager release all devices.
     fn clear(&mut self, manager: usize);
 
-    /// Changes what is known of a device.
+    /// Changes the configuration of a device.
     fn reconfigure(&mut self, node: usize, plan: &Plan);
 
-    /// Gives a command. With calls that block, it may be given a moment after this has returned.
+    /// Starts a command. With blocking calls it may be queued a moment after this has returned.
     fn begin(&mut self, node: usize, call: &Call, how: How) -> Ticket;
 
-    /// What came of it, within `limit`.
+    /// Waits for its result, for `limit` at most.
     fn end(&mut self, ticket: Ticket, limit: Duration) -> Option<Answer>;
 
-    /// Whether it is decided what came of it.
+    /// Returns whether it is resolved.
     fn is_done(&mut self, ticket: Ticket) -> bool;
 
-    /// Waits for it no more.
+    /// Stops waiting for it.
     fn forget(&mut self, ticket: Ticket);
 
-    /// Another listener of a device.
+    /// Creates another listener of a device.
     fn listen(&mut self, node: usize, extra: usize);
 
-    /// The listener of a device reads from now on, before it is asked what it hears. Nothing to do where it is asked
-    /// without delay.
+    /// Makes the listener of a device read from now on, before [`receive`](Self::receive). Only for subjects where that call
+    /// is delayed.
     fn attend(&mut self, _node: usize) {}
 
-    /// The next news within `limit`; those of a manager about other devices are skipped.
-    fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard>;
+    /// Returns the next event within `limit`; skips a manager's events of other devices.
+    fn receive(&mut self, node: usize, source: Source, limit: Duration) -> Option<ReceivedEvent>;
 
-    /// What is known of a device.
-    fn look(&mut self, node: usize) -> Look;
+    /// Returns a snapshot of a device.
+    fn snapshot(&mut self, node: usize) -> Snapshot;
 
-    /// The DPs that were heard, of the device or a sub-device.
+    /// Returns the reported DPs of the device or a sub-device.
     fn state(&mut self, node: usize, cid: Option<&str>) -> Map<String, Value>;
 
-    /// Why that may be out of date; `None` when it is fresh.
+    /// Returns the reason why that may be out of date; `None` when it is fresh.
     fn stale(&mut self, node: usize, cid: Option<&str>) -> Option<WhyStale>;
 
-    /// Whether a sub-device is reachable.
+    /// Returns whether a sub-device is reachable.
     fn online(&mut self, node: usize, cid: &str) -> Option<bool>;
 
-    /// How many devices a manager has.
+    /// Returns the number of devices of a manager.
     fn holds(&mut self, manager: usize) -> usize;
 
-    /// How many devices the registry has.
+    /// Returns the number of devices in the registry.
     fn registered(&mut self) -> usize;
 
-    /// Whether a device is connected, and why not, in the list of a manager.
+    /// Returns whether a device is connected, and its diagnosis, from the list of a manager.
     fn listed(&mut self, manager: usize, node: usize) -> Option<(bool, Option<DownReason>)>;
 
-    /// Has the announcement of a device reach those who listen for it.
+    /// Delivers an announcement of a device.
     fn announce(&mut self, device: &FaultyDevice, named: Option<IpAddr>);
 }
 
-/// Names a command that was given.
+/// Number of a started command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub usize);
 
-/// What a controller is told of a device.
+/// Arguments of a device for the controller.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Its id.
     pub id: DeviceId,
-    /// The key that is configured.
+    /// Configured key.
     pub key: LocalKey,
-    /// The address that is configured.
+    /// Configured address.
     pub address: Option<IpAddr>,
     /// The port.
     pub port: u16,
-    /// The version that is configured.
+    /// Configured version.
     pub version: Option<Version>,
-    /// The dialect that is configured.
+    /// Configured dialect.
     pub dialect: Option<Dialect>,
-    /// The connection is kept.
+    /// Whether the idle connection is kept.
     pub persist: bool,
-    /// Commands are done when they are queued.
+    /// Whether commands are done when they are queued.
     pub nowait: bool,
-    /// How long a command waits for the connection.
+    /// Time limit of a command for the connection.
     pub command_timeout: Duration,
     /// Time limits.
     pub timing: rustuya_proto::Timing,
-    /// How commands are spaced.
+    /// Spacing of commands.
     pub pacing: Pacing,
-    /// Announcements are listened to.
+    /// Whether announcements are received.
     pub discovered: bool,
-    /// The largest frame that is received, in bytes.
+    /// Largest received frame, in bytes.
     pub receive_limit: usize,
-    /// What is remembered of the device, in bytes.
+    /// Memory limit of the device, in bytes.
     pub memory_limit: usize,
-    /// The oldest version that is believed while the version is open.
+    /// Oldest accepted version while the version is not known.
     pub min_version: Version,
-    /// The state is asked for on each connection.
+    /// Whether the state is queried on each connection.
     pub query_on_connect: bool,
 }
 
-/// What came of a command.
+/// Result of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// It was written, queued, or done without an answer.
@@ -168,40 +168,40 @@ pub enum Answer {
         /// The payload.
         payload: Option<Value>,
     },
-    /// There is a connection.
+    /// It waited for a connection, which has this version.
     Up(Version),
-    /// Every device of a manager is connected or not, and why not.
+    /// Whether each device of a manager is connected, and its diagnosis.
     Settled(Vec<(bool, Option<DownReason>)>),
     /// These DPs exist.
     Ids(Vec<u16>),
     /// It failed.
     Failed(CommandError),
     /// These devices were found.
-    Found(Vec<Sighted>),
+    Found(Vec<FoundDevice>),
 }
 
 /// A device that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighted {
+pub struct FoundDevice {
     /// Its id.
     pub id: String,
     /// Its address.
     pub ip: Ipv4Addr,
     /// The version that it announces.
     pub version: Option<Version>,
-    /// Whether it is news, where the subject tells.
+    /// Whether it is new, if the subject tells.
     pub new: Option<bool>,
 }
 
-impl From<DiscoveredDevice> for Sighted {
+impl From<DiscoveredDevice> for FoundDevice {
     fn from(found: DiscoveredDevice) -> Self {
         Self { id: found.id, ip: found.ip, version: found.version, new: Some(found.kind == SightingKind::New) }
     }
 }
 
-/// News as they came.
+/// Received event.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
+pub enum ReceivedEvent {
     /// Connected.
     Up(Version),
     /// Not connected.
@@ -213,15 +213,15 @@ pub enum Heard {
         /// The DPs.
         dps: Map<String, Value>,
     },
-    /// A sub-device came or went.
+    /// A sub-device came online or went offline.
     Child(String, bool),
-    /// A command failed with nobody waiting for it.
+    /// A command failed that no caller waited for.
     Failed(CommandError),
-    /// The dialect was found out.
+    /// The dialect was detected.
     Dialect(Dialect),
-    /// A frame of so many bytes was skipped.
+    /// A frame of this size was skipped.
     Skipped(usize),
-    /// So many values are not remembered.
+    /// This number of values were not kept.
     Unkept(u64),
     /// A frame was ignored.
     Ignored(Repeated),
@@ -229,13 +229,13 @@ pub enum Heard {
     Fresh,
     /// The state may be out of date.
     Stale(WhyStale),
-    /// So many were lost.
+    /// This number of events were lost.
     Lagged(u64),
-    /// There are no more.
+    /// The listener has ended.
     End,
 }
 
-impl From<Event> for Heard {
+impl From<Event> for ReceivedEvent {
     fn from(event: Event) -> Self {
         match event {
             Event::Up { version } => Self::Up(version),
@@ -255,16 +255,16 @@ impl From<Event> for Heard {
     }
 }
 
-/// Why a state may be out of date.
+/// Reason why a state may be out of date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhyStale {
     /// The device is not connected.
     NotConnected,
-    /// It has told nothing yet.
+    /// The device has not reported its state on this connection.
     NotTold,
-    /// It has not told all DPs that are shown.
+    /// The device has not reported all known DPs on this connection.
     Partly,
-    /// It was asked, and that failed.
+    /// The query failed.
     Failed,
     /// The gateway does not reach the sub-device.
     SubDeviceOffline,
@@ -283,18 +283,18 @@ impl From<Stale> for WhyStale {
     }
 }
 
-/// What is known of a device at one moment.
+/// Snapshot of a device.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct Snapshot {
     /// Whether the connection is usable.
     pub connected: bool,
     /// The version in use.
     pub version: Option<Version>,
     /// The dialect in use.
     pub dialect: Dialect,
-    /// Why the device could not be used.
+    /// Reason why the device is not connected.
     pub diagnosis: Option<DownReason>,
-    /// Where it is.
+    /// Its address.
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
@@ -309,7 +309,7 @@ pub struct Look {
 pub struct Counters {
     /// Connections that became usable.
     pub connects: u64,
-    /// Frames that were not believed.
+    /// Frames that failed their check.
     pub bad_frames: u64,
     /// Times that bytes were skipped.
     pub resyncs: u64,
@@ -328,7 +328,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// One of them.
+    /// Returns one of them.
     #[must_use]
     pub const fn get(&self, counter: Counter) -> u64 {
         match counter {

@@ -1,4 +1,4 @@
-//! Runs every scenario on every subject, and shows the outcome.
+//! Runs every scenario on every subject, and formats the results.
 
 use core::fmt::{self, Write as _};
 use core::panic::AssertUnwindSafe;
@@ -17,18 +17,18 @@ use super::runner;
 use super::scenario::{Need, Scenario};
 use super::subject::Subject;
 
-/// What a scenario came to on a subject.
+/// Result of a scenario on a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// Everything was as it has to be.
+    /// Every expectation held.
     Passed,
-    /// It was not, for these versions and reasons.
+    /// Some did not: one text for each version.
     Failed(Vec<String>),
-    /// The subject has nothing that could do it.
+    /// The subject lacks a feature that the scenario needs.
     Lacks(Need, &'static str),
 }
 
-/// Scenarios by subjects.
+/// Results of scenarios by subject.
 #[derive(Clone, Debug)]
 pub struct Table {
     subjects: Vec<&'static str>,
@@ -36,16 +36,16 @@ pub struct Table {
     took: Duration,
 }
 
-/// How many runs may fail and be looked at again; more are no accident.
+/// Largest number of failed runs that are repeated; more are not due to load.
 const FEW: usize = 4;
 
 impl Table {
-    /// Runs the whole list on `subjects`, `at_once` at a time, and compares what is found with `page`, a file in the
-    /// folder `docs`. `RUSTUYA_ONLY=words` runs the scenarios whose name holds these words, and nothing is compared;
-    /// `RUSTUYA_WRITE=1` writes the page anew.
+    /// Runs the whole list on `subjects`, `at_once` at a time, and compares the results with `page`, a file in the
+    /// folder `docs`. `RUSTUYA_ONLY=text` runs only the scenarios whose name contains the text, and compares nothing;
+    /// `RUSTUYA_WRITE=1` rewrites the page.
     ///
     /// # Panics
-    /// When a scenario fails, or the page says something else.
+    /// When a scenario fails, or the page differs.
     pub fn check(subjects: &[&dyn Subject], at_once: usize, page: &str, introduction: &str) {
         let only = std::env::var("RUSTUYA_ONLY").ok();
         let table = Self::run(&list::scenarios(), only.as_deref(), subjects, at_once);
@@ -64,8 +64,8 @@ impl Table {
         assert_eq!(written, found, "docs/{page} is not what was found: run this with RUSTUYA_WRITE=1");
     }
 
-    /// Runs `scenarios`, or those whose name holds `filter`, on every subject, `at_once` at a time: most of them wait
-    /// most of the time.
+    /// Runs `scenarios`, or those whose name contains `filter`, on every subject, `at_once` at a time: scenarios mostly
+    /// wait.
     fn run(scenarios: &[Scenario], filter: Option<&str>, subjects: &[&dyn Subject], at_once: usize) -> Self {
         let started = Instant::now();
         let chosen = scenarios.iter().filter(|scenario| filter.is_none_or(|filter| scenario.name.contains(filter)));
@@ -105,7 +105,7 @@ impl Table {
         });
         let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
         failed.sort();
-        // So many at once keep a small machine from being in time, now and then. What holds when it is alone was that.
+        // Parallel runs may overload a small machine. Repeats failed runs alone.
         if failed.len() <= FEW {
             failed.retain_mut(|(job, why)| {
                 let name = format!("{} {}: {}", subjects[job.1].name(), job.2, chosen[job.0].name);
@@ -123,7 +123,7 @@ impl Table {
         Self { subjects: subjects.iter().map(|subject| subject.name()).collect(), rows, took: started.elapsed() }
     }
 
-    /// Every cell that failed, with the reasons.
+    /// Lists every failed cell with its reasons.
     #[must_use]
     fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
@@ -137,13 +137,13 @@ impl Table {
         failures
     }
 
-    /// How long it took.
+    /// Returns the duration.
     #[must_use]
     pub const fn took(&self) -> Duration {
         self.took
     }
 
-    /// The page for the documentation, beginning with `introduction`.
+    /// Formats the page for the documentation, beginning with `introduction`.
     #[must_use]
     fn page(&self, introduction: &str) -> String {
         let mut page = String::from(introduction);
@@ -205,7 +205,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// What a panic said.
+/// Returns the text of a panic.
 fn words(panic: &(dyn core::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")

@@ -1,4 +1,4 @@
-//! What a faulty device is to be like before anything goes wrong.
+//! Builder of a faulty device.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -38,13 +38,13 @@ impl FaultyDeviceBuilder {
         }
     }
 
-    /// The dialect it understands; ignored for 3.2, which is always device22.
+    /// Sets the dialect; ignored for 3.2, which is always device22.
     pub const fn dialect(mut self, dialect: Dialect) -> Self {
         self.config.dialect = dialect;
         self
     }
 
-    /// Adds DPs, an object by DP number. Controllers can write those that exist, with values of the same kind.
+    /// Adds DPs, an object by DP number. Controllers can write existing DPs, with values of the same type.
     ///
     /// # Panics
     /// If `dps` is not an object of DP numbers.
@@ -53,7 +53,7 @@ impl FaultyDeviceBuilder {
         self
     }
 
-    /// Adds a sub-device, which makes this a gateway. Without DPs of its own, it refuses queries for them.
+    /// Adds a sub-device, which makes this a gateway. A gateway without DPs of its own refuses queries for them.
     ///
     /// # Panics
     /// As [`dps`](Self::dps).
@@ -71,31 +71,31 @@ impl FaultyDeviceBuilder {
         Ok(self)
     }
 
-    /// The address, 127.0.0.1 by default, with a free port.
+    /// Sets the address, 127.0.0.1 by default, with a free port.
     pub const fn bind(mut self, ip: IpAddr) -> Self {
         self.bind = SocketAddr::new(ip, self.bind.port());
         self
     }
 
-    /// A certain port: for several devices with one port and different addresses, as on a real network.
+    /// Sets the port: for several devices with one port and different addresses, as on a real network.
     pub const fn port(mut self, port: u16) -> Self {
         self.bind = SocketAddr::new(self.bind.ip(), port);
         self
     }
 
-    /// How many controllers can be connected at a time, 3 by default. Others are accepted and closed at once.
+    /// Limits the simultaneous controllers, 3 by default. More are accepted and closed at once.
     pub const fn max_clients(mut self, limit: usize) -> Self {
         self.max_clients = limit;
         self
     }
 
-    /// How long a connection may be silent before the device closes it, 30 s by default.
+    /// Sets the idle time after which the device closes a connection, 30 s by default.
     pub const fn idle(mut self, limit: Duration) -> Self {
         self.config.idle = limit;
         self
     }
 
-    /// Seed of everything that is random about the device. The same seed gives the same nonces: fit for tests alone.
+    /// Sets the seed of the device's random numbers. The same seed gives the same nonces: for tests only.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -104,7 +104,7 @@ impl FaultyDeviceBuilder {
     /// Puts the device on the network.
     ///
     /// # Errors
-    /// When the address or port cannot be had.
+    /// When the address or port cannot be bound.
     pub fn start(mut self) -> io::Result<FaultyDevice> {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.config.clock = since_1970.as_secs();
@@ -112,10 +112,10 @@ impl FaultyDeviceBuilder {
         self.put(port, Clock::Real(std::time::Instant::now()))
     }
 
-    /// Puts the device on a network in memory, at an address of its own if none was given.
+    /// Puts the device on a network in memory, at a free address if none was given.
     ///
     /// # Panics
-    /// If there is a device with this address and port already.
+    /// If another device has this address and port.
     #[must_use]
     pub fn start_in(self, net: &MemoryNet) -> FaultyDevice {
         let port = net.reserve(self.bind);

@@ -12,10 +12,10 @@ use rustuya_proto::{
 };
 
 use super::FaultyDevice;
-use crate::pair::Told;
+use crate::pair::MachineEvent;
 use crate::rng::SeededRng;
 
-/// A controller that runs only while it is told to wait for something.
+/// Controller that runs only during its waits.
 pub struct Client {
     machine: Device,
     stream: Option<(ConnId, TcpStream)>,
@@ -23,17 +23,17 @@ pub struct Client {
     tx: TxBuf<Vec<u8>>,
     rng: SeededRng,
     started: std::time::Instant,
-    /// Everything that the machine has told, in order.
-    pub told: Vec<Told>,
-    /// What each read gave, the last thousand.
+    /// All events of the machine, in order.
+    pub events: Vec<MachineEvent>,
+    /// Bytes of the last thousand reads.
     pub reads: VecDeque<Vec<u8>>,
-    /// How connections ended, in order; dials that failed included.
+    /// Reasons of ended connections and failed dials, in order.
     pub losses: Vec<LossReason>,
 }
 
 impl Client {
-    /// A controller of `device` that knows everything about it, with short limits: 1 s for everything that the device
-    /// owes, 50 to 200 ms between attempts.
+    /// Creates a controller of `device` with a complete configuration and short limits: 1 s for every answer of the
+    /// device, 50 to 200 ms between attempts.
     pub fn of(device: &FaultyDevice) -> Self {
         let version = device.version();
         let mut config = Self::config(device.addr(), device).version(version);
@@ -41,7 +41,7 @@ impl Client {
         Self::new(config)
     }
 
-    /// The configuration of [`of`](Self::of) for another address, and without version.
+    /// Returns the configuration of [`of`](Self::of) for another address, and without version.
     pub fn config(at: SocketAddr, device: &FaultyDevice) -> DeviceConfig {
         let mut timing = Timing::DEFAULT;
         timing.connect = Duration::from_secs(1);
@@ -52,7 +52,7 @@ impl Client {
         DeviceConfig::new(device.id(), device.key()).address(at.ip()).port(at.port()).timing(timing)
     }
 
-    /// A controller with this configuration.
+    /// Creates a controller with this configuration.
     pub fn new(config: DeviceConfig) -> Self {
         Self {
             machine: Device::new(config, Instant::ZERO),
@@ -61,7 +61,7 @@ impl Client {
             tx: TxBuf::new(vec![0; 4096]),
             rng: SeededRng::new(7),
             started: std::time::Instant::now(),
-            told: Vec::new(),
+            events: Vec::new(),
             reads: VecDeque::new(),
             losses: Vec::new(),
         }
@@ -70,19 +70,19 @@ impl Client {
     /// Sends a command.
     ///
     /// # Errors
-    /// What the machine says.
+    /// The machine's error.
     pub fn send(&mut self, command: &Command<'_>) -> Result<CommandId, SendError> {
         let id = self.machine.send(command, self.now(), &mut self.rng, &mut self.tx)?;
         self.write();
         Ok(id)
     }
 
-    /// Connects, if that is not done yet, and returns whether it worked out within `limit`.
+    /// Connects, unless it is connected. Returns whether it is within `limit`.
     pub fn connect(&mut self, limit: Duration) -> bool {
         self.run_until(limit, |client| client.machine.is_up())
     }
 
-    /// Sends a command and runs until it is resolved; what came of it.
+    /// Sends a command and runs until it is resolved. Returns its outcome.
     ///
     /// # Panics
     /// If it cannot be sent, or is not resolved within 10 s.
@@ -92,38 +92,38 @@ impl Client {
         self.outcome(id).expect("it is resolved")
     }
 
-    /// What came of a command, if anything has.
+    /// Returns the outcome of a command, if it is resolved.
     pub fn outcome(&self, id: CommandId) -> Option<(Outcome, Option<String>)> {
-        self.told.iter().find_map(|told| match told {
-            Told::Resolved(found, outcome, text) if *found == id => Some((*outcome, text.clone())),
+        self.events.iter().find_map(|event| match event {
+            MachineEvent::Resolved(found, outcome, text) if *found == id => Some((*outcome, text.clone())),
             _ => None,
         })
     }
 
-    /// The payloads of everything that was delivered, answers and pushes, in order.
+    /// Returns the payloads of all delivered answers and pushes, in order.
     pub fn delivered(&self) -> impl Iterator<Item = &str> {
-        self.told.iter().filter_map(|told| match told {
-            Told::Message(text) | Told::Resolved(_, _, Some(text)) => Some(text.as_str()),
+        self.events.iter().filter_map(|event| match event {
+            MachineEvent::Message(text) | MachineEvent::Resolved(_, _, Some(text)) => Some(text.as_str()),
             _ => None,
         })
     }
 
-    /// The version in use.
+    /// Returns the version in use.
     pub fn version(&self) -> Option<Version> {
         self.machine.version()
     }
 
-    /// The machine.
+    /// Returns the machine.
     pub const fn machine(&mut self) -> &mut Device {
         &mut self.machine
     }
 
-    /// The time as the machine is told it.
+    /// Returns the machine's time.
     pub fn now(&self) -> Instant {
         Instant::ZERO + self.started.elapsed()
     }
 
-    /// Runs until `done`, at most for `limit`; whether it is.
+    /// Runs until `done` holds, at most for `limit`. Returns whether it holds.
     pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now() + limit;
         loop {
@@ -140,11 +140,11 @@ impl Client {
         }
     }
 
-    /// Lets the machine speak until it has nothing more to say.
+    /// Polls the machine until it waits.
     fn poll(&mut self) -> Option<Instant> {
         loop {
             let now = self.now();
-            let told = match self.machine.poll(now, &mut self.rng, &mut self.rx, &mut self.tx) {
+            let event = match self.machine.poll(now, &mut self.rng, &mut self.rx, &mut self.tx) {
                 Output::Dial { conn, to } => {
                     self.dial(conn, to);
                     continue;
@@ -157,19 +157,19 @@ impl Client {
                     self.write();
                     return until;
                 }
-                Output::Event(Event::Up { version }) => Told::Up(version),
-                Output::Event(Event::Down { reason, .. }) => Told::Down(reason),
-                Output::Event(Event::Dialect(dialect)) => Told::Dialect(dialect),
+                Output::Event(Event::Up { version }) => MachineEvent::Up(version),
+                Output::Event(Event::Down { reason, .. }) => MachineEvent::Down(reason),
+                Output::Event(Event::Dialect(dialect)) => MachineEvent::Dialect(dialect),
                 Output::Event(Event::Resolved { id, outcome, message }) => {
                     let text = message.map(|message| String::from_utf8_lossy(message.payload.as_bytes()).into_owned());
-                    Told::Resolved(id, outcome, text)
+                    MachineEvent::Resolved(id, outcome, text)
                 }
                 Output::Event(Event::Message(message)) => {
-                    Told::Message(String::from_utf8_lossy(message.payload.as_bytes()).into_owned())
+                    MachineEvent::Message(String::from_utf8_lossy(message.payload.as_bytes()).into_owned())
                 }
                 Output::Event(_) => continue,
             };
-            self.told.push(told);
+            self.events.push(event);
         }
     }
 

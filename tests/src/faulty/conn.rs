@@ -1,4 +1,4 @@
-//! One connection to a faulty device: a thread that reads, and one that does everything else.
+//! One connection to a faulty device: a thread that reads, and one that does the rest.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -20,13 +20,13 @@ use super::tap::{Splitter, Tap};
 use super::worker::Worker;
 use crate::rng::SeededRng;
 
-/// Stack of each thread of a device: tests start many.
+/// Stack size of each thread of a device. Small, since tests start many.
 pub(super) const STACK: usize = 512 * 1024;
 
-/// What a connection is told.
+/// Message to the thread of a connection.
 #[derive(Debug)]
 pub(super) enum Op {
-    /// The controller wrote this.
+    /// Bytes from the controller.
     Received(Vec<u8>),
     /// The controller closed or reset the connection.
     Ended,
@@ -36,24 +36,24 @@ pub(super) enum Op {
     Flood { first: u64, count: u32 },
     /// Report the sub-devices.
     Report,
-    /// Do this wrong from now on, or nothing.
+    /// Set this fault from now on, or none.
     Fault(Option<Fault>),
-    /// The device is gone without a word.
+    /// Go silent: the device has lost its power or its address.
     Hold,
-    /// There is a device again at this address, which knows nothing of this connection.
+    /// Reset on the next bytes: a restarted device does not know this connection.
     Forgotten,
-    /// End; [`Cut`] says how.
+    /// End, in the way that [`Cut`] tells.
     Cut,
 }
 
-/// How a connection ends.
+/// End of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Close,
     Reset,
 }
 
-/// Whether a connection is to end, for those that cannot listen: a thread that is writing, or reading.
+/// Flag that ends a connection, for a thread that is blocked in a write or read.
 #[derive(Debug, Default)]
 pub(super) struct Cut(AtomicU8);
 
@@ -71,7 +71,7 @@ impl Cut {
     }
 }
 
-/// Starts the threads of a connection and enters it into the state.
+/// Starts the threads of a connection and adds it to the state.
 pub(super) fn start(number: u64, stream: TcpStream, shared: &Arc<Shared>, state: &mut State) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_millis(250)))?;
@@ -91,7 +91,7 @@ pub(super) fn start(number: u64, stream: TcpStream, shared: &Arc<Shared>, state:
     Ok(())
 }
 
-/// The machine of a new connection.
+/// Creates the worker of a new connection.
 pub(super) fn worker(number: u64, shared: &Arc<Shared>, state: &State, ops: Receiver<Op>, wire: Wire) -> Worker {
     let mut rng = SeededRng::new(shared.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let config = state.config.clone();
@@ -130,13 +130,13 @@ fn serve(mut worker: Worker, stream: Arc<TcpStream>, sender: Sender<Op>) {
     };
     let Worker { wire, shared, number, .. } = worker;
     wire.cut.set(end);
-    // Each of these fails when the controller was quicker.
+    // Each of these fails if the controller has closed first.
     if end == End::Reset {
         let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
     } else {
         let _ = stream.shutdown(Shutdown::Write);
     }
-    // Wakes the reader without a word on the wire.
+    // Wakes the reader without sending anything.
     let _ = stream.shutdown(Shutdown::Read);
     let is_sound = reader.ok().is_none_or(|thread| thread.join().is_ok());
     drop((wire, stream));
@@ -144,7 +144,7 @@ fn serve(mut worker: Worker, stream: Arc<TcpStream>, sender: Sender<Op>) {
     assert!(is_sound, "the reading thread of a faulty device panicked");
 }
 
-/// Starts the thread that reads. It waits while too much of what it read has not been looked at.
+/// Starts the thread that reads. It waits while too many read bytes are unprocessed.
 fn read(
     stream: Arc<TcpStream>,
     ops: Sender<Op>,
@@ -181,7 +181,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
-/// The sending half of a connection.
+/// Sending half of a connection.
 pub(super) struct Wire {
     to: To,
     cut: Arc<Cut>,
@@ -202,8 +202,8 @@ impl Wire {
         Self { to: To::Memory(line), cut, half_closed: Cell::new(false) }
     }
 
-    /// Writes everything, however long the controller takes to read it, unless the connection is cut; nothing, once
-    /// the sending half is closed.
+    /// Writes all bytes, without a time limit, unless the connection is cut. Writes nothing once the sending half is
+    /// closed.
     pub(super) fn write(&self, mut bytes: &[u8]) -> Result<(), End> {
         if self.half_closed.get() {
             return Ok(());
@@ -233,14 +233,14 @@ impl Wire {
         self.half_closed.set(true);
         match &self.to {
             To::Socket(stream) => {
-                // Fails when the controller has closed already, which is as good.
+                // Fails if the controller has closed already, with the same effect.
                 let _ = stream.shutdown(Shutdown::Write);
             }
             To::Memory(line) => line.lock().unwrap_or_else(PoisonError::into_inner).end(End::Close),
         }
     }
 
-    /// Lets so much time pass before the next write.
+    /// Delays the next write.
     pub(super) fn pause(&self, span: Duration) {
         match &self.to {
             To::Socket(_) => thread::sleep(span),
@@ -248,13 +248,13 @@ impl Wire {
         }
     }
 
-    /// How the connection is to end, if it is.
+    /// Returns the demanded end of the connection, if any.
     pub(super) fn cut(&self) -> Option<End> {
         self.cut.get()
     }
 }
 
-/// The next order, within `limit`.
+/// Waits for the next message, for `limit` at most.
 pub(super) fn next(ops: &Receiver<Op>, limit: Duration) -> Option<Op> {
     match ops.recv_timeout(limit) {
         Ok(op) => Some(op),

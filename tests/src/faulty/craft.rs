@@ -1,4 +1,4 @@
-//! Frames that no sound device sends, made from frames that one does.
+//! Invalid frames, made from valid ones.
 
 use aes::Aes128;
 use aes::cipher::array::Array;
@@ -14,20 +14,20 @@ use super::fault::STALE;
 use super::tap::{Clear, Tap};
 use crate::rng::SeededRng;
 
-/// Letters that a push carries to be overwritten by [`with_suffix`].
+/// Text in a push that [`with_suffix`] overwrites.
 pub(super) const FILLER: &str = "ffffffffffffffffffffffffffffffffffffffffffffffff";
 
-/// The frame with one bit of its CRC, HMAC or tag turned.
+/// Flips one bit of the frame's CRC, HMAC or tag.
 pub(super) fn bad_integrity(mut frame: Vec<u8>) -> Vec<u8> {
-    // The last byte of the check lies in front of the suffix in every kind of frame.
+    // In every kind of frame, the last byte of the check precedes the suffix.
     if let Some(at) = frame.len().checked_sub(5) {
         frame[at] ^= 1;
     }
     frame
 }
 
-/// The same message without padding, and with a check that fits. Text of whole blocks ends in spaces then, which no
-/// reader can take for padding.
+/// Makes the same message without padding, with a valid check. Text of whole blocks then ends in spaces, which are
+/// never valid padding.
 pub(super) fn bad_padding(tap: &Tap, clear: &Clear, iv: &[u8; 12]) -> Option<Vec<u8>> {
     let mut clear = clear.clone();
     let (inner, footer) = match tap.version().scheme() {
@@ -69,15 +69,15 @@ pub(super) fn bad_padding(tap: &Tap, clear: &Clear, iv: &[u8; 12]) -> Option<Vec
     Some(frame)
 }
 
-/// The signature of a 3.1 envelope.
+/// Computes the signature of a 3.1 envelope.
 fn sign_31(key: &[u8; 16], base64: &str) -> String {
     let digest = Md5::new().chain_update("data=").chain_update(base64).chain_update("||lpv=3.1||").chain_update(key);
     let digest: [u8; 16] = digest.finalize().into();
     digest[4..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The same message with its [`FILLER`] overwritten so that the ciphertext contains the suffix of its kind of frame.
-/// `None` for 3.1, whose pushes are base64 text.
+/// Makes the same message with its [`FILLER`] overwritten so that the ciphertext contains the suffix of its kind of
+/// frame. `None` for 3.1, whose pushes are base64 text.
 pub(super) fn with_suffix(tap: &Tap, clear: &Clear, rng: &mut SeededRng) -> Option<Vec<u8>> {
     let mut clear = clear.clone();
     let text = clear.payload.windows(FILLER.len()).position(|window| window == FILLER.as_bytes())?;
@@ -95,10 +95,10 @@ pub(super) fn with_suffix(tap: &Tap, clear: &Clear, rng: &mut SeededRng) -> Opti
                 let mut iv = [0; 12];
                 iv.iter_mut().for_each(|byte| *byte = rng.bits() as u8);
                 let frame = tap.seal(&clear, &iv)?;
-                // In front of the text lie the header of the frame, the IV, the return code and the version header.
+                // The text follows the header of the frame, the IV, the return code and the version header.
                 let retcode = clear.head.retcode.map_or(0, |_| 4);
                 let sealed = &frame[18 + 12 + retcode + inner + text..][..FILLER.len()];
-                // The cipher is a stream: any text can be had, but it has to be one that fits into JSON.
+                // A stream cipher allows any text, but it must be valid in a JSON string.
                 let fitting = sealed.windows(4).enumerate().find_map(|(at, window)| {
                     let mut wanted = [0; 4];
                     for (at, slot) in wanted.iter_mut().enumerate() {
@@ -116,8 +116,8 @@ pub(super) fn with_suffix(tap: &Tap, clear: &Clear, rng: &mut SeededRng) -> Opti
     }
 }
 
-/// A block of text for a JSON string whose ciphertext contains the 55AA suffix. Found by trying: about one ciphertext
-/// in 400,000 decrypts to UTF-8 that needs no escapes.
+/// Finds a block of text for a JSON string whose ciphertext contains the 55AA suffix, by brute force: about one
+/// ciphertext in 400,000 decrypts to UTF-8 that needs no escapes.
 fn readable_block(key: &[u8; 16], rng: &mut SeededRng) -> Option<[u8; 16]> {
     const BATCH: usize = 64;
     let aes = Aes128::new(key.into());
@@ -138,13 +138,13 @@ fn readable_block(key: &[u8; 16], rng: &mut SeededRng) -> Option<[u8; 16]> {
     None
 }
 
-/// Whether the bytes stand for themselves in a JSON string.
+/// Returns whether the bytes need no escapes in a JSON string.
 fn is_plain(bytes: &[u8]) -> bool {
     let fits = |c: char| !c.is_control() && c != '"' && c != '\\';
     core::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(fits))
 }
 
-/// The same message with another value before that of each DP; `None` where it has no DPs.
+/// Makes the same message with another value before that of each DP; `None` if it has no DPs.
 pub(super) fn dps_twice(clear: Clear, whole: bool) -> Option<Clear> {
     let json: Value = serde_json::from_slice(&clear.payload).ok()?;
     let dps = ["/dps", "/data/dps"].into_iter().find_map(|at| json.pointer(at)?.as_object())?;
@@ -155,7 +155,7 @@ pub(super) fn dps_twice(clear: Clear, whole: bool) -> Option<Clear> {
     Some(Clear { payload: text.replacen("\"dps\":{", &front, 1).into_bytes(), ..clear })
 }
 
-/// A header of the version's kind of frame that claims 4 GiB, and a few bytes behind it.
+/// Makes a header of this kind of frame that claims 4 GiB, and a few bytes behind it.
 pub(super) fn four_gib(kind: FrameKind) -> Vec<u8> {
     let front: &[u8] = match kind {
         FrameKind::F55aa => b"\0\0\x55\xaa\0\0\0\0\0\0\0\x08\xff\xff\xff\xff",
@@ -164,7 +164,7 @@ pub(super) fn four_gib(kind: FrameKind) -> Vec<u8> {
     [front, b"endless?"].concat()
 }
 
-/// A header of the version's kind of frame but for one byte of its prefix.
+/// Makes a header of this kind of frame with one wrong byte in its prefix.
 pub(super) fn bad_prefix(kind: FrameKind) -> Vec<u8> {
     match kind {
         FrameKind::F55aa => b"\0\0\x55\xab\0\0\0\0\0\0\0\x08\0\0\0\x0c".to_vec(),
@@ -172,7 +172,7 @@ pub(super) fn bad_prefix(kind: FrameKind) -> Vec<u8> {
     }
 }
 
-/// The kind of frames that a device of this version sends.
+/// Returns the kind of frames that a device of this version sends.
 pub(super) const fn kind(version: Version) -> FrameKind {
     match version.scheme() {
         Scheme::Gcm => FrameKind::F6699,
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn only_the_padding_is_wrong() {
         for version in VERSIONS {
-            // All sizes, so that whole blocks without any room for padding are among them.
+            // All sizes, including whole blocks without room for padding.
             for size in 0..17 {
                 let (tap, clear) = push(version, &"p".repeat(size));
                 let bad = bad_padding(&tap, &clear, &[3; 12]).expect("it can be made");
@@ -253,7 +253,7 @@ mod tests {
             };
             let suffix = if version == Version::V35 { SUFFIX_6699 } else { SUFFIX_55AA };
             let at = frame.windows(4).position(|window| window == suffix).expect("there");
-            // Behind return code and version header or IV, and before every footer.
+            // After return code and version header or IV, and before every footer.
             assert!((35..frame.len() - 40).contains(&at), "{version}: at {at} of {}", frame.len());
             let text = opened(version, &frame).expect("a sound frame");
             let text = String::from_utf8(text).expect("UTF-8");

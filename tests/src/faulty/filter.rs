@@ -1,4 +1,4 @@
-//! What a fault makes of the frames of one connection.
+//! Effects of a fault on the frames of one connection.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -8,18 +8,18 @@ use rustuya_proto::{CommandCode, Instant};
 use super::fault::Fault;
 use crate::rng::SeededRng;
 
-/// The fault in force on a connection, and how far it has come.
+/// Present fault of a connection, with its progress.
 pub(super) struct Filter {
     pub(super) fault: Option<Fault>,
-    /// Frames sent since the fault is in force, the negotiation not counted.
+    /// Number of frames sent since the fault was set, without the negotiation.
     pub(super) sent: u32,
-    /// Frames that were cut in two.
+    /// Number of frames that were cut in two.
     pub(super) cuts: usize,
-    /// What happens once per connection has happened.
+    /// Whether a fault that applies once per connection has been applied.
     pub(super) once: bool,
-    /// The answer that waits for another one, and until when.
+    /// Delayed answer, with the end of its delay.
     pub(super) waiting: Option<(Vec<u8>, Instant)>,
-    /// Answers that are late, in order, and when they are due.
+    /// Late answers in order, with their due times.
     late: VecDeque<(Vec<u8>, Instant)>,
     number: u64,
     garbage: Option<SeededRng>,
@@ -30,13 +30,13 @@ impl Filter {
         Self { fault, sent: 0, cuts: 0, once: false, waiting: None, late: VecDeque::new(), number, garbage: None }
     }
 
-    /// Sets another fault; what the old one held back is left in `waiting`.
+    /// Sets another fault. An answer that the old one delays stays in `waiting`.
     pub(super) fn set(&mut self, fault: Option<Fault>) {
         let (waiting, late) = (self.waiting.take(), core::mem::take(&mut self.late));
         *self = Self { waiting, late, ..Self::new(fault, self.number) };
     }
 
-    /// Random bytes that contain no prefix of a frame.
+    /// Makes random bytes that contain no prefix of a frame.
     pub(super) fn garbage(&mut self, seed: u64) -> Vec<u8> {
         let fresh = SeededRng::new(seed ^ self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let rng = self.garbage.get_or_insert(fresh);
@@ -44,8 +44,7 @@ impl Filter {
         (0..len).map(|_| rng.bits() as u8 | 1).collect()
     }
 
-    /// Whether an answer is to be put back behind the next one. If so, it is kept; otherwise the result is what goes
-    /// out, in order.
+    /// Delays the answer behind the next one if it is its turn. Returns the frames to send, in order.
     pub(super) fn reorder(&mut self, frame: Vec<u8>, now: Instant) -> Vec<Vec<u8>> {
         match self.waiting.take() {
             Some((earlier, _)) => vec![frame, earlier],
@@ -56,7 +55,7 @@ impl Filter {
         }
     }
 
-    /// The held answer, when its time has come or there is nothing any more that holds it.
+    /// Returns the delayed answer when its delay is over or the fault has ended.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Vec<u8>> {
         if let Some((frame, _)) =
             self.late.front().is_some_and(|(_, due)| *due <= now).then(|| self.late.pop_front()).flatten()
@@ -67,13 +66,13 @@ impl Filter {
         self.waiting.take_if(|(_, until)| !holds || *until <= now).map(|(frame, _)| frame)
     }
 
-    /// When [`overdue`](Self::overdue) has something.
+    /// Returns the time when [`overdue`](Self::overdue) has an answer.
     pub(super) fn due(&self) -> Option<Instant> {
         let late = self.late.front().map(|(_, due)| *due);
         [self.waiting.as_ref().map(|(_, until)| *until), late].into_iter().flatten().min()
     }
 
-    /// Keeps an answer back if it is late, or another one before it is.
+    /// Delays an answer if the fault says so, or if an earlier one is still delayed.
     pub(super) fn delay(&mut self, frame: Vec<u8>, now: Instant) -> Option<Vec<u8>> {
         let due = match self.fault {
             Some(Fault::LateAnswers { ms }) => now + Duration::from_millis(ms),
@@ -84,19 +83,19 @@ impl Filter {
         None
     }
 
-    /// Where to cut a frame of `len` bytes in two.
+    /// Returns the position where a frame of `len` bytes is cut in two.
     pub(super) const fn cut(&mut self, len: usize) -> usize {
         self.cuts += 1;
         if len < 2 { len } else { 1 + (self.cuts - 1) % (len - 1) }
     }
 }
 
-/// Whether a frame is an answer whose place matters.
+/// Returns whether a frame is an answer that faults may delay.
 pub(super) fn is_answer(command: CommandCode) -> bool {
     !matches!(command, CommandCode::STATUS | CommandCode::HEART_BEAT) && !command.is_negotiation()
 }
 
-/// Between two segments: long enough for a reader that waits to take the first one by itself.
+/// Pause between two segments: long enough for a waiting reader to read the first one alone.
 pub(super) const SEGMENT_PAUSE: Duration = Duration::from_micros(50);
-/// Between two halves of a frame.
+/// Pause between two halves of a frame.
 pub(super) const SPLIT_PAUSE: Duration = Duration::from_millis(3);

@@ -1,4 +1,4 @@
-//! The same devices on a network in memory, under a virtual clock: nothing happens between two calls.
+//! Faulty devices on a network in memory with a virtual clock: nothing happens between two calls.
 
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,35 +14,35 @@ use super::port::{self, Port, Spot};
 use super::state::{Clock, Conn, Shared};
 use super::worker::Worker;
 
-/// A network of faulty devices in memory, and its time. Clones are the same one.
+/// Network of faulty devices in memory, with its clock. Clones share it.
 #[derive(Clone, Default)]
 pub struct MemoryNet {
     clock: Arc<AtomicU64>,
     places: Arc<Mutex<Vec<Place>>>,
 }
 
-/// A device, and where it is.
+/// Device with its address.
 type Place = (Arc<Shared>, Spot);
 
-/// How long bytes travel.
+/// Latency of bytes.
 const LATENCY: Duration = Duration::from_micros(500);
-/// The first port that is given to a device.
+/// First port of a device.
 const FIRST_PORT: u16 = 20_000;
 
 impl MemoryNet {
-    /// An empty network.
+    /// Creates an empty network.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The time.
+    /// Returns the time.
     #[must_use]
     pub fn now(&self) -> Instant {
         Instant::from_micros(self.clock.load(Ordering::SeqCst))
     }
 
-    /// Lets time pass until `at`; it does not go back.
+    /// Advances the time to `at`; never goes back.
     pub fn advance_to(&self, at: Instant) {
         self.clock.fetch_max(at.as_micros(), Ordering::SeqCst);
     }
@@ -81,12 +81,12 @@ impl core::fmt::Debug for MemoryNet {
     }
 }
 
-/// Bytes on their way from a device.
+/// Bytes in transit from a device.
 #[derive(Debug)]
 pub(super) struct Line {
     clock: Arc<AtomicU64>,
     pieces: VecDeque<(Instant, Vec<u8>)>,
-    /// Time that the device has spent between writes since it was last given its turn.
+    /// Time that the device has paused between writes since its last turn.
     paused: Duration,
     end: Option<End>,
 }
@@ -114,10 +114,10 @@ impl Line {
     }
 }
 
-/// What there is to read.
+/// Result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// So many bytes were read.
+    /// This number of bytes were read.
     Bytes(usize),
     /// Nothing has arrived.
     Nothing,
@@ -125,18 +125,18 @@ pub enum Read {
     Lost(LossReason),
 }
 
-/// The controller's end of a connection in memory. Dropping it closes the connection.
+/// Controller's end of a connection in memory. Dropping it closes the connection.
 pub struct MemoryConn {
     net: MemoryNet,
     number: u64,
     shared: Arc<Shared>,
     line: Arc<Mutex<Line>>,
     ops: Sender<Op>,
-    /// `None` once the device's end is gone.
+    /// `None` once the device's end has closed.
     worker: Option<Worker>,
     unread: AtomicUsize,
     to_device: VecDeque<(Instant, Vec<u8>)>,
-    /// When the device has something to do by itself.
+    /// Time of the device's next work.
     due: Option<Instant>,
 }
 
@@ -178,7 +178,7 @@ impl MemoryConn {
         }
     }
 
-    /// Reads what has arrived by now.
+    /// Reads the bytes that have arrived.
     ///
     /// # Panics
     /// If `into` is empty.
@@ -205,7 +205,7 @@ impl MemoryConn {
         }
     }
 
-    /// Lets the device do what it can do now.
+    /// Runs the device's due work.
     pub fn turn(&mut self) {
         let now = self.net.now();
         let Some(worker) = &mut self.worker else { return };
@@ -221,7 +221,7 @@ impl MemoryConn {
         }
     }
 
-    /// When there is something to read, or the device has something to do.
+    /// Returns the time of the next bytes to read, or of the device's next work.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
@@ -231,7 +231,7 @@ impl MemoryConn {
         [arrives, sent, due].into_iter().flatten().min()
     }
 
-    /// The device's end is gone.
+    /// Ends the device's side.
     fn leave(&mut self, end: End) {
         self.worker = None;
         self.line.lock().unwrap_or_else(PoisonError::into_inner).end(end);
@@ -242,7 +242,7 @@ impl MemoryConn {
 impl Drop for MemoryConn {
     fn drop(&mut self) {
         if self.worker.is_some() {
-            // What is under way still arrives.
+            // Bytes in transit still arrive.
             while let Some((_, bytes)) = self.to_device.pop_front() {
                 self.unread.fetch_add(bytes.len(), Ordering::SeqCst);
                 let _ = self.ops.send(Op::Received(bytes));

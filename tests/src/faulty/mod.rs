@@ -1,8 +1,8 @@
-//! A device on real sockets that goes wrong on command, for tests of any driver on any runtime.
+//! Device on real sockets with faults on command, for tests of any driver on any runtime.
 //!
-//! Between its faults it is the device of `rustuya_proto::Emulator`, so it speaks every version and dialect as firmware
-//! does. It needs no runtime: it has a thread that accepts, and two for each connection, which end with it. Nothing
-//! here waits for the controller, so a test that runs on a single thread can drive it.
+//! Without a fault it behaves like `rustuya_proto::Emulator`, with every version and dialect. It needs no runtime: it
+//! has a thread that accepts, and two for each connection, which end with it. It never waits for the controller, so a
+//! single-threaded test can drive it.
 
 mod builder;
 pub mod client;
@@ -37,63 +37,63 @@ pub use store::Write;
 
 use crate::rng::SeededRng;
 
-/// A device that goes wrong on command. Dropping it closes its connections and waits for its threads.
+/// Device with faults on command. Dropping it closes its connections and waits for its threads.
 pub struct FaultyDevice {
     shared: Arc<Shared>,
     port: Mutex<Port>,
 }
 
-/// What controllers see of a device that loses its power.
+/// Effect of a power loss on connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PowerLoss {
-    /// Connections are reset, as by a router that sees the device leave.
+    /// Connections are reset, as by a router that notices the loss of the device.
     Reset,
-    /// Connections stay open, and nothing ever comes from the other end. When the device is back at the same address,
-    /// they are reset as soon as something is sent on them, or was in the meantime.
+    /// Connections stay open, and the device sends nothing. When it is back at the same address, they are reset as soon
+    /// as bytes arrive on them, or if bytes arrived in the meantime.
     Silence,
 }
 
 impl FaultyDevice {
-    /// Describes a device: its id, its local key of 16 characters, the version it speaks.
+    /// Creates the builder of a device with this id, local key of 16 characters, and version.
     ///
     /// # Panics
-    /// If id or key cannot be one: the test is wrong.
+    /// If the id or the key is invalid.
     pub fn builder(id: &str, local_key: &str, version: Version) -> FaultyDeviceBuilder {
         FaultyDeviceBuilder::new(id, local_key, version)
     }
 
-    /// Where it accepts controllers, also while it does not.
+    /// Returns the address of its port, even while that is closed.
     pub fn addr(&self) -> SocketAddr {
         self.port().address
     }
 
-    /// The device id.
+    /// Returns the device id.
     pub fn id(&self) -> DeviceId {
         self.shared.state().config.id.clone()
     }
 
-    /// The local key.
+    /// Returns the local key.
     pub fn key(&self) -> LocalKey {
         self.shared.state().config.local_key.clone()
     }
 
-    /// The version that it speaks with new connections.
+    /// Returns the version of new connections.
     pub fn version(&self) -> Version {
         self.shared.state().config.version
     }
 
-    /// Makes the device go wrong, instead of any fault before; see [`Fault`] for when it shows.
+    /// Sets a fault, which replaces the previous one; [`Fault`] tells when it applies.
     ///
     /// # Panics
-    /// If the port cannot be listened on any more.
+    /// If the port cannot be bound again.
     pub fn set_fault(&self, fault: Fault) {
         self.change_fault(Some(fault));
     }
 
-    /// Ends the fault. Connections that it has broken stay so.
+    /// Ends the fault. Connections that it has broken stay broken.
     ///
     /// # Panics
-    /// If the port cannot be listened on any more.
+    /// If the port cannot be bound again.
     pub fn clear_fault(&self) {
         self.change_fault(None);
     }
@@ -121,7 +121,7 @@ impl FaultyDevice {
         }
     }
 
-    /// Takes the power away: nothing listens, connections end as `loss` says. The DPs stay.
+    /// Turns the power off: the port is closed, and `loss` tells the end of connections. Keeps the DPs.
     pub fn power_off(&self, loss: PowerLoss) {
         self.shared.change(|state| state.powered = false);
         self.port().close();
@@ -131,16 +131,16 @@ impl FaultyDevice {
         }
     }
 
-    /// Gives the power back; the port is the same.
+    /// Turns the power on; the port is the same.
     ///
     /// # Errors
-    /// When the port cannot be listened on any more.
+    /// When the port cannot be bound again.
     pub fn power_on(&self) -> io::Result<()> {
         let mut port = self.port();
         let refuses = self.shared.change(|state| {
             state.powered = true;
             for conn in state.conns.values().filter(|conn| !conn.left) {
-                // One that has just ended hears nothing any more.
+                // Fails for a connection that has just ended.
                 let _ = conn.ops.send(Op::Forgotten);
             }
             state.fault.as_ref().is_some_and(Fault::refuses_dials)
@@ -148,12 +148,11 @@ impl FaultyDevice {
         if refuses { Ok(()) } else { port.open(&self.shared) }
     }
 
-    /// Gives the device another address and the same port. Connections to the old one stay open, but nothing comes
-    /// from there any more, and dials to it are refused. A device without power shows at the new address when it has
-    /// power again.
+    /// Moves the device to another address with the same port. Connections to the old one stay open, but silent, and
+    /// dials to it are refused. A device without power is at the new address once it has power again.
     ///
     /// # Errors
-    /// When the port is taken at that address; nothing is changed then.
+    /// When the port is taken at that address; changes nothing then.
     pub fn move_to(&self, ip: IpAddr) -> io::Result<()> {
         let mut port = self.port();
         let mut new = port.elsewhere(ip)?;
@@ -168,12 +167,12 @@ impl FaultyDevice {
         Ok(())
     }
 
-    /// Resets all connections, and returns when that is done. New ones are accepted.
+    /// Resets all connections, and waits until that is done. New ones are accepted.
     pub fn cut_all(&self) {
         self.shared.cut(End::Reset, true);
     }
 
-    /// Closes all connections in the orderly way, and returns when that is done. New ones are accepted.
+    /// Closes all connections without a reset, and waits until that is done. New ones are accepted.
     pub fn close_all(&self) {
         self.shared.cut(End::Close, true);
     }
@@ -187,15 +186,15 @@ impl FaultyDevice {
     /// Changes the local key as a new pairing does: connections are reset, and new ones need `local_key`.
     ///
     /// # Panics
-    /// If it cannot be a key.
+    /// If the key is invalid.
     pub fn set_key(&self, local_key: &str) {
         let key = self::local_key(local_key);
         self.shared.change(|state| state.config.local_key = key);
         self.shared.cut(End::Reset, false);
     }
 
-    /// Changes or adds DPs, as if by hand at the device, and pushes them to all controllers. A cid that is not known
-    /// makes a new sub-device.
+    /// Changes or adds DPs, as if by hand at the device, and pushes them to all controllers. A new cid adds a
+    /// sub-device.
     ///
     /// # Panics
     /// If `dps` is not an object of DP numbers.
@@ -208,7 +207,7 @@ impl FaultyDevice {
         });
     }
 
-    /// Pushes `count` numbers as [`FLOOD_DP`] back to back to all controllers, and returns the first of them. The last
+    /// Pushes `count` numbers as [`FLOOD_DP`] without a pause to all controllers. Returns the first number. The last
     /// one becomes the value of the DP.
     pub fn flood(&self, count: u32) -> u64 {
         self.shared.change(|state| {
@@ -220,7 +219,7 @@ impl FaultyDevice {
         })
     }
 
-    /// Sends the report about the sub-devices to all controllers, unasked, as gateways do when one comes or goes.
+    /// Sends a report of the sub-devices to all controllers, as gateways do when one goes online or offline.
     pub fn report_children(&self) {
         self.shared.state().tell(None, || Op::Report);
     }
@@ -236,7 +235,7 @@ impl FaultyDevice {
         Ok(())
     }
 
-    /// The datagram of [`announce_to`](Self::announce_to).
+    /// Returns the datagram of [`announce_to`](Self::announce_to).
     ///
     /// # Errors
     /// When the device has no IPv4 address and `as_ip` is none.
@@ -255,32 +254,32 @@ impl FaultyDevice {
         Ok(datagram[..len].to_vec())
     }
 
-    /// The requests that have arrived; see [`State::requests`].
+    /// Returns the received requests; see [`State::requests`].
     pub fn requests(&self) -> Vec<Request> {
         self.shared.state().requests().cloned().collect()
     }
 
-    /// The requests that have arrived, which are forgotten.
+    /// Takes the received requests.
     pub fn take_requests(&self) -> Vec<Request> {
         self.shared.change(State::forget_requests)
     }
 
-    /// The DPs of the device, or of a sub-device; empty when there is none of that name.
+    /// Returns the DPs of the device or a sub-device; empty for an unknown one.
     pub fn dps(&self, cid: Option<&str>) -> Map<String, Value> {
         self.shared.state().dps(cid)
     }
 
-    /// Connections accepted since the device was started, those closed at once included.
+    /// Returns the number of accepted connections since the start, including those closed at once.
     pub fn connections(&self) -> u64 {
         self.shared.state().accepted()
     }
 
-    /// Waits until `holds`, at most for `timeout`, and returns whether it does. Blocks the thread.
+    /// Waits until `holds` is true, at most for `timeout`. Returns whether it is. Blocks the thread.
     pub fn wait_for(&self, timeout: Duration, holds: impl FnMut(&State) -> bool) -> bool {
         self.shared.wait_for(timeout, holds)
     }
 
-    /// Lets every connection fall silent and not count any more.
+    /// Makes every connection silent, and stops counting it.
     fn hold_all(&self, left: bool) {
         self.shared.change(|state| {
             state.tell(None, || Op::Hold);

@@ -1,4 +1,4 @@
-//! The port of a faulty device and the thread that accepts on it.
+//! Port of a faulty device, and the thread that accepts on it.
 
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::conn::{self, End};
 use super::fault::Fault;
 use super::state::{Shared, State};
 
-/// A port that stays the device's own, also while nothing listens on it.
+/// Port that stays reserved for the device while it is closed.
 pub(super) struct Port {
     pub(super) address: SocketAddr,
     place: Place,
@@ -22,14 +22,14 @@ pub(super) struct Port {
 
 enum Place {
     Socket {
-        /// Bound, but never listening: nobody else is given the port, and dials to it are refused.
+        /// Bound, but never listening: the system gives the port to no one else, and refuses dials to it.
         _reservation: Socket,
         acceptor: Option<Acceptor>,
     },
     Memory(Spot),
 }
 
-/// A port on a network in memory: where it is, and whether anything listens.
+/// Port on a network in memory: its address, and whether it is open.
 pub(super) type Spot = Arc<Mutex<(SocketAddr, bool)>>;
 
 struct Acceptor {
@@ -47,12 +47,12 @@ impl Port {
         Ok(Self { address, place: Place::Socket { _reservation: socket, acceptor: None } })
     }
 
-    /// A port on a network in memory.
+    /// Creates a port on a network in memory.
     pub(super) fn in_memory(address: SocketAddr) -> Self {
         Self { address, place: Place::Memory(Arc::new(Mutex::new((address, false)))) }
     }
 
-    /// The port of the same device at another address.
+    /// Creates the port of the same device at another address.
     pub(super) fn elsewhere(&self, ip: IpAddr) -> io::Result<Self> {
         let address = SocketAddr::new(ip, self.address.port());
         match &self.place {
@@ -64,7 +64,7 @@ impl Port {
         }
     }
 
-    /// Where the network finds it, if it is in memory.
+    /// Returns its entry in the network, if it is in memory.
     pub(super) const fn spot(&self) -> Option<&Spot> {
         match &self.place {
             Place::Socket { .. } => None,
@@ -72,7 +72,7 @@ impl Port {
         }
     }
 
-    /// Accepts connections from now on, if it does not already.
+    /// Starts to accept connections, unless it does.
     pub(super) fn open(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
         let acceptor = match &mut self.place {
             Place::Socket { acceptor, .. } => acceptor,
@@ -95,7 +95,7 @@ impl Port {
         Ok(())
     }
 
-    /// Accepts nothing any more. Returns when dials are refused.
+    /// Stops accepting. Returns once dials are refused.
     pub(super) fn close(&mut self) {
         let acceptor = match &mut self.place {
             Place::Socket { acceptor, .. } => acceptor.take(),
@@ -107,7 +107,7 @@ impl Port {
         let Some(acceptor) = acceptor else { return };
         acceptor.stop.store(true, Ordering::SeqCst);
         while !acceptor.thread.is_finished() {
-            // Wakes the thread; when it is on its way out already, the dial fails.
+            // Wakes the thread; fails if the thread is ending already.
             drop(TcpStream::connect_timeout(&self.address, Duration::from_millis(100)));
             thread::yield_now();
         }
@@ -120,32 +120,32 @@ fn accept(listener: &TcpListener, stop: &AtomicBool, shared: &Arc<Shared>) {
         match listener.accept() {
             Ok(_) if stop.load(Ordering::SeqCst) => return,
             Ok((stream, _)) => welcome(stream, shared),
-            // Out of file descriptors, most likely: others may close some.
+            // Probably out of file descriptors: other threads may close some.
             Err(_) => thread::sleep(Duration::from_millis(5)),
         }
     }
 }
 
-/// Does with a new connection what the fault at hand demands.
+/// Handles a new connection as the present fault demands.
 fn welcome(stream: TcpStream, shared: &Arc<Shared>) {
     shared.change(|state| {
         let number = state.accept();
         let turned_away = turn_away(state);
         if turned_away == Some(End::Reset) {
-            // Without lingering, closing is resetting.
+            // Without lingering, a close is a reset.
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
         state.threads.retain(|thread| !thread.is_finished());
         if turned_away.is_none() {
-            // A connection that cannot be set up is dropped, which the controller notices.
+            // A connection that cannot be set up is closed by its drop.
             let _ = conn::start(number, stream, shared, state);
         }
     });
 }
 
-/// How a new connection ends at once, if it does.
+/// Returns the end of a new connection that is not kept.
 pub(super) fn turn_away(state: &State) -> Option<End> {
-    /// More connections are never kept, whoever is behind them.
+    /// Largest number of connections, including those of a device without power.
     const LIMIT: usize = 64;
     let turned_away = match state.fault {
         Some(Fault::Reset) => return Some(End::Reset),

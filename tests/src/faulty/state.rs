@@ -1,4 +1,4 @@
-//! What the handle, the accepting thread and the connections of a faulty device share.
+//! State that the handle, the accepting thread and the connections of a faulty device share.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -14,7 +14,7 @@ use super::conn::{Cut, End, Op};
 use super::fault::Fault;
 use super::store::{Store, Write};
 
-/// A request that reached a faulty device.
+/// Request received by a faulty device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Number of the connection, from 1; see [`State::accepted`].
@@ -23,13 +23,13 @@ pub struct Request {
     pub seqno: u32,
     /// Command code.
     pub command: CommandCode,
-    /// The sub-device that it is for; `None` for the device itself.
+    /// The sub-device; `None` for the device itself.
     pub cid: Option<String>,
-    /// The payload: JSON, a string when it is none, `None` when there is none.
+    /// The payload: JSON, a string if it is not JSON, `None` if it is empty.
     pub payload: Option<Value>,
 }
 
-/// A faulty device at one moment, as [`wait_for`](super::FaultyDevice::wait_for) shows it.
+/// State of a faulty device, passed to the condition of [`wait_for`](super::FaultyDevice::wait_for).
 #[derive(Debug)]
 pub struct State {
     pub(super) config: EmulatorConfig,
@@ -39,73 +39,73 @@ pub struct State {
     pub(super) powered: bool,
     pub(super) conns: BTreeMap<u64, Conn>,
     pub(super) threads: Vec<JoinHandle<()>>,
-    /// The push that was last sent, on any connection.
+    /// Last push on any connection.
     pub(super) recorded: Option<Vec<u8>>,
-    /// The answer in a negotiation that was last sent, on any connection.
+    /// Last answer in a negotiation on any connection.
     pub(super) answered: Option<Vec<u8>>,
     accepted: u64,
     flooded: u64,
     requests: VecDeque<Request>,
 }
 
-/// A connection as others see it.
+/// Entry of a connection in the state.
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) ops: Sender<Op>,
     pub(super) cut: Arc<Cut>,
     pub(super) ready: bool,
-    /// The device it was made to is no more: switched off or elsewhere.
+    /// Whether its device is off or has moved.
     pub(super) held: bool,
-    /// The device has left this address for good.
+    /// Whether its device has moved.
     pub(super) left: bool,
 }
 
 impl State {
-    /// Older requests are forgotten.
+    /// Largest number of kept requests.
     const REQUESTS: usize = 100_000;
 
-    /// Requests that arrived and could be read, heartbeats included, oldest first; the last 100,000. A request that a
-    /// fault makes the device refuse or leave unanswered is among them.
+    /// Returns the last 100,000 readable requests, including heartbeats, oldest first. Includes requests that a fault
+    /// made the device refuse or ignore.
     pub fn requests(&self) -> impl DoubleEndedIterator<Item = &Request> + ExactSizeIterator {
         self.requests.iter()
     }
 
-    /// Requests with this command.
+    /// Counts the requests with this command.
     pub fn count(&self, command: CommandCode) -> usize {
         self.requests.iter().filter(|request| request.command == command).count()
     }
 
-    /// Connections that were accepted since the device was started, those closed at once included.
+    /// Returns the number of accepted connections since the start, including those closed at once.
     pub const fn accepted(&self) -> u64 {
         self.accepted
     }
 
-    /// Connections that are open, those without a living device behind them included.
+    /// Counts the open connections, including those whose device is off or has moved.
     pub fn open(&self) -> usize {
         self.conns.len()
     }
 
-    /// Connections on which pushes can be sent: negotiated, or of a version that does not negotiate.
+    /// Counts the connections that accept pushes: negotiated, or of a version without negotiation.
     pub fn ready(&self) -> usize {
         self.conns.values().filter(|conn| conn.ready && !conn.held).count()
     }
 
-    /// Connections that count against the limit.
+    /// Counts the connections that count against the limit.
     pub(super) fn live(&self) -> usize {
         self.conns.values().filter(|conn| !conn.held).count()
     }
 
-    /// The DPs of the device, or of a sub-device; empty when there is none of that name.
+    /// Returns the DPs of the device or a sub-device; empty for an unknown one.
     pub fn dps(&self, cid: Option<&str>) -> Map<String, Value> {
         self.store.dps(cid)
     }
 
-    /// All that controllers have changed, in order.
+    /// Returns all changes by controllers, in order.
     pub fn written(&self) -> &[Write] {
         self.store.written()
     }
 
-    /// The number of the new connection.
+    /// Counts a new connection. Returns its number.
     pub(super) const fn accept(&mut self) -> u64 {
         self.accepted += 1;
         self.accepted
@@ -122,25 +122,25 @@ impl State {
         self.requests.drain(..).collect()
     }
 
-    /// Takes `count` numbers for a flood; the first of them.
+    /// Reserves `count` numbers for a flood. Returns the first.
     pub(super) fn flood(&mut self, count: u32) -> u64 {
         let first = self.flooded + 1;
         self.flooded += u64::from(count);
         first
     }
 
-    /// Sends an order to every connection but `except`.
+    /// Sends a message to every connection except `except`.
     pub(super) fn tell(&self, except: Option<u64>, op: impl Fn() -> Op) {
         for (number, conn) in &self.conns {
             if Some(*number) != except {
-                // A connection that has just ended hears nothing any more.
+                // Fails for a connection that has just ended.
                 let _ = conn.ops.send(op());
             }
         }
     }
 }
 
-/// The state, and word of its changes.
+/// State with a condition variable for its changes.
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -148,12 +148,12 @@ pub(super) struct Shared {
     pub(super) seed: u64,
 }
 
-/// Where the time comes from.
+/// Clock of a device.
 #[derive(Clone)]
 pub(super) enum Clock {
     /// The system's.
     Real(std::time::Instant),
-    /// A network in memory: microseconds. Nothing happens on it unless it is told to go on.
+    /// Microseconds of a network in memory, which advances only on request.
     Virtual(Arc<AtomicU64>),
 }
 
@@ -187,14 +187,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and wakes whoever waits for that.
+    /// Changes the state and wakes the waiting threads.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.state());
         self.changed.notify_all();
         result
     }
 
-    /// Waits until `holds`. Whether it does within `timeout`. Does not wait where time is virtual.
+    /// Waits until `holds` is true. Returns whether it is within `timeout`. Does not wait in virtual time.
     pub(super) fn wait_for(&self, timeout: Duration, mut holds: impl FnMut(&State) -> bool) -> bool {
         let guard = self.state();
         if let Clock::Virtual(_) = self.clock {
@@ -207,20 +207,19 @@ impl Shared {
         !result.timed_out()
     }
 
-    /// Ends every connection, with or without those that have no living device behind them, and returns when that is
-    /// done.
+    /// Ends every connection, with or without those whose device is off or has moved, and waits until that is done.
     pub(super) fn cut(&self, end: End, also_held: bool) {
         let last = {
             let state = self.state();
             for conn in state.conns.values().filter(|conn| also_held || !conn.held) {
                 conn.cut.set(end);
-                // One that has just ended hears nothing any more.
+                // Fails for a connection that has just ended.
                 let _ = conn.ops.send(Op::Cut);
             }
             state.accepted
         };
         if let Clock::Virtual(_) = self.clock {
-            // It is done when the network goes on.
+            // In memory it is done when the network advances.
             return;
         }
         let is_left = |(number, conn): (&u64, &Conn)| *number > last || (conn.held && !also_held);

@@ -1,4 +1,4 @@
-//! What a faulty device remembers.
+//! DPs of a faulty device.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     maps: BTreeMap<Option<String>, BTreeMap<u16, Value>>,
-    /// The sub-device that reports call offline.
+    /// The sub-device that reports list as offline.
     pub(super) offline: Option<String>,
     written: Vec<Write>,
 }
 
-/// A value that a controller has written to a faulty device, and that changed something.
+/// Change of a DP by a controller's write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
-    /// The sub-device that it is for; `None` for the device itself.
+    /// The sub-device; `None` for the device itself.
     pub cid: Option<String>,
     /// The DP.
     pub dp: u16,
@@ -26,10 +26,10 @@ pub struct Write {
 }
 
 impl Store {
-    /// Adds or replaces DPs; a new cid makes a new sub-device.
+    /// Adds or replaces DPs; a new cid adds a sub-device.
     ///
     /// # Panics
-    /// If a key is not the number of a DP: the test is wrong.
+    /// If a key is not a DP number.
     pub(super) fn set(&mut self, cid: Option<&str>, dps: &Map<String, Value>) {
         let slot = self.maps.entry(cid.map(str::to_owned)).or_default();
         for (key, value) in dps {
@@ -44,7 +44,7 @@ impl Store {
         dps.map(|(id, value)| (id.to_string(), value.clone())).collect()
     }
 
-    /// All that controllers have written, in order.
+    /// Returns all changes by controllers, in order.
     pub(super) fn written(&self) -> &[Write] {
         &self.written
     }
@@ -60,7 +60,7 @@ impl Model for Store {
         for (id, value) in dps.into_iter().flatten() {
             lend(value, |value| visit(DpId(*id), value));
         }
-        // A gateway without DPs of its own refuses to be asked for them; a plain device without DPs answers.
+        // A gateway without DPs of its own refuses a query for them; a plain device without DPs answers.
         dps.is_some() || (cid.is_none() && !self.is_gateway())
     }
 
@@ -85,7 +85,7 @@ impl Model for Store {
     }
 }
 
-/// A value as JSON.
+/// Converts a value to JSON.
 pub(super) fn owned(value: &DpValue<'_>) -> Value {
     match value {
         DpValue::Null => Value::Null,
@@ -112,7 +112,7 @@ fn lend(value: &Value, visit: impl FnOnce(DpValue<'_>)) {
     }
 }
 
-/// A payload as JSON, as a string when it is none, or nothing.
+/// Converts a payload to JSON, or to a string if it is not JSON; `None` if it is empty.
 pub(super) fn json(payload: &[u8]) -> Option<Value> {
     if payload.is_empty() {
         return None;
@@ -121,7 +121,7 @@ pub(super) fn json(payload: &[u8]) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.trim_end())))
 }
 
-/// A field of a request, which stands inside `data` in some versions.
+/// Returns a field of a request, which some versions put inside `data`.
 pub(super) fn field<'a>(request: &'a Option<Value>, name: &str) -> Option<&'a Value> {
     let request = request.as_ref()?;
     request.get("data").and_then(|data| data.get(name)).or_else(|| request.get(name))

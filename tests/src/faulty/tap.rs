@@ -1,15 +1,15 @@
-//! Frames as they pass: cut out of the stream, and read with the keys that the negotiation shows.
+//! Reads passing frames: splits the stream, and decrypts with the keys from the negotiation.
 
 use rustuya_proto::{
     CommandCode, Head, Keys, LocalKey, Nonce, Sender, Version, derive_session_key, frame_kind, frame_len, open, seal,
 };
 
-/// What lies in a byte stream, in order.
+/// Piece of a byte stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// A whole frame, as far as its prefix and length say.
+    /// A whole frame by its prefix and length, unchecked.
     Frame(Vec<u8>),
-    /// Bytes that begin no frame.
+    /// Bytes that do not begin a frame.
     Other(Vec<u8>),
 }
 
@@ -25,7 +25,7 @@ impl Splitter {
         self.0.extend_from_slice(bytes);
     }
 
-    /// The next piece that is complete.
+    /// Takes the next complete piece.
     pub(super) fn next(&mut self) -> Option<Piece> {
         if self.0.is_empty() {
             return None;
@@ -47,14 +47,14 @@ impl Splitter {
     }
 }
 
-/// A frame, opened.
+/// Decrypted frame.
 #[derive(Clone, Debug)]
 pub(super) struct Clear {
     pub(super) head: Head,
     pub(super) payload: Vec<u8>,
 }
 
-/// Knows the keys of one connection.
+/// Keys of one connection.
 pub(super) struct Tap {
     version: Version,
     local: LocalKey,
@@ -68,7 +68,7 @@ impl Tap {
         Self { version, local, nonce: None, key }
     }
 
-    /// One whose negotiation is done.
+    /// Creates the keys after the negotiation.
     #[cfg(test)]
     pub(super) fn with_key(version: Version, key: [u8; 16]) -> Self {
         Self { version, local: LocalKey::new(key), nonce: None, key: Some(key) }
@@ -78,12 +78,12 @@ impl Tap {
         self.version
     }
 
-    /// The key that frames behind the negotiation are sealed under.
+    /// Returns the key of frames after the negotiation.
     pub(super) const fn key(&self) -> Option<&[u8; 16]> {
         self.key.as_ref()
     }
 
-    /// Takes notice of a frame of the negotiation.
+    /// Reads a frame of the negotiation.
     pub(super) fn note(&mut self, sender: Sender, frame: &[u8]) {
         let command = command(frame);
         if !command.is_negotiation() || !self.version.negotiates() {
@@ -99,18 +99,18 @@ impl Tap {
         }
     }
 
-    /// Opens a frame that is not of the negotiation; `None` when it is not sealed under this connection's key.
+    /// Decrypts a frame after the negotiation; `None` if it is not encrypted with this connection's key.
     pub(super) fn open(&self, sender: Sender, frame: &[u8]) -> Option<Clear> {
         open_under(&self.keys()?, sender, frame)
     }
 
-    /// Whether a frame acknowledges a control. Refusals carry a text.
+    /// Returns whether a frame acknowledges a control. Refusals have a text.
     pub(super) fn is_ack(&self, frame: &[u8]) -> bool {
         matches!(command(frame), CommandCode::CONTROL | CommandCode::CONTROL_NEW)
             && self.open(Sender::Device, frame).is_some_and(|clear| clear.payload.is_empty())
     }
 
-    /// Seals a frame under this connection's key.
+    /// Encrypts a frame with this connection's key.
     pub(super) fn seal(&self, clear: &Clear, iv: &[u8; 12]) -> Option<Vec<u8>> {
         let mut out = vec![0; clear.payload.len() * 2 + 256];
         let len = seal(&self.keys()?, &clear.head, iv, &clear.payload, &mut out).ok()?;
@@ -131,7 +131,7 @@ fn open_under(keys: &Keys, sender: Sender, frame: &[u8]) -> Option<Clear> {
     Some(Clear { head, payload: copy.get(opened.payload)?.to_vec() })
 }
 
-/// The command in a frame's header.
+/// Returns the command in a frame's header.
 pub(super) fn command(frame: &[u8]) -> CommandCode {
     let at = match frame_kind(frame) {
         Some(rustuya_proto::FrameKind::F6699) => 10,

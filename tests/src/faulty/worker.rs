@@ -1,4 +1,4 @@
-//! The machine of one connection, with everything that is done to its bytes.
+//! Machine of one connection, and the effects of faults on its bytes.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
@@ -31,9 +31,9 @@ pub(super) struct Worker {
     pub(super) tx: TxBuf<Vec<u8>>,
     pub(super) inbound: Splitter,
     pub(super) outbound: Splitter,
-    /// Received bytes for which the machine had no room yet.
+    /// Received bytes that the machine had no room for yet.
     pub(super) backlog: Vec<u8>,
-    /// Requests as they were before a fault changed them.
+    /// Requests before a fault changed them.
     pub(super) originals: Vec<Clear>,
     pub(super) filter: Filter,
     /// Bytes for the next write.
@@ -41,18 +41,18 @@ pub(super) struct Worker {
     pub(super) rng: SeededRng,
     pub(super) wire: Wire,
     pub(super) ready: bool,
-    /// The device is off or elsewhere.
+    /// Whether the device is off or has moved.
     pub(super) held: bool,
-    /// The controller wrote while it was.
+    /// Whether the controller wrote during that time.
     pub(super) unheard: bool,
-    /// There is a device again, but not one that knows this connection.
+    /// Whether the device has restarted and does not know this connection.
     pub(super) forgotten: bool,
-    /// A fault has silenced the device on this connection for good.
+    /// Whether a fault has permanently silenced the device on this connection.
     pub(super) gone: bool,
 }
 
-/// What the machine told, in owned form.
-enum Told {
+/// Event of the machine, in owned form.
+enum MachineEvent {
     Request(Request),
     Written { cid: Option<String>, dps: Map<String, Value> },
     Other,
@@ -61,7 +61,7 @@ enum Told {
 }
 
 impl Worker {
-    /// Serves the connection. `unread` counts down what the reader has counted up.
+    /// Serves the connection. `unread` is the number of read but unprocessed bytes.
     pub(super) fn run(&mut self, unread: &AtomicUsize) -> End {
         loop {
             if let Err(end) = self.turn(unread) {
@@ -88,7 +88,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Does all that can be done at once; when there is more to do, unless something comes before.
+    /// Does all due work. Returns the time of the next work.
     pub(super) fn turn_now(&mut self, unread: &AtomicUsize) -> Result<Option<Instant>, End> {
         loop {
             let until = self.advance(unread)?;
@@ -136,7 +136,7 @@ impl Worker {
             Op::Ended => return Err(End::Close),
             Op::Push { cid, dps } => {
                 if !self.held && !self.gone {
-                    // Most devices tell nobody before the negotiation; the controller will ask.
+                    // Most devices do not push before the negotiation; the controller will query.
                     let now = self.shared.now();
                     loop {
                         let pushed =
@@ -162,11 +162,11 @@ impl Worker {
         if self.forgotten && self.unheard { Err(End::Reset) } else { Ok(()) }
     }
 
-    /// Lets the machine do what it can, and writes what it has to say.
+    /// Polls the machine and writes its frames.
     fn advance(&mut self, unread: &AtomicUsize) -> Result<Option<Instant>, End> {
         while !self.held && !self.gone {
             let fed = self.feed();
-            let told = self.poll();
+            let event = self.poll();
             self.drain()?;
             if self.segments != Segments::Merged {
                 self.flush()?;
@@ -180,20 +180,22 @@ impl Worker {
                     }
                 });
             }
-            match told {
-                Told::Request(request) => self.shared.change(|state| state.record(request)),
-                Told::Written { cid, dps } => {
+            match event {
+                MachineEvent::Request(request) => self.shared.change(|state| state.record(request)),
+                MachineEvent::Written { cid, dps } => {
                     let dps = Value::Object(dps).to_string();
                     let push = || Op::Push { cid: cid.clone(), dps: dps.clone() };
                     self.shared.change(|state| state.tell(Some(self.number), push));
                 }
-                Told::Other => {}
-                Told::Hangup if self.filter.fault.as_ref().is_some_and(Fault::hides_answers) => self.gone = true,
-                Told::Hangup => {
+                MachineEvent::Other => {}
+                MachineEvent::Hangup if self.filter.fault.as_ref().is_some_and(Fault::hides_answers) => {
+                    self.gone = true
+                }
+                MachineEvent::Hangup => {
                     self.flush()?;
                     return Err(End::Close);
                 }
-                Told::Wait(until) => {
+                MachineEvent::Wait(until) => {
                     if fed && !self.backlog.is_empty() {
                         continue;
                     }
@@ -211,7 +213,7 @@ impl Worker {
         Ok(None)
     }
 
-    /// Hands received bytes to the machine; whether it took any.
+    /// Passes received bytes to the machine. Returns whether it took any.
     fn feed(&mut self) -> bool {
         let spare = self.rx.spare_mut();
         let n = self.backlog.len().min(spare.len());
@@ -221,21 +223,21 @@ impl Worker {
         n > 0
     }
 
-    fn poll(&mut self) -> Told {
+    fn poll(&mut self) -> MachineEvent {
         let now = self.shared.now();
         let mut state = self.shared.state();
         match self.emulator.poll(now, &mut self.rng, &mut state.store, &mut self.rx, &mut self.tx) {
-            // Devices send frames of any size.
+            // Grows the buffer: devices send frames of any size.
             EmulatorOutput::Hangup { reason: HangupReason::NoRoom { need } } if self.tx.is_empty() => {
                 self.tx = TxBuf::new(vec![0; need]);
-                Told::Other
+                MachineEvent::Other
             }
-            EmulatorOutput::Hangup { .. } => Told::Hangup,
-            EmulatorOutput::Wait { until } => Told::Wait(until),
+            EmulatorOutput::Hangup { .. } => MachineEvent::Hangup,
+            EmulatorOutput::Wait { until } => MachineEvent::Wait(until),
             EmulatorOutput::Event(EmulatorEvent::Request { seqno, command, payload, cid }) => {
                 let original = self.originals.iter().position(|original| original.head.seqno == seqno);
                 let original = original.map(|at| self.originals.remove(at));
-                Told::Request(Request {
+                MachineEvent::Request(Request {
                     connection: self.number,
                     seqno,
                     command,
@@ -248,20 +250,20 @@ impl Worker {
                     payload: store::json(original.as_ref().map_or(payload.as_bytes(), |original| &original.payload)),
                 })
             }
-            EmulatorOutput::Event(EmulatorEvent::Written { cid, dps }) => Told::Written {
+            EmulatorOutput::Event(EmulatorEvent::Written { cid, dps }) => MachineEvent::Written {
                 cid: cid.map(|cid| cid.to_string()),
                 dps: dps.map(|(id, value)| (id.to_string(), store::owned(&value))).collect(),
             },
-            EmulatorOutput::Event(_) => Told::Other,
+            EmulatorOutput::Event(_) => MachineEvent::Other,
         }
     }
 
-    /// Whether a request is sent back in place of an answer.
+    /// Returns whether a request is sent back in place of an answer.
     fn reflects(&self, frame: &[u8]) -> bool {
         self.filter.fault == Some(Fault::Reflect) && !tap::command(frame).is_negotiation()
     }
 
-    /// Whether a request does not arrive.
+    /// Returns whether a request is lost.
     fn misses(&mut self, frame: &[u8]) -> bool {
         match self.filter.fault {
             Some(Fault::Unreliable { one_in, requests: true }) if !tap::command(frame).is_negotiation() => {
@@ -275,9 +277,9 @@ impl Worker {
         one_in > 0 && self.rng.below(one_in.into()) == 0
     }
 
-    /// Changes a request on its way to the machine, where a fault demands it.
+    /// Changes a request before the machine receives it, if a fault demands it.
     fn tamper(&mut self, frame: Vec<u8>) -> Vec<u8> {
-        // The most DPs that are accepted, and one that is not.
+        // Largest number of accepted DPs, and a refused DP.
         let (max, unfit) = match self.filter.fault {
             Some(Fault::RefuseSeveralDps { max }) => (max, None),
             Some(Fault::RefuseDp { dp }) => (usize::MAX, Some(dp.to_string())),
@@ -291,12 +293,12 @@ impl Worker {
         let Some(original) = self.tap.open(Side::Controller, &frame) else { return frame };
         let request = store::json(&original.payload);
         let dps = store::field(&request, "dps").and_then(Value::as_object);
-        // A map of nulls asks for DPs and sets none.
+        // A map of nulls is a query, not a write.
         let refused = dps.is_some_and(|dps| is_unfit(dps) && !dps.values().all(Value::is_null));
         if !refused {
             return frame;
         }
-        // A control without DPs is what firmware refuses with these words.
+        // Firmware refuses a control without DPs with this text.
         let mut iv = [0; 12];
         iv.iter_mut().for_each(|byte| *byte = self.rng.bits() as u8);
         let empty = Clear { payload: br#"{"data":{}}"#.to_vec(), ..original.clone() };
@@ -305,7 +307,7 @@ impl Worker {
         sealed
     }
 
-    /// Takes what the machine wrote.
+    /// Takes the frames that the machine wrote.
     fn drain(&mut self) -> Result<(), End> {
         let written = self.tx.pending().len();
         self.outbound.push(self.tx.pending());
@@ -320,7 +322,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends a frame as the fault at hand demands.
+    /// Sends a frame as the present fault demands.
     fn emit(&mut self, frame: Vec<u8>) -> Result<(), End> {
         let command = tap::command(&frame);
         self.tap.note(Side::Device, &frame);
@@ -423,7 +425,7 @@ impl Worker {
                 self.wire.half_close();
             }
             Fault::SuffixInCiphertext if first => {
-                // The answer is not to wait for the search.
+                // Sends the answer before the search, which takes long.
                 self.flush()?;
                 let push = self.push_of(SUFFIX_DP, craft::FILLER);
                 if let Some(frame) = push.and_then(|(_, clear)| craft::with_suffix(&self.tap, &clear, &mut self.rng)) {
@@ -439,7 +441,7 @@ impl Worker {
         Ok(())
     }
 
-    /// A push of the machine's making, which is not sent.
+    /// Makes a push with the machine, without sending it.
     fn push_of(&mut self, dp: &str, text: &str) -> Option<(Vec<u8>, Clear)> {
         let dps = serde_json::json!({ dp: text }).to_string();
         let now = self.shared.now();
@@ -457,7 +459,7 @@ impl Worker {
         }
     }
 
-    /// Pushes `count` numbers from `first` back to back.
+    /// Pushes `count` numbers from `first` without a pause.
     fn flood(&mut self, first: u64, count: u32) -> Result<(), End> {
         const BATCH: usize = 32 * 1024;
         for number in (first..).take(count as usize) {
@@ -492,7 +494,7 @@ impl Worker {
         self.wire.write(back)
     }
 
-    /// Writes what is collected.
+    /// Writes the collected bytes.
     fn flush(&mut self) -> Result<(), End> {
         let out = core::mem::take(&mut self.out);
         if self.held || self.gone {

@@ -1,6 +1,6 @@
-//! Random lives of devices on every runtime, held against a model; see `rustuya_tests::chaos`.
+//! Random episodes of devices on every runtime, compared with a model; see `rustuya_tests::chaos`.
 //!
-//! `cargo xtask chaos` runs this with other numbers, and repeats an episode that failed: `RUSTUYA_CHAOS_COMMANDS`,
+//! `cargo xtask chaos` runs this with other numbers, and repeats a failed episode: `RUSTUYA_CHAOS_COMMANDS`,
 //! `_SEED`, `_STEPS` and `_RUNTIME`.
 
 #[path = "../conformance/blocking.rs"]
@@ -18,7 +18,7 @@ use rustuya_runtime::Pacing;
 use rustuya_runtime_futures::Futures;
 use rustuya_runtime_tokio::TokioHandle;
 use rustuya_tests::chaos::{Options, run};
-use rustuya_tests::conformance::{Asynchronous, Ear, Heard, InMemory, KEY, Plan, Subject};
+use rustuya_tests::conformance::{Asynchronous, InMemory, KEY, Plan, ReceivedEvent, Source, Subject};
 use rustuya_tests::faulty::{Fault, FaultyDevice};
 
 fn setting<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
@@ -26,7 +26,7 @@ fn setting<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     Some(text.parse().unwrap_or_else(|error| panic!("RUSTUYA_CHAOS_{name}: {error:?}")))
 }
 
-/// Runs the episodes on a subject, if it is wanted; `commands` is its share of a whole run.
+/// Runs episodes on a subject, unless another one is selected; `share` is its share of the commands.
 fn chaos(subject: &dyn Subject, share: f64, real_time: bool) {
     if setting::<String>("RUNTIME").is_some_and(|wanted| wanted != subject.name()) {
         return;
@@ -36,7 +36,7 @@ fn chaos(subject: &dyn Subject, share: f64, real_time: bool) {
     let options = Options {
         commands: (commands as u64).max(1),
         seed: setting("SEED").unwrap_or(0x5eed),
-        // Real devices wait most of the time.
+        // Episodes in real time mostly wait.
         at_once: if commands < 100.0 {
             1
         } else if real_time {
@@ -44,7 +44,7 @@ fn chaos(subject: &dyn Subject, share: f64, real_time: bool) {
         } else {
             cores
         },
-        // Where the next write to a DP waits for the one before, lives are slow.
+        // Episodes are slow where each write to a DP waits for the previous one.
         steps: setting("STEPS").unwrap_or(if subject.gives_at_once() { 200 } else { 40 }),
         real_time,
     };
@@ -113,12 +113,12 @@ fn limits_of_nothing_dial_and_beat_with_pauses() {
             let passed = stage.now() - start;
             let most = passed.as_millis() / Timing::LEAST.as_millis() + 2;
             let (dialed, sent) = (u128::from(device.connections()), device.requests().len() as u128);
-            // A dial that is refused shows in the events alone.
+            // A refused dial shows only in the events.
             let mut failed = 0;
-            while let Some(heard) = stage.hear(0, Ear::Own, Duration::ZERO) {
-                failed += match heard {
-                    Heard::Down(_) => 1,
-                    Heard::Lagged(lost) => u128::from(lost),
+            while let Some(received) = stage.receive(0, Source::Own, Duration::ZERO) {
+                failed += match received {
+                    ReceivedEvent::Down(_) => 1,
+                    ReceivedEvent::Lagged(lost) => u128::from(lost),
                     _ => 0,
                 };
             }

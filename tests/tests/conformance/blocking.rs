@@ -1,4 +1,4 @@
-//! The driver with plain calls: a command that is given and not waited for has a thread that waits.
+//! Subject for the driver with blocking calls: each started command has a thread that waits.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -12,7 +12,8 @@ use rustuya_runtime_blocking::{
     Manager, ManagerEvent, PollThread, Queried, Registry, Reply, Sending,
 };
 use rustuya_tests::conformance::{
-    Added, Answer, Call, Counters, Ear, Heard, How, Look, Need, Plan, Sighted, Stage, Subject, Ticket, WhyStale,
+    Added, Answer, Call, Counters, FoundDevice, How, Need, Plan, ReceivedEvent, Snapshot, Source, Stage, Subject,
+    Ticket, WhyStale,
 };
 use rustuya_tests::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 use serde_json::{Map, Value};
@@ -141,7 +142,7 @@ impl Scene {
             }
             Call::Scan(limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
-                // The scan begins before the caller goes on; only its end is waited for elsewhere.
+                // Starts the scan now; only its end is awaited in another thread.
                 let mut scan = discovery.stream(limit);
                 return Box::new(move || {
                     let mut found = Vec::new();
@@ -150,13 +151,13 @@ impl Scene {
                             found.push(news);
                         }
                     }
-                    Answer::Found(found.into_iter().map(Sighted::from).collect())
+                    Answer::Found(found.into_iter().map(FoundDevice::from).collect())
                 });
             }
             Call::Find(wanted, limit) => {
                 let (discovery, limit) = (self.discovery(), Duration::from_millis(*limit));
                 let id = wanted.map_or("nobody".to_owned(), |node| self.ids[node].clone());
-                let found = move || discovery.find(&id, limit).into_iter().map(Sighted::from).collect();
+                let found = move || discovery.find(&id, limit).into_iter().map(FoundDevice::from).collect();
                 return Box::new(move || Answer::Found(found()));
             }
             _ => {}
@@ -284,7 +285,7 @@ impl Stage for Scene {
         self.last += 1;
         let job = self.job(node, call, how);
         let (sender, receiver) = channel();
-        // Nobody listens where a scenario has failed.
+        // Fails where a scenario has failed and the receiver is dropped.
         let run = move || drop(sender.send(job()));
         if how == How::Queued {
             run();
@@ -315,11 +316,15 @@ impl Stage for Scene {
         self.extra.insert(extra, listener);
     }
 
-    fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard> {
-        match ear {
-            Ear::Own => next(&mut self.nodes.get_mut(&node).expect("the device has a handle").1, limit).map(heard),
-            Ear::Extra(extra) => next(self.extra.get_mut(&extra).expect("the listener was made"), limit).map(heard),
-            Ear::Manager(number) => {
+    fn receive(&mut self, node: usize, source: Source, limit: Duration) -> Option<ReceivedEvent> {
+        match source {
+            Source::Own => {
+                next(&mut self.nodes.get_mut(&node).expect("the device has a handle").1, limit).map(received)
+            }
+            Source::Extra(extra) => {
+                next(self.extra.get_mut(&extra).expect("the listener was made"), limit).map(received)
+            }
+            Source::Manager(number) => {
                 let end = Instant::now() + limit;
                 let id = self.nodes.get(&node).map(|(device, _)| device.id().to_owned());
                 let listener = &mut self.managers.get_mut(&number).expect("the manager was named").1;
@@ -327,17 +332,17 @@ impl Stage for Scene {
                     let left = end.saturating_duration_since(Instant::now());
                     match next(listener, left)? {
                         Some(news) if id.as_deref() != Some(&*news.device_id) => {}
-                        news => return Some(heard(news.map(|news| news.event))),
+                        news => return Some(received(news.map(|news| news.event))),
                     }
                 }
             }
         }
     }
 
-    fn look(&mut self, node: usize) -> Look {
+    fn snapshot(&mut self, node: usize) -> Snapshot {
         let device = self.device(node);
         let metrics = device.metrics();
-        Look {
+        Snapshot {
             connected: device.is_connected(),
             version: device.version(),
             dialect: device.dialect(),
@@ -405,7 +410,7 @@ fn done(call: impl FnOnce() + Send + 'static) -> Job {
     })
 }
 
-/// The next entry; `Some(None)` after the last, `None` when there is none in time.
+/// Returns the next entry; `Some(None)` after the last, `None` when there is none in time.
 fn next<T: Entry>(listener: &mut Listener<T>, limit: Duration) -> Option<Option<T>> {
     match listener.recv_timeout(limit) {
         Ok(entry) => Some(Some(entry)),
@@ -414,8 +419,8 @@ fn next<T: Entry>(listener: &mut Listener<T>, limit: Duration) -> Option<Option<
     }
 }
 
-fn heard(event: Option<Event>) -> Heard {
-    event.map_or(Heard::End, Heard::from)
+fn received(event: Option<Event>) -> ReceivedEvent {
+    event.map_or(ReceivedEvent::End, ReceivedEvent::from)
 }
 
 fn known(state: rustuya_runtime_blocking::State) -> Answer {

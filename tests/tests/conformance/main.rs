@@ -1,6 +1,6 @@
-//! The conformance list on every runtime; see `docs/conformance.md`, which this compares with what it finds.
+//! Runs the conformance list on every runtime, and compares the results with `docs/conformance.md`.
 //!
-//! `RUSTUYA_ONLY=words` runs the scenarios whose name holds these words, `RUSTUYA_WRITE=1` writes the page anew.
+//! `RUSTUYA_ONLY=text` runs the scenarios whose name contains the text, `RUSTUYA_WRITE=1` rewrites the page.
 
 #[expect(dead_code, reason = "the example's own program is not run here")]
 #[path = "../../../runtime-futures/examples/async_std.rs"]

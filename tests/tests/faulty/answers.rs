@@ -1,11 +1,11 @@
-//! Faults of what is answered, and when.
+//! Faults of answers and their timing.
 
 use rustuya_proto::{Command, CommandCode, DeviceError, DpId, DpMap, Outcome, RetCode, Version};
 use rustuya_tests::faulty::{FLOOD_DP, Fault, FaultyDevice};
 use serde_json::{Value, json};
 
 use crate::raw::Raw;
-use crate::{KEY, LIMIT, VERSIONS, connected, dp_of, hears, lamp, set_int, started};
+use crate::{KEY, LIMIT, VERSIONS, connected, dp_of, lamp, receives, set_int, started};
 
 #[test]
 fn every_version_is_sound_without_faults() {
@@ -14,7 +14,7 @@ fn every_version_is_sound_without_faults() {
         let mut client = connected(&device);
         let (outcome, _) = client.ask(&Command::status_of(&[DpId(1)]));
         assert!(matches!(outcome, Outcome::Acknowledged { .. }), "{version}: {outcome:?}");
-        assert!(hears(&mut client, "1", &json!(false)), "{version}");
+        assert!(receives(&mut client, "1", &json!(false)), "{version}");
         assert!(matches!(set_int(&mut client, 2, 51), Outcome::Acknowledged { .. }), "{version}");
         assert_eq!(device.dps(None)["2"], 51, "{version}");
         let controls: Vec<_> = device
@@ -36,10 +36,10 @@ fn changes_are_told_to_every_controller() {
     let (mut one, mut other) = (connected(&device), connected(&device));
     assert!(device.wait_for(LIMIT, |state| state.ready() == 2));
     assert!(matches!(set_int(&mut one, 2, 9), Outcome::Acknowledged { .. }));
-    assert!(hears(&mut other, "2", &json!(9)));
+    assert!(receives(&mut other, "2", &json!(9)));
     device.push(None, json!({ "3": "red", "9": [1, { "a": null }] }));
     for client in [&mut one, &mut other] {
-        assert!(hears(client, "9", &json!([1, { "a": null }])));
+        assert!(receives(client, "9", &json!([1, { "a": null }])));
     }
     assert_eq!(device.dps(None)["3"], "red");
 }
@@ -50,14 +50,14 @@ fn pushes_flood_the_controller() {
         let device = started(version);
         let mut client = connected(&device);
         assert_eq!(device.flood(500), 1);
-        assert!(hears(&mut client, FLOOD_DP, &json!(500)), "{version}");
+        assert!(receives(&mut client, FLOOD_DP, &json!(500)), "{version}");
         device.set_fault(Fault::FloodPushes { count: 200 });
         let (outcome, _) = client.ask(&Command::status());
         assert!(matches!(outcome, Outcome::Acknowledged { .. }), "{version}: {outcome:?}");
-        assert!(hears(&mut client, FLOOD_DP, &json!(700)), "{version}");
+        assert!(receives(&mut client, FLOOD_DP, &json!(700)), "{version}");
         let mut numbers: Vec<u64> =
             client.delivered().filter_map(|text| dp_of(text, FLOOD_DP)).filter_map(|number| number.as_u64()).collect();
-        // A state reply repeats the last number.
+        // The reply to the query repeats the last number.
         numbers.dedup();
         assert!(numbers.iter().take(700).copied().eq(1..=700), "{version}: {numbers:?}");
         let largest = client.reads.iter().map(Vec::len).max();
@@ -90,7 +90,7 @@ fn answers_change_places() {
         let ids =
             [client.send(&Command::status()).expect("sent"), client.send(&Command::update_dps(&[])).expect("sent")];
         let resolved = client.run_until(LIMIT, |client| ids.iter().all(|id| client.outcome(*id).is_some()));
-        assert!(resolved, "{version}: {:?}", client.told);
+        assert!(resolved, "{version}: {:?}", client.events);
     }
 }
 
@@ -157,14 +157,13 @@ fn an_offline_child_is_answered_for_from_memory() {
         assert_eq!(report(&device), json!({ "online": ["a1"], "offline": ["b2"] }));
         device.report_children();
         let unasked = client.run_until(LIMIT, |client| {
-            client
-                .told
-                .iter()
-                .any(|told| matches!(told, rustuya_tests::pair::Told::Message(text) if text.contains("offline")))
+            client.events.iter().any(
+                |told| matches!(told, rustuya_tests::pair::MachineEvent::Message(text) if text.contains("offline")),
+            )
         });
         assert!(unasked, "{version}");
         device.push(Some("b2"), json!({ "1": 6 }));
-        assert!(hears(&mut client, "1", &json!(6)));
+        assert!(receives(&mut client, "1", &json!(6)));
         assert_eq!(device.dps(Some("b2"))["1"], 6);
     }
 }

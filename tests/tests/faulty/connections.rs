@@ -6,12 +6,12 @@ use std::net::TcpStream;
 use rustuya_proto::{Command, CommandCode, DownReason, LossReason, Outcome, Version, frame_kind, frame_len};
 use rustuya_tests::faulty::client::Client;
 use rustuya_tests::faulty::{Fault, FaultyDevice};
-use rustuya_tests::pair::Told;
+use rustuya_tests::pair::MachineEvent;
 
 use crate::raw::Raw;
 use crate::{LIMIT, VERSIONS, connected, lamp, set_int, started};
 
-/// How a new connection ends that is not kept.
+/// Returns the end of a new connection that is not kept.
 fn turned_away(device: &FaultyDevice) -> Option<ErrorKind> {
     match TcpStream::connect(device.addr()) {
         Ok(stream) => {
@@ -33,7 +33,7 @@ fn dials_are_refused_while_live_connections_stay() {
     }
     assert!(matches!(set_int(&mut client, 2, 7), Outcome::Acknowledged { .. }));
     let mut other = Client::of(&device);
-    assert!(other.run_until(LIMIT, |client| client.told.contains(&Told::Down(DownReason::Refused))));
+    assert!(other.run_until(LIMIT, |client| client.events.contains(&MachineEvent::Down(DownReason::Refused))));
     assert_eq!(device.connections(), 1);
     device.clear_fault();
     assert!(other.connect(LIMIT));
@@ -47,7 +47,7 @@ fn connections_are_closed_as_soon_as_they_are_accepted() {
     assert_eq!(Raw::to(&device).end(), None);
     assert!(device.wait_for(LIMIT, |state| state.accepted() == 2 && state.open() == 1));
     let mut other = Client::of(&device);
-    assert!(other.run_until(LIMIT, |client| client.told.contains(&Told::Down(DownReason::Busy))));
+    assert!(other.run_until(LIMIT, |client| client.events.contains(&MachineEvent::Down(DownReason::Busy))));
     assert!(matches!(set_int(&mut client, 2, 7), Outcome::Acknowledged { .. }));
     device.clear_fault();
     assert!(other.connect(LIMIT));
@@ -106,7 +106,10 @@ fn a_silent_device_obeys_and_says_nothing() {
         let device = started(version);
         device.set_fault(Fault::Silent);
         let mut client = Client::of(&device);
-        assert!(client.run_until(LIMIT, |client| client.told.contains(&Told::Down(DownReason::Silent))), "{version}");
+        assert!(
+            client.run_until(LIMIT, |client| client.events.contains(&MachineEvent::Down(DownReason::Silent))),
+            "{version}"
+        );
         assert!(client.reads.is_empty(), "{version}");
     }
 }
@@ -135,7 +138,7 @@ fn answers_are_replaced_by_seeded_garbage() {
         device.set_fault(Fault::Garbage { seed: 3 });
         let mut client = Client::of(&device);
         if version.negotiates() {
-            let fails = |client: &Client| client.told.iter().any(|told| matches!(told, Told::Down(_)));
+            let fails = |client: &Client| client.events.iter().any(|told| matches!(told, MachineEvent::Down(_)));
             assert!(client.run_until(LIMIT, fails), "{version}");
         } else {
             assert!(client.connect(LIMIT), "{version}");

@@ -3,21 +3,21 @@
 use rustuya_proto::{Command, DpId, FrameError, Outcome, Version, frame_len};
 use rustuya_tests::faulty::client::Client;
 use rustuya_tests::faulty::{Fault, FaultyDevice, POISON_DP, SUFFIX_DP};
-use rustuya_tests::pair::Told;
+use rustuya_tests::pair::MachineEvent;
 
 use crate::raw::Raw;
-use crate::{LIMIT, VERSIONS, connected, dp_of, hears, set_int, started};
+use crate::{LIMIT, VERSIONS, connected, dp_of, receives, set_int, started};
 
-/// Everything still works: the fault is one that a controller has to live with.
+/// Checks that everything works despite the fault.
 fn works(device: &FaultyDevice, client: &mut Client) {
     let (outcome, text) = client.ask(&Command::status_of(&[DpId(1)]));
     assert!(matches!(outcome, Outcome::Acknowledged { .. }), "{}: {outcome:?}, {text:?}", device.version());
     let outcome = set_int(client, 2, 7);
     assert!(matches!(outcome, Outcome::Acknowledged { .. }), "{}: {outcome:?}", device.version());
     device.push(None, serde_json::json!({ "3": "red" }));
-    assert!(hears(client, "3", &"red".into()), "{}", device.version());
-    let downs = client.told.iter().filter(|told| matches!(told, Told::Down(_))).count();
-    assert_eq!(downs, 0, "{}: {:?}", device.version(), client.told);
+    assert!(receives(client, "3", &"red".into()), "{}", device.version());
+    let downs = client.events.iter().filter(|told| matches!(told, MachineEvent::Down(_))).count();
+    assert_eq!(downs, 0, "{}: {:?}", device.version(), client.events);
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn every_byte_is_a_segment() {
     let device = started(Version::V33);
     device.set_fault(Fault::OneByteSegments);
     let mut raw = Raw::to(&device);
-    // A reader that is late takes several bytes at once, but not always.
+    // A late reader sometimes reads several bytes at once.
     let most = (0..20).map(|_| {
         raw.query();
         let (mut frame, mut single) = (Vec::new(), 0);
@@ -132,7 +132,7 @@ fn poisoned(fault: &Fault, error: FrameError) {
         let mut bad = raw.frame();
         assert_eq!(raw.open(&mut bad.clone()), Err(error));
         if error == FrameError::Integrity {
-            // The bit turned back, it is the push that nobody may deliver.
+            // With the bit restored, it is the push that must not be delivered.
             let at = bad.len() - 5;
             bad[at] ^= 1;
             let opened = raw.open(&mut bad).expect("sound but for that bit");
@@ -143,7 +143,7 @@ fn poisoned(fault: &Fault, error: FrameError) {
     for version in VERSIONS {
         let device = started(version);
         let mut client = connected(&device);
-        // Before anything was decrypted, a frame with sound CRC and broken padding means that the key is wrong.
+        // Before anything was decrypted, a frame with a valid CRC and bad padding proves a wrong key.
         works(&device, &mut client);
         device.set_fault(fault.clone());
         works(&device, &mut client);
@@ -160,8 +160,8 @@ fn ciphertext_contains_the_suffix() {
         let mut client = connected(&device);
         device.set_fault(Fault::SuffixInCiphertext);
         works(&device, &mut client);
-        let heard = |client: &Client| client.delivered().any(|text| dp_of(text, SUFFIX_DP).is_some());
-        assert!(version == Version::V31 || client.run_until(LIMIT, heard), "{version}");
+        let delivered = |client: &Client| client.delivered().any(|text| dp_of(text, SUFFIX_DP).is_some());
+        assert!(version == Version::V31 || client.run_until(LIMIT, delivered), "{version}");
         let found = client.delivered().find_map(|text| dp_of(text, SUFFIX_DP));
         if version == Version::V31 {
             assert_eq!(found, None, "base64 holds no suffix");

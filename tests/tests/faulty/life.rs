@@ -1,4 +1,4 @@
-//! What happens to devices: power, addresses, versions, keys.
+//! Changes of devices: power, addresses, versions, keys.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -8,7 +8,7 @@ use std::net::{TcpStream, UdpSocket};
 use rustuya_proto::{Datagram, LossReason, Outcome, Version};
 use rustuya_tests::faulty::PowerLoss;
 use rustuya_tests::faulty::client::Client;
-use rustuya_tests::pair::Told;
+use rustuya_tests::pair::MachineEvent;
 
 use crate::raw::Raw;
 use crate::{KEY, LIMIT, VERSIONS, connected, lamp, set_int, started};
@@ -73,7 +73,7 @@ fn the_address_changes_and_the_port_stays() {
     device.power_on().expect("the port is reserved");
     raw.stream.write_all(b"anybody?").expect("the connection is open");
     assert!(raw.is_silent(), "power at another address changes nothing here");
-    // Elsewhere while it is off.
+    // Moves while it is off.
     device.power_off(PowerLoss::Reset);
     device.move_to(old.ip()).expect("its own port");
     assert_eq!(TcpStream::connect(old).expect_err("off").kind(), ErrorKind::ConnectionRefused);
@@ -89,10 +89,11 @@ fn the_version_changes_with_an_update() {
     assert_eq!(device.version(), Version::V35);
     assert!(old.run_until(LIMIT, |client| client.losses.contains(&LossReason::Reset)));
     let mut client = Client::new(Client::config(device.addr(), &device));
-    assert!(client.connect(LIMIT), "{:?}", client.told);
+    assert!(client.connect(LIMIT), "{:?}", client.events);
     assert_eq!(client.version(), Some(Version::V35));
-    let told = |client: &Client| client.told.iter().any(|told| matches!(told, Told::Down(why) if why.is_auth()));
-    assert!(old.run_until(LIMIT, told), "3.3 is not spoken any more: {:?}", old.told);
+    let told =
+        |client: &Client| client.events.iter().any(|told| matches!(told, MachineEvent::Down(why) if why.is_auth()));
+    assert!(old.run_until(LIMIT, told), "3.3 is not spoken any more: {:?}", old.events);
 }
 
 #[test]
@@ -100,8 +101,9 @@ fn the_key_changes_with_a_new_pairing() {
     let device = started(Version::V34);
     let mut old = connected(&device);
     device.set_key("fedcba9876543210");
-    let told = |client: &Client| client.told.iter().any(|told| matches!(told, Told::Down(why) if why.is_auth()));
-    assert!(old.run_until(LIMIT, told), "{:?}", old.told);
+    let told =
+        |client: &Client| client.events.iter().any(|told| matches!(told, MachineEvent::Down(why) if why.is_auth()));
+    assert!(old.run_until(LIMIT, told), "{:?}", old.events);
     assert_ne!(device.key().expose(), KEY.as_bytes());
     let _client = connected(&device);
 }
@@ -142,11 +144,11 @@ fn announcements_come_from_the_device() {
             device.announce_to(to, named).expect("sent");
             let (len, from) = listener.recv_from(&mut datagram).expect("received");
             assert_eq!(from.ip(), own, "{version}");
-            let Ok(Datagram::Announcement(heard)) = Datagram::decode(&mut datagram[..len]) else {
+            let Ok(Datagram::Announcement(announced)) = Datagram::decode(&mut datagram[..len]) else {
                 panic!("{version}: no announcement");
             };
-            assert_eq!((heard.id, heard.ip), ("lamp", Some(named.unwrap_or(own))), "{version}");
-            assert_eq!(heard.version, Some(version));
+            assert_eq!((announced.id, announced.ip), ("lamp", Some(named.unwrap_or(own))), "{version}");
+            assert_eq!(announced.version, Some(version));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A controller that looks at single frames, for versions that do not negotiate.
+//! Controller that reads single frames, for versions without negotiation.
 
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -18,7 +18,7 @@ pub(crate) struct Raw {
     received: Vec<u8>,
 }
 
-/// A frame of the device.
+/// Received frame of the device.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) seqno: u32,
@@ -28,7 +28,7 @@ pub(crate) struct Received {
 }
 
 impl Raw {
-    /// A connection to a device of 3.3.
+    /// Connects to a device of 3.3.
     pub(crate) fn to(device: &FaultyDevice) -> Self {
         let stream = TcpStream::connect(device.addr()).expect("somebody listens");
         stream.set_read_timeout(Some(LIMIT)).expect("a limit");
@@ -54,14 +54,14 @@ impl Raw {
         self.seqno
     }
 
-    /// One read.
+    /// Reads once.
     pub(crate) fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut buf = [0; 4096];
         let n = self.stream.read(&mut buf)?;
         Ok(buf[..n].to_vec())
     }
 
-    /// The bytes of the next frame, as its header measures it.
+    /// Reads the next frame, with the length in its header.
     pub(crate) fn frame(&mut self) -> Vec<u8> {
         loop {
             if let Ok(Some(len)) = frame_len(&self.received)
@@ -76,7 +76,7 @@ impl Raw {
         }
     }
 
-    /// The next frame, which has to be sound.
+    /// Reads and decodes the next frame, which must be valid.
     pub(crate) fn message(&mut self) -> Received {
         let mut frame = self.frame();
         let Opened { seqno, command, retcode, payload, .. } = self.open(&mut frame).expect("a sound frame");
@@ -87,7 +87,7 @@ impl Raw {
         open(&self.keys, Sender::Device, frame)
     }
 
-    /// Whether nothing comes for a while, and the connection stays open.
+    /// Returns whether nothing arrives for a while, and the connection stays open.
     pub(crate) fn is_silent(&mut self) -> bool {
         self.stream.set_read_timeout(Some(Duration::from_millis(150))).expect("a limit");
         let result = self.read();
@@ -95,7 +95,7 @@ impl Raw {
         matches!(result, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
-    /// How the connection ends: `None` for the orderly way.
+    /// Waits for the end of the connection: `None` for a close without an error.
     pub(crate) fn end(&mut self) -> Option<ErrorKind> {
         loop {
             match self.read() {

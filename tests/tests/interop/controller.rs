@@ -1,4 +1,4 @@
-//! This library's controller, on either driver, behind calls that block.
+//! This library's controller, on either driver, with blocking calls.
 
 use core::fmt;
 use std::time::Instant;
@@ -14,26 +14,26 @@ use crate::{ID, LIMIT};
 
 type Dps = Map<String, Value>;
 
-/// What drives the connection.
+/// Driver of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driver {
     Tokio,
     Blocking,
 }
 
-/// A device at `port` of 127.0.0.1, for [`Controller::spawn`].
+/// Makes the builder of a device at `port` of 127.0.0.1, for [`Controller::spawn`].
 pub(crate) fn described(port: u16, key: &str) -> DeviceBuilder {
     Device::builder(ID, key).expect("usable id and key").address([127, 0, 0, 1]).port(port)
 }
 
-/// A device, and what it runs on.
+/// Device with its runtime.
 pub(crate) enum Controller {
     Tokio { device: Device, runtime: Runtime },
     Blocking(blocking::Device),
 }
 
-/// What happens, of the device or its sub-devices.
-pub(crate) enum Ears<'a> {
+/// Listener of the device and its sub-devices.
+pub(crate) enum Events<'a> {
     Tokio { events: Listener, runtime: &'a Runtime },
     Blocking(blocking::Listener),
 }
@@ -55,7 +55,7 @@ impl Controller {
     pub(crate) fn spawn(driver: Driver, builder: DeviceBuilder) -> Self {
         match driver {
             Driver::Tokio => {
-                // Not the current thread's: the connection goes on while a test waits for what the device says.
+                // With a thread of its own, so that the connection works while a test waits for output of the device.
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
                 let runtime = runtime.expect("a runtime");
                 Self::Tokio { device: builder.spawn(&TokioHandle(runtime.handle().clone())), runtime }
@@ -67,10 +67,10 @@ impl Controller {
         }
     }
 
-    pub(crate) fn listener(&self) -> Ears<'_> {
+    pub(crate) fn listener(&self) -> Events<'_> {
         match self {
-            Self::Tokio { device, runtime } => Ears::Tokio { events: device.listener(), runtime },
-            Self::Blocking(device) => Ears::Blocking(device.listener()),
+            Self::Tokio { device, runtime } => Events::Tokio { events: device.listener(), runtime },
+            Self::Blocking(device) => Events::Blocking(device.listener()),
         }
     }
 
@@ -111,7 +111,7 @@ impl Controller {
         }
     }
 
-    /// Asks for fresh values, and returns when that is written.
+    /// Requests fresh values, and returns when the request is written.
     pub(crate) fn update_dps(&self, dps: &[u16]) -> Result<(), CommandError> {
         match self {
             Self::Tokio { device, runtime } => block_on(runtime, async { device.update_dps(dps).await }),
@@ -159,8 +159,8 @@ impl Controller {
     }
 }
 
-impl Ears<'_> {
-    /// The next event that `wanted` turns into something.
+impl Events<'_> {
+    /// Waits for an event that `wanted` accepts.
     pub(crate) fn next<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -179,7 +179,7 @@ impl Ears<'_> {
     }
 
     /// Waits for a message of this command in which `dp` is `value`.
-    pub(crate) fn told(&mut self, command: u32, cid: Option<&str>, dp: &str, value: &Value) {
+    pub(crate) fn wait_for(&mut self, command: u32, cid: Option<&str>, dp: &str, value: &Value) {
         self.next(|event| match event {
             Event::Message(message) if message.command().0 == command && message.cid().as_deref() == cid => {
                 message.dps().get(dp).filter(|found| *found == value).map(drop)
@@ -190,10 +190,10 @@ impl Ears<'_> {
 
     /// Waits for a push in which `dp` is `value`.
     pub(crate) fn pushed(&mut self, cid: Option<&str>, dp: &str, value: &Value) {
-        self.told(8, cid, dp, value);
+        self.wait_for(8, cid, dp, value);
     }
 
-    /// Drops what was not yet received.
+    /// Drops the queued events.
     pub(crate) fn forget(&mut self) {
         while match self {
             Self::Tokio { events, .. } => events.try_recv(),

@@ -1,5 +1,5 @@
-//! Against other implementations, both ways, on 127.0.0.1: this library's controller, on tokio and on its own poll
-//! thread, against their devices, and their clients against this library's device.
+//! Tests with other implementations, both ways, on 127.0.0.1: this library's controller, on tokio and on its own poll
+//! thread, with their devices, and their clients with this library's device.
 //!
 //! | variable | names |
 //! |---|---|
@@ -18,5 +18,5 @@ const ID: &str = "eb0123456789abcdefghij";
 const KEY: &str = "0123456789abcdef";
 const ODD_KEY: &str = "x'$]a{7~&Z<q#9!?";
 const CHILD: &str = "a4c1380123456789";
-/// Within this, everything has happened or will not.
+/// Time limit of every wait.
 const LIMIT: Duration = Duration::from_secs(40);

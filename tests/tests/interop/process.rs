@@ -1,4 +1,4 @@
-//! Programs that print JSON lines.
+//! Processes that print JSON lines.
 
 use core::time::Duration;
 use std::io::{BufRead, BufReader, Write};
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::LIMIT;
 
-/// A program that prints JSON lines. Killed when dropped.
+/// Process that prints JSON lines. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<Value>,
-    /// What it printed, as far as it was read.
+    /// Lines read so far.
     pub(crate) log: Vec<Value>,
 }
 
@@ -30,7 +30,7 @@ impl Process {
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().expect("piped");
         let (sender, lines) = channel();
-        // Ends with the program's output.
+        // The thread ends with the program's output.
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let line = serde_json::from_str(&line).unwrap_or_else(|_| json!({ "violation": line }));
@@ -42,7 +42,7 @@ impl Process {
         Self { child, stdin, lines, log: Vec::new() }
     }
 
-    /// Reads lines until `done` holds for all of them.
+    /// Reads lines until `done` holds for those read so far.
     pub(crate) fn read_until(&mut self, done: impl Fn(&[Value]) -> bool) -> &[Value] {
         let deadline = Instant::now() + LIMIT;
         while !done(&self.log) {
@@ -91,14 +91,14 @@ impl Drop for Process {
     }
 }
 
-/// A program of `tests/interop` on Python.
+/// Makes the command of a Python program of `tests/interop`.
 pub(crate) fn python(script: &str) -> Command {
     let mut command = Command::new(required("RUSTUYA_INTEROP_PYTHON", "a Python with tinytuya"));
     command.arg(folder().join(script));
     command
 }
 
-/// A program of `tests/interop` on Node.
+/// Makes the command of a Node program of `tests/interop`.
 pub(crate) fn node(script: &str, key: &str) -> Command {
     let mut command = Command::new("node");
     command.env("NODE_PATH", required("RUSTUYA_INTEROP_NODE_MODULES", "the Node packages with tuyapi"));

@@ -1,5 +1,5 @@
-//! Against tinytuya: this library's controller against a device made of tinytuya's primitives, and tinytuya's client
-//! against `rustuya simulate`.
+//! Tests with tinytuya: this library's controller with a device based on tinytuya's primitives, and tinytuya's client
+//! with `rustuya simulate`.
 
 use core::time::Duration;
 use std::process::Command;
@@ -11,9 +11,9 @@ use crate::controller::{Controller, Driver, described};
 use crate::process::{Process, python, required};
 use crate::{CHILD, ID, KEY, ODD_KEY};
 
-/// Commands that a whole round of tinytuya's client makes at least.
+/// Minimum number of commands in a whole round of tinytuya's client.
 const ROUND: usize = 6;
-/// Firmware of 3.5 ignores requests for fresh values; this has the device answer them.
+/// Makes a device of 3.5 answer requests for fresh values, which firmware ignores.
 const UPDATE_ANSWERED: &[&str] = &["--quirk", "update-answered"];
 
 // ---- Our controller, tinytuya's device
@@ -33,7 +33,7 @@ fn controller_of_every_version() {
 #[ignore = "needs Python with tinytuya; cargo xtask test runs it"]
 fn controller_of_device22() {
     for driver in Driver::ALL {
-        // Firmware of 3.5 is never taken for device22.
+        // Firmware of 3.5 is never detected as device22.
         for version in [Version::V33, Version::V34] {
             drive(driver, version, KEY, &["--device22"]);
         }
@@ -44,10 +44,10 @@ fn controller_of_device22() {
 #[ignore = "needs Python with tinytuya; cargo xtask test runs it"]
 fn controller_finds_the_version() {
     for driver in Driver::ALL {
-        // Not 3.2: only its announcements tell it from 3.3.
+        // Without 3.2: only announcements distinguish it from 3.3.
         for version in [Version::V31, Version::V33, Version::V34, Version::V35] {
             let fake = TuyaDevice::start(version, KEY, &[]);
-            // 3.1 is not believed unasked.
+            // 3.1 needs a configured minimum version.
             let least = version.min(Version::V33);
             let device = Controller::spawn(driver, described(fake.port, KEY).min_version(least));
             assert_eq!(device.wait_connected(), Ok(version));
@@ -83,7 +83,7 @@ fn controller_of_a_gateway() {
             fake.process.order(&json!({ "push": { "9": 8 }, "cid": CHILD }));
             events.pushed(Some(CHILD), "9", &json!(8));
 
-            // The gateway itself is not touched by any of this.
+            // The gateway's own DPs do not change.
             assert_eq!(gateway.query().expect("answers").get("1"), Some(&json!(false)), "{driver}, {version}");
             gateway.close();
             fake.stop_unharmed();
@@ -111,8 +111,8 @@ fn controller_says_that_the_key_is_wrong() {
                 driver,
                 described(fake.port, ODD_KEY).version(version).command_timeout(Duration::from_secs(1)),
             );
-            // 3.2 and 3.3 take anything that is said, and betray the key by their answer to a query. 3.4 and 3.5 close without a word: only
-            // when every other version failed, too, the key is to blame.
+            // 3.2 and 3.3 accept any connection; their answer to a query proves the wrong key. 3.4 and 3.5 close
+            // silently: only after every other version has failed, too, the key is diagnosed.
             let mut events = device.listener();
             device.query().expect_err("the key is wrong");
             events.next(|event| matches!(event, Event::Down { reason: DownReason::WrongKey { .. }, .. }).then_some(()));
@@ -133,7 +133,7 @@ fn controller_with_a_wrong_key_where_nothing_proves_it() {
         let mut timing = Timing::default();
         timing.answer = Duration::from_millis(500);
         let device = Controller::spawn(driver, described(fake.port, ODD_KEY).version(Version::V31).timing(timing));
-        // 3.1 asks and answers queries in clear text; only controls need the key.
+        // 3.1 sends queries and answers in clear text; only controls need the key.
         let before = device.query().expect("answers anybody");
         assert_eq!(device.set_value(1, true), Err(CommandError::Unanswered));
         assert_eq!(device.query(), Ok(before));
@@ -156,7 +156,7 @@ fn controller_says_that_the_version_is_wrong() {
             let expected = DownReason::WrongVersion { speaks: Some(theirs) };
             let error = device.query().expect_err("the version is wrong");
             assert!(error.is_auth(), "{driver}, {ours} to {theirs}: {error}");
-            // Where the first failure can have several reasons, other versions are tried to tell them apart.
+            // If the first failure can have several reasons, the controller tries other versions to distinguish them.
             events.next(|event| matches!(event, Event::Down { reason, .. } if *reason == expected).then_some(()));
             assert_eq!(device.diagnosis(), Some(expected), "{driver}, {ours} to {theirs}");
             device.close();
@@ -183,7 +183,7 @@ fn controller_comes_back() {
     }
 }
 
-/// Everything that a plain device can be asked, with heartbeats in between.
+/// Sends every command of a plain device, with heartbeats in between.
 fn drive(driver: Driver, version: Version, key: &str, options: &[&str]) {
     let what = format!("{driver}, {version} {options:?}");
     let mut fake = TuyaDevice::start(version, key, options);
@@ -195,7 +195,7 @@ fn drive(driver: Driver, version: Version, key: &str, options: &[&str]) {
     let device = Controller::spawn(driver, device);
     let mut events = device.listener();
 
-    // Device22 firmware answers for the DPs that it is asked for.
+    // Device22 firmware reports only the queried DPs.
     let dps = device.query_dps(&[1]).expect("answers");
     assert_eq!(dps.get("1"), Some(&json!(false)), "{what}");
     if !refuses && version != Version::V32 {
@@ -277,7 +277,7 @@ fn simulated_devices_refuse_what_they_must_and_go_on() {
         device.process.read_until(|log| log.len() > ROUND);
     }
     for version in [Version::V34, Version::V35] {
-        // tinytuya does not know that such a key is none, and the device must not accept it either.
+        // tinytuya does not know that such a key is invalid, and the device must not accept it either.
         let device = Simulated::start(version, KEY, &["--quirk", "zero-key"]);
         let (code, result) = tuya_client(device.port, version, KEY, &["--timeout", "0.5"]);
         assert!(code != 0 && result["ok"] == false, "{version}: {result}");
@@ -287,13 +287,13 @@ fn simulated_devices_refuse_what_they_must_and_go_on() {
     assert!(code != 0 && result["ok"] == false, "{result}");
 }
 
-/// A whole run of tinytuya's client; what it printed.
+/// Runs tinytuya's client. Returns its output.
 fn be_driven(version: Version, key: &str, device: &[&str], client: &[&str]) -> Value {
     let mut simulated = Simulated::start(version, key, device);
     let client = [client, silent_updates(version, device)].concat();
     let (code, result) = tuya_client(simulated.port, version, key, &client);
     assert!(code == 0 && result["ok"] == true, "{version} {device:?}: exit {code}: {result}");
-    // One line for every command: each of them was answered, so all lines are on their way.
+    // One line for every command: each was answered, so all lines will arrive.
     let log =
         simulated.process.read_until(|log| log.len() > ROUND && log.iter().any(|line| line["name"] == "HeartBeat"));
     let mut numbers = log.iter().filter(|line| line.get("cmd").is_some()).map(|line| line["seqno"].as_u64());
@@ -301,12 +301,12 @@ fn be_driven(version: Version, key: &str, device: &[&str], client: &[&str]) -> V
     result
 }
 
-/// What `tuya_client.py` must be told of a device with these options.
+/// Returns the options of `tuya_client.py` for a device with these options.
 fn silent_updates(version: Version, device: &[&str]) -> &'static [&'static str] {
     if version == Version::V35 && device != UPDATE_ANSWERED { &["--silent-updates"] } else { &[] }
 }
 
-/// Exit status and result of one run of `tuya_client.py`.
+/// Runs `tuya_client.py`. Returns its exit status and result.
 fn tuya_client(port: u16, version: Version, key: &str, options: &[&str]) -> (i32, Value) {
     let mut command = python("tuya_client.py");
     command.args(["--port", &port.to_string(), "--id", ID, "--version", version.as_str()]);
@@ -351,7 +351,7 @@ impl TuyaDevice {
         Self { process, port: port.unwrap_or_else(|| panic!("no port: {first}")) }
     }
 
-    /// Ends the device, which has had nothing to complain about.
+    /// Ends the device, and checks that it reported no violation.
     fn stop_unharmed(&mut self) {
         assert_eq!(self.process.stop(), 0, "{:?}", self.process.log);
         let violations: Vec<&Value> = self.process.log.iter().filter(|line| line.get("violation").is_some()).collect();

@@ -1,5 +1,5 @@
-//! Against tuyapi: its client against this library's virtual device, and this library's controller against its stub
-//! device. What these do not get right is listed in `docs/interop.md`, and shown by tests here.
+//! Tests with tuyapi: its client with this library's virtual device, and this library's controller with its stub
+//! device. `docs/interop.md` lists its faults, which tests here demonstrate.
 
 use core::time::Duration;
 use std::process::{Command, Stdio};
@@ -12,9 +12,9 @@ use crate::controller::{Controller, Driver, block_on, described};
 use crate::process::{Process, node};
 use crate::{CHILD, ID, KEY, ODD_KEY};
 
-/// What the stub speaks: 3.1 by itself, 3.3 with its own message parser set to that. The parser knows no other.
+/// Versions of the stub: 3.1 by default, 3.3 with its own message parser set to that. The parser has no other.
 const STUB: [Version; 2] = [Version::V31, Version::V33];
-/// When an answer is known to have arrived, and the call that it answers has not returned after this, it will not.
+/// Time after the arrival of an answer, in ms, after which its call counts as never returning.
 const NEVER_MS: u64 = 1000;
 
 // ---- tuyapi's client, our device
@@ -38,7 +38,7 @@ fn tuyapi_reads_and_sets() {
             assert_eq!(device.holds(None), json!({ "1": true, "2": 51, "18": -9 }), "{version}");
 
             client.result(&json!({ "ping": true }));
-            client.hears(|line| line["event"] == "heartbeat");
+            client.receives(|line| line["event"] == "heartbeat");
             if version != Version::V35 {
                 client.refreshes();
             }
@@ -54,7 +54,7 @@ fn tuyapi_reads_and_sets() {
     }
 }
 
-/// Firmware of 3.5 ignores requests for fresh values, and tuyapi waits on.
+/// Firmware of 3.5 ignores requests for fresh values, and tuyapi keeps waiting.
 #[test]
 #[ignore = "needs Node with tuyapi; cargo xtask test runs it"]
 fn tuyapi_refreshes_where_devices_answer_that() {
@@ -78,10 +78,10 @@ fn tuyapi_hears_pushes() {
     for version in Version::ALL {
         let device = Virtual::start(version, KEY);
         let mut client = Client::start(&device, KEY);
-        // What has no DP 1 it gives another name.
+        // tuyapi gives a message without DP 1 another name.
         for (event, dps) in [("data", json!({ "1": true, "2": 77 })), ("dp-refresh", json!({ "2": 78 }))] {
             device.changes(None, &dps);
-            client.hears(|line| line["event"] == event && line["cmd"] == 8 && line["payload"]["dps"] == dps);
+            client.receives(|line| line["event"] == event && line["cmd"] == 8 && line["payload"]["dps"] == dps);
         }
         client.stop_unharmed();
     }
@@ -101,7 +101,7 @@ fn tuyapi_reaches_sub_devices() {
         assert_eq!(device.holds(Some(CHILD)), json!({ "1": true, "9": 7 }), "{version}");
         assert_eq!(device.holds(None), json!({ "1": false, "2": 50, "18": 0 }), "{version}");
         device.changes(Some(CHILD), &json!({ "9": 8 }));
-        client.hears(|line| line["payload"]["dps"] == json!({ "9": 8 }) && line["payload"]["cid"] == CHILD);
+        client.receives(|line| line["payload"]["dps"] == json!({ "9": 8 }) && line["payload"]["cid"] == CHILD);
         client.stop_unharmed();
 
         let mut client = Client::start(&device, KEY);
@@ -110,8 +110,9 @@ fn tuyapi_reaches_sub_devices() {
     }
 }
 
-/// On 3.4 and 3.5 tuyapi takes the device's counter for its own and knows an answer by its number. A device counts
-/// each frame that it sends: with a push, or with the two that a set brings on 3.4, the numbers differ for good.
+/// On 3.4 and 3.5 tuyapi matches answers by number, and assumes that the device's counter equals its own. A device
+/// counts each frame that it sends: after a push, or after the two frames of a set on 3.4, the numbers differ
+/// permanently.
 #[test]
 #[ignore = "needs Node with tuyapi; cargo xtask test runs it"]
 fn tuyapi_loses_answers_when_the_counters_differ() {
@@ -119,7 +120,7 @@ fn tuyapi_loses_answers_when_the_counters_differ() {
         let device = Virtual::start(version, KEY);
         let mut client = Client::start(&device, KEY);
         device.changes(None, &json!({ "2": 77 }));
-        client.hears(|line| line["payload"]["dps"] == json!({ "2": 77 }));
+        client.receives(|line| line["payload"]["dps"] == json!({ "2": 77 }));
         client.loses_the_answer(version);
     }
     let device = Virtual::start(Version::V34, KEY);
@@ -128,7 +129,7 @@ fn tuyapi_loses_answers_when_the_counters_differ() {
     client.loses_the_answer(Version::V34);
 }
 
-/// The device closes the connection, and tuyapi waits on.
+/// The device closes the connection, and tuyapi keeps waiting.
 #[test]
 #[ignore = "needs Node with tuyapi; cargo xtask test runs it"]
 fn tuyapi_does_not_notice_that_the_key_is_wrong() {
@@ -142,7 +143,7 @@ fn tuyapi_does_not_notice_that_the_key_is_wrong() {
     }
 }
 
-/// 3.2 is device22 firmware, which answers nulls in command 0d alone. tuyapi sends them in 07.
+/// 3.2 is device22 firmware, which answers nulls only in command 0d. tuyapi sends them in 07.
 #[test]
 #[ignore = "needs Node with tuyapi; cargo xtask test runs it"]
 fn tuyapi_cannot_ask_device22_of_3_2() {
@@ -180,17 +181,17 @@ fn drive_stub(driver: Driver, version: Version, key: &str) {
     assert_eq!(device.wait_connected(), Ok(version), "{what}");
     assert_eq!(Value::Object(device.query().expect("answers")), json!({ "1": false, "2": 50, "18": 0 }), "{what}");
 
-    // It tells all its DPs: for each that is set by command 07, numbered 0 like a push, before the acknowledgement,
-    // then once more by a push.
+    // The stub reports all its DPs for each set by command 07: numbered 0 like a push, before the acknowledgement, then
+    // once more by a push.
     device.set_value(1, true).expect("acknowledges");
-    events.told(7, None, "1", &json!(true));
+    events.wait_for(7, None, "1", &json!(true));
     events.pushed(None, "1", &json!(true));
     device.set_dps(&json!({ "2": 51, "18": -9 })).expect("acknowledges");
     events.pushed(None, "18", &json!(-9));
     assert_eq!(stub.state(), json!({ "1": true, "2": 51, "18": -9 }), "{what}");
     assert_eq!(Value::Object(device.query().expect("answers")), json!({ "1": true, "2": 51, "18": -9 }), "{what}");
     stub.process.order(&json!({ "set": { "2": 99 } }));
-    events.told(7, None, "2", &json!(99));
+    events.wait_for(7, None, "2", &json!(99));
 
     let beats = |log: &[Value]| log.iter().filter(|line| line["cmd"] == 9).count();
     let before = beats(&stub.process.log);
@@ -206,7 +207,7 @@ fn drive_stub(driver: Driver, version: Version, key: &str) {
     assert_eq!(stub.process.stop(), 0, "{what}: {:?}", stub.process.log);
 }
 
-/// The stub throws, and ends, on what it cannot read.
+/// The stub throws, and ends, on unreadable frames.
 #[test]
 #[ignore = "needs Node with tuyapi; cargo xtask test runs it"]
 fn controller_outlives_a_stub_with_another_key() {
@@ -221,7 +222,7 @@ fn controller_outlives_a_stub_with_another_key() {
     }
 }
 
-/// This library's device, with one sub-device where the version knows of such.
+/// This library's device, with one sub-device if the version has them.
 struct Virtual {
     device: VirtualDevice,
     runtime: Runtime,
@@ -276,11 +277,11 @@ struct Client(Process);
 impl Client {
     fn start(to: &Virtual, key: &str) -> Self {
         let mut client = Self(Process::start(client(to, key)));
-        client.hears(|line| line["event"] == "connected");
+        client.receives(|line| line["event"] == "connected");
         client
     }
 
-    /// What a call came to: `result` or `failed`.
+    /// Makes a call. Returns its line with `result` or `failed`.
     fn call(&mut self, order: &Value) -> Value {
         let from = self.0.log.len();
         self.0.order(order);
@@ -294,12 +295,12 @@ impl Client {
         settled.get("result").cloned().unwrap_or_else(|| panic!("{order}: {settled}; {:?}", self.0.log))
     }
 
-    /// Waits for a line, or finds it among those that were printed.
-    fn hears(&mut self, wanted: impl Fn(&Value) -> bool) {
+    /// Waits for a line, including those already printed.
+    fn receives(&mut self, wanted: impl Fn(&Value) -> bool) {
         self.0.read_until(|log| log.iter().any(&wanted));
     }
 
-    /// Asks for the fresh value of DP 18, which is -9.
+    /// Requests the fresh value of DP 18, which is -9.
     fn refreshes(&mut self) {
         let from = self.0.log.len();
         self.result(&json!({ "refresh": { "requestedDPS": [18], "schema": true } }));
@@ -307,7 +308,7 @@ impl Client {
         self.0.read_until(|log| log[from..].iter().any(fresh));
     }
 
-    /// Asks for the state. The answer arrives, as the event says, and the call does not return.
+    /// Queries the state. The answer arrives, as the event shows, but the call does not return.
     fn loses_the_answer(&mut self, version: Version) {
         let from = self.0.log.len();
         let settled = self.call(&json!({ "get": { "schema": true }, "limit": NEVER_MS }));
@@ -317,7 +318,7 @@ impl Client {
         assert_eq!(answer["payload"]["dps"], json!({ "1": false, "2": 77, "18": 0 }), "{version}");
     }
 
-    /// Ends the client, which met no error.
+    /// Ends the client, and checks that it met no error.
     fn stop_unharmed(&mut self) {
         assert_eq!(self.0.stop(), 0, "{:?}", self.0.log);
         let errors: Vec<&Value> = self.0.log.iter().filter(|line| line["event"] == "error").collect();
@@ -334,7 +335,7 @@ struct Stub {
 impl Stub {
     fn start(version: Version, key: &str) -> Self {
         let mut command = node("tuyapi_stub.js", key);
-        // What it has to say when it throws.
+        // Drops its output when it throws.
         command.args([ID, version.as_str()]).stderr(Stdio::null());
         let mut process = Process::start(command);
         let first = process.read_until(|log| !log.is_empty())[0].clone();
@@ -342,7 +343,7 @@ impl Stub {
         Self { process, port: port.unwrap_or_else(|| panic!("no port: {first}")) }
     }
 
-    /// All properties, as the stub has them.
+    /// Returns all properties of the stub.
     fn state(&mut self) -> Value {
         let from = self.process.log.len();
         self.process.order(&json!({ "get": true }));

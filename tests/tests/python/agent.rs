@@ -1,4 +1,4 @@
-//! A process that does in Python what it is told, one order after the other.
+//! Process that executes orders in Python, one by one.
 
 use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -11,21 +11,21 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-/// How much longer than its own limit an answer may take.
+/// Time that an answer may take beyond the limit of its order.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The process. It ends when this is dropped.
+/// Agent process. Ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Agent {
     child: Child,
     orders: ChildStdin,
     answers: Receiver<String>,
-    /// It may have been left in the middle of something.
+    /// Whether an order may be unfinished.
     pub(crate) broken: bool,
 }
 
 impl Agent {
-    /// Starts one for the face of this name, which hears announcements at `hears_at` if at all.
+    /// Starts an agent for the classes of this name; it receives announcements at `hears_at`, if given.
     pub(crate) fn start(interpreter: &Path, face: &str, hears_at: Option<Ipv4Addr>) -> Self {
         let mut command = Command::new(interpreter);
         command.args(["-m", "tests.conformance", face]);
@@ -46,7 +46,7 @@ impl Agent {
         Self { child, orders, answers, broken: false }
     }
 
-    /// Gives an order that takes no longer than `limit`, and returns what it came to.
+    /// Sends an order that takes `limit` at most. Returns its result.
     pub(crate) fn order(&mut self, order: &Value, limit: Duration) -> Value {
         assert!(!self.broken, "the agent was given up");
         self.broken = true;
@@ -56,15 +56,15 @@ impl Agent {
             Err(RecvTimeoutError::Timeout) => panic!("the agent does not answer: {order}"),
             Err(RecvTimeoutError::Disconnected) => panic!("the agent has ended: {order}"),
         };
-        let told: Value = serde_json::from_str(&line).expect("JSON");
-        if let Some(why) = told["failed"].as_str() {
+        let answer: Value = serde_json::from_str(&line).expect("JSON");
+        if let Some(why) = answer["failed"].as_str() {
             panic!("{order}: {why}");
         }
         self.broken = false;
-        told
+        answer
     }
 
-    /// Ends everything that the process has; whether it can be used for something else.
+    /// Ends all objects of the process. Returns whether it can be reused.
     pub(crate) fn reset(&mut self) -> bool {
         if !self.broken {
             self.order(&json!({ "do": "reset" }), Duration::ZERO);
@@ -80,7 +80,7 @@ impl Drop for Agent {
     }
 }
 
-/// A loopback address that nobody else in this process has, and hardly anybody in another.
+/// Returns a loopback address that is unique in this process, and probably among processes.
 pub(crate) fn address_of_its_own() -> Ipv4Addr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     const EACH: u32 = 250;

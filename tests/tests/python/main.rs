@@ -1,13 +1,13 @@
-//! The conformance list on the Python package, by `rustuya` and by `rustuya.aio`; see `docs/conformance-python.md`,
-//! which this compares with what it finds.
+//! Runs the conformance list on the Python package, with `rustuya` and `rustuya.aio`, and compares the results with
+//! `docs/conformance-python.md`.
 //!
-//! It needs an interpreter in which the package is installed, so it is ignored by default: `RUSTUYA_PYTHON` names the
-//! interpreter, and `cargo xtask test --only python` makes one and runs this. `RUSTUYA_ONLY=words` runs the scenarios
-//! whose name holds these words, `RUSTUYA_WRITE=1` writes the page anew.
+//! It needs an interpreter with the package, so it is ignored by default: `RUSTUYA_PYTHON` names the interpreter, and
+//! `cargo xtask test --only python` makes one and runs this. `RUSTUYA_ONLY=text` runs the scenarios whose name contains
+//! the text, `RUSTUYA_WRITE=1` rewrites the page.
 
 mod agent;
 mod stage;
-mod told;
+mod values;
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use rustuya_tests::conformance::{Subject, Table};
 
 use self::stage::{Face, Python};
 
-/// Each of them has a process.
+/// Number of simultaneous runs, each with a process.
 const AT_ONCE: usize = 10;
 
 #[test]

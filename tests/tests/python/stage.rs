@@ -1,4 +1,4 @@
-//! Carries scenarios out with an agent for each run.
+//! Runs scenarios with an agent for each run.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -10,15 +10,15 @@ use std::time::Instant;
 
 use rustuya_proto::{Dialect, DownReason};
 use rustuya_tests::conformance::{
-    Added, Answer, Call, Ear, Heard, How, Look, Need, Plan, Stage, Subject, Ticket, WhyStale,
+    Added, Answer, Call, How, Need, Plan, ReceivedEvent, Snapshot, Source, Stage, Subject, Ticket, WhyStale,
 };
 use rustuya_tests::faulty::{FaultyDevice, FaultyDeviceBuilder, State};
 use serde_json::{Map, Value, json};
 
 use crate::agent::{Agent, address_of_its_own};
-use crate::told;
+use crate::values;
 
-/// The half of the package that is put to the test.
+/// Tested classes of the package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
     /// `rustuya`.
@@ -27,15 +27,15 @@ pub(crate) enum Face {
     Asyncio,
 }
 
-/// The ports that agents listen at for announcements, each at an address of its own.
+/// Ports where agents receive announcements, each at an address of its own.
 const PORTS: [u16; 3] = [6666, 6667, 7000];
 
-/// One face of the package in one interpreter.
+/// Subject for the synchronous or the asyncio classes of the package, in one interpreter.
 #[derive(Debug)]
 pub(crate) struct Python {
     interpreter: PathBuf,
     face: Face,
-    /// Agents that have nothing to do. A process has one registry, so each serves one run at a time.
+    /// Idle agents. A process has one registry, so each serves one run at a time.
     idle: Mutex<Vec<Agent>>,
 }
 
@@ -88,7 +88,7 @@ impl Subject for Python {
             ids: Vec::new(),
             started: Instant::now(),
             last: 0,
-            heard: BTreeMap::new(),
+            queued: BTreeMap::new(),
         })
     }
 }
@@ -97,13 +97,13 @@ struct Scene<'a> {
     python: &'a Python,
     agent: Option<Agent>,
     hears_at: Ipv4Addr,
-    /// The agent listens for announcements, and remembers them: it is not used again.
+    /// Whether the agent receives announcements. It keeps them, so it is not reused.
     discovers: bool,
     ids: Vec<String>,
     started: Instant,
     last: usize,
-    /// What came with the news that were asked for, by the names of the listeners.
-    heard: BTreeMap<String, VecDeque<Heard>>,
+    /// Events received with an earlier answer, by listener.
+    queued: BTreeMap<String, VecDeque<ReceivedEvent>>,
 }
 
 impl Scene<'_> {
@@ -120,7 +120,7 @@ impl Scene<'_> {
         agent.order(order, limit)
     }
 
-    /// Makes sure that the agent listens for announcements if one of its devices needs that.
+    /// Replaces the agent by one that receives announcements if a device needs that.
     fn prepare(&mut self, plan: &Plan) {
         if plan.discovered && !self.discovers {
             assert!(self.agent.is_none(), "an agent that is in use cannot begin to listen for announcements");
@@ -133,7 +133,7 @@ impl Scene<'_> {
         node.map_or("nobody".to_owned(), |node| self.ids[node].clone())
     }
 
-    /// A command as the agent takes it.
+    /// Makes the order of a command.
     fn command(&self, node: usize, call: &Call, how: How) -> Value {
         let mut order = match call {
             Call::Connection => json!({ "verb": "wait_connected" }),
@@ -213,17 +213,17 @@ impl Stage for Scene<'_> {
 
     fn spawn(&mut self, node: usize, plan: &Plan) {
         self.prepare(plan);
-        self.heard.remove(&format!("own {node}"));
+        self.queued.remove(&format!("own {node}"));
         self.order(&json!({ "do": "spawn", "node": node, "plan": settings(plan) }));
     }
 
     fn add(&mut self, manager: usize, node: usize, plan: &Plan) -> Added {
         self.prepare(plan);
-        let told = self.order(&json!({ "do": "add", "manager": manager, "node": node, "plan": settings(plan) }));
-        if told["known"] == false {
-            self.heard.remove(&format!("own {node}"));
+        let answer = self.order(&json!({ "do": "add", "manager": manager, "node": node, "plan": settings(plan) }));
+        if answer["known"] == false {
+            self.queued.remove(&format!("own {node}"));
         }
-        match told["added"].as_str() {
+        match answer["added"].as_str() {
             Some("ok") => Added::Ok,
             Some("duplicate") => Added::Duplicate,
             Some("closed") => Added::Closed,
@@ -258,8 +258,8 @@ impl Stage for Scene<'_> {
 
     fn end(&mut self, ticket: Ticket, limit: Duration) -> Option<Answer> {
         let order = json!({ "do": "end", "ticket": ticket.0, "limit": limit.as_secs_f64() });
-        let told = &self.order_within(&order, limit)["answer"];
-        (!told.is_null()).then(|| told::answer(told))
+        let answer = &self.order_within(&order, limit)["answer"];
+        (!answer.is_null()).then(|| values::answer(answer))
     }
 
     fn is_done(&mut self, ticket: Ticket) -> bool {
@@ -278,31 +278,34 @@ impl Stage for Scene<'_> {
         self.order(&json!({ "do": "attend", "node": node }));
     }
 
-    fn hear(&mut self, node: usize, ear: Ear, limit: Duration) -> Option<Heard> {
-        let (ear, about) = match ear {
-            Ear::Own => (format!("own {node}"), None),
-            Ear::Extra(extra) => (format!("extra {extra}"), None),
-            Ear::Manager(manager) => (format!("manager {manager}"), Some(&self.ids[node])),
+    fn receive(&mut self, node: usize, source: Source, limit: Duration) -> Option<ReceivedEvent> {
+        let (source, about) = match source {
+            Source::Own => (format!("own {node}"), None),
+            Source::Extra(extra) => (format!("extra {extra}"), None),
+            Source::Manager(manager) => (format!("manager {manager}"), Some(&self.ids[node])),
         };
-        if self.heard.get(&ear).is_none_or(VecDeque::is_empty) {
-            let order = json!({ "do": "hear", "ear": ear, "about": about, "limit": limit.as_secs_f64() });
-            let told = self.order_within(&order, limit);
-            self.heard.insert(ear.clone(), told["heard"].as_array().expect("a list").iter().map(told::heard).collect());
+        if self.queued.get(&source).is_none_or(VecDeque::is_empty) {
+            let order = json!({ "do": "hear", "source": source, "about": about, "limit": limit.as_secs_f64() });
+            let answer = self.order_within(&order, limit);
+            self.queued.insert(
+                source.clone(),
+                answer["heard"].as_array().expect("a list").iter().map(values::event).collect(),
+            );
         }
-        self.heard.get_mut(&ear)?.pop_front()
+        self.queued.get_mut(&source)?.pop_front()
     }
 
-    fn look(&mut self, node: usize) -> Look {
-        told::look(&self.order(&json!({ "do": "look", "node": node })))
+    fn snapshot(&mut self, node: usize) -> Snapshot {
+        values::look(&self.order(&json!({ "do": "look", "node": node })))
     }
 
     fn state(&mut self, node: usize, cid: Option<&str>) -> Map<String, Value> {
-        told::map(&self.order(&json!({ "do": "state", "node": node, "cid": cid }))["state"])
+        values::map(&self.order(&json!({ "do": "state", "node": node, "cid": cid }))["state"])
     }
 
     fn stale(&mut self, node: usize, cid: Option<&str>) -> Option<WhyStale> {
-        let told = &self.order(&json!({ "do": "state", "node": node, "cid": cid }))["stale"];
-        (!told.is_null()).then(|| told::stale(told))
+        let answer = &self.order(&json!({ "do": "state", "node": node, "cid": cid }))["stale"];
+        (!answer.is_null()).then(|| values::stale(answer))
     }
 
     fn online(&mut self, node: usize, cid: &str) -> Option<bool> {
@@ -310,15 +313,15 @@ impl Stage for Scene<'_> {
     }
 
     fn holds(&mut self, manager: usize) -> usize {
-        told::count(&self.order(&json!({ "do": "holds", "manager": manager }))["count"])
+        values::count(&self.order(&json!({ "do": "holds", "manager": manager }))["count"])
     }
 
     fn registered(&mut self) -> usize {
-        told::count(&self.order(&json!({ "do": "registered" }))["count"])
+        values::count(&self.order(&json!({ "do": "registered" }))["count"])
     }
 
     fn listed(&mut self, manager: usize, node: usize) -> Option<(bool, Option<DownReason>)> {
-        told::listed(&self.order(&json!({ "do": "listed", "manager": manager, "node": node }))["listed"])
+        values::listed(&self.order(&json!({ "do": "listed", "manager": manager, "node": node }))["listed"])
     }
 
     fn announce(&mut self, device: &FaultyDevice, named: Option<IpAddr>) {
@@ -335,7 +338,7 @@ fn seconds(ms: u64) -> f64 {
     Duration::from_millis(ms).as_secs_f64()
 }
 
-/// What Python is told of a device.
+/// Makes the arguments of a device.
 fn settings(plan: &Plan) -> Value {
     let (timing, pacing) = (&plan.timing, &plan.pacing);
     json!({

@@ -1,13 +1,15 @@
-//! What is known of a device changes in place.
+//! Changes of a device's configuration.
 
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
-use super::{BOTH, EACH, V33, arrived, ask, connected, dps, hear, lamp, on, query, scenario, set, up, within};
-use crate::conformance::scenario::{Ear, Edit, Fact, How, OTHER_KEY, Scenario, Sign, Speaks, Step, Want};
+use super::{BOTH, EACH, V33, arrived, ask, connected, dps, lamp, on, query, receive, scenario, set, up, within};
+use crate::conformance::scenario::{
+    ConfiguredVersion, Edit, ExpectedEvent, Fact, How, OTHER_KEY, Scenario, Source, Step, Want,
+};
 
 pub(super) fn list() -> Vec<Scenario> {
-    let ended = || Sign::Down(DownReason::Ended);
+    let ended = || ExpectedEvent::Down(DownReason::Ended);
     vec![
         scenario(
             "another port: the handle follows, listeners stay",
@@ -16,8 +18,8 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 Step::Reconfigure(vec![Edit::At(1)]),
-                hear(ended()),
-                hear(Sign::Up(None)),
+                receive(ended()),
+                receive(ExpectedEvent::Up(None)),
                 Step::Is(Fact::At(1)),
                 ask(set("2", 8), Want::Ok),
                 on(1, Step::Has(None, json!({ "2": 8 }))),
@@ -32,8 +34,8 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 Step::Reconfigure(vec![Edit::At(1)]),
-                hear(ended()),
-                hear(Sign::Up(Some(Version::V34))),
+                receive(ended()),
+                receive(ExpectedEvent::Up(Some(Version::V34))),
                 Step::Is(Fact::Version(Some(Version::V34))),
                 query(Want::Ok),
             ],
@@ -45,7 +47,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 within(set("1", true), 100, Want::NotConnectedAnyhow),
                 Step::Reconfigure(vec![Edit::Key(None)]),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Up(None)),
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::Diagnosis(None)),
             ],
@@ -58,7 +60,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 Step::Begin(1, set("1", true), How::Acked),
                 arrived(CommandCode::CONTROL),
-                // It is noted when it arrives, and obeyed a moment later.
+                // The device records a request on arrival, and executes it a moment later.
                 Step::Has(None, json!({ "1": true })),
                 Step::Reconfigure(vec![Edit::Key(Some(OTHER_KEY))]),
                 Step::End(1, Want::Lost(DownReason::Ended)),
@@ -73,7 +75,7 @@ pub(super) fn list() -> Vec<Scenario> {
             BOTH,
             [lamp().off(), lamp().twin().unheld()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Begin(1, set("2", 6), How::Acked),
                 Step::Reconfigure(vec![Edit::At(1)]),
                 Step::End(1, Want::Ok),
@@ -89,19 +91,19 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Reconfigure(vec![Edit::CommandTimeout(100)]),
                 query(Want::Ok),
                 Step::AcceptedOnly(1),
-                Step::Unheard(Ear::Own, ended()),
+                Step::NotReceived(Source::Own, ended()),
             ],
         ),
         scenario(
             "a change to Auto finds the version out",
             V33,
-            [lamp().speaks(Speaks::Only(Version::V34)).answer(500)],
+            [lamp().speaks(ConfiguredVersion::Only(Version::V34)).answer(500)],
             vec![
-                Step::Reconfigure(vec![Edit::Speaks(Speaks::Auto)]),
+                Step::Reconfigure(vec![Edit::Version(ConfiguredVersion::Auto)]),
                 connected(),
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::RightVersion),
-                hear(dps(json!({ "1": true }))),
+                receive(dps(json!({ "1": true }))),
             ],
         ),
     ]

@@ -3,11 +3,13 @@
 use rustuya_proto::{DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, connected, hear, lamp, on, query, scenario, set, tells, up};
-use crate::conformance::scenario::{Added, Call, Ear, Edit, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
+use super::{ALL, BOTH, EACH, V33, ask, connected, lamp, on, query, receive, scenario, set, tells, up};
+use crate::conformance::scenario::{
+    Added, Call, ConfiguredVersion, Edit, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want,
+};
 use crate::faulty::PowerLoss;
 
-/// Is tried again after a minute, unless it announces itself.
+/// Reconnects after a minute, unless the device announces itself.
 fn patient() -> Setup {
     lamp().backoff(60_000, 60_000).discovered().command_timeout(12_000)
 }
@@ -16,7 +18,7 @@ pub(super) fn list() -> Vec<Scenario> {
     let scan = |limit| Step::Begin(1, Call::Scan(limit), How::Acked);
     let found = |nodes: &[usize]| Step::End(1, Want::Found(nodes.to_vec()));
     let another = |last: u8| {
-        // Each of these scenarios needs addresses of its own: devices keep their ports.
+        // Each scenario needs an address of its own: devices keep their ports.
         move |versions: &'static [Version], name: &'static str, steps: fn(u8) -> Vec<Step>| {
             scenario(name, versions, [lamp().discovered().unlocated().heartbeat(60_000)], steps(last))
         }
@@ -120,7 +122,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "Auto takes the version of an announcement",
             EACH,
-            [lamp().unlocated().speaks(Speaks::Auto)],
+            [lamp().unlocated().speaks(ConfiguredVersion::Auto)],
             vec![Step::Announce, up(), Step::Is(Fact::RightVersion), query(Want::Ok), Step::AcceptedOnly(1)],
         ),
         scenario(
@@ -135,7 +137,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().unlocated().command_timeout(200)],
             vec![
                 Step::AnnounceAs(77),
-                hear(Sign::Down(DownReason::Relayed)),
+                receive(ExpectedEvent::Down(DownReason::Relayed)),
                 ask(set("1", true), Want::NotConnected(Some(DownReason::Relayed))),
                 Step::Is(Fact::Diagnosis(Some(DownReason::Relayed))),
                 Step::Announce,
@@ -162,11 +164,11 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 tells(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::PowerOn,
                 Step::Mark,
                 Step::Announce,
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Up(None)),
                 Step::Before(1_000),
                 ask(set("1", true), Want::Ok),
             ],
@@ -181,7 +183,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Times(5, vec![Step::Announce]),
                 query(Want::Ok),
                 Step::AcceptedOnly(1),
-                Step::Unheard(Ear::Own, Sign::Down(DownReason::Ended)),
+                Step::NotReceived(Source::Own, ExpectedEvent::Down(DownReason::Ended)),
             ],
         ),
         another(21)(ALL, "a device that has another address is followed, without heartbeats", |last| {
@@ -190,7 +192,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 tells(Want::Ok),
                 Step::MoveTo(last),
                 Step::Announce,
-                hear(Sign::Down(DownReason::Unresponsive)),
+                receive(ExpectedEvent::Down(DownReason::Unresponsive)),
                 connected(),
                 Step::Is(Fact::At(0)),
                 ask(set("1", true), Want::Ok),
@@ -207,12 +209,12 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::At(0)),
                 Step::PowerOff(PowerLoss::Reset),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 on(1, Step::Announce),
                 Step::PowerOn,
                 Step::Mark,
                 on(1, Step::Announce),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Up(None)),
                 on(1, Step::Announce),
                 Step::Before(3_000),
                 Step::Is(Fact::At(0)),
@@ -224,12 +226,12 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Announce,
                 tells(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::MoveTo(last),
                 Step::PowerOn,
                 Step::Mark,
                 Step::Announce,
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Up(None)),
                 Step::Before(1_000),
                 Step::Is(Fact::At(0)),
                 ask(set("1", true), Want::Ok),

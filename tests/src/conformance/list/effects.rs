@@ -1,10 +1,10 @@
-//! What is known after a command: its effect, and what is worth another attempt.
+//! Effects of commands, and repeated attempts.
 
 use rustuya_proto::{CommandCode, DownReason};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, ask, hear, lamp, query, scenario, set, tells, up};
-use crate::conformance::scenario::{Call, How, Need, Scenario, Sign, Step, Want};
+use super::{ALL, BOTH, EACH, ask, lamp, query, receive, scenario, set, tells, up};
+use crate::conformance::scenario::{Call, ExpectedEvent, How, Need, Scenario, Step, Want};
 use crate::faulty::Fault;
 
 fn confirm(call: Call, want: Want) -> Step {
@@ -30,7 +30,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 query(Want::Ok),
                 confirm(set("2", 75), Want::Dps(json!({ "2": 75 }))),
-                // What is there already is confirmed as well.
+                // An unchanged value is confirmed as well.
                 confirm(set("2", 75), Want::Dps(json!({ "2": 75 }))),
                 Step::Controls(vec![json!({ "2": 75 }), json!({ "2": 75 })]),
             ],
@@ -53,7 +53,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::HalfClose { after: 0 }),
                 Step::Begin(1, set("2", 75), How::Confirmed),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::Mend,
                 Step::End(1, Want::Dps(json!({ "2": 75 }))),
                 Step::Controls(vec![json!({ "2": 75 })]),
@@ -67,7 +67,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Begin(1, set("2", 75), How::Confirmed),
                 Step::Has(None, json!({ "2": 75 })),
-                // It thinks better of it, as devices that clamp do.
+                // It corrects the value, as devices that clamp do.
                 Step::Push(None, json!({ "2": 60 })),
                 Step::End(1, Want::NoEffect(json!({ "2": 60 }))),
             ],
@@ -105,7 +105,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 Step::Fault(Fault::Silent),
                 Step::Mark,
-                // Up to 3.3 the silence may be noticed within the same time.
+                // Up to 3.3 the missing heartbeat may be noticed at the same time.
                 query(Want::Either(vec![
                     Want::Unanswered,
                     Want::Lost(DownReason::Unresponsive),
@@ -124,7 +124,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 tells(Want::Ok),
                 Step::Fault(Fault::HalfClose { after: 0 }),
                 Step::Begin(1, Call::QueryDps(vec![1]), How::Written),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::Mend,
                 Step::End(1, Want::Ok),
             ],
@@ -138,7 +138,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(set("2", 3), Want::Ok),
                 Step::Fault(Fault::HalfClose { after: 0 }),
                 Step::Begin(1, Call::Query, How::Acked),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::Mend,
                 Step::End(1, Want::Dps(json!({ "1": false, "2": 3, "3": "white" }))),
                 Step::Controls(vec![json!({ "2": 3 })]),
@@ -155,7 +155,7 @@ pub(super) fn list() -> Vec<Scenario> {
                     Want::Ok,
                 ),
                 Step::Has(None, json!({ "3": "x".repeat(400), "4": "y".repeat(400), "5": "z".repeat(1500) })),
-                // The one that is larger than a segment by itself goes out all the same.
+                // A single write larger than a segment is sent nevertheless.
                 Step::Arrived(CommandCode::CONTROL, 2),
             ],
         )

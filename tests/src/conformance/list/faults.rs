@@ -1,19 +1,21 @@
-//! Devices that go wrong: the connection ends, or nothing comes of it.
+//! Faulty devices: the connection ends or fails.
 
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, NEW, V33, arrived, ask, connected, diagnosed, disconnected, dps, hear, lamp, query, scenario, set,
-    tells, up, within, write,
+    ALL, BOTH, EACH, NEW, V33, arrived, ask, connected, diagnosed, disconnected, dps, lamp, query, receive, scenario,
+    set, tells, up, within, write,
 };
-use crate::conformance::scenario::{Call, Counter, Ear, Edit, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
+use crate::conformance::scenario::{
+    Call, ConfiguredVersion, Counter, Edit, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want,
+};
 use crate::faulty::{Fault, PowerLoss};
 
-/// It is of use again.
+/// Expects that the device works again.
 fn recovered() -> Vec<Step> {
     vec![
-        // Versions without negotiation are connected before anything is proven.
+        // Versions without negotiation are connected before the device has proven anything.
         Step::Becomes(Fact::Working),
         ask(set("2", 77), Want::Ok),
         Step::Has(None, json!({ "2": 77 })),
@@ -25,7 +27,7 @@ fn then_recovers(mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
-/// Short limits, because what is tested here is what happens after them.
+/// A lamp with short limits: the scenarios check the behaviour after them.
 fn brisk() -> Setup {
     lamp().answer(300).heartbeat(100)
 }
@@ -40,14 +42,14 @@ pub(super) fn list() -> Vec<Scenario> {
             then_recovers(vec![
                 tells(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
-                hear(Sign::Down(DownReason::PeerClosed)),
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 diagnosed(DownReason::Refused),
                 Step::PowerOn,
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Up(None)),
             ]),
         ),
-        // Delays grow to 160 ms here; a floor of 16 s was seen elsewhere.
+        // Delays grow to 160 ms here; another library never goes below 16 s.
         scenario(
             "after a cut the device is back within a second",
             ALL,
@@ -56,8 +58,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 tells(Want::Ok),
                 Step::Mark,
                 Step::CutAll,
-                hear(Sign::Down(DownReason::PeerClosed)),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Up(None)),
                 Step::Before(3000),
             ]),
         ),
@@ -71,8 +73,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Linger(2_100),
                 Step::CutAll,
                 Step::Mark,
-                hear(Sign::Down(DownReason::PeerClosed)),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Up(None)),
                 Step::Before(3000),
             ]),
         ),
@@ -83,8 +85,8 @@ pub(super) fn list() -> Vec<Scenario> {
             then_recovers(vec![
                 query(Want::Ok),
                 Step::PowerOff(PowerLoss::Silence),
-                hear(Sign::Down(DownReason::Unresponsive)),
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Unresponsive)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::PowerOn,
             ]),
         ),
@@ -96,7 +98,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::PowerOff(PowerLoss::Silence),
                 Step::PowerOn,
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
             ]),
         ),
         scenario(
@@ -126,10 +128,10 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "with version Auto, a device that accepts and closes at once is diagnosed as busy, and no key is blamed",
             EACH,
-            [lamp().speaks(Speaks::Auto).fault(Fault::AcceptAndClose)],
+            [lamp().speaks(ConfiguredVersion::Auto).fault(Fault::AcceptAndClose)],
             then_recovers(vec![
                 Step::Mark,
-                Step::Next(Ear::Own, Sign::Down(DownReason::Busy)),
+                Step::Next(Source::Own, ExpectedEvent::Down(DownReason::Busy)),
                 Step::Before(5_000),
                 Step::Accepted(4),
                 Step::Is(Fact::Diagnosis(Some(DownReason::Busy))),
@@ -139,10 +141,10 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "with version Auto, a silent device is diagnosed as silent, with one event",
             EACH,
-            [lamp().speaks(Speaks::Auto).fault(Fault::Silent)],
+            [lamp().speaks(ConfiguredVersion::Auto).fault(Fault::Silent)],
             then_recovers(vec![
                 Step::Mark,
-                Step::Next(Ear::Own, Sign::Down(DownReason::Silent)),
+                Step::Next(Source::Own, ExpectedEvent::Down(DownReason::Silent)),
                 Step::Before(6_000),
                 within(set("1", true), 200, Want::NotConnected(Some(DownReason::Silent))),
                 Step::Controls(vec![]),
@@ -159,7 +161,7 @@ pub(super) fn list() -> Vec<Scenario> {
             "a device that closes in the orderly way is dialed again",
             EACH,
             [lamp()],
-            then_recovers(vec![query(Want::Ok), Step::CloseAll, hear(Sign::Down(DownReason::PeerClosed))]),
+            then_recovers(vec![query(Want::Ok), Step::CloseAll, receive(ExpectedEvent::Down(DownReason::PeerClosed))]),
         ),
         scenario(
             "a device that serves one client is diagnosed by the other as busy",
@@ -196,7 +198,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Fault(Fault::Silent),
                 Step::Begin(1, set("1", true), How::Within(200)),
                 Step::End(1, Want::Unanswered),
-                hear(Sign::Down(DownReason::Unresponsive)),
+                receive(ExpectedEvent::Down(DownReason::Unresponsive)),
                 Step::Mend,
                 Step::Has(None, json!({ "1": true })),
             ]),
@@ -208,7 +210,7 @@ pub(super) fn list() -> Vec<Scenario> {
             then_recovers(vec![
                 Step::Accepted(2),
                 Step::Is(Fact::Connected(false)),
-                hear(Sign::Down(DownReason::Silent)),
+                receive(ExpectedEvent::Down(DownReason::Silent)),
                 Step::Mend,
             ]),
         ),
@@ -227,7 +229,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Fault(Fault::HalfClose { after: 1 }),
                 Step::Begin(1, set("1", true), How::Acked),
                 Step::End(1, Want::Ok),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::Mend,
             ]),
         ),
@@ -250,7 +252,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::DisappearMidFrame { after: 0 }),
                 within(set("1", true), 200, Want::Unanswered),
-                hear(Sign::Down(DownReason::Unresponsive)),
+                receive(ExpectedEvent::Down(DownReason::Unresponsive)),
                 Step::Mend,
                 Step::Becomes(Fact::AtLeast(Counter::Connects, 2)),
             ]),
@@ -261,7 +263,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().fault(Fault::DropAcks)],
             vec![
                 ask(set("1", true), Want::Ok),
-                hear(dps(json!({ "1": true }))),
+                receive(dps(json!({ "1": true }))),
                 Step::Controls(vec![json!({ "1": true })]),
             ],
         ),
@@ -300,13 +302,13 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().wrong_key()],
             vec![
                 ask(Call::Query, Want::Lost(wrong_key)),
-                hear(Sign::Down(wrong_key)),
+                receive(ExpectedEvent::Down(wrong_key)),
                 Step::Accepted(4),
-                Step::Unheard(Ear::Own, Sign::Up(None)),
+                Step::NotReceived(Source::Own, ExpectedEvent::Up(None)),
                 Step::Is(Fact::Connected(false)),
                 Step::Is(Fact::Diagnosis(Some(wrong_key))),
                 Step::Reconfigure(vec![Edit::Key(None)]),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Up(None)),
                 ask(set("1", true), Want::Ok),
                 Step::Becomes(Fact::Diagnosis(None)),
             ],
@@ -314,15 +316,15 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a wrong version that is known stays known, and nothing is connected before a proof",
             &[Version::V34],
-            [lamp().speaks(Speaks::Only(Version::V33))],
+            [lamp().speaks(ConfiguredVersion::Only(Version::V33))],
             vec![
-                hear(Sign::Down(DownReason::WrongVersion { speaks: Some(Version::V34) })),
+                receive(ExpectedEvent::Down(DownReason::WrongVersion { speaks: Some(Version::V34) })),
                 Step::Accepted(8),
-                Step::Unheard(Ear::Own, Sign::Up(Some(Version::V33))),
+                Step::NotReceived(Source::Own, ExpectedEvent::Up(Some(Version::V33))),
                 Step::Is(Fact::Connected(false)),
                 Step::Is(Fact::DiagnosedVersion),
                 Step::SetVersion(Version::V33),
-                hear(Sign::Up(Some(Version::V33))),
+                receive(ExpectedEvent::Up(Some(Version::V33))),
                 ask(set("1", true), Want::Ok),
                 Step::Becomes(Fact::Diagnosis(None)),
             ],

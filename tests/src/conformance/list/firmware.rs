@@ -1,18 +1,19 @@
-//! What firmware does differently: versions, dialects, odd answers.
+//! Differences between firmware: versions, dialects, unusual answers.
 
 use rustuya_proto::{CommandCode, Dialect, DownReason, Repeated, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, hear, lamp, query, query_dps, queue, scenario, set, up,
-    within,
+    ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, lamp, query, query_dps, queue, receive, scenario, set,
+    up, within,
 };
 use crate::conformance::scenario::{
-    Call, Counter, Ear, Edit, Fact, How, Need, OTHER_KEY, Scenario, Setup, Sign, Speaks, Step, Want,
+    Call, ConfiguredVersion, Counter, Edit, ExpectedEvent, Fact, How, Need, OTHER_KEY, Scenario, Setup, Source, Step,
+    Want,
 };
 use crate::faulty::Fault;
 
-/// Sets, asks, has measured, hears: whatever is odd about the device, it is of use.
+/// Sets, queries, updates and receives: the device works despite its differences.
 fn of_use() -> Vec<Step> {
     vec![
         up(),
@@ -21,7 +22,7 @@ fn of_use() -> Vec<Step> {
         ask(set("2", 9), Want::Ok),
         query(Want::Ok),
         Step::Push(None, json!({ "3": "blue" })),
-        hear(dps(json!({ "3": "blue" }))),
+        receive(dps(json!({ "3": "blue" }))),
         Step::Controls(vec![json!({ "1": true }), json!({ "2": 9 })]),
         Step::AcceptedOnly(1),
     ]
@@ -32,7 +33,7 @@ fn odd(name: &'static str, versions: &'static [Version], device: Setup) -> Scena
 }
 
 pub(super) fn list() -> Vec<Scenario> {
-    let auto = || lamp().speaks(Speaks::Auto);
+    let auto = || lamp().speaks(ConfiguredVersion::Auto);
     let wrong_version = |speaks| DownReason::WrongVersion { speaks };
     let old: &[Version] = &[Version::V32, Version::V33];
     vec![
@@ -51,7 +52,7 @@ pub(super) fn list() -> Vec<Scenario> {
             "Auto tells nothing while it looks for the version, and is quick",
             EACH,
             [auto()],
-            vec![Step::Mark, Step::Next(Ear::Own, Sign::Up(None)), Step::Before(5_000), query(Want::Ok)],
+            vec![Step::Mark, Step::Next(Source::Own, ExpectedEvent::Up(None)), Step::Before(5_000), query(Want::Ok)],
         ),
         scenario(
             "a slow device of Auto version is given more time, and neither key nor version is blamed",
@@ -60,7 +61,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 Step::Becomes(Fact::Working),
                 Step::Is(Fact::RightVersion),
-                Step::Unheard(Ear::Own, Sign::Down(DownReason::KeyOrVersion)),
+                Step::NotReceived(Source::Own, ExpectedEvent::Down(DownReason::KeyOrVersion)),
                 ask(set("1", true), Want::Ok),
             ],
         ),
@@ -69,7 +70,7 @@ pub(super) fn list() -> Vec<Scenario> {
             &[Version::V32, Version::V33],
             [auto().device22().quirk("clear-errors")],
             vec![
-                Step::Next(Ear::Own, Sign::Up(Some(Version::V33))),
+                Step::Next(Source::Own, ExpectedEvent::Up(Some(Version::V33))),
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::Version(Some(Version::V33))),
             ],
@@ -77,7 +78,10 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a 3.1 device that is taken for another version is diagnosed, and so is the reverse",
             &[Version::V31],
-            [lamp().speaks(Speaks::Only(Version::V33)), lamp().of(Version::V33).speaks(Speaks::Only(Version::V31))],
+            [
+                lamp().speaks(ConfiguredVersion::Only(Version::V33)),
+                lamp().of(Version::V33).speaks(ConfiguredVersion::Only(Version::V31)),
+            ],
             vec![
                 Step::Mark,
                 diagnosed(wrong_version(Some(Version::V31))),
@@ -92,7 +96,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 Step::Mark,
                 diagnosed(DownReason::WrongKey { sure: true }),
-                super::on(1, Step::Next(Ear::Own, Sign::Down(DownReason::WrongKey { sure: true }))),
+                super::on(1, Step::Next(Source::Own, ExpectedEvent::Down(DownReason::WrongKey { sure: true }))),
                 Step::Before(6_000),
                 Step::Controls(vec![]),
             ],
@@ -115,7 +119,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 query(Want::Ok),
                 Step::SetVersion(Version::V34),
-                // 3.4 devices close on traffic of 3.3.
+                // 3.4 devices close the connection on frames of 3.3.
                 ask(
                     set("1", true),
                     Want::Either(vec![
@@ -167,7 +171,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::SetVersion(Version::V35),
                 diagnosed(wrong_version(Some(Version::V35))),
                 within(set("1", true), 300, in_vain(wrong_version(Some(Version::V35)))),
-                Step::Reconfigure(vec![Edit::Speaks(Speaks::Right)]),
+                Step::Reconfigure(vec![Edit::Version(ConfiguredVersion::Right)]),
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::Diagnosis(None)),
             ],
@@ -175,13 +179,13 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a device of 3.4 or 3.5 that is taken for 3.3 is diagnosed with its version",
             NEW,
-            [lamp().speaks(Speaks::Only(Version::V33))],
+            [lamp().speaks(ConfiguredVersion::Only(Version::V33))],
             vec![Step::Becomes(Fact::DiagnosedVersion), Step::Controls(vec![])],
         ),
         scenario(
             "a 3.3 device that is taken for 3.4 is diagnosed",
             V33,
-            [lamp().speaks(Speaks::Only(Version::V34)).answer(500)],
+            [lamp().speaks(ConfiguredVersion::Only(Version::V34)).answer(500)],
             vec![
                 Step::Becomes(Fact::DiagnosedVersion),
                 within(set("1", true), 200, in_vain(wrong_version(Some(Version::V33)))),
@@ -203,7 +207,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().wrong_key()],
             vec![
                 Step::Mark,
-                Step::Next(Ear::Own, Sign::Down(DownReason::WrongKey { sure: false })),
+                Step::Next(Source::Own, ExpectedEvent::Down(DownReason::WrongKey { sure: false })),
                 Step::Before(6_000),
                 diagnosed(DownReason::WrongKey { sure: false }),
                 within(set("1", true), 200, Want::NotConnected(Some(DownReason::WrongKey { sure: false }))),
@@ -231,8 +235,8 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().quirk("wrong-proof")],
             vec![
                 diagnosed(DownReason::Silent),
-                Step::Next(Ear::Own, Sign::Ignored(Repeated::Replayed)),
-                Step::Unheard(Ear::Own, Sign::Down(DownReason::WrongKey { sure: true })),
+                Step::Next(Source::Own, ExpectedEvent::Ignored(Repeated::Replayed)),
+                Step::NotReceived(Source::Own, ExpectedEvent::Down(DownReason::WrongKey { sure: true })),
             ],
         ),
         scenario(
@@ -242,7 +246,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 query(Want::Dps(whole())),
                 Step::CutAll,
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 up(),
                 query(Want::Dps(whole())),
                 query_dps(&[1, 2], Want::Dps(whole())),
@@ -272,7 +276,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(refused()),
                 ask(set("1", true), Want::Ok),
                 Step::Push(None, json!({ "3": "blue" })),
-                hear(dps(json!({ "3": "blue" }))),
+                receive(dps(json!({ "3": "blue" }))),
                 query(refused()),
                 ask(Call::Status, refused()),
                 Step::Has(None, json!({ "1": true, "2": 50, "3": "blue" })),
@@ -295,7 +299,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(refused()),
                 Step::Nulls(vec![]),
                 query_dps(&[2, 3], Want::Dps(json!({ "2": 50, "3": "white" }))),
-                hear(Sign::Dialect(Dialect::Device22)),
+                receive(ExpectedEvent::Dialect(Dialect::Device22)),
                 Step::Is(Fact::Dialect(Dialect::Device22)),
                 query(Want::Dps(json!({ "2": 50, "3": "white" }))),
                 Step::Nulls(vec![vec![2, 3], vec![2, 3]]),
@@ -318,7 +322,7 @@ pub(super) fn list() -> Vec<Scenario> {
             &[Version::V32, Version::V33, Version::V34],
             [lamp().device22().knows_dialect(Dialect::Device22).dps(json!({ "20": true, "21": "white" }))],
             vec![
-                // It shows them when it is asked to measure, which changes nothing.
+                // An update request reveals them without a change.
                 query(Want::Dps(json!({ "20": true, "21": "white" }))),
                 Step::Nulls(vec![]),
                 query_dps(&[20, 21], Want::Dps(json!({ "20": true, "21": "white" }))),
@@ -393,7 +397,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Has(None, json!({ "1": true })),
                 ask(Call::SetDps(json!({ "2": 4, "3": "red" })), Want::Ok),
                 query(Want::Ok),
-                hear(dps(json!({ "1": true }))),
+                receive(dps(json!({ "1": true }))),
                 Step::Controls(vec![json!({ "1": true }), json!({ "2": 4, "3": "red" })]),
             ],
         ),
@@ -437,7 +441,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 ask(Call::SetDps(json!({ "1": true, "2": 1, "3": "x", "4": 4 })), Want::Ok),
                 Step::Has(None, json!({ "1": true, "2": 1, "3": "x", "4": 4 })),
-                // The next one is split before it is refused.
+                // The next write is split before it is refused.
                 ask(Call::SetDps(json!({ "1": false, "2": 2, "4": 5 })), Want::Ok),
                 Step::Controls(vec![
                     json!({ "1": true, "2": 1, "3": "x", "4": 4 }),
@@ -473,13 +477,13 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 Step::Accepted(3),
                 Step::Becomes(Fact::AtLeast(Counter::Connects, 3)),
-                Step::Hear(Ear::Own, Sign::Down(DownReason::PeerClosed)),
+                Step::Receive(Source::Own, ExpectedEvent::Down(DownReason::PeerClosed)),
             ],
         ),
     ]
 }
 
-/// All that the lamp has.
+/// All DPs of the lamp.
 fn whole() -> serde_json::Value {
     json!({ "1": false, "2": 50, "3": "white" })
 }
@@ -488,8 +492,8 @@ fn refused() -> Want {
     Want::Rejected("json obj data unvalid")
 }
 
-/// A command to a device that cannot be spoken to fails, with the reason where it is known by then. Versions without
-/// negotiation are connected before that shows.
+/// Expected failure of a command to an unusable device, with the reason if it is known by then. Versions without
+/// negotiation are connected before the reason is known.
 fn in_vain(reason: DownReason) -> Want {
     Want::Either(vec![Want::NotConnected(Some(reason)), Want::Lost(reason), Want::Unanswered])
 }

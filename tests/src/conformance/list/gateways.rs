@@ -1,15 +1,15 @@
-//! Gateways and what is behind them.
+//! Gateways and sub-devices.
 
 use rustuya_proto::{CommandCode, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, hear, query, scenario, set, sub_query, up, within};
-use crate::conformance::scenario::{Call, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
+use super::{ALL, BOTH, EACH, V33, ask, query, receive, scenario, set, sub_query, up, within};
+use crate::conformance::scenario::{Call, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 use crate::faulty::Fault;
 
 pub(super) fn list() -> Vec<Scenario> {
     let gateway = Setup::gateway;
-    let of = |cid, dps| Sign::Dps(Some(cid), dps);
+    let of = |cid, dps| ExpectedEvent::Dps(Some(cid), dps);
     let plug = || json!({ "1": false, "9": 7 });
     let unplugged = || gateway().fault(Fault::OfflineChild("plug".to_owned()));
     let named: &[Version] = &[Version::V33, Version::V34, Version::V35];
@@ -32,7 +32,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 ask(Call::SubSet("plug", 1, true.into()), Want::Ok),
                 Step::Has(Some("plug"), json!({ "1": true, "9": 7 })),
-                hear(of("plug", json!({ "1": true }))),
+                receive(of("plug", json!({ "1": true }))),
                 Step::Has(None, json!({ "32": "armed" })),
                 Step::Controls(vec![json!({ "1": true })]),
             ],
@@ -41,7 +41,7 @@ pub(super) fn list() -> Vec<Scenario> {
             "update_dps of a sub-device has it report",
             BOTH,
             [gateway().quirk("update-answered")],
-            vec![up(), ask(Call::SubUpdate("plug", vec![9]), Want::Ok), hear(of("plug", json!({ "9": 7 })))],
+            vec![up(), ask(Call::SubUpdate("plug", vec![9]), Want::Ok), receive(of("plug", json!({ "9": 7 })))],
         ),
         scenario(
             "the states of gateway and sub-devices are kept apart",
@@ -64,7 +64,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 Step::Is(Fact::Online("plug", None)),
                 ask(Call::SubDiscover, Want::Ok),
-                hear(Sign::Child("plug", true)),
+                receive(ExpectedEvent::Child("plug", true)),
                 Step::Is(Fact::Online("plug", Some(true))),
                 Step::Becomes(Fact::Online("sensor", Some(true))),
             ],
@@ -86,7 +86,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [gateway().quirk("no-children-report")],
             vec![up(), within(Call::SubDiscover, 250, Want::Unanswered), sub_query("plug", Want::Dps(plug()))],
         ),
-        // The gateway would answer for it, from memory.
+        // The gateway would answer for it from its cache.
         scenario(
             "an offline sub-device is said to be offline, and nothing is sent",
             named,
@@ -94,7 +94,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 ask(Call::SubDiscover, Want::Ok),
-                hear(Sign::Child("plug", false)),
+                receive(ExpectedEvent::Child("plug", false)),
                 sub_query("plug", Want::SubDeviceOffline),
                 ask(Call::SubSet("plug", 1, true.into()), Want::SubDeviceOffline),
                 sub_query("sensor", Want::Ok),
@@ -111,11 +111,11 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::OfflineChild("plug".to_owned())),
                 Step::Report,
-                hear(Sign::Child("plug", false)),
+                receive(ExpectedEvent::Child("plug", false)),
                 sub_query("plug", Want::SubDeviceOffline),
                 Step::Mend,
                 Step::Report,
-                hear(Sign::Child("plug", true)),
+                receive(ExpectedEvent::Child("plug", true)),
                 sub_query("plug", Want::Dps(plug())),
             ],
         ),
@@ -126,9 +126,9 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 ask(Call::SubDiscover, Want::Ok),
-                hear(Sign::Child("plug", false)),
+                receive(ExpectedEvent::Child("plug", false)),
                 Step::Push(Some("plug"), json!({ "9": 8 })),
-                hear(Sign::Child("plug", true)),
+                receive(ExpectedEvent::Child("plug", true)),
                 ask(Call::SubSet("plug", 1, true.into()), Want::Ok),
                 Step::Has(Some("plug"), json!({ "1": true, "9": 8 })),
             ],
@@ -140,7 +140,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 ask(Call::SubDiscover, Want::Ok),
-                hear(Sign::Child("plug", false)),
+                receive(ExpectedEvent::Child("plug", false)),
                 ask(Call::Request(CommandCode::CONTROL, Some(json!({ "1": true })), Some("plug")), Want::Ok),
                 Step::Has(Some("plug"), json!({ "1": true })),
             ],
@@ -180,7 +180,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Has(Some("plug"), json!({ "1": true })),
                 Step::Has(Some("sensor"), json!({ "5": "wet" })),
                 Step::Has(None, json!({ "32": "home" })),
-                Step::Unheard(Ear::Own, Sign::Child("plug", false)),
+                Step::NotReceived(Source::Own, ExpectedEvent::Child("plug", false)),
             ],
         ),
         scenario(
@@ -193,8 +193,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Ready(1),
                 Step::Push(Some("plug"), json!({ "9": "x".repeat(5000) })),
-                hear(of("plug", json!({ "9": "x".repeat(5000) }))),
-                hear(Sign::Unkept(1)),
+                receive(of("plug", json!({ "9": "x".repeat(5000) }))),
+                receive(ExpectedEvent::Unkept(1)),
                 Step::Is(Fact::State(Some("plug"), json!({ "1": false }))),
                 Step::Is(Fact::State(None, json!({ "32": "armed" }))),
                 Step::Push(Some("plug"), json!({ "9": 8 })),

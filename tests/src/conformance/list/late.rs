@@ -1,21 +1,21 @@
-//! Answers that come late, and frames that the device did not send just now.
+//! Late answers, and frames that were replayed or reflected.
 
 use rustuya_proto::{CommandCode, DownReason, Repeated};
 use serde_json::json;
 
-use super::{ALL, EACH, NEW, ask, dps, hear, lamp, query, scenario, set, tells, up, within};
-use crate::conformance::scenario::{Call, Counter, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
+use super::{ALL, EACH, NEW, ask, dps, lamp, query, receive, scenario, set, tells, up, within};
+use crate::conformance::scenario::{Call, Counter, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 use crate::faulty::{Fault, POISON_DP};
 
-/// It says nothing but answers, and commands wait for 300 ms.
+/// A lamp that sends only answers; commands wait for 300 ms.
 fn terse() -> Setup {
     lamp().quirk("drop-push").answer(300)
 }
 
-/// Ways to number answers that are not the ordinary one of the version.
+/// Quirks of the numbering of answers.
 const NUMBERINGS: [&str; 3] = ["seqno-echo", "seqno-zero", "seqno-counter"];
 
-/// The same, for devices that number their frames in every way.
+/// Repeats a scenario with every numbering of frames.
 fn in_every_numbering(mut scenario: Scenario, setup: &Setup) -> Vec<Scenario> {
     let ordinary = scenario.clone();
     let name = scenario.name;
@@ -28,7 +28,7 @@ fn in_every_numbering(mut scenario: Scenario, setup: &Setup) -> Vec<Scenario> {
     all
 }
 
-/// Every answer comes when its command is given up, and another one waits.
+/// Every answer arrives after its command has timed out, while the next one waits.
 fn always_late() -> Vec<Scenario> {
     let steps = vec![
         up(),
@@ -46,7 +46,7 @@ fn always_late() -> Vec<Scenario> {
     )
 }
 
-/// Several answers are late, and then one comes in time.
+/// Several answers are late, then one is in time.
 fn chain() -> Vec<Scenario> {
     let steps = vec![
         up(),
@@ -59,7 +59,7 @@ fn chain() -> Vec<Scenario> {
         Step::End(1, Want::Unanswered),
         Step::End(2, Want::Unanswered),
         Step::End(3, Want::Unanswered),
-        // Its answer comes right behind the others.
+        // Its answer follows the others directly.
         ask(set("2", 77), Want::Ok),
         Step::Has(None, json!({ "2": 77 })),
     ];
@@ -82,7 +82,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Fault(Fault::LateAnswers { ms: 450 }),
                 ask(set("2", 10), Want::Ok),
                 Step::Linger(320),
-                // It changes nothing, so there is no push.
+                // It changes nothing, so the device does not push.
                 Step::Begin(1, set("99", 1), How::Acked),
                 Step::End(1, Want::Unanswered),
             ],
@@ -95,7 +95,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::Reflect),
                 ask(set("2", 77), Want::Unanswered),
-                hear(Sign::Ignored(Repeated::Reflected)),
+                receive(ExpectedEvent::Ignored(Repeated::Reflected)),
                 Step::Is(Fact::State(None, json!({ "1": false, "2": 50, "3": "white" }))),
                 Step::Is(Fact::AtLeast(Counter::Ignored, 1)),
                 Step::Is(Fact::Connected(true)),
@@ -111,8 +111,8 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 tells(Want::Ok),
                 Step::Fault(Fault::Reflect),
-                hear(Sign::Ignored(Repeated::Reflected)),
-                hear(Sign::Down(DownReason::Unresponsive)),
+                receive(ExpectedEvent::Ignored(Repeated::Reflected)),
+                receive(ExpectedEvent::Down(DownReason::Unresponsive)),
                 Step::Mend,
                 Step::Becomes(Fact::Working),
                 ask(set("2", 77), Want::Ok),
@@ -126,7 +126,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::Reflect),
                 within(set("2", 77), 200, Want::Unanswered),
-                hear(Sign::Ignored(Repeated::Reflected)),
+                receive(ExpectedEvent::Ignored(Repeated::Reflected)),
                 Step::Is(Fact::State(None, json!({ "1": false, "2": 50, "3": "white" }))),
             ],
         ),
@@ -138,18 +138,18 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::ReplayPushes),
                 Step::Push(None, json!({ "2": 10 })),
-                hear(Sign::Dps(None, json!({ "2": 10 }))),
+                receive(ExpectedEvent::Dps(None, json!({ "2": 10 }))),
                 Step::Push(None, json!({ "2": 20 })),
-                hear(Sign::Dps(None, json!({ "2": 20 }))),
-                Step::Next(Ear::Own, Sign::Ignored(Repeated::Replayed)),
+                receive(ExpectedEvent::Dps(None, json!({ "2": 20 }))),
+                Step::Next(Source::Own, ExpectedEvent::Ignored(Repeated::Replayed)),
                 Step::Is(Fact::State(None, json!({ "1": false, "2": 20, "3": "white" }))),
                 Step::CutAll,
-                hear(Sign::Down(DownReason::PeerClosed)),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Up(None)),
                 Step::Ready(1),
                 Step::Push(None, json!({ "2": 30 })),
-                hear(Sign::Dps(None, json!({ "2": 30 }))),
-                // Sealed under the key of the connection that is over.
+                receive(ExpectedEvent::Dps(None, json!({ "2": 30 }))),
+                // Encrypted with the key of the previous connection.
                 Step::Becomes(Fact::AtLeast(Counter::BadFrames, 1)),
                 Step::Is(Fact::State(None, json!({ "1": false, "2": 30, "3": "white" }))),
                 ask(set("2", 77), Want::Ok),
@@ -163,9 +163,9 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::StaleAnswers),
                 Step::CutAll,
-                hear(Sign::Down(DownReason::PeerClosed)),
-                hear(Sign::Ignored(Repeated::Replayed)),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Ignored(Repeated::Replayed)),
+                receive(ExpectedEvent::Up(None)),
                 ask(set("2", 77), Want::Ok),
                 Step::Is(Fact::Exactly(Counter::Connects, 2)),
             ],
@@ -177,10 +177,10 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 query(Want::Ok),
                 Step::Push(None, json!({ "2": 10 })),
-                hear(dps(json!({ "2": 10 }))),
-                Step::Next(Ear::Own, Sign::Ignored(Repeated::Replayed)),
+                receive(dps(json!({ "2": 10 }))),
+                Step::Next(Source::Own, ExpectedEvent::Ignored(Repeated::Replayed)),
                 ask(set("2", 77), Want::Ok),
-                Step::Unheard(Ear::Own, Sign::Dps(None, json!({ POISON_DP: "old number" }))),
+                Step::NotReceived(Source::Own, ExpectedEvent::Dps(None, json!({ POISON_DP: "old number" }))),
                 Step::Is(Fact::State(None, json!({ "1": false, "2": 77, "3": "white" }))),
             ],
         ),

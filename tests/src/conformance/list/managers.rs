@@ -1,18 +1,18 @@
-//! Managers, registries, and devices that do not disturb each other.
+//! Managers, registries, and independence of devices.
 
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, V33, arrived, ask, connected, disconnected, dps, hear, lamp, on, query, scenario, set, tells, up,
-    write,
+    ALL, BOTH, EACH, V33, arrived, ask, connected, disconnected, dps, lamp, on, query, receive, scenario, set, tells,
+    up, write,
 };
 use crate::conformance::scenario::{
-    Added, Call, Ear, Edit, Fact, Held, How, Scenario, Setup, Sign, Speaks, Step, Want,
+    Added, Call, ConfiguredVersion, Edit, ExpectedEvent, Fact, Holder, How, Scenario, Setup, Source, Step, Want,
 };
 use crate::faulty::{Fault, PowerLoss};
 
-/// One of the manager's devices goes wrong; the others do not notice.
+/// One of the manager's devices has a fault; the others keep working.
 fn beside(name: &'static str, fault: Fault) -> Scenario {
     let bad = lamp().managed().answer(300).heartbeat(150).fault(fault);
     let steps = vec![
@@ -24,7 +24,7 @@ fn beside(name: &'static str, fault: Fault) -> Scenario {
             vec![on(1, ask(set("2", 3), Want::Ok)), on(2, ask(set("1", true), Want::Ok)), on(1, query(Want::Ok))],
         ),
         on(2, Step::Push(None, json!({ "3": "blue" }))),
-        on(2, Step::Hear(Ear::Manager(0), dps(json!({ "3": "blue" })))),
+        on(2, Step::Receive(Source::Manager(0), dps(json!({ "3": "blue" })))),
         on(1, Step::AcceptedOnly(1)),
         on(2, Step::AcceptedOnly(1)),
         Step::Mend,
@@ -36,8 +36,8 @@ fn beside(name: &'static str, fault: Fault) -> Scenario {
 
 pub(super) fn list() -> Vec<Scenario> {
     let two = || [lamp().managed(), lamp().managed()];
-    let ended = || Sign::Down(DownReason::Ended);
-    let unheld = || Setup { held: Held::Nobody, ..lamp() };
+    let ended = || ExpectedEvent::Down(DownReason::Ended);
+    let unheld = || Setup { held: Holder::Nobody, ..lamp() };
     vec![
         scenario(
             "one listener hears all devices, and the list tells their state",
@@ -49,9 +49,9 @@ pub(super) fn list() -> Vec<Scenario> {
                 tells(Want::Ok),
                 Step::Ready(1),
                 Step::Push(None, json!({ "2": 1 })),
-                Step::Hear(Ear::Manager(0), dps(json!({ "2": 1 }))),
+                Step::Receive(Source::Manager(0), dps(json!({ "2": 1 }))),
                 on(1, Step::PowerOff(PowerLoss::Reset)),
-                on(1, Step::Hear(Ear::Manager(0), Sign::Down(DownReason::Refused))),
+                on(1, Step::Receive(Source::Manager(0), ExpectedEvent::Down(DownReason::Refused))),
                 Step::Is(Fact::DeviceEntry(0, true, None)),
                 on(1, Step::Becomes(Fact::DeviceEntry(0, false, Some(DownReason::Refused)))),
                 Step::Is(Fact::Holds(0, 2)),
@@ -77,8 +77,8 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 Step::Add(0, vec![Edit::At(1)], Added::Ok),
-                hear(ended()),
-                hear(Sign::Up(None)),
+                receive(ended()),
+                receive(ExpectedEvent::Up(None)),
                 Step::Is(Fact::At(1)),
                 ask(set("2", 8), Want::Ok),
                 on(1, Step::Has(None, json!({ "2": 8 }))),
@@ -93,7 +93,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 Step::Add(0, vec![Edit::At(1)], Added::Ok),
-                Step::Hear(Ear::Manager(0), Sign::Up(Some(Version::V35))),
+                Step::Receive(Source::Manager(0), ExpectedEvent::Up(Some(Version::V35))),
                 ask(set("2", 8), Want::Ok),
                 on(1, Step::Has(None, json!({ "2": 8 }))),
                 Step::Is(Fact::Holds(0, 1)),
@@ -105,7 +105,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().managed().wrong_key().answer(800)],
             vec![
                 Step::Add(0, vec![Edit::Key(None)], Added::Ok),
-                hear(Sign::Up(None)),
+                receive(ExpectedEvent::Up(None)),
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::Holds(0, 1)),
             ],
@@ -134,8 +134,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::AcceptedOnly(1),
                 Step::Push(None, json!({ "2": 1 })),
-                Step::Hear(Ear::Manager(0), dps(json!({ "2": 1 }))),
-                Step::Hear(Ear::Manager(1), dps(json!({ "2": 1 }))),
+                Step::Receive(Source::Manager(0), dps(json!({ "2": 1 }))),
+                Step::Receive(Source::Manager(1), dps(json!({ "2": 1 }))),
                 Step::Is(Fact::Registered(1)),
                 Step::Remove(0),
                 Step::Is(Fact::Holds(0, 0)),
@@ -198,7 +198,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::End(1, Want::Lost(DownReason::Ended)),
                 Step::End(2, Want::Closed),
                 Step::Open(0),
-                Step::Hear(Ear::Manager(0), Sign::End),
+                Step::Receive(Source::Manager(0), ExpectedEvent::End),
                 Step::Add(0, vec![], Added::Closed),
                 write(Call::Shutdown(0), Want::Ok),
             ],
@@ -276,7 +276,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a device of Auto version can be added",
             EACH,
-            [unheld().speaks(Speaks::Auto)],
+            [unheld().speaks(ConfiguredVersion::Auto)],
             vec![
                 Step::Add(0, vec![], Added::Ok),
                 up(),

@@ -18,9 +18,9 @@ mod wire;
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::Value;
 
-use super::scenario::{Call, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
+use super::scenario::{Call, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 
-/// All of them, in the order of the table.
+/// Returns all scenarios, in the order of the table.
 #[must_use]
 pub(super) fn scenarios() -> Vec<Scenario> {
     [
@@ -46,11 +46,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 const ALL: &[Version] = &[Version::V31, Version::V32, Version::V33, Version::V34, Version::V35];
 /// One version of each kind of session.
 const EACH: &[Version] = &[Version::V31, Version::V33, Version::V34, Version::V35];
-/// One without and one with negotiation.
+/// One version without and one with negotiation.
 const BOTH: &[Version] = &[Version::V33, Version::V35];
-/// Those that negotiate.
+/// Versions that negotiate.
 const NEW: &[Version] = &[Version::V34, Version::V35];
-/// Those with the firmware that most devices have.
+/// Version of most devices.
 const V33: &[Version] = &[Version::V33];
 
 fn scenario(
@@ -66,7 +66,7 @@ fn lamp() -> Setup {
     Setup::lamp()
 }
 
-/// It is connected, at both ends.
+/// Expects a connection at both ends.
 fn up() -> Step {
     Step::Ask(Call::Connection, How::Acked, Want::Up)
 }
@@ -97,7 +97,7 @@ fn query_dps(dps: &[u16], want: Want) -> Step {
     Step::Ask(Call::QueryDps(dps.to_vec()), How::Written, want)
 }
 
-/// It answers a query, whatever its version: 3.2 tells DPs that are named, and nothing else.
+/// Expects an answer to a query, for any version: 3.2 reports only the named DPs.
 fn tells(want: Want) -> Step {
     query_dps(&[1], want)
 }
@@ -111,19 +111,19 @@ fn set(dp: &'static str, value: impl Into<Value>) -> Call {
     Call::Set(dp, value.into())
 }
 
-fn hear(sign: Sign) -> Step {
-    Step::Hear(Ear::Own, sign)
+fn receive(expected: ExpectedEvent) -> Step {
+    Step::Receive(Source::Own, expected)
 }
 
-fn dps(dps: Value) -> Sign {
-    Sign::Dps(None, dps)
+fn dps(dps: Value) -> ExpectedEvent {
+    ExpectedEvent::Dps(None, dps)
 }
 
 fn on(node: usize, step: Step) -> Step {
     Step::At(node, Box::new(step))
 }
 
-/// A command arrives for the first time.
+/// Expects the first request of this code.
 fn arrived(code: CommandCode) -> Step {
     Step::Arrived(code, 1)
 }

@@ -1,4 +1,4 @@
-//! Commands that are spaced, joined, split, and kept for sleepers.
+//! Commands that are spaced, joined, split, and kept for sleeping devices.
 
 use core::time::Duration;
 
@@ -6,8 +6,8 @@ use rustuya_proto::{CommandCode, DownReason};
 use rustuya_runtime::Pacing;
 use serde_json::json;
 
-use super::{BOTH, EACH, V33, ask, hear, lamp, query, queue, scenario, set, up};
-use crate::conformance::scenario::{Call, Ear, How, Need, Scenario, Sign, Step, Want};
+use super::{BOTH, EACH, V33, ask, lamp, query, queue, receive, scenario, set, up};
+use crate::conformance::scenario::{Call, ExpectedEvent, How, Need, Scenario, Source, Step, Want};
 use crate::faulty::{Fault, PowerLoss};
 
 pub(super) fn list() -> Vec<Scenario> {
@@ -95,10 +95,10 @@ pub(super) fn list() -> Vec<Scenario> {
                 queue(set("3", "blue"), Want::Ok),
                 queue(set("2", 9), Want::Ok),
                 Step::Has(None, json!({ "2": 9 })),
-                hear(Sign::Failed(Box::new(Want::Rejected("data format error")))),
-                hear(Sign::Failed(Box::new(Want::Rejected("data format error")))),
+                receive(ExpectedEvent::Failed(Box::new(Want::Rejected("data format error")))),
+                receive(ExpectedEvent::Failed(Box::new(Want::Rejected("data format error")))),
                 ask(set("2", 8), Want::Ok),
-                Step::Unheard(Ear::Own, Sign::Failed(Box::new(Want::Rejected("data format error")))),
+                Step::NotReceived(Source::Own, ExpectedEvent::Failed(Box::new(Want::Rejected("data format error")))),
             ],
         ),
         scenario(
@@ -130,7 +130,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(Call::SetDps(json!({ "1": true, "2": 3, "3": "red" })), Want::Partial([&[1, 3], &[], &[2]])),
                 Step::Has(None, json!({ "1": true, "2": 50, "3": "red" })),
                 queue(Call::SetDps(json!({ "1": false, "2": 3 })), Want::Ok),
-                hear(Sign::Failed(Box::new(Want::Partial([&[1], &[], &[2]])))),
+                receive(ExpectedEvent::Failed(Box::new(Want::Partial([&[1], &[], &[2]])))),
             ],
         ),
         scenario(
@@ -167,8 +167,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 queue(set("2", 1), Want::Ok),
                 queue(set("1", true), Want::Ok),
                 queue(set("2", 9), Want::Ok),
-                hear(Sign::Down(DownReason::Refused)),
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::PowerOn,
                 Step::Controls(vec![json!({ "2": 9, "1": true })]),
             ],

@@ -1,4 +1,4 @@
-//! State that nobody asks for, what it is worth, and waits that end with a verdict.
+//! State without queries, its freshness, and waits that end with a diagnosis.
 
 use core::time::Duration;
 
@@ -7,10 +7,12 @@ use rustuya_runtime::Pacing;
 use serde_json::{Value, json};
 
 use super::{
-    BOTH, EACH, NEW, V33, ask, connected, dps, hear, lamp, query, scenario, set, sub_query, up, within, write,
+    BOTH, EACH, NEW, V33, ask, connected, dps, lamp, query, receive, scenario, set, sub_query, up, within, write,
 };
 use crate::conformance::WhyStale;
-use crate::conformance::scenario::{Call, Ear, Edit, Fact, How, Scenario, Setup, Sign, Speaks, Step, Want};
+use crate::conformance::scenario::{
+    Call, ConfiguredVersion, Edit, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want,
+};
 use crate::faulty::PowerLoss;
 
 fn whole() -> Value {
@@ -39,18 +41,18 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().queries_on_connect()],
             vec![
                 ask(Call::Ready, Want::Dps(whole())),
-                hear(Sign::Fresh),
+                receive(ExpectedEvent::Fresh),
                 fresh(),
                 Step::Is(Fact::State(None, whole())),
                 queries(1),
                 Step::PowerOff(PowerLoss::Reset),
-                hear(Sign::Down(DownReason::PeerClosed)),
-                Step::Next(Ear::Own, Sign::Stale(WhyStale::NotConnected)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
+                Step::Next(Source::Own, ExpectedEvent::Stale(WhyStale::NotConnected)),
                 stale(WhyStale::NotConnected),
                 Step::Push(None, json!({ "1": true })),
                 Step::Is(Fact::State(None, whole())),
                 Step::PowerOn,
-                hear(Sign::Fresh),
+                receive(ExpectedEvent::Fresh),
                 fresh(),
                 Step::Is(Fact::State(None, json!({ "1": true, "2": 50, "3": "white" }))),
                 queries(2),
@@ -68,7 +70,7 @@ pub(super) fn list() -> Vec<Scenario> {
             EACH,
             [lamp().off().queries_on_connect()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Begin(1, Call::Status, How::Acked),
                 Step::PowerOn,
                 Step::End(1, Want::Ok),
@@ -81,7 +83,7 @@ pub(super) fn list() -> Vec<Scenario> {
             BOTH,
             [lamp().off().queries_on_connect()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Begin(1, Call::Status, How::Acked),
                 Step::Drop(1),
                 Step::PowerOn,
@@ -108,7 +110,7 @@ pub(super) fn list() -> Vec<Scenario> {
             EACH,
             [lamp().off().queries_on_connect()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Begin(1, Call::QueryDps(vec![1]), How::Written),
                 Step::PowerOn,
                 Step::End(1, Want::Dps(whole())),
@@ -155,10 +157,10 @@ pub(super) fn list() -> Vec<Scenario> {
                 .queries_on_connect()],
             vec![
                 ask(Call::Ready, Want::Dps(json!({}))),
-                hear(Sign::Stale(WhyStale::Failed)),
+                receive(ExpectedEvent::Stale(WhyStale::Failed)),
                 stale(WhyStale::Failed),
                 ask(set("1", true), Want::Ok),
-                Step::Unheard(Ear::Own, Sign::Failed(Box::new(Want::Rejected("unvalid")))),
+                Step::NotReceived(Source::Own, ExpectedEvent::Failed(Box::new(Want::Rejected("unvalid")))),
                 Step::Is(Fact::Connected(true)),
                 Step::AcceptedOnly(1),
                 Step::Nulls(vec![]),
@@ -172,8 +174,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(Call::Ready, Want::Dps(json!({}))),
                 stale(WhyStale::Failed),
                 Step::Push(None, json!({ "3": "blue" })),
-                hear(dps(json!({ "3": "blue" }))),
-                hear(Sign::Fresh),
+                receive(dps(json!({ "3": "blue" }))),
+                receive(ExpectedEvent::Fresh),
                 fresh(),
                 Step::Is(Fact::Working),
                 Step::AcceptedOnly(1),
@@ -199,16 +201,16 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 ask(Call::Ready, Want::Dps(json!({}))),
                 Step::Push(None, json!({ "3": "blue" })),
-                hear(dps(json!({ "3": "blue" }))),
+                receive(dps(json!({ "3": "blue" }))),
                 fresh(),
                 Step::CutAll,
-                hear(Sign::Down(DownReason::PeerClosed)),
-                hear(Sign::Stale(WhyStale::Partly)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Stale(WhyStale::Partly)),
                 stale(WhyStale::Partly),
                 Step::Is(Fact::State(None, json!({ "3": "blue" }))),
                 Step::Ready(1),
                 Step::Push(None, json!({ "3": "red" })),
-                hear(Sign::Fresh),
+                receive(ExpectedEvent::Fresh),
                 fresh(),
             ],
         ),
@@ -224,10 +226,10 @@ pub(super) fn list() -> Vec<Scenario> {
                 sub_query("plug", Want::Dps(json!({ "1": false, "9": 7 }))),
                 Step::Is(Fact::Stale(Some("plug"), None)),
                 Step::PowerOff(PowerLoss::Reset),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::Is(Fact::Stale(Some("plug"), Some(WhyStale::NotConnected))),
                 Step::PowerOn,
-                hear(Sign::Fresh),
+                receive(ExpectedEvent::Fresh),
                 Step::Is(Fact::Stale(Some("plug"), Some(WhyStale::NotTold))),
             ],
         ),
@@ -237,7 +239,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().wrong_key().queries_on_connect()],
             vec![
                 Step::Mark,
-                // Nobody but the link itself has asked.
+                // Only the link itself has queried.
                 ask(Call::Ready, Want::NotConnected(Some(wrong_key))),
                 ask(Call::Connection, Want::NotConnected(Some(wrong_key))),
                 write(set("1", true), Want::NotConnected(Some(wrong_key))),
@@ -251,7 +253,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "so does a version that is proven wrong, until it is corrected",
             &[Version::V34],
-            [lamp().speaks(Speaks::Only(Version::V35)).queries_on_connect()],
+            [lamp().speaks(ConfiguredVersion::Only(Version::V35)).queries_on_connect()],
             vec![
                 Step::Mark,
                 Step::Begin(1, set("1", true), How::Written),
@@ -259,7 +261,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::End(1, Want::NotConnected(Some(wrong_version))),
                 ask(Call::Connection, Want::NotConnected(Some(wrong_version))),
                 Step::Before(6_000),
-                Step::Reconfigure(vec![Edit::Speaks(Speaks::Right)]),
+                Step::Reconfigure(vec![Edit::Version(ConfiguredVersion::Right)]),
                 ask(Call::Ready, Want::Dps(whole())),
                 Step::Controls(vec![]),
             ],
@@ -269,7 +271,7 @@ pub(super) fn list() -> Vec<Scenario> {
             BOTH,
             [lamp().off()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Mark,
                 within(Call::Connection, 250, Want::NotConnected(Some(DownReason::Refused))),
                 Step::After(250),

@@ -1,9 +1,9 @@
-//! 3.5 as the vendor's own device software has it, and what other firmware makes of the same.
+//! 3.5 in the vendor's own device software, and in other firmware.
 
 use rustuya_proto::Version;
 use serde_json::json;
 
-use super::{EACH, NEW, ask, dps, hear, lamp, query, scenario, set, up};
+use super::{EACH, NEW, ask, dps, lamp, query, receive, scenario, set, up};
 use crate::conformance::scenario::{Scenario, Step, Want};
 
 const V35: &[Version] = &[Version::V35];
@@ -17,7 +17,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 ask(set("2", 50), Want::Ok),
-                hear(dps(json!({ "2": 50 }))),
+                receive(dps(json!({ "2": 50 }))),
                 Step::Has(None, json!({ "1": false, "2": 50 })),
             ],
         ),
@@ -40,7 +40,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().quirk("push-before-ack"), lamp().quirk("ack-before-push")],
             (0..2)
                 .flat_map(|node| {
-                    [ask(set("2", 7), Want::Ok), hear(dps(json!({ "2": 7 }))), query(Want::Ok)]
+                    [ask(set("2", 7), Want::Ok), receive(dps(json!({ "2": 7 }))), query(Want::Ok)]
                         .map(|step| Step::At(node, Box::new(step)))
                 })
                 .collect(),

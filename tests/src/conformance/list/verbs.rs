@@ -3,8 +3,8 @@
 use rustuya_proto::{CommandCode, Dialect, DownReason};
 use serde_json::{Value, json};
 
-use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, hear, lamp, query, scenario, set, tells, up, within, write};
-use crate::conformance::scenario::{Call, Ear, Fact, How, Scenario, Sign, Speaks, Step, Want};
+use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, lamp, query, receive, scenario, set, tells, up, within, write};
+use crate::conformance::scenario::{Call, ConfiguredVersion, ExpectedEvent, Fact, How, Scenario, Source, Step, Want};
 
 pub(super) fn list() -> Vec<Scenario> {
     let whole = || json!({ "1": false, "2": 50, "3": "white" });
@@ -17,7 +17,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 Step::Mark,
                 up(),
-                // A device that was just given to a client once had to wait for 5 s.
+                // A new device must not wait for 5 s.
                 Step::Before(3000),
                 Step::Is(Fact::Connected(true)),
                 Step::Is(Fact::RightVersion),
@@ -37,7 +37,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 ask(Call::SetDps(json!({ "1": true, "2": 51, "3": "red" })), Want::Ok),
-                hear(dps(json!({ "1": true, "2": 51, "3": "red" }))),
+                receive(dps(json!({ "1": true, "2": 51, "3": "red" }))),
                 query(Want::Dps(json!({ "1": true, "2": 51, "3": "red" }))),
             ],
         ),
@@ -45,7 +45,7 @@ pub(super) fn list() -> Vec<Scenario> {
             "status is done when written, the state is an event",
             EACH,
             [lamp()],
-            vec![up(), write(Call::Status, Want::Ok), hear(dps(json!({ "1": false })))],
+            vec![up(), write(Call::Status, Want::Ok), receive(dps(json!({ "1": false })))],
         ),
         scenario(
             "set_value, done when written",
@@ -55,7 +55,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 write(set("1", true), Want::Ok),
                 Step::Has(None, json!({ "1": true, "2": 50 })),
-                hear(dps(json!({ "1": true }))),
+                receive(dps(json!({ "1": true }))),
                 Step::Controls(vec![json!({ "1": true })]),
             ],
         ),
@@ -86,7 +86,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 ask(Call::SetDps(json!({ "1": true, "2": -70000, "3": "grün \"x\" \\ \n 😀", "4": 2.25 })), Want::Ok),
                 Step::Has(None, json!({ "1": true, "2": -70000, "3": "grün \"x\" \\ \n 😀", "4": 2.25, "5": -3 })),
-                hear(dps(json!({ "1": true, "2": -70000, "3": "grün \"x\" \\ \n 😀", "4": 2.25 }))),
+                receive(dps(json!({ "1": true, "2": -70000, "3": "grün \"x\" \\ \n 😀", "4": 2.25 }))),
             ],
         ),
         scenario(
@@ -102,7 +102,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 ask(Call::Update(vec![2]), Want::Ok),
-                hear(dps(json!({ "2": 50 }))),
+                receive(dps(json!({ "2": 50 }))),
                 Step::Arrived(CommandCode::UPDATE_DPS, 1),
             ],
         ),
@@ -204,7 +204,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "wait_connected tells the version that was found out",
             EACH,
-            [lamp().speaks(Speaks::Auto)],
+            [lamp().speaks(ConfiguredVersion::Auto)],
             vec![up(), Step::Is(Fact::RightVersion)],
         ),
         scenario(
@@ -226,7 +226,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Ready(1),
                 tells(Want::Ok),
                 Step::Push(None, json!({ "3": "blue" })),
-                hear(dps(json!({ "3": "blue" }))),
+                receive(dps(json!({ "3": "blue" }))),
             ],
         ),
         scenario(
@@ -240,8 +240,8 @@ pub(super) fn list() -> Vec<Scenario> {
                 write(Call::Close, Want::Ok),
                 Step::Is(Fact::Closed),
                 Step::Is(Fact::Connected(false)),
-                hear(Sign::Down(DownReason::Ended)),
-                Step::Next(Ear::Own, Sign::End),
+                receive(ExpectedEvent::Down(DownReason::Ended)),
+                Step::Next(Source::Own, ExpectedEvent::End),
                 Step::Open(0),
                 ask(Call::Status, Want::Closed),
                 write(set("1", true), Want::Closed),

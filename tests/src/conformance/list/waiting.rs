@@ -1,4 +1,4 @@
-//! Commands that wait, and what ends the wait.
+//! Waiting commands, and the ends of their waits.
 
 use core::iter::once;
 
@@ -6,20 +6,20 @@ use rustuya_proto::{CommandCode, DownReason};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, V33, arrived, ask, connected, dps, hear, lamp, query, queue, scenario, set, tells, up, within,
+    ALL, BOTH, EACH, V33, arrived, ask, connected, dps, lamp, query, queue, receive, scenario, set, tells, up, within,
     write,
 };
-use crate::conformance::scenario::{Call, Counter, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
+use crate::conformance::scenario::{Call, Counter, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 use crate::faulty::{Fault, PowerLoss};
 
-/// A lamp that obeys controls and says nothing about them.
+/// A lamp that executes controls without any answer or push.
 fn silent() -> Setup {
     lamp().quirk("silent-control")
 }
 
 pub(super) fn list() -> Vec<Scenario> {
     let refused = Want::NotConnected(Some(DownReason::Refused));
-    let failed = |want: Want| Sign::Failed(Box::new(want));
+    let failed = |want: Want| ExpectedEvent::Failed(Box::new(want));
     let twenty = |step: fn(usize) -> Step| (0..20).map(step).collect::<Vec<_>>();
     vec![
         scenario(
@@ -51,7 +51,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp().off()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Begin(1, set("2", 7), How::Acked),
                 Step::PowerOn,
                 Step::End(1, Want::Ok),
@@ -63,7 +63,7 @@ pub(super) fn list() -> Vec<Scenario> {
             BOTH,
             [lamp().off()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 queue(set("2", 1), Want::Ok),
                 queue(set("2", 2), Want::Ok),
                 queue(set("1", true), Want::Ok),
@@ -94,14 +94,14 @@ pub(super) fn list() -> Vec<Scenario> {
             "done when written: a failure that follows is an event",
             BOTH,
             [silent().answer(250)],
-            vec![up(), write(set("1", true), Want::Ok), hear(failed(Want::Unanswered))],
+            vec![up(), write(set("1", true), Want::Ok), receive(failed(Want::Unanswered))],
         ),
         scenario(
             "a command that nobody waits for any more and was not sent is taken back",
             BOTH,
             [lamp().off()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Begin(1, set("1", true), How::Acked),
                 Step::Drop(1),
                 Step::PowerOn,
@@ -114,17 +114,17 @@ pub(super) fn list() -> Vec<Scenario> {
             V33,
             [lamp().off()],
             vec![
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Begin(1, set("1", true), How::Within(50)),
                 Step::Begin(2, Call::Connection, How::Within(50)),
                 Step::Drop(1),
                 Step::Drop(2),
                 within(set("2", 7), 150, refused.clone()),
-                Step::Unheard(Ear::Own, failed(refused.clone())),
+                Step::NotReceived(Source::Own, failed(refused.clone())),
                 Step::Begin(3, Call::Connection, How::Acked),
                 Step::Drop(3),
                 write(Call::Close, Want::Ok),
-                Step::Unheard(Ear::Own, failed(Want::Closed)),
+                Step::NotReceived(Source::Own, failed(Want::Closed)),
             ],
         ),
         scenario(
@@ -137,14 +137,14 @@ pub(super) fn list() -> Vec<Scenario> {
                 arrived(CommandCode::CONTROL),
                 Step::Drop(1),
                 Step::Has(None, json!({ "1": true })),
-                hear(failed(Want::Unanswered)),
+                receive(failed(Want::Unanswered)),
             ],
         ),
         scenario(
             "nowait: done when queued, a failure is an event",
             BOTH,
             [lamp().off().nowait().command_timeout(200)],
-            vec![Step::Mark, write(set("1", true), Want::Ok), Step::Before(180), hear(failed(refused.clone()))],
+            vec![Step::Mark, write(set("1", true), Want::Ok), Step::Before(180), receive(failed(refused.clone()))],
         ),
         scenario(
             "nowait: what was queued is sent",
@@ -168,7 +168,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 queue(set("1", true), Want::Ok),
                 Step::Controls(vec![json!({ "1": true })]),
                 Step::PowerOff(PowerLoss::Reset),
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 queue(set("2", 3), Want::Ok),
                 Step::PowerOn,
                 Step::Controls(vec![json!({ "1": true }), json!({ "2": 3 })]),
@@ -200,7 +200,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 Step::Begin(1, set("1", true), How::Acked),
                 Step::Begin(2, Call::Connection, How::Acked),
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 write(Call::Close, Want::Ok),
                 Step::End(1, Want::Closed),
                 Step::End(2, Want::Closed),
@@ -214,7 +214,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Is(Fact::Connected(false)),
                 ask(set("1", true), Want::Ok),
                 Step::Accepted(1),
-                hear(Sign::Down(DownReason::Ended)),
+                receive(ExpectedEvent::Down(DownReason::Ended)),
                 Step::Open(0),
                 ask(set("2", 4), Want::Ok),
                 Step::Accepted(2),
@@ -230,7 +230,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Arrived(CommandCode::HEART_BEAT, 6),
                 Step::Is(Fact::Connected(true)),
                 Step::AcceptedOnly(1),
-                Step::Unheard(Ear::Own, Sign::Down(DownReason::Unresponsive)),
+                Step::NotReceived(Source::Own, ExpectedEvent::Down(DownReason::Unresponsive)),
             ],
         ),
         scenario(
@@ -240,7 +240,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 query(Want::Ok),
-                hear(Sign::Down(DownReason::Unresponsive)),
+                receive(ExpectedEvent::Down(DownReason::Unresponsive)),
                 connected(),
                 Step::Accepted(2),
                 Step::Becomes(Fact::AtLeast(Counter::Connects, 2)),
@@ -255,9 +255,9 @@ pub(super) fn list() -> Vec<Scenario> {
                 tells(Want::Ok),
                 Step::Fault(Fault::Silent),
                 Step::Mark,
-                // More often than the silence after which a heartbeat is sent.
+                // In shorter intervals than the heartbeat's idle time.
                 Step::Times(6, vec![queue(set("1", true), Want::Ok), Step::Linger(100)]),
-                hear(Sign::Down(DownReason::Unresponsive)),
+                receive(ExpectedEvent::Down(DownReason::Unresponsive)),
                 Step::Before(2_500),
                 Step::Mend,
                 connected(),
@@ -289,12 +289,12 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Fault(Fault::RefuseDial),
                 Step::CutAll,
-                hear(Sign::Down(DownReason::PeerClosed)),
+                receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::Begin(1, set("2", 2), How::Acked),
-                hear(Sign::Down(DownReason::Refused)),
+                receive(ExpectedEvent::Down(DownReason::Refused)),
                 Step::Mend,
                 Step::End(1, Want::Ok),
-                hear(dps(json!({ "2": 2 }))),
+                receive(dps(json!({ "2": 2 }))),
             ],
         ),
         scenario(

@@ -1,15 +1,15 @@
-//! Frames as the network and bad senders make them.
+//! Frames altered by the network or by faulty senders.
 
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, dps, hear, lamp, query, query_dps, scenario, set, sub_query, tells, up};
-use crate::conformance::scenario::{Call, Counter, Ear, Fact, How, Scenario, Setup, Sign, Step, Want};
+use super::{ALL, BOTH, EACH, V33, ask, dps, lamp, query, query_dps, receive, scenario, set, sub_query, tells, up};
+use crate::conformance::scenario::{Call, Counter, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 use crate::faulty::{Fault, STALE, SUFFIX_DP};
 
-/// Each DP comes twice in everything that is told: the last value is the one, whoever looks.
+/// Each DP is twice in every report: every reader must take the last value.
 fn twice(whole: bool) -> Vec<Scenario> {
-    let of = |cid, dps| Sign::Dps(Some(cid), dps);
+    let of = |cid, dps| ExpectedEvent::Dps(Some(cid), dps);
     let (lamp_name, gateway_name) = if whole {
         ("the last DPs of a message are the ones in every view", "so they are of sub-devices")
     } else {
@@ -28,8 +28,8 @@ fn twice(whole: bool) -> Vec<Scenario> {
                 query_dps(&[1, 2, 3], Want::Dps(before.clone())),
                 Step::Is(Fact::State(None, before)),
                 Step::Push(None, json!({ "3": "red" })),
-                hear(dps(json!({ "3": "red" }))),
-                Step::Hear(Ear::Manager(0), dps(json!({ "3": "red" }))),
+                receive(dps(json!({ "3": "red" }))),
+                Step::Receive(Source::Manager(0), dps(json!({ "3": "red" }))),
                 Step::Ask(
                     Call::SetDps(json!({ "1": true, "2": 75 })),
                     How::Confirmed,
@@ -37,8 +37,8 @@ fn twice(whole: bool) -> Vec<Scenario> {
                 ),
                 Step::Becomes(Fact::State(None, after.clone())),
                 query_dps(&[1, 2, 3], Want::Dps(after)),
-                Step::Unheard(Ear::Own, dps(json!({ "3": STALE }))),
-                Step::Unheard(Ear::Manager(0), dps(json!({ "1": STALE }))),
+                Step::NotReceived(Source::Own, dps(json!({ "3": STALE }))),
+                Step::NotReceived(Source::Manager(0), dps(json!({ "1": STALE }))),
                 Step::Is(Fact::Exactly(Counter::BadFrames, 0)),
             ],
         ),
@@ -51,27 +51,27 @@ fn twice(whole: bool) -> Vec<Scenario> {
                 Step::Ready(1),
                 sub_query("plug", Want::Dps(json!({ "1": false, "9": 7 }))),
                 Step::Push(Some("plug"), json!({ "9": 8 })),
-                hear(of("plug", json!({ "9": 8 }))),
+                receive(of("plug", json!({ "9": 8 }))),
                 ask(Call::SubSet("plug", 1, true.into()), Want::Ok),
                 Step::Becomes(Fact::State(Some("plug"), json!({ "1": true, "9": 8 }))),
-                Step::Unheard(Ear::Own, of("plug", json!({ "1": STALE }))),
+                Step::NotReceived(Source::Own, of("plug", json!({ "1": STALE }))),
             ],
         ),
     ]
 }
 
-/// Whatever the wire does to them, frames arrive, in order, and the connection stays.
+/// Expects that frames arrive in order and the connection stays, despite faults on the wire.
 fn undisturbed() -> Vec<Step> {
     vec![
         up(),
         tells(Want::Ok),
         ask(Call::SetDps(json!({ "1": true, "2": 9 })), Want::Ok),
         Step::Push(None, json!({ "3": "blue" })),
-        hear(dps(json!({ "3": "blue" }))),
+        receive(dps(json!({ "3": "blue" }))),
         Step::Times(5, vec![tells(Want::Ok)]),
         Step::Controls(vec![json!({ "1": true, "2": 9 })]),
         Step::AcceptedOnly(1),
-        Step::Unheard(Ear::Own, Sign::Down(DownReason::PeerClosed)),
+        Step::NotReceived(Source::Own, ExpectedEvent::Down(DownReason::PeerClosed)),
     ]
 }
 
@@ -110,7 +110,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Dps(json!({ "1": false, "3": "x".repeat(9_000) }))),
                 Step::Ready(1),
                 Step::Push(None, json!({ "3": "y".repeat(40_000) })),
-                hear(dps(json!({ "3": "y".repeat(40_000) }))),
+                receive(dps(json!({ "3": "y".repeat(40_000) }))),
                 ask(set("1", true), Want::Ok),
                 query(Want::Dps(json!({ "1": true, "3": "y".repeat(40_000) }))),
                 Step::AcceptedOnly(1),
@@ -125,19 +125,19 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::Ready(1),
                 Step::Push(None, json!({ "3": "x".repeat(9_000) })),
-                hear(Sign::Skipped),
+                receive(ExpectedEvent::Skipped),
                 query(Want::AnswerTooLarge),
-                hear(Sign::Skipped),
+                receive(ExpectedEvent::Skipped),
                 ask(set("1", true), Want::Ok),
                 Step::Push(None, json!({ "3": "red" })),
-                hear(dps(json!({ "3": "red" }))),
+                receive(dps(json!({ "3": "red" }))),
                 query(Want::Dps(json!({ "1": true, "2": 50, "3": "red" }))),
                 Step::AcceptedOnly(1),
                 Step::Is(Fact::Exactly(Counter::Resyncs, 0)),
-                Step::Unheard(Ear::Own, Sign::Down(DownReason::Garbage)),
+                Step::NotReceived(Source::Own, ExpectedEvent::Down(DownReason::Garbage)),
             ],
         ),
-        // Once a frame has been read, bad padding does not prove a wrong key any more.
+        // After a valid frame, bad padding no longer proves a wrong key.
         scenario("what fails its padding check is not delivered", ALL, [lamp()], {
             let spoilt = vec![up(), tells(Want::Ok), Step::Fault(Fault::BadPadding)];
             let mut steps = spoilt.into_iter().chain(undisturbed()).collect::<Vec<_>>();
@@ -153,7 +153,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 tells(Want::Ok),
                 Step::Fault(Fault::SuffixInCiphertext),
                 ask(set("1", true), Want::Ok),
-                Step::HearDp(Ear::Own, SUFFIX_DP),
+                Step::ReceiveDp(Source::Own, SUFFIX_DP),
                 tells(Want::Ok),
                 Step::AcceptedOnly(1),
                 Step::Is(Fact::Exactly(Counter::Resyncs, 0)),
@@ -168,7 +168,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 tells(Want::Ok),
                 Step::Flood(5_000),
-                Step::HearFlood(Ear::Own, 5_000),
+                Step::ReceiveFlood(Source::Own, 5_000),
                 Step::Is(Fact::Exactly(Counter::Lagged, 0)),
             ],
         ),
@@ -182,7 +182,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Flood(3_000),
                 Step::Mark,
                 Step::Begin(1, set("1", true), How::Acked),
-                Step::HearFlood(Ear::Own, 3_000),
+                Step::ReceiveFlood(Source::Own, 3_000),
                 Step::End(1, Want::Ok),
                 Step::Before(5_000),
                 Step::AcceptedOnly(1),
@@ -196,7 +196,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 Step::Times(4, vec![ask(set("1", true), Want::Ok), ask(set("1", false), Want::Ok)]),
                 Step::Arrived(CommandCode::CONTROL, 8),
-                Step::HearFlood(Ear::Own, 400),
+                Step::ReceiveFlood(Source::Own, 400),
             ],
         ),
         scenario(
@@ -208,9 +208,9 @@ pub(super) fn list() -> Vec<Scenario> {
                 tells(Want::Ok),
                 Step::Listen(1),
                 Step::Flood(2_000),
-                Step::HearFlood(Ear::Own, 2_000),
-                Step::HearLag(Ear::Extra(1)),
-                Step::HearNumber(Ear::Extra(1), 2_000),
+                Step::ReceiveFlood(Source::Own, 2_000),
+                Step::ReceiveLag(Source::Extra(1)),
+                Step::ReceiveNumber(Source::Extra(1), 2_000),
                 Step::Becomes(Fact::AtLeast(Counter::Lagged, 900)),
             ],
         ),
@@ -222,11 +222,11 @@ pub(super) fn list() -> Vec<Scenario> {
                 up(),
                 tells(Want::Ok),
                 Step::Flood(10),
-                Step::HearFlood(Ear::Own, 10),
+                Step::ReceiveFlood(Source::Own, 10),
                 Step::Listen(1),
                 Step::Push(None, json!({ "2": 99 })),
-                Step::Next(Ear::Extra(1), dps(json!({ "2": 99 }))),
-                hear(dps(json!({ "2": 99 }))),
+                Step::Next(Source::Extra(1), dps(json!({ "2": 99 }))),
+                receive(dps(json!({ "2": 99 }))),
             ],
         ),
     ];

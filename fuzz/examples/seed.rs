@@ -1,5 +1,5 @@
 //! `cargo run -p rustuya-fuzz --example seed` writes the seeds of every corpus to `fuzz/corpus/<target>/`. Other files
-//! there, such as the inputs of bugs that are fixed, stay.
+//! there, such as the inputs of fixed bugs, are kept.
 
 use core::error::Error;
 use std::fs;

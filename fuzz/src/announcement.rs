@@ -1,18 +1,17 @@
-//! Discovery: any datagram from anybody, once and repeatedly.
+//! Discovery with any datagram from any sender, once and repeatedly.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use rustuya_proto::{Datagram, DeviceId, Discovery, DiscoveryConfig, DiscoveryError, Instant, SightingKind};
 
-/// The address that the golden announcements name.
+/// Address in the announcements of the test vectors.
 const NAMED: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 
-/// Decodes `data` as one datagram, and lets a small discovery machine receive it from the right and from a foreign
-/// address.
+/// Decodes `data` as one datagram, and passes it to a small discovery machine, from the right address and from another.
 ///
 /// # Panics
-/// If a believed announcement has no valid id or another address than its source, or if the table of seen devices
+/// If an accepted announcement has no valid id or another address than its source, or if the table of seen devices
 /// grows beyond its size.
 pub fn announcement(data: &[u8]) {
     if let Ok(Datagram::Announcement(found)) = Datagram::decode(&mut data.to_vec()) {
@@ -34,7 +33,7 @@ pub fn announcement(data: &[u8]) {
         }
     }
     let known = discovery.devices(now).count();
-    // All that was believed came under one id.
+    // All accepted announcements have one id.
     assert_eq!(known, usize::from(!kinds.is_empty()));
     assert!(kinds.first().is_none_or(|kind| *kind == SightingKind::New));
     assert!(kinds.iter().skip(1).all(|kind| *kind != SightingKind::New));

@@ -1,14 +1,14 @@
-//! What `rustuya set` is given on the command line.
+//! Arguments of `rustuya set`.
 
 use rustuya_proto::{DpId, Dps};
 use rustuya_runtime::convert;
 use serde_json::Value;
 
-/// Reads the lines of `data` as `DP=VALUE` words.
+/// Parses the lines of `data` as `DP=VALUE` arguments.
 ///
 /// # Panics
-/// If what is taken is not what was written, could not be sent, or would be read differently by a device; or if words
-/// are taken together that are refused one by one.
+/// If an accepted value differs from its text, cannot be sent, or is read differently by a device; or if arguments are
+/// accepted together that are refused one by one.
 pub fn cli_values(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     let words: Vec<String> = text.split('\n').take(8).map(str::to_owned).collect();
@@ -50,7 +50,7 @@ fn single(word: &str, dps: &serde_json::Map<String, Value>) {
         Err(_) => assert_eq!(*value, Value::from(written), "{word}"),
     }
     assert!(!has_null(value), "{word} sets a null");
-    // A device reads the same.
+    // A device must read the same.
     let sent = Value::Object(dps.clone()).to_string();
     if depth(value) <= 24 {
         let read = Dps::parse(sent.as_bytes()).unwrap_or_else(|| panic!("{sent} is none"));

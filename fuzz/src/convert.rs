@@ -1,4 +1,4 @@
-//! Messages as programs have them, against `serde_json`: the same values, or none.
+//! Conversion of messages, compared with `serde_json`: the same values, or none.
 
 use core::fmt;
 
@@ -7,13 +7,13 @@ use rustuya_runtime::convert;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Levels that the protocol's reader goes down to.
+/// Deepest nesting that the protocol's reader accepts.
 const DEPTH: usize = 32;
 
 /// Converts `data` as a payload and as a map of DPs.
 ///
 /// # Panics
-/// If the outcome is not what `serde_json` reads.
+/// If the result differs from that of `serde_json`.
 pub fn convert(data: &[u8]) {
     let whole = convert::payload(&Payload::new(data));
     let trimmed = Payload::new(data);
@@ -21,7 +21,7 @@ pub fn convert(data: &[u8]) {
     match (&whole, &reference) {
         (None, _) => assert!(trimmed.is_empty()),
         (Some(ours), Ok(theirs)) => assert_eq!(ours, theirs),
-        // What is no JSON is a text.
+        // Invalid JSON becomes a text.
         (Some(ours), Err(_)) => {
             let text = String::from_utf8_lossy(trimmed.as_bytes());
             assert!(ours.as_str() == Some(&text) || serde_json::from_str::<Value>(&text).ok().as_ref() == Some(ours));
@@ -36,7 +36,7 @@ pub fn convert(data: &[u8]) {
                 assert_eq!(ours, theirs.dps(), "{}", data.escape_ascii());
             }
         }
-        // Values that JSON allows and `serde_json` does not: numbers beyond a double, and halves of surrogate pairs.
+        // JSON allows values that `serde_json` refuses: numbers beyond a double, and single surrogates.
         (Some(ours), None) => drop(Value::Object(ours).to_string()),
         (None, Some(theirs)) => {
             let deep = theirs.0.iter().any(|(_, value)| depth(value) >= DEPTH);
@@ -46,11 +46,11 @@ pub fn convert(data: &[u8]) {
     }
 }
 
-/// An object with its members in their order, and those that come twice twice.
+/// Object with all its members in order, including duplicates.
 struct Entries(Vec<(String, Value)>);
 
 impl Entries {
-    /// The DPs among them: of several of one number, the last one is meant.
+    /// Returns its DPs: of duplicates, the last one.
     fn dps(self) -> Map<String, Value> {
         let mut dps = Map::new();
         for (key, value) in self.0 {

@@ -1,4 +1,4 @@
-//! The controller's machine in the hands of any driver: right and stale ids, tiny buffers, calls in any order.
+//! Controller's machine with any driver: valid and stale ids, tiny buffers, calls in any order.
 
 use core::time::Duration;
 
@@ -7,10 +7,10 @@ use rustuya_proto::{Dialect, LossReason, Quirks, Version};
 use crate::input::Input;
 use crate::machines::{World, device_config, emulator_config};
 
-/// Calls in the order that the input says. It begins with what the device is and how the controller is configured.
+/// Makes calls in the input's order. The input begins with the kind of the device and the controller's configuration.
 ///
 /// # Panics
-/// If the machine breaks a promise.
+/// If the machine breaks an invariant.
 pub fn device_ops(data: &[u8]) {
     let mut input = Input::new(data);
     let (device, controller, sizes) = (input.byte(), input.byte(), input.byte());
@@ -56,7 +56,7 @@ fn configured(choice: u8, right: Version) -> rustuya_proto::DeviceConfig {
     config
 }
 
-/// One call. Whether it was the last that matters.
+/// Makes one call. Returns whether the machine is closed.
 fn step(world: &mut World, input: &mut Input<'_>) -> bool {
     let (op, choice) = (input.byte(), input.byte());
     let count = usize::from(choice);
@@ -74,7 +74,7 @@ fn step(world: &mut World, input: &mut Input<'_>) -> bool {
         11 => lost(world, choice, false),
         12 => lost(world, choice, true),
         13 => {
-            // Dialed, by a name that may be old, and nobody answers.
+            // Dialed, with an id that may be stale, and without an answer.
             if let Some(conn) = old_or_new(world, choice) {
                 if world.dialing == Some(conn) {
                     world.dialing = None;
@@ -116,7 +116,7 @@ fn step(world: &mut World, input: &mut Input<'_>) -> bool {
     false
 }
 
-/// A connection ends, and the driver says so, perhaps of one that is long gone.
+/// Reports the end of a connection, possibly of an old one.
 fn lost(world: &mut World, choice: u8, stale: bool) {
     let why = [
         LossReason::Refused,

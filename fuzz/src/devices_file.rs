@@ -1,14 +1,14 @@
-//! Lists of devices: any file is survived, and what is read is what the file says.
+//! Files of devices: no file causes a panic, and the result agrees with the file.
 
 use rustuya_runtime::{DevicesFile, DevicesFileError, text};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-/// Reads `data` as a file of devices, and asks everything of what is found.
+/// Reads `data` as a file of devices, and calls every method of the entries.
 ///
 /// # Panics
-/// If a file of JSON is called damaged or the other way round, a device is lost or cannot be asked, what is no device
-/// is connected, or a key is shown.
+/// If valid JSON is refused or invalid JSON accepted, a device is lost or unusable, an invalid entry is connected, or a
+/// key is printed.
 pub fn devices_file(data: &[u8]) {
     let parsed = DevicesFile::parse(data);
     let text = text::decode(data);
@@ -35,14 +35,14 @@ pub fn devices_file(data: &[u8]) {
     for listed in file.devices() {
         asks(&file, listed, &text, &shown);
     }
-    // A list of objects has at least the devices whose id nothing else overrides.
+    // A list of objects has at least the devices with an unambiguous id.
     if let Ok(Value::Array(items)) = &reference {
         for id in items.iter().filter_map(plain_id) {
             assert!(matches!(file.find(id), Ok(Some(listed)) if listed.id() == id), "{id} is lost: {}", text.as_str());
         }
         assert!(file.len() <= items.len());
     }
-    // A byte order mark changes nothing.
+    // A byte order mark must change nothing.
     if !data.starts_with(b"\xef\xbb\xbf") && !text::is_utf_16(data) {
         let marked = DevicesFile::parse(&[b"\xef\xbb\xbf", data].concat());
         assert!(marked.is_ok_and(|marked| marked.len() == file.len()), "a mark changes the file");
@@ -66,14 +66,14 @@ fn asks(file: &DevicesFile, listed: &rustuya_runtime::DeviceEntry, text: &str, s
     if let Ok(Some(key)) = key
         && let Ok(key) = core::str::from_utf8(key.expose())
     {
-        // Where it stands in the file once, it is the key and nothing else.
+        // If it is in the file only once, it is only the key.
         let once = text.matches(key).count() == 1;
         assert!(!once || !shown.contains(key), "a key is shown");
         assert!(!once || !format!("{:?}", built.ok()).contains(key), "a key is shown");
     }
 }
 
-/// The id of an object that names it once, and nothing else that could be one.
+/// Returns the id of an object that has it once, and no other field that may be an id.
 fn plain_id(item: &Value) -> Option<&str> {
     let object = item.as_object()?;
     if object.contains_key("gwId") || object.contains_key("device_id") {

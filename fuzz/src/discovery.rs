@@ -1,4 +1,4 @@
-//! The discovery service, fed with datagrams from anybody.
+//! Discovery service with datagrams from any sender.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::task::Waker;
@@ -16,10 +16,10 @@ use rustuya_runtime::{
 
 use crate::input::Input;
 
-/// The device that a program has.
+/// Id of the program's device.
 const OURS: &str = "eb0123456789abcdefghij";
 
-/// Keeps what it is to drive.
+/// Runtime that keeps the tasks for the target to drive.
 #[derive(Clone, Default)]
 struct Keeps {
     links: Arc<Mutex<Vec<DrivenLink>>>,
@@ -37,12 +37,12 @@ impl Runtime for Keeps {
     }
 }
 
-/// A service, a scan and a device that is looked for; datagrams, honest and damaged, from right and wrong addresses. The
-/// first byte says whether relays are trusted.
+/// Runs a service, a scan and a device without an address, with valid and damaged datagrams from right and wrong
+/// addresses. The first byte tells whether relays are trusted.
 ///
 /// # Panics
-/// If a datagram is not counted, something is believed that its source cannot say, a device is looked for where it never
-/// was announced, or a listener does not end with the service.
+/// If a datagram is not counted, an announcement is accepted from the wrong source, a device gets an address that was
+/// never announced, or a listener does not end with the service.
 pub fn discovery(data: &[u8]) {
     let mut input = Input::new(data);
     let trusts = input.byte() & 1 == 1;
@@ -55,7 +55,7 @@ pub fn discovery(data: &[u8]) {
     let mut all = service.listener();
     let mut scans: Vec<Listener<DiscoveredDevice>> = vec![service.stream(Duration::from_secs(3600))];
     let (mut count, mut told) = (0, 0);
-    // Addresses that a believed announcement may have named for the device.
+    // Addresses that accepted announcements may have named for the device.
     let mut places = BTreeSet::new();
     for _ in 0..64 {
         if input.is_empty() {
@@ -123,7 +123,7 @@ pub fn discovery(data: &[u8]) {
     assert!(all.is_closed() && scans.iter().all(Listener::is_closed), "a listener outlives the service");
 }
 
-/// What a device of some version says: ours or another one, from an address of its own choice.
+/// Makes the announcement of a device of some version: the program's or another one, with any address.
 fn announcement(op: u8, choice: u8, input: &mut Input<'_>) -> Vec<u8> {
     let other;
     let id = match choice & 3 {

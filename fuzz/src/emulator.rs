@@ -1,4 +1,4 @@
-//! The emulated device in the hands of a hostile controller.
+//! Emulated device with a hostile controller.
 
 use core::time::Duration;
 
@@ -7,13 +7,13 @@ use rustuya_proto::{Dialect, DpValue, Instant, LocalKey, Model as _, Quirks, Sen
 use crate::input::{Input, Repeatable};
 use crate::machines::{CHILD, Memory, Peer, emulator_config, model};
 
-/// A connection whose other end sends what the input says. The first byte chooses version and dialect, the second a
-/// quirk. With an upper bit of the first byte the controller has the local key and can seal what it likes; without it,
+/// Runs a connection whose other end sends the input. The first byte selects version and dialect, the second a quirk.
+/// An upper bit of the first byte gives the controller the local key, so that it can encrypt any payload; without it,
 /// nothing that it sends may change the device.
 ///
 /// # Panics
-/// If the device stalls, writes what is no frame, answers with far more than it was sent, or is changed by one who does
-/// not have its key.
+/// If the device stalls, writes an invalid frame, answers with far more than it received, or is changed by a controller
+/// without its key.
 pub fn emulator(data: &[u8]) {
     let mut input = Input::new(data);
     let (first, quirk) = (input.byte(), input.byte());
@@ -29,7 +29,7 @@ pub fn emulator(data: &[u8]) {
     let before = snapshot(&model);
     let mut config = emulator_config(version, dialect, quirks);
     if !has_key {
-        // Genuine frames are known to everybody who listens, and can be sent again: they are under another key.
+        // An attacker can record and replay genuine frames, so they have another key here.
         config.local_key = LocalKey::new(*b"fedcba9876543210");
     }
     let mut peer = Peer::new(config.clone(), [2048, 300][usize::from(first >> 4 & 1)], now, &mut rng);
@@ -48,7 +48,7 @@ pub fn emulator(data: &[u8]) {
                 Vec::new()
             }
             _ => {
-                // Another connection of the same device.
+                // Opens another connection of the same device.
                 if choice & 3 == 0 {
                     peer = Peer::new(config.clone(), 2048, now, &mut rng);
                 }
@@ -59,7 +59,7 @@ pub fn emulator(data: &[u8]) {
         frames += 1;
         peer.tap.controller_wrote(&bytes);
         peer.to_device.extend_from_slice(&bytes);
-        // A device reads no more than there is room for, and loses nothing of the rest.
+        // A device reads no more than it has room for, and must lose nothing of the rest.
         for _ in 0..64 {
             peer.deliver(1 + usize::from(choice) * 4);
             peer.poll(&mut model, now, &mut rng);
@@ -71,7 +71,7 @@ pub fn emulator(data: &[u8]) {
         if named.is_none() {
             whole(&answered);
         }
-        // Each whole frame may be answered by a refusal, an answer and a push of everything.
+        // Each whole frame may cause a refusal, an answer and a push of all DPs.
         assert!(answered.len() <= (bytes.len() / 16 + 8) * 2_048, "{} bytes for {}", answered.len(), bytes.len());
     }
     if !has_key {
@@ -79,7 +79,7 @@ pub fn emulator(data: &[u8]) {
     }
 }
 
-/// The front of a frame that says of itself what it likes, and whatever follows.
+/// Makes the start of a frame with any header fields, and any bytes after it.
 fn front(version: Version, choice: u8, input: &mut Input<'_>) -> Vec<u8> {
     let body = input.take(usize::from(choice));
     let (command, seqno) = (u32::from(choice & 0x1f), u32::from(choice >> 5));
@@ -90,7 +90,7 @@ fn front(version: Version, choice: u8, input: &mut Input<'_>) -> Vec<u8> {
     }
     let head = [&[0, 0, 0x55, 0xaa][..], &seqno.to_be_bytes(), &command.to_be_bytes(), &(len + 8).to_be_bytes()];
     let mut frame = [&head.concat()[..], body].concat();
-    // Everybody can compute a checksum.
+    // Anyone can compute a checksum.
     let crc = crc32(&frame);
     frame.extend(crc.to_be_bytes());
     frame.extend([0, 0, 0xaa, 0x55]);
@@ -105,7 +105,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, step)
 }
 
-/// A device without quirks writes frames, and all of each.
+/// Checks that a device without quirks writes complete frames only.
 fn whole(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         let len = frame_len(bytes).expect("the device writes frames").expect("the device writes whole frames");
@@ -113,7 +113,7 @@ fn whole(mut bytes: &[u8]) {
     }
 }
 
-/// The DPs of the device and of its sub-device.
+/// Returns the DPs of the device and of its sub-device.
 fn snapshot(model: &Memory) -> Vec<String> {
     let mut all = Vec::new();
     for cid in [None, Some(CHILD)] {

@@ -1,4 +1,4 @@
-//! Frames: whatever arrives is refused or understood, and what is understood can be said again.
+//! Frames: any bytes are refused or decoded, and a decoded frame survives a round trip.
 
 use rustuya_proto::{
     CommandCode, FrameError, Head, Keys, Opened, RetCode, Sender, Version, VersionHeader, frame_kind, frame_len, open,
@@ -9,19 +9,19 @@ const KEY: [u8; 16] = *b"0123456789abcdef";
 const IV: [u8; 12] = *b"000000000001";
 const SENDERS: [Sender; 2] = [Sender::Controller, Sender::Device];
 
-/// Reads `data` as a stream of frames under every version and for both senders, and as the inside of frames whose
-/// integrity checks pass.
+/// Decodes `data` as a stream of frames of every version and both senders, and as the content of frames with valid
+/// integrity checks.
 ///
 /// # Panics
-/// If an opened frame does not mean the same after it is sealed and opened again, or if a sealed one does not open.
+/// If a decoded frame changes when it is encoded and decoded again, or if an encoded one does not decode.
 pub fn frame(data: &[u8]) {
     let all = Version::ALL.map(|version| Keys::new(version, &KEY));
     scan(data, &all);
     inside(data, &all);
 }
 
-/// Whether `head` and `payload` come back unchanged from the frame `sealed`. They do unless they look like something
-/// else to a receiver that has to guess where return codes and version headers are.
+/// Returns whether `head` and `payload` survive a round trip through the frame `sealed`. They do unless they are
+/// ambiguous: a receiver must guess whether there is a return code or a version header.
 #[must_use]
 pub fn survives(version: Version, head: &Head, payload: &[u8], sealed: &[u8]) -> bool {
     let body = sealed.get(16..).unwrap_or_default();
@@ -54,7 +54,7 @@ pub fn survives(version: Version, head: &Head, payload: &[u8], sealed: &[u8]) ->
     }
 }
 
-/// 3.1 to 3.3: three zero bytes at the front of the body are what tells a return code.
+/// Returns whether a body of 3.1 to 3.3 seems to have a return code: three zero bytes at its start.
 fn retcode_by_value(head: &Head, body: &[u8]) -> bool {
     match head.retcode {
         _ if head.sender == Sender::Controller => true,
@@ -90,7 +90,7 @@ fn scan(data: &[u8], all: &[Keys]) {
     }
 }
 
-/// Opens a copy of `whole`; what opens is sealed and opened again.
+/// Decodes a copy of `whole`, then encodes and decodes the result again.
 fn opened(keys: &Keys, sender: Sender, whole: &[u8]) {
     let mut copy = whole.to_vec();
     match open(keys, sender, &mut copy) {
@@ -121,7 +121,7 @@ fn again(keys: &Keys, head: &Head, payload: &[u8]) {
     assert_eq!(&sealed[second.payload], payload);
 }
 
-/// Uses `data` as what the integrity checks protect, so that the layers behind them are reached.
+/// Uses `data` as the content of frames with valid integrity checks, to reach the layers behind them.
 fn inside(data: &[u8], all: &[Keys]) {
     let (Some((&[choice, code], text)), Some(plain)) = (data.split_first_chunk(), all.first()) else {
         return;
@@ -130,14 +130,14 @@ fn inside(data: &[u8], all: &[Keys]) {
     let plain_head =
         Head { sender: Sender::Controller, seqno: 1, command: CommandCode::DP_QUERY, retcode: None, header: None };
     let mut out = vec![0; text.len() * 2 + 256];
-    // The body of a 3.1 query is what it is: any body with a right CRC.
+    // The body of a 3.1 query is not encrypted: any body with a valid CRC.
     let len = seal(plain, &plain_head, &IV, text, &mut out).expect("there is room");
     for keys in all {
         for sender in SENDERS {
             opened(keys, sender, &out[..len]);
         }
     }
-    // Any plaintext under a right HMAC or tag, read as if a device had sent it.
+    // Any plaintext with a valid HMAC or tag, decoded as a device's frame.
     for keys in all {
         let head = Head { command, ..plain_head };
         let len = seal(keys, &head, &IV, text, &mut out).expect("there is room");

@@ -1,10 +1,10 @@
-//! What a target takes its decisions from.
+//! Input of a target.
 
 use core::convert::Infallible;
 
 use rustuya_proto::{TryCryptoRng, TryRng};
 
-/// Decisions, read from the front of the fuzzer's bytes. When they are used up, every decision is zero.
+/// Reader of decisions from the fuzzer's bytes. After their end, every decision is zero.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -25,7 +25,7 @@ impl<'a> Input<'a> {
         usize::from(u16::from_be_bytes(self.array()))
     }
 
-    /// Up to `len` bytes.
+    /// Takes up to `len` bytes.
     pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;
@@ -40,7 +40,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A generator that repeats itself, so that an input always does the same. Its bytes come from SplitMix64.
+/// Deterministic generator (SplitMix64), so that an input always has the same effect.
 pub(crate) struct Repeatable(pub(crate) u64);
 
 impl Repeatable {

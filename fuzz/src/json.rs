@@ -1,11 +1,11 @@
-//! JSON as devices send it: any bytes are survived, and what `serde_json` understands means the same here.
+//! JSON from devices: no bytes cause a panic, and valid JSON gives the same values as with `serde_json`.
 
 use std::collections::BTreeMap;
 
 use rustuya_proto::{CidList, Decimal, DpValue, Dps, JsonText, Payload, Report, Text};
 use serde_json::Value;
 
-/// Reads `data` as a message, as a map of DPs and as a single value.
+/// Parses `data` as a message, as a map of DPs and as a single value.
 ///
 /// # Panics
 /// If `serde_json` reads `data` differently.
@@ -29,7 +29,7 @@ pub fn json(data: &[u8]) {
         return;
     }
     let report = report.unwrap_or_else(|| panic!("not read: {}", data.escape_ascii()));
-    // A key may be spelled with escapes, which makes it an unknown one here, or come twice.
+    // Skips keys with escapes, which are unknown keys here, and duplicate keys.
     if !data.contains(&b'\\') && !repeats(data) {
         agrees(&report, &reference);
     }
@@ -76,7 +76,7 @@ fn single(text: &str) {
     let ours = JsonText::new(text);
     if let Some(reference) = reference.filter(|value| depth(value) <= 32) {
         assert!(ours.is_some(), "refused: {text}");
-        // A number in white space is JSON text, but no number by itself.
+        // Skips numbers with white space around: that is valid JSON, but not a number by itself.
         if reference.is_number() && text.trim_ascii() == text {
             let number = Decimal::new(text).unwrap_or_else(|| panic!("not a number: {text}"));
             assert!(close(number.to_f64(), &reference), "{text}");
@@ -152,7 +152,7 @@ fn close(ours: f64, theirs: &Value) -> bool {
     theirs.as_f64().is_some_and(|theirs| (ours - theirs).abs() <= theirs.abs() * 4.0 * f64::EPSILON)
 }
 
-/// Levels of arrays and objects.
+/// Returns the nesting of arrays and objects.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or(0),
@@ -161,7 +161,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// Whether some quoted text comes twice, as a repeated key does.
+/// Returns whether a quoted text occurs twice, as a duplicate key does.
 fn repeats(data: &[u8]) -> bool {
     let mut quoted: Vec<&[u8]> = data.split(|b| *b == b'"').skip(1).step_by(2).collect();
     let count = quoted.len();

@@ -1,7 +1,8 @@
-//! Fuzz targets of the protocol core, of the runtime and of the command line, as functions that panic when a promise is broken.
+//! Fuzz targets of the protocol core, of the runtime and of the command line, as functions that panic when an invariant
+//! is broken.
 //!
-//! The programs in `fuzz_targets` hand them to libFuzzer; the replay test runs them over the committed corpora on a
-//! stable compiler. `cargo run -p rustuya-fuzz --example seed` writes the seeds of the corpora from the golden vectors.
+//! The programs in `fuzz_targets` pass them to libFuzzer; the replay test runs them on the committed corpora with a
+//! stable compiler. `cargo run -p rustuya-fuzz --example seed` writes the seeds of the corpora from the test vectors.
 
 mod announcement;
 mod cli_values;

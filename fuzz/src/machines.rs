@@ -1,4 +1,4 @@
-//! Both machines with a line between them that does to the bytes what an input says, and the promises they keep.
+//! Both machines with a connection between them that changes bytes as the input says, and their invariants.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::tap::Tap;
 
 pub(crate) const KEY: [u8; 16] = *b"0123456789abcdef";
 pub(crate) const CHILD: &str = "a4c1380123456789";
-/// Polls until `Wait` at the most: a full receive buffer holds far fewer frames, the table far fewer commands.
+/// Largest number of polls until `Wait`: a full receive buffer holds far fewer frames, the table far fewer commands.
 const MAX_POLLS: usize = 2000;
 
 pub(crate) fn device_config() -> DeviceConfig {
@@ -21,10 +21,10 @@ pub(crate) fn device_config() -> DeviceConfig {
         .address([127, 0, 0, 1].into())
 }
 
-/// What an emulated device remembers.
+/// Model of an emulated device.
 pub(crate) type Memory = FixedModel<8, 2>;
 
-/// A gateway with some DPs and a sub-device.
+/// Creates a gateway with some DPs and a sub-device.
 pub(crate) fn model() -> Memory {
     let mut model = Memory::new();
     let child = rustuya_proto::Cid::new(CHILD).expect("a cid");
@@ -41,13 +41,13 @@ pub(crate) fn emulator_config(version: Version, dialect: Dialect, quirks: Quirks
     EmulatorConfig::new(id, version, LocalKey::new(KEY)).with_dialect(dialect).with_quirks(quirks)
 }
 
-/// One connection as the device has it.
+/// Device's end of one connection.
 pub(crate) struct Peer {
     emulator: Emulator,
     rx: RxBuf<Vec<u8>>,
     tx: TxBuf<Vec<u8>>,
     pub(crate) closed: bool,
-    /// What is under way.
+    /// Bytes in transit.
     pub(crate) to_device: Vec<u8>,
     pub(crate) to_controller: Vec<u8>,
     pub(crate) tap: Tap,
@@ -62,7 +62,7 @@ pub(crate) struct World {
     pub(crate) rx: RxBuf<Vec<u8>>,
     pub(crate) tx: TxBuf<Vec<u8>>,
     open: BTreeSet<CommandId>,
-    /// Dialing now.
+    /// Connection that is being dialed.
     pub(crate) dialing: Option<ConnId>,
     /// Every connection so far, the latest last.
     pub(crate) conns: Vec<ConnId>,
@@ -71,7 +71,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// `sizes` are those of the controller's receive and send buffers and of the device's send buffer.
+    /// Creates both machines. `sizes` are those of the controller's receive and send buffers and of the device's send
+    /// buffer.
     pub(crate) fn new(config: DeviceConfig, emulated: EmulatorConfig, sizes: [usize; 3]) -> Self {
         let now = Instant::from_millis(1_000);
         Self {
@@ -125,14 +126,14 @@ impl World {
         panic!("the controller never waits");
     }
 
-    /// Polls the device until it waits or hangs up. What it has written is under way then.
+    /// Polls the device until it waits or hangs up. Its written bytes are in transit then.
     pub(crate) fn poll_emulator(&mut self) {
         if let Some(peer) = &mut self.peer {
             peer.poll(&mut self.model, self.now, &mut self.rng);
         }
     }
 
-    /// Lets the dial succeed, with the emulated device at the other end.
+    /// Accepts the dial, with the emulated device at the other end.
     pub(crate) fn accept(&mut self) {
         let Some(conn) = self.dialing.take() else { return };
         self.device.handle_dialed(conn, self.now);
@@ -141,7 +142,7 @@ impl World {
         self.poll_emulator();
     }
 
-    /// Writes up to `len` bytes of what the controller has to send.
+    /// Writes up to `len` of the controller's bytes.
     pub(crate) fn write(&mut self, len: usize) {
         let sent = self.tx.pending();
         let sent = &sent[..len.min(sent.len())];
@@ -153,7 +154,7 @@ impl World {
         self.tx.consume(len);
     }
 
-    /// Lets up to `len` bytes arrive at the controller.
+    /// Delivers up to `len` bytes to the controller.
     pub(crate) fn deliver_to_controller(&mut self, len: usize) {
         let Some(peer) = &mut self.peer else { return };
         let arrived = move_into(&mut peer.to_controller, len, &mut self.rx);
@@ -166,7 +167,7 @@ impl World {
         self.poll_controller();
     }
 
-    /// Lets up to `len` bytes arrive at the device.
+    /// Delivers up to `len` bytes to the device.
     pub(crate) fn deliver_to_device(&mut self, len: usize) {
         if let Some(peer) = &mut self.peer {
             peer.deliver(len);
@@ -174,7 +175,7 @@ impl World {
         self.poll_emulator();
     }
 
-    /// Lets everything arrive, in reads of `size` bytes, until nobody has more to say.
+    /// Delivers all bytes, in reads of `size` bytes, until neither side sends more.
     pub(crate) fn exchange(&mut self, size: usize) {
         for _ in 0..MAX_POLLS {
             self.poll_controller();
@@ -227,7 +228,7 @@ impl World {
         }
     }
 
-    /// A change on the device's own account.
+    /// Changes a DP at the device.
     pub(crate) fn push(&mut self, choice: u8) {
         if let Some(peer) = &mut self.peer {
             peer.push(choice, self.now, &mut self.rng);
@@ -242,7 +243,7 @@ impl World {
         self.poll_emulator();
     }
 
-    /// Closes the controller, which has to resolve everything and to rest for good.
+    /// Closes the controller, which must resolve all commands and then wait for ever.
     pub(crate) fn finish(mut self) {
         self.device.close();
         self.poll_controller();
@@ -254,7 +255,7 @@ impl World {
 }
 
 impl Peer {
-    /// A device that has just taken a connection.
+    /// Creates a device that has just accepted a connection.
     pub(crate) fn new(config: EmulatorConfig, tx: usize, now: Instant, rng: &mut Repeatable) -> Self {
         let tap = Tap::new(config.version, &config.local_key);
         Self {
@@ -293,7 +294,7 @@ impl Peer {
         panic!("the device never waits");
     }
 
-    /// Lets up to `len` bytes arrive at the device.
+    /// Delivers up to `len` bytes to the device.
     pub(crate) fn deliver(&mut self, len: usize) {
         if self.closed {
             self.to_device.clear();
@@ -302,7 +303,7 @@ impl Peer {
         }
     }
 
-    /// A change on the device's own account.
+    /// Changes a DP at the device.
     pub(crate) fn push(&mut self, choice: u8, now: Instant, rng: &mut Repeatable) {
         if choice == 0 {
             self.emulator.report_children();
@@ -330,7 +331,7 @@ fn move_into(from: &mut Vec<u8>, len: usize, to: &mut RxBuf<Vec<u8>>) -> usize {
     len
 }
 
-/// Reads everything that a message offers.
+/// Calls every method of a message.
 fn visit(message: &Message<'_>) {
     let _ = format!("{message:?}");
     read(&message.payload);

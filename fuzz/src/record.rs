@@ -1,25 +1,25 @@
-//! Records: any file is survived, and a replay ends.
+//! Records: no file causes a panic, and every replay ends.
 
 use rustuya_proto::LocalKey;
 use rustuya_record::Replay;
 
 use crate::machines::KEY;
 
-/// Steps for each line at the most: 4,096 polls share one, and each tells a few things.
+/// Largest number of steps for each line: 4,096 polls share a line, and each yields a few steps.
 const STEPS: usize = 32_768;
 
-/// Replays `data`, as it is and behind the first line of a record of each kind.
+/// Replays `data`, alone and after the first line of a record of each kind.
 ///
 /// # Panics
-/// If the replay goes on after an error, yields steps without end, goes back in time or in the lines, or cannot show
-/// a step.
+/// If the replay continues after an error, yields endless steps, goes back in time or in the lines, or cannot print a
+/// step.
 pub fn record(data: &[u8]) {
     replay(data);
     for redacted in [true, false] {
         let first = format!("{{\"record\":\"rustuya\",\"format\":1,\"redacted\":{redacted}}}\n");
         let whole = [first.as_bytes(), data].concat();
         replay(&whole);
-        // The same once more is the same.
+        // A second replay must give the same steps.
         assert_eq!(steps(&whole), steps(&whole), "a replay depends on something else");
     }
 }

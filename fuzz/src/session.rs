@@ -1,4 +1,4 @@
-//! Both ends of a connection: whatever is on the line, neither panics, stalls or forgets a command.
+//! Both ends of a connection: with any bytes, neither panics, stalls or loses a command.
 
 use core::time::Duration;
 
@@ -7,13 +7,13 @@ use rustuya_proto::{Dialect, Quirks, Sender, Version};
 use crate::input::Input;
 use crate::machines::{Peer, World, device_config, emulator_config};
 
-/// A controller and a device of one version, connected. The first byte chooses version and dialect; an upper half
-/// byte of zero feeds the other bytes to both ends as they are, any other lets them decide what happens to the
-/// genuine traffic: bits turned, bytes lost, inserted, repeated or recorded and played back, frames forged under
-/// the right key, commands, pushes and time.
+/// Connects a controller and a device of one version. The first byte selects version and dialect. With an upper half
+/// byte of zero, both ends receive the other bytes unchanged; otherwise these control changes of the genuine traffic:
+/// bits flipped, bytes lost, inserted, repeated or replayed, frames forged with the right key, commands, pushes and
+/// time.
 ///
 /// # Panics
-/// If one of the machines breaks a promise.
+/// If one of the machines breaks an invariant.
 pub fn session(data: &[u8]) {
     let mut input = Input::new(data);
     let first = input.byte();
@@ -31,7 +31,7 @@ pub fn session(data: &[u8]) {
     world.finish();
 }
 
-/// What is never a valid frame at all, mostly.
+/// Sends raw bytes, which are mostly invalid frames.
 fn raw(world: &mut World, input: &mut Input<'_>) {
     let size = 1 + usize::from(input.byte());
     world.send(&mut Input::new(&[0]));
@@ -83,7 +83,7 @@ fn altered(world: &mut World, input: &mut Input<'_>) {
     world.exchange(usize::MAX);
 }
 
-/// Does something to the bytes under way.
+/// Changes the bytes in transit.
 pub(crate) fn alter(peer: &mut Peer, op: u8, input: &mut Input<'_>, recorded: &[Vec<u8>; 2]) {
     let to_device = op & 1 == 1;
     if op >= 26 {
@@ -115,7 +115,7 @@ pub(crate) fn alter(peer: &mut Peer, op: u8, input: &mut Input<'_>, recorded: &[
     }
 }
 
-/// Keeps what is under way, once, for later.
+/// Records the bytes in transit once, for a later replay.
 pub(crate) fn record(peer: &Peer, recorded: &mut [Vec<u8>; 2]) {
     for (tape, line) in recorded.iter_mut().zip([&peer.to_controller, &peer.to_device]) {
         if tape.len() < 4096 && !tape.ends_with(line) {

@@ -1,4 +1,4 @@
-//! Listens on the line to know the session key, so that any payload can be put under it.
+//! Reads the traffic for the session key, to encrypt any payload with it.
 
 use rustuya_proto::{
     CommandCode, Head, Keys, LocalKey, RetCode, Sender, Version, VersionHeader, derive_session_key, frame_len, open,
@@ -16,12 +16,12 @@ pub(crate) struct Tap {
     nonces: [[u8; 16]; 2],
     /// Last sequence number of controller and device.
     seqnos: [u32; 2],
-    /// Bytes of a frame that is not whole yet, of controller and device.
+    /// Bytes of an incomplete frame of controller and device.
     partial: [Vec<u8>; 2],
 }
 
 impl Tap {
-    /// Of a device that has this key.
+    /// Creates the reader for a device with this key.
     pub(crate) fn new(version: Version, key: &LocalKey) -> Self {
         let (key, local) = (key.clone(), Keys::new(version, key.expose()));
         let partial = [Vec::new(), Vec::new()];
@@ -36,7 +36,7 @@ impl Tap {
         self.wrote(Sender::Device, bytes);
     }
 
-    /// The data of a controller's frame. Its version and key need not be the device's where neither was negotiated.
+    /// Returns the data of a controller's frame. Without negotiation, its version and key may differ from the device's.
     pub(crate) fn read(&self, frame: &[u8], keys: &[[u8; 16]]) -> Option<Value> {
         let read = |keys: &Keys| {
             let mut frame = frame.to_vec();
@@ -49,7 +49,7 @@ impl Tap {
         self.session.as_ref().and_then(read).or_else(|| plain.find_map(|keys| read(&keys)))
     }
 
-    /// A frame that `sender` could have written, with what the input says in it.
+    /// Makes a valid frame of `sender` with the input's content.
     pub(crate) fn forge(&mut self, sender: Sender, input: &mut Input<'_>) -> Vec<u8> {
         let (choice, code, len) = (input.byte(), input.byte(), input.byte());
         let payload = input.take(usize::from(len));
@@ -83,7 +83,7 @@ impl Tap {
                     rest = behind;
                 }
                 Ok(_) => break,
-                // A quirk puts garbage between frames.
+                // Skips garbage that a quirk puts between frames.
                 Err(_) => rest = rest.get_mut(1..).unwrap_or_default(),
             }
         }
@@ -98,7 +98,7 @@ impl Tap {
         if !self.version.negotiates() {
             return;
         }
-        // Frames under the session key do not open with the local one.
+        // Skips frames with the session key, which do not decode with the local key.
         let Ok(opened) = open(&self.local, sender, frame) else { return };
         let expected = [CommandCode::SESS_KEY_NEG_START, CommandCode::SESS_KEY_NEG_RESP][index(sender)];
         let nonce = frame.get(opened.payload).and_then(|payload| payload.first_chunk());

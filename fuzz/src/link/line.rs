@@ -1,4 +1,4 @@
-//! The time of the thread, and a connection whose bytes lie open.
+//! Clock of the thread, and a connection with visible bytes.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -21,13 +21,13 @@ thread_local! {
     static DRAWN: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Begins at zero, and draws the same again.
+/// Resets the clock to zero, and the random generator.
 pub(super) fn start_over() {
     NOW.set(Duration::ZERO);
     DRAWN.set(7);
 }
 
-/// The time since the beginning.
+/// Returns the time since the beginning.
 pub(super) fn now() -> Duration {
     NOW.get()
 }
@@ -36,12 +36,12 @@ pub(super) fn set_time(now: Duration) {
     NOW.set(now);
 }
 
-/// The time as the link has it.
+/// Returns the link's time.
 pub(super) fn system_time() -> Instant {
     START.with(|start| *start) + NOW.get()
 }
 
-/// Keeps the link that it is to drive.
+/// Runtime that keeps the link for the target to drive.
 #[derive(Clone, Default)]
 pub(super) struct Virtual(pub(super) Arc<Mutex<Vec<DrivenLink>>>);
 
@@ -65,7 +65,7 @@ impl Runtime for Virtual {
     }
 }
 
-/// Whether a waker was called.
+/// Waker that sets a flag.
 #[derive(Default)]
 pub(super) struct Flag(pub(super) AtomicBool);
 
@@ -75,18 +75,18 @@ impl Wake for Flag {
     }
 }
 
-/// A connection between two.
+/// Connection between controller and device.
 pub(super) struct Line {
     pub(super) peer: Peer,
     /// Bytes of `peer.to_controller` that have arrived.
     pub(super) arrived: usize,
     /// Bytes that the controller can write.
     pub(super) room: usize,
-    /// How the connection ends for the controller, once it has read everything.
+    /// End of the connection for the controller, once it has read everything.
     pub(super) ends: Option<Option<ErrorKind>>,
-    /// The beginning of a frame that the controller has not written to its end.
+    /// Start of a frame that the controller has not completely written.
     pub(super) partial: Vec<u8>,
-    /// What frames of the controller have written since it was looked at last.
+    /// Values written by the controller's frames since the last check.
     pub(super) written: Vec<i64>,
 }
 
@@ -150,7 +150,7 @@ impl Line {
     }
 }
 
-/// Where a record goes.
+/// Buffer of a record.
 #[derive(Clone, Default)]
 pub(super) struct Kept(pub(super) Arc<Mutex<Vec<u8>>>);
 

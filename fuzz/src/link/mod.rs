@@ -1,5 +1,5 @@
-//! A whole link: the handles that a program has above, a device below, and between them a line that does to the bytes
-//! what an input says. Time passes when the input says so.
+//! Whole link: a program's handles above, a device below, and a connection between them that changes bytes as the input
+//! says. Time passes only as the input says.
 
 mod line;
 mod writes;
@@ -28,16 +28,16 @@ use line::{Ends, Flag, Kept, Line, Shared, Virtual, lock, machine_time, now, set
 use writes::Writes;
 
 const OTHER_KEY: [u8; 16] = *b"fedcba9876543210";
-/// Turns at one instant; more are an instant without end.
+/// Largest number of turns at one instant; more count as an endless loop.
 const TURNS: usize = 5_000;
-/// Longer than any command may take with the time limits of this target: those of the connection, and of the answer.
+/// Upper bound of any command's duration with the time limits of this target, for the connection and the answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A device's link in the hands of a program, of its network and of time, in the order that the input says.
+/// Runs a device's link: calls of a program, events of the network, and time, in the input's order.
 ///
 /// # Panics
-/// If a command is not decided in time, the link never rests or wakes up for the past, a frame is left half written
-/// without a reset, a write is sent again that was not refused, or a record of it all cannot be replayed.
+/// If a command is not resolved in time, the link never waits or sets a timer in the past, a frame is left half written
+/// without a reset, a write is repeated that was not refused, or a record of the run cannot be replayed.
 pub fn link(data: &[u8]) {
     let mut input = Input::new(data);
     let mut life = Life::new(&mut input);
@@ -51,9 +51,9 @@ pub fn link(data: &[u8]) {
     life.finish();
 }
 
-/// What a caller waits for.
+/// Command that a caller waits for.
 struct Open {
-    /// Until when it has to be decided.
+    /// Time by which it must be resolved.
     due: Duration,
     future: Pin<Box<dyn Future<Output = Result<(), CommandError>>>>,
     what: &'static str,
@@ -66,7 +66,7 @@ struct Life {
     listeners: Vec<Listener<Event>>,
     line: Option<Shared>,
     dialing: bool,
-    /// The link has said when it wants to be turned.
+    /// Time of the link's next turn.
     until: Option<Instant>,
     woken: Arc<Flag>,
     open: Vec<Open>,
@@ -203,13 +203,13 @@ impl Life {
         }
     }
 
-    /// What a program rarely does.
+    /// Makes a rare call of a program.
     fn act(&mut self, choice: u8) {
         match choice {
             0..=7 => self.close(),
-            // Every handle goes: what was given is decided, and the link ends.
+            // Drops every handle: all commands resolve, and the link ends.
             8..=11 => self.device = None,
-            // The runtime goes.
+            // Drops the runtime.
             12..=15 => {
                 if let Some(link) = self.link.take() {
                     assert!(self.is_whole() || link.is_cut(), "a frame is half written, and nobody knows");
@@ -282,13 +282,13 @@ impl Life {
         self.poll_callers();
     }
 
-    /// Takes the results that are there.
+    /// Polls the callers for results.
     fn poll_callers(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         self.open.retain_mut(|open| open.future.as_mut().poll(&mut cx).is_pending());
     }
 
-    /// What must hold after every step.
+    /// Checks the invariants after a step.
     fn look(&mut self) {
         self.poll_callers();
         for open in &self.open {
@@ -301,7 +301,7 @@ impl Life {
         }
     }
 
-    /// Does all that the link can do now.
+    /// Runs the link until it waits.
     fn turn(&mut self) {
         let waker = Waker::from(Arc::clone(&self.woken));
         for _ in 0..TURNS {
@@ -340,7 +340,7 @@ impl Life {
         panic!("the link never rests");
     }
 
-    /// Whether the connection has whole frames only, or has ended by itself.
+    /// Returns whether the connection has only whole frames, or was ended by the device.
     fn is_whole(&self) -> bool {
         self.line.as_ref().is_none_or(|line| {
             let line = lock(line);
@@ -408,7 +408,7 @@ impl Life {
         }
     }
 
-    /// Lets everything arrive on both sides until nobody has more to say.
+    /// Delivers all bytes in both directions until neither side sends more.
     fn exchange(&mut self) {
         for _ in 0..64 {
             self.turn();
@@ -425,7 +425,7 @@ impl Life {
         self.turn();
     }
 
-    /// Lets time pass, and the link do in between what it wants to do.
+    /// Lets time pass, with the link's turns in between.
     fn pass(&mut self, span: Duration) {
         let end = now() + span;
         for _ in 0..TURNS {
@@ -470,7 +470,7 @@ impl Life {
         let _ = (device.state(), device.metrics(), format!("{device:?}"));
     }
 
-    /// All ends: whatever waits is told, and a record shows the same again.
+    /// Ends everything: all commands must resolve, and the record must replay.
     fn finish(mut self) {
         self.answer_dial(Some(LossReason::Refused));
         self.end_line(Some(ErrorKind::ConnectionReset));
@@ -493,8 +493,8 @@ impl Life {
     }
 }
 
-/// A record shows what has happened, and nothing else. In a redacted one all values look alike, so that it is not known
-/// which of two writes a push shows: there, every line has to be understood.
+/// Checks that a record replays exactly. In a redacted one all values are equal, so that a push may match another
+/// write: there, every line must only parse.
 fn replays(record: &[u8], redacted: bool) {
     if record.is_empty() {
         return;
@@ -508,12 +508,12 @@ fn replays(record: &[u8], redacted: bool) {
     }
 }
 
-/// Whether a device so treated may have writes joined.
+/// Returns whether this configuration may join writes.
 const fn joins(choice: u8) -> bool {
     matches!(choice >> 2 & 7, 1 | 4 | 5)
 }
 
-/// How a device is treated, as two bytes say.
+/// Configures a device as two bytes say.
 fn treat(builder: DeviceBuilder, choice: u8, more: u8, right: Version) -> DeviceBuilder {
     let mut timing = Timing::DEFAULT;
     (timing.connect, timing.negotiate) = (Duration::from_secs(2), Duration::from_secs(1));

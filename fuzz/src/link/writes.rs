@@ -1,4 +1,4 @@
-//! Which writes went out, and how often.
+//! Counts of sent writes.
 
 use core::ops::Range;
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use super::OTHER_KEY;
 use crate::machines::KEY;
 use crate::tap::Tap;
 
-/// Every write has a number of its own for its value.
+/// Writes, each with a unique number as its value.
 pub(super) struct Writes {
-    /// Of each number, how many DPs were given with it, itself included, and how many frames have carried it.
+    /// For each number, the number of DPs in its command and the number of frames that contained it.
     known: BTreeMap<i64, (u32, u32)>,
-    /// Writes of several callers may have been sent in one frame.
+    /// Whether writes of several callers may have been sent in one frame.
     pub(super) may_join: bool,
 }
 
@@ -23,7 +23,7 @@ impl Writes {
         Self { known: BTreeMap::new(), may_join }
     }
 
-    /// What is to be written to these DPs in one command.
+    /// Makes the values for these DPs in one command.
     pub(super) fn give(&mut self, dps: Range<u16>) -> Map<String, Value> {
         let count = u32::from(dps.end - dps.start);
         let first = self.known.last_key_value().map_or(0, |(number, _)| number + 1);
@@ -36,11 +36,11 @@ impl Writes {
             .collect()
     }
 
-    /// A frame was written that carries these numbers.
+    /// Counts a sent frame with these numbers.
     ///
     /// # Panics
-    /// If one of them was carried more often than refusals explain: what is refused together is sent once more caller by
-    /// caller, and then in halves.
+    /// If one of them was sent more often than refusals explain: a refused joint write is repeated for each caller,
+    /// then in halves.
     pub(super) fn note(&mut self, numbers: &[i64]) {
         for number in numbers {
             let (count, sent) = self.known.get_mut(number).expect("nobody has given this number");
@@ -51,7 +51,7 @@ impl Writes {
     }
 }
 
-/// The numbers that a whole frame of the controller writes; none for one that asks.
+/// Returns the numbers that a whole frame of the controller writes; none for a query.
 pub(super) fn numbers(tap: &Tap, frame: &[u8]) -> Vec<i64> {
     let at = if frame.starts_with(&[0, 0, 0x66, 0x99]) { 10 } else { 8 };
     let command = frame.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
@@ -61,6 +61,6 @@ pub(super) fn numbers(tap: &Tap, frame: &[u8]) -> Vec<i64> {
     }
     let data = tap.read(frame, &[KEY, OTHER_KEY]).expect("a write under a key that is known");
     let dps = data.get("dps").or_else(|| data.get("data")?.get("dps"));
-    // Nulls ask for what the DPs are.
+    // Nulls are a query.
     dps.and_then(Value::as_object).into_iter().flatten().filter_map(|(_, value)| value.as_i64()).collect()
 }

@@ -1,4 +1,4 @@
-//! The seeds of the corpora, made from the golden vectors.
+//! Seeds of the corpora, made from the test vectors.
 
 mod runtime;
 
@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use rustuya_proto::Version;
 use rustuya_vectors::{Encoding, Transport, tinytuya};
 
-/// A fuzz target.
+/// Fuzz target.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Target {
     /// Name of the target and of its corpus folder.
     pub name: &'static str,
-    /// The function behind it.
+    /// Its function.
     pub run: fn(&[u8]),
 }
 
@@ -33,7 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", run: crate::session },
 ];
 
-/// One input that a corpus starts from.
+/// Initial input of a corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seed {
@@ -45,7 +45,7 @@ pub struct Seed {
     pub bytes: Vec<u8>,
 }
 
-/// The seeds of every target.
+/// Returns the seeds of every target.
 #[must_use]
 pub fn seeds() -> Vec<Seed> {
     let mut seeds = Vec::new();
@@ -67,7 +67,7 @@ fn seed(target: &'static str, vector: &str, bytes: Vec<u8>) -> Seed {
     Seed { target, name: vector.replace('/', "-"), bytes }
 }
 
-/// One frame for each version, sender, command and kind of body.
+/// Adds one frame for each version, sender, command and kind of body.
 fn frames(seeds: &mut Vec<Seed>) {
     let mut known = BTreeSet::new();
     for vector in tinytuya().iter().filter(|v| v.transport == Transport::Tcp) {
@@ -84,14 +84,14 @@ fn frames(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// Every datagram.
+/// Adds every datagram.
 fn datagrams(seeds: &mut Vec<Seed>) {
     for vector in tinytuya().iter().filter(|v| v.transport == Transport::Udp) {
         seeds.push(seed("announcement", &vector.name, vector.frame()));
     }
 }
 
-/// Every different text of up to 400 bytes.
+/// Adds every distinct text of up to 400 bytes.
 fn texts(seeds: &mut Vec<Seed>) {
     let mut known = BTreeSet::new();
     for vector in tinytuya().iter().filter(|v| v.payload_encoding == Encoding::Text) {
@@ -105,8 +105,8 @@ fn texts(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// For each version: queries, controls, pushes and heartbeats as they should be; the same with one thing done to
-/// the bytes; forged frames; and what another device once said.
+/// Adds for each version: valid queries, controls, pushes and heartbeats; the same with one change of the bytes; forged
+/// frames; and recorded frames of another device.
 fn sessions(seeds: &mut Vec<Seed>) {
     for (number, version) in (0_u8..).zip(Version::ALL) {
         let name = |what: &str| format!("{version}-{what}");
@@ -142,8 +142,8 @@ fn sessions(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// For each version: a life with commands, losses, announcements and a new configuration; with and without a
-/// version that is known, and with buffers that are too small.
+/// Adds for each version: a run with commands, losses, announcements and a new configuration; with and without a
+/// configured version, and with too small buffers.
 fn calls(seeds: &mut Vec<Seed>) {
     let life: &[u8] = &[
         0, 0, 2, 255, 3, 0, 0, 1, 1, 0, 3, 0, 2, 3, 5, 20, 7, 200, 6, 9, 2, 6, 8, 3, 1, 0, 11, 3, 10, 9, 14, 1, 0, 0,

@@ -5,7 +5,7 @@ use rustuya_vectors::{Transport, tinytuya};
 
 use super::{Seed, seed};
 
-/// Files of devices as tinytuya and others write them, and what people make of them.
+/// Adds files of devices from tinytuya and other programs, and edited ones.
 pub(super) fn lists(seeds: &mut Vec<Seed>) {
     let lamp =
         r#"{"id":"bf0123456789abcdefgh","name":"lamp","key":"0123456789abcdef","ip":"192.0.2.10","version":"3.4"}"#;
@@ -28,7 +28,7 @@ pub(super) fn lists(seeds: &mut Vec<Seed>) {
     seeds.extend(texts.into_iter().map(|(name, text)| seed("devices_file", name, text.into_bytes())));
 }
 
-/// Words as people write them.
+/// Adds typical arguments.
 pub(super) fn words(seeds: &mut Vec<Seed>) {
     let texts = [
         ("bool", "1=true"),
@@ -47,13 +47,13 @@ pub(super) fn words(seeds: &mut Vec<Seed>) {
     seeds.extend(texts.map(|(name, text)| seed("cli_values", name, text.as_bytes().to_vec())));
 }
 
-/// Datagrams of each version, honest, damaged, relayed and from devices that wait to be paired.
+/// Adds datagrams of each version: valid, damaged, relayed, and from unpaired devices.
 pub(super) fn heard(seeds: &mut Vec<Seed>) {
     for (number, version) in (0_u8..).zip(Version::ALL) {
         let name = |what: &str| format!("{version}-{what}");
         let op = number * 6 + 1;
         seeds.push(seed("discovery", &name("honest"), vec![0, op, 0x10, op, 0x12, op, 0x10, op + 1, 0x20]));
-        // From another address than the one that it names, with and without trust.
+        // From another address than the named one, with and without trust.
         let relayed = [op | 0x20, 0x10, 198, op | 0x40, 0x10, 0x30, op, 0x10];
         for trusts in [0, 1] {
             seeds.push(seed(
@@ -72,7 +72,7 @@ pub(super) fn heard(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// For each version: one who has the key, one who has not, and every quirk that takes no number.
+/// Adds for each version: a controller with the key, one without, and every quirk without a number.
 pub(super) fn controllers(seeds: &mut Vec<Seed>) {
     let control = br#"{"protocol":5,"t":1,"data":{"dps":{"1":true}}}"#;
     let write =
@@ -102,8 +102,8 @@ pub(super) fn controllers(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// For each version: a life that goes well, and one with cuts, refusals, late answers and new configurations, under each
-/// pacing; recorded in each way.
+/// Adds for each version: a run without faults, and one with cuts, refusals, late answers and new configurations, with
+/// each pacing and each kind of record.
 pub(super) fn links(seeds: &mut Vec<Seed>) {
     let well: &[u8] = &[1, 0x10, 1, 7, 0, 0, 5, 1, 9, 0, 0, 9, 1, 2, 0, 0, 14, 3, 0, 0, 1, 8, 2, 9, 0, 0, 9, 20, 18, 2];
     let badly: &[u8] = &[
@@ -124,8 +124,7 @@ pub(super) fn links(seeds: &mut Vec<Seed>) {
     }
 }
 
-/// Lines of records: what a device that answers brings about, and calls in places where they do not belong. The first line
-/// is put in front by the target.
+/// Adds lines of records: runs with a device that answers, and misplaced calls. The target adds the first line.
 pub(super) fn records(seeds: &mut Vec<Seed>) {
     let created = |version: &str| {
         format!(

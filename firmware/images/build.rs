@@ -1,4 +1,4 @@
-//! Where flash and RAM lie on QEMU's boards, for the runtime crates' linker scripts.
+//! Addresses of flash and RAM on QEMU's boards, for the runtime crates' linker scripts.
 
 use std::path::PathBuf;
 use std::{env, fs, io};
@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
     fs::write(out.join("memory.x"), memory)?;
-    // Cortex-M: the names of interrupt handlers, of which there are none.
+    // Cortex-M: names of interrupt handlers, of which there are none.
     fs::write(out.join("device.x"), "")?;
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");

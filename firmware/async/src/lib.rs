@@ -16,13 +16,13 @@ use rustuya_proto::*;
 
 mod parts;
 
-/// Everything that the loop needs. `discovery` with its interface set and a scan started probes for 3.5 devices.
+/// Parts of the loop. `discovery` probes for 3.5 devices if its interface is set and a scan is started.
 pub struct Driver<'a, S, U, C, A, const KNOWN: usize> {
-    /// The connection.
+    /// Socket of the connection.
     pub socket: S,
-    /// Where announcements come in.
+    /// Socket of announcements.
     pub udp: U,
-    /// Time.
+    /// Clock.
     pub clock: C,
     /// The application.
     pub app: A,
@@ -35,7 +35,7 @@ pub struct Driver<'a, S, U, C, A, const KNOWN: usize> {
 }
 
 impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S, U, C, A, KNOWN> {
-    /// Runs for ever. `rx` and `tx` bound the frames; `datagram` holds one announcement, 512 bytes are enough.
+    /// Runs for ever. `rx` and `tx` limit the size of frames; `datagram` holds one announcement, 512 bytes are enough.
     pub async fn run(mut self, rx: &mut [u8], tx: &mut [u8], datagram: &mut [u8]) -> ! {
         let Self { socket, udp, clock, app, rng, device, discovery } = &mut self;
         let (mut rx, mut tx) = (RxBuf::new(rx), TxBuf::new(tx));
@@ -45,7 +45,7 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
                 match device.poll(clock.now(), *rng, &mut rx, &mut tx) {
                     Output::Dial { conn, to } => {
                         let limit = clock.now() + device.config().timing.connect;
-                        let dialed = match select(socket.dial(to), clock.reach(limit)).await {
+                        let dialed = match select(socket.dial(to), clock.sleep_until(limit)).await {
                             Either::First(dialed) => dialed,
                             Either::Second(()) => Err(LossReason::TimedOut),
                         };
@@ -76,7 +76,7 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
                 }
             };
             let due = until.into_iter().chain(round).min();
-            let timer = async { if let Some(due) = due { clock.reach(due).await } else { pending().await } };
+            let timer = async { if let Some(due) = due { clock.sleep_until(due).await } else { pending().await } };
             let (room, written) = (rx.spare_mut(), tx.next_write(1024));
             let stream = async {
                 match open {
@@ -85,7 +85,7 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
                     _ => pending().await,
                 }
             };
-            match select4(stream, udp.receive(datagram), timer, app.wants()).await {
+            match select4(stream, udp.receive(datagram), timer, app.wait_to_send()).await {
                 Either4::First((true, Ok(sent @ 1..))) => tx.consume(sent),
                 Either4::First((false, Ok(received @ 1..))) => rx.commit(received),
                 Either4::First((_, end)) => {
@@ -105,18 +105,18 @@ impl<S: Socket, U: Datagrams, C: Clock, A: App, const KNOWN: usize> Driver<'_, S
                     }
                 }
                 Either4::Third(()) => {}
-                Either4::Fourth(()) => app.speak(&mut |command| device.send(command, clock.now(), *rng, &mut tx)),
+                Either4::Fourth(()) => app.send(&mut |command| device.send(command, clock.now(), *rng, &mut tx)),
             }
         }
     }
 }
 
-/// How long a socket may take to tell the other end that it hangs up: one packet, which nobody acknowledges.
-const FAREWELL: Duration = Duration::from_millis(100);
+/// Time limit for a socket to send the end of the connection: one packet without an acknowledgement.
+const HANG_UP_LIMIT: Duration = Duration::from_millis(100);
 
-/// Before the next dial, also where there was no connection: a stack refuses to dial on a socket that is still trying, or
-/// that the other end alone has closed.
+/// Hangs up before the next dial, even without a connection: a stack refuses to dial on a socket that is still
+/// connecting, or that only the other end has closed.
 async fn hang_up(socket: &mut impl Socket, clock: &impl Clock) {
-    let limit = clock.now() + FAREWELL;
-    let _ = select(socket.hang_up(), clock.reach(limit)).await;
+    let limit = clock.now() + HANG_UP_LIMIT;
+    let _ = select(socket.hang_up(), clock.sleep_until(limit)).await;
 }

@@ -1,4 +1,4 @@
-//! The driver on embassy-net: two of its stacks, joined back to back in memory, under a virtual clock.
+//! Tests of the driver on embassy-net: two of its stacks, connected in memory, with a virtual clock.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::pin::pin;
@@ -23,25 +23,25 @@ const DEVICE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const PORT: u16 = 6668;
 const MTU: usize = 1514;
 
-/// What is wrong with the device or the network.
+/// Fault of the device or the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     /// The device closes each connection after it has answered.
     Closes,
-    /// It resets each one.
+    /// The device resets each connection.
     Resets,
-    /// It does not listen.
+    /// The device does not listen.
     Refuses,
-    /// Its power is cut: packets are lost, and it forgets its connection.
+    /// The device loses power: packets are lost, and it forgets its connection.
     Silent,
 }
 
-/// The world in which the two are.
+/// State shared by the two stacks and the test.
 struct World {
     trouble: Cell<Option<Trouble>>,
     ups: Cell<u32>,
     downs: RefCell<Vec<DownReason>>,
-    /// Connections that the device has at the moment.
+    /// Present connections of the device.
     held: Cell<u32>,
     accepted: Cell<u32>,
     dials: RefCell<Vec<Result<(), ConnectError>>>,
@@ -86,15 +86,15 @@ impl Socket for Tcp<'_> {
 
     async fn hang_up(&mut self) {
         self.socket.abort();
-        // Else the other end is never told. An error means that there is nobody to be told.
+        // Sends the end of the connection. An error means that there is none.
         let _ = self.socket.flush().await;
     }
 }
 
-/// No announcements: the address is known.
-struct Deaf;
+/// Socket without announcements: the address is configured.
+struct NoAnnouncements;
 
-impl Datagrams for Deaf {
+impl Datagrams for NoAnnouncements {
     async fn receive(&mut self, _into: &mut [u8]) -> (usize, SocketAddr) {
         pending().await
     }
@@ -109,7 +109,7 @@ impl Clock for Virtual {
         Instant::from_micros(embassy_time::Instant::now().as_micros())
     }
 
-    async fn reach(&self, when: Instant) {
+    async fn sleep_until(&self, when: Instant) {
         Timer::at(embassy_time::Instant::from_micros(when.as_micros())).await;
     }
 }
@@ -150,14 +150,14 @@ impl App for Watching {
         }
     }
 
-    async fn wants(&mut self) {
+    async fn wait_to_send(&mut self) {
         pending().await
     }
 
-    fn speak(&mut self, _send: Send<'_>) {}
+    fn send(&mut self, _send: Send<'_>) {}
 }
 
-/// A stack with a cable that is handed over.
+/// Creates a stack with the cable's end.
 macro_rules! stack {
     ($stack:ident, $runner:ident, $cable:ident, $address:expr, $last:expr) => {
         let mut state = channel::State::<MTU, 4, 4>::new();
@@ -169,7 +169,7 @@ macro_rules! stack {
     };
 }
 
-/// Carries packets from one stack to the other, unless they are lost.
+/// Carries packets from one stack to the other, or drops them.
 async fn carry(from: &mut channel::TxRunner<'_, MTU>, to: &mut channel::RxRunner<'_, MTU>, world: &World) {
     loop {
         let packet = from.tx_buf().await.to_vec();
@@ -181,7 +181,7 @@ async fn carry(from: &mut channel::TxRunner<'_, MTU>, to: &mut channel::RxRunner
     }
 }
 
-/// The device: one connection after the other.
+/// Runs the device: one connection after the other.
 async fn serve(socket: &mut TcpSocket<'_>, version: Version, world: &World) {
     loop {
         if world.trouble.get() == Some(Trouble::Refuses) {
@@ -201,7 +201,7 @@ async fn serve(socket: &mut TcpSocket<'_>, version: Version, world: &World) {
             world.held.set(0);
         }
         if world.trouble.get() == Some(Trouble::Closes) {
-            // As firmware does: it closes, and the socket is let go of when the other end has closed, too.
+            // Like firmware: closes, and frees the socket once the other end has closed, too.
             socket.close();
             for _ in 0..5000 {
                 if !socket.may_recv() {
@@ -215,7 +215,7 @@ async fn serve(socket: &mut TcpSocket<'_>, version: Version, world: &World) {
     }
 }
 
-/// Until the controller goes, or trouble begins.
+/// Serves the controller until it leaves, or trouble begins.
 async fn talk(socket: &mut TcpSocket<'_>, version: Version, world: &World) {
     let mut rng = Counting(7);
     let config = EmulatorConfig::new(DeviceId::new(ID).unwrap(), version, LocalKey::new(*KEY));
@@ -246,7 +246,7 @@ async fn talk(socket: &mut TcpSocket<'_>, version: Version, world: &World) {
     }
 }
 
-/// Polls until `done`, and lets time pass. A minute of it is enough for everything.
+/// Polls until `done`, for one minute of virtual time at most.
 fn run(mut all: core::pin::Pin<&mut impl Future<Output = ()>>, mut done: impl FnMut() -> bool) -> bool {
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..60_000 {
@@ -279,12 +279,12 @@ fn comes_back(version: Version, trouble: Trouble) {
     let mut listener = TcpSocket::new(far, &mut far_rx, &mut far_tx);
     let mut config = DeviceConfig::new(DeviceId::new(ID).unwrap(), LocalKey::new(*KEY)).address(IpAddr::V4(DEVICE));
     config.version = Some(version);
-    // Only reconnecting is tried here, not finding out what the device speaks.
+    // Tests only reconnecting, not the detection of the version.
     let config = config.probe_on_failure(false);
     let mut rng = Counting(1);
     let driver = Driver {
         socket: Tcp { socket: TcpSocket::new(near, &mut rx, &mut tx), world: Rc::clone(&world) },
-        udp: Deaf,
+        udp: NoAnnouncements,
         app: Watching(Rc::clone(&world)),
         rng: &mut rng,
         device: Device::new(config, Virtual.now()),
@@ -310,7 +310,7 @@ fn comes_back(version: Version, trouble: Trouble) {
         let before = world.downs.borrow().len();
         world.trouble.set(Some(trouble));
         assert!(run(all.as_mut(), || world.downs.borrow().len() > before), "{}", told());
-        // More than one attempt in vain.
+        // Expects more than one failed attempt.
         let dials = world.dials.borrow().len();
         let accepted = world.accepted.get();
         let tried = || world.dials.borrow().len() > dials + 1 || world.accepted.get() > accepted + 1;

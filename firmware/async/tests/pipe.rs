@@ -1,4 +1,4 @@
-//! The loop of `firmware/pipe` on a pipe that, like a socket, is to be closed before it is opened again.
+//! Test of the loop of `firmware/pipe` on a pipe that, like a socket, must be closed before it is opened again.
 
 use core::convert::Infallible;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use core::time::Duration;
 use rustuya_firmware_pipe::controller::{Controller, Pipe};
 use rustuya_proto::*;
 
-/// Each dial goes wrong in another way.
+/// Pipe on which each dial fails in another way.
 #[derive(Default)]
 struct Picky {
     used: bool,

@@ -1,4 +1,4 @@
-//! The driver on the host: an announcement, a device on TCP, a command of the application's own, a lost connection.
+//! Tests of the driver on the host: an announcement, a device on TCP, a command of the application, a lost connection.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ const KEY: &[u8; 16] = b"0123456789abcdef";
 const SWITCH: DpId = DpId(1);
 const LIMIT: time::Duration = time::Duration::from_secs(30);
 
-/// Polled again and again, as `block_on` does.
+/// Retries a non-blocking call at each poll; `block_on` polls repeatedly.
 async fn ready<T>(mut attempt: impl FnMut() -> std::io::Result<T>) -> Result<T, ErrorKind> {
     poll_fn(|_| match attempt() {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
@@ -82,7 +82,7 @@ impl Clock for Host {
         Instant::from_micros(u64::try_from(self.0.elapsed().as_micros()).unwrap())
     }
 
-    async fn reach(&self, when: Instant) {
+    async fn sleep_until(&self, when: Instant) {
         poll_fn(|_| if self.now() >= when { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
@@ -109,7 +109,7 @@ impl TryRng for Counting {
 
 impl TryCryptoRng for Counting {}
 
-/// Presses a button on each connection; done when the switch was reported on twice.
+/// Application that presses a button on each connection; done when the switch was reported on twice.
 struct Button<'a> {
     pressed: bool,
     ups: u32,
@@ -129,17 +129,17 @@ impl App for Button<'_> {
         }
     }
 
-    async fn wants(&mut self) {
+    async fn wait_to_send(&mut self) {
         poll_fn(|_| if self.pressed { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    fn speak(&mut self, send: Send<'_>) {
+    fn send(&mut self, send: Send<'_>) {
         self.pressed = false;
         send(&Command::set(DpMap::Pairs(&[(SWITCH, DpValue::Bool(true))]))).unwrap();
     }
 }
 
-/// Serves two connections and closes the first one when the switch was set.
+/// Serves two connections, and closes the first one after the switch was set.
 fn serve(listener: &TcpListener, version: Version) {
     for round in 0..2 {
         let (mut stream, _) = listener.accept().unwrap();
@@ -180,12 +180,12 @@ fn talk(version: Version) {
     udp.set_nonblocking(true).unwrap();
     let mut datagram = [0; 512];
     let said = Announcement::new(ID, Ipv4Addr::LOCALHOST, version).write(&[3; 12], &mut datagram).unwrap();
-    // The address is left open: only the announcement tells it.
+    // Configures no address: only the announcement tells it.
     UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&datagram[..said], udp.local_addr().unwrap()).unwrap();
 
     let reported = Cell::new(0);
     let clock = Host(time::Instant::now());
-    // The version is left open as well. 3.1 is believed only where it is allowed: anybody can speak it.
+    // Configures no version either. 3.1 needs a minimum version: it proves nothing about the device.
     let least = if version == Version::V31 { version } else { Version::V33 };
     let config = DeviceConfig::new(DeviceId::new(ID).unwrap(), LocalKey::new(*KEY)).port(port).min_version(least);
     let driver = Driver {

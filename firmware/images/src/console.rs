@@ -1,8 +1,8 @@
-//! Lines of text for the host. Not `core::fmt`, which costs more flash than the whole of this image's own code.
+//! Lines of text for the host. Not with `core::fmt`, which needs more flash than all other code of this image.
 
 use semihosting::io::{Read as _, Write as _};
 
-/// A piece of a line.
+/// Part of a line.
 #[derive(Clone, Copy)]
 pub enum Part<'a> {
     /// Text.
@@ -23,7 +23,7 @@ impl From<i32> for Part<'_> {
     }
 }
 
-/// Prints a line of two parts. A host that does not listen misses it.
+/// Prints a line of two parts, or drops it if the host does not read.
 #[inline(never)]
 pub fn line(name: &str, value: Part<'_>) {
     let Ok(mut out) = semihosting::io::stdout() else { return };

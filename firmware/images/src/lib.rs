@@ -1,4 +1,4 @@
-//! What both images share: the board, the host's settings, a console and the stack's high-water mark.
+//! Shared parts of both images: the board, the host's settings, a console and the stack's high-water mark.
 
 #![no_std]
 
@@ -14,9 +14,9 @@ use settings::Settings;
 /// Size of each of the two buffers.
 pub const BUFFER: usize = 1024;
 
-/// The board's generator. On real hardware the seed comes from the chip's entropy source, once at each start; an
-/// emulated board has none, so the host gives it. Without a seed nothing starts: a nonce that repeats gives the
-/// session key away.
+/// Creates the random generator. On real hardware the seed comes from the chip's entropy source, at each start; an
+/// emulated board has none, so the host passes it. Refuses to start without a seed: a repeated nonce reveals the
+/// session key.
 pub fn generator(settings: &Settings) -> ChaCha12Rng {
     match settings.seed {
         Some(seed) => ChaCha12Rng::from_seed(seed),
@@ -24,14 +24,14 @@ pub fn generator(settings: &Settings) -> ChaCha12Rng {
     }
 }
 
-/// Says why, and ends with exit code 2.
+/// Prints the reason, and ends with exit code 2.
 pub fn refuse(why: &str) -> ! {
     console::line("refused: ", why.into());
     semihosting::process::exit(2)
 }
 
-/// The core cannot panic on any input; whatever else does is told by the exit code alone, because the words for it would
-/// cost several KB of flash.
+/// Handles a panic. The core never panics on input; other panics give only an exit code, because their text would need
+/// several KB of flash.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     semihosting::process::exit(101)

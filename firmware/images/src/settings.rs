@@ -1,4 +1,4 @@
-//! What the host tells the image at its start: lines of `name=value` on the standard input, ended by an empty one.
+//! Settings from the host at the start: lines of `name=value` on the standard input, ended by an empty one.
 
 use core::time::Duration;
 
@@ -6,18 +6,17 @@ use rustuya_proto::{DeviceId, LocalKey, Version};
 
 use crate::{console, refuse};
 
-/// The settings of either image.
+/// Settings of either image.
 pub struct Settings {
     /// The device id.
     pub id: DeviceId,
     /// The local key.
     pub key: LocalKey,
-    /// The protocol version; `None` where the controller is to find out.
+    /// The protocol version; `None` if the controller is to detect it.
     pub version: Option<Version>,
     /// The seed of the generator.
     pub seed: Option<[u8; 32]>,
-    /// Controller: silence after which a heartbeat is sent, and how long an answer may take. Device: how often the
-    /// state changes by itself.
+    /// Controller: idle time before a heartbeat, and time limit of an answer. Device: interval of its own changes.
     pub pace: Option<Duration>,
 }
 
@@ -29,7 +28,7 @@ impl Settings {
         let len = console::read(&mut buf);
         let (mut id, mut key, mut version, mut seed, mut pace) = (None, None, None, None, None);
         for line in buf.get(..len).unwrap_or_default().split(|byte| *byte == b'\n') {
-            // The first letter tells the names apart.
+            // The first letter distinguishes the names.
             let at = line.iter().position(|byte| *byte == b'=').unwrap_or(line.len());
             let value = line.get(at + 1..).unwrap_or_default();
             let text = core::str::from_utf8(value).unwrap_or_default();
@@ -48,7 +47,7 @@ impl Settings {
     }
 }
 
-/// Not `Duration::from_millis`, which divides 64 bits: on these chips that is a routine of 1 KB.
+/// Converts milliseconds. Not with `Duration::from_millis`, whose 64-bit division needs 1 KB on these chips.
 fn millis(millis: u32) -> Duration {
     Duration::new((millis / 1_000).into(), millis % 1_000 * 1_000_000)
 }
@@ -57,7 +56,7 @@ fn decimal(digits: &[u8]) -> u32 {
     digits.iter().fold(0, |number: u32, digit| number.saturating_mul(10).saturating_add(u32::from(digit & 15)))
 }
 
-/// 32 bytes from 64 hex digits; nothing less will do.
+/// Reads 32 bytes from 64 hex digits; `None` for anything else.
 fn hex(digits: &[u8]) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if digits.len() != 2 * bytes.len() {

@@ -1,4 +1,4 @@
-//! How deep the stack has been: everything below it is painted at the start, and looked at again later.
+//! High-water mark of the stack: paints the free memory below it at the start, and checks it later.
 #![expect(unsafe_code, reason = "looks at memory that belongs to no variable")]
 
 const PAINT: u32 = 0xc5c5_c5c5;
@@ -12,7 +12,7 @@ unsafe extern "C" {
     static _stack_start: u32;
 }
 
-/// Paints what is free. To be called once, first of all.
+/// Paints the free memory. Call it once, before anything else.
 #[inline(never)]
 pub fn paint() {
     let here = 0_u32;
@@ -25,7 +25,7 @@ pub fn paint() {
     }
 }
 
-/// The most bytes that the stack has ever taken.
+/// Returns the largest size of the stack so far, in bytes.
 #[inline(never)]
 pub fn used() -> usize {
     let top = &raw const _stack_start as usize;

@@ -1,52 +1,51 @@
-//! A controller: the complete loop around [`Device`].
+//! Controller: the complete loop around [`Device`].
 
 use rustuya_proto::{
     Command, CommandId, ConnId, CryptoRng, Device, DeviceConfig, Event, Instant, LossReason, Output, RxBuf, SendError,
     TxBuf,
 };
 
-/// What the board brings along: a TCP socket, a modem, or a UART that ends in a TCP connection. Nothing in here waits.
+/// Connection of the board: a TCP socket, a modem, or a UART that ends in a TCP connection. No call waits.
 pub trait Pipe {
-    /// Whether the pipe tells when its other end closes. A socket does, a UART does not.
+    /// Whether the pipe reports the close of its other end. A socket does, a UART does not.
     const HAS_CARRIER: bool;
 
     /// Opens the pipe; does nothing where it is always open.
     fn dial(&mut self, to: core::net::SocketAddr) -> Result<(), LossReason>;
 
-    /// Closes the pipe, whatever state it is in: open, closed by the other end alone, or about to open. After it, `dial`
-    /// must be possible: network stacks refuse it on a socket that was not aborted. Does nothing where the pipe is always
-    /// open.
+    /// Closes the pipe, from any state: open, closed only by the other end, or opening. After it, `dial` must be
+    /// possible: network stacks refuse it on a socket that was not aborted. Does nothing where the pipe is always open.
     fn hang_up(&mut self);
 
-    /// Moves what has arrived into `into`; the number of bytes. An error means that the pipe is closed.
+    /// Reads received bytes into `into`. Returns their number; an error means that the pipe is closed.
     fn read(&mut self, into: &mut [u8]) -> Result<usize, LossReason>;
 
-    /// Takes what can be sent at once from `from`; the number of bytes. An error means that the pipe is closed.
+    /// Sends as many bytes of `from` as it can at once. Returns their number; an error means that the pipe is closed.
     fn write(&mut self, from: &[u8]) -> Result<usize, LossReason>;
 }
 
-/// Sends a command; lent to the event handler.
+/// Function that sends a command; lent to the event handler.
 pub type Send<'a> = &'a mut dyn FnMut(&Command<'_>) -> Result<CommandId, SendError>;
 
-/// One Tuya device, as its controller holds it. `N` is the size of both buffers: no larger frame can pass.
+/// Controller of one Tuya device. `N` is the size of both buffers, and so the largest size of a frame.
 pub struct Controller<const N: usize> {
-    /// The machine. Between two turns it may send commands, be told of announcements, reconfigured or closed.
+    /// The machine. Between two turns the caller may send commands, pass announcements, reconfigure or close it.
     pub device: Device,
-    /// Received, not yet taken.
+    /// Received bytes that are not processed yet.
     pub rx: RxBuf<[u8; N]>,
-    /// To be sent.
+    /// Bytes to send.
     pub tx: TxBuf<[u8; N]>,
     open: Option<ConnId>,
 }
 
 impl<const N: usize> Controller<N> {
-    /// A controller that dials in its first turn.
-    #[inline(never)] // its temporaries are not to stay on the stack of whoever loops
+    /// Creates a controller that dials in its first turn.
+    #[inline(never)] // keeps its temporaries off the caller's stack frame
     pub fn new(config: DeviceConfig, now: Instant) -> Self {
         Self { device: Device::new(config, now), rx: RxBuf::new([0; N]), tx: TxBuf::new([0; N]), open: None }
     }
 
-    /// Does everything that can be done at `now`. The next turn is due when bytes arrive, or at the returned instant.
+    /// Does all work that is due at `now`. The next turn is due when bytes arrive, or at the returned instant.
     pub fn turn(
         &mut self,
         pipe: &mut impl Pipe,

@@ -1,4 +1,4 @@
-//! A device: the complete loop around [`Emulator`], for one controller at a time.
+//! Device: the complete loop around [`Emulator`], for one controller at a time.
 
 use rustuya_proto::{
     CryptoRng, DpMap, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, Instant, LossReason, Model, PushError,
@@ -7,7 +7,7 @@ use rustuya_proto::{
 
 use crate::controller::Pipe;
 
-/// A Tuya device behind one pipe. `N` is the size of both buffers: no larger frame can pass.
+/// Tuya device on one pipe. `N` is the size of both buffers, and so the largest size of a frame.
 pub struct Device<const N: usize> {
     emulator: Emulator,
     rx: RxBuf<[u8; N]>,
@@ -15,21 +15,21 @@ pub struct Device<const N: usize> {
 }
 
 impl<const N: usize> Device<N> {
-    /// A device that waits for its controller.
-    #[inline(never)] // its temporaries are not to stay on the stack of whoever loops
+    /// Creates a device that waits for its controller.
+    #[inline(never)] // keeps its temporaries off the caller's stack frame
     pub fn new(config: EmulatorConfig, now: Instant, rng: &mut dyn CryptoRng) -> Self {
         Self { emulator: Emulator::new(config, now, rng), rx: RxBuf::new([0; N]), tx: TxBuf::new([0; N]) }
     }
 
-    /// Reports DPs that changed by themselves. To be called when the model holds the new values already.
+    /// Reports DPs that changed at the device. The model must have the new values already.
     ///
     /// # Errors
-    /// [`PushError`]; nothing is sent then. Without a controller nobody needs to know.
+    /// [`PushError`]; nothing is sent then. Not an error without a controller.
     pub fn push(&mut self, dps: DpMap<'_>, now: Instant, rng: &mut dyn CryptoRng) -> Result<(), PushError> {
         self.emulator.push(None, dps, now, rng, &mut self.tx)
     }
 
-    /// Does everything that can be done at `now`. The next turn is due when bytes arrive, or at the returned instant.
+    /// Does all work that is due at `now`. The next turn is due when bytes arrive, or at the returned instant.
     pub fn turn<P: Pipe>(
         &mut self,
         pipe: &mut P,
@@ -59,7 +59,7 @@ impl<const N: usize> Device<N> {
             Ok(0) => until,
             Ok(_) => Some(now),
             Err(_) => {
-                // The controller has gone. The next one finds a device that knows nothing of it.
+                // The controller has left. Resets the state for the next one.
                 pipe.hang_up();
                 self.restart(now, rng);
                 self.rx.clear();
@@ -71,7 +71,7 @@ impl<const N: usize> Device<N> {
     fn exchange(&mut self, pipe: &mut impl Pipe) -> Result<usize, LossReason> {
         let sent = pipe.write(self.tx.pending())?;
         self.tx.consume(sent);
-        // The receive buffer can be full while an answer waits for room.
+        // The receive buffer may be full while an answer waits for room.
         let spare = self.rx.spare_mut();
         let got = if spare.is_empty() { 0 } else { pipe.read(spare)? };
         self.rx.commit(got);

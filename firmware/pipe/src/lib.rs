@@ -1,5 +1,5 @@
-//! Both roles over any byte pipe: no heap, no executor, no operating system. [`controller`] and [`device`] are meant
-//! to be copied into firmware and changed there.
+//! Both roles over any byte pipe: no heap, no executor, no operating system. Copy [`controller`] and [`device`] into
+//! firmware and adapt them.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,5 +1,5 @@
-//! A controller: asks the device at the other end of the UART for its state, toggles its switch, prints what it
-//! reports and keeps the connection alive.
+//! Controller: queries the state of the device at the other end of the UART, toggles its switch, prints its reports,
+//! and keeps the connection.
 
 #![no_std]
 #![no_main]
@@ -35,7 +35,7 @@ fn main() -> ! {
 }
 
 fn config(settings: Settings) -> DeviceConfig {
-    // The machine wants to know where to dial; a pipe that is always open does not care.
+    // The machine needs an address to dial; a pipe that is always open ignores it.
     let mut config = DeviceConfig::new(settings.id, settings.key).address(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     config.version = settings.version;
     if let Some(pace) = settings.pace {
@@ -47,10 +47,10 @@ fn config(settings: Settings) -> DeviceConfig {
     config
 }
 
-/// What the firmware wants of its device.
+/// Application of the firmware.
 #[derive(Default)]
 struct App {
-    /// The query whose answer decides how the switch is set.
+    /// Query whose answer tells the value of the switch.
     query: Option<CommandId>,
 }
 
@@ -71,7 +71,7 @@ impl App {
             Event::Resolved { id, outcome, .. } => {
                 console::line("resolved ", fate(outcome).into());
                 if self.query == Some(id) && outcome == Outcome::Unanswered {
-                    // Up to 3.3 nothing but an answer proves that somebody is there.
+                    // Up to 3.3 only an answer proves that the device is connected.
                     self.query = send(&Command::status()).ok();
                 }
                 let switch = dps.and_then(|dps| dps.value(DpId(1))?.as_bool());

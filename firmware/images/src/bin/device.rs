@@ -1,5 +1,5 @@
-//! A device: a dimmable lamp. DP 1 is the switch, DP 2 the brightness from 10 to 1000. It obeys whoever is at the other
-//! end of the UART, and dims a little by itself from time to time.
+//! Device: a dimmable lamp. DP 1 is the switch, DP 2 the brightness from 10 to 1000. It executes commands from the
+//! UART, and dims a little by itself at intervals.
 
 #![no_std]
 #![no_main]
@@ -51,7 +51,7 @@ fn main() -> ! {
     }
 }
 
-/// What the device is and remembers.
+/// State of the device.
 struct Lamp {
     on: bool,
     brightness: i64,

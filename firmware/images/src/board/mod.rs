@@ -1,4 +1,4 @@
-//! The boards: a UART, a clock, a way to wait. All that is particular to one chip is in here.
+//! Boards: a UART, a clock, a way to wait. Contains all code for particular chips.
 
 #[cfg(target_arch = "arm")]
 mod mps2;
@@ -15,11 +15,11 @@ use core::net::SocketAddr;
 use rustuya_firmware_pipe::controller::Pipe;
 use rustuya_proto::{Instant, LossReason};
 
-/// The board's one UART, as a pipe that is always open.
+/// The board's UART, as a pipe that is always open.
 pub struct Uart;
 
 impl Uart {
-    /// Sets the chip up. To be called once.
+    /// Initialises the chip. Call it once.
     pub fn new() -> Self {
         chip::start();
         Self
@@ -50,12 +50,12 @@ impl Pipe for Uart {
     }
 }
 
-/// Time since the start.
+/// Returns the time since the start.
 pub fn now() -> Instant {
     chip::now()
 }
 
-/// Sleeps for a millisecond, unless `until` is already past. The UART is looked at after that.
+/// Sleeps for a millisecond, unless `until` is past. The caller polls the UART after that.
 pub fn wait(until: Option<Instant>) {
     if until.is_none_or(|until| until > now()) {
         chip::doze();

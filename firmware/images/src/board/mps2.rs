@@ -22,7 +22,7 @@ const SYST_RVR: usize = 0xe000_e014;
 const ICSR: usize = 0xe000_ed04;
 const CLEAR_SYST: u32 = 1 << 25;
 
-/// The vectors of the peripherals' interrupts. None is ever enabled, so the table ends early.
+/// Vectors of the peripherals' interrupts. None is ever enabled, so the table ends early.
 #[unsafe(link_section = ".vector_table.interrupts")]
 #[unsafe(no_mangle)]
 static __INTERRUPTS: [usize; 1] = [0];
@@ -64,9 +64,9 @@ pub(super) fn doze() {
     unsafe { core::arch::asm!("wfi") };
 }
 
-/// The 32-bit counter wraps every 171 seconds; whoever calls this more often sees all of the time.
+/// Returns the time since the start. Must be called more often than every 171 seconds, when the 32-bit counter wraps.
 pub(super) fn now() -> Instant {
-    /// What the counter showed when whole microseconds were last taken off it, and those microseconds.
+    /// Counter value of the last call, at a whole microsecond, and the microseconds until then.
     struct Clock(Cell<(u32, u64)>);
     // SAFETY: one core, and no interrupt handler ever runs.
     unsafe impl Sync for Clock {}

@@ -41,7 +41,7 @@ pub(super) fn send(byte: u8) -> Option<()> {
 
 pub(super) fn doze() {
     let due = ticks() + 1_000 * MHZ;
-    // In this order no past instant is ever set in between.
+    // In this order the timer never has a past instant in between.
     store(MTIMECMP + 4, u32::MAX);
     store(MTIMECMP, due as u32);
     store(MTIMECMP + 4, (due >> 32) as u32);

@@ -1,4 +1,4 @@
-//! Orders to the device server: one line each way over TCP.
+//! Control of the device server: one line each way over TCP.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -8,30 +8,30 @@ use std::net::TcpStream;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// What the server has seen and done so far.
+/// Counters of the server.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
-    /// Connections that are ready for messages, the raw ones left out.
+    /// Connections that are ready for messages, without the raw ones.
     pub(crate) ready: u64,
     pub(crate) accepted: u64,
     pub(crate) commands: u64,
     pub(crate) queries: u64,
     pub(crate) heartbeats: u64,
     pub(crate) pushes: u64,
-    /// Connections given up because of what came.
+    /// Connections closed because of invalid frames.
     pub(crate) refused: u64,
     /// CPU time, microseconds.
     pub(crate) cpu_us: u64,
 }
 
-/// When the connections were back after a cut, seconds.
+/// Reconnection times after a cut, in seconds.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Back {
     pub(crate) half: Option<f64>,
     pub(crate) all: Option<f64>,
 }
 
-/// The connection over which the server takes orders. It ends with it.
+/// Control connection to the server. The server ends with it.
 pub(crate) struct Control {
     reader: BufReader<TcpStream>,
 }
@@ -41,27 +41,27 @@ impl Control {
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let stream = TcpStream::connect(to).context("the device server does not take orders")?;
         stream.set_nodelay(true)?;
-        // An order prepares bursts for the whole fleet at most.
+        // The longest order prepares bursts for the whole fleet.
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
         Ok(Self { reader: BufReader::new(stream) })
     }
 
-    /// Readies `count` pushes on every connection; returns how many there are in all.
+    /// Prepares `count` pushes on every connection. Returns their total.
     pub(crate) fn prepare(&mut self, count: usize) -> Result<u64> {
         Ok(self.order(&format!("prepare {count}"))?.parse()?)
     }
 
-    /// Sends what was prepared.
+    /// Sends the prepared pushes.
     pub(crate) fn burst(&mut self) -> Result<()> {
         self.order("burst").map(drop)
     }
 
-    /// Closes every connection of the fleet; returns how many there were.
+    /// Closes every connection of the fleet. Returns their number.
     pub(crate) fn cut(&mut self) -> Result<u64> {
         Ok(self.order("cut")?.parse()?)
     }
 
-    /// How far the fleet is back since the cut.
+    /// Returns the reconnections since the cut.
     pub(crate) fn back(&mut self) -> Result<Back> {
         Ok(serde_json::from_str(&self.order("back")?)?)
     }

@@ -1,15 +1,15 @@
-//! What is measured, as it travels from the client processes to the report.
+//! Figures, sent from the client processes to the report.
 
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Everything that one client process measured. What was left out or cannot be done is `None`.
+/// Figures of one client process. `None` for skipped or unsupported measurements.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// From the first device to the last one connected, milliseconds.
+    /// Time from the first device until all are connected, in milliseconds.
     pub(crate) connect_ms: f64,
-    /// CPU time of the client for it, milliseconds.
+    /// CPU time of the client for it, in milliseconds.
     pub(crate) connect_cpu_ms: f64,
     /// Resident memory per device once all are connected, KiB.
     pub(crate) idle_kib: f64,
@@ -17,11 +17,11 @@ pub(crate) struct Figures {
     pub(crate) loaded_kib: f64,
     pub(crate) threads: usize,
     pub(crate) idle: Option<Idle>,
-    /// Set to push, called from a task of the runtime.
+    /// Latency from set to push, called from a task of the runtime.
     pub(crate) from_task: Option<Latency>,
-    /// Set to push, called from a thread that waits for the call, beside the threads of the library.
+    /// Latency from set to push, called from a thread that waits for the call, besides the threads of the library.
     pub(crate) from_thread: Option<Latency>,
-    /// Set to push with one more device in a runtime of one thread.
+    /// Latency from set to push with one more device in a runtime of one thread.
     pub(crate) one_thread: Option<Latency>,
     pub(crate) commands: Rate,
     /// Commands that wait for the device's acknowledgement, without a listener.
@@ -34,32 +34,32 @@ pub(crate) struct Figures {
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Idle {
-    /// Of one core.
+    /// CPU load, in per cent of one core.
     pub(crate) cpu_percent: f64,
-    /// Heartbeats that the devices received meanwhile.
+    /// Heartbeats that the devices received in the period.
     pub(crate) heartbeats: u64,
     /// CPU time of the client per heartbeat.
     pub(crate) us_per_heartbeat: Option<f64>,
 }
 
-/// Microseconds, beside a raw blocking socket in turns with it.
+/// Latency in microseconds, alternating with a raw blocking socket.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
     pub(crate) raw_p50: f64,
     pub(crate) raw_p99: f64,
-    /// The median over all turns of p50 to raw p50. The machine may be fast in one turn and slow in the next; this
-    /// does not mix them.
+    /// Median over all turns of the ratio of p50 to raw p50. Computed per turn, since the machine's speed varies
+    /// between turns.
     pub(crate) ratio: f64,
 }
 
-/// Things done by the client, in time and CPU time.
+/// Rate of the client's operations, in time and CPU time.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Rate {
     pub(crate) per_second: f64,
     pub(crate) cpu_us: f64,
-    /// CPU time of the device server for each.
+    /// CPU time of the device server per operation.
     pub(crate) server_cpu_us: f64,
 }
 
@@ -67,19 +67,19 @@ pub(crate) struct Rate {
 pub(crate) struct Burst {
     pub(crate) sent: u64,
     pub(crate) received: u64,
-    /// Reported as lost by the library.
+    /// Number reported as lost by the library.
     pub(crate) told: u64,
     pub(crate) seconds: f64,
 }
 
-/// Seconds from a cut.
+/// Reconnection times, in seconds from a cut.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct BackAgain {
     pub(crate) half: f64,
     pub(crate) all: f64,
 }
 
-/// Whose figures they are.
+/// Figures with their library and parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) client: String,
@@ -89,7 +89,7 @@ pub(crate) struct Run {
     pub(crate) figures: Figures,
 }
 
-/// The value below which the share `at` of `times` lies, microseconds.
+/// Returns the percentile `at`, from 0 to 1, of `times`, in microseconds.
 pub(crate) fn percentile(times: &mut [Duration], at: f64) -> f64 {
     times.sort_unstable();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index between 0 and the length")]
@@ -97,7 +97,7 @@ pub(crate) fn percentile(times: &mut [Duration], at: f64) -> f64 {
     times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
 }
 
-/// The middle value; of an even number of values, the mean of the two in the middle.
+/// Returns the median.
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

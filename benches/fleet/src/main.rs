@@ -1,7 +1,7 @@
-//! A benchmark of fleets: virtual devices in one process, a library that drives them in another, and a raw blocking
-//! socket beside it that exchanges the same bytes.
+//! Benchmark of fleets: virtual devices in one process, a library that drives them in another, and a raw blocking
+//! socket that exchanges the same bytes for comparison.
 //!
-//! `cargo xtask bench fleet` runs all of it; `docs/benchmarks.md` says what is measured.
+//! `cargo xtask bench fleet` runs all of it; `docs/benchmarks.md` describes the figures.
 
 use core::time::Duration;
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ enum Library {
 }
 
 impl Library {
-    /// How tables call it.
+    /// Returns its name in tables.
     const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours tokio",

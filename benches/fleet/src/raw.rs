@@ -1,4 +1,4 @@
-//! The same bytes without a library: a blocking socket and frames that were sealed beforehand.
+//! The same bytes without a library: a blocking socket and frames that were encrypted beforehand.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -16,7 +16,7 @@ use sha2::Sha256;
 
 use crate::virtual_device::VirtualDevice;
 
-/// One connection, ready for commands.
+/// Raw connection, ready for commands.
 pub(crate) struct Raw {
     stream: TcpStream,
     device: VirtualDevice,
@@ -27,7 +27,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// Connects to a virtual device and negotiates as far as `version` does.
+    /// Connects to a virtual device, and negotiates if `version` does.
     pub(crate) fn connect(device: VirtualDevice, port: u16, version: Version) -> Result<Self> {
         let stream = TcpStream::connect(SocketAddr::from((device.address, port)))?;
         stream.set_nodelay(true)?;
@@ -77,7 +77,7 @@ impl Raw {
         Ok(frame)
     }
 
-    /// A command that toggles DP 1, as the library under test writes it.
+    /// Makes a command that toggles DP 1, as the measured library writes it.
     fn toggle(&mut self) -> Result<Vec<u8>> {
         self.on = !self.on;
         let (on, id, version) = (self.on, &self.device.id, self.keys.version());
@@ -92,7 +92,7 @@ impl Raw {
         self.frame(command, header, text.as_bytes())
     }
 
-    /// Reads until `count` frames are there; their size together.
+    /// Reads `count` frames. Returns their total size.
     fn read_frames(&mut self, count: usize) -> Result<usize> {
         let (mut have, mut whole, mut frames) = (0, 0, 0);
         loop {
@@ -111,8 +111,7 @@ impl Raw {
         }
     }
 
-    /// Times `rounds` exchanges: one write of a sealed command, reads until its acknowledgement and the push are
-    /// there.
+    /// Times `rounds` exchanges: one write of an encrypted command, reads until its acknowledgement and the push.
     pub(crate) fn exchange(&mut self, rounds: usize) -> Result<Vec<Duration>> {
         let commands = (0..rounds).map(|_| self.toggle()).collect::<Result<Vec<_>>>()?;
         let mut times = Vec::with_capacity(rounds);

@@ -1,10 +1,10 @@
-//! The figures of all runs as one table.
+//! Table of the figures of all runs.
 
 use core::fmt::Write as _;
 
 use crate::figures::{Figures, Run, median};
 
-/// A row: its name, how its figure is found, and how it is printed.
+/// Row: its name, its figure, and the format.
 struct Row {
     name: &'static str,
     figure: fn(&Figures) -> Option<f64>,
@@ -53,8 +53,8 @@ fn lost(figures: &Figures) -> f64 {
     (burst.sent - burst.received) as f64 * 100.0 / burst.sent.max(1) as f64
 }
 
-/// One table: a line for each figure and version, medians over the rounds, and for each size of the fleet the
-/// libraries side by side. In brackets behind a figure is its ratio to that of the last library.
+/// Formats one table: a line for each figure and version, medians over the rounds, and a column for each size of the
+/// fleet and library. A figure is followed by its ratio to that of the last library, in brackets.
 pub(crate) fn markdown(runs: &[Run]) -> String {
     let (sizes, versions) = (distinct(runs, |run| run.devices), distinct(runs, |run| run.version.clone()));
     let clients = distinct(runs, |run| run.client.clone());

@@ -1,4 +1,4 @@
-//! All runs: for each a fresh server process and a fresh client process, the libraries in turns.
+//! Runs of all libraries in turns, each with a fresh server process and a fresh client process.
 
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader};
@@ -13,19 +13,19 @@ use crate::client::Extent;
 use crate::figures::{Figures, Run};
 use crate::{ClientArgs, Library, report, usage};
 
-/// What to run.
+/// Plan of the runs.
 pub(crate) struct Plan {
     pub(crate) sizes: Vec<usize>,
     pub(crate) versions: Vec<rustuya_proto::Version>,
     pub(crate) libraries: Vec<Library>,
     pub(crate) rounds: usize,
     pub(crate) extent: Extent,
-    /// Whether figures that cannot be right are an error.
+    /// Whether implausible figures are an error.
     pub(crate) strict: bool,
     pub(crate) output: Output,
 }
 
-/// How the figures are printed.
+/// Format of the printed figures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     Markdown,
@@ -45,7 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
                     libraries.reverse();
                 }
                 for library in libraries {
-                    // Watching the idle fleet takes longest and varies least.
+                    // Watches the idle fleet only in the first round: it takes longest and varies least.
                     let idle = if round == 0 { plan.extent.idle } else { Duration::ZERO };
                     let extent = Extent { devices, version, idle, ..plan.extent };
                     let name = format!("{} {version} N={devices} round {}", library.name(), round + 1);
@@ -81,12 +81,12 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// All runs of one call.
+/// Results of all runs of one call.
 #[derive(Serialize, Deserialize)]
 struct Record {
     machine: String,
     runs: Vec<Run>,
-    /// Runs without figures, and why.
+    /// Failed runs with their errors.
     failures: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn table(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// What must hold however slow the machine is.
+/// Checks properties that hold on any machine, however slow.
 fn plausible(figures: &Figures) -> Result<()> {
     ensure!(figures.events_missing == 0, "{} events are missing", figures.events_missing);
     let burst = &figures.burst;
@@ -126,7 +126,7 @@ fn plausible(figures: &Figures) -> Result<()> {
     Ok(())
 }
 
-/// A child that does not outlive its use.
+/// Child process that is killed when dropped.
 struct Process(Child);
 
 impl Drop for Process {

@@ -1,4 +1,4 @@
-//! What the operating system says about this process.
+//! Resources of this process, as the operating system reports them.
 
 use core::time::Duration;
 use std::fs;
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike as _;
 
-/// Raises the limit of open files to what `files` connections and some more need.
+/// Raises the limit of open files for `files` connections and some more.
 pub(crate) fn raise_file_limit(files: usize) -> Result<()> {
     let need = u64::try_from(files)?.saturating_add(64);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("reading the limit of open files")?;
@@ -22,14 +22,14 @@ pub(crate) fn raise_file_limit(files: usize) -> Result<()> {
     Ok(())
 }
 
-/// User and system time of this process so far.
+/// Returns the user and system time of this process so far.
 pub(crate) fn cpu() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_SELF).context("reading the CPU time")?;
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Ok(Duration::from_micros(u64::try_from(micros)?))
 }
 
-/// Resident memory of this process, bytes.
+/// Returns the resident memory of this process, in bytes.
 pub(crate) fn resident() -> Result<u64> {
     let text = fs::read_to_string("/proc/self/smaps_rollup").context("reading resident memory")?;
     let kib = text
@@ -40,12 +40,12 @@ pub(crate) fn resident() -> Result<u64> {
     Ok(kib.trim().parse::<u64>()? * 1024)
 }
 
-/// Threads of this process.
+/// Returns the number of threads of this process.
 pub(crate) fn threads() -> Result<usize> {
     Ok(fs::read_dir("/proc/self/task").context("listing threads")?.count())
 }
 
-/// The processor, the kernel, the compiler, and how busy the machine is, in one line.
+/// Describes the processor, the kernel, the compiler, and the load of the machine, in one line.
 pub(crate) fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");

@@ -1,29 +1,30 @@
-//! Who the virtual devices are: everything follows from the index, so that server and clients agree without talking.
+//! Properties of the virtual devices: all follow from the index, so that server and clients agree without
+//! communication.
 
 use core::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 use rustuya_proto::LocalKey;
 
-/// Devices beyond the fleet, for the raw sockets that are timed beside it.
+/// Number of devices beyond the fleet, for the raw sockets.
 pub(crate) const EXTRA: usize = 8;
 
-/// The most devices that fit below 127.1.0.0/16.
+/// Largest number of devices within 127.1.0.0/16.
 pub(crate) const MAX_DEVICES: usize = 0xFFFF - EXTRA;
 
-/// One virtual device.
+/// Virtual device.
 #[derive(Clone, Debug)]
 pub(crate) struct VirtualDevice {
-    /// `fleet` and the index.
+    /// Id: `fleet` and the index.
     pub(crate) id: String,
-    /// 16 characters.
+    /// Local key: 16 characters.
     pub(crate) key: String,
-    /// An address of its own, by which the server recognises who is meant.
+    /// Address of its own, by which the server selects the device.
     pub(crate) address: Ipv4Addr,
 }
 
 impl VirtualDevice {
-    /// Device number `index`, below [`MAX_DEVICES`].
+    /// Creates device number `index`, below [`MAX_DEVICES`].
     pub(crate) fn new(index: usize) -> Self {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let [_, _, high, low] = number.to_be_bytes();
@@ -34,7 +35,7 @@ impl VirtualDevice {
         }
     }
 
-    /// The index of the device at `address`.
+    /// Returns the index of the device at `address`.
     pub(crate) const fn index_of(address: Ipv4Addr) -> Option<usize> {
         let [127, 1, high, low] = address.octets() else {
             return None;
@@ -47,7 +48,7 @@ impl VirtualDevice {
     }
 }
 
-/// The finaliser of splitmix64: neighbouring numbers get unlike keys.
+/// Finaliser of splitmix64: gives neighbouring numbers different keys.
 const fn mix(number: u64) -> u64 {
     let mut x = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

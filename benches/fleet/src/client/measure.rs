@@ -1,4 +1,4 @@
-//! What the measurements of every library have in common.
+//! Shared parts of the measurements of every library.
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,33 +15,33 @@ use crate::control::{Control, Counts};
 use crate::figures::{Idle, Latency, Rate, median, percentile};
 use crate::usage;
 
-/// How much of everything.
+/// Sizes and durations of the measurements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     pub(crate) devices: usize,
     pub(crate) version: Version,
-    /// Watching the idle fleet; zero leaves it out.
+    /// Time to watch the idle fleet; zero skips it.
     pub(crate) idle: Duration,
-    /// Set-to-push exchanges for each of the callers.
+    /// Number of set-to-push exchanges for each caller.
     pub(crate) exchanges: usize,
-    /// Sending commands.
+    /// Time to send commands.
     pub(crate) commands: Duration,
-    /// Receiving events, in rounds.
+    /// Time to receive events, in rounds.
     pub(crate) events: Duration,
-    /// Pushes per device in the burst.
+    /// Number of pushes per device in the burst.
     pub(crate) burst: usize,
-    /// Whether to cut the connections in the end.
+    /// Whether to cut the connections at the end.
     pub(crate) cut: bool,
 }
 
-/// Where the devices are.
+/// Ports of the device server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) orders: u16,
 }
 
-/// A stretch of time that is measured.
+/// Measured period.
 #[derive(Debug)]
 pub(crate) struct Span {
     counts: Counts,
@@ -49,7 +49,7 @@ pub(crate) struct Span {
     pub(crate) begin: Instant,
 }
 
-/// What a stretch of time took.
+/// Resources used in a period.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spent {
     pub(crate) seconds: f64,
@@ -76,7 +76,7 @@ impl Span {
 }
 
 impl Spent {
-    /// The rate of `count` things that were done meanwhile.
+    /// Returns the rate of `count` operations in the period.
     pub(crate) fn rate(&self, count: u64) -> Rate {
         let count = count as f64;
         Rate { per_second: count / self.seconds, cpu_us: self.cpu / count, server_cpu_us: self.server_cpu / count }
@@ -89,7 +89,7 @@ impl Spent {
     }
 }
 
-/// Exchanges with a library and with the raw socket, in turns.
+/// Times of exchanges with a library and with the raw socket, in turns.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     times: Vec<Duration>,
@@ -115,7 +115,7 @@ impl Turns {
     }
 }
 
-/// Commands that are given until there were enough.
+/// Counter of commands until there are enough.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     stopped: AtomicBool,
@@ -131,7 +131,7 @@ impl Progress {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// One more command was carried out.
+    /// Counts a completed command.
     pub(crate) fn count(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
@@ -141,7 +141,7 @@ impl Progress {
     }
 }
 
-/// What a listener has seen of a burst.
+/// Counts of a listener during a burst.
 #[derive(Debug)]
 pub(crate) struct Tally {
     sent: u64,
@@ -155,7 +155,7 @@ struct SoFar {
     lost: AtomicU64,
 }
 
-/// Somebody who reads a listener, and what to do when nothing comes any more.
+/// Reader of a listener, and the function that ends it.
 pub(crate) struct Reader {
     seen: Arc<SoFar>,
     over: Receiver<Result<Instant>>,
@@ -168,11 +168,11 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// Without an event for so long, what is missing is lost.
+/// Time without an event after which missing ones count as lost.
 const SILENCE: Duration = Duration::from_secs(10);
 
 impl Reader {
-    /// A reader that `start` sets to work on a tally of `sent` pushes. What `start` returns ends it.
+    /// Creates a reader: `start` starts it with a tally of `sent` pushes, and returns the function that ends it.
     pub(crate) fn new<A: FnOnce() + 'static>(sent: u64, start: impl FnOnce(Tally) -> Result<A>) -> Result<Self> {
         let (tell, over) = channel();
         let seen = Arc::<SoFar>::default();
@@ -180,8 +180,8 @@ impl Reader {
         Ok(Self { seen, over, abandon: Box::new(abandon) })
     }
 
-    /// Waits for the reader, but not longer than events keep coming. Returns when it was done, how many pushes it
-    /// received, and how many it was told to be lost.
+    /// Waits for the reader while events arrive. Returns the time of its end, the number of received pushes, and the
+    /// number reported as lost.
     pub(crate) fn finish(self) -> Result<(Instant, u64, u64)> {
         let (mut before, mut since) = (0, Instant::now());
         let last = loop {
@@ -203,16 +203,16 @@ impl Reader {
 }
 
 impl Tally {
-    /// Takes note of what a listener handed out. Says whether more is to come.
+    /// Counts an entry of a listener. Returns whether more are expected.
     pub(crate) fn note(&self, seen: Option<Seen>) -> bool {
-        // Nobody else counts here.
+        // Only one thread counts.
         let add = |to: &AtomicU64, count| to.store(to.load(Ordering::Relaxed) + count, Ordering::Relaxed);
         match seen {
             Some(Seen::Push) => add(&self.seen.received, 1),
             Some(Seen::Lost(count)) => add(&self.seen.lost, count),
             Some(Seen::Other) => return true,
             None => {
-                // Without a receiver nobody asks any more.
+                // Fails without a receiver, which then needs no result.
                 let _ = self.over.send(Err(anyhow::anyhow!("the listener ended")));
                 return false;
             }

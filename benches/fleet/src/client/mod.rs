@@ -1,4 +1,4 @@
-//! What a fleet must be able to do to be measured, and the fleets of each library.
+//! Interface of the measured fleets, and the fleets of each library.
 
 mod measure;
 mod ours;
@@ -22,55 +22,55 @@ pub(crate) use peer::Peer;
 pub(crate) use tasks::Tasks;
 pub(crate) use threads::Threads;
 
-/// The most devices that dial or negotiate at the same time.
+/// Largest number of devices that dial or negotiate at the same time.
 const DIALS: usize = 128;
 
-/// How long anything may take before the run is given up.
+/// Time limit of every wait; after it the run fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A fleet in the hands of one library, used by a plain thread.
+/// Fleet of one library, used by a plain thread.
 pub(crate) trait Fleet: Sized {
-    /// The threads that the library needs.
+    /// Threads of the library.
     type Pool;
-    /// Those who give commands.
+    /// Senders of commands.
     type Workers;
 
     /// Starts the threads; `None` when there is no such pool.
     fn pool(size: PoolSize) -> Result<Option<Self::Pool>>;
 
-    /// Begins to connect to every device.
+    /// Starts to connect to every device.
     fn start(pool: Self::Pool, devices: &[VirtualDevice], port: u16, version: Version) -> Result<Self>;
 
     /// Returns once every device is connected.
     fn wait_connected(&self) -> Result<()>;
 
-    /// How many devices are connected now.
+    /// Returns the number of connected devices.
     fn connected(&self) -> usize;
 
     /// Times `rounds` commands to one device until the push arrives at its listener; `None` when there is no such
     /// caller.
     fn exchange(&self, caller: Caller, index: usize, rounds: usize) -> Result<Option<Vec<Duration>>>;
 
-    /// Has commands given to all devices until `progress` says stop; `None` when the library cannot.
+    /// Starts commands to all devices until `progress` ends them; `None` when the library cannot.
     fn commands(&self, confirm: Confirm, progress: &Arc<Progress>) -> Result<Option<Self::Workers>>;
 
-    /// Waits for those who have been told to stop.
+    /// Waits for the end of the stopped senders.
     fn join(&self, workers: Self::Workers) -> Result<()>;
 
-    /// Listens to every device, and has a reader take `sent` pushes.
+    /// Listens to every device, and starts a reader of `sent` pushes.
     fn read(&self, sent: u64) -> Result<Reader>;
 }
 
-/// The threads of a library.
+/// Number of threads of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PoolSize {
-    /// As the library comes.
+    /// The library's default.
     Default,
-    /// Devices and callers share one.
+    /// Devices and callers share one thread.
     One,
 }
 
-/// Who calls the library.
+/// Caller of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// A task of the runtime.
@@ -79,21 +79,21 @@ pub(crate) enum Caller {
     Thread,
 }
 
-/// How a command is known to have been carried out.
+/// Confirmation of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Confirm {
-    /// A listener sees the push.
+    /// A listener receives the push.
     ByPush,
-    /// The library says so.
+    /// The library returns the acknowledgement.
     ByReply,
 }
 
-/// What a listener hands out.
+/// Entry of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// A device pushed DPs.
     Push,
-    /// So many events were lost before this point.
+    /// This number of events were lost before this point.
     Lost(u64),
     /// Anything else, such as the acknowledgement of a command.
     Other,

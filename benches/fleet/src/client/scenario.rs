@@ -1,4 +1,4 @@
-//! What every client goes through, in this order, in a process of its own.
+//! Sequence of measurements of every client, in a process of its own.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::virtual_device::VirtualDevice;
 
 /// Pushes per device and round of the event rate.
 const ROUND: usize = 64;
-/// Exchanges in a row before the raw socket has its turn.
+/// Number of consecutive exchanges before the turn of the raw socket.
 const TURN: usize = 50;
 
-/// Runs everything with the threads that the library comes with, and what concerns one device with one thread.
+/// Runs all measurements with the library's default threads, and those of one device also with one thread.
 pub(crate) fn run<F: Fleet>(server: Server, extent: Extent) -> Result<Figures> {
     usage::raise_file_limit(extent.devices + 16)?;
-    // The server ends with the connection for orders.
+    // The server ends with the control connection.
     let mut control = Control::connect(server.orders)?;
     let mut figures = Scenario::<F>::run(server, &mut control, extent)?;
     if extent.exchanges > 0
@@ -47,7 +47,7 @@ struct Scenario<'a, F> {
 impl<'a, F: Fleet> Scenario<'a, F> {
     fn run(server: Server, control: &'a mut Control, extent: Extent) -> Result<Figures> {
         let devices: Vec<VirtualDevice> = (0..extent.devices).map(VirtualDevice::new).collect();
-        // The threads belong to the process, not to the devices.
+        // Starts the threads before the measurement: their memory is not the devices'.
         let pool = F::pool(PoolSize::Default)?.context("no threads for the devices")?;
         sleep(Duration::from_millis(100));
         let empty = usage::resident()?;
@@ -93,7 +93,7 @@ impl<'a, F: Fleet> Scenario<'a, F> {
     fn commands(&mut self, confirm: Confirm) -> Result<Option<Rate>> {
         let progress = Arc::<Progress>::default();
         let Some(workers) = self.fleet.commands(confirm, &progress)? else { return Ok(None) };
-        // The start of the workers is left out.
+        // Leaves out the start of the workers.
         sleep(self.extent.commands / 4);
         let span = Span::begin(self.control)?;
         let before = progress.done();
@@ -105,7 +105,7 @@ impl<'a, F: Fleet> Scenario<'a, F> {
         Ok(Some(spent.rate(count)))
     }
 
-    /// Rounds that a listener can hold, until the time is over.
+    /// Measures rounds that fit into a listener's queue, until the time is over.
     fn events(&mut self) -> Result<(Rate, u64)> {
         let (mut received, mut missing, mut all) = (0, 0, Spent::default());
         while all.seconds < self.extent.events.as_secs_f64() {
@@ -120,7 +120,7 @@ impl<'a, F: Fleet> Scenario<'a, F> {
         Ok((all.rate(received), missing))
     }
 
-    /// `count` pushes from every device at once, to one listener that keeps reading.
+    /// Measures `count` pushes from every device at once, with one listener that keeps reading.
     fn burst(&mut self, count: usize) -> Result<(Burst, Spent)> {
         let sent = self.control.prepare(count)?;
         ensure!(sent == u64::try_from(count * self.extent.devices)?, "a device was down before the burst");
@@ -134,7 +134,7 @@ impl<'a, F: Fleet> Scenario<'a, F> {
         Ok((Burst { sent, received, told, seconds }, spent))
     }
 
-    /// Closes every connection at the devices' end.
+    /// Closes every connection at the devices' end, and measures the reconnection.
     fn cut(&mut self) -> Result<BackAgain> {
         let cut = self.control.cut()?;
         ensure!(cut == u64::try_from(self.extent.devices)?, "{cut} devices were connected before the cut");
@@ -153,7 +153,7 @@ impl<'a, F: Fleet> Scenario<'a, F> {
     }
 }
 
-/// `exchanges` with one of `devices` after the other, in turns with the raw socket.
+/// Measures `exchanges` with each of `devices` in turn, alternating with the raw socket.
 fn latency<F: Fleet>(
     fleet: &F,
     caller: Caller,

@@ -1,4 +1,4 @@
-//! Libraries whose devices are tasks of a tokio runtime.
+//! Fleets of libraries whose devices are tasks of a tokio runtime.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use super::measure::{Progress, Reader};
 use super::{Caller, Confirm, Fleet, PATIENCE, PoolSize, Seen};
 use crate::virtual_device::VirtualDevice;
 
-/// A fleet in the hands of one library. Everything is called inside a tokio runtime.
+/// Fleet of one library. All calls are made inside a tokio runtime.
 pub(crate) trait Client: Sized {
     /// One device.
     type Device: Device;
     /// A listener for all devices.
     type Events: Events;
 
-    /// Begins to connect to every device.
+    /// Starts to connect to every device.
     fn start(devices: &[VirtualDevice], port: u16, version: Version) -> Result<Self>;
 
-    /// All devices, in order.
+    /// Returns all devices, in order.
     fn devices(&self) -> &[Self::Device];
 
     /// Listens to every device from now on.
     fn listen(&self) -> Self::Events;
 }
 
-/// A handle of one device.
+/// Handle of one device.
 pub(crate) trait Device: Clone + Send + Sync + 'static {
     type Events: Events;
 
@@ -41,7 +41,7 @@ pub(crate) trait Device: Clone + Send + Sync + 'static {
     /// Returns once the device is connected.
     fn wait_connected(&self) -> impl Future<Output = Result<()>> + Send;
 
-    /// Whether the device is connected now.
+    /// Returns whether the device is connected.
     fn is_connected(&self) -> bool;
 
     /// Switches DP 1, without waiting for the device.
@@ -55,11 +55,11 @@ pub(crate) trait Device: Clone + Send + Sync + 'static {
 }
 
 pub(crate) trait Events: Send + 'static {
-    /// The next event; `None` when there will be no more.
+    /// Waits for the next event; `None` at the end.
     fn next(&mut self) -> impl Future<Output = Option<Seen>> + Send;
 }
 
-/// A runtime and the fleet in it.
+/// Runtime with its fleet.
 pub(crate) struct Tasks<C> {
     client: C,
     runtime: Runtime,
@@ -106,7 +106,7 @@ impl<C: Client> Fleet for Tasks<C> {
         Ok(Some(times))
     }
 
-    /// Every device has a task, and one command under way at any time.
+    /// Starts a task for each device, which keeps one command unresolved.
     fn commands(&self, confirm: Confirm, progress: &Arc<Progress>) -> Result<Option<JoinSet<Result<()>>>> {
         if confirm == Confirm::ByReply && !C::Device::ACKNOWLEDGES {
             return Ok(None);
@@ -138,7 +138,7 @@ impl<C: Client> Fleet for Tasks<C> {
     }
 }
 
-/// Switches one device on and off until there were enough commands.
+/// Switches one device on and off until there are enough commands.
 async fn command<D: Device>(device: D, confirm: Confirm, progress: Arc<Progress>) -> Result<()> {
     let mut events = (confirm == Confirm::ByPush).then(|| device.listen());
     let mut on = false;
@@ -160,7 +160,7 @@ async fn command<D: Device>(device: D, confirm: Confirm, progress: Arc<Progress>
 async fn exchange<D: Device>(device: D, rounds: usize) -> Result<Vec<Duration>> {
     let mut events = device.listen();
     let mut times = Vec::with_capacity(rounds);
-    // The first one is not counted: the device may have been left alone for long.
+    // Skips the first one: the device may have been idle for long.
     for round in 0..=rounds {
         let begin = Instant::now();
         device.set(round % 2 == 0).await?;

@@ -67,7 +67,7 @@ impl Fleet for Threads {
         let device = &self.devices[index];
         let mut events = device.listener();
         let mut times = Vec::with_capacity(rounds);
-        // The first one is not counted: the device may have been left alone for long.
+        // Skips the first one: the device may have been idle for long.
         for round in 0..=rounds {
             let begin = Instant::now();
             device.set_value(1, round % 2 == 0).send()?;
@@ -122,7 +122,7 @@ impl Fleet for Threads {
 }
 
 impl Threads {
-    /// A manager with a share of the devices, and its listener.
+    /// Creates a manager with a share of the devices, and its listener.
     fn listen_to(&self, share: &[Device]) -> Result<Pushes> {
         let manager = Manager::new(&self.registry);
         for device in share {
@@ -132,14 +132,14 @@ impl Threads {
     }
 }
 
-/// A listener for a share of the devices.
+/// Listener of a share of the devices.
 struct Pushes {
     events: Listener<ManagerEvent>,
     /// Without it, the listener ends.
     _manager: Manager,
 }
 
-/// Keeps one command under way at every device: each push is answered by the next command.
+/// Keeps one command unresolved at every device: sends the next one after each push.
 fn answer_pushes(devices: &[Device], mut pushes: Pushes, progress: &Progress) -> Result<()> {
     let mut by_id: HashMap<&str, (&Device, bool)> = HashMap::new();
     for device in devices {
@@ -166,7 +166,7 @@ fn answer_pushes(devices: &[Device], mut pushes: Pushes, progress: &Progress) ->
     Ok(())
 }
 
-/// Gives one command after the other, each once the one before is acknowledged.
+/// Sends commands one by one, each after the acknowledgement of the previous one.
 fn go_round(devices: &[Device], progress: &Progress) -> Result<()> {
     for on in [true, false].into_iter().cycle() {
         for device in devices {
@@ -180,7 +180,7 @@ fn go_round(devices: &[Device], progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-/// Reads what `tally` asks for, or until `enough`.
+/// Reads the expected pushes of `tally`, or until `enough`.
 fn read(mut events: Listener<ManagerEvent>, tally: &Tally, enough: &AtomicBool) {
     while !enough.load(Ordering::Relaxed) {
         match events.recv_timeout(Duration::from_secs(1)) {

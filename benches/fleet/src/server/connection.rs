@@ -1,4 +1,4 @@
-//! One connection to a virtual device: the socket, and what waits on either side of it.
+//! One connection to a virtual device: the socket, and the bytes that wait on either side of it.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 
@@ -9,10 +9,10 @@ use rand::rngs::StdRng;
 use super::session::{Out, Session};
 use crate::control::Counts;
 
-/// The largest frame that is taken.
+/// Largest accepted frame.
 const FRAME: usize = 2048;
 
-/// What is left of a connection after a turn.
+/// State of a connection after a turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Open,
@@ -28,12 +28,12 @@ pub(super) struct Connection {
     /// Whether it was counted as ready.
     pub(super) counted: bool,
     session: Session,
-    /// The beginning of a frame.
+    /// Start of an incomplete frame.
     partial: Vec<u8>,
     /// Bytes that the socket did not take, from `sent` on.
     out: Out,
     sent: usize,
-    /// The burst to come.
+    /// Prepared burst.
     prepared: Out,
 }
 
@@ -47,7 +47,7 @@ impl Connection {
         self.session.is_ready()
     }
 
-    /// Takes in what has arrived and answers it with one write.
+    /// Reads the received bytes and answers them with one write.
     pub(super) fn read(&mut self, replies: &mut Out, rng: &mut StdRng, counts: &mut Counts) -> State {
         let mut buffer = [0; FRAME];
         loop {
@@ -71,14 +71,14 @@ impl Connection {
             self.partial.clear();
             self.partial.extend_from_slice(have.get(taken..).unwrap_or_default());
             let state = self.send(replies);
-            // A short read took all there was; the next arrival raises another event.
+            // A short read has drained the socket; new bytes raise another event.
             if state != State::Open || got < room {
                 return state;
             }
         }
     }
 
-    /// Writes `bytes`, behind what waits already.
+    /// Writes `bytes` after the waiting ones.
     fn send(&mut self, bytes: &[u8]) -> State {
         let taken = if self.out.is_empty() { write_some(&mut self.stream, bytes) } else { Some(0) };
         let Some(taken) = taken else {
@@ -88,7 +88,7 @@ impl Connection {
         State::Open
     }
 
-    /// Writes what waits, as far as the socket takes it.
+    /// Writes waiting bytes, as far as the socket takes them.
     pub(super) fn flush(&mut self) -> State {
         let Some(count) = write_some(&mut self.stream, self.out.get(self.sent..).unwrap_or_default()) else {
             return State::Ended;
@@ -101,7 +101,7 @@ impl Connection {
         State::Open
     }
 
-    /// Seals `count` pushes of 6 DPs each, numbered by DP 3, for the next burst.
+    /// Encrypts `count` pushes of 6 DPs each, numbered by DP 3, for the next burst.
     pub(super) fn prepare(&mut self, count: usize) -> Result<()> {
         self.prepared = Vec::with_capacity(count * 192);
         for number in 0..count {
@@ -112,7 +112,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what was prepared.
+    /// Sends the prepared pushes.
     pub(super) fn burst(&mut self) -> State {
         let prepared = core::mem::take(&mut self.prepared);
         self.out.extend_from_slice(&prepared);
@@ -120,7 +120,7 @@ impl Connection {
     }
 }
 
-/// How much of `bytes` the socket takes now; `None` when the connection is gone.
+/// Writes as much of `bytes` as the socket takes. Returns the number; `None` when the connection has ended.
 fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> Option<usize> {
     let mut taken = 0;
     while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {

@@ -1,7 +1,7 @@
-//! The virtual devices: one thread, one listening socket, one connection state for each that a client opens.
+//! Server of the virtual devices: one thread, one listening socket, one state for each connection.
 //!
-//! The socket listens on every address of the loopback interface and of no other; the address that a client dials
-//! says which device it means.
+//! The socket listens on every address of the loopback interface, and of no other; the dialed address selects the
+//! device.
 
 mod connection;
 mod orders;
@@ -32,8 +32,8 @@ const ORDERS: Token = Token(1);
 const ORDER_LINE: Token = Token(2);
 const FIRST_CONNECTION: usize = 3;
 
-/// Runs `devices` virtual devices until the connection for orders is closed. Prints the port of the devices and
-/// that of the orders first. With `replay`, devices beyond those have negotiated their local key from the start.
+/// Runs `devices` virtual devices until the control connection is closed. Prints the port of the devices and that of
+/// the control connection first. With `replay`, devices beyond those use their local key without negotiation.
 pub(crate) fn run(devices: usize, version: Version, replay: bool) -> Result<()> {
     anyhow::ensure!(devices <= MAX_DEVICES, "at most {MAX_DEVICES} devices");
     usage::raise_file_limit(devices + EXTRA)?;
@@ -72,7 +72,7 @@ struct Server {
     cut: Option<Cut>,
 }
 
-/// The last cut.
+/// Last cut of the connections.
 struct Cut {
     at: std::time::Instant,
     connections: u64,
@@ -128,7 +128,7 @@ impl Server {
             let (mut stream, _) = match self.listener.accept() {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                // The client gave up before it was accepted.
+                // The client closed before it was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
                 Err(error) => return Err(error).context("a connection cannot be accepted"),
             };
@@ -192,7 +192,7 @@ impl Server {
         }
     }
 
-    /// Keeps count of the devices that have a ready connection.
+    /// Updates the count of devices with a ready connection.
     fn note(&mut self, index: usize, change: i32) {
         let Some(ready) = self.ready.get_mut(index).filter(|_| index < self.fleet) else {
             return;
@@ -215,7 +215,7 @@ impl Server {
         }
     }
 
-    /// Keys of the fleet's connections.
+    /// Returns the keys of the fleet's connections.
     fn fleet(&self) -> Vec<usize> {
         self.connections.iter().filter(|(_, one)| one.index < self.fleet).map(|(key, _)| key).collect()
     }

@@ -1,4 +1,4 @@
-//! The connection over which orders come.
+//! Control connection.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -27,7 +27,7 @@ impl Orders {
         Ok(self.listener.local_addr()?.port())
     }
 
-    /// Takes the first connection; there is one commander.
+    /// Accepts the first connection, and only that.
     pub(super) fn accept(&mut self, registry: &Registry) -> Result<()> {
         while let Ok((mut stream, _)) = self.listener.accept() {
             if self.stream.is_none() {
@@ -39,12 +39,12 @@ impl Orders {
         Ok(())
     }
 
-    /// Whether the commander is gone.
+    /// Returns whether the connection has ended.
     pub(super) const fn ended(&self) -> bool {
         self.ended
     }
 
-    /// The next whole line that has arrived.
+    /// Returns the next whole received line.
     pub(super) fn next(&mut self) -> Result<Option<String>> {
         loop {
             if let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {

@@ -1,5 +1,5 @@
-//! The device's end of one connection, as lean as it can be: what it costs is taken from the library that is measured
-//! on the same machine.
+//! Device's end of one connection. As lean as possible: its cost reduces the figures of the measured library on the
+//! same machine.
 
 use anyhow::{Context as _, Result, bail};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -16,7 +16,7 @@ use crate::virtual_device::VirtualDevice;
 
 /// Room for the replies to one read, and for one push.
 const ROOM: usize = 512;
-/// The time in pushes, seconds since 1970.
+/// Time in pushes, in seconds since 1970.
 const TIME: u32 = 1_700_000_000;
 
 /// Frames to be written.
@@ -31,7 +31,7 @@ pub(super) struct Session {
     phase: Phase,
     /// Frames sealed so far.
     sealed: u64,
-    /// What tells the initialisation vectors of this connection from those of any other.
+    /// Part of the initialisation vectors that differs between connections.
     salt: [u8; 4],
 }
 
@@ -42,7 +42,7 @@ enum Phase {
 }
 
 impl Session {
-    /// A connection to `device`. One that does not negotiate is ready at once, under the local key.
+    /// Creates a connection to `device`. Without negotiation it is ready at once, with the local key.
     pub(super) fn new(device: VirtualDevice, version: Version, negotiates: bool, rng: &mut StdRng) -> Result<Self> {
         let local = device.local_key()?;
         let keys = Keys::new(version, local.expose());
@@ -50,12 +50,13 @@ impl Session {
         Ok(Self { version, id: device.id, local, keys, phase, sealed: 0, salt: rng.random() })
     }
 
-    /// Whether messages may be sent.
+    /// Returns whether messages may be sent.
     pub(super) const fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready)
     }
 
-    /// Takes every whole frame from the front of `bytes` and answers it to `out`; returns how many bytes that were.
+    /// Takes every whole frame from the start of `bytes`, and appends answers to `out`. Returns the number of bytes
+    /// taken.
     pub(super) fn receive(
         &mut self,
         bytes: &mut [u8],
@@ -108,12 +109,12 @@ impl Session {
         }
     }
 
-    /// The second message of the negotiation.
+    /// Sends the second message of the negotiation.
     fn respond(&mut self, theirs: Nonce, out: &mut Out, rng: &mut StdRng) -> Result<()> {
         let ours = loop {
             let ours: Nonce = rng.random();
             let key = derive_session_key(self.version, &self.local, &theirs, &ours).context("a key")?;
-            // A controller has to start over with such a key.
+            // A controller must start over with such a key.
             if !key.is_refused_by_firmware() {
                 break ours;
             }
@@ -141,8 +142,8 @@ impl Session {
         self.seal(command, answers, None, payload, out)
     }
 
-    /// Seals one frame behind those in `out`. Devices of 3.4 and 3.5 count their frames, others repeat the number of
-    /// the request.
+    /// Appends one encrypted frame to `out`. Devices of 3.4 and 3.5 count their frames, others repeat the number of the
+    /// request.
     fn seal(
         &mut self,
         command: CommandCode,
@@ -166,7 +167,7 @@ impl Session {
     }
 }
 
-/// What proves that `local` is known, to whoever chose `nonce`.
+/// Computes the proof of `local` for the sender of `nonce`.
 fn proof(local: &LocalKey, nonce: &Nonce) -> Result<[u8; 32]> {
     let mut hmac = Hmac::<Sha256>::new_from_slice(local.expose())?;
     hmac.update(nonce);

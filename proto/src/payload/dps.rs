@@ -154,6 +154,10 @@ impl<'a> DpMap<'a> {
 }
 
 /// Writes the map of nulls that queries device22 firmware, as much of it as fits `limit` bytes.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the writer has moved forward from the start, in a buffer in memory"
+)]
 pub(crate) fn write_nulls(w: &mut Writer<'_>, ids: impl Iterator<Item = DpId>, limit: usize) {
     let start = w.len();
     w.byte(b'{');
@@ -209,6 +213,7 @@ impl<'a> Iterator for Dps<'a> {
 }
 
 /// A key that is spelled in plain digits.
+#[expect(clippy::arithmetic_side_effects, reason = "five digits fit 32 bits")]
 fn dp_id(key: &Text<'_>) -> Option<DpId> {
     let digits = key.raw();
     if !(1..=5).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {

@@ -91,8 +91,9 @@ pub(crate) struct Queue {
     unwritten: usize,
     /// No command before that.
     next_at: proto::Instant,
-    /// The most DPs in one write that the device was seen to accept.
-    learned: Option<NonZero<u32>>,
+    /// The most DPs in one write that the device was seen to accept on this connection. It may have refused more for a
+    /// reason that has passed, or somebody else may have refused in its name.
+    pub(super) learned: Option<NonZero<u32>>,
     /// Times in a row that the connection was lost with a read that is asked again.
     pub(crate) lost_reads: u32,
     /// Nothing more is sent.

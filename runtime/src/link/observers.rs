@@ -1,11 +1,13 @@
 //! What events change, apart from the machine that they come from.
 
+use core::net::IpAddr;
 use core::task::Waker;
 use std::sync::Arc;
 
 use rustuya_proto::{self as proto, CommandCode, DownReason, Event as Lent, Outcome};
 
 use super::Options;
+use super::announced::Announced;
 use super::fresh::{LastNews, is_final};
 use super::queue::{Completion, Queue};
 use crate::effect::Effects;
@@ -27,6 +29,8 @@ pub(super) struct Observers {
     /// When the device was last heard or seen.
     pub(super) last_seen: Option<proto::Instant>,
     pub(super) product_key: Option<Arc<str>>,
+    /// Where it was lately announced to be.
+    pub(super) announced: Option<Box<Announced>>,
     /// Writes whose effect is looked for.
     pub(super) effects: Effects,
     /// The largest frame that is received, in bytes.
@@ -46,6 +50,7 @@ impl Observers {
             retrying: false,
             last_seen: None,
             product_key: None,
+            announced: None,
             effects: Effects::default(),
             receive_limit: options.receive_limit,
             asks,
@@ -160,6 +165,13 @@ impl Observers {
         }
         self.metrics.unkept = self.metrics.unkept.saturating_add(values);
         self.news.publish(Event::Unkept { values, limit }, wakes);
+    }
+
+    /// This address is dialed.
+    pub(super) fn note_tried(&mut self, address: IpAddr, now: proto::Instant) {
+        if let Some(announced) = &mut self.announced {
+            announced.note_tried(address, now);
+        }
     }
 
     /// Sets how much is remembered, and how much waits for each listener from now on.

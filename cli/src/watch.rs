@@ -229,7 +229,7 @@ impl Watched {
             }
             Event::Message(message) => {
                 let (command, dps) = (message.command(), message.dps());
-                line.cid = message.cid();
+                line.cid = message.cid().map(str::to_owned);
                 if !self.wants(line.cid.as_deref()) {
                     return None;
                 }

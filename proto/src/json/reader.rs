@@ -93,6 +93,16 @@ impl<'a> Object<'a> {
         skip_space(text).strip_prefix(b"{").map(|rest| Self { rest })
     }
 
+    /// The text that is not read yet.
+    pub(crate) const fn remaining(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Goes on with text that [`remaining`](Self::remaining) gave.
+    pub(crate) const fn resume(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
+
     /// The key of the next entry; its value must be taken with [`value`](Self::value) or [`object`](Self::object)
     /// before the next key.
     #[inline]

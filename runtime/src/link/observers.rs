@@ -90,11 +90,12 @@ impl Observers {
             }
             Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
             Lent::Message(message) => {
-                self.content(message, now, queue, wakes);
+                let report = message.payload.report();
+                self.content(message, report.as_ref(), now, queue, wakes);
                 if message.command == CommandCode::STATUS
-                    && let Some(report) = message.payload.report()
+                    && let Some(report) = &report
                 {
-                    queue.note_push(&report);
+                    queue.note_push(report);
                 }
             }
             Lent::Ignored { command, why } => {
@@ -105,13 +106,17 @@ impl Observers {
             Lent::Resolved { id, outcome: Outcome::TooLong { len }, .. } => {
                 self.skipped(queue.code(*id).unwrap_or(CommandCode::STATUS), *len, wakes);
             }
-            Lent::Resolved { message: Some(message), .. } => self.content(message, now, queue, wakes),
             _ => {}
         }
         if let Lent::Resolved { id, outcome, message } = event {
+            let report = message.as_ref().and_then(|message| message.payload.report());
+            if let (Some(message), false) = (message, matches!(outcome, Outcome::TooLong { .. })) {
+                self.content(message, report.as_ref(), now, queue, wakes);
+            }
             let reason = self.reason.or_else(|| machine.diagnosis());
             let mut completion = self.completion(wakes);
-            queue.resolve((*id, *outcome, message.as_ref()), reason, machine.dialect(), now, &mut completion);
+            let answer = message.as_ref().map(|message| (message, report.as_ref()));
+            queue.resolve((*id, *outcome, answer), reason, machine.dialect(), now, &mut completion);
         }
         self.tell_freshness(queue, machine.is_up(), wakes);
     }
@@ -127,7 +132,15 @@ impl Observers {
         self.news.publish(Event::Skipped { command, len, limit }, wakes);
     }
 
-    fn content(&mut self, message: &proto::Message<'_>, now: proto::Instant, queue: &Queue, wakes: &mut Vec<Waker>) {
+    /// Takes in the content of a frame, whose payload was read once, as `report`.
+    fn content(
+        &mut self,
+        message: &proto::Message<'_>,
+        report: Option<&proto::Report<'_>>,
+        now: proto::Instant,
+        queue: &Queue,
+        wakes: &mut Vec<Waker>,
+    ) {
         self.last_seen = Some(now);
         // An empty acknowledgement is no news to anybody but the one who asked.
         if message.payload.is_empty() {
@@ -135,9 +148,9 @@ impl Observers {
         }
         let mut changes = Vec::new();
         let mut unkept = 0;
-        if let Some(report) = message.payload.report() {
+        if let Some(report) = report {
             let live = message.command == CommandCode::STATUS && !report.from_query;
-            let dropped = self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
+            let dropped = self.cache.note(report, live, now, |cid, online| changes.push((cid, online)));
             unkept = dropped;
             if let Some(dps) = report.dps {
                 let cid = report.cid.map(|cid| cid.to_string());
@@ -146,7 +159,7 @@ impl Observers {
             }
         }
         if self.news.is_heard() {
-            self.news.publish(Event::Message(Arc::new(Message::new(message))), wakes);
+            self.news.publish(Event::Message(Arc::new(Message::new(message, report))), wakes);
         }
         for (cid, online) in changes {
             self.news.publish(Event::SubDevice { cid, online }, wakes);

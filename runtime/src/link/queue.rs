@@ -111,6 +111,9 @@ pub(super) struct Later {
     reply: Option<Reply>,
 }
 
+/// The frame that answers a command, and its payload as it was read.
+type Answer<'a> = (&'a Message<'a>, Option<&'a Report<'a>>);
+
 /// What a pass over the queue is made with.
 pub(crate) struct Pass<'a> {
     pub(super) machine: &'a mut Machine,
@@ -367,7 +370,7 @@ impl Queue {
     /// A command has found its fate; `reason` is why the connection ended, if it did.
     pub(crate) fn resolve(
         &mut self,
-        (id, outcome, message): (CommandId, Outcome, Option<&Message<'_>>),
+        (id, outcome, answer): (CommandId, Outcome, Option<Answer<'_>>),
         reason: Option<DownReason>,
         dialect: Dialect,
         now: proto::Instant,
@@ -380,6 +383,7 @@ impl Queue {
             self.unwritten -= 1;
         }
         let (_, request) = self.sent.remove(at);
+        let message = answer.map(|(message, _)| message);
         if let Outcome::Rejected { retcode, error } = outcome {
             if request.writes() > 1 && !self.closed {
                 let error = rejection(retcode, error, message);
@@ -400,8 +404,9 @@ impl Queue {
             return self.later.push(Later { at, request, reply: None });
         }
         // Taking the answer apart is left out when nobody wants to see it.
-        let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
-        let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
+        let seen = answer.filter(|_| request.slots().any(|slot| slot.wants_answer()));
+        let reply =
+            || seen.map_or_else(|| Reply::empty(request.code()), |(message, report)| Reply::new(message, report));
         // What the link asks for itself is nobody's command.
         let mut uncounted = Metrics::default();
         let metrics = if request.own { &mut uncounted } else { &mut *completion.metrics };
@@ -413,7 +418,8 @@ impl Queue {
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = u32::try_from(size).ok().and_then(NonZero::new);
                 }
-                let mut reply = Reply { retcode: retcode.map(RetCode::number), ..reply() };
+                let mut reply = reply();
+                reply.retcode = retcode.map(RetCode::number);
                 if request.is_query() {
                     self.told_refusal = false;
                     reply.partial = dialect == Dialect::Device22;

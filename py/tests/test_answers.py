@@ -158,3 +158,20 @@ def test_values_that_json_has_not_are_not_sent(virtual_device: Make) -> None:
         asyncio.run(asyncio.wait_for(main(), 30))
         device.set_value(1, True, wait="ack")
     assert asked(requests).count("ControlNew") == 1
+
+
+@pytest.mark.parametrize("version", ["3.1", "3.3", "3.4", "3.5"])
+def test_a_device_that_refuses_every_query_does_not_keep_a_write_that_looks_for_its_effect(
+    virtual_device: Make, version: str
+) -> None:
+    lamp = virtual_device("lamp", version=version, dps={"1": 0}, quirks=["refuse-queries=4000000000", "drop-push"])
+
+    async def main() -> None:
+        async with aio.Device(**lamp.config) as device:
+            with pytest.raises(rustuya.CommandRejected):
+                await device.query(timeout=0.5)
+            for value in (1, 2):
+                with pytest.raises(rustuya.NoEffect):
+                    await asyncio.wait_for(device.set_value(1, value, wait="effect", timeout=1), 30)
+
+    asyncio.run(main())

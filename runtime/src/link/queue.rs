@@ -39,6 +39,11 @@ impl Completion<'_> {
     /// Tells every caller, or the listeners where a caller is not left to be told.
     pub(crate) fn decide(&mut self, request: &Request, result: Result<Reply, CommandError>) {
         self.tell(request, &request.claims, &result);
+        self.looked(request);
+    }
+
+    /// Tells the write whose effect a query has looked for, whatever came of the query.
+    fn looked(&mut self, request: &Request) {
         if let Some(write) = &request.looks_for {
             write.settle(self.wakes);
         }
@@ -91,9 +96,8 @@ pub(crate) struct Queue {
     unwritten: usize,
     /// No command before that.
     next_at: proto::Instant,
-    /// The most DPs in one write that the device was seen to accept on this connection. It may have refused more for a
-    /// reason that has passed, or somebody else may have refused in its name.
-    pub(super) learned: Option<NonZero<u32>>,
+    /// The most DPs in one write that the device was seen to accept.
+    learned: Option<NonZero<u32>>,
     /// Times in a row that the connection was lost with a read that is asked again.
     pub(crate) lost_reads: u32,
     /// Nothing more is sent.
@@ -110,9 +114,6 @@ pub(super) struct Later {
     /// The answer, of one that is not asked again.
     reply: Option<Reply>,
 }
-
-/// The frame that answers a command, and its payload as it was read.
-type Answer<'a> = (&'a Message<'a>, Option<&'a Report<'a>>);
 
 /// What a pass over the queue is made with.
 pub(crate) struct Pass<'a> {
@@ -370,7 +371,7 @@ impl Queue {
     /// A command has found its fate; `reason` is why the connection ended, if it did.
     pub(crate) fn resolve(
         &mut self,
-        (id, outcome, answer): (CommandId, Outcome, Option<Answer<'_>>),
+        (id, outcome, message): (CommandId, Outcome, Option<&Message<'_>>),
         reason: Option<DownReason>,
         dialect: Dialect,
         now: proto::Instant,
@@ -383,7 +384,6 @@ impl Queue {
             self.unwritten -= 1;
         }
         let (_, request) = self.sent.remove(at);
-        let message = answer.map(|(message, _)| message);
         if let Outcome::Rejected { retcode, error } = outcome {
             if request.writes() > 1 && !self.closed {
                 let error = rejection(retcode, error, message);
@@ -404,9 +404,8 @@ impl Queue {
             return self.later.push(Later { at, request, reply: None });
         }
         // Taking the answer apart is left out when nobody wants to see it.
-        let seen = answer.filter(|_| request.slots().any(|slot| slot.wants_answer()));
-        let reply =
-            || seen.map_or_else(|| Reply::empty(request.code()), |(message, report)| Reply::new(message, report));
+        let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
+        let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
         // What the link asks for itself is nobody's command.
         let mut uncounted = Metrics::default();
         let metrics = if request.own { &mut uncounted } else { &mut *completion.metrics };
@@ -418,8 +417,7 @@ impl Queue {
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = u32::try_from(size).ok().and_then(NonZero::new);
                 }
-                let mut reply = reply();
-                reply.retcode = retcode.map(RetCode::number);
+                let mut reply = Reply { retcode: retcode.map(RetCode::number), ..reply() };
                 if request.is_query() {
                     self.told_refusal = false;
                     reply.partial = dialect == Dialect::Device22;
@@ -457,6 +455,7 @@ impl Queue {
         let refused = !request.own && request.is_query() && matches!(outcome, Outcome::Rejected { .. });
         if refused && core::mem::replace(&mut self.told_refusal, true) {
             request.slots().for_each(|slot| drop(slot.decide(result.clone(), Vec::new, completion.wakes)));
+            completion.looked(&request);
         } else {
             completion.decide(&request, result);
         }

@@ -290,8 +290,10 @@ impl Request {
             claim.answer_by = match claim.ends {
                 _ if is_read && claim.slot.wants_answer() => {
                     let left = claim.deadline.saturating_since(now);
-                    // One that has waited long for the connection is given a moment all the same.
-                    let least = if first && !own { attempt.min(ATTEMPT) } else { Duration::ZERO };
+                    // One that has waited long for the connection is given a moment all the same. Not one that looks for
+                    // the effect of a write, whose time limit is that of the caller.
+                    let moment = first && !own && self.looks_for.is_none();
+                    let least = if moment { attempt.min(ATTEMPT) } else { Duration::ZERO };
                     (own || left < attempt).then(|| now + attempt.min(left).max(least))
                 }
                 // The other half is for asking what the device shows.

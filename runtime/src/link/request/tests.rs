@@ -81,6 +81,9 @@ fn a_read_is_not_waited_for_beyond_its_limit() {
     let mut late = ask(10_000);
     late.limit(at(9900), usual);
     assert_eq!(late.answer, Some(ATTEMPT), "it has waited for the connection");
+    let mut look = Request { looks_for: Some(Slot::new(Caller::Answer)), ..ask(10_000) };
+    look.limit(at(9900), usual);
+    assert_eq!(look.answer, Some(Duration::from_millis(100)), "the write's caller wants no more");
     let mut own = Request { attempt: Some(Duration::from_secs(5)), ..ask(10_000) };
     own.limit(at(9900), usual);
     assert_eq!(own.answer, Some(Duration::from_millis(100)), "its caller wants no more");

@@ -6,7 +6,6 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::connect::{connect, manager};
-use crate::input::shown;
 use crate::output::{complain, json_line_now};
 use crate::target::{Selected, Target, TargetArgs};
 
@@ -57,7 +56,7 @@ where
             Ok(value) => show(&target, value)?,
             Err(error) if !several => {
                 manager.shutdown().await;
-                return Err(error.context(target.blamed().to_owned()));
+                return Err(error.context(target.name));
             }
             Err(error) => {
                 failed += 1;
@@ -79,6 +78,6 @@ pub(crate) fn show_failure(json: bool, failed: &Failed<'_>) -> anyhow::Result<()
     if json {
         return json_line_now(failed);
     }
-    complain(&format!("{}: {}", failed.name.unwrap_or_else(|| shown(failed.id)), failed.error));
+    complain(&format!("{}: {}", failed.name.unwrap_or(failed.id), failed.error));
     Ok(())
 }

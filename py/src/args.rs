@@ -283,17 +283,22 @@ pub(crate) fn sender(value: &Bound<'_, PyAny>) -> PyResult<&'static str> {
     }
 }
 
-/// Converts a time limit in seconds; `None` for none and for infinity.
-pub(crate) fn seconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
-    let duration = |seconds: f64| {
-        // A negative limit is over at once. Not with `f64::max`, which turns NaN into zero.
-        Duration::try_from_secs_f64(if seconds < 0.0 { 0.0 } else { seconds })
-            .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of seconds, or None"))
-    };
-    limit.filter(|limit| *limit != f64::INFINITY).map(duration).transpose()
+/// Longest time limit, in seconds: 136 years.
+const LONGEST: f64 = u32::MAX as f64;
+
+/// Converts seconds. Infinity gives the longest limit; a negative limit is over at once.
+pub(crate) fn duration(seconds: f64) -> PyResult<Duration> {
+    // NaN stays NaN.
+    Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST))
+        .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of seconds, or None"))
 }
 
-/// Converts a time limit in milliseconds; `None` for none and for infinity.
+/// Converts a time limit in seconds; `None` for none.
+pub(crate) fn seconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
+    limit.map(duration).transpose()
+}
+
+/// Converts a time limit in milliseconds; `None` for none.
 pub(crate) fn milliseconds(limit: Option<f64>) -> PyResult<Option<Duration>> {
     seconds(limit.map(|limit| limit / 1000.0))
         .map_err(|_| pyo3::exceptions::PyValueError::new_err("a time limit is a number of milliseconds, or None"))

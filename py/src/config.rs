@@ -139,13 +139,8 @@ fn field<'py, T: FromPyObjectOwned<'py>>(object: &Bound<'py, PyAny>, name: &str,
     })
 }
 
-/// Converts seconds; infinity gives the longest limit.
-fn duration(seconds: f64) -> PyResult<Duration> {
-    Ok(args::seconds(Some(seconds))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX))))
-}
-
 fn timing(limits: &Bound<'_, PyAny>) -> PyResult<Timing> {
-    let limit = |name| duration(field(limits, name, "Timing")?);
+    let limit = |name| args::duration(field(limits, name, "Timing")?);
     let mut timing = Timing::DEFAULT;
     timing.connect = limit("connect")?;
     timing.negotiate = limit("negotiate")?;
@@ -159,10 +154,10 @@ fn timing(limits: &Bound<'_, PyAny>) -> PyResult<Timing> {
 fn pacing(rules: &Bound<'_, PyAny>) -> PyResult<Pacing> {
     let sleeps: Option<f64> = field(rules, "sleeps", "Pacing")?;
     let mut pacing = Pacing::NONE;
-    pacing.merge = duration(field(rules, "merge", "Pacing")?)?;
-    pacing.gap = duration(field(rules, "gap", "Pacing")?)?;
+    pacing.merge = args::duration(field(rules, "merge", "Pacing")?)?;
+    pacing.gap = args::duration(field(rules, "gap", "Pacing")?)?;
     pacing.max_dps = field::<Option<NonZeroU16>>(rules, "max_dps", "Pacing")?;
     pacing.max_bytes = field::<Option<NonZeroU16>>(rules, "max_bytes", "Pacing")?;
-    pacing.sleeps = sleeps.map(duration).transpose()?;
+    pacing.sleeps = sleeps.map(args::duration).transpose()?;
     Ok(pacing)
 }

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use rustuya_runtime_tokio as rt;
 
 use crate::config::{self, DeviceOptions};
 use crate::docstring::docstring;
@@ -263,7 +262,7 @@ impl Device {
     #[doc = docstring!(returns: itself)]
     #[doc = docstring!(raises: types)]
     fn set_connection_timeout<'py>(slf: Bound<'py, Self>, timeout_sec: args::DialSec) -> PyResult<Bound<'py, Self>> {
-        let limit = args::seconds(Some(timeout_sec.0.0))?.unwrap_or(rt::Timing::DEFAULT.connect);
+        let limit = args::duration(timeout_sec.0.0)?;
         Self::change(slf, |builder| Ok(config::connection_timeout(builder, limit)))
     }
 
@@ -523,8 +522,8 @@ impl Device {
     /// Creates a receiver of the device's events from now on.
     #[doc = docstring!(raises: closed)]
     fn listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, DeviceMessageReceiver>> {
-        let device = self.open(py)?;
-        DeviceMessageReceiver::make(py, device.listener(), device.clone())
+        let (feed, device) = self.feed(py)?;
+        DeviceMessageReceiver::make(py, feed, device)
     }
 
     /// Calls a function with every event, in a thread that all such functions share.
@@ -532,12 +531,12 @@ impl Device {
     #[doc = docstring!(raises: types closed)]
     fn subscribe(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<Subscription> {
         subscription::check(callback.bind(py))?;
-        let device = self.open(py)?;
-        Subscription::start(py, device.listener(), device.clone(), callback, event::device_event)
+        let (feed, device) = self.feed(py)?;
+        Subscription::start(py, feed, device, callback, event::device_event)
     }
 
     /// Ends the connection for all handles. A handle made by `Device(...)` only releases it: it ends unless a manager
-    /// or another such handle holds the device.
+    /// or another such handle holds the device. Listeners and subscriptions of that handle end in any case.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         finish(py, self.close_operation(py)?).map(drop)
     }

@@ -76,7 +76,10 @@ pub(crate) fn builder(
         (Some(wanted), _) => file.find(wanted).map_err(|error| errors::devices_file(py, &shown, error))?,
         (None, 1) => file.devices().next(),
         (None, count) => {
-            let text = format!("{shown} lists {count} devices: choose one with name= or id=");
+            let text = match count {
+                0 => format!("{shown} lists no devices"),
+                _ => format!("{shown} lists {count} devices: choose one with name= or id="),
+            };
             return Err(exceptions::leaf(py, "DeviceNotFound", 912, &text));
         }
     };

@@ -23,6 +23,8 @@ macro_rules! docstring {
     (@arg receive_limit) => { "receive_limit: largest frame that is received, in bytes; 65536 by default, 1024 at least." };
     (@arg memory_limit) => { "memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,\n        1024 at least." };
     (@arg backlog_limit) => { "backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least." };
+    (@arg memory_limit_all) => { "memory_limit: memory for the state of all devices together, in bytes; 8388608 by default. Each device\n        has 4096 in any case." };
+    (@arg backlog_limit_all) => { "backlog_limit: size of the queue of each listener of a manager, in bytes; 8388608 by default, 1024 at\n        least." };
     (@arg min_version) => { "min_version: oldest version that is accepted while `version` is \"Auto\"; \"3.3\" by default." };
     (@arg query_on_connect) => { "query_on_connect: whether to query the state on each connection; True by default." };
     (@arg path) => { "path: a `devices.json` or `snapshot.json`." };
@@ -31,7 +33,7 @@ macro_rules! docstring {
     (@arg address_listed) => { "address: replaces the address in the file." };
     (@arg version_listed) => { "version: replaces the version in the file." };
     (@arg wait) => { "wait: \"ack\" waits for the answer, \"effect\" until the device reports the written values, \"queue\" for\n        nothing; None follows `nowait`." };
-    (@arg timeout) => { "timeout: seconds for the connection and as many for the answer; None for the device's own limits." };
+    (@arg timeout) => { "timeout: seconds for the connection and the answer together; None for the device's own limits." };
     (@arg timeout_connected) => { "timeout: seconds to wait; None for no limit." };
     (@arg timeout_ms) => { "timeout_ms: milliseconds to wait; None for no limit." };
     (@arg dp_id) => { "dp_id: the DP, a number from 0 to 65535, also as text." };
@@ -100,6 +102,7 @@ macro_rules! docstring {
     (@error answer) => { "DeviceTimeout, ConnectionLost: there was no answer; the command may have taken effect.\n    CommandRejected: the device refused it." };
     (@error effect) => { "NoEffect: with `wait=\"effect\"`, the device reports other values." };
     (@error ended) => { "ClosedError: the receiver has ended." };
+    (@error late) => { "ClosedError: there is a device, manager or scanner, or the interpreter is about to end." };
     (@error closed) => { "ClosedError: the interpreter is about to end.\n    ForkedError: this process is a forked child of one in which rustuya was in use." };
     (@error address) => { "InvalidAddress: this is not an IPv4 address.\n    InvalidType: it is not text." };
     (@error network) => { "InvalidAddress: this is not an IPv4 network.\n    DiscoveryError: the UDP ports are taken." };

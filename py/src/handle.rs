@@ -1,11 +1,12 @@
 //! `Device` of Python: the handle that it holds, and the connection that handles share.
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 use rustuya_runtime_tokio as rt;
 
+use crate::closing::{CloseGuard, Closing, HandleFeed};
 use crate::docstring::docstring;
 use crate::engine::engine;
 use crate::held::Held;
@@ -30,11 +31,13 @@ pub(crate) struct Handle {
     pub(crate) own: Option<Held<rt::Manager>>,
     /// Whether this handle was closed. Other handles may still use the device.
     pub(crate) closed: AtomicBool,
+    closing: Arc<Closing>,
 }
 
 impl Handle {
     pub(crate) fn new(device: rt::Device, own: Option<rt::Manager>) -> Self {
-        Self { device: Held::new(device), own: own.map(Held::new), closed: AtomicBool::new(false) }
+        let (device, own) = (Held::new(device), own.map(Held::new));
+        Self { device, own, closed: AtomicBool::new(false), closing: Arc::default() }
     }
 }
 
@@ -84,7 +87,19 @@ impl Device {
             }));
         };
         handle.closed.store(true, Ordering::Release);
-        Ok(verbs::shutdown(own.get(py)?))
+        // Listeners end after the device, whose end is an event for them.
+        let (shutdown, guard) = (verbs::shutdown(own.get(py)?), CloseGuard(Arc::clone(&handle.closing)));
+        Ok(Box::pin(async move {
+            let result = shutdown.await;
+            drop(guard);
+            result
+        }))
+    }
+
+    /// Listens to the device until it or this handle is closed. Returns the device, too.
+    pub(crate) fn feed(&self, py: Python<'_>) -> PyResult<(HandleFeed, rt::Device)> {
+        let device = self.open(py)?;
+        Ok((HandleFeed::new(device.listener(), Arc::clone(&self.handle(py)?.closing)), device.clone()))
     }
 
     /// Changes the configuration and returns the handle. Calls `change` again when another thread changed it first.
@@ -93,7 +108,7 @@ impl Device {
         change: impl Fn(rt::DeviceBuilder) -> PyResult<rt::DeviceBuilder>,
     ) -> PyResult<Bound<'_, Self>> {
         let py = slf.py();
-        let device = slf.get().inner(py)?;
+        let device = slf.get().open(py)?;
         let mut failed = None;
         let changed = device.change(|known| match change(known.clone()) {
             Ok(builder) => builder,
@@ -127,17 +142,24 @@ pub(crate) fn share(
 ) -> PyResult<Handle> {
     let engine = engine(py)?;
     let id = new.id().to_owned();
-    let new =
-        engine.with_discovery(log::with_frame_log(new, &id), located).map_err(|error| errors::add(py, &id, error))?;
+    let new = log::with_frame_log(new, &id);
+    // A shared device needs no discovery.
+    let (new, no_discovery) = match engine.with_discovery(new.clone(), located) {
+        Ok(new) => (new, None),
+        Err(error) => (new, Some(error)),
+    };
     let own = rt::Manager::new(&engine.registry);
-    let mut failed = None;
+    let (mut failed, mut is_new) = (None, false);
     let mut share = || {
-        own.share(&id, |known| match known.map(|known| (describe(known.clone()), known)) {
-            None => new.clone(),
-            Some((Ok(wanted), _)) => wanted,
-            Some((Err(error), known)) => {
-                failed = Some(error);
-                known
+        own.share(&id, |known| {
+            is_new = known.is_none();
+            match known.map(|known| (describe(known.clone()), known)) {
+                None => new.clone(),
+                Some((Ok(wanted), _)) => wanted,
+                Some((Err(error), known)) => {
+                    failed = Some(error);
+                    known
+                }
             }
         })
     };
@@ -152,5 +174,8 @@ pub(crate) fn share(
         return Err(error);
     }
     let device = shared.map_err(|error| errors::add(py, &id, error))?;
-    Ok(Handle::new(device, Some(own)))
+    match no_discovery.filter(|_| is_new) {
+        Some(error) => Err(errors::add(py, &id, error)),
+        None => Ok(Handle::new(device, Some(own))),
+    }
 }

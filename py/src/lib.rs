@@ -26,6 +26,7 @@ mod feed;
 mod target;
 mod wakeup;
 
+mod closing;
 mod operation;
 
 mod bridge;

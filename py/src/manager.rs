@@ -206,7 +206,7 @@ impl Manager {
         models::metrics(py, &self.inner(py)?.metrics())
     }
 
-    /// Ends this manager, and every device that no other manager holds.
+    /// Ends this manager, its listeners, and every device that neither another manager nor a `Device(...)` holds.
     fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
         finish(py, verbs::shutdown(self.inner(py)?)).map(drop)
     }

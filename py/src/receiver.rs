@@ -10,6 +10,7 @@ use rustuya_runtime_tokio::{self as rt, Listener, Scan, Sweep};
 
 use crate::blocking::block;
 use crate::bridge::{LoopBridge, start};
+use crate::closing::HandleFeed;
 use crate::docstring::docstring;
 use crate::feed::SharedFeed;
 use crate::held::Held;
@@ -142,7 +143,7 @@ macro_rules! receiver {
 
 receiver! {
     /// Iterator over the events of one device since the receiver was made.
-    DeviceMessageReceiver, Listener<rt::Event>, event::device_event
+    DeviceMessageReceiver, HandleFeed, event::device_event
 }
 receiver! {
     /// Iterator over the events of all devices of a manager since the receiver was made.

@@ -109,7 +109,7 @@ impl Scanner {
     #[doc = docstring!(returns: scanner)]
     #[doc = docstring!(raises: types)]
     fn timeout<'py>(slf: Bound<'py, Self>, timeout_sec: args::TimeoutSec) -> PyResult<Bound<'py, Self>> {
-        let timeout = args::seconds(Some(timeout_sec.0))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+        let timeout = args::duration(timeout_sec.0)?;
         Ok(Self::change(slf, |settings| settings.timeout = timeout))
     }
 

@@ -1,7 +1,6 @@
 //! `VirtualDevice`.
 
 use core::net::SocketAddr;
-use core::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -135,8 +134,7 @@ impl VirtualDevice {
         if let Some(args::Probes((host, port))) = probes {
             builder = builder.answer_probes(socket(py, &format!("{host}:0"))?, port);
         }
-        let every = args::seconds(Some(announce_every))?.unwrap_or(Duration::MAX);
-        let idle = args::seconds(Some(idle))?.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+        let (every, idle) = (args::duration(announce_every)?, args::duration(idle)?);
         let bind = bind.map_or_else(|| "127.0.0.1:0".to_owned(), |bind| bind.0);
         let builder =
             builder.bind(socket(py, &bind)?).announce_every(every).max_clients(max_clients).idle(idle).strict(strict);

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,6 +125,9 @@ def test_a_file_of_devices(virtual_device: Callable[..., VirtualDevice], tmp_pat
         Device.from_devices_file(path, "Child")
     with pytest.raises(FileNotFoundError):
         Device.from_devices_file(tmp_path / "none.json")
+    path.write_text("[]")
+    with pytest.raises(rustuya.DeviceNotFound, match="lists no devices$"):
+        Device.from_devices_file(path)
     path.write_text('{"key": "' + OTHER)
     with pytest.raises(rustuya.ConfigError) as caught:
         Device.from_devices_file(path, "x")
@@ -172,3 +177,29 @@ def test_numbers_out_of_range_are_refused_with_advice(lamp: VirtualDevice) -> No
                 device.request(command)
         with pytest.raises(ValueError, match="number of seconds"):
             device.query(timeout=float("nan"))
+
+
+@pytest.mark.parametrize("limit", [float("inf"), 2.0**70])
+def test_the_longest_time_limits_are_none(virtual_device: Callable[..., VirtualDevice], limit: float) -> None:
+    gone = virtual_device("gone", version="3.4")
+    gone.unplug()
+    raised: list[type[Exception]] = []
+
+    def wait(call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception as error:
+            raised.append(type(error))
+
+    device = rustuya.Device(**gone.config, timeout=0.05)
+    patient = rustuya.Device("other", gone.address, gone.local_key, "3.4", timeout=limit)
+    with device, patient:
+        calls = (lambda: device.query(timeout=limit), lambda: device.wait_connected(limit), patient.query)
+        threads = [threading.Thread(target=wait, args=(call,)) for call in calls]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        assert raised == []
+    for thread in threads:
+        thread.join(30)
+    assert raised == [rustuya.ClosedError] * 3

@@ -113,3 +113,22 @@ def test_asyncio_run_ends_while_its_executor_waits() -> None:
     assert device.query() == {"1": 0}
     """
     assert end(["-c", START + body.replace("\n    ", "\n")]) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "order", ["import concurrent.futures.thread, rustuya", "import rustuya, concurrent.futures.thread"]
+)
+@pytest.mark.parametrize("call", ["listener().recv()", "wait_connected(None)"])
+def test_a_loop_in_a_worker_of_an_executor_is_released(order: str, call: str) -> None:
+    body = f"""
+    import asyncio
+    from rustuya import aio
+    virtual.unplug()
+    async def main():
+        await aio.Device.of(virtual.device()).{call}
+    pool = concurrent.futures.ThreadPoolExecutor()
+    waits = pool.submit(asyncio.run, main())
+    time.sleep(0.1)
+    assert not waits.done()
+    """
+    assert end(["-c", order + START + body.replace("\n    ", "\n")]) == (0, "")

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +48,77 @@ def test_a_device_shares_the_connection_of_managers(lamp: VirtualDevice) -> None
             device.close()
         assert managed.query() == {"1": 0}
         assert managed.metrics.connects == 1
+
+
+def test_what_a_closed_handle_hears_ends_while_others_go_on(lamp: VirtualDevice) -> None:
+    with rustuya.Manager() as manager:
+        managed = manager.add(**config(lamp))
+        managed.wait_ready()
+        device, other = rustuya.Device(**config(lamp)), rustuya.Device(**config(lamp))
+        listener, goes_on = device.listener(), other.listener()
+        told: list[rustuya.DeviceEvent] = []
+        subscription = device.subscribe(told.append)
+        lamp.set_dps({"1": 7})
+        heard = goes_on.recv(5000)
+        assert heard is not None
+        assert heard.dps == {"1": 7}
+        iterates = threading.Thread(target=lambda: [told.append(event) for event in device.listener()], daemon=True)
+        iterates.start()
+        device.close()
+        # What was heard before is told.
+        assert [event.dps for event in listener] == [{"1": 7}]
+        assert listener.is_closed
+        with pytest.raises(rustuya.ClosedError):
+            listener.recv(50)
+        iterates.join(30)
+        assert not iterates.is_alive()
+        deadline = time.monotonic() + 10
+        while subscription.active:
+            assert time.monotonic() < deadline, "it goes on"
+            time.sleep(0.005)
+        known = len(told)
+        lamp.set_dps({"1": 8})
+        assert goes_on.recv(5000) is not None
+        assert len(told) == known
+        with pytest.raises(rustuya.ClosedError):
+            device.reconfigure(nowait=True)
+        assert not managed.nowait
+
+        async def main() -> None:
+            tasks = len(asyncio.all_tasks())
+            async with aio.Device(**config(lamp)) as here:
+                events, nothing = here.listener(), asyncio.ensure_future(here.listener().recv())
+                here.subscribe(told.append)
+                await asyncio.sleep(0.01)
+            assert [event async for event in events] == []
+            with pytest.raises(rustuya.ClosedError):
+                await asyncio.wait_for(nothing, 30)
+            while len(asyncio.all_tasks()) > tasks:
+                await asyncio.sleep(0.01)
+
+        asyncio.run(asyncio.wait_for(main(), 60))
+        other.close()
+        assert managed.query() == {"1": 8}
+
+
+def test_a_shared_device_needs_not_be_found() -> None:
+    program = """
+import rustuya
+from rustuya.testing import VirtualDevice
+rustuya.configure(discovery=False)
+virtual = VirtualDevice("shared", dps={"1": 0})
+with rustuya.Manager() as manager:
+    manager.add(**virtual.config)
+    with rustuya.Device("shared", local_key=virtual.local_key) as device:
+        assert device == manager["shared"]
+    assert not manager["shared"].is_closed
+try:
+    rustuya.Device("another", local_key=virtual.local_key)
+except rustuya.DiscoveryError as error:
+    print("not found")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("not found\n", "")
 
 
 def test_the_connection_ends_with_the_last_who_holds_it(lamp: VirtualDevice) -> None:

@@ -271,6 +271,11 @@ def test_no_text_is_rusts_own(virtual_device: Callable[..., VirtualDevice]) -> N
         with rustuya.Device(other.id, other.address, key, version, timeout=1) as wrong:
             fails(lambda: wrong.query())
             tell(wrong.diagnosis)
+    refusing = virtual_device(version="3.3", dps={"1": True}, quirks=["refuse-queries=1000"])
+    with rustuya.Device(**{**refusing.config, "local_key": "f" * 16}) as wrong:
+        fails(lambda: wrong.query(timeout=1))
+        wrong.reconfigure(local_key=KEY)
+        fails(lambda: wrong.query(timeout=1))
     scanner = rustuya.Scanner().active(False).ports((0, 0, 0)).timeout(0.05)
     found: list[Any] = [scanner, scanner.stream()]
     for thing in (*found, scanner.scan(), gateway, gateway.requests(), rustuya.aio.Device.of(device)):

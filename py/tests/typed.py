@@ -22,6 +22,7 @@ from rustuya.typing import (
     ProtocolVersion,
     Quirk,
     Reason,
+    StaleReason,
     Wait,
 )
 
@@ -77,6 +78,7 @@ def what_comes_back(device: Device) -> None:
     _retcode: int | None = reply.retcode
     _nothing: None = device.set_value(1, True)
     _kind: DeviceType = device.dev_type
+    _stale: StaleReason | None = device.state.stale_reason
     _reason: Reason | None = None if device.diagnosis is None else device.diagnosis.reason
 
 

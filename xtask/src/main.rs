@@ -8,6 +8,7 @@ mod bench;
 mod chaos;
 mod context;
 mod hygiene;
+mod metadata;
 mod shell;
 mod soak;
 mod steps;

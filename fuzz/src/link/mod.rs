@@ -1,7 +1,7 @@
 //! Whole link: a program's handles above, a device below, and a connection between them that changes bytes as the input
 //! says. Time passes only as the input says.
 
-mod connection;
+mod line;
 mod writes;
 
 use core::net::SocketAddr;
@@ -24,10 +24,7 @@ use serde_json::json;
 use crate::input::{Input, Repeatable};
 use crate::machines::{CHILD, KEY, Memory, Peer, emulator_config, model};
 use crate::session::{alter, record};
-use connection::{
-    Connection, ControllerEnd, Flag, RecordBuffer, Shared, VirtualRuntime, lock, machine_time, now, reset_clock,
-    set_time, system_time,
-};
+use line::{Ends, Flag, Kept, Line, Shared, Virtual, lock, machine_time, now, set_time, start_over, system_time};
 use writes::Writes;
 
 const OTHER_KEY: [u8; 16] = *b"fedcba9876543210";
@@ -63,11 +60,11 @@ struct Open {
 }
 
 struct Life {
-    runtime: VirtualRuntime,
+    runtime: Virtual,
     device: Option<Device>,
     link: Option<DrivenLink>,
     listeners: Vec<Listener<Event>>,
-    connection: Option<Shared>,
+    line: Option<Shared>,
     dialing: bool,
     /// Time of the link's next turn.
     until: Option<Instant>,
@@ -77,17 +74,17 @@ struct Life {
     model: Memory,
     rng: Repeatable,
     recorded: [Vec<u8>; 2],
-    buffer: Option<RecordBuffer>,
+    kept: Option<Kept>,
     redacted: bool,
     writes: Writes,
-    direct_writes: bool,
+    outlets: bool,
     ended: bool,
 }
 
 impl Life {
     fn new(input: &mut Input<'_>) -> Self {
-        reset_clock();
-        let (first, config_byte) = (input.byte(), input.byte());
+        start_over();
+        let (first, treated) = (input.byte(), input.byte());
         let version = Version::ALL[usize::from(first & 7) % Version::ALL.len()];
         let dialect = if first & 8 == 0 { Dialect::Default } else { Dialect::Device22 };
         let mut quirks = Quirks::of(version);
@@ -96,14 +93,14 @@ impl Life {
         {
             quirks.set(name).expect("named by itself");
         }
-        let runtime = VirtualRuntime::default();
-        let buffer = (first & 0x30 != 0).then(RecordBuffer::default);
+        let runtime = Virtual::default();
+        let kept = (first & 0x30 != 0).then(Kept::default);
         let builder = Device::builder("eb0123456789abcdefghij", "0123456789abcdef").expect("an id and a key");
-        let mut builder = configure(builder, config_byte, input.byte(), version).address([127, 0, 0, 1]);
-        if let Some(buffer) = &buffer {
+        let mut builder = treat(builder, treated, input.byte(), version).address([127, 0, 0, 1]);
+        if let Some(kept) = &kept {
             builder = match first & 0x10 {
-                0 => builder.record(Recorder::full(buffer.clone())),
-                _ => builder.record(Recorder::redacted(buffer.clone())),
+                0 => builder.record(Recorder::full(kept.clone())),
+                _ => builder.record(Recorder::redacted(kept.clone())),
             };
         }
         let device = builder.spawn(&runtime);
@@ -114,7 +111,7 @@ impl Life {
             runtime,
             device: Some(device),
             link,
-            connection: None,
+            line: None,
             dialing: false,
             until: None,
             woken: Arc::default(),
@@ -123,10 +120,10 @@ impl Life {
             model: model(),
             rng: Repeatable(1),
             recorded: Default::default(),
-            buffer,
+            kept,
             redacted: first & 0x10 != 0,
-            writes: Writes::new(joins(config_byte)),
-            direct_writes: first & 0x40 == 0,
+            writes: Writes::new(joins(treated)),
+            outlets: first & 0x40 == 0,
             ended: false,
         };
         life.turn();
@@ -138,8 +135,8 @@ impl Life {
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
-        if let Some(connection) = &self.connection {
-            record(&lock(connection).peer, &mut self.recorded);
+        if let Some(line) = &self.line {
+            record(&lock(line).peer, &mut self.recorded);
         }
         let (op, choice) = (input.byte(), input.byte());
         let count = usize::from(choice);
@@ -163,8 +160,8 @@ impl Life {
             }
             13 => self.end_line([None, Some(ErrorKind::ConnectionReset)][count % 2]),
             14 => {
-                if let Some(connection) = &self.connection {
-                    lock(connection).peer.push(choice, machine_time(), &mut self.rng);
+                if let Some(line) = &self.line {
+                    lock(line).peer.push(choice, machine_time(), &mut self.rng);
                 }
                 self.poll_peer();
             }
@@ -178,16 +175,16 @@ impl Life {
             18 => self.listen(choice),
             19 => {
                 let garbage = input.take(count);
-                if let Some(connection) = &self.connection {
-                    lock(connection).peer.to_controller.extend_from_slice(garbage);
+                if let Some(line) = &self.line {
+                    lock(line).peer.to_controller.extend_from_slice(garbage);
                 }
                 self.arrive(garbage.len());
             }
             20 => self.act(choice),
             _ => {
-                if let Some(connection) = &self.connection {
+                if let Some(line) = &self.line {
                     let op = 8 + choice % 24;
-                    alter(&mut lock(connection).peer, op, input, &self.recorded);
+                    alter(&mut lock(line).peer, op, input, &self.recorded);
                 }
             }
         }
@@ -299,8 +296,8 @@ impl Life {
             assert!(late.is_zero(), "{} is not decided for {late:?}", open.what);
             assert!(!self.ended, "the link has ended, and {} is not decided", open.what);
         }
-        if let Some(connection) = &self.connection {
-            self.writes.note(&core::mem::take(&mut lock(connection).written));
+        if let Some(line) = &self.line {
+            self.writes.note(&core::mem::take(&mut lock(line).written));
         }
     }
 
@@ -310,11 +307,11 @@ impl Life {
         for _ in 0..TURNS {
             self.woken.0.store(false, Ordering::Relaxed);
             let Some(link) = &self.link else { return };
-            let mut ends = self.connection.clone().map(ControllerEnd);
+            let mut ends = self.line.clone().map(Ends);
             match link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
                 Action::Dial(Destination::Socket(to)) => {
                     assert_eq!(to, SocketAddr::from(([127, 0, 0, 1], 6668)));
-                    assert!(self.connection.is_none() && !self.dialing, "a second connection");
+                    assert!(self.line.is_none() && !self.dialing, "a second connection");
                     self.dialing = true;
                 }
                 Action::Dial(Destination::Name(..)) => panic!("there is no name"),
@@ -345,16 +342,16 @@ impl Life {
 
     /// Returns whether the connection has only whole frames, or was ended by the device.
     fn is_whole(&self) -> bool {
-        self.connection.as_ref().is_none_or(|connection| {
-            let connection = lock(connection);
-            connection.partial.is_empty() || connection.ends.is_some()
+        self.line.as_ref().is_none_or(|line| {
+            let line = lock(line);
+            line.partial.is_empty() || line.ends.is_some()
         })
     }
 
     fn hang_up(&mut self) {
         self.dialing = false;
-        if let Some(connection) = self.connection.take() {
-            self.writes.note(&lock(&connection).written);
+        if let Some(line) = self.line.take() {
+            self.writes.note(&lock(&line).written);
         }
     }
 
@@ -366,13 +363,10 @@ impl Life {
             None => {
                 let peer = Peer::new(self.emulated.clone(), 2048, machine_time(), &mut self.rng);
                 let partial = Vec::new();
-                let connection =
-                    Connection { peer, arrived: 0, room: usize::MAX, ends: None, partial, written: Vec::new() };
-                let connection = Arc::new(Mutex::new(connection));
-                self.connection = Some(Arc::clone(&connection));
-                link.dialed(
-                    self.direct_writes.then(|| -> Arc<dyn DirectWriter> { Arc::new(ControllerEnd(connection)) }),
-                );
+                let line = Line { peer, arrived: 0, room: usize::MAX, ends: None, partial, written: Vec::new() };
+                let line = Arc::new(Mutex::new(line));
+                self.line = Some(Arc::clone(&line));
+                link.dialed(self.outlets.then(|| -> Arc<dyn DirectWriter> { Arc::new(Ends(line)) }));
             }
         }
         self.turn();
@@ -380,37 +374,37 @@ impl Life {
     }
 
     fn poll_peer(&mut self) {
-        if let Some(connection) = &self.connection {
-            let mut connection = lock(connection);
-            connection.peer.poll(&mut self.model, machine_time(), &mut self.rng);
+        if let Some(line) = &self.line {
+            let mut line = lock(line);
+            line.peer.poll(&mut self.model, machine_time(), &mut self.rng);
         }
     }
 
     fn arrive(&self, len: usize) {
-        let Some(connection) = &self.connection else { return };
-        let mut connection = lock(connection);
-        connection.arrived = connection.peer.to_controller.len().min(connection.arrived.saturating_add(len));
-        if connection.peer.closed && connection.arrived == connection.peer.to_controller.len() {
-            connection.ends = connection.ends.or(Some(None));
+        let Some(line) = &self.line else { return };
+        let mut line = lock(line);
+        line.arrived = line.peer.to_controller.len().min(line.arrived.saturating_add(len));
+        if line.peer.closed && line.arrived == line.peer.to_controller.len() {
+            line.ends = line.ends.or(Some(None));
         }
     }
 
     fn deliver(&mut self, len: usize) {
-        if let Some(connection) = &self.connection {
-            lock(connection).peer.deliver(len);
+        if let Some(line) = &self.line {
+            lock(line).peer.deliver(len);
         }
         self.poll_peer();
     }
 
     fn room(&self, len: usize) {
-        if let Some(connection) = &self.connection {
-            lock(connection).room = len;
+        if let Some(line) = &self.line {
+            lock(line).room = len;
         }
     }
 
     fn end_line(&self, how: Option<ErrorKind>) {
-        if let Some(connection) = &self.connection {
-            lock(connection).ends = Some(how);
+        if let Some(line) = &self.line {
+            lock(line).ends = Some(how);
         }
     }
 
@@ -420,9 +414,9 @@ impl Life {
             self.turn();
             self.deliver(usize::MAX);
             self.arrive(usize::MAX);
-            let quiet = self.connection.as_ref().is_none_or(|connection| {
-                let connection = lock(connection);
-                connection.ends.is_some() || connection.peer.to_device.is_empty() && connection.arrived == 0
+            let quiet = self.line.as_ref().is_none_or(|line| {
+                let line = lock(line);
+                line.ends.is_some() || line.peer.to_device.is_empty() && line.arrived == 0
             });
             if quiet {
                 break;
@@ -458,7 +452,7 @@ impl Life {
         let version = self.emulated.version;
         let _ = device.change(|builder| {
             let key = if more & 0x60 == 0x60 { OTHER_KEY } else { KEY };
-            configure(builder, choice, more, version).local_key(LocalKey::new(key))
+            treat(builder, choice, more, version).local_key(LocalKey::new(key))
         });
     }
 
@@ -493,8 +487,8 @@ impl Life {
             assert_eq!(listener.poll_recv(&mut cx), Poll::Ready(None), "a listener waits for one that has ended");
         }
         assert!(lock(&self.runtime.0).is_empty());
-        let Some(buffer) = self.buffer.take() else { return };
-        let record = lock(&buffer.0).clone();
+        let Some(kept) = self.kept.take() else { return };
+        let record = lock(&kept.0).clone();
         replays(&record, self.redacted);
     }
 }
@@ -520,7 +514,7 @@ const fn joins(choice: u8) -> bool {
 }
 
 /// Configures a device as two bytes say.
-fn configure(builder: DeviceBuilder, choice: u8, more: u8, right: Version) -> DeviceBuilder {
+fn treat(builder: DeviceBuilder, choice: u8, more: u8, right: Version) -> DeviceBuilder {
     let mut timing = Timing::DEFAULT;
     (timing.connect, timing.negotiate) = (Duration::from_secs(2), Duration::from_secs(1));
     timing.answer = Duration::from_millis([300, 1_000, 2_000, 5_000][usize::from(choice & 3)]);

@@ -35,7 +35,7 @@ class Commands:
         Args:
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -57,7 +57,7 @@ class Commands:
 
         Args:
             dps: the DPs to query; None for the whole state.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Queried`: a dict of DPs and values, with `missing` and `partial`.
@@ -98,7 +98,7 @@ class Commands:
             value: a JSON value: bool, int, float, str, sequences and mappings of them.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -141,7 +141,7 @@ class Commands:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -177,7 +177,7 @@ class Commands:
             dp_ids: the DPs to measure.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.

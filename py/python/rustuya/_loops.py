@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport]  # see the end of this file
 import contextlib
 import inspect
+import threading
 import weakref
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, Union
 
@@ -226,3 +229,9 @@ def subscribe(listener: Callable[[], Receiver[T]], callback: Callable[[T], objec
             task.cancel()
 
     return unsubscribe
+
+
+# What was registered last is called first: loops give up their waits before executors join the threads that run them.
+# A wait outside of loops notices the end by itself. Where the interpreter is ending already, nothing is to be done.
+with contextlib.suppress(RuntimeError):
+    getattr(threading, "_register_atexit", atexit.register)(_native.leave)

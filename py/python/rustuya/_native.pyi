@@ -86,9 +86,10 @@ def configure(
     Args:
         worker_threads: threads for input and output, 1 to 64; 2 by default.
         dials_at_once: number of simultaneous connection attempts; 128 by default.
-        memory_limit: memory for the state of the device and its sub-devices, in bytes; 262144 by default,
-            1024 at least.
-        backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
+        memory_limit: memory for the state of all devices together, in bytes; 8388608 by default. Each device
+            has 4096 in any case.
+        backlog_limit: size of the queue of each listener of a manager, in bytes; 8388608 by default, 1024 at
+            least.
         discovery: whether to listen for announcements; True by default.
         ports: three UDP ports, instead of 6666, 6667 and 7000; 0 takes a free one.
         bind_address: the local IPv4 address to listen on.
@@ -100,7 +101,7 @@ def configure(
         InvalidAddress: this is not an IPv4 address.
         InvalidType: it is not text.
         InvalidType, InvalidValue: an argument is of another type, or out of range.
-        ClosedError: the receiver has ended.
+        ClosedError: there is a device, manager or scanner, or the interpreter is about to end.
     """
 
 def command_names() -> list[tuple[str, int]]:
@@ -817,7 +818,7 @@ class Device:
         Args:
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -838,7 +839,7 @@ class Device:
 
         Args:
             dps: the DPs to query; None for the whole state.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Queried`: a dict of DPs and values, with `missing` and `partial`.
@@ -864,7 +865,7 @@ class Device:
             value: a JSON value: bool, int, float, str, sequences and mappings of them.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -893,7 +894,7 @@ class Device:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -921,7 +922,7 @@ class Device:
             dp_ids: the DPs to measure.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -959,7 +960,7 @@ class Device:
             cid: the sub-device; None for the device itself.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -990,7 +991,7 @@ class Device:
         Args:
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -1078,7 +1079,7 @@ class Device:
         """
     def close(self) -> None:
         """Ends the connection for all handles. A handle made by `Device(...)` only releases it: it ends unless a manager
-        or another such handle holds the device.
+        or another such handle holds the device. Listeners and subscriptions of that handle end in any case.
         """
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -1113,7 +1114,7 @@ class SubDevice:
         Args:
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -1134,7 +1135,7 @@ class SubDevice:
 
         Args:
             dps: the DPs to query; None for the whole state.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Queried`: a dict of DPs and values, with `missing` and `partial`.
@@ -1160,7 +1161,7 @@ class SubDevice:
             value: a JSON value: bool, int, float, str, sequences and mappings of them.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -1189,7 +1190,7 @@ class SubDevice:
             dps_dict: a mapping of DPs, numbers from 0 to 65535, also as text, to their values.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -1217,7 +1218,7 @@ class SubDevice:
             dp_ids: the DPs to measure.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -1385,7 +1386,7 @@ class Manager:
     def metrics(self) -> Metrics:
         """Sums of the counters of all devices."""
     def shutdown(self) -> None:
-        """Ends this manager, and every device that no other manager holds."""
+        """Ends this manager, its listeners, and every device that neither another manager nor a `Device(...)` holds."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 

@@ -363,7 +363,7 @@ class Device(_Commands):
             cid: the sub-device; None for the device itself.
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -390,7 +390,7 @@ class Device(_Commands):
         Args:
             wait: "ack" waits for the answer, "effect" until the device reports the written values, "queue" for
                 nothing; None follows `nowait`.
-            timeout: seconds for the connection and as many for the answer; None for the device's own limits.
+            timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
             A `Reply` with `wait="ack"` and `wait="effect"`, else None.
@@ -496,7 +496,7 @@ class Device(_Commands):
 
     async def close(self) -> None:
         """Ends the connection for all handles. A handle made by `Device(...)` only releases it: it ends unless a manager
-        or another such handle holds the device.
+        or another such handle holds the device. Listeners and subscriptions of that handle end in any case.
         """
         bridge = bridge_of_loop()
         await finish(bridge, self._verbs.close(bridge, self._native))
@@ -770,7 +770,7 @@ class Manager:
         return subscribe(self.listener, callback)
 
     async def shutdown(self) -> None:
-        """Ends this manager, and every device that no other manager holds."""
+        """Ends this manager, its listeners, and every device that neither another manager nor a `Device(...)` holds."""
         bridge = bridge_of_loop()
         await finish(bridge, _native.AsyncVerbs.shutdown(bridge, self._native))
 

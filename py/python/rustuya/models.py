@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, TypeAlias
 
     from .settings import Pacing, Timing
-    from .typing import Reason, SweptKind
+    from .typing import Reason, StaleReason, SweptKind
 
 __all__ = [
     "DeviceConfig",
@@ -400,7 +400,7 @@ class State(Mapping[str, Json]):
         values: dict[str, Json],
         ages: dict[str, float],
         stale_dps: Iterable[str] = (),
-        stale_reason: str | None = None,
+        stale_reason: StaleReason | None = None,
         stale_text: str | None = None,
     ) -> None:
         self._values = values
@@ -415,7 +415,7 @@ class State(Mapping[str, Json]):
         return self._stale_reason is None
 
     @property
-    def stale_reason(self) -> str | None:
+    def stale_reason(self) -> StaleReason | None:
         """Reason, as a name for programs, why this may be out of date; None when it is fresh.
 
         ``not_connected``, ``not_told`` (the device has not reported its state on this connection), ``partly`` (not all

@@ -320,6 +320,12 @@ fn tell(inner: &Inner, store: &Store, client: u64, event: &EmulatorEvent<'_>) {
                 inner.tell_unfit(UnfitWrite { cid: cid.clone(), dp: dp.0, value, why });
             }
         }
-        other => tracing::debug!(%id, client, event = ?other, "noted"),
+        EmulatorEvent::Negotiated => tracing::debug!(%id, client, "session key agreed on"),
+        EmulatorEvent::Refused { command, error } => {
+            tracing::debug!(%id, client, ?command, error = error.text(), "request refused");
+        }
+        EmulatorEvent::Dropped { command } => tracing::debug!(%id, client, ?command, "command dropped"),
+        EmulatorEvent::Discarded { error } => tracing::debug!(%id, client, %error, "bytes discarded"),
+        _ => {}
     }
 }

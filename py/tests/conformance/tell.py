@@ -9,10 +9,10 @@ from rustuya import aio
 
 AnyDevice = Union[rustuya.Device, aio.Device]
 AnyManager = Union[rustuya.Manager, aio.Manager]
-Result = dict[str, Any]
+Told = dict[str, Any]
 
 
-def diagnosis(shown: rustuya.Diagnosis | None) -> Result | None:
+def diagnosis(shown: rustuya.Diagnosis | None) -> Told | None:
     if shown is None:
         return None
     assert shown.text
@@ -20,10 +20,10 @@ def diagnosis(shown: rustuya.Diagnosis | None) -> Result | None:
     return {"reason": shown.reason, "code": shown.code, "speaks": shown.speaks, "sure": shown.sure}
 
 
-def error(raised: BaseException) -> Result:
+def error(raised: BaseException) -> Told:
     assert isinstance(raised, rustuya.TuyaError), repr(raised)
     assert str(raised)
-    result: Result = {
+    told: Told = {
         "class": type(raised).__name__,
         "code": raised.code,
         "was_sent": raised.was_sent,
@@ -32,25 +32,25 @@ def error(raised: BaseException) -> Result:
     }
     assert raised.reason == (raised.diagnosis and raised.diagnosis.reason)
     if isinstance(raised, rustuya.CommandRejected):
-        result.update(text=raised.text, retcode=raised.retcode)
+        told.update(text=raised.text, retcode=raised.retcode)
     if isinstance(raised, rustuya.NoEffect):
-        result.update(wanted=raised.wanted, shown=raised.shown)
+        told.update(wanted=raised.wanted, shown=raised.shown)
     if isinstance(raised, rustuya.PartialWrite):
-        result.update(acknowledged=raised.acknowledged, uncertain=raised.uncertain, failed=raised.failed)
+        told.update(acknowledged=raised.acknowledged, uncertain=raised.uncertain, failed=raised.failed)
         assert raised.cause is not None
-        result.update(cause=error(raised.cause)["error"])
+        told.update(cause=error(raised.cause)["error"])
     if isinstance(raised, rustuya.TooLarge):
-        result.update(size=raised.size, limit=raised.limit)
+        told.update(size=raised.size, limit=raised.limit)
     if isinstance(raised, rustuya.InvalidDp):
-        result.update(dp=raised.dp)
-    return {"error": result}
+        told.update(dp=raised.dp)
+    return {"error": told}
 
 
-def found(shown: rustuya.DiscoveredDevice) -> Result:
+def found(shown: rustuya.DiscoveredDevice) -> Told:
     return {"id": shown.id, "ip": shown.ip, "version": shown.version, "product_key": shown.product_key}
 
 
-def outcome(verb: str, result: Any) -> Result:
+def outcome(verb: str, result: Any) -> Told:
     """Converts the outcome of a command."""
     if isinstance(result, rustuya.Reply):
         return {"reply": {"dps": result.dps, "payload": result.payload}}
@@ -73,7 +73,7 @@ def outcome(verb: str, result: Any) -> Result:
     return {"done": True}
 
 
-def event(shown: rustuya.DeviceEvent) -> Result:
+def event(shown: rustuya.DeviceEvent) -> Told:
     kind, payload = shown.kind, shown.payload
     assert shown["kind"] == kind
     if kind in ("state", "acknowledgement"):
@@ -102,7 +102,7 @@ def event(shown: rustuya.DeviceEvent) -> Result:
     return {"down": {"code": int(payload["Err"]), **{name: payload[name] for name in ("reason", "speaks", "sure")}}}
 
 
-def snapshot(device: AnyDevice) -> Result:
+def look(device: AnyDevice) -> Told:
     metrics = device.metrics
     return {
         "connected": device.is_connected,

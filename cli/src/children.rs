@@ -70,7 +70,7 @@ async fn ask(device: Device, limit: Duration) -> Result<Heard, CommandError> {
     let mut events = device.listener();
     let mut heard = Heard::new();
     let reply = device.sub_discover().acknowledged().await?;
-    take(&mut heard, reply.payload.as_ref());
+    take(&mut heard, reply.payload().as_ref());
     // A gateway that goes on and on is not listened to for ever.
     let ends = Instant::now() + limit;
     while let Ok(Some(event)) = timeout_at(ends.min(Instant::now() + PAUSE), events.recv()).await {

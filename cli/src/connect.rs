@@ -37,7 +37,7 @@ pub(crate) fn connect_with(
     if let Some(device) = manager.get(target.id.as_str()) {
         return Ok(device);
     }
-    manager.add_with(more(target.builder())).with_context(|| target.name.clone())
+    manager.add_with(more(target.builder())).with_context(|| target.blamed().to_owned())
 }
 
 impl Target {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::connect::{connect, manager};
+use crate::input::shown;
 use crate::output::{complain, json_line_now};
 use crate::target::{Selected, Target, TargetArgs};
 
@@ -56,7 +57,7 @@ where
             Ok(value) => show(&target, value)?,
             Err(error) if !several => {
                 manager.shutdown().await;
-                return Err(error.context(target.name));
+                return Err(error.context(target.blamed().to_owned()));
             }
             Err(error) => {
                 failed += 1;
@@ -78,6 +79,6 @@ pub(crate) fn show_failure(json: bool, failed: &Failed<'_>) -> anyhow::Result<()
     if json {
         return json_line_now(failed);
     }
-    complain(&format!("{}: {}", failed.name.unwrap_or(failed.id), failed.error));
+    complain(&format!("{}: {}", failed.name.unwrap_or_else(|| shown(failed.id)), failed.error));
     Ok(())
 }

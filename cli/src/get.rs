@@ -59,11 +59,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let remember = args.target.devices().filter(|_| args.remember);
         let show = |target: &Target, (state, worked): (Queried, Worked)| {
             let dps = state.dps;
+            if several {
+                show_line(target, &dps, args.json)?
+            } else {
+                show(&dps, args.json)?
+            }
             if let Some(path) = remember {
                 DevicesFile::remember(path, target.id.as_str(), worked.version, worked.address)
                     .context("--remember")?;
             }
-            if several { show_line(target, &dps, args.json) } else { show(&dps, args.json) }
+            Ok(())
         };
         each(&args.target, selected, args.json, |device, target| ask(device, target, &args.dp), show).await
     })

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::block_on;
 use crate::each::each;
-use crate::input::{UsageError, is_dp, unfit};
+use crate::input::{UsageError, is_dp, shown, unfit};
 use crate::output::{dp_line, json_line_now, line_now, short};
 use crate::target::{Target, TargetArgs};
 
@@ -166,7 +166,10 @@ fn words(words: &[String], all: bool) -> Result<(&[String], Map<String, Value>),
         return Err(unfit("nothing to set: after the ids, give DP=VALUE, such as 1=true"));
     }
     match (all, ids.first()) {
-        (true, Some(id)) => Err(unfit(&format!("{id}: --all takes no ids, and what is to be set must be DP=VALUE"))),
+        (true, Some(id)) => {
+            let id = shown(id);
+            Err(unfit(&format!("{id}: --all takes no ids, and what is to be set must be DP=VALUE")))
+        }
         _ => Ok((ids, assignments(dps)?)),
     }
 }
@@ -174,10 +177,10 @@ fn words(words: &[String], all: bool) -> Result<(&[String], Map<String, Value>),
 pub(crate) fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageError> {
     let mut dps = Map::new();
     for text in texts {
-        let (dp, value) = text
-            .split_once('=')
-            .filter(|(dp, _)| is_dp(dp))
-            .ok_or_else(|| unfit(&format!("{text}: must be DP=VALUE, the DP being a number, such as 1=true")))?;
+        let (dp, value) = text.split_once('=').filter(|(dp, _)| is_dp(dp)).ok_or_else(|| {
+            let text = shown(text);
+            unfit(&format!("{text}: must be DP=VALUE, the DP being a number, such as 1=true"))
+        })?;
         let value = assigned(value).ok_or_else(|| {
             unfit(&format!(
                 "{text}: no DP can be set to that; if the text is meant, give it in quotes, such as '{dp}=\"NaN\"'"

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::io;
+use std::sync::mpsc;
 
 /// Ctrl-C, or on Unix also SIGTERM.
 #[derive(Debug)]
@@ -20,19 +21,32 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Ends the process a while after the first signal, whatever the command waits for then: a reader of its output that does
 /// not read, or a name server that does not answer.
 fn insist() -> io::Result<()> {
-    let runtime = crate::runtime()?;
-    let mut stop = {
-        let _inside = runtime.enter();
-        Stop::signals()?
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            stop.wait().await;
-            tokio::time::sleep(GRACE).await;
+    let (tell, told) = mpsc::channel();
+    let insists = move || {
+        let begun = crate::runtime().and_then(|runtime| {
+            let inside = runtime.enter();
+            let stop = Stop::signals()?;
+            drop(inside);
+            Ok((runtime, stop))
         });
-        std::process::exit(1);
-    })?;
-    Ok(())
+        let (begun, outcome) = match begun {
+            Ok(begun) => (Some(begun), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        // It is waited for.
+        let _ = tell.send(outcome);
+        if let Some((runtime, mut stop)) = begun {
+            runtime.block_on(async {
+                stop.wait().await;
+                tokio::time::sleep(GRACE).await;
+            });
+            std::process::exit(1);
+        }
+    };
+    // Everything is made in the thread: a runtime that comes to nothing cannot be dropped within another one.
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(insists);
+    thread.map_err(|error| io::Error::new(error.kind(), format!("no thread can be started: {error}")))?;
+    told.recv().map_err(io::Error::other)?
 }
 
 impl Stop {

@@ -3,6 +3,7 @@
 use core::fmt::Write as _;
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::net::ToSocketAddrs;
 
 use anyhow::Context;
 use rustuya_proto::Quirks;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::block_on;
-use crate::input::{UsageError, dp_map, unfit};
+use crate::input::{UsageError, dp_map, shown, unfit};
 use crate::key::{self, KeyArgs};
 use crate::output::{complain, json_line_now};
 use crate::signal::Stop;
@@ -130,7 +131,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let mut stop = Stop::new()?;
         let mut builder = VirtualDevice::builder(&args.id, &key::as_text(&key), args.version)?
             .dps(dps)?
-            .bind(address("--host", (args.host.as_str(), args.port)).await?);
+            .bind(address("--host", (args.host.as_str(), args.port))?);
         if args.device22 {
             builder = builder.dialect(Dialect::Device22);
         }
@@ -138,17 +139,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             builder = builder.sub(cid.as_str(), dps)?;
         }
         for cid in &args.offline {
-            builder = builder.offline(cid).map_err(|error| unfit(&format!("--offline {cid}: {error}")))?;
+            builder = builder.offline(cid).map_err(|error| unfit(&format!("--offline {}: {error}", shown(cid))))?;
         }
         if let Some(schema) = schema {
             builder = builder.schema(None, &schema).map_err(|error| unfit(&format!("--schema: {error}")))?;
         }
         builder = builder.strict(args.strict);
         for to in &args.announce {
-            builder = builder.announce_to(address("--announce", to.as_str()).await?);
+            builder = builder.announce_to(address("--announce", to.as_str())?);
         }
         if let Some(listen) = &args.answer_probes {
-            builder = builder.answer_probes(address("--answer-probes", listen.as_str()).await?, args.answer_port);
+            builder = builder.answer_probes(address("--answer-probes", listen.as_str())?, args.answer_port);
         }
         for quirk in &args.quirk {
             builder = builder.quirk(quirk)?;
@@ -230,8 +231,9 @@ fn is_short(before: bool) -> bool {
     short
 }
 
-async fn address(option: &str, host: impl tokio::net::ToSocketAddrs) -> anyhow::Result<SocketAddr> {
-    let mut found = tokio::net::lookup_host(host).await.with_context(|| format!("{option}: no such address"))?;
+/// Nothing else goes on while it is looked up.
+fn address(option: &str, host: impl ToSocketAddrs) -> anyhow::Result<SocketAddr> {
+    let mut found = host.to_socket_addrs().with_context(|| format!("{option}: no such address"))?;
     found.next().with_context(|| format!("{option}: no such address"))
 }
 
@@ -244,7 +246,9 @@ fn sub_device(text: &str) -> Result<(Cid, Map<String, Value>), UsageError> {
 
 fn check_quirks(names: &[String]) -> Result<(), UsageError> {
     let mut quirks = Quirks::default();
-    names.iter().try_for_each(|name| quirks.set(name).map_err(|error| unfit(&format!("--quirk {name}: {error}"))))
+    names
+        .iter()
+        .try_for_each(|name| quirks.set(name).map_err(|error| unfit(&format!("--quirk {}: {error}", shown(name)))))
 }
 
 fn quirk_list() -> String {

@@ -245,6 +245,11 @@ impl TargetArgs {
 }
 
 impl Target {
+    /// What it is called in errors: ids are longer than keys, and what is not may be one in the place of an id.
+    pub(crate) fn blamed(&self) -> &str {
+        if self.called().is_none() { shown(&self.name) } else { &self.name }
+    }
+
     /// What it is called, unless that is its id.
     pub(crate) fn called(&self) -> Option<&str> {
         (self.name != self.id.as_str()).then_some(self.name.as_str())

@@ -196,7 +196,7 @@ impl Watched {
     /// Why the connection never came about.
     fn never_up(&self) -> anyhow::Error {
         let error = CommandError::NotConnected { reason: self.device.diagnosis() };
-        anyhow::Error::new(error).context(self.name(None).to_owned())
+        anyhow::Error::new(error).context(self.targets.first().map_or("", Target::blamed).to_owned())
     }
 
     /// What the user called the device, or its sub-device.
@@ -229,7 +229,7 @@ impl Watched {
             }
             Event::Message(message) => {
                 let (command, dps) = (message.command(), message.dps());
-                line.cid = message.cid();
+                line.cid = message.cid().map(str::to_owned);
                 if !self.wants(line.cid.as_deref()) {
                     return None;
                 }

@@ -21,12 +21,12 @@ const OURS: &str = "eb0123456789abcdefghij";
 
 /// Runtime that keeps the tasks for the target to drive.
 #[derive(Clone, Default)]
-struct Keeps {
+struct TaskRuntime {
     links: Arc<Mutex<Vec<DrivenLink>>>,
     listening: Arc<Mutex<Vec<DrivenDiscovery>>>,
 }
 
-impl Runtime for Keeps {
+impl Runtime for TaskRuntime {
     fn drive(&self, link: DrivenLink) {
         self.links.lock().unwrap_or_else(PoisonError::into_inner).push(link);
     }
@@ -46,7 +46,7 @@ impl Runtime for Keeps {
 pub fn discovery(data: &[u8]) {
     let mut input = Input::new(data);
     let trusts = input.byte() & 1 == 1;
-    let runtime = Keeps::default();
+    let runtime = TaskRuntime::default();
     let builder = Discovery::builder().ports([0, 0, 0]).bind_address(Ipv4Addr::LOCALHOST).active(false);
     let service = builder.trust_relayed(trusts).start(&runtime).expect("free ports");
     let link = runtime.listening.lock().unwrap_or_else(PoisonError::into_inner).pop().expect("listens");

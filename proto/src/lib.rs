@@ -1,6 +1,20 @@
 #![no_std]
 #![forbid(unsafe_code)]
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    not(test),
+    forbid(
+        clippy::expect_used,
+        clippy::get_unwrap,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![doc = include_str!("../README.md")]
 
 #[cfg(not(any(feature = "v31", feature = "v33", feature = "v34", feature = "v35")))]

@@ -33,6 +33,7 @@ impl Instant {
     // A million is 64 times 15,625, and so much fits beside 16 bits in 32: small chips divide 64 bits in a routine of
     // nearly a kilobyte.
     #[cfg(feature = "emulator")]
+    #[expect(clippy::arithmetic_side_effects, reason = "the shift falls from 64 to zero by sixteens")]
     pub(crate) const fn as_secs(self) -> u64 {
         let (mut shift, mut rest, mut seconds) = (64, 0, 0);
         while shift > 0 {

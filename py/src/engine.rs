@@ -71,11 +71,28 @@ pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
     Ok(engine)
 }
 
+/// Returns an error where so many threads cannot be started: tokio panics then.
+fn need_threads(count: usize) -> std::io::Result<()> {
+    let mut waiting = Vec::new();
+    for _ in 0..count {
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().spawn(move || drop(ends.recv()))?;
+        waiting.push((end, thread));
+    }
+    for (end, thread) in waiting {
+        drop(end);
+        // It does nothing that could panic.
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
 impl Engine {
     fn start() -> std::io::Result<Self> {
         // With fewer, tokio panics instead of returning an error.
         need_descriptors(6)?;
         let settings = lock(&SETTINGS).clone();
+        need_threads(settings.worker_threads)?;
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let builder = builder.worker_threads(settings.worker_threads).thread_name("rustuya-io").enable_all();
         let runtime = builder.build()?;

@@ -147,7 +147,7 @@ impl DeviceEvent {
     fn kind(&self) -> &'static str {
         let [state, acknowledgement, connection, freshness, error, lag, skipped, unkept, ignored] = KINDS;
         match &self.event {
-            Event::Message(message) if message.dps().is_empty() => acknowledgement,
+            Event::Message(message) if !message.has_dps() => acknowledgement,
             Event::Message(_) => state,
             Event::Failed(_) => error,
             Event::Fresh | Event::Stale(_) => freshness,
@@ -194,10 +194,10 @@ impl DeviceEvent {
 
     /// The cid of the sub-device, if the event is about one.
     #[getter]
-    fn cid(&self) -> Option<String> {
+    fn cid(&self) -> Option<&str> {
         match &self.event {
-            Event::SubDevice { cid, .. } => Some(cid.to_string()),
-            Event::Failed(failed) => failed.cid.clone(),
+            Event::SubDevice { cid, .. } => Some(cid),
+            Event::Failed(failed) => failed.cid.as_deref(),
             _ => self.message().and_then(Message::cid),
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn version(version: Option<Version>) -> &'static str {
 
 pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
     let _inside = lifecycle::enter(py);
-    let payload = reply.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
+    let payload = reply.payload().map(|payload| convert::to_python(py, &payload)).transpose()?;
     let dps = convert::map_to_python(py, &reply.dps)?;
     class(py, "Reply")?.call1((reply.command.0, reply.retcode, payload, dps, reply.partial))
 }

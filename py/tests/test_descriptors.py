@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -74,3 +75,24 @@ def test_a_shortage_is_told_and_passes(face: str) -> None:
         [sys.executable, "-c", PROGRAM, face], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+THREADLESS = """
+import rustuya
+
+try:
+    rustuya.Device("bf0123456789abcdefgh", "127.0.0.1", "0123456789abcdef", "3.4")
+except rustuya.ClosedError as error:
+    assert "threads for input and output cannot be started" in str(error), error
+    print("done")
+"""
+
+
+@pytest.mark.skipif(sys.maxsize < 2**60, reason="every stack fits somewhere")
+def test_without_threads_it_says_so() -> None:
+    # A stack that does not fit any memory.
+    env = {**os.environ, "RUST_MIN_STACK": str(1 << 46)}
+    done = subprocess.run(
+        [sys.executable, "-c", THREADLESS], capture_output=True, text=True, timeout=120, check=False, env=env
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Event::Up { version } => println!("connected, version {version}"),
             Event::Down { reason, .. } => println!("{reason}: {}", reason.advice()),
             Event::Message(message) => {
-                let about = message.cid().unwrap_or(id.clone());
+                let about = message.cid().unwrap_or(&id);
                 println!("{about}: {}", Value::Object(message.dps()));
             }
             other => println!("{other:?}"),

@@ -83,10 +83,10 @@ fn a_gateway_routes_to_its_children() {
 
         gateway.push(Some(sensor.id()), json!({ "1": 198 }));
         next(&mut events, |event| match event {
-            Event::Message(message) if message.cid().as_deref() == Some(sensor.id()) => message.dp(1),
+            Event::Message(message) if message.cid() == Some(sensor.id()) => message.dp(1),
             _ => None,
         });
-        let report = sensor.gateway().sub_discover().acknowledged().expect("answers").payload.expect("a report");
+        let report = sensor.gateway().sub_discover().acknowledged().expect("answers").payload().expect("a report");
         assert_eq!(report["data"]["online"], json!(["a4c1380000000001", "a4c1380000000002"]), "{version}");
         assert_eq!(sensor.is_online(), Some(true));
     }

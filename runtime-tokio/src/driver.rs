@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustuya_runtime::polled::{Dialing, Drive, Listen, Reactor};
-use rustuya_runtime::{DirectWriter, DrivenDiscovery, DrivenLink, LookingUp, Runtime, reset_on_drop};
+use rustuya_runtime::{DirectWriter, DrivenDiscovery, DrivenLink, Runtime, reset_on_drop};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -96,11 +96,6 @@ impl Reactor for Net {
             let (reader, writer) = stream.into_split();
             Ok((reader, Some(Arc::new(Writer(Some(writer))) as Arc<dyn DirectWriter>)))
         })
-    }
-
-    fn look_up(&self, name: &str, port: u16) -> LookingUp {
-        let name = name.to_owned();
-        Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) })
     }
 
     fn poll_read(reader: &mut OwnedReadHalf, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -121,6 +121,23 @@ async fn commands_without_a_connection_fail_with_the_reason() {
     assert_eq!(soon(nowhere.query()).await, Err(CommandError::NotConnected { reason: None }));
 }
 
+#[test]
+fn a_host_name_is_looked_up_whatever_the_program_does_in_threads_of_its_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    let runtime = runtime.expect("a runtime");
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    // Until the end.
+    let busy = runtime.spawn_blocking(move || gate.recv());
+    runtime.block_on(async {
+        let lamp = lamp(Version::V34).await;
+        let name: rustuya_runtime_tokio::Address = "localhost".parse().expect("a name");
+        let device = controller(&lamp).address(name).version(Version::V34).spawn(&Tokio);
+        soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
+    });
+    drop(release);
+    assert!(runtime.block_on(busy).expect("no panic").is_err());
+}
+
 #[tokio::test]
 async fn a_dropped_future_takes_back_what_was_not_sent() {
     let lamp = lamp(Version::V35).await;

@@ -135,7 +135,7 @@ async fn a_gateway_reports_who_comes_and_goes() {
         soon(device.wait_connected(Duration::from_secs(10))).await.expect("connects");
         let mut events = device.listener();
         let reply = soon(device.sub_discover().acknowledged()).await.expect("reports");
-        let reply = reply.payload.expect("a report");
+        let reply = reply.payload().expect("a report");
         assert_eq!((&reply["data"]["online"], &reply["data"]["offline"]), (&json!(["plug"]), &json!(["sensor"])));
         for (cid, is_online) in [("plug", false), ("sensor", true)] {
             gateway.set_online(cid, is_online).expect("known");

@@ -5,10 +5,11 @@ use core::hash::{Hash as _, Hasher as _};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use std::collections::VecDeque;
 use std::hash::DefaultHasher;
 use std::io;
 use std::net::ToSocketAddrs as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Where a connection is to be opened.
 ///
@@ -35,8 +36,9 @@ pub enum Destination {
 /// Addresses that are being looked up.
 pub type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Looks a host name up in a thread of its own, for runtimes without a way of theirs. When the future is dropped, the
-/// thread goes on until the operating system has answered it.
+/// Looks a host name up in a thread, for loops that must not wait. The operating system may take long to answer: some
+/// 64 names are looked up at a time in a process, and the others after them. One whose future was dropped before its turn
+/// is not looked up any more.
 ///
 /// ```
 /// # use rustuya_runtime::look_up;
@@ -47,32 +49,74 @@ pub type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + 
 /// # Ok(()) }
 /// ```
 pub fn look_up(name: &str, port: u16) -> LookingUp {
+    let name = name.to_owned();
+    begin(&POOL, move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect))
+}
+
+type Found = io::Result<Vec<SocketAddr>>;
+type Job = (Weak<Mutex<Shared>>, Box<dyn FnOnce() -> Found + Send>);
+
+/// Names that wait for a thread, and the threads that take them.
+struct Pool {
+    jobs: VecDeque<Job>,
+    threads: usize,
+}
+
+static POOL: Mutex<Pool> = Mutex::new(Pool { jobs: VecDeque::new(), threads: 0 });
+
+/// Threads that look names up at a time, at most.
+const THREADS: usize = 64;
+
+/// Has this done in a thread. Fails where there is none, and none can be started.
+fn begin(pool: &'static Mutex<Pool>, find: impl FnOnce() -> Found + Send + 'static) -> LookingUp {
     let shared = Arc::new(Mutex::new(Shared { found: None, waker: None }));
-    let (answer, name) = (Arc::clone(&shared), name.to_owned());
-    let thread = std::thread::Builder::new().name("rustuya-lookup".into());
-    let begun = thread.spawn(move || {
-        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+    let mut waiting = pool.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.jobs.push_back((Arc::downgrade(&shared), Box::new(find)));
+    if waiting.threads < THREADS {
+        match std::thread::Builder::new().name("rustuya-lookup".into()).spawn(|| work(pool)) {
+            Ok(_) => waiting.threads += 1,
+            // The others take it.
+            Err(_) if waiting.threads > 0 => {}
+            Err(error) => {
+                waiting.jobs.pop_back();
+                return Box::pin(core::future::ready(Err(error)));
+            }
+        }
+    }
+    Box::pin(Answer(shared))
+}
+
+/// Takes what waits until there is nothing left.
+fn work(pool: &Mutex<Pool>) {
+    loop {
+        let mut waiting = pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((answer, find)) = waiting.jobs.pop_front() else {
+            waiting.threads -= 1;
+            return;
+        };
+        drop(waiting);
+        if answer.strong_count() == 0 {
+            continue;
+        }
+        let found = find();
+        let Some(answer) = answer.upgrade() else { continue };
         let mut shared = answer.lock().unwrap_or_else(PoisonError::into_inner);
         shared.found = Some(found);
         let waker = shared.waker.take();
         drop(shared);
         waker.into_iter().for_each(Waker::wake);
-    });
-    match begun {
-        Ok(_) => Box::pin(Answer(shared)),
-        Err(error) => Box::pin(core::future::ready(Err(error))),
     }
 }
 
 struct Shared {
-    found: Option<io::Result<Vec<SocketAddr>>>,
+    found: Option<Found>,
     waker: Option<Waker>,
 }
 
 struct Answer(Arc<Mutex<Shared>>);
 
 impl Future for Answer {
-    type Output = io::Result<Vec<SocketAddr>>;
+    type Output = Found;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,5 +182,45 @@ impl fmt::Display for Destination {
             Self::Socket(address) => address.fmt(f),
             Self::Name(name, port) => write!(f, "{name}, port {port}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use core::time::Duration;
+    use std::sync::mpsc;
+
+    #[test]
+    fn names_that_are_not_answered_take_so_many_threads_and_others_wait_their_turn() {
+        static OWN: Mutex<Pool> = Mutex::new(Pool { jobs: VecDeque::new(), threads: 0 });
+        static BEGUN: AtomicUsize = AtomicUsize::new(0);
+        let (release, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let (tell, told) = mpsc::channel();
+        let slow = || {
+            let (gate, tell) = (Arc::clone(&gate), tell.clone());
+            begin(&OWN, move || {
+                BEGUN.fetch_add(1, Ordering::SeqCst);
+                tell.send(()).expect("is waited for");
+                // Until all are released.
+                let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                Ok(Vec::new())
+            })
+        };
+        let all: Vec<_> = (0..THREADS + 3).map(|_| slow()).collect();
+        let given_up = slow();
+        for _ in 0..THREADS {
+            told.recv_timeout(Duration::from_secs(20)).expect("begins");
+        }
+        drop(given_up);
+        assert_eq!(BEGUN.load(Ordering::SeqCst), THREADS, "no more than that at a time");
+        drop(release);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for answer in all {
+            assert_eq!(runtime.block_on(answer).expect("is answered"), []);
+        }
+        assert_eq!(BEGUN.load(Ordering::SeqCst), THREADS + 3, "nor what nobody waits for any more");
     }
 }

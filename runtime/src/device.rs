@@ -481,7 +481,7 @@ impl Device {
     /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
-    /// let report = device.sub_discover().acknowledged().await?.payload;
+    /// let report = device.sub_discover().acknowledged().await?.payload();
     /// println!("{:?}", report.map(|report| report["data"]["online"].clone()));
     /// # Ok(()) }
     /// ```

@@ -51,8 +51,9 @@ impl Effect {
     pub(crate) fn settle(&self, result: Result<Reply, CommandError>) -> Result<Reply, CommandError> {
         match result {
             result if self.is_there() => {
-                let reply = result.unwrap_or_else(|_| Reply::empty(CommandCode::STATUS));
-                Ok(Reply { dps: self.shown.to_map(), ..reply })
+                let mut reply = result.unwrap_or_else(|_| Reply::empty(CommandCode::STATUS));
+                reply.dps = self.shown.to_map();
+                Ok(reply)
             }
             // Without an acknowledgement, and without a word about these DPs, nothing is known.
             Err(error) if self.shown.is_empty() => Err(error),

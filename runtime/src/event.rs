@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rustuya_proto::{CommandCode, Dialect, DownReason, DpId, Payload, Repeated, RetCode, Version};
+use rustuya_proto::{CommandCode, Dialect, DownReason, DpId, Dps, Payload, Repeated, Report, RetCode, Version};
 use serde_json::{Map, Value};
 
 use crate::convert;
@@ -109,7 +109,9 @@ impl Entry for Event {
     fn weight(&self) -> usize {
         size_of::<Self>()
             + match self {
-                Self::Message(message) => size_of::<Message>() + message.payload.len(),
+                Self::Message(message) => {
+                    size_of::<Message>() + message.payload.len() + message.cid().map_or(0, str::len)
+                }
                 Self::Failed(_) => size_of::<Failed>(),
                 Self::SubDevice { cid, .. } => cid.len(),
                 _ => 0,
@@ -224,15 +226,22 @@ pub struct Message {
     seqno: u32,
     retcode: Option<u32>,
     payload: Box<[u8]>,
+    /// The sub-device that it is about.
+    cid: Option<Box<str>>,
+    /// How many bytes of the payload follow the opening bracket of its DPs: the DPs, and what comes after them.
+    dps: Option<usize>,
 }
 
 impl Message {
-    pub(crate) fn new(message: &rustuya_proto::Message<'_>) -> Self {
+    /// A copy of `message`, whose payload was read as `report`.
+    pub(crate) fn new(message: &rustuya_proto::Message<'_>, report: Option<&Report<'_>>) -> Self {
         Self {
             command: message.command,
             seqno: message.seqno,
             retcode: message.retcode.map(RetCode::number),
             payload: message.payload.as_bytes().into(),
+            cid: report.and_then(|report| report.cid).map(|cid| cid.to_string().into()),
+            dps: report.and_then(|report| report.dps).map(|dps| dps.remaining().len()),
         }
     }
 
@@ -267,19 +276,30 @@ impl Message {
     }
 
     /// The sub-device that it is about; `None` for the device itself.
-    pub fn cid(&self) -> Option<String> {
-        self.view().report()?.cid.map(|cid| cid.to_string())
+    pub fn cid(&self) -> Option<&str> {
+        self.cid.as_deref()
+    }
+
+    /// Whether it holds DPs.
+    pub fn has_dps(&self) -> bool {
+        self.typed_dps().is_some_and(|mut dps| dps.next().is_some())
     }
 
     /// The DPs in it, in the order in which they came: all of them in the answer to a query, the changed ones in a
     /// push. Empty when it holds none.
     pub fn dps(&self) -> Map<String, Value> {
-        self.view().report().and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default()
+        self.typed_dps().map(convert::dp_map).unwrap_or_default()
     }
 
     /// One DP of it. Of one that is in it more than once, the last value: as in [`dps`](Self::dps) and in the state.
     pub fn dp(&self, dp: u16) -> Option<Value> {
-        self.view().report()?.dps?.value(DpId(dp)).map(|value| convert::dp_value(&value))
+        self.typed_dps()?.value(DpId(dp)).map(|value| convert::dp_value(&value))
+    }
+
+    /// The DPs in it, lent, without a tree of values.
+    pub fn typed_dps(&self) -> Option<Dps<'_>> {
+        let at = self.payload.len().checked_sub(self.dps?)?;
+        self.payload.get(at..).map(Dps::resume)
     }
 
     fn view(&self) -> Payload<'_> {
@@ -296,10 +316,17 @@ mod tests {
     #[test]
     fn a_dp_that_comes_twice_has_its_last_value_in_every_view() {
         let payload: &[u8] = br#"{"dps":{"1":true,"2":5,"1":false,"01":7}}"#;
-        let message = Message { command: CommandCode::STATUS, seqno: 0, retcode: None, payload: Box::from(payload) };
+        let payload = Payload::new(payload);
+        let report = payload.report().expect("a report");
+        let message = Message {
+            command: CommandCode::STATUS,
+            seqno: 0,
+            retcode: None,
+            payload: payload.as_bytes().into(),
+            cid: None,
+            dps: report.dps.map(|dps| dps.remaining().len()),
+        };
         let mut cache = Cache::new(crate::memory::Budget::alone(4096));
-        let view = message.view();
-        let report = view.report().expect("a report");
         cache.note(&report, true, rustuya_proto::Instant::ZERO, |_, _| ());
         let state = cache.own_state(None, rustuya_proto::Instant::ZERO);
         let last =
@@ -309,5 +336,7 @@ mod tests {
         assert_eq!(state.get(1), last.as_ref());
         assert_ne!(last, Some(json!(true)), "not the first");
         assert_eq!(message.dp(2), Some(json!(5)));
+        assert!(message.has_dps());
+        assert!(!Message { dps: None, ..message }.has_dps());
     }
 }

@@ -1,6 +1,6 @@
 //! What devices answer.
 
-use rustuya_proto::{CommandCode, RetCode};
+use rustuya_proto::{CommandCode, Payload, Report, RetCode};
 use serde_json::{Map, Value};
 
 use crate::convert;
@@ -24,7 +24,7 @@ use crate::convert;
 /// #     .spawn(&Tokio);
 /// let reply = device.status().acknowledged().await?;
 /// assert_eq!(reply.dps["2"], json!(50));
-/// println!("{:?} {:?} {:?}", reply.command, reply.retcode, reply.payload);
+/// println!("{:?} {:?} {:?}", reply.command, reply.retcode, reply.payload());
 /// # Ok(())
 /// # }
 /// ```
@@ -36,28 +36,38 @@ pub struct Reply {
     /// Return code, whichever byte order the device wrote it in. Not zero can mean success too: errors come as
     /// [`CommandError::Rejected`](crate::CommandError::Rejected).
     pub retcode: Option<u32>,
-    /// The payload: JSON, a string when it is none, `None` when there is none.
-    pub payload: Option<Value>,
     /// The DPs in the payload; of a query that was answered without any, those that the device pushed instead.
     pub dps: Map<String, Value>,
     /// Of a query: whether the device may have more DPs than these, as [`Queried::partial`](crate::Queried::partial).
     pub partial: bool,
+    /// The payload as it came, decrypted.
+    bytes: Box<[u8]>,
 }
 
 impl Reply {
     /// Success without a frame that tells more.
     pub(crate) fn empty(command: CommandCode) -> Self {
-        Self { command, retcode: None, payload: None, dps: Map::new(), partial: false }
+        Self { command, retcode: None, dps: Map::new(), partial: false, bytes: Box::default() }
     }
 
-    pub(crate) fn new(message: &rustuya_proto::Message<'_>) -> Self {
-        let dps = message.payload.report().and_then(|report| report.dps).map(convert::dp_map);
+    /// The answer in `message`, whose payload was read as `report`.
+    pub(crate) fn new(message: &rustuya_proto::Message<'_>, report: Option<&Report<'_>>) -> Self {
         Self {
             command: message.command,
             retcode: message.retcode.map(RetCode::number),
-            payload: convert::payload(&message.payload),
-            dps: dps.unwrap_or_default(),
+            dps: report.and_then(|report| report.dps).map(convert::dp_map).unwrap_or_default(),
             partial: false,
+            bytes: message.payload.as_bytes().into(),
         }
+    }
+
+    /// The payload as it came, decrypted.
+    pub const fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The payload as JSON, as a string when it is none, `None` when there is none. Parsed with each call.
+    pub fn payload(&self) -> Option<Value> {
+        convert::payload(&Payload::new(&self.bytes))
     }
 }

@@ -38,7 +38,7 @@ struct World {
     /// Driven links. Each is taken out during its turn.
     links: Mutex<Vec<Task>>,
     discoveries: Mutex<Vec<(DrivenDiscovery, Vec<UdpSocket>)>>,
-    has_outlets: bool,
+    has_direct_writer: bool,
     /// Largest number of bytes that a write takes.
     most: usize,
 }
@@ -77,10 +77,10 @@ impl Simulated {
         NOW.set(Duration::ZERO);
         RNG.set(rng.bits());
         // Varies whether callers can write directly, and how many bytes a write takes.
-        let has_outlets = rng.below(2) == 0;
+        let has_direct_writer = rng.below(2) == 0;
         let most = if rng.below(4) == 0 { 1 + usize::try_from(rng.below(64)).unwrap_or(0) } else { usize::MAX };
         let (links, discoveries) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(World { net: MemoryNet::new(), links, discoveries, has_outlets, most }))
+        Self(Arc::new(World { net: MemoryNet::new(), links, discoveries, has_direct_writer, most }))
     }
 
     /// Returns the network of the devices.
@@ -266,7 +266,7 @@ impl Task {
             Ok(conn) => {
                 let conn = Arc::new(Mutex::new(conn));
                 let ends = || -> Arc<dyn DirectWriter> { Arc::new(Ends { conn: Arc::clone(&conn), most: world.most }) };
-                self.link.dialed(world.has_outlets.then(ends));
+                self.link.dialed(world.has_direct_writer.then(ends));
                 self.conn = Some(conn);
             }
             Err(why) => self.link.lost(why),

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use cargo_metadata::{CargoOpt, Metadata, MetadataCommand, Package};
 
-use crate::metadata::Metadata;
 use crate::shell::Shell;
 
 /// Paths and settings that every step needs.
@@ -31,12 +31,22 @@ impl Context {
         let mut root = PathBuf::from(manifest);
         root.pop();
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let text = Shell::new(&cargo, &root)
-            .args(["metadata", "--format-version=1", "--locked", "--all-features"])
-            .stdout()
+        let metadata = MetadataCommand::new()
+            .cargo_path(&cargo)
+            .current_dir(&root)
+            .features(CargoOpt::AllFeatures)
+            .other_options(["--locked".to_owned()])
+            .exec()
             .context("Cargo.lock must be committed and match Cargo.toml: run `cargo metadata`")?;
-        let metadata = Metadata::parse(&text)?;
-        Ok(Self { target: metadata.target_directory.clone(), root, cargo, fuzz_seconds, metadata })
+        let target = metadata.target_directory.clone().into_std_path_buf();
+        Ok(Self { target, root, cargo, fuzz_seconds, metadata })
+    }
+
+    /// A package of the workspace.
+    pub(crate) fn member(&self, name: &str) -> Result<&Package> {
+        let members = self.metadata.workspace_packages();
+        let member = members.into_iter().find(|package| package.name == name);
+        member.with_context(|| format!("{name} is not in the workspace"))
     }
 
     /// A cargo call in the repository.

@@ -8,7 +8,6 @@ mod bench;
 mod chaos;
 mod context;
 mod hygiene;
-mod metadata;
 mod shell;
 mod soak;
 mod steps;

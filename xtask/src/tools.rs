@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 
 use crate::context::Context;
+use crate::steps;
 
 /// Whether a program is on the search path.
 pub(crate) fn on_path(program: &str) -> bool {
@@ -95,6 +96,17 @@ pub(crate) fn node_modules(context: &Context) -> Result<PathBuf> {
         .context("cannot install the Node packages of tests/interop/package-lock.json")?;
     fs::write(&stamp, locked)?;
     Ok(modules)
+}
+
+/// One of cargo's tools that `xtask/requirements.txt` pins.
+pub(crate) fn cargo_tool(context: &Context, name: &str) -> Result<PathBuf> {
+    let requirements = context.root.join("xtask/requirements.txt");
+    let python = steps::python::environment(context, "cargo-tools", Some(&requirements))?;
+    let tool = python.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
+    if !tool.is_file() {
+        bail!("{} brings no {name}", requirements.display());
+    }
+    Ok(tool)
 }
 
 /// The search path with the folder of installed cargo tools in front.

@@ -119,7 +119,8 @@ async fn connect(members: &[Member], discovery: &Discovery, view: &mut View) -> 
         let begun = Instant::now();
         if let (Some(cid), Some(gateway)) = (member.cid, devices.last().cloned()) {
             let report = gateway.sub_discover().acknowledged().await.with_context(|| member.name)?;
-            let online = report.payload.as_ref().and_then(|payload| payload.pointer("/data/online"));
+            let online = report.payload();
+            let online = online.as_ref().and_then(|payload| payload.pointer("/data/online"));
             let online = online.and_then(Value::as_array).context("the gateway's report lists nobody")?;
             ensure!(online.iter().any(|entry| entry == cid), "{}: the gateway does not list it", member.name);
             devices.push(gateway);
@@ -197,7 +198,7 @@ async fn set(member: &Member, device: &Device) -> anyhow::Result<Reply> {
 async fn pushed(member: &Member, events: &mut Listener) -> anyhow::Result<()> {
     loop {
         match next(events).await.with_context(|| format!("{}: no push", member.name))? {
-            Event::Message(message) if message.cid().as_deref() == member.cid && message.dps() == member.press => {
+            Event::Message(message) if message.cid() == member.cid && message.dps() == member.press => {
                 return Ok(());
             }
             _ => continue,

@@ -14,7 +14,7 @@ use rustuya_runtime_tokio::{
 };
 
 use crate::block_on;
-use crate::input::{self, Ports, seconds, unfit};
+use crate::input::{self, Ports, seconds, shown, unfit};
 use crate::output::plain;
 use crate::signal::Stop;
 use view::View;
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         match (found, &args.find) {
             (true, _) => {}
-            (false, Some(wanted)) => bail!("{wanted} was not heard; {}", args.advice()),
+            (false, Some(wanted)) => bail!("{} was not heard; {}", shown(wanted), args.advice()),
             (false, None) => eprintln!("rustuya: no device was heard; {}", args.advice()),
         }
         Ok(())

@@ -1,15 +1,17 @@
 //! `rustuya scan --network`: addresses, one by one.
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::bail;
-use rustuya_runtime_tokio::{DevicesFile, SightingKind, Swept};
+use anyhow::{Context, bail};
+use rustuya_runtime_tokio::{DevicesFile, SightingKind, Swept, need_descriptors};
 
 use super::view::View;
 use super::{Args, no_ports};
 use crate::block_on;
+use crate::input::shown;
 use crate::signal::Stop;
 
 /// Looks through the networks, one after the other. Addresses where something listens that has not said which device it
@@ -29,6 +31,11 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
                 let news = tokio::select! {
                     news = sweep.recv() => news,
                     () = stop.wait() => break true,
+                    () = tokio::time::sleep(STILL) => {
+                        // Something is told much more often, unless there is no socket left to go on with.
+                        need_descriptors(1).context("the search cannot go on")?;
+                        continue;
+                    }
                 };
                 match news {
                     Some(Swept::Found(news)) => {
@@ -63,6 +70,7 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
         view.done()?;
         match wanted {
             Some(wanted) if !found => {
+                let wanted = shown(wanted);
                 bail!("{wanted} was not found; up to 3.4, devices in other networks do not say which they are")
             }
             None if !any => eprintln!("rustuya: no device was found: nothing listens on TCP {} there", args.port),
@@ -71,6 +79,9 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
         Ok(())
     })
 }
+
+/// Longer than an address may take.
+const STILL: Duration = Duration::from_secs(5);
 
 /// How far the search is, for people who watch.
 struct Progress {

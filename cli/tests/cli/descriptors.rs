@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::common::{Done, ID, KEY, Simulated};
+use crate::common::{Done, ID, KEY, Simulated, finish, rustuya};
 use crate::scan::{free_ports, listed};
 
 /// From what every process has open to what is enough for every command.
@@ -109,5 +109,48 @@ fn a_shortage_is_told_by_what_listens() {
         let told = ["out of file descriptors", "no announcement heard", "shared libraries"];
         assert!(told.iter().any(|told| done.stderr.contains(told)), "with {limit}: {done:?}");
         assert!(!done.stderr.contains("panicked") && !done.stderr.contains("free the UDP"), "with {limit}: {done:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_search_that_has_no_sockets_left_midway_says_so() {
+    let ports = listed(free_ports());
+    let everywhere = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
+    let port = everywhere.local_addr().expect("an address").port().to_string();
+    let network = ["--network", "127.64.0.0/16", "--port", &port, "--discovery-ports", &ports];
+    let mut command = rustuya(&[&["scan", "--bind", "127.0.0.1"][..], &network].concat());
+    let search = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    everywhere.accept().expect("it has begun");
+    let limit = ["--nofile=3:3", "--pid", &search.id().to_string()];
+    assert!(Command::new("prlimit").args(limit).status().expect("prlimit exists").success());
+    let done = search.wait_with_output().expect("it ends");
+    let told = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!(done.status.code(), Some(1), "{told}");
+    for word in ["the search cannot go on", "out of file descriptors", "ulimit -n"] {
+        assert!(told.contains(word), "{told}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_another_thread_the_commands_say_so() {
+    let simulated = Simulated::start("3.4", &[]);
+    // A stack that does not fit any memory: no thread can be started.
+    let run = |args: &[&str]| {
+        let mut command = rustuya(args);
+        command.env("RUST_MIN_STACK", (1_u64 << 46).to_string());
+        let done = finish(command);
+        assert!(!done.stderr.contains("panicked") && !done.stderr.contains("runtime"), "{args:?}: {done:?}");
+        done
+    };
+    let at = ["--port", simulated.port(), "--version", "3.4"];
+    // An address needs none; a name has to be looked up.
+    run(&[&["get", ID, "--address", "127.0.0.1"][..], &at].concat()).succeeded();
+    run(&[&["get", ID, "--address", "localhost"][..], &at].concat()).failed(1, &["or give an IP address"]);
+    for command in
+        [&["watch", ID, "--address", "127.0.0.1"][..], &["scan"], &["simulate", "--version", "3.4", "--id", ID]]
+    {
+        run(command).failed(1, &["no thread can be started"]);
     }
 }

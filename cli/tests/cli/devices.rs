@@ -227,6 +227,21 @@ fn what_worked_is_remembered_where_that_is_asked_for() {
     run(&["get", ID, "--remember"]).failed(2, &["--devices"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_remembered_is_told_and_so_is_the_answer() {
+    let simulated = Simulated::start("3.5", &["--dps", r#"{"1":true}"#]);
+    let mut command = simulated.command("get", &["--devices", "/dev/stdin", "--json", "--remember"]);
+    // It can be read once.
+    let (rest, mut given) = std::io::pipe().expect("a pipe");
+    std::io::Write::write_all(&mut given, format!(r#"[{{"id":"{ID}","key":""}}]"#).as_bytes()).expect("has room");
+    drop(given);
+    command.stdin(rest);
+    let done = finish(command);
+    done.failed(1, &["--remember"]);
+    assert_eq!(done.stdout, "{\"1\":true}\n", "{done:?}");
+}
+
 #[test]
 fn nobody_there_is_a_failure_with_advice() {
     let simulated = Simulated::start("3.3", &[]);

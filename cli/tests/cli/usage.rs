@@ -165,3 +165,27 @@ fn keys_that_are_none_are_not_repeated() {
     assert!(!key_as_file.stderr.contains("hunter2"), "{key_as_file:?}");
     without(&["--key-file", "/nonexistent/key", "--key", KEY], None).failed(2, &["--key-file"]);
 }
+
+#[test]
+fn what_may_be_a_key_in_the_place_of_something_else_is_not_repeated() {
+    const STRAY: &str = "hunter2hunter2ab";
+    let one = TempFile::new("stray.json", br#"[{"id":"bf0123456789abcd0001","key":"0123456789abcdef","name":"lamp"}]"#);
+    let quiet = ["--discovery-ports", "0,0,0", "--timeout", "0.1"];
+    let in_file = ["--devices", one.path()];
+    for (args, code) in [
+        (&["set", ID, "1=true", STRAY][..], 2),
+        (&["set", STRAY, "--all", "--devices", "x", "1=true"], 2),
+        (&["simulate", "--version", "3.3", "--id", ID, "--quirk", STRAY], 2),
+        (&["simulate", "--version", "3.3", "--id", ID, "--sub", "c1={}", "--offline", STRAY], 2),
+        (&[&["scan", "--find", STRAY][..], &quiet].concat(), 1),
+        (&[&["scan", "--network", "127.0.0.9/32", "--port", "9", "--find", STRAY][..], &quiet[..2]].concat(), 1),
+        (&[&["get", STRAY][..], &quiet].concat(), 1),
+        (&[&["get", STRAY][..], &in_file, &quiet].concat(), 1),
+        (&[&["set", "lamp", STRAY, "1=true"][..], &in_file, &quiet].concat(), 1),
+        (&[&["watch", STRAY, "--for", "0.1"][..], &quiet].concat(), 1),
+    ] {
+        let done = run(args);
+        done.failed(code, &["may be a local key"]);
+        assert!(!done.stderr.contains(STRAY), "{args:?}: {done:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Whole link: a program's handles above, a device below, and a connection between them that changes bytes as the input
 //! says. Time passes only as the input says.
 
-mod line;
+mod connection;
 mod writes;
 
 use core::net::SocketAddr;
@@ -24,7 +24,10 @@ use serde_json::json;
 use crate::input::{Input, Repeatable};
 use crate::machines::{CHILD, KEY, Memory, Peer, emulator_config, model};
 use crate::session::{alter, record};
-use line::{Ends, Flag, Kept, Line, Shared, Virtual, lock, machine_time, now, set_time, start_over, system_time};
+use connection::{
+    Connection, ControllerEnd, Flag, RecordBuffer, Shared, VirtualRuntime, lock, machine_time, now, reset_clock,
+    set_time, system_time,
+};
 use writes::Writes;
 
 const OTHER_KEY: [u8; 16] = *b"fedcba9876543210";
@@ -60,11 +63,11 @@ struct Open {
 }
 
 struct Life {
-    runtime: Virtual,
+    runtime: VirtualRuntime,
     device: Option<Device>,
     link: Option<DrivenLink>,
     listeners: Vec<Listener<Event>>,
-    line: Option<Shared>,
+    connection: Option<Shared>,
     dialing: bool,
     /// Time of the link's next turn.
     until: Option<Instant>,
@@ -74,17 +77,17 @@ struct Life {
     model: Memory,
     rng: Repeatable,
     recorded: [Vec<u8>; 2],
-    kept: Option<Kept>,
+    buffer: Option<RecordBuffer>,
     redacted: bool,
     writes: Writes,
-    outlets: bool,
+    direct_writes: bool,
     ended: bool,
 }
 
 impl Life {
     fn new(input: &mut Input<'_>) -> Self {
-        start_over();
-        let (first, treated) = (input.byte(), input.byte());
+        reset_clock();
+        let (first, config_byte) = (input.byte(), input.byte());
         let version = Version::ALL[usize::from(first & 7) % Version::ALL.len()];
         let dialect = if first & 8 == 0 { Dialect::Default } else { Dialect::Device22 };
         let mut quirks = Quirks::of(version);
@@ -93,14 +96,14 @@ impl Life {
         {
             quirks.set(name).expect("named by itself");
         }
-        let runtime = Virtual::default();
-        let kept = (first & 0x30 != 0).then(Kept::default);
+        let runtime = VirtualRuntime::default();
+        let buffer = (first & 0x30 != 0).then(RecordBuffer::default);
         let builder = Device::builder("eb0123456789abcdefghij", "0123456789abcdef").expect("an id and a key");
-        let mut builder = treat(builder, treated, input.byte(), version).address([127, 0, 0, 1]);
-        if let Some(kept) = &kept {
+        let mut builder = configure(builder, config_byte, input.byte(), version).address([127, 0, 0, 1]);
+        if let Some(buffer) = &buffer {
             builder = match first & 0x10 {
-                0 => builder.record(Recorder::full(kept.clone())),
-                _ => builder.record(Recorder::redacted(kept.clone())),
+                0 => builder.record(Recorder::full(buffer.clone())),
+                _ => builder.record(Recorder::redacted(buffer.clone())),
             };
         }
         let device = builder.spawn(&runtime);
@@ -111,7 +114,7 @@ impl Life {
             runtime,
             device: Some(device),
             link,
-            line: None,
+            connection: None,
             dialing: false,
             until: None,
             woken: Arc::default(),
@@ -120,10 +123,10 @@ impl Life {
             model: model(),
             rng: Repeatable(1),
             recorded: Default::default(),
-            kept,
+            buffer,
             redacted: first & 0x10 != 0,
-            writes: Writes::new(joins(treated)),
-            outlets: first & 0x40 == 0,
+            writes: Writes::new(joins(config_byte)),
+            direct_writes: first & 0x40 == 0,
             ended: false,
         };
         life.turn();
@@ -135,8 +138,8 @@ impl Life {
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
-        if let Some(line) = &self.line {
-            record(&lock(line).peer, &mut self.recorded);
+        if let Some(connection) = &self.connection {
+            record(&lock(connection).peer, &mut self.recorded);
         }
         let (op, choice) = (input.byte(), input.byte());
         let count = usize::from(choice);
@@ -160,8 +163,8 @@ impl Life {
             }
             13 => self.end_line([None, Some(ErrorKind::ConnectionReset)][count % 2]),
             14 => {
-                if let Some(line) = &self.line {
-                    lock(line).peer.push(choice, machine_time(), &mut self.rng);
+                if let Some(connection) = &self.connection {
+                    lock(connection).peer.push(choice, machine_time(), &mut self.rng);
                 }
                 self.poll_peer();
             }
@@ -175,16 +178,16 @@ impl Life {
             18 => self.listen(choice),
             19 => {
                 let garbage = input.take(count);
-                if let Some(line) = &self.line {
-                    lock(line).peer.to_controller.extend_from_slice(garbage);
+                if let Some(connection) = &self.connection {
+                    lock(connection).peer.to_controller.extend_from_slice(garbage);
                 }
                 self.arrive(garbage.len());
             }
             20 => self.act(choice),
             _ => {
-                if let Some(line) = &self.line {
+                if let Some(connection) = &self.connection {
                     let op = 8 + choice % 24;
-                    alter(&mut lock(line).peer, op, input, &self.recorded);
+                    alter(&mut lock(connection).peer, op, input, &self.recorded);
                 }
             }
         }
@@ -296,8 +299,8 @@ impl Life {
             assert!(late.is_zero(), "{} is not decided for {late:?}", open.what);
             assert!(!self.ended, "the link has ended, and {} is not decided", open.what);
         }
-        if let Some(line) = &self.line {
-            self.writes.note(&core::mem::take(&mut lock(line).written));
+        if let Some(connection) = &self.connection {
+            self.writes.note(&core::mem::take(&mut lock(connection).written));
         }
     }
 
@@ -307,11 +310,11 @@ impl Life {
         for _ in 0..TURNS {
             self.woken.0.store(false, Ordering::Relaxed);
             let Some(link) = &self.link else { return };
-            let mut ends = self.line.clone().map(Ends);
+            let mut ends = self.connection.clone().map(ControllerEnd);
             match link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
                 Action::Dial(Destination::Socket(to)) => {
                     assert_eq!(to, SocketAddr::from(([127, 0, 0, 1], 6668)));
-                    assert!(self.line.is_none() && !self.dialing, "a second connection");
+                    assert!(self.connection.is_none() && !self.dialing, "a second connection");
                     self.dialing = true;
                 }
                 Action::Dial(Destination::Name(..)) => panic!("there is no name"),
@@ -342,16 +345,16 @@ impl Life {
 
     /// Returns whether the connection has only whole frames, or was ended by the device.
     fn is_whole(&self) -> bool {
-        self.line.as_ref().is_none_or(|line| {
-            let line = lock(line);
-            line.partial.is_empty() || line.ends.is_some()
+        self.connection.as_ref().is_none_or(|connection| {
+            let connection = lock(connection);
+            connection.partial.is_empty() || connection.ends.is_some()
         })
     }
 
     fn hang_up(&mut self) {
         self.dialing = false;
-        if let Some(line) = self.line.take() {
-            self.writes.note(&lock(&line).written);
+        if let Some(connection) = self.connection.take() {
+            self.writes.note(&lock(&connection).written);
         }
     }
 
@@ -363,10 +366,13 @@ impl Life {
             None => {
                 let peer = Peer::new(self.emulated.clone(), 2048, machine_time(), &mut self.rng);
                 let partial = Vec::new();
-                let line = Line { peer, arrived: 0, room: usize::MAX, ends: None, partial, written: Vec::new() };
-                let line = Arc::new(Mutex::new(line));
-                self.line = Some(Arc::clone(&line));
-                link.dialed(self.outlets.then(|| -> Arc<dyn DirectWriter> { Arc::new(Ends(line)) }));
+                let connection =
+                    Connection { peer, arrived: 0, room: usize::MAX, ends: None, partial, written: Vec::new() };
+                let connection = Arc::new(Mutex::new(connection));
+                self.connection = Some(Arc::clone(&connection));
+                link.dialed(
+                    self.direct_writes.then(|| -> Arc<dyn DirectWriter> { Arc::new(ControllerEnd(connection)) }),
+                );
             }
         }
         self.turn();
@@ -374,37 +380,37 @@ impl Life {
     }
 
     fn poll_peer(&mut self) {
-        if let Some(line) = &self.line {
-            let mut line = lock(line);
-            line.peer.poll(&mut self.model, machine_time(), &mut self.rng);
+        if let Some(connection) = &self.connection {
+            let mut connection = lock(connection);
+            connection.peer.poll(&mut self.model, machine_time(), &mut self.rng);
         }
     }
 
     fn arrive(&self, len: usize) {
-        let Some(line) = &self.line else { return };
-        let mut line = lock(line);
-        line.arrived = line.peer.to_controller.len().min(line.arrived.saturating_add(len));
-        if line.peer.closed && line.arrived == line.peer.to_controller.len() {
-            line.ends = line.ends.or(Some(None));
+        let Some(connection) = &self.connection else { return };
+        let mut connection = lock(connection);
+        connection.arrived = connection.peer.to_controller.len().min(connection.arrived.saturating_add(len));
+        if connection.peer.closed && connection.arrived == connection.peer.to_controller.len() {
+            connection.ends = connection.ends.or(Some(None));
         }
     }
 
     fn deliver(&mut self, len: usize) {
-        if let Some(line) = &self.line {
-            lock(line).peer.deliver(len);
+        if let Some(connection) = &self.connection {
+            lock(connection).peer.deliver(len);
         }
         self.poll_peer();
     }
 
     fn room(&self, len: usize) {
-        if let Some(line) = &self.line {
-            lock(line).room = len;
+        if let Some(connection) = &self.connection {
+            lock(connection).room = len;
         }
     }
 
     fn end_line(&self, how: Option<ErrorKind>) {
-        if let Some(line) = &self.line {
-            lock(line).ends = Some(how);
+        if let Some(connection) = &self.connection {
+            lock(connection).ends = Some(how);
         }
     }
 
@@ -414,9 +420,9 @@ impl Life {
             self.turn();
             self.deliver(usize::MAX);
             self.arrive(usize::MAX);
-            let quiet = self.line.as_ref().is_none_or(|line| {
-                let line = lock(line);
-                line.ends.is_some() || line.peer.to_device.is_empty() && line.arrived == 0
+            let quiet = self.connection.as_ref().is_none_or(|connection| {
+                let connection = lock(connection);
+                connection.ends.is_some() || connection.peer.to_device.is_empty() && connection.arrived == 0
             });
             if quiet {
                 break;
@@ -452,7 +458,7 @@ impl Life {
         let version = self.emulated.version;
         let _ = device.change(|builder| {
             let key = if more & 0x60 == 0x60 { OTHER_KEY } else { KEY };
-            treat(builder, choice, more, version).local_key(LocalKey::new(key))
+            configure(builder, choice, more, version).local_key(LocalKey::new(key))
         });
     }
 
@@ -487,8 +493,8 @@ impl Life {
             assert_eq!(listener.poll_recv(&mut cx), Poll::Ready(None), "a listener waits for one that has ended");
         }
         assert!(lock(&self.runtime.0).is_empty());
-        let Some(kept) = self.kept.take() else { return };
-        let record = lock(&kept.0).clone();
+        let Some(buffer) = self.buffer.take() else { return };
+        let record = lock(&buffer.0).clone();
         replays(&record, self.redacted);
     }
 }
@@ -514,7 +520,7 @@ const fn joins(choice: u8) -> bool {
 }
 
 /// Configures a device as two bytes say.
-fn treat(builder: DeviceBuilder, choice: u8, more: u8, right: Version) -> DeviceBuilder {
+fn configure(builder: DeviceBuilder, choice: u8, more: u8, right: Version) -> DeviceBuilder {
     let mut timing = Timing::DEFAULT;
     (timing.connect, timing.negotiate) = (Duration::from_secs(2), Duration::from_secs(1));
     timing.answer = Duration::from_millis([300, 1_000, 2_000, 5_000][usize::from(choice & 3)]);

@@ -9,12 +9,14 @@ use super::FrameError;
 pub(crate) const BLOCK: usize = 16;
 
 /// The length of `len` bytes with PKCS#7 padding: always 1 to 16 more.
+#[expect(clippy::arithmetic_side_effects, reason = "a remainder is smaller than its divisor")]
 pub(crate) const fn padded(len: usize) -> usize {
     len.saturating_add(BLOCK - len % BLOCK)
 }
 
 /// Pads the first `len` bytes of `buf` to blocks and encrypts them; `None` when `buf` is too short.
 #[cfg(any(feature = "v31", feature = "v33", feature = "v34"))]
+#[expect(clippy::arithmetic_side_effects, reason = "a padded length is larger than the length")]
 pub(super) fn encrypt(aes: &Aes128, buf: &mut [u8], len: usize) -> Option<usize> {
     let total = padded(len);
     let text = buf.get_mut(..total)?;
@@ -37,6 +39,7 @@ pub(crate) fn decrypt(aes: &Aes128, text: &mut [u8]) -> Result<usize, FrameError
 }
 
 /// The length of the content of the ciphertext `text`, from its last block alone.
+#[expect(clippy::arithmetic_side_effects, reason = "the padding lies in the last block of the text")]
 pub(super) fn peek_padding(aes: &Aes128, text: &[u8]) -> Result<usize, FrameError> {
     let last = last_block(aes, text).ok_or(FrameError::Padding)?;
     let pad = usize::from(*last.last().ok_or(FrameError::Padding)?);

@@ -108,6 +108,7 @@ fn check_shape(frame: &[u8]) -> Result<(), FrameError> {
 }
 
 #[cfg(feature = "v35")]
+#[expect(clippy::arithmetic_side_effects, reason = "a payload with a return code has four bytes for it")]
 fn open_6699(gcm: &Gcm, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     let end = frame.len().checked_sub(frame_6699::FOOTER).ok_or(FrameError::Length)?;
     let (front, footer) = frame.split_last_chunk_mut::<{ frame_6699::FOOTER }>().ok_or(FrameError::Length)?;
@@ -146,6 +147,7 @@ fn has_retcode_6699(command: CommandCode, text: &[u8]) -> bool {
 }
 
 #[cfg(feature = "v34")]
+#[expect(clippy::arithmetic_side_effects, reason = "the clear text is no longer than the ciphertext that lies there")]
 fn open_hmac(aes: &Aes128, hmac: &Hmac<Sha256>, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     let (covered, footer) = frame.split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>().ok_or(FrameError::Length)?;
     if covered.len() < frame_55aa::BODY {
@@ -181,6 +183,10 @@ fn open_ecb(aes: &Aes128, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fr
 }
 
 #[cfg(feature = "v31")]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "envelope and clear text are no longer than the body that lies there"
+)]
 fn open_plain(aes: &Aes128, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     let mut opened = open_crc(sender, frame)?;
     let body = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
@@ -225,6 +231,7 @@ fn take_retcode_by_value(frame: &[u8], opened: &mut Opened) {
     }
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "the payload begins with four bytes")]
 fn take_retcode(frame: &[u8], opened: &mut Opened) {
     let body = frame.get(opened.payload.clone()).unwrap_or_default();
     if let Some(code) = body.first_chunk::<4>() {
@@ -234,6 +241,7 @@ fn take_retcode(frame: &[u8], opened: &mut Opened) {
 }
 
 #[cfg(any(feature = "v33", feature = "v34", feature = "v35"))]
+#[expect(clippy::arithmetic_side_effects, reason = "the payload begins with the header")]
 fn strip_header(frame: &[u8], opened: &mut Opened) {
     let payload = frame.get(opened.payload.clone()).unwrap_or_default();
     if let Some(header) = VersionHeader::at_front_of(payload) {
@@ -244,6 +252,7 @@ fn strip_header(frame: &[u8], opened: &mut Opened) {
 
 /// 3.2 and 3.3: the payload is ciphertext, or an error in clear text (vector `v3.3/default/error-clear-text`).
 #[cfg(feature = "v33")]
+#[expect(clippy::arithmetic_side_effects, reason = "lengths of parts of a frame that lies in memory")]
 fn open_ecb_or_text(aes: &Aes128, frame: &mut [u8], opened: &mut Opened) -> Result<(), FrameError> {
     let text = frame.get_mut(opened.payload.clone()).ok_or(FrameError::Length)?;
     if text.is_empty() {

@@ -125,6 +125,7 @@ impl Layout {
     }
 
     /// Offset of what is encrypted as a whole; in 3.1 envelopes, of the envelope.
+    #[expect(clippy::arithmetic_side_effects, reason = "a sum of lengths of fixed parts")]
     const fn sealed_at(&self) -> usize {
         let retcode = if self.retcode && !matches!(self.scheme, Scheme::Gcm) { 4 } else { 0 };
         let header = if self.outer_header { VersionHeader::LEN } else { 0 };
@@ -132,6 +133,7 @@ impl Layout {
     }
 
     /// Offset of the text that the caller writes, inner version header included.
+    #[expect(clippy::arithmetic_side_effects, reason = "a sum of lengths of fixed parts")]
     const fn text_at(&self) -> usize {
         let retcode = if self.retcode && matches!(self.scheme, Scheme::Gcm) { 4 } else { 0 };
         self.sealed_at() + retcode + self.envelope_len()
@@ -146,6 +148,7 @@ impl Layout {
     }
 
     /// Size of the frame for `len` bytes of text, inner version header included.
+    #[expect(clippy::arithmetic_side_effects, reason = "each length contains the one that is taken off")]
     const fn frame_len(&self, len: usize) -> usize {
         let text = match self.scheme {
             // No envelope either: a 3.1 push of nothing is a frame without payload.

@@ -12,6 +12,7 @@ const SIGNATURE: usize = 16;
 pub(super) const ENVELOPE: usize = VERSION.len() + SIGNATURE;
 
 /// The size of the body for `len` bytes of text.
+#[expect(clippy::arithmetic_side_effects, reason = "texts fill a small part of memory, and Base64 adds a third")]
 pub(super) const fn sealed_len(len: usize) -> usize {
     ENVELOPE + base64_len(ecb::padded(len))
 }
@@ -22,6 +23,7 @@ const fn base64_len(len: usize) -> usize {
 
 /// Turns the `len` bytes of text that lie in `body` behind the envelope into the finished body.
 /// `None` when `body` is too short.
+#[expect(clippy::arithmetic_side_effects, reason = "envelope and text lie in the body")]
 pub(super) fn seal(aes: &Aes128, key: &[u8; 16], body: &mut [u8], len: usize) -> Option<usize> {
     let (envelope, text) = body.split_first_chunk_mut::<ENVELOPE>()?;
     let ciphertext = ecb::encrypt(aes, text, len)?;
@@ -46,6 +48,7 @@ pub(super) fn is_sealed(body: &[u8]) -> bool {
 }
 
 /// Base64 grows to the right, so it is encoded from the back, one group of 48 bytes at a time.
+#[expect(clippy::arithmetic_side_effects, reason = "offsets in a text that has room for all of them")]
 fn base64_in_place(text: &mut [u8], len: usize) -> Option<usize> {
     const GROUP: usize = 48;
     let encoded = base64_len(len);
@@ -62,6 +65,7 @@ fn base64_in_place(text: &mut [u8], len: usize) -> Option<usize> {
 }
 
 /// Characters 8 to 24 of the hex MD5 of the text between its frame of constants and the key.
+#[expect(clippy::arithmetic_side_effects, reason = "a digit below 16")]
 fn sign(key: &[u8; 16], base64: &[u8]) -> [u8; SIGNATURE] {
     let digest = Md5::new().chain_update(b"data=").chain_update(base64).chain_update(b"||lpv=3.1||").chain_update(key);
     let digest: [u8; 16] = digest.finalize().into();

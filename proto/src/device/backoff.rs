@@ -10,6 +10,10 @@ use super::config::Timing;
 ///
 /// After a connection that worked (`failures` is zero) only the jitter is waited, half the first delay at most, so
 /// that a fleet that lost its access point does not come back in one instant.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the divisor is not zero, and half a second has fewer than 4.2 million microseconds"
+)]
 pub(super) fn delay(timing: &Timing, failures: u32, rng: &mut dyn CryptoRng) -> Duration {
     let mut base = if failures == 0 { Duration::ZERO } else { timing.backoff_min.min(timing.backoff_max) };
     // By addition: a product of durations divides 64 bits, which small chips do in a large routine.

@@ -40,9 +40,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long a heartbeat that found no room waits when the driver writes nothing in between.
 const NO_ROOM_RETRY: Duration = Duration::from_secs(1);
 /// A connection that ends sooner than this after it came up counts as a failure: the delays grow, from
-/// `Timing::backoff_min`. Devices that restart in a loop, or that another client keeps throwing out, would otherwise be
-/// dialed several times a second. One that drops idle connections so soon by design is for `persist: false`, where no
-/// delay applies.
+/// `Timing::backoff_min`. Devices that restart in a loop, or that another client throws out, would else be dialed several
+/// times a second. One that drops idle connections so soon by design is for `persist: false`, where no delay applies.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
 
 /// An open connection.
@@ -82,6 +81,7 @@ pub(super) struct Conn {
 
 impl Conn {
     /// `closes`: when the device may close this connection by itself, as far as others have shown.
+    #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     pub(super) fn new(
         id: ConnId,
         attempt: Attempt,
@@ -177,8 +177,8 @@ impl Conn {
         }
     }
 
-    /// How long an answer to a heartbeat is waited for. Both heartbeats of a device that was heard before together take
-    /// the time of one answer.
+    /// How long to wait for the answer to a heartbeat. Both of a device that was heard before share the time of one.
+    #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     fn beat_wait(&self, answer: Duration) -> Duration {
         match (self.check, self.seen.good) {
             (true, _) => CHECK,
@@ -401,8 +401,7 @@ impl Device {
         }
     }
 
-    /// A frame under the local key, from a device that has no session key for us yet: state may be in it, the answer to a
-    /// command is not.
+    /// A frame under the local key, from a device without a session key yet: may hold state, but no answer to a command.
     fn overhear(&mut self, opened: Opened, rx: &Rx<'_>) -> Option<Step> {
         let Link::Up(conn) = &mut self.link else {
             return None;
@@ -467,6 +466,7 @@ impl Device {
     }
 
     /// Everything that happens by the clock. `None`: something changed, start over.
+    #[expect(clippy::arithmetic_side_effects, reason = "ends after a few heartbeats without an answer")]
     fn due(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) -> Option<Step> {
         let Link::Up(conn) = &mut self.link else {
             return None;

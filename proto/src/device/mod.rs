@@ -445,6 +445,7 @@ impl Device {
     }
 
     /// An attempt failed before the connection was of use.
+    #[expect(clippy::arithmetic_side_effects, reason = "no more than `MOST_HOPS`")]
     fn fail(
         &mut self,
         attempt: Attempt,

@@ -69,6 +69,7 @@ impl Pending {
 
     /// The resolved command that is to make room: of what it may still get the least comes of its being forgotten. One
     /// whose answer is still to come stands for itself, unless there is another one of its code or numbers tell.
+    #[expect(clippy::arithmetic_side_effects, reason = "the index of an entry")]
     fn least(&self) -> Option<usize> {
         let heir = |at: usize, e: &Entry| self.entries.iter().skip(at + 1).any(|o| o.is_owed() && o.code == e.code);
         let may_go = |(at, e): (usize, &Entry)| e.is_settled() && (!e.is_owed() || self.echoes || heir(at, e));
@@ -179,6 +180,7 @@ impl Pending {
 
     /// Decides what has waited too long, where `retrying` is the query that is tried as device22. Returns whether that
     /// one and whether a control are among it.
+    #[expect(clippy::arithmetic_side_effects, reason = "entries are few, and each counts once")]
     pub(super) fn expire(&mut self, now: Instant, retrying: Option<CommandId>) -> Expired {
         let mut expired = Expired::default();
         for entry in self.entries.iter_mut().filter(|e| e.deadline <= now) {

@@ -138,6 +138,7 @@ impl Search {
 
     /// The device has shown that it understands, on a connection that was made at `begun`.
     // Two instants, not a duration between: that would divide 64 bits, which small chips do in a large routine.
+    #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     pub(super) fn note_proof(&mut self, begun: Instant, now: Instant) {
         if !Version::IS_ALONE && now < begun + PATIENCE / 2 {
             self.doubled = 0;
@@ -197,6 +198,7 @@ impl Search {
     }
 
     /// Judges an attempt that failed. `repeated`: the one before failed as well.
+    #[expect(clippy::arithmetic_side_effects, reason = "a step of a search that has a next one")]
     pub(super) fn judge(
         &mut self,
         attempt: Attempt,

@@ -113,6 +113,7 @@ impl Talk {
     }
 
     /// The DPs heard of or written, at most as many as fit one query.
+    #[expect(clippy::arithmetic_side_effects, reason = "eight words of 32 bits: DPs below 256")]
     fn heard(&self) -> impl Iterator<Item = DpId> {
         let bits = self.heard.iter().zip((0u16..).step_by(32));
         let set = bits.flat_map(|(word, base)| {
@@ -211,6 +212,10 @@ impl Talk {
 
     /// An ordinary query was refused. `may_redial`: nothing would be lost with the connection but this query, which
     /// names its DPs. `known`: there are DPs to ask for.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "refusals were counted just now, and those compared here are few"
+    )]
     pub(super) fn refused(&mut self, config: &DeviceConfig, version: Version, known: bool, may_redial: bool) -> Next {
         self.refusals = self.refusals.saturating_add(1);
         if Version::ANY_DEVICE22 && self.dialect == Dialect::Device22 {

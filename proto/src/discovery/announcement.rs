@@ -297,6 +297,7 @@ fn is_beacon(datagram: &[u8]) -> bool {
 }
 
 /// Decrypts `datagram` in place; the result is where its JSON lies.
+#[expect(clippy::arithmetic_side_effects, reason = "the NULs that are counted lie in the text")]
 fn find_text(datagram: &mut [u8], beacon: bool) -> Result<Range<usize>, AnnouncementError> {
     let mut text = match frame_kind(datagram) {
         Some(FrameKind::F6699) => {
@@ -326,6 +327,7 @@ fn find_text(datagram: &mut [u8], beacon: bool) -> Result<Range<usize>, Announce
 }
 
 /// Decrypts the body at `at` unless it is clear JSON.
+#[expect(clippy::arithmetic_side_effects, reason = "the clear text is no longer than the ciphertext that lies there")]
 fn open_text(datagram: &mut [u8], at: Range<usize>) -> Result<Range<usize>, FrameError> {
     let body = datagram.get_mut(at.clone()).ok_or(FrameError::Length)?;
     if body.first() == Some(&b'{') {
@@ -433,6 +435,7 @@ struct Fields<'w, 'b> {
 }
 
 impl Fields<'_, '_> {
+    #[expect(clippy::arithmetic_side_effects, reason = "an object is written with a few keys")]
     fn key(&mut self, key: &str) {
         if self.count > 0 {
             self.w.byte(b',');

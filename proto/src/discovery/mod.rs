@@ -213,6 +213,7 @@ impl<const N: usize> Discovery<N> {
     }
 
     /// Says what is to be done next; call it until it says [`DiscoveryOutput::Wait`].
+    #[expect(clippy::arithmetic_side_effects, reason = "the index of an interface, and one more")]
     pub fn poll(&mut self, now: Instant, rng: &mut dyn CryptoRng, out: &mut [u8; MAX_PROBE]) -> DiscoveryOutput {
         loop {
             let Some(probing) = &mut self.probing else {

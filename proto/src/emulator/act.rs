@@ -67,6 +67,7 @@ impl Current {
 
 impl Emulator {
     /// Takes the next action of the current request.
+    #[expect(clippy::arithmetic_side_effects, reason = "the index of an action, and one more")]
     pub(super) fn advance(
         &mut self,
         current: &mut Current,

@@ -217,6 +217,7 @@ fn seqno(config: &EmulatorConfig, answers: Option<u32>, command: CommandCode) ->
 }
 
 /// Appends bytes that cannot be mistaken for a frame, as far as there is room.
+#[expect(clippy::arithmetic_side_effects, reason = "at most seven")]
 fn garbage(io: &mut Io<'_, '_>) {
     let mut bytes = [0; 7];
     io.rng.fill_bytes(&mut bytes);

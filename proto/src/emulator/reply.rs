@@ -125,6 +125,7 @@ pub(super) fn push(
 }
 
 /// A sub-device report about `count` of those that `filter` lets through, beginning with number `from`.
+#[expect(clippy::arithmetic_side_effects, reason = "the difference is taken where it is not negative")]
 pub(super) fn children(
     w: &mut Writer<'_>,
     model: &dyn Model,

@@ -25,6 +25,7 @@ impl<'a> Value<'a> {
 
     /// As [`parse`](Self::parse), with what follows the value.
     #[inline]
+    #[expect(clippy::arithmetic_side_effects, reason = "what is left of a text is no longer than the text")]
     pub(crate) fn split(text: &'a [u8]) -> Split<'a, Self> {
         let text = skip_space(text);
         let (value, rest) = match *text.first()? {
@@ -90,6 +91,16 @@ impl<'a> Object<'a> {
     /// The object that `text` begins with; what follows its closing bracket is not looked at.
     pub(crate) fn new(text: &'a [u8]) -> Option<Self> {
         skip_space(text).strip_prefix(b"{").map(|rest| Self { rest })
+    }
+
+    /// The text that is not read yet.
+    pub(crate) const fn remaining(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Goes on with text that [`remaining`](Self::remaining) gave.
+    pub(crate) const fn resume(rest: &'a [u8]) -> Self {
+        Self { rest }
     }
 
     /// The key of the next entry; its value must be taken with [`value`](Self::value) or [`object`](Self::object)
@@ -194,6 +205,7 @@ fn skip_space(mut text: &[u8]) -> &[u8] {
 /// Splits off a string literal and gives its inside. Control characters in it are tolerated, because devices send
 /// them.
 #[inline]
+#[expect(clippy::arithmetic_side_effects, reason = "an offset in the text, and two more")]
 fn split_string(text: &[u8]) -> Split<'_, &[u8]> {
     let inside = text.strip_prefix(b"\"")?;
     let mut at = 0;
@@ -209,6 +221,7 @@ fn split_string(text: &[u8]) -> Split<'_, &[u8]> {
 }
 
 #[inline]
+#[expect(clippy::arithmetic_side_effects, reason = "what is left of a text is no longer than the text")]
 fn split_number(text: &[u8]) -> Split<'_, &[u8]> {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     let mut rest = skip_digits(unsigned)?;
@@ -235,6 +248,10 @@ fn skip_digits(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Skips an array or object without recursion: one bit a level remembers which bracket must close it.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the depth is at most `MAX_DEPTH`, and at least one behind the bracket that begins the text"
+)]
 fn skip_nested(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
     let (mut depth, mut is_object) = (0u32, 0u32);
@@ -281,6 +298,7 @@ fn skip_nested(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// Skips to behind the bracket that closes the one before `text`, minding strings and nothing else.
+#[expect(clippy::arithmetic_side_effects, reason = "no deeper than the text is long, and returns at zero")]
 fn skip_brackets(text: &[u8]) -> Option<&[u8]> {
     let mut bytes = text.iter();
     let mut depth = 1usize;
@@ -318,6 +336,7 @@ fn skip_key(text: &[u8], is_object: u32) -> Option<&[u8]> {
 }
 
 /// The value of plain digits with an optional sign, when it fits.
+#[expect(clippy::arithmetic_side_effects, reason = "eighteen digits fit 64 bits")]
 pub(crate) fn parse_integer(digits: &[u8]) -> Option<i64> {
     let (negative, digits) = match digits.split_first()? {
         (b'-', rest) => (true, rest),

@@ -118,6 +118,7 @@ impl Chars<'_> {
         }
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "halves of a surrogate pair, each in its range")]
     fn unicode_escape(&mut self) -> char {
         let Some(first) = self.hex4() else {
             return char::REPLACEMENT_CHARACTER;
@@ -137,6 +138,7 @@ impl Chars<'_> {
         char::REPLACEMENT_CHARACTER
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "four hex digits fit 16 bits")]
     fn hex4(&mut self) -> Option<u32> {
         let (digits, rest) = self.rest.split_first_chunk::<4>()?;
         let digit = |b: &u8| char::from(*b).to_digit(16);

@@ -35,6 +35,7 @@ impl<'a> Writer<'a> {
         self.bytes(text.as_bytes());
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "at most twenty digits, each subtracted only where it fits")]
     pub(crate) fn unsigned(&mut self, mut value: u64) {
         let mut digits = 1;
         while 10_u64.checked_pow(digits).is_some_and(|power| power <= value) {

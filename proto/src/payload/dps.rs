@@ -154,6 +154,10 @@ impl<'a> DpMap<'a> {
 }
 
 /// Writes the map of nulls that queries device22 firmware, as much of it as fits `limit` bytes.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the writer has moved forward from the start, in a buffer in memory"
+)]
 pub(crate) fn write_nulls(w: &mut Writer<'_>, ids: impl Iterator<Item = DpId>, limit: usize) {
     let start = w.len();
     w.byte(b'{');
@@ -189,6 +193,25 @@ impl<'a> Dps<'a> {
         Object::new(json).map(Self)
     }
 
+    /// The text that is not read yet: the next DPs, and what follows them in the payload. Where it begins can be kept
+    /// beside a copy of the payload, for [`resume`](Self::resume).
+    pub const fn remaining(&self) -> &'a [u8] {
+        self.0.remaining()
+    }
+
+    /// Goes on with text that [`remaining`](Self::remaining) gave, without another search for it in the payload.
+    ///
+    /// ```
+    /// # use rustuya_proto::{Dps, Report};
+    /// let payload = br#"{"t":1,"dps":{"1":true}}"#;
+    /// let dps = Report::parse(payload).and_then(|report| report.dps).expect("DPs");
+    /// let at = payload.len() - dps.remaining().len();
+    /// assert_eq!(Dps::resume(&payload[at..]).count(), 1);
+    /// ```
+    pub const fn resume(remaining: &'a [u8]) -> Self {
+        Self(Object::resume(remaining))
+    }
+
     /// The value of one DP, the last one where it comes more than once.
     pub fn value(self, id: DpId) -> Option<DpValue<'a>> {
         self.filter(|(found, _)| *found == id).last().map(|(_, value)| value)
@@ -209,6 +232,7 @@ impl<'a> Iterator for Dps<'a> {
 }
 
 /// A key that is spelled in plain digits.
+#[expect(clippy::arithmetic_side_effects, reason = "five digits fit 32 bits")]
 fn dp_id(key: &Text<'_>) -> Option<DpId> {
     let digits = key.raw();
     if !(1..=5).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {

@@ -49,6 +49,7 @@ pub(crate) const fn wire_code(version: Version, dialect: Dialect, command: Comma
 }
 
 /// Writes the JSON of `command`.
+#[expect(clippy::arithmetic_side_effects, reason = "the length of a buffer in memory, and one more")]
 pub(crate) fn write_request(w: &mut Writer<'_>, envelope: &Envelope<'_>, command: CommandCode, data: RequestData<'_>) {
     let Envelope { version, dialect, device, cid, unix_time } = *envelope;
     let mut o = Fields { w, first: true };

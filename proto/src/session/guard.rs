@@ -117,6 +117,10 @@ impl Guard {
     }
 
     /// Whether the number of a device's frame is one that may come now.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the numbers are near the ends of 16 bits, and a step ahead is at least one"
+    )]
     fn is_new(&mut self, opened: &Opened, early: bool) -> bool {
         let kind = match opened.command {
             CommandCode::STATUS => PUSHES,

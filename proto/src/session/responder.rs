@@ -109,6 +109,7 @@ fn device_nonce(version: Version, local: &LocalKey, theirs: &Nonce, rng: &mut dy
 }
 
 /// Devices use 16 lowercase hex characters as their nonce.
+#[expect(clippy::arithmetic_side_effects, reason = "a digit below 16")]
 fn hex_nonce(rng: &mut dyn CryptoRng) -> Nonce {
     let mut nonce = [0; 16];
     rng.fill_bytes(&mut nonce);

@@ -71,6 +71,7 @@ pub fn frame_kind(front: &[u8]) -> Option<FrameKind> {
 /// # Errors
 /// [`FrameError::Prefix`] when `front` cannot become a frame, [`FrameError::Length`] when the length field is too
 /// small for any frame of the kind.
+#[expect(clippy::arithmetic_side_effects, reason = "a sum of lengths of fixed parts")]
 pub fn frame_len(front: &[u8]) -> Result<Option<usize>, FrameError> {
     let Some(prefix) = front.first_chunk::<4>() else {
         let possible = frame_55aa::PREFIX.starts_with(front) || frame_6699::PREFIX.starts_with(front);

@@ -14,12 +14,12 @@ from typing import Any
 import rustuya
 from rustuya import aio
 
-from . import tell
+from . import results
+from .results import Result
 from .scene import AT_ONCE, BEGIN, PAUSE, Order, Scene, settings
-from .tell import Told
 
 
-class Ear:
+class EventReader:
     """A listener, with a task that takes its events during a flood."""
 
     def __init__(self, listener: Any) -> None:
@@ -77,7 +77,7 @@ class Loops(Scene[aio.Device, aio.Manager]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.given: dict[int, asyncio.Task[Told]] = {}
+        self.given: dict[int, asyncio.Task[Result]] = {}
 
     def new_device(self, plan: Order) -> aio.Device:
         return aio.Device(plan["id"], **settings(plan))
@@ -89,50 +89,50 @@ class Loops(Scene[aio.Device, aio.Manager]):
         scanner = aio.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
         return scanner.bind_address(order["address"]).active(False)
 
-    def new_ear(self, listener: Any) -> Ear:
-        return Ear(listener)
+    def new_reader(self, listener: Any) -> EventReader:
+        return EventReader(listener)
 
-    async def run(self, order: Order) -> Told:
+    async def run(self, order: Order) -> Result:
         try:
-            return tell.outcome(order["verb"], await self.command(order))
+            return results.outcome(order["verb"], await self.command(order))
         except rustuya.TuyaError as error:
-            return tell.error(error)
+            return results.error(error)
         except Exception:
             return {"failed": traceback.format_exc()}
 
-    async def do_begin(self, order: Order) -> Told:
+    async def do_begin(self, order: Order) -> Result:
         self.given[order["ticket"]] = asyncio.create_task(self.run(order))
         # Lets the task run up to its wait.
         await asyncio.sleep(0)
         return {}
 
-    async def do_end(self, order: Order) -> Told:
+    async def do_end(self, order: Order) -> Result:
         task = self.given.pop(order["ticket"])
         await asyncio.wait([task], timeout=order["limit"])
         return {"answer": task.result() if task.done() else None}
 
-    async def do_is_done(self, order: Order) -> Told:
+    async def do_is_done(self, order: Order) -> Result:
         return {"done": self.given[order["ticket"]].done()}
 
-    async def do_forget(self, order: Order) -> Told:
+    async def do_forget(self, order: Order) -> Result:
         task = self.given.pop(order["ticket"])
         assert task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
         return {}
 
-    async def do_hear(self, order: Order) -> Told:
-        ear, about = self.ears[order["ear"]], order["about"]
+    async def do_receive(self, order: Order) -> Result:
+        reader, about = self.readers[order["source"]], order["about"]
         deadline = time.monotonic() + order["limit"]
         while True:
-            heard = await ear.take(max(0.0, deadline - time.monotonic()))
-            if not heard:
-                return {"heard": [{"end": True}] if ear.listener.is_closed else []}
-            wanted = [event for event in heard if about is None or event.device_id == about]
+            events = await reader.take(max(0.0, deadline - time.monotonic()))
+            if not events:
+                return {"events": [{"end": True}] if reader.listener.is_closed else []}
+            wanted = [event for event in events if about is None or event.device_id == about]
             if wanted:
-                return {"heard": [tell.event(event) for event in wanted]}
+                return {"events": [results.event(event) for event in wanted]}
 
-    async def do_reset(self, _order: Order) -> Told:
+    async def do_reset(self, _order: Order) -> Result:
         for device in self.devices.values():
             await device.close()
         for manager in self.managers.values():
@@ -151,12 +151,12 @@ async def serve() -> None:
     while line := await lines.readline():
         order = json.loads(line)
         try:
-            told = getattr(scene, f"do_{order['do']}")(order)
-            if inspect.isawaitable(told):
-                told = await told
+            result = getattr(scene, f"do_{order['do']}")(order)
+            if inspect.isawaitable(result):
+                result = await result
         except Exception:
-            told = {"failed": traceback.format_exc()}
+            result = {"failed": traceback.format_exc()}
         if order["do"] == "reset":
             scene = Loops()
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import rustuya
 
-from . import tell
-from .tell import AnyDevice, AnyManager, Told
+from . import results
+from .results import AnyDevice, AnyManager, Result
 
 DeviceT = TypeVar("DeviceT", bound=AnyDevice)
 ManagerT = TypeVar("ManagerT", bound=AnyManager)
@@ -95,7 +95,7 @@ class Scene(Generic[DeviceT, ManagerT]):
     def __init__(self) -> None:
         self.devices: dict[int, DeviceT] = {}
         self.managers: dict[int, ManagerT] = {}
-        self.ears: dict[str, Any] = {}
+        self.readers: dict[str, Any] = {}
 
     def new_device(self, plan: Order) -> DeviceT:
         raise NotImplementedError
@@ -106,13 +106,13 @@ class Scene(Generic[DeviceT, ManagerT]):
     def new_scanner(self, order: Order) -> Any:
         raise NotImplementedError
 
-    def new_ear(self, listener: Any) -> Any:
+    def new_reader(self, listener: Any) -> Any:
         raise NotImplementedError
 
     def manager(self, number: int) -> ManagerT:
         if number not in self.managers:
             made = self.managers[number] = self.new_manager()
-            self.ears[f"manager {number}"] = self.new_ear(made.listener())
+            self.readers[f"manager {number}"] = self.new_reader(made.listener())
         return self.managers[number]
 
     def command(self, order: Order) -> Any:
@@ -131,13 +131,13 @@ class Scene(Generic[DeviceT, ManagerT]):
 
     def keep(self, node: int, device: DeviceT) -> None:
         self.devices[node] = device
-        self.ears[f"own {node}"] = self.new_ear(device.listener())
+        self.readers[f"own {node}"] = self.new_reader(device.listener())
 
-    def do_spawn(self, order: Order) -> Told:
+    def do_spawn(self, order: Order) -> Result:
         self.keep(order["node"], self.new_device(order["plan"]))
         return {}
 
-    def do_add(self, order: Order) -> Told:
+    def do_add(self, order: Order) -> Result:
         node, plan = order["node"], order["plan"]
         try:
             device = self.manager(order["manager"]).add(plan["id"], **settings(plan))
@@ -150,34 +150,34 @@ class Scene(Generic[DeviceT, ManagerT]):
             self.keep(node, device)  # type: ignore[arg-type]
         return {"added": "ok", "known": known}
 
-    def do_remove(self, order: Order) -> Told:
+    def do_remove(self, order: Order) -> Result:
         return {"was": self.manager(order["manager"]).remove(self.devices[order["node"]].id)}
 
-    def do_delete(self, order: Order) -> Told:
+    def do_delete(self, order: Order) -> Result:
         return {"was": self.manager(order["manager"]).delete(self.devices[order["node"]].id)}
 
-    def do_clear(self, order: Order) -> Told:
+    def do_clear(self, order: Order) -> Result:
         self.manager(order["manager"]).clear()
         return {}
 
-    def do_reconfigure(self, order: Order) -> Told:
+    def do_reconfigure(self, order: Order) -> Result:
         device = self.devices[order["node"]]
         assert device.reconfigure(**settings(order["plan"])) is device
         return {}
 
-    def do_listen(self, order: Order) -> Told:
-        self.ears[f"extra {order['extra']}"] = self.new_ear(self.devices[order["node"]].listener())
+    def do_listen(self, order: Order) -> Result:
+        self.readers[f"extra {order['extra']}"] = self.new_reader(self.devices[order["node"]].listener())
         return {}
 
-    def do_attend(self, order: Order) -> Told:
+    def do_attend(self, order: Order) -> Result:
         """Prepares the listener for a flood, during which it must keep up."""
-        self.ears[f"own {order['node']}"].attend()
+        self.readers[f"own {order['node']}"].attend()
         return {}
 
-    def do_look(self, order: Order) -> Told:
-        return tell.look(self.devices[order["node"]])
+    def do_snapshot(self, order: Order) -> Result:
+        return results.snapshot(self.devices[order["node"]])
 
-    def do_state(self, order: Order) -> Told:
+    def do_state(self, order: Order) -> Result:
         device = self.devices[order["node"]]
         state = device.state if order["cid"] is None else device.sub(order["cid"]).state
         assert state.keys() == state.ages.keys()
@@ -186,24 +186,24 @@ class Scene(Generic[DeviceT, ManagerT]):
         assert not (state.is_fresh and state.stale_dps)
         return {"state": dict(state), "stale": state.stale_reason}
 
-    def do_online(self, order: Order) -> Told:
+    def do_online(self, order: Order) -> Result:
         device = self.devices[order["node"]]
         online = device.sub(order["cid"]).is_online
         assert device.sub_devices().get(order["cid"]) == online
         return {"online": online}
 
-    def do_holds(self, order: Order) -> Told:
+    def do_holds(self, order: Order) -> Result:
         manager = self.manager(order["manager"])
         assert len(list(manager)) == len(manager) == len(manager.list())
         return {"count": len(manager)}
 
-    def do_registered(self, _order: Order) -> Told:
+    def do_registered(self, _order: Order) -> Result:
         """Returns the devices of all managers: Python does not show the registry."""
         return {"count": len({id for manager in self.managers.values() for id in manager})}
 
-    def do_listed(self, order: Order) -> Told:
+    def do_listed(self, order: Order) -> Result:
         id = self.devices[order["node"]].id
         for info in self.manager(order["manager"]).list():
             if info.id == id:
-                return {"listed": {"connected": info.is_connected, "diagnosis": tell.diagnosis(info.diagnosis)}}
+                return {"listed": {"connected": info.is_connected, "diagnosis": results.diagnosis(info.diagnosis)}}
         return {"listed": None}

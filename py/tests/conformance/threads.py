@@ -13,12 +13,12 @@ from typing import Any
 
 import rustuya
 
-from . import tell
+from . import results
+from .results import Result
 from .scene import AT_ONCE, BEGIN, PAUSE, Order, Scene, settings, wait_for_listener
-from .tell import Told
 
 
-class Ear:
+class EventReader:
     """A listener, with a thread that takes its events during a flood."""
 
     def __init__(self, listener: Any) -> None:
@@ -77,8 +77,8 @@ class Threads(Scene[rustuya.Device, rustuya.Manager]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.given: dict[int, queue.Queue[Told]] = {}
-        self.done: dict[int, Told] = {}
+        self.given: dict[int, queue.Queue[Result]] = {}
+        self.done: dict[int, Result] = {}
 
     def new_device(self, plan: Order) -> rustuya.Device:
         return rustuya.Device(plan["id"], **settings(plan))
@@ -90,58 +90,58 @@ class Threads(Scene[rustuya.Device, rustuya.Manager]):
         scanner = rustuya.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
         return scanner.bind_address(order["address"]).active(False)
 
-    def new_ear(self, listener: Any) -> Ear:
-        return Ear(listener)
+    def new_reader(self, listener: Any) -> EventReader:
+        return EventReader(listener)
 
-    def run(self, order: Order, told: queue.Queue[Told]) -> None:
+    def run(self, order: Order, result: queue.Queue[Result]) -> None:
         try:
-            told.put(tell.outcome(order["verb"], self.command(order)))
+            result.put(results.outcome(order["verb"], self.command(order)))
         except rustuya.TuyaError as error:
-            told.put(tell.error(error))
+            result.put(results.error(error))
         except Exception:
-            told.put({"failed": traceback.format_exc()})
+            result.put({"failed": traceback.format_exc()})
 
-    def do_begin(self, order: Order) -> Told:
-        told = self.given[order["ticket"]] = queue.Queue()
+    def do_begin(self, order: Order) -> Result:
+        result = self.given[order["ticket"]] = queue.Queue()
         if order["how"] == "queued":
-            self.run(order, told)
+            self.run(order, result)
         else:
-            threading.Thread(target=self.run, args=(order, told), daemon=True).start()
+            threading.Thread(target=self.run, args=(order, result), daemon=True).start()
         if order["verb"] in ("scan", "discover"):
             wait_for_listener(order["address"], order["ports"][1])
         return {}
 
-    def do_end(self, order: Order) -> Told:
+    def do_end(self, order: Order) -> Result:
         ticket = order["ticket"]
-        told = self.given.pop(ticket)
+        result = self.given.pop(ticket)
         if ticket in self.done:
             return {"answer": self.done.pop(ticket)}
         try:
-            return {"answer": told.get(timeout=order["limit"])}
+            return {"answer": result.get(timeout=order["limit"])}
         except queue.Empty:
             return {"answer": None}
 
-    def do_is_done(self, order: Order) -> Told:
+    def do_is_done(self, order: Order) -> Result:
         ticket = order["ticket"]
         if ticket not in self.done and not self.given[ticket].empty():
             self.done[ticket] = self.given[ticket].get()
         return {"done": ticket in self.done}
 
-    def do_forget(self, _order: Order) -> Told:
-        raise AssertionError("a thread that waits cannot be told to wait no more")
+    def do_forget(self, _order: Order) -> Result:
+        raise AssertionError("a thread that waits cannot be result to wait no more")
 
-    def do_hear(self, order: Order) -> Told:
-        ear, about = self.ears[order["ear"]], order["about"]
+    def do_receive(self, order: Order) -> Result:
+        reader, about = self.readers[order["source"]], order["about"]
         deadline = time.monotonic() + order["limit"]
         while True:
-            heard = ear.take(max(0.0, deadline - time.monotonic()))
-            if not heard:
-                return {"heard": [{"end": True}] if ear.listener.is_closed else []}
-            wanted = [event for event in heard if about is None or event.device_id == about]
+            events = reader.take(max(0.0, deadline - time.monotonic()))
+            if not events:
+                return {"events": [{"end": True}] if reader.listener.is_closed else []}
+            wanted = [event for event in events if about is None or event.device_id == about]
             if wanted:
-                return {"heard": [tell.event(event) for event in wanted]}
+                return {"events": [results.event(event) for event in wanted]}
 
-    def do_reset(self, _order: Order) -> Told:
+    def do_reset(self, _order: Order) -> Result:
         for device in self.devices.values():
             device.close()
         for manager in self.managers.values():
@@ -156,10 +156,10 @@ def serve() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         try:
-            told = getattr(scene, f"do_{order['do']}")(order)
+            result = getattr(scene, f"do_{order['do']}")(order)
         except Exception:
-            told = {"failed": traceback.format_exc()}
+            result = {"failed": traceback.format_exc()}
         if order["do"] == "reset":
             scene = Threads()
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()

@@ -152,7 +152,7 @@ pub(crate) async fn gateways_route(runtime: &Futures<impl Net>) {
     assert_eq!(sensor.query().await.expect("answers")["1"], json!(215));
     switch.set_value(1, true).acknowledged().await.expect("acknowledges");
     assert_eq!(gateway.dps(Some("c2"))["1"], json!(true));
-    let report = device.sub_discover().acknowledged().await.expect("answers").payload.expect("a report");
+    let report = device.sub_discover().acknowledged().await.expect("answers").payload().expect("a report");
     assert_eq!(report["data"]["online"], json!(["c1", "c2"]));
 }
 

@@ -149,6 +149,13 @@ impl Engine {
             self.observers.product_key = Some(key.into());
         }
         let before = (self.machine.address(), self.machine.deadline());
+        let mut place = (ip, version);
+        if self.machine.config().address.is_none() {
+            let next = self.observers.announced.get_or_insert_default().hear(ip, version, now);
+            // A connection is asked for a sign of life wherever else the device may be.
+            place = if self.machine.is_up() { place } else { next };
+        }
+        let (ip, version) = place;
         self.machine.handle_announcement(ip, version, now);
         if before != (self.machine.address(), self.machine.deadline()) {
             self.wake_loop();

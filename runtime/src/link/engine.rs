@@ -221,6 +221,7 @@ impl Engine {
             Some(host) => Destination::Name(Arc::clone(host), to.port()),
             None => {
                 self.note_address(to.ip());
+                self.observers.note_tried(to.ip(), now);
                 Destination::Socket(to)
             }
         };

@@ -106,6 +106,7 @@ impl Observers {
     pub(super) fn begin_anew(&mut self, queue: &mut Queue) {
         self.cache.age();
         queue.told = Told::Nothing;
+        queue.learned = None;
     }
 
     /// Tells listeners whether the state is fresh, where that is news.

@@ -6,6 +6,7 @@
 //! subscriber of `tracing`, which must not call back into the device. Callers who wait for nothing do not wait for the
 //! lock either: whoever holds it sends for them.
 
+mod announced;
 mod calls;
 mod claim;
 mod engine;

@@ -1,11 +1,13 @@
 //! What events change, apart from the machine that they come from.
 
+use core::net::IpAddr;
 use core::task::Waker;
 use std::sync::Arc;
 
 use rustuya_proto::{self as proto, CommandCode, DownReason, Event as Lent, Outcome};
 
 use super::Options;
+use super::announced::Announced;
 use super::fresh::{LastNews, is_final};
 use super::queue::{Completion, Queue};
 use crate::effect::Effects;
@@ -27,6 +29,8 @@ pub(super) struct Observers {
     /// When the device was last heard or seen.
     pub(super) last_seen: Option<proto::Instant>,
     pub(super) product_key: Option<Arc<str>>,
+    /// Where it was lately announced to be.
+    pub(super) announced: Option<Box<Announced>>,
     /// Writes whose effect is looked for.
     pub(super) effects: Effects,
     /// The largest frame that is received, in bytes.
@@ -46,6 +50,7 @@ impl Observers {
             retrying: false,
             last_seen: None,
             product_key: None,
+            announced: None,
             effects: Effects::default(),
             receive_limit: options.receive_limit,
             asks,
@@ -85,11 +90,12 @@ impl Observers {
             }
             Lent::Dialect(dialect) => self.news.publish(Event::Dialect(*dialect), wakes),
             Lent::Message(message) => {
-                self.content(message, now, queue, wakes);
+                let report = message.payload.report();
+                self.content(message, report.as_ref(), now, queue, wakes);
                 if message.command == CommandCode::STATUS
-                    && let Some(report) = message.payload.report()
+                    && let Some(report) = &report
                 {
-                    queue.note_push(&report);
+                    queue.note_push(report);
                 }
             }
             Lent::Ignored { command, why } => {
@@ -100,13 +106,17 @@ impl Observers {
             Lent::Resolved { id, outcome: Outcome::TooLong { len }, .. } => {
                 self.skipped(queue.code(*id).unwrap_or(CommandCode::STATUS), *len, wakes);
             }
-            Lent::Resolved { message: Some(message), .. } => self.content(message, now, queue, wakes),
             _ => {}
         }
         if let Lent::Resolved { id, outcome, message } = event {
+            let report = message.as_ref().and_then(|message| message.payload.report());
+            if let (Some(message), false) = (message, matches!(outcome, Outcome::TooLong { .. })) {
+                self.content(message, report.as_ref(), now, queue, wakes);
+            }
             let reason = self.reason.or_else(|| machine.diagnosis());
             let mut completion = self.completion(wakes);
-            queue.resolve((*id, *outcome, message.as_ref()), reason, machine.dialect(), now, &mut completion);
+            let answer = message.as_ref().map(|message| (message, report.as_ref()));
+            queue.resolve((*id, *outcome, answer), reason, machine.dialect(), now, &mut completion);
         }
         self.tell_freshness(queue, machine.is_up(), wakes);
     }
@@ -122,7 +132,15 @@ impl Observers {
         self.news.publish(Event::Skipped { command, len, limit }, wakes);
     }
 
-    fn content(&mut self, message: &proto::Message<'_>, now: proto::Instant, queue: &Queue, wakes: &mut Vec<Waker>) {
+    /// Takes in the content of a frame, whose payload was read once, as `report`.
+    fn content(
+        &mut self,
+        message: &proto::Message<'_>,
+        report: Option<&proto::Report<'_>>,
+        now: proto::Instant,
+        queue: &Queue,
+        wakes: &mut Vec<Waker>,
+    ) {
         self.last_seen = Some(now);
         // An empty acknowledgement is no news to anybody but the one who asked.
         if message.payload.is_empty() {
@@ -130,9 +148,9 @@ impl Observers {
         }
         let mut changes = Vec::new();
         let mut unkept = 0;
-        if let Some(report) = message.payload.report() {
+        if let Some(report) = report {
             let live = message.command == CommandCode::STATUS && !report.from_query;
-            let dropped = self.cache.note(&report, live, now, |cid, online| changes.push((cid, online)));
+            let dropped = self.cache.note(report, live, now, |cid, online| changes.push((cid, online)));
             unkept = dropped;
             if let Some(dps) = report.dps {
                 let cid = report.cid.map(|cid| cid.to_string());
@@ -141,7 +159,7 @@ impl Observers {
             }
         }
         if self.news.is_heard() {
-            self.news.publish(Event::Message(Arc::new(Message::new(message))), wakes);
+            self.news.publish(Event::Message(Arc::new(Message::new(message, report))), wakes);
         }
         for (cid, online) in changes {
             self.news.publish(Event::SubDevice { cid, online }, wakes);
@@ -160,6 +178,13 @@ impl Observers {
         }
         self.metrics.unkept = self.metrics.unkept.saturating_add(values);
         self.news.publish(Event::Unkept { values, limit }, wakes);
+    }
+
+    /// This address is dialed.
+    pub(super) fn note_tried(&mut self, address: IpAddr, now: proto::Instant) {
+        if let Some(announced) = &mut self.announced {
+            announced.note_tried(address, now);
+        }
     }
 
     /// Sets how much is remembered, and how much waits for each listener from now on.

@@ -96,8 +96,9 @@ pub(crate) struct Queue {
     unwritten: usize,
     /// No command before that.
     next_at: proto::Instant,
-    /// The most DPs in one write that the device was seen to accept.
-    learned: Option<NonZero<u32>>,
+    /// The most DPs in one write that the device was seen to accept on this connection. It may have refused more for a
+    /// reason that has passed, or somebody else may have refused in its name.
+    pub(super) learned: Option<NonZero<u32>>,
     /// Times in a row that the connection was lost with a read that is asked again.
     pub(crate) lost_reads: u32,
     /// Nothing more is sent.
@@ -114,6 +115,9 @@ pub(super) struct Later {
     /// The answer, of one that is not asked again.
     reply: Option<Reply>,
 }
+
+/// The frame that answers a command, and its payload as it was read.
+type Answer<'a> = (&'a Message<'a>, Option<&'a Report<'a>>);
 
 /// What a pass over the queue is made with.
 pub(crate) struct Pass<'a> {
@@ -371,7 +375,7 @@ impl Queue {
     /// A command has found its fate; `reason` is why the connection ended, if it did.
     pub(crate) fn resolve(
         &mut self,
-        (id, outcome, message): (CommandId, Outcome, Option<&Message<'_>>),
+        (id, outcome, answer): (CommandId, Outcome, Option<Answer<'_>>),
         reason: Option<DownReason>,
         dialect: Dialect,
         now: proto::Instant,
@@ -384,6 +388,7 @@ impl Queue {
             self.unwritten -= 1;
         }
         let (_, request) = self.sent.remove(at);
+        let message = answer.map(|(message, _)| message);
         if let Outcome::Rejected { retcode, error } = outcome {
             if request.writes() > 1 && !self.closed {
                 let error = rejection(retcode, error, message);
@@ -404,8 +409,9 @@ impl Queue {
             return self.later.push(Later { at, request, reply: None });
         }
         // Taking the answer apart is left out when nobody wants to see it.
-        let seen = message.filter(|_| request.slots().any(|slot| slot.wants_answer()));
-        let reply = || seen.map_or_else(|| Reply::empty(request.code()), Reply::new);
+        let seen = answer.filter(|_| request.slots().any(|slot| slot.wants_answer()));
+        let reply =
+            || seen.map_or_else(|| Reply::empty(request.code()), |(message, report)| Reply::new(message, report));
         // What the link asks for itself is nobody's command.
         let mut uncounted = Metrics::default();
         let metrics = if request.own { &mut uncounted } else { &mut *completion.metrics };
@@ -417,7 +423,8 @@ impl Queue {
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = u32::try_from(size).ok().and_then(NonZero::new);
                 }
-                let mut reply = Reply { retcode: retcode.map(RetCode::number), ..reply() };
+                let mut reply = reply();
+                reply.retcode = retcode.map(RetCode::number);
                 if request.is_query() {
                     self.told_refusal = false;
                     reply.partial = dialect == Dialect::Device22;

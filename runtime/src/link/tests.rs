@@ -270,3 +270,31 @@ fn what_waits_for_a_slow_tap_is_bounded_and_what_is_left_out_is_told() {
     assert_eq!(told.last(), Some(&(1, 0)));
     assert_eq!(told.iter().rev().nth(1), Some(&(0, missed)), "the gap is told once, and where it is");
 }
+
+#[test]
+fn a_device_is_dialed_where_it_is_whoever_else_announces_it_more_often() {
+    thread_local! {
+        static NOW: core::cell::Cell<Instant> = core::cell::Cell::new(Instant::now());
+    }
+    const STEP: u64 = 40;
+    let mut anywhere = config(5);
+    anywhere.address = None;
+    let link = DrivenLink::new(Link::new(&anywhere, options(), None, Env::standalone()));
+    link.0.with(|engine, _| engine.live_by(crate::sources::Sources::SYSTEM.with_now(|| NOW.get())));
+    let host = |n: u8| core::net::IpAddr::from([192, 0, 2, n]);
+    let mut dialed = Vec::new();
+    for n in 0..60_000 / STEP {
+        NOW.set(NOW.get() + Duration::from_millis(STEP));
+        // Five others say every fifth of a second that it is theirs, and it says so itself every five seconds.
+        let forged = host(100 + u8::try_from(n % 5).expect("is small"));
+        let named = if n % 125 == 124 { host(1) } else { forged };
+        link.0.with(|engine, _| engine.announced(named, None, None));
+        while let Action::Dial(to) = link.poll(None, Waker::noop()) {
+            let Destination::Socket(to) = to else { panic!("{to} is no address") };
+            dialed.push(to.ip());
+            link.lost(LossReason::Unreachable);
+        }
+    }
+    let real = dialed.iter().filter(|to| **to == host(1)).count();
+    assert!(real * 12 >= dialed.len() && real > 2, "{real} of {}: {dialed:?}", dialed.len());
+}

@@ -7,8 +7,8 @@ use rustuya_proto::{Dialect, Timing, Version};
 use rustuya_runtime::Pacing;
 use serde_json::{Map, Value, json};
 
-use super::books::{Books, Listened};
-use super::give::Open;
+use super::balance::{Balance, Listened};
+use super::commands::PendingCommand;
 use super::model::Model;
 use super::plan::{Lossy, scaled, versions};
 use super::{Options, Tally};
@@ -32,7 +32,7 @@ pub(super) struct Episode<'a> {
     pub(super) dialect: Dialect,
     pub(super) plan: Plan,
     pub(super) model: Model,
-    pub(super) open: Vec<Open>,
+    pub(super) open: Vec<PendingCommand>,
     /// Whether a command is queued when `begin` returns.
     pub(super) at_once: bool,
     pub(super) can_abandon: bool,
@@ -42,7 +42,7 @@ pub(super) struct Episode<'a> {
     pub(super) singles: bool,
     pub(super) tally: Tally,
     pub(super) listened: Listened,
-    pub(super) books: Books,
+    pub(super) balance: Balance,
     pub(super) by_hand: i64,
     /// Whether the present fault makes the device handle parts of a write separately.
     pub(super) splits: bool,
@@ -88,7 +88,7 @@ impl<'a> Episode<'a> {
         };
         let (at_once, can_abandon) = (subject.gives_at_once(), subject.lacks(Need::Abandon).is_none());
         let (model, open, tally) = (Model::default(), Vec::new(), Tally::default());
-        let (listened, books) = (Listened::default(), Books::default());
+        let (listened, balance) = (Listened::default(), Balance::default());
         let mut episode = Self {
             stage,
             rng,
@@ -104,7 +104,7 @@ impl<'a> Episode<'a> {
             singles,
             tally,
             listened,
-            books,
+            balance,
             by_hand: 0,
             splits: false,
             lossy: Lossy::default(),
@@ -122,7 +122,7 @@ impl<'a> Episode<'a> {
             format!("\n  {}\n{why}", notes.join("\n  "))
         })?;
         self.tally.episodes = 1;
-        self.tally.obeyed = self.model.obeyed();
+        self.tally.executed = self.model.executed();
         Ok(self.tally)
     }
 
@@ -130,7 +130,7 @@ impl<'a> Episode<'a> {
         self.spawn();
         for step in 0..steps {
             self.step().map_err(|why| format!("step {}: {why}", step + 1))?;
-            self.look().map_err(|why| format!("after step {}: {why}", step + 1))?;
+            self.check_all().map_err(|why| format!("after step {}: {why}", step + 1))?;
         }
         self.recover().map_err(|why| format!("at the end: {why}"))
     }
@@ -145,13 +145,13 @@ impl<'a> Episode<'a> {
 
     fn step(&mut self) -> Result<(), String> {
         match self.rng.below(100) {
-            0..=39 => self.give(),
-            40..=49 => (0..1 + self.rng.below(24)).for_each(|_| self.give()),
+            0..=39 => self.start_command(),
+            40..=49 => (0..1 + self.rng.below(24)).for_each(|_| self.start_command()),
             50..=69 => {
                 let ms = pick(&mut self.rng, &[0, 1, 1, 3, 10, 30, 100, 400]);
                 self.pass(self.ms(ms));
             }
-            70..=73 => self.give_up(),
+            70..=73 => self.cancel_command(),
             74..=79 => {
                 self.by_hand += 1;
                 self.device.push(None, json!({ BY_HAND: self.by_hand }));
@@ -214,7 +214,7 @@ impl<'a> Episode<'a> {
     }
 
     pub(super) fn spawn(&mut self) {
-        (self.listened, self.books) = (Listened::default(), Books::default());
+        (self.listened, self.balance) = (Listened::default(), Balance::default());
         self.note_pacing();
         self.note_plan("spawned");
         self.stage.spawn(0, &self.plan);

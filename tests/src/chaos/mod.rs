@@ -10,12 +10,12 @@
 //! answers are distinguishable; every refusal is counted; no event and no failure is lost without a report, or reported
 //! twice.
 
-mod books;
+mod balance;
+mod commands;
 mod episode;
-mod give;
 mod model;
 mod plan;
-mod rest;
+mod recovery;
 
 use core::fmt;
 use core::panic::AssertUnwindSafe;
@@ -56,7 +56,7 @@ pub struct Tally {
     /// Commands whose failure was reported to their callers.
     pub failed: u64,
     /// Writes that the devices executed.
-    pub obeyed: u64,
+    pub executed: u64,
     /// Events received.
     pub events: u64,
     /// Duration.
@@ -147,19 +147,19 @@ impl Tally {
         self.commands += other.commands;
         self.succeeded += other.succeeded;
         self.failed += other.failed;
-        self.obeyed += other.obeyed;
+        self.executed += other.executed;
         self.events += other.events;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { episodes, commands, succeeded, failed, obeyed, events, took } = self;
+        let Self { episodes, commands, succeeded, failed, executed, events, took } = self;
         let rate = *commands as f64 / took.as_secs_f64().max(0.001);
         write!(
             f,
-            "{commands} commands in {episodes} episodes, {succeeded} succeeded, {failed} failed; {obeyed} writes \
-             obeyed, {events} events heard; {:.1} s, {rate:.0} commands/s",
+            "{commands} commands in {episodes} episodes, {succeeded} succeeded, {failed} failed; {executed} writes \
+             executed, {events} events received; {:.1} s, {rate:.0} commands/s",
             took.as_secs_f64()
         )
     }

@@ -27,30 +27,30 @@ pub(super) struct Model {
     last: i64,
     /// Number of executed writes that were checked.
     seen: usize,
-    obeyed: BTreeMap<(Option<String>, u16), i64>,
+    executed: BTreeMap<(Option<String>, u16), i64>,
 }
 
 impl Model {
     /// Adds a write to a place. Returns its value.
-    pub(super) fn give(&mut self, place: Place) -> i64 {
+    pub(super) fn add(&mut self, place: Place) -> i64 {
         self.last += 1;
         self.writes.entry(place).or_default().insert(self.last, Known::Maybe);
         self.last
     }
 
     /// Updates the knowledge about a write.
-    pub(super) fn learn(&mut self, place: Place, value: i64, known: Known) {
+    pub(super) fn update(&mut self, place: Place, value: i64, known: Known) {
         self.writes.entry(place).or_default().insert(value, known);
     }
 
     /// Returns the number of writes that the device has executed.
-    pub(super) fn obeyed(&self) -> u64 {
+    pub(super) fn executed(&self) -> u64 {
         self.seen as u64
     }
 
     /// Returns whether a place has the value of this write, or a newer one.
     pub(super) fn has(&self, (cid, dp): Place, value: i64) -> bool {
-        self.obeyed.get(&(cid.map(str::to_owned), dp)).is_some_and(|obeyed| *obeyed >= value)
+        self.executed.get(&(cid.map(str::to_owned), dp)).is_some_and(|executed| *executed >= value)
     }
 
     /// Compares the writes executed since the last check with the possible ones.
@@ -61,15 +61,15 @@ impl Model {
             let place = (cid.clone(), *dp);
             let writes = self.writes.iter().find(|((known, id), _)| *known == cid.as_deref() && id == dp);
             match writes.and_then(|(_, writes)| writes.get(&number)) {
-                None => return Err(format!("{} was obeyed, which nobody wrote", show(&place, number))),
+                None => return Err(format!("{} was executed, but never written", show(&place, number))),
                 Some(Known::Not) => {
-                    return Err(format!("{} was said not to be sent, and obeyed", show(&place, number)));
+                    return Err(format!("{} was reported as unsent, but executed", show(&place, number)));
                 }
                 Some(Known::Maybe | Known::Done) => {}
             }
-            match self.obeyed.insert(place.clone(), number) {
+            match self.executed.insert(place.clone(), number) {
                 Some(before) if before >= number => {
-                    return Err(format!("{} was obeyed after {before}", show(&place, number)));
+                    return Err(format!("{} was executed after {before}", show(&place, number)));
                 }
                 _ => {}
             }

@@ -133,7 +133,7 @@ impl Episode<'_> {
         // A device may refuse an unreadable command, like one with too many DPs.
         let unread = self.plan.key != self.device.key() || self.plan.version != Some(self.device.version());
         let splits = self.splits || unread || max_dps.is_some() || max_bytes != Pacing::NONE.max_bytes;
-        self.books.inexact |= !merge.is_zero() || sleeps.is_some() || (splits && !self.singles);
+        self.balance.inexact |= !merge.is_zero() || sleeps.is_some() || (splits && !self.singles);
     }
 
     pub(super) fn note_plan(&mut self, what: &str) {

@@ -531,7 +531,7 @@ fn dps(queried: Queried) -> Answer {
 
 fn reply(result: Result<Reply, CommandError>) -> Answer {
     match result {
-        Ok(reply) => Answer::Reply { dps: reply.dps, payload: reply.payload },
+        Ok(reply) => Answer::Reply { payload: reply.payload(), dps: reply.dps },
         Err(error) => Answer::Failed(error),
     }
 }

@@ -240,7 +240,7 @@ impl From<Event> for ReceivedEvent {
         match event {
             Event::Up { version } => Self::Up(version),
             Event::Down { reason, .. } => Self::Down(reason),
-            Event::Message(message) => Self::Message { cid: message.cid(), dps: message.dps() },
+            Event::Message(message) => Self::Message { cid: message.cid().map(str::to_owned), dps: message.dps() },
             Event::SubDevice { cid, online } => Self::Child(cid.to_string(), online),
             Event::Failed(failed) => Self::Failed(failed.error.clone()),
             Event::Dialect(dialect) => Self::Dialect(dialect),

@@ -181,7 +181,7 @@ impl Events<'_> {
     /// Waits for a message of this command in which `dp` is `value`.
     pub(crate) fn wait_for(&mut self, command: u32, cid: Option<&str>, dp: &str, value: &Value) {
         self.next(|event| match event {
-            Event::Message(message) if message.command().0 == command && message.cid().as_deref() == cid => {
+            Event::Message(message) if message.command().0 == command && message.cid() == cid => {
                 message.dps().get(dp).filter(|found| *found == value).map(drop)
             }
             _ => None,

@@ -67,7 +67,7 @@ fn controller_of_a_gateway() {
             let mut fake = TuyaDevice::start(version, KEY, &[&child]);
             let gateway = Controller::spawn(driver, described(fake.port, KEY).version(version));
             let mut events = gateway.listener();
-            let report = gateway.sub_discover().expect("reports its sub-devices").payload;
+            let report = gateway.sub_discover().expect("reports its sub-devices").payload();
             let online = report.as_ref().and_then(|report| report.pointer("/data/online"));
             assert_eq!(online, Some(&json!([CHILD])), "{driver}, {version}");
 

@@ -25,13 +25,13 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent for the classes of this name; it receives announcements at `hears_at`, if given.
-    pub(crate) fn start(interpreter: &Path, face: &str, hears_at: Option<Ipv4Addr>) -> Self {
+    /// Starts an agent for the classes of this name; it receives announcements at `announcements_at`, if given.
+    pub(crate) fn start(interpreter: &Path, face: &str, announcements_at: Option<Ipv4Addr>) -> Self {
         let mut command = Command::new(interpreter);
         command.args(["-m", "tests.conformance", face]);
         command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../py"));
-        if let Some(address) = hears_at {
-            command.args(["--hears-at", &address.to_string()]);
+        if let Some(address) = announcements_at {
+            command.args(["--announcements-at", &address.to_string()]);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the interpreter starts");
         let (orders, lines) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));

@@ -44,12 +44,12 @@ impl Python {
         Self { interpreter: interpreter.to_owned(), face, idle: Mutex::default() }
     }
 
-    fn start(&self, hears_at: Option<Ipv4Addr>) -> Agent {
+    fn start(&self, announcements_at: Option<Ipv4Addr>) -> Agent {
         let face = match self.face {
             Face::Threads => "threads",
             Face::Asyncio => "asyncio",
         };
-        Agent::start(&self.interpreter, face, hears_at)
+        Agent::start(&self.interpreter, face, announcements_at)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Agent>> {
@@ -83,7 +83,7 @@ impl Subject for Python {
         Box::new(Scene {
             python: self,
             agent: None,
-            hears_at: address_of_its_own(),
+            announcements_at: address_of_its_own(),
             discovers: false,
             ids: Vec::new(),
             started: Instant::now(),
@@ -96,7 +96,7 @@ impl Subject for Python {
 struct Scene<'a> {
     python: &'a Python,
     agent: Option<Agent>,
-    hears_at: Ipv4Addr,
+    announcements_at: Ipv4Addr,
     /// Whether the agent receives announcements. It keeps them, so it is not reused.
     discovers: bool,
     ids: Vec<String>,
@@ -124,7 +124,7 @@ impl Scene<'_> {
     fn prepare(&mut self, plan: &Plan) {
         if plan.discovered && !self.discovers {
             assert!(self.agent.is_none(), "an agent that is in use cannot begin to listen for announcements");
-            self.agent = Some(self.python.start(Some(self.hears_at)));
+            self.agent = Some(self.python.start(Some(self.announcements_at)));
             self.discovers = true;
         }
     }
@@ -175,7 +175,7 @@ impl Scene<'_> {
         }
         order["node"] = node.into();
         if matches!(call, Call::Scan(_) | Call::Find(..)) {
-            order["address"] = self.hears_at.to_string().into();
+            order["address"] = self.announcements_at.to_string().into();
             order["ports"] = json!(PORTS);
         }
         order
@@ -285,18 +285,18 @@ impl Stage for Scene<'_> {
             Source::Manager(manager) => (format!("manager {manager}"), Some(&self.ids[node])),
         };
         if self.queued.get(&source).is_none_or(VecDeque::is_empty) {
-            let order = json!({ "do": "hear", "source": source, "about": about, "limit": limit.as_secs_f64() });
+            let order = json!({ "do": "receive", "source": source, "about": about, "limit": limit.as_secs_f64() });
             let answer = self.order_within(&order, limit);
             self.queued.insert(
                 source.clone(),
-                answer["heard"].as_array().expect("a list").iter().map(values::event).collect(),
+                answer["events"].as_array().expect("a list").iter().map(values::event).collect(),
             );
         }
         self.queued.get_mut(&source)?.pop_front()
     }
 
     fn snapshot(&mut self, node: usize) -> Snapshot {
-        values::look(&self.order(&json!({ "do": "look", "node": node })))
+        values::snapshot(&self.order(&json!({ "do": "snapshot", "node": node })))
     }
 
     fn state(&mut self, node: usize, cid: Option<&str>) -> Map<String, Value> {
@@ -329,7 +329,7 @@ impl Stage for Scene<'_> {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         });
-        let to = SocketAddr::from((self.hears_at, PORTS[1]));
+        let to = SocketAddr::from((self.announcements_at, PORTS[1]));
         device.announce_to(to, named).expect("loopback takes datagrams");
     }
 }

@@ -236,7 +236,7 @@ pub(crate) fn stale(value: &Value) -> WhyStale {
 }
 
 /// Converts the snapshot of a device.
-pub(crate) fn look(value: &Value) -> Snapshot {
+pub(crate) fn snapshot(value: &Value) -> Snapshot {
     let counter = |name: &str| number(&value["counters"][name]);
     let address = text(&value["address"]);
     Snapshot {

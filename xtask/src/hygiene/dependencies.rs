@@ -1,13 +1,16 @@
 //! Where dependency versions stand, and how old a compiler they accept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
+use cargo_metadata::semver::Version;
+use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 use toml::{Table, Value};
 
 use super::{File, Problem};
-use crate::metadata::Metadata;
 
 /// Manifests: every version in the root, without default features; members only refer to it.
+///
+/// Read from the files: the metadata that cargo prints does not tell what a member has from the workspace.
 pub(super) fn manifests(files: &[File]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for file in files {
@@ -84,30 +87,57 @@ fn member(path: &str, table: &Table, published: &BTreeSet<String>) -> Vec<Proble
     problems
 }
 
+/// Members without the licence of the project.
+pub(super) fn licences(metadata: &Metadata) -> Vec<Problem> {
+    let members = metadata.workspace_packages().into_iter();
+    members
+        .filter(|package| package.license.as_deref() != Some("MIT OR Apache-2.0"))
+        .map(|package| format!("{}: needs license.workspace = true", package.name))
+        .collect()
+}
+
 /// Shipped dependencies that ask for a newer compiler than the workspace promises.
-pub(super) fn too_new(metadata: &Metadata, msrv: &str) -> Vec<Problem> {
-    let shipped = metadata.shipped();
-    metadata
-        .packages
-        .iter()
-        .filter(|package| shipped.contains(package.id.as_str()))
+pub(super) fn too_new(metadata: &Metadata, msrv: &Version) -> Vec<Problem> {
+    let shipped = shipped(metadata);
+    let packages = metadata.packages.iter().filter(|package| shipped.contains(&package.id));
+    packages
         .filter_map(|package| {
-            let needs = package.rust_version.as_deref()?;
-            (number(needs) > number(msrv)).then(|| format!("{} {} needs Rust {needs}", package.name, package.version))
+            let needs = package.rust_version.as_ref().filter(|needs| *needs > msrv)?;
+            Some(format!("{} {} needs Rust {needs}", package.name, package.version))
         })
         .collect()
 }
 
-fn number(version: &str) -> Vec<u32> {
-    let mut parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or(u32::MAX)).collect();
-    parts.resize(3, 0);
-    parts
+/// Whether a package of the workspace may be published.
+pub(super) fn is_published(package: &Package) -> bool {
+    package.publish.as_ref().is_none_or(|registries| !registries.is_empty())
+}
+
+/// What users of the published crates build: everything reached without dev-dependencies.
+fn shipped(metadata: &Metadata) -> HashSet<&PackageId> {
+    let members = metadata.workspace_packages().into_iter();
+    let mut open: Vec<&PackageId> =
+        members.filter(|package| is_published(package)).map(|package| &package.id).collect();
+    let nodes = || metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let mut seen = HashSet::new();
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let dependencies = nodes().filter(|node| node.id == *id).flat_map(|node| &node.deps);
+        let shipped =
+            dependencies.filter(|used| used.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development));
+        open.extend(shipped.map(|used| &used.pkg));
+    }
+    seen
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::file;
-    use super::{manifests, number};
+    use super::{manifests, shipped, too_new};
+    use cargo_metadata::semver::Version;
+    use cargo_metadata::{CargoOpt, MetadataCommand};
 
     #[test]
     fn versions_outside_the_root_are_found() {
@@ -170,8 +200,19 @@ mod tests {
     }
 
     #[test]
-    fn versions_compare_by_number() {
-        assert!(number("1.100") > number("1.89"));
-        assert_eq!(number("1.89"), number("1.89.0"));
+    fn dev_dependencies_and_tools_are_not_shipped() {
+        let metadata = MetadataCommand::new().features(CargoOpt::AllFeatures).exec().unwrap();
+        let ids = shipped(&metadata);
+        let is_shipped =
+            |name: &str| metadata.packages.iter().any(|package| package.name == name && ids.contains(&package.id));
+        for name in ["rustuya-proto", "rustuya-runtime", "aes", "tokio"] {
+            assert!(is_shipped(name), "{name}");
+        }
+        for name in ["rustuya-xtask", "rustuya-tests", "cargo_metadata", "proptest"] {
+            assert!(metadata.packages.iter().any(|package| package.name == name), "{name}");
+            assert!(!is_shipped(name), "{name}");
+        }
+        assert!(!too_new(&metadata, &Version::new(1, 0, 0)).is_empty());
+        assert!(too_new(&metadata, &Version::new(1, 1000, 0)).is_empty());
     }
 }

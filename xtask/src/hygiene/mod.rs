@@ -3,13 +3,12 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, bail};
+use cargo_metadata::MetadataCommand;
 
 use crate::context::Context;
-use crate::metadata::Metadata;
 
 mod core_source;
 mod dependencies;
-mod licences;
 mod links;
 mod msrv;
 mod text;
@@ -39,13 +38,18 @@ impl File {
 /// Runs every check and lists all violations before failing.
 pub(crate) fn run(context: &Context) -> Result<String> {
     let files = files(context)?;
-    let msrv = msrv::stated(&files)?;
+    let msrv = msrv::stated(context)?;
+    let written = msrv::written(&msrv);
+    let mut firmware = MetadataCommand::new();
+    let firmware =
+        firmware.cargo_path(&context.cargo).manifest_path(context.root.join("firmware/Cargo.toml")).no_deps();
     let mut problems = Vec::new();
-    problems.extend(msrv::repeated(&files, &msrv));
+    problems.extend(msrv::repeated(&files, &written));
     problems.extend(msrv::members(&context.metadata, &msrv));
     problems.extend(dependencies::manifests(&files));
     problems.extend(dependencies::too_new(&context.metadata, &msrv));
-    problems.extend(licences::check(&context.metadata));
+    problems.extend(dependencies::licences(&context.metadata));
+    problems.extend(dependencies::licences(&firmware.exec()?));
     problems.extend(text::check(&files));
     problems.extend(links::check(context, &files));
     problems.extend(core_source::check(&files));
@@ -55,17 +59,8 @@ pub(crate) fn run(context: &Context) -> Result<String> {
         }
         bail!("{} violations", problems.len());
     }
-    let compiled = msrv::compile(context, &msrv)?;
+    let compiled = msrv::compile(context, &written)?;
     Ok(format!("{} files, {} packages; {compiled}", files.len(), context.metadata.packages.len()))
-}
-
-/// Fails where a package outside the workspace has a licence that is not accepted here.
-pub(crate) fn licences_of(metadata: &Metadata) -> Result<()> {
-    let problems = licences::check(metadata);
-    if !problems.is_empty() {
-        bail!("{}", problems.join("\n"));
-    }
-    Ok(())
 }
 
 /// Every text file that is or will be committed.

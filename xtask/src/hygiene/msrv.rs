@@ -1,21 +1,25 @@
 //! The oldest supported Rust: stated once, repeated rightly or not at all, and true.
 
 use anyhow::{Context as _, Result};
+use cargo_metadata::Metadata;
+use cargo_metadata::semver::Version;
 use regex_lite::Regex;
 
+use super::dependencies::is_published;
 use super::{File, Problem};
 use crate::context::Context;
-use crate::metadata::Metadata;
 
-/// The value in the root manifest.
-pub(super) fn stated(files: &[File]) -> Result<String> {
-    let root = files.iter().find(|file| file.path == "Cargo.toml").context("no Cargo.toml")?;
-    let manifest: toml::Table = root.text.parse().context("Cargo.toml")?;
-    manifest
-        .get("workspace")
-        .and_then(|workspace| workspace.get("package")?.get("rust-version")?.as_str())
-        .map(str::to_owned)
-        .context("Cargo.toml has no workspace.package.rust-version")
+/// The crate whose oldest compiler is that of the workspace.
+const CORE: &str = "rustuya-proto";
+
+/// What the core has, and so everything: [`members`].
+pub(super) fn stated(context: &Context) -> Result<Version> {
+    context.member(CORE)?.rust_version.clone().context("Cargo.toml has no workspace.package.rust-version")
+}
+
+/// The version as it is written: major and minor.
+pub(super) fn written(msrv: &Version) -> String {
+    format!("{}.{}", msrv.major, msrv.minor)
 }
 
 /// Places that state a version of their own.
@@ -48,10 +52,10 @@ pub(super) fn repeated(files: &[File], msrv: &str) -> Vec<Problem> {
 }
 
 /// Members that do not take the workspace's value.
-pub(super) fn members(metadata: &Metadata, msrv: &str) -> Vec<Problem> {
-    metadata
-        .members()
-        .filter(|package| package.rust_version.as_deref() != Some(msrv))
+pub(super) fn members(metadata: &Metadata, msrv: &Version) -> Vec<Problem> {
+    let members = metadata.workspace_packages().into_iter();
+    members
+        .filter(|package| package.rust_version.as_ref() != Some(msrv))
         .map(|package| format!("{}: needs rust-version.workspace = true", package.name))
         .collect()
 }
@@ -69,8 +73,8 @@ pub(super) fn compile(context: &Context, msrv: &str) -> Result<String> {
         .without_env("RUSTUP_TOOLCHAIN")
         .without_env("CARGO")
         .env("CARGO_TARGET_DIR", context.target.join("msrv"));
-    for package in context.metadata.members().filter(|package| package.is_published()) {
-        cargo = cargo.arg("--package").arg(&package.name);
+    for package in context.metadata.workspace_packages().into_iter().filter(|package| is_published(package)) {
+        cargo = cargo.arg("--package").arg(package.name.as_str());
     }
     cargo.run()?;
     Ok(format!("compiled with Rust {msrv}"))
@@ -83,13 +87,12 @@ fn is_toolchain(line: &str, msrv: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::file;
-    use super::{is_toolchain, repeated, stated};
+    use super::{is_toolchain, repeated, written};
+    use cargo_metadata::semver::Version;
 
     #[test]
-    fn reads_the_root_manifest() {
-        let files = [file("Cargo.toml", "[workspace.package]\nrust-version = \"1.77\"\n")];
-        assert_eq!(stated(&files).unwrap(), "1.77");
-        assert!(stated(&[file("Cargo.toml", "[workspace]\n")]).is_err());
+    fn a_version_is_written_short() {
+        assert_eq!(written(&Version::new(1, 77, 0)), "1.77");
     }
 
     #[test]

@@ -4,34 +4,27 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::host;
+use super::features::{self, CORE, Sets};
 use super::sysroot::{Sysroot, probe};
 use crate::context::Context;
 use crate::shell::Shell;
 
 const TARGET: &str = "thumbv7em-none-eabihf";
-const CORE: &str = "rustuya-proto";
 
 pub(super) fn run(context: &Context) -> Result<String> {
     let sysroot = Sysroot::new(context, &[TARGET])?;
 
-    // `std` is for machines with an operating system; every other feature has to do without one.
-    let sets = host::feature_sets(context)?;
-    let mut sets = [sets.whole, sets.partial].concat();
-    sets.retain(|set| set.split(',').all(|name| name != "std"));
-    let has_emulator = sets.iter().any(|set| set.split(',').any(|name| name == "emulator"));
+    let has_emulator = context.member(CORE)?.features.contains_key("emulator");
     ensure!(has_emulator, "{CORE} has lost its feature `emulator`");
-    for set in &sets {
-        sysroot
-            .against(context.cargo(), TARGET, "")
-            .args(["build", "--locked", "--release", "--target", TARGET, "--package", CORE])
-            .arg("--no-default-features")
-            .arg(format!("--features={set}"))
-            .run()
-            .with_context(|| format!("{CORE} with features `{set}` needs more than `core`"))?;
+    let build = ["build", "--locked", "--release", "--target", TARGET];
+    let mut count = 0;
+    for sets in Sets::ALL {
+        // `std` is for machines with an operating system; every other feature has to do without one.
+        count += features::each(context, sets, &["std"], &build, |shell| sysroot.against(shell, TARGET, ""))
+            .with_context(|| format!("{CORE} needs more than `core`"))?;
     }
     prove_the_proof(context, &sysroot)?;
-    Ok(format!("{TARGET}, {} feature sets, only core", sets.len()))
+    Ok(format!("{TARGET}, {count} feature sets, only core"))
 }
 
 /// The build above proves something only if a crate with an allocator fails in its place.

@@ -10,6 +10,8 @@ use crate::context::Context;
 use crate::hygiene;
 
 mod bare_metal;
+mod deny;
+mod features;
 pub(crate) mod firmware;
 mod fuzz;
 mod host;
@@ -24,6 +26,8 @@ pub(crate) enum Step {
     Fmt,
     /// Rules of the repository that no other tool checks
     Hygiene,
+    /// Licences, duplicates, sources and advisories of dependencies
+    Deny,
     /// Lints, warnings are errors
     Clippy,
     /// Documentation, warnings are errors
@@ -95,6 +99,7 @@ impl Step {
         match self {
             Self::Fmt => host::fmt(context),
             Self::Hygiene => hygiene::run(context),
+            Self::Deny => deny::run(context),
             Self::Clippy => host::clippy(context),
             Self::Docs => host::docs(context),
             Self::Test => host::test(context),

@@ -4,8 +4,8 @@ use rustuya_proto::{CommandCode, Dialect, DownReason, Repeated, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, dps, lamp, query, query_dps, queue, receive, scenario, set,
-    up, within,
+    ALL, BOTH, EACH, NEW, V33, ask, connected, diagnosed, disconnected, dps, lamp, query, query_dps, queue, receive,
+    scenario, set, up, within,
 };
 use crate::conformance::scenario::{
     Call, ConfiguredVersion, Counter, Edit, ExpectedEvent, Fact, How, Need, OTHER_KEY, Scenario, Setup, Source, Step,
@@ -443,12 +443,19 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Has(None, json!({ "1": true, "2": 1, "3": "x", "4": 4 })),
                 // The next write is split before it is refused.
                 ask(Call::SetDps(json!({ "1": false, "2": 2, "4": 5 })), Want::Ok),
+                // On the next connection it may take more: what it refused once may have had another reason.
+                Step::Mend,
+                Step::CutAll,
+                disconnected(),
+                up(),
+                ask(Call::SetDps(json!({ "1": true, "2": 3, "4": 6 })), Want::Ok),
                 Step::Controls(vec![
                     json!({ "1": true, "2": 1, "3": "x", "4": 4 }),
                     json!({ "1": true, "2": 1 }),
                     json!({ "3": "x", "4": 4 }),
                     json!({ "1": false, "2": 2 }),
                     json!({ "4": 5 }),
+                    json!({ "1": true, "2": 3, "4": 6 }),
                 ]),
             ],
         ),

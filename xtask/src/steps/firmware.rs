@@ -1,23 +1,16 @@
 //! Firmware images: built for two chips, run on emulated boards against every peer, and measured.
 
-use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustuya_firmware_harness::table::{self, Row};
+use rustuya_firmware_harness::{self as harness, Chip, Image, Stage};
 
 use super::sysroot::Sysroot;
 use crate::context::Context;
-use crate::hygiene;
-use crate::metadata::Metadata;
 use crate::shell::Shell;
 use crate::tools;
-
-mod image;
-mod peers;
-mod qemu;
-mod table;
-
-use image::{Chip, Image, Role};
-use table::Row;
 
 /// Debian's names of the emulators.
 const PACKAGES: [(&str, &str); 2] =
@@ -31,7 +24,7 @@ pub(super) fn run(context: &Context) -> Result<String> {
     let (rows, runs) = measure(context)?;
     print!("{}", table::markdown(&rows));
     table::check_limits(&rows)?;
-    table::compare(context, &rows)?;
+    table::compare(&context.root, &rows)?;
     Ok(format!("{} images, {runs} conversations under QEMU", rows.len()))
 }
 
@@ -40,9 +33,9 @@ pub(crate) fn print(context: &Context, write: bool) -> Result<()> {
     let (rows, runs) = measure(context)?;
     println!("\n{}\n{runs} conversations under QEMU", table::markdown(&rows));
     if write {
-        table::write(context, &rows)?;
+        table::write(&context.root, &rows)?;
     } else {
-        table::compare(context, &rows)?;
+        table::compare(&context.root, &rows)?;
     }
     table::check_limits(&rows)
 }
@@ -62,39 +55,48 @@ fn measure(context: &Context) -> Result<(Vec<Row>, usize)> {
     context.cargo().args(["build", "--locked", "--workspace", "--bin", "rustuya"]).run()?;
     let binary = context.target.join("debug").join(format!("rustuya{}", std::env::consts::EXE_SUFFIX));
 
-    let images = Image::all();
-    for image in &images {
-        image.build(context, &sysroot)?;
+    let images = sysroot.folder.join("images");
+    for image in Image::all() {
+        build(context, &sysroot, &image, &images).with_context(|| image.to_string())?;
     }
-    let stage = peers::Stage { python, binary, scripts: context.root.join("tests/interop") };
-    let jobs: Vec<peers::Job> = images.iter().flat_map(|image| image.jobs(&sysroot)).collect();
-    let depths = peers::run_all(&stage, &jobs)?;
-    let mut stacks: BTreeMap<&Image, u32> = BTreeMap::new();
-    for (job, depth) in jobs.iter().zip(&depths) {
-        let deepest = stacks.entry(&job.image).or_default();
-        *deepest = (*deepest).max(*depth);
-    }
-    let mut rows = Vec::new();
-    for image in images.iter().filter(|image| image.is_measured()) {
-        let stack = stacks.get(image).copied().filter(|stack| *stack > 0);
-        let stack = stack.with_context(|| format!("{image} reported no stack"))?;
-        rows.push(Row { image: *image, sizes: image.sizes(&sysroot)?, stack });
-    }
-    Ok((rows, jobs.len()))
+    harness::run(&Stage { python, binary, scripts: context.root.join("tests/interop") }, &images)
+}
+
+/// The compiler flags of an image.
+fn flags(compact: bool) -> String {
+    let ciphers = if compact {
+        r#" --cfg aes_backend_soft="compact" --cfg sha2_backend="soft" --cfg sha2_backend_soft="compact""#
+    } else {
+        ""
+    };
+    format!("-Dwarnings{ciphers}")
+}
+
+fn build(context: &Context, sysroot: &Sysroot, image: &Image, images: &Path) -> Result<()> {
+    let target = image.chip.target();
+    // Each setting has a folder of its own: cargo would build everything anew at each change.
+    let folder: PathBuf = sysroot.folder.join(if image.compact { "target" } else { "target-default" });
+    sysroot
+        .against(firmware_cargo(context), target, &flags(image.compact))
+        .env("CARGO_TARGET_DIR", &folder)
+        .args(["build", "--locked", "--release", "--target", target])
+        .args(["--package", "rustuya-firmware-images", "--bin", image.binary(), "--features", image.features()])
+        .run()?;
+    fs::create_dir_all(images)?;
+    fs::copy(folder.join(target).join("release").join(image.binary()), image.path(images))?;
+    Ok(())
 }
 
 fn firmware_cargo(context: &Context) -> Shell {
     Shell::new(&context.cargo, &context.root.join("firmware"))
 }
 
-/// What can be seen without a board: format, licences, lints, and the async driver's test against a device.
+/// What can be seen without a board: format, lints, and the async driver's test against a device.
 fn host_checks(context: &Context) -> Result<()> {
     let packages = ["rustuya-firmware-async", "rustuya-firmware-images", "rustuya-firmware-pipe"];
     let each =
         |option: &str| packages.iter().flat_map(|name| [option.to_owned(), (*name).to_owned()]).collect::<Vec<_>>();
     firmware_cargo(context).arg("fmt").args(each("--package")).arg("--check").run()?;
-    let text = firmware_cargo(context).args(["metadata", "--format-version=1", "--locked"]).stdout()?;
-    hygiene::licences_of(&Metadata::parse(&text)?)?;
     let host = |shell: Shell| shell.env("CARGO_TARGET_DIR", context.target.join("firmware-host"));
     for (package, features) in LIBRARIES {
         host(firmware_cargo(context))
@@ -111,7 +113,7 @@ fn libraries(context: &Context, sysroot: &Sysroot) -> Result<()> {
     for chip in Chip::ALL {
         for (package, features) in LIBRARIES {
             sysroot
-                .against(firmware_cargo(context), chip.target(), &image::flags(true))
+                .against(firmware_cargo(context), chip.target(), &flags(true))
                 .args(["build", "--locked", "--release", "--target", chip.target(), "--package", package])
                 .arg(format!("--features=rustuya-proto/default,{features}"))
                 .run()
@@ -120,7 +122,7 @@ fn libraries(context: &Context, sysroot: &Sysroot) -> Result<()> {
     }
     // The example that people copy has to stay short, and the async driver too.
     for (path, limit) in [("firmware/pipe/src/controller.rs", 100), ("firmware/async/src/lib.rs", 150)] {
-        let lines = std::fs::read_to_string(context.root.join(path)).context(path)?.lines().count();
+        let lines = fs::read_to_string(context.root.join(path)).context(path)?.lines().count();
         ensure!(lines < limit, "{path}: {lines} lines, not under {limit}");
     }
     Ok(())
@@ -133,9 +135,9 @@ fn quotations(context: &Context) -> Result<()> {
     let mut known = std::collections::BTreeSet::new();
     for source in sources {
         let path = context.root.join("firmware").join(source);
-        known.extend(std::fs::read_to_string(path).context(source)?.lines().map(|line| line.trim().to_owned()));
+        known.extend(fs::read_to_string(path).context(source)?.lines().map(|line| line.trim().to_owned()));
     }
-    let text = std::fs::read_to_string(context.root.join(table::DOCUMENT)).context(table::DOCUMENT)?;
+    let text = fs::read_to_string(context.root.join(table::DOCUMENT)).context(table::DOCUMENT)?;
     let mut quoting = false;
     for line in text.lines() {
         if line.starts_with("```") {
@@ -145,22 +147,4 @@ fn quotations(context: &Context) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Which images there are.
-impl Image {
-    fn all() -> Vec<Self> {
-        let mut images = Vec::new();
-        for chip in Chip::ALL {
-            for compact in [true, false] {
-                for (role, all_versions) in [(Role::Controller, true), (Role::Controller, false), (Role::Device, false)]
-                {
-                    images.push(Self { role, all_versions, chip, compact });
-                }
-            }
-            // A device speaks one version; this one exists to be tested with each.
-            images.push(Self { role: Role::Device, all_versions: true, chip, compact: true });
-        }
-        images
-    }
 }

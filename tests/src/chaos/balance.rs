@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustuya_runtime::CommandError;
 use serde_json::Value;
 
+use super::commands::PendingCommand;
 use super::episode::{BY_HAND, Episode, LIMIT};
-use super::give::Open;
 use super::model::Place;
 use crate::conformance::{Call, Counters, How, ReceivedEvent, Source};
 
@@ -28,7 +28,7 @@ pub(super) struct Listened {
 
 /// Commands of the current handle with their results.
 #[derive(Default)]
-pub(super) struct Books {
+pub(super) struct Balance {
     pub(super) given: u64,
     /// Failures reported to callers.
     pub(super) refused: u64,
@@ -37,7 +37,7 @@ pub(super) struct Books {
     /// Commands that no caller waits for.
     pub(super) unwaited: u64,
     /// Commands that may end without a report.
-    pub(super) may_be_silent: u64,
+    pub(super) may_be_unreported: u64,
     /// Queries that no caller waits for: of consecutive refused ones, only the first is reported.
     unwaited_queries: u64,
     /// Whether commands were joined or split, so that the counters do not match one by one.
@@ -48,15 +48,15 @@ pub(super) struct Books {
     left: BTreeSet<u64>,
 }
 
-impl Books {
+impl Balance {
     /// Counts a failure that was reported to its caller.
-    pub(super) fn refuse(&mut self, counts: bool, error: &CommandError) {
+    pub(super) fn count_refusal(&mut self, counts: bool, error: &CommandError) {
         self.refused += u64::from(counts);
         self.rejected += u64::from(matches!(error, CommandError::Rejected { .. }));
     }
 
     /// Counts a command whose caller stops waiting: listeners receive its failure.
-    pub(super) fn leave(&mut self, open: &Open) {
+    pub(super) fn count_unwaited(&mut self, open: &PendingCommand) {
         self.unwaited += u64::from(open.counts);
         self.unwaited_queries += u64::from(open.asks);
         self.left.insert(open.number);
@@ -64,31 +64,31 @@ impl Books {
 
     /// Counts the commands without a waiting caller that must have failed: each was the last to write a DP, and the
     /// device does not have its value.
-    fn unobeyed(&self, has: impl Fn(Place, i64) -> bool) -> u64 {
+    fn without_effect(&self, has: impl Fn(Place, i64) -> bool) -> u64 {
         let last = self.last.iter().filter(|(_, (_, number))| self.left.contains(number));
         let failed: BTreeSet<u64> =
             last.filter(|(place, (value, _))| !has(**place, *value)).map(|(_, (_, number))| *number).collect();
         failed.len() as u64
     }
 
-    /// Compares commands with results, once every command is resolved; `unobeyed` as above.
-    fn balance(&self, listened: &Listened, counters: &Counters, unobeyed: u64) -> Result<(), String> {
+    /// Compares commands with results, once every command is resolved; `without_effect` as above.
+    fn check_balance(&self, listened: &Listened, counters: &Counters, without_effect: u64) -> Result<(), String> {
         let Counters { sent, acknowledged, failed, rejected, .. } = *counters;
         if acknowledged + failed > sent {
             return Err(format!("{sent} sent, {acknowledged} acknowledged and {failed} failed"));
         }
         if listened.failed > self.unwaited {
             return Err(format!(
-                "{} failures were told to listeners, of {} commands for whose answer nobody waits",
+                "{} failures were reported to listeners, of {} commands without a waiting caller",
                 listened.failed, self.unwaited
             ));
         }
         if listened.lagged {
             return Ok(());
         }
-        if listened.failed < unobeyed {
+        if listened.failed < without_effect {
             return Err(format!(
-                "{} failures were told to listeners, and {unobeyed} commands for whose answer nobody waits were not obeyed",
+                "{} failures were reported to listeners, and {without_effect} commands without a waiting caller had no effect",
                 listened.failed
             ));
         }
@@ -96,15 +96,19 @@ impl Books {
         if sent == 0 || self.inexact {
             return Ok(());
         }
-        let (told, silent) = (self.rejected + listened.rejected, if rejected > 0 { self.unwaited_queries } else { 0 });
-        if !(told <= rejected && rejected <= told + silent) {
-            return Err(format!("{rejected} commands were refused, {told} refusals told, and at most {silent} not"));
-        }
-        let (told, silent) = (acknowledged + self.refused + listened.failed, self.may_be_silent + silent);
-        if !(told <= self.given && self.given <= told + silent) {
+        let (reported, unreported) =
+            (self.rejected + listened.rejected, if rejected > 0 { self.unwaited_queries } else { 0 });
+        if !(reported <= rejected && rejected <= reported + unreported) {
             return Err(format!(
-                "of {} commands {acknowledged} were acknowledged, {} failed, {} failures were told to listeners, and at \
-                 most {silent} end in silence",
+                "{rejected} commands were refused, {reported} refusals reported, and at most {unreported} not"
+            ));
+        }
+        let (reported, unreported) =
+            (acknowledged + self.refused + listened.failed, self.may_be_unreported + unreported);
+        if !(reported <= self.given && self.given <= reported + unreported) {
+            return Err(format!(
+                "of {} commands {acknowledged} were acknowledged, {} failed, {} failures were reported to listeners, and at \
+                 most {unreported} end without a report",
                 self.given, self.refused, listened.failed
             ));
         }
@@ -160,7 +164,7 @@ impl Episode<'_> {
         self.stage.end(ticket, LIMIT).ok_or("closing has no end")?;
         for open in core::mem::take(&mut self.open) {
             let answer = self.stage.end(open.ticket, LIMIT).ok_or("a command is open after its device is closed")?;
-            self.decided(&open, &answer)?;
+            self.resolved(&open, &answer)?;
         }
         let mut looks = 0;
         while !self.listened.ended {
@@ -171,12 +175,12 @@ impl Episode<'_> {
             }
             self.stage.breathe();
         }
-        self.look()?;
-        self.balance()
+        self.check_all()?;
+        self.check_balance()
     }
 
     /// Compares commands with results.
-    fn balance(&mut self) -> Result<(), String> {
+    fn check_balance(&mut self) -> Result<(), String> {
         let (mut slow, mut lagged) = (0, 0);
         loop {
             match self.stage.receive(0, Source::Extra(0), LIMIT) {
@@ -193,7 +197,7 @@ impl Episode<'_> {
             ));
         }
         let counters = self.stage.snapshot(0).counters;
-        let open = self.books.unobeyed(|place, value| self.lossy.ever() || self.model.has(place, value));
-        self.books.balance(&self.listened, &counters, open)
+        let open = self.balance.without_effect(|place, value| self.lossy.ever() || self.model.has(place, value));
+        self.balance.check_balance(&self.listened, &counters, open)
     }
 }

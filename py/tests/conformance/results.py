@@ -9,10 +9,10 @@ from rustuya import aio
 
 AnyDevice = Union[rustuya.Device, aio.Device]
 AnyManager = Union[rustuya.Manager, aio.Manager]
-Told = dict[str, Any]
+Result = dict[str, Any]
 
 
-def diagnosis(shown: rustuya.Diagnosis | None) -> Told | None:
+def diagnosis(shown: rustuya.Diagnosis | None) -> Result | None:
     if shown is None:
         return None
     assert shown.text
@@ -20,10 +20,10 @@ def diagnosis(shown: rustuya.Diagnosis | None) -> Told | None:
     return {"reason": shown.reason, "code": shown.code, "speaks": shown.speaks, "sure": shown.sure}
 
 
-def error(raised: BaseException) -> Told:
+def error(raised: BaseException) -> Result:
     assert isinstance(raised, rustuya.TuyaError), repr(raised)
     assert str(raised)
-    told: Told = {
+    result: Result = {
         "class": type(raised).__name__,
         "code": raised.code,
         "was_sent": raised.was_sent,
@@ -32,25 +32,25 @@ def error(raised: BaseException) -> Told:
     }
     assert raised.reason == (raised.diagnosis and raised.diagnosis.reason)
     if isinstance(raised, rustuya.CommandRejected):
-        told.update(text=raised.text, retcode=raised.retcode)
+        result.update(text=raised.text, retcode=raised.retcode)
     if isinstance(raised, rustuya.NoEffect):
-        told.update(wanted=raised.wanted, shown=raised.shown)
+        result.update(wanted=raised.wanted, shown=raised.shown)
     if isinstance(raised, rustuya.PartialWrite):
-        told.update(acknowledged=raised.acknowledged, uncertain=raised.uncertain, failed=raised.failed)
+        result.update(acknowledged=raised.acknowledged, uncertain=raised.uncertain, failed=raised.failed)
         assert raised.cause is not None
-        told.update(cause=error(raised.cause)["error"])
+        result.update(cause=error(raised.cause)["error"])
     if isinstance(raised, rustuya.TooLarge):
-        told.update(size=raised.size, limit=raised.limit)
+        result.update(size=raised.size, limit=raised.limit)
     if isinstance(raised, rustuya.InvalidDp):
-        told.update(dp=raised.dp)
-    return {"error": told}
+        result.update(dp=raised.dp)
+    return {"error": result}
 
 
-def found(shown: rustuya.DiscoveredDevice) -> Told:
+def found(shown: rustuya.DiscoveredDevice) -> Result:
     return {"id": shown.id, "ip": shown.ip, "version": shown.version, "product_key": shown.product_key}
 
 
-def outcome(verb: str, result: Any) -> Told:
+def outcome(verb: str, result: Any) -> Result:
     """Converts the outcome of a command."""
     if isinstance(result, rustuya.Reply):
         return {"reply": {"dps": result.dps, "payload": result.payload}}
@@ -73,7 +73,7 @@ def outcome(verb: str, result: Any) -> Told:
     return {"done": True}
 
 
-def event(shown: rustuya.DeviceEvent) -> Told:
+def event(shown: rustuya.DeviceEvent) -> Result:
     kind, payload = shown.kind, shown.payload
     assert shown["kind"] == kind
     if kind in ("state", "acknowledgement"):
@@ -102,7 +102,7 @@ def event(shown: rustuya.DeviceEvent) -> Told:
     return {"down": {"code": int(payload["Err"]), **{name: payload[name] for name in ("reason", "speaks", "sure")}}}
 
 
-def look(device: AnyDevice) -> Told:
+def snapshot(device: AnyDevice) -> Result:
     metrics = device.metrics
     return {
         "connected": device.is_connected,

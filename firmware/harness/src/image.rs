@@ -1,19 +1,17 @@
-//! One image: how it is built, where it lies, what it takes.
+//! One image: which there are, where it lies, what it takes.
 
 use core::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionFlags};
 
-use super::peers::{Job, Peer};
-use crate::context::Context;
-use crate::steps::sysroot::Sysroot;
+use crate::peers::{Job, Peer};
 
 /// A chip to build for, and the board that QEMU has with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Chip {
+pub enum Chip {
     /// Cortex-M4F, mps2-an386.
     Thumb,
     /// RV32IMC, virt.
@@ -22,37 +20,43 @@ pub(super) enum Chip {
 
 /// Which end of the protocol the image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub enum Role {
     /// It connects to a device.
     Controller,
     /// It is a device.
     Device,
 }
 
+/// A program for one chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Image {
-    pub(super) chip: Chip,
-    pub(super) role: Role,
-    pub(super) all_versions: bool,
+pub struct Image {
+    /// What it runs on.
+    pub chip: Chip,
+    /// Which end it is.
+    pub role: Role,
+    /// Whether it speaks every version, or 3.5 alone.
+    pub all_versions: bool,
     /// With the compact settings of the ciphers.
-    pub(super) compact: bool,
+    pub compact: bool,
 }
 
 /// Bytes of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sizes {
-    pub(super) text: u32,
-    pub(super) rodata: u32,
+pub(crate) struct Sizes {
+    pub(crate) text: u32,
+    pub(crate) rodata: u32,
     /// Static variables, initialised or not.
-    pub(super) statics: u32,
+    pub(crate) statics: u32,
     /// All that lies in flash.
-    pub(super) flash: u32,
+    pub(crate) flash: u32,
 }
 
 impl Chip {
-    pub(super) const ALL: [Self; 2] = [Self::Thumb, Self::Riscv];
+    /// Every chip.
+    pub const ALL: [Self; 2] = [Self::Thumb, Self::Riscv];
 
-    pub(super) const fn target(self) -> &'static str {
+    /// The compiler's name of it.
+    pub const fn target(self) -> &'static str {
         match self {
             Self::Thumb => "thumbv7em-none-eabihf",
             Self::Riscv => "riscv32imc-unknown-none-elf",
@@ -60,7 +64,7 @@ impl Chip {
     }
 
     /// The emulator and its machine.
-    pub(super) const fn qemu(self) -> (&'static str, &'static [&'static str]) {
+    pub(crate) const fn qemu(self) -> (&'static str, &'static [&'static str]) {
         match self {
             Self::Thumb => ("qemu-system-arm", &["-M", "mps2-an386"]),
             Self::Riscv => ("qemu-system-riscv32", &["-M", "virt", "-bios", "none"]),
@@ -81,19 +85,25 @@ impl fmt::Display for Image {
     }
 }
 
-/// The compiler flags of an image.
-pub(super) fn flags(compact: bool) -> String {
-    let ciphers = if compact {
-        r#" --cfg aes_backend_soft="compact" --cfg sha2_backend="soft" --cfg sha2_backend_soft="compact""#
-    } else {
-        ""
-    };
-    format!("-Dwarnings{ciphers}")
-}
-
 impl Image {
+    /// Every image.
+    pub fn all() -> Vec<Self> {
+        let mut images = Vec::new();
+        for chip in Chip::ALL {
+            for compact in [true, false] {
+                for (role, all_versions) in [(Role::Controller, true), (Role::Controller, false), (Role::Device, false)]
+                {
+                    images.push(Self { role, all_versions, chip, compact });
+                }
+            }
+            // A device speaks one version; this one exists to be tested with each.
+            images.push(Self { role: Role::Device, all_versions: true, chip, compact: true });
+        }
+        images
+    }
+
     /// Role and versions.
-    pub(super) const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match (self.role, self.all_versions) {
             (Role::Controller, true) => "controller, all versions",
             (Role::Controller, false) => "controller, 3.5 only",
@@ -103,66 +113,55 @@ impl Image {
     }
 
     /// Whether it stands in the table.
-    pub(super) fn is_measured(&self) -> bool {
+    pub(crate) fn is_measured(&self) -> bool {
         !(self.role == Role::Device && self.all_versions)
     }
 
-    const fn binary(&self) -> &'static str {
+    /// The program of `firmware/images` that it is.
+    pub const fn binary(&self) -> &'static str {
         match self.role {
             Role::Controller => "controller",
             Role::Device => "device",
         }
     }
 
-    pub(super) fn path(&self, sysroot: &Sysroot) -> PathBuf {
-        let name = format!(
+    /// Where it lies in the folder of all images.
+    pub fn path(&self, images: &Path) -> PathBuf {
+        images.join(format!(
             "{}-{}-{}-{}",
             self.binary(),
             if self.all_versions { "all" } else { "v35" },
             self.chip,
             if self.compact { "compact" } else { "default" }
-        );
-        sysroot.folder.join("images").join(name)
+        ))
     }
 
-    pub(super) fn build(&self, context: &Context, sysroot: &Sysroot) -> Result<()> {
-        let versions = if self.all_versions { "all-versions" } else { "v35" };
-        let features = match self.role {
-            Role::Controller => versions.to_owned(),
-            Role::Device => format!("{versions},device"),
-        };
-        let flags = flags(self.compact);
-        // Each setting has a folder of its own: cargo would build everything anew at each change.
-        let folder = sysroot.folder.join(if self.compact { "target" } else { "target-default" });
-        sysroot
-            .against(super::firmware_cargo(context), self.chip.target(), &flags)
-            .env("CARGO_TARGET_DIR", &folder)
-            .args(["build", "--locked", "--release", "--target", self.chip.target()])
-            .args(["--package", "rustuya-firmware-images", "--bin", self.binary(), "--features", &features])
-            .run()
-            .with_context(|| format!("{self}"))?;
-        let path = self.path(sysroot);
-        fs::create_dir_all(path.parent().context("a folder")?)?;
-        fs::copy(folder.join(self.chip.target()).join("release").join(self.binary()), path)?;
-        Ok(())
+    /// The features that it is built with.
+    pub fn features(&self) -> &'static str {
+        match (self.role, self.all_versions) {
+            (Role::Controller, true) => "all-versions",
+            (Role::Controller, false) => "v35",
+            (Role::Device, true) => "all-versions,device",
+            (Role::Device, false) => "v35,device",
+        }
     }
 
     /// The conversations that this image has to have. Every image talks to this library; those with the compact ciphers
     /// talk to tinytuya too.
-    pub(super) fn jobs(&self, sysroot: &Sysroot) -> Vec<Job> {
+    pub(crate) fn jobs(&self, images: &Path) -> Vec<Job> {
         let versions: &[&str] = if self.all_versions { &["3.1", "3.3", "3.4", "3.5"] } else { &["3.5"] };
         let peers: &[Peer] = if self.compact { &[Peer::Rustuya, Peer::Tinytuya] } else { &[Peer::Rustuya] };
-        let mut jobs = vec![Job { image: *self, path: self.path(sysroot), version: "3.5", peer: Peer::Nobody }];
+        let mut jobs = vec![Job { image: *self, path: self.path(images), version: "3.5", peer: Peer::Nobody }];
         for version in versions {
             for peer in peers {
-                jobs.push(Job { image: *self, path: self.path(sysroot), version, peer: *peer });
+                jobs.push(Job { image: *self, path: self.path(images), version, peer: *peer });
             }
         }
         jobs
     }
 
-    pub(super) fn sizes(&self, sysroot: &Sysroot) -> Result<Sizes> {
-        sizes(&fs::read(self.path(sysroot))?).with_context(|| format!("{self}"))
+    pub(crate) fn sizes(&self, images: &Path) -> Result<Sizes> {
+        sizes(&fs::read(self.path(images))?).with_context(|| format!("{self}"))
     }
 }
 

@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// Resets the clock to zero, and the random generator.
-pub(super) fn start_over() {
+pub(super) fn reset_clock() {
     NOW.set(Duration::ZERO);
     DRAWN.set(7);
 }
@@ -43,9 +43,9 @@ pub(super) fn system_time() -> Instant {
 
 /// Runtime that keeps the link for the target to drive.
 #[derive(Clone, Default)]
-pub(super) struct Virtual(pub(super) Arc<Mutex<Vec<DrivenLink>>>);
+pub(super) struct VirtualRuntime(pub(super) Arc<Mutex<Vec<DrivenLink>>>);
 
-impl Runtime for Virtual {
+impl Runtime for VirtualRuntime {
     fn drive(&self, link: DrivenLink) {
         lock(&self.0).push(link);
     }
@@ -76,7 +76,7 @@ impl Wake for Flag {
 }
 
 /// Connection between controller and device.
-pub(super) struct Line {
+pub(super) struct Connection {
     pub(super) peer: Peer,
     /// Bytes of `peer.to_controller` that have arrived.
     pub(super) arrived: usize,
@@ -90,35 +90,35 @@ pub(super) struct Line {
     pub(super) written: Vec<i64>,
 }
 
-pub(super) type Shared = Arc<Mutex<Line>>;
+pub(super) type Shared = Arc<Mutex<Connection>>;
 
-pub(super) struct Ends(pub(super) Shared);
+pub(super) struct ControllerEnd(pub(super) Shared);
 
-impl Ends {
+impl ControllerEnd {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut line = lock(&self.0);
-        if line.ends.is_some() {
+        let mut connection = lock(&self.0);
+        if connection.ends.is_some() {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        let len = bytes.len().min(line.room);
+        let len = bytes.len().min(connection.room);
         let (Some(taken), true) = (bytes.get(..len), len > 0) else { return Err(ErrorKind::WouldBlock.into()) };
-        line.room -= len;
-        line.wrote(taken);
+        connection.room -= len;
+        connection.wrote(taken);
         Ok(len)
     }
 }
 
-impl Transport for Ends {
+impl Transport for ControllerEnd {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut line = lock(&self.0);
-        let len = line.arrived.min(into.len());
+        let mut connection = lock(&self.0);
+        let len = connection.arrived.min(into.len());
         if len > 0 {
-            into[..len].copy_from_slice(&line.peer.to_controller[..len]);
-            line.peer.to_controller.drain(..len);
-            line.arrived -= len;
+            into[..len].copy_from_slice(&connection.peer.to_controller[..len]);
+            connection.peer.to_controller.drain(..len);
+            connection.arrived -= len;
             return Ok(len);
         }
-        match line.ends {
+        match connection.ends {
             Some(None) => Ok(0),
             Some(Some(kind)) => Err(kind.into()),
             None => Err(ErrorKind::WouldBlock.into()),
@@ -130,13 +130,13 @@ impl Transport for Ends {
     }
 }
 
-impl DirectWriter for Ends {
+impl DirectWriter for ControllerEnd {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.send(bytes)
     }
 }
 
-impl Line {
+impl Connection {
     fn wrote(&mut self, bytes: &[u8]) {
         self.peer.tap.controller_wrote(bytes);
         self.peer.to_device.extend_from_slice(bytes);
@@ -152,9 +152,9 @@ impl Line {
 
 /// Buffer of a record.
 #[derive(Clone, Default)]
-pub(super) struct Kept(pub(super) Arc<Mutex<Vec<u8>>>);
+pub(super) struct RecordBuffer(pub(super) Arc<Mutex<Vec<u8>>>);
 
-impl Write for Kept {
+impl Write for RecordBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         lock(&self.0).extend_from_slice(bytes);
         Ok(bytes.len())

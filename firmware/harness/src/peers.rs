@@ -11,8 +11,8 @@ use std::sync::Mutex;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::image::{Image, Role};
-use super::qemu::{Talker, boot};
+use crate::image::{Image, Role};
+use crate::qemu::{Talker, boot};
 
 const ID: &str = "eb0123456789abcdefghij";
 /// No device's key.
@@ -22,7 +22,7 @@ const WORKERS: usize = 4;
 
 /// Who is at the other end of the UART.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(crate) enum Peer {
     /// Nobody: the image is started without a seed and has to refuse.
     Nobody,
     /// This library on the host.
@@ -32,22 +32,26 @@ pub(super) enum Peer {
 }
 
 /// One conversation.
-pub(super) struct Job {
-    pub(super) image: Image,
-    pub(super) path: PathBuf,
-    pub(super) version: &'static str,
-    pub(super) peer: Peer,
+pub(crate) struct Job {
+    pub(crate) image: Image,
+    pub(crate) path: PathBuf,
+    pub(crate) version: &'static str,
+    pub(crate) peer: Peer,
 }
 
 /// Where the peers are.
-pub(super) struct Stage {
-    pub(super) python: PathBuf,
-    pub(super) binary: PathBuf,
-    pub(super) scripts: PathBuf,
+#[derive(Debug)]
+pub struct Stage {
+    /// A Python with tinytuya.
+    pub python: PathBuf,
+    /// The program `rustuya`.
+    pub binary: PathBuf,
+    /// The folder of the scripts that use tinytuya.
+    pub scripts: PathBuf,
 }
 
 /// Runs every conversation; the deepest stack that each reported, zero for those that end at once.
-pub(super) fn run_all(stage: &Stage, jobs: &[Job]) -> Result<Vec<u32>> {
+pub(crate) fn run_all(stage: &Stage, jobs: &[Job]) -> Result<Vec<u32>> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

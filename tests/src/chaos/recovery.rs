@@ -22,18 +22,18 @@ impl Episode<'_> {
         let mut open = core::mem::take(&mut self.open);
         for open in open.drain(..) {
             let answer = self.stage.end(open.ticket, LIMIT);
-            let answer = answer.ok_or_else(|| format!("a command given at {:?} is not decided", open.given))?;
-            self.decided(&open, &answer)?;
+            let answer = answer.ok_or_else(|| format!("a command given at {:?} is not resolved", open.given))?;
+            self.resolved(&open, &answer)?;
         }
-        self.look()?;
+        self.check_all()?;
         let mut answer = None;
         for _ in 0..20 {
             let ticket = self.stage.begin(0, &Call::Query, How::Written);
-            answer = Some(self.stage.end(ticket, LIMIT * 2).ok_or("a query is not decided")?);
-            self.books.given += 1;
+            answer = Some(self.stage.end(ticket, LIMIT * 2).ok_or("a query is not resolved")?);
+            self.balance.given += 1;
             match &answer {
                 Some(Answer::Reply { .. }) => break,
-                Some(Answer::Failed(error)) => self.books.refuse(true, error),
+                Some(Answer::Failed(error)) => self.balance.count_refusal(true, error),
                 _ => return Err(format!("a query comes to {answer:?}")),
             }
             self.pass(self.ms(100));
@@ -41,7 +41,7 @@ impl Episode<'_> {
         if !matches!(answer, Some(Answer::Reply { .. })) {
             return Err(format!("all is well, and yet a query comes to {answer:?}"));
         }
-        self.look()?;
+        self.check_all()?;
         self.write_last_value()?;
         for cid in [None, Some(CHILD)].into_iter().filter(|cid| cid.is_none() || self.gateway) {
             self.model.check_end(cid, &self.device.dps(cid))?;
@@ -59,12 +59,12 @@ impl Episode<'_> {
     /// Checks that a write without faults takes effect.
     fn write_last_value(&mut self) -> Result<(), String> {
         for (name, dp) in DPS {
-            let value = self.model.give((None, dp));
-            self.books.given += 1;
+            let value = self.model.add((None, dp));
+            self.balance.given += 1;
             let ticket = self.stage.begin(0, &Call::Set(name, json!(value)), How::Acked);
-            let answer = self.stage.end(ticket, LIMIT).ok_or("a write is not decided")?;
+            let answer = self.stage.end(ticket, LIMIT).ok_or("a write is not resolved")?;
             if let Answer::Failed(error) = &answer {
-                self.books.refuse(true, error);
+                self.balance.count_refusal(true, error);
             }
             self.pass(self.ms(1));
             // An old connection may still be closing.
@@ -72,7 +72,7 @@ impl Episode<'_> {
                 return Err(format!("all is well, and yet {value} is not written to DP {name}: {answer:?}"));
             }
         }
-        self.look()
+        self.check_all()
     }
 
     /// Checks that a change by hand is reported without faults.

@@ -12,7 +12,7 @@ use super::model::{Known, Place};
 use crate::conformance::{Answer, Call, How, Ticket};
 
 /// An unresolved command.
-pub(super) struct Open {
+pub(super) struct PendingCommand {
     pub(super) ticket: Ticket,
     /// Number of commands given up to it.
     pub(super) number: u64,
@@ -29,7 +29,7 @@ pub(super) struct Open {
 
 impl Episode<'_> {
     /// Gives a command.
-    pub(super) fn give(&mut self) {
+    pub(super) fn start_command(&mut self) {
         if self.open.len() >= if self.at_once { MOST_OPEN } else { 24 } {
             return;
         }
@@ -46,7 +46,7 @@ impl Episode<'_> {
         let (call, writes) = match kind {
             0..=9 => {
                 let at = self.below(if self.singles { DPS.len() } else { DPS.len() - 1 });
-                let value = self.model.give((None, DPS[at].1));
+                let value = self.model.add((None, DPS[at].1));
                 (Call::Set(DPS[at].0, json!(value)), vec![((None, DPS[at].1), value)])
             }
             10..=12 if !self.singles => {
@@ -54,7 +54,7 @@ impl Episode<'_> {
                 let mut dps = BTreeMap::new();
                 for at in 0..count {
                     let (name, dp) = DPS[(first + at) % DPS.len()];
-                    dps.insert(name, ((None, dp), self.model.give((None, dp))));
+                    dps.insert(name, ((None, dp), self.model.add((None, dp))));
                 }
                 let values: Map<String, Value> =
                     dps.iter().map(|(name, (_, value))| ((*name).to_owned(), json!(value))).collect();
@@ -62,7 +62,7 @@ impl Episode<'_> {
             }
             13 | 14 if self.gateway => {
                 let dp = 1 + self.below(2) as u16;
-                let value = self.model.give((Some(CHILD), dp));
+                let value = self.model.add((Some(CHILD), dp));
                 (Call::SubSet(CHILD, dp, json!(value)), vec![((Some(CHILD), dp), value)])
             }
             15 => (Call::Update(vec![1, 2]), Vec::new()),
@@ -77,26 +77,26 @@ impl Episode<'_> {
             for at in (0..self.open.len()).rev() {
                 if self.open[at].writes.iter().any(|(place, _)| writes.iter().any(|(other, _)| place == other)) {
                     let open = self.open.remove(at);
-                    let answer = self.stage.end(open.ticket, LIMIT).expect("is decided in time");
-                    self.decided(&open, &answer).expect("no lie");
+                    let answer = self.stage.end(open.ticket, LIMIT).expect("resolves in time");
+                    self.resolved(&open, &answer).expect("no lie");
                 }
             }
         }
         let counts = !matches!(call, Call::Connection);
-        self.books.given += u64::from(counts);
-        self.books.may_be_silent += u64::from(matches!(call, Call::Update(_)));
+        self.balance.given += u64::from(counts);
+        self.balance.may_be_unreported += u64::from(matches!(call, Call::Update(_)));
         self.tally.commands += 1;
         self.note(|| format!("{call:?} {how:?}"));
         let number = self.tally.commands;
-        self.books.last.extend(writes.iter().map(|(place, value)| (*place, (*value, number))));
+        self.balance.last.extend(writes.iter().map(|(place, value)| (*place, (*value, number))));
         let asks = matches!(call, Call::Status | Call::Query | Call::SubQuery(_) | Call::Request(..));
         let mark = self.lossy.mark(self.device.connections());
         let ticket = self.stage.begin(0, &call, how);
-        self.open.push(Open { ticket, number, writes, how, counts, asks, mark, given: self.stage.now() });
+        self.open.push(PendingCommand { ticket, number, writes, how, counts, asks, mark, given: self.stage.now() });
     }
 
     /// Stops waiting for a command.
-    pub(super) fn give_up(&mut self) {
+    pub(super) fn cancel_command(&mut self) {
         if self.open.is_empty() || !self.can_abandon {
             return;
         }
@@ -105,8 +105,8 @@ impl Episode<'_> {
         self.note(|| format!("given up: {:?}", open.writes));
         self.stage.forget(open.ticket);
         // An unsent command is discarded without a report.
-        self.books.may_be_silent += u64::from(open.counts);
-        self.books.unwaited += u64::from(open.counts);
+        self.balance.may_be_unreported += u64::from(open.counts);
+        self.balance.unwaited += u64::from(open.counts);
     }
 
     fn within(&self, ms: u64) -> How {
@@ -114,27 +114,27 @@ impl Episode<'_> {
     }
 
     /// Checks results, events and the device.
-    pub(super) fn look(&mut self) -> Result<(), String> {
+    pub(super) fn check_all(&mut self) -> Result<(), String> {
         self.listen()?;
         for at in (0..self.open.len()).rev() {
             if self.stage.is_done(self.open[at].ticket) {
                 let open = self.open.remove(at);
-                let answer = self.stage.end(open.ticket, Duration::ZERO).ok_or("decided, and then not")?;
-                self.decided(&open, &answer)?;
+                let answer = self.stage.end(open.ticket, Duration::ZERO).ok_or("resolved, and then not")?;
+                self.resolved(&open, &answer)?;
             }
         }
         self.check()
     }
 
     /// Records and checks the result of a command.
-    pub(super) fn decided(&mut self, open: &Open, answer: &Answer) -> Result<(), String> {
+    pub(super) fn resolved(&mut self, open: &PendingCommand, answer: &Answer) -> Result<(), String> {
         let sure = self.lossy.is_sure(open.mark);
         let known = match answer {
             Answer::Failed(error) => {
                 self.tally.failed += 1;
-                self.books.refuse(open.counts, error);
+                self.balance.count_refusal(open.counts, error);
                 match error {
-                    CommandError::Rejected { .. } if sure && open.writes.len() == 1 && !self.books.inexact => {
+                    CommandError::Rejected { .. } if sure && open.writes.len() == 1 && !self.balance.inexact => {
                         Known::Not
                     }
                     CommandError::Rejected { .. }
@@ -142,7 +142,7 @@ impl Episode<'_> {
                     | CommandError::ConnectionLost { .. }
                     | CommandError::Partial { .. } => Known::Maybe,
                     // A split command may have been sent in part.
-                    _ if self.books.inexact => Known::Maybe,
+                    _ if self.balance.inexact => Known::Maybe,
                     _ => Known::Not,
                 }
             }
@@ -154,7 +154,7 @@ impl Episode<'_> {
                 if certain { Known::Done } else { Known::Maybe }
             }
             Answer::Done => {
-                self.books.leave(open);
+                self.balance.count_unwaited(open);
                 Known::Maybe
             }
             _ => Known::Maybe,
@@ -165,10 +165,10 @@ impl Episode<'_> {
             if known == Known::Done && !self.real_time {
                 self.check()?;
                 if !self.model.has(*place, *value) {
-                    return Err(format!("write {value} to {place:?} was acknowledged, and not obeyed"));
+                    return Err(format!("write {value} to {place:?} was acknowledged, and not executed"));
                 }
             }
-            self.model.learn(*place, *value, known);
+            self.model.update(*place, *value, known);
         }
         Ok(())
     }

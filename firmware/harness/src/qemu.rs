@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::image::Chip;
+use crate::image::Chip;
 
 /// How long anything expected may take. Much more than it does, for busy machines.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A child whose standard output is read line by line. Killed when dropped.
-pub(super) struct Talker {
+pub(crate) struct Talker {
     name: &'static str,
     child: Child,
     input: Option<ChildStdin>,
@@ -25,7 +25,7 @@ pub(super) struct Talker {
 }
 
 impl Talker {
-    pub(super) fn start(name: &'static str, command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -45,7 +45,7 @@ impl Talker {
         Ok(Self { name, child, input, lines, heard: Vec::new() })
     }
 
-    pub(super) fn write(&mut self, text: &str) -> Result<()> {
+    pub(crate) fn write(&mut self, text: &str) -> Result<()> {
         let input = self.input.as_mut().context("the child has no input")?;
         input
             .write_all(text.as_bytes())
@@ -54,7 +54,7 @@ impl Talker {
     }
 
     /// The first line from now on that `fits`; an error after [`LIMIT`].
-    pub(super) fn expect(&mut self, what: &str, mut fits: impl FnMut(&str) -> bool) -> Result<String> {
+    pub(crate) fn expect(&mut self, what: &str, mut fits: impl FnMut(&str) -> bool) -> Result<String> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let why = match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -72,12 +72,12 @@ impl Talker {
         }
     }
 
-    pub(super) fn expect_line(&mut self, line: &str) -> Result<()> {
+    pub(crate) fn expect_line(&mut self, line: &str) -> Result<()> {
         self.expect(line, |heard| heard == line).map(|_| ())
     }
 
     /// Takes what has been said meanwhile.
-    pub(super) fn catch_up(&mut self) -> &[String] {
+    pub(crate) fn catch_up(&mut self) -> &[String] {
         while let Ok(line) = self.lines.try_recv() {
             self.heard.push(line);
         }
@@ -85,7 +85,7 @@ impl Talker {
     }
 
     /// Waits for the end.
-    pub(super) fn wait(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
@@ -97,7 +97,7 @@ impl Talker {
     }
 
     /// Ends the child.
-    pub(super) fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -113,7 +113,7 @@ impl Drop for Talker {
 }
 
 /// Starts an image with its UART bound to `serial`, QEMU's words for one end of a TCP connection.
-pub(super) fn boot(chip: Chip, image: &Path, serial: &str, settings: &str) -> Result<Talker> {
+pub(crate) fn boot(chip: Chip, image: &Path, serial: &str, settings: &str) -> Result<Talker> {
     let (program, machine) = chip.qemu();
     let mut board = Talker::start(
         "the image",

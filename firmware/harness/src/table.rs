@@ -2,13 +2,14 @@
 
 use core::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::image::{Chip, Image, Role, Sizes};
-use crate::context::Context;
+use crate::image::{Chip, Image, Role, Sizes};
 
-pub(super) const DOCUMENT: &str = "docs/firmware.md";
+/// The document with the table, in the repository.
+pub const DOCUMENT: &str = "docs/firmware.md";
 const BEGIN: &str = "<!-- sizes: written by cargo xtask firmware --write -->\n";
 const END: &str = "<!-- end of sizes -->\n";
 /// By how much a number of the document may differ, in percent and at least in bytes: the packaged compiler is updated
@@ -16,11 +17,12 @@ const END: &str = "<!-- end of sizes -->\n";
 const TOLERANCE: (u32, u32) = (2, 96);
 
 /// One image, measured.
-pub(super) struct Row {
-    pub(super) image: Image,
-    pub(super) sizes: Sizes,
+#[derive(Debug)]
+pub struct Row {
+    pub(crate) image: Image,
+    pub(crate) sizes: Sizes,
     /// Deepest stack in any conversation.
-    pub(super) stack: u32,
+    pub(crate) stack: u32,
 }
 
 impl Row {
@@ -39,7 +41,7 @@ impl Row {
 }
 
 /// The table in Markdown.
-pub(super) fn markdown(rows: &[Row]) -> String {
+pub fn markdown(rows: &[Row]) -> String {
     let mut text = "| image | target | ciphers | text | rodata | static RAM | stack | flash in all | RAM in all |\n\
                     |---|---|---|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
@@ -55,7 +57,10 @@ pub(super) fn markdown(rows: &[Row]) -> String {
 const FLASH_35: u32 = 44 * 1024;
 
 /// What the images may take at most on a Cortex-M, with the compact ciphers.
-pub(super) fn check_limits(rows: &[Row]) -> Result<()> {
+///
+/// # Errors
+/// Where one takes more.
+pub fn check_limits(rows: &[Row]) -> Result<()> {
     for row in rows.iter().filter(|row| row.image.chip == Chip::Thumb && row.image.compact) {
         let flash = match (row.image.role, row.image.all_versions) {
             (Role::Controller, true) => 64 * 1024,
@@ -75,8 +80,11 @@ pub(super) fn check_limits(rows: &[Row]) -> Result<()> {
 }
 
 /// Fails where the document says something else.
-pub(super) fn compare(context: &Context, rows: &[Row]) -> Result<()> {
-    let text = fs::read_to_string(context.root.join(DOCUMENT)).context(DOCUMENT)?;
+///
+/// # Errors
+/// The rows that differ.
+pub fn compare(root: &Path, rows: &[Row]) -> Result<()> {
+    let text = fs::read_to_string(root.join(DOCUMENT)).context(DOCUMENT)?;
     let (_, table, _) = split(&text)?;
     let wrong = differences(table, rows);
     if !wrong.is_empty() {
@@ -86,8 +94,11 @@ pub(super) fn compare(context: &Context, rows: &[Row]) -> Result<()> {
 }
 
 /// Puts the table into the document.
-pub(super) fn write(context: &Context, rows: &[Row]) -> Result<()> {
-    let path = context.root.join(DOCUMENT);
+///
+/// # Errors
+/// Where the document cannot be written, or has no place for the table.
+pub fn write(root: &Path, rows: &[Row]) -> Result<()> {
+    let path = root.join(DOCUMENT);
     let text = fs::read_to_string(&path).context(DOCUMENT)?;
     let (before, _, after) = split(&text)?;
     Ok(fs::write(path, format!("{before}{BEGIN}\n{}\n{END}{after}", markdown(rows)))?)

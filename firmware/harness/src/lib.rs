@@ -1,0 +1,38 @@
+//! Firmware images on emulated boards: which there are, their conversations with peers under QEMU, and the table of what
+//! they take. Runs on the host; `cargo xtask firmware` builds the images and calls it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+mod image;
+mod peers;
+mod qemu;
+pub mod table;
+
+pub use image::{Chip, Image, Role};
+pub use peers::Stage;
+use table::Row;
+
+/// Has every image of the folder talk to its peers. Returns the rows of the table, and the number of conversations.
+///
+/// # Errors
+/// The first conversation that goes wrong; an image that cannot be read, or reports no stack.
+pub fn run(stage: &Stage, folder: &Path) -> Result<(Vec<Row>, usize)> {
+    let images = Image::all();
+    let jobs: Vec<peers::Job> = images.iter().flat_map(|image| image.jobs(folder)).collect();
+    let depths = peers::run_all(stage, &jobs)?;
+    let mut stacks: BTreeMap<&Image, u32> = BTreeMap::new();
+    for (job, depth) in jobs.iter().zip(&depths) {
+        let deepest = stacks.entry(&job.image).or_default();
+        *deepest = (*deepest).max(*depth);
+    }
+    let mut rows = Vec::new();
+    for image in images.iter().filter(|image| image.is_measured()) {
+        let stack = stacks.get(image).copied().filter(|stack| *stack > 0);
+        let stack = stack.with_context(|| format!("{image} reported no stack"))?;
+        rows.push(Row { image: *image, sizes: image.sizes(folder)?, stack });
+    }
+    Ok((rows, jobs.len()))
+}

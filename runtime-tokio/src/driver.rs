@@ -1,4 +1,4 @@
-//! What tokio brings along for the shared loops: one task per device, one per discovery.
+//! Tokio's I/O and timers for the shared loops: one task per device, one per discovery.
 
 use core::net::SocketAddr;
 use core::pin::Pin;
@@ -15,8 +15,8 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
-/// Devices run as tasks of the tokio runtime that they are spawned in, which needs I/O and time enabled. Spawning
-/// outside of one panics; [`TokioHandle`] names one.
+/// Runs devices as tasks of the current tokio runtime, which needs I/O and time enabled. Panics outside of a runtime;
+/// use [`TokioHandle`] there.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -36,10 +36,10 @@ use tokio::time::Sleep;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "it is a name")]
+#[expect(clippy::exhaustive_structs, reason = "a unit struct")]
 pub struct Tokio;
 
-/// Devices run as tasks of this tokio runtime, which needs I/O and time enabled.
+/// Runs devices as tasks of this tokio runtime, which needs I/O and time enabled.
 ///
 /// ```
 /// # use rustuya_runtime_tokio::{Device, Tokio, TokioHandle, Version, VirtualDevice};
@@ -150,7 +150,7 @@ impl DirectWriter for Writer {
 }
 
 impl Drop for Writer {
-    /// Leaves the end of the connection to the other half, which may have to reset it.
+    /// Leaves closing the connection to the other half, which may have to reset it.
     fn drop(&mut self) {
         if let Some(writer) = self.0.take() {
             writer.forget();

@@ -1,4 +1,4 @@
-//! The programs of the guides, as doc tests.
+//! Programs of the guides, as doc tests.
 
 macro_rules! guides {
     ($($name:ident: $path:literal),* $(,)?) => {$(

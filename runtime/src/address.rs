@@ -1,4 +1,4 @@
-//! Addresses, as callers give them.
+//! Addresses and versions in the form in which callers give them.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
@@ -7,7 +7,7 @@ use rustuya_proto::Version;
 
 use crate::error::ConfigError;
 
-/// Where a device is.
+/// Address of a device.
 ///
 /// ```
 /// # use rustuya_runtime::Address;
@@ -20,14 +20,14 @@ use crate::error::ConfigError;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no fifth way to say it")]
 pub enum Address {
-    /// Where its announcements come from.
+    /// Discovered by announcements.
     #[default]
     Auto,
-    /// At this address, and the usual port.
+    /// This address, and the default port.
     Ip(IpAddr),
-    /// At this address and port.
+    /// This address and port.
     Socket(SocketAddr),
-    /// At an address of the host with this name, and at this port, if there is one. The name is looked up again for each
+    /// An address of the host with this name, and this port, if there is one. The name is resolved again for each
     /// connection. Also an IPv6 address with a zone, such as `fe80::1%eth0`.
     Name(String, Option<u16>),
 }
@@ -35,8 +35,8 @@ pub enum Address {
 impl FromStr for Address {
     type Err = ConfigError;
 
-    /// Reads an IP address or a host name, each also with a port, or `Auto` in any case. An IPv6 address needs brackets
-    /// to have a port.
+    /// Parses an IP address or a host name, each with an optional port, or `Auto` in any case. An IPv6 address needs
+    /// brackets to have a port.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.eq_ignore_ascii_case("auto") {
             return Ok(Self::Auto);
@@ -66,7 +66,7 @@ fn read_port(text: &str) -> Result<u16, ConfigError> {
     text.parse().ok().filter(|port| *port != 0).ok_or(ConfigError::Address)
 }
 
-/// Whether it is an IPv6 address with a zone.
+/// Returns whether it is an IPv6 address with a zone.
 fn is_scoped(text: &str) -> bool {
     text.split_once('%').is_some_and(|(ip, zone)| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
@@ -74,7 +74,7 @@ fn is_scoped(text: &str) -> bool {
     })
 }
 
-/// Whether it can be a host name. What ends in a number is an address that was mistyped.
+/// Returns whether it can be a host name. A name that ends in a number is a mistyped address.
 fn is_name(text: &str) -> bool {
     let label = |label: &str| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
@@ -105,7 +105,7 @@ macro_rules! from {
 
 from!(IpAddr => Ip, Ipv4Addr => Ip, Ipv6Addr => Ip, [u8; 4] => Ip, SocketAddr => Socket);
 
-/// Which version a device speaks, as a manager is told: a version, or to be found out.
+/// Version of a device for [`Manager::add`](crate::Manager::add): a certain one, or to be detected.
 ///
 /// ```
 /// # use rustuya_runtime::{VersionSpec, Version};
@@ -120,7 +120,7 @@ pub struct VersionSpec(pub Option<Version>);
 impl FromStr for VersionSpec {
     type Err = ConfigError;
 
-    /// Reads a version, or `Auto` in any case.
+    /// Parses a version, or `Auto` in any case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.eq_ignore_ascii_case("auto") { Ok(Self(None)) } else { Ok(Self(Some(text.parse()?))) }
     }

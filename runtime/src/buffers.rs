@@ -1,4 +1,4 @@
-//! Buffers that are held only while bytes wait in them.
+//! Buffers that use memory only while they hold bytes.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use rustuya_proto::{LossReason, RxBuf, TxBuf};
 
 use crate::shortage::is_out_of_descriptors;
 
-/// Memory that several connections share.
+/// Free memory, shared by several connections.
 ///
 /// ```
 /// # use rustuya_runtime::{Buffers, Pool};
@@ -39,7 +39,7 @@ impl Pool {
     }
 }
 
-/// The buffers of one connection.
+/// Buffers of one connection.
 ///
 /// ```
 /// # use rustuya_runtime::{Buffers, Pool};
@@ -57,9 +57,9 @@ pub struct Buffers {
     /// Bytes to be sent.
     pub tx: TxBuf<Box<[u8]>>,
     rx_held: bool,
-    /// The largest frame that `rx` is made to hold.
+    /// Size limit of a received frame.
     limit: usize,
-    /// Bytes that `tx` has room for; 0 while it holds no memory.
+    /// Capacity of `tx`; 0 while it has no memory.
     tx_room: usize,
 }
 
@@ -70,32 +70,32 @@ impl Default for Buffers {
 }
 
 impl Buffers {
-    /// Buffers without memory, for frames of up to 4096 bytes.
+    /// Makes buffers without memory, for frames of up to 4096 bytes.
     pub fn new() -> Self {
         let (rx, tx) = (RxBuf::new(Box::default()), TxBuf::new(Box::default()));
         Self { rx, tx, rx_held: false, limit: FRAME, tx_room: 0 }
     }
 
-    /// Sets how large received frames may be, in bytes. Holds from the next time on that memory is lent.
+    /// Limits the size of received frames, in bytes, from the next [`lend_rx`](Self::lend_rx) on.
     pub const fn limit_rx(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// Makes sure that there is memory to receive into.
+    /// Provides memory to receive into.
     pub fn lend_rx(&mut self, pool: &Pool) {
         if !self.rx_held {
             self.rx = RxBuf::growing(pool.take(), self.limit);
             self.rx_held = true;
         }
-        // After a poll that waits for more, what fills it is the beginning of a larger frame. It grows as bytes
-        // arrive: what a header claims costs nothing.
+        // If the buffer is full after a poll that waits for more, it holds the begin of a larger frame. Grow as bytes
+        // arrive: the length in a header allocates nothing.
         let size = self.rx.capacity();
         if self.rx.spare_mut().is_empty() && size < self.limit {
             self.rx.replace(vec![0; size.saturating_mul(2).min(self.limit)].into());
         }
     }
 
-    /// Makes sure that there is memory to send from.
+    /// Provides memory to send from.
     pub fn lend_tx(&mut self, pool: &Pool) {
         if self.tx_room == 0 {
             self.tx = TxBuf::new(pool.take());
@@ -103,7 +103,7 @@ impl Buffers {
         }
     }
 
-    /// Makes `tx` larger if it is smaller than `room` and empty. Says whether it did.
+    /// Grows `tx` to `room` if it is smaller and empty. Returns whether it did.
     pub fn make_room(&mut self, room: usize) -> bool {
         let grows = self.tx_room < room && self.tx.is_empty();
         if grows {
@@ -113,7 +113,7 @@ impl Buffers {
         grows
     }
 
-    /// Gives the memory of empty buffers back.
+    /// Returns the memory of empty buffers.
     pub fn reclaim(&mut self, pool: &Pool) {
         if self.rx_held && self.rx.is_empty() {
             let rx = core::mem::replace(&mut self.rx, RxBuf::new(Box::default()));
@@ -129,11 +129,11 @@ impl Buffers {
         }
     }
 
-    /// Writes as much as `write` takes, each frame in one call together with those that fit the same TCP segment. Says
-    /// whether it took any.
+    /// Writes as much as `write` takes: each frame in one call, together with others that fit the same TCP segment.
+    /// Returns whether it took any.
     ///
     /// # Errors
-    /// The connection is over.
+    /// Reason for the end of the connection.
     pub fn flush(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Result<bool, LossReason> {
         let mut any = false;
         while !self.tx.is_empty() {
@@ -152,19 +152,19 @@ impl Buffers {
     }
 }
 
-/// What devices accept at most, and what most of them send at most.
+/// Largest frame that devices accept, and that most of them send, in bytes.
 pub(crate) const FRAME: usize = 4096;
 
-/// The largest frame that is received, if nothing else is configured.
+/// Default size limit of a received frame, in bytes.
 pub(crate) const RECEIVED: usize = 64 * 1024;
 
-/// What fits one TCP segment on every common network.
+/// Bytes that fit one TCP segment on every common network.
 pub(crate) const SEGMENT: usize = 1024;
 
-/// Buffers that are kept for reuse; more are in flight only in a burst.
+/// Buffers kept for reuse; only a burst needs more.
 const KEPT: usize = 16;
 
-/// What an I/O error means for a connection. For the loops that dial.
+/// Converts an I/O error to the reason of a loss. For loops that dial.
 ///
 /// ```
 /// # use rustuya_runtime::{loss, proto::LossReason};
@@ -258,7 +258,7 @@ mod tests {
         let mut writes = Vec::new();
         let mut room = 2_000;
         while !buffers.tx.is_empty() {
-            // A socket that takes few bytes, and then some more.
+            // A socket that takes a few bytes, and then some more.
             let flushed = buffers.flush(|bytes| {
                 writes.push(bytes.len());
                 let taken = bytes.len().min(room);
@@ -268,7 +268,7 @@ mod tests {
             assert!(flushed.is_ok());
             room += 4_000;
         }
-        // Two that fit together, one by itself, the last one alone, its rest, and its rest again.
+        // Two frames that fit together, one by itself, the last one alone, its rest, and its rest again.
         let (two, third, last) = (writes[0], writes[1], writes[2]);
         assert!(two <= SEGMENT && third <= SEGMENT && two + third > SEGMENT, "{writes:?}");
         let rest = two + third + last - 2_000;

@@ -1,19 +1,19 @@
-//! One machine's clock.
+//! Clock of one machine.
 
 use core::time::Duration;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rustuya_proto as proto;
 
-/// The system's steady clock, counted from the birth of a machine.
+/// Monotonic clock of the system, counted from the start of a machine.
 ///
 /// ```
 /// # use rustuya_runtime::Clock;
 /// # use core::time::Duration;
 /// let clock = Clock::start();
-/// let now = clock.now(); // what machines are told
-/// let deadline = now + Duration::from_secs(5); // what they answer
-/// let wake_up = clock.wake_up(deadline); // what a timer is set to
+/// let now = clock.now(); // input of machines
+/// let deadline = now + Duration::from_secs(5); // their output
+/// let wake_up = clock.wake_up(deadline); // time for a timer
 /// assert!(wake_up > std::time::Instant::now());
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -23,35 +23,36 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock at zero.
+    /// Starts a clock at zero.
     pub fn start() -> Self {
         Self::with(Instant::now)
     }
 
-    /// A clock at zero that shows another time than the system's.
+    /// Starts a clock at zero that reads the time from `read`.
     pub(crate) fn with(read: fn() -> Instant) -> Self {
         Self { epoch: read(), read }
     }
 
-    /// The time as timers and listeners have it.
+    /// Returns the time for timers and listeners.
     pub(crate) fn system_time(&self) -> Instant {
         (self.read)()
     }
 
-    /// The time.
+    /// Returns the time since the start.
     pub fn now(&self) -> proto::Instant {
         self.machine_time(self.system_time())
     }
 
-    /// A time of the system on this clock.
+    /// Converts a time of the system.
     pub(crate) fn machine_time(&self, at: Instant) -> proto::Instant {
         let since = at.saturating_duration_since(self.epoch);
         proto::Instant::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// The moment to wake up for a deadline: never before it, or the machine would find nothing to do.
+    /// Converts a deadline to the time of a timer. Never earlier than the deadline, or the machine would find nothing
+    /// to do.
     pub fn wake_up(&self, deadline: proto::Instant) -> Instant {
-        // Times beyond a year are cut: system clocks cannot represent all of the machine's.
+        // Limit times to a year: system clocks cannot represent all times of the machine.
         let since = Duration::from_micros(deadline.as_micros()).min(A_YEAR);
         self.epoch.checked_add(since).unwrap_or(self.epoch)
     }
@@ -59,7 +60,7 @@ impl Clock {
 
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Seconds since 1970; 0 under a clock that is set to an earlier time.
+/// Returns the seconds since 1970; 0 if the system's clock is set to an earlier time.
 ///
 /// ```
 /// assert!(rustuya_runtime::unix_time() > 1_700_000_000);

@@ -1,9 +1,9 @@
-//! From lent messages to owned values.
+//! Conversion of borrowed messages to owned values.
 
 use rustuya_proto::{DeviceError, DpValue, Dps, Message, Payload};
 use serde_json::{Map, Number, Value};
 
-/// A payload as JSON, as a string when it is none, or nothing.
+/// Converts a payload to JSON, or a string if it is not JSON; `None` if it is empty.
 ///
 /// ```
 /// # use rustuya_runtime::{convert, proto::Payload};
@@ -20,7 +20,7 @@ pub fn payload(payload: &Payload<'_>) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.into_owned())))
 }
 
-/// DPs as a JSON object, in the order in which they came.
+/// Converts DPs to a JSON object, in the order of the payload.
 ///
 /// ```
 /// # use rustuya_runtime::{convert, proto::Dps};
@@ -32,7 +32,7 @@ pub fn dp_map(dps: Dps<'_>) -> Map<String, Value> {
     dps.map(|(id, value)| (id.to_string(), dp_value(&value))).collect()
 }
 
-/// One value.
+/// Converts one value.
 ///
 /// ```
 /// # use rustuya_runtime::{convert, proto::DpValue};
@@ -52,7 +52,7 @@ pub fn dp_value(value: &DpValue<'_>) -> Value {
     }
 }
 
-/// Makes `known` the value, without a new allocation where it already is.
+/// Assigns a value; allocates only if it differs.
 pub(crate) fn assign(known: &mut Value, value: &DpValue<'_>) {
     match (&*known, value) {
         (Value::Bool(known), DpValue::Bool(value)) if known == value => {}
@@ -62,7 +62,7 @@ pub(crate) fn assign(known: &mut Value, value: &DpValue<'_>) {
     }
 }
 
-/// A device's refusal in its own words, fit to be shown.
+/// Returns the device's text of a refusal, escaped for display.
 pub(crate) fn refusal(message: Option<&Message<'_>>, error: Option<DeviceError>) -> String {
     let words = message.map(|message| message.payload.as_bytes()).unwrap_or_default();
     if words.is_empty() {

@@ -1,4 +1,4 @@
-//! Where connections are opened.
+//! Destinations of connections.
 
 use core::fmt;
 use core::hash::{Hash as _, Hasher as _};
@@ -11,7 +11,7 @@ use std::io;
 use std::net::ToSocketAddrs as _;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Where a connection is to be opened.
+/// Destination of a connection.
 ///
 /// ```
 /// # use rustuya_runtime::Destination;
@@ -24,21 +24,21 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// # show(&Destination::Name("lamp.lan".into(), 6668));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "both are orders that a loop must obey")]
+#[expect(clippy::exhaustive_enums, reason = "a loop must handle both")]
 pub enum Destination {
     /// At this address and port.
     Socket(SocketAddr),
     /// At one of the addresses of this host, and this port. The name may be an IPv6 address with a zone, such as
-    /// `fe80::1%eth0`. It is to be looked up each time, without holding up others.
+    /// `fe80::1%eth0`. Look it up for each dial, without blocking other links.
     Name(Arc<str>, u16),
 }
 
-/// Addresses that are being looked up.
+/// A look-up under way.
 pub type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Looks a host name up in a thread, for loops that must not wait. The operating system may take long to answer: some
-/// 64 names are looked up at a time in a process, and the others after them. One whose future was dropped before its turn
-/// is not looked up any more.
+/// Looks up a host name in a thread, for loops that must not wait. The operating system may take long to answer: at most
+/// 64 names are looked up at a time in a process, the others after them. A name whose future was dropped before its turn
+/// is not looked up.
 ///
 /// ```
 /// # use rustuya_runtime::look_up;
@@ -56,7 +56,7 @@ pub fn look_up(name: &str, port: u16) -> LookingUp {
 type Found = io::Result<Vec<SocketAddr>>;
 type Job = (Weak<Mutex<Shared>>, Box<dyn FnOnce() -> Found + Send>);
 
-/// Names that wait for a thread, and the threads that take them.
+/// Names that wait for a thread, and the number of threads.
 struct Pool {
     jobs: VecDeque<Job>,
     threads: usize,
@@ -64,10 +64,10 @@ struct Pool {
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { jobs: VecDeque::new(), threads: 0 });
 
-/// Threads that look names up at a time, at most.
+/// Limit of threads for look-ups.
 const THREADS: usize = 64;
 
-/// Has this done in a thread. Fails where there is none, and none can be started.
+/// Queues a look-up for a thread. Fails if there is none and none can be started.
 fn begin(pool: &'static Mutex<Pool>, find: impl FnOnce() -> Found + Send + 'static) -> LookingUp {
     let shared = Arc::new(Mutex::new(Shared { found: None, waker: None }));
     let mut waiting = pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +75,7 @@ fn begin(pool: &'static Mutex<Pool>, find: impl FnOnce() -> Found + Send + 'stat
     if waiting.threads < THREADS {
         match std::thread::Builder::new().name("rustuya-lookup".into()).spawn(|| work(pool)) {
             Ok(_) => waiting.threads += 1,
-            // The others take it.
+            // The running threads take it.
             Err(_) if waiting.threads > 0 => {}
             Err(error) => {
                 waiting.jobs.pop_back();
@@ -86,7 +86,7 @@ fn begin(pool: &'static Mutex<Pool>, find: impl FnOnce() -> Found + Send + 'stat
     Box::pin(Answer(shared))
 }
 
-/// Takes what waits until there is nothing left.
+/// Handles look-ups until none is left.
 fn work(pool: &Mutex<Pool>) {
     loop {
         let mut waiting = pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +125,7 @@ impl Future for Answer {
     }
 }
 
-/// The addresses that a name has, one after the other; another one is first each time.
+/// Addresses of a name, one after the other; each time, another one is first.
 ///
 /// ```
 /// # use rustuya_runtime::Candidates;
@@ -139,12 +139,12 @@ impl Future for Answer {
 #[derive(Debug, Default)]
 pub struct Candidates {
     left: std::vec::IntoIter<SocketAddr>,
-    /// How often a dial was begun with since one succeeded.
+    /// Dials begun since one succeeded.
     begun: usize,
 }
 
 impl Candidates {
-    /// Begins with what was found. Where an earlier dial took too long, it begins with the next address.
+    /// Begins with the addresses of a look-up. If an earlier dial took too long, begins with the next address.
     pub fn begin(&mut self, mut found: Vec<SocketAddr>) {
         if let Some(first) = self.begun.checked_rem(found.len()) {
             found.rotate_left(first);
@@ -153,7 +153,7 @@ impl Candidates {
         self.left = found.into_iter();
     }
 
-    /// The last one worked: the next dial begins with it.
+    /// Makes the next dial begin with the last address, because it worked.
     pub const fn worked(&mut self) {
         self.begun = self.begun.wrapping_sub(1);
     }
@@ -167,8 +167,8 @@ impl Iterator for Candidates {
     }
 }
 
-/// What stands for a name in the machine, which knows addresses only: one that no host has, and another for each name,
-/// so that another name is another address.
+/// Returns the address that represents a name in the machine, which knows addresses only. No host has it, and each name
+/// has another one, so that a change of the name is a change of the address.
 pub(crate) fn stand_in(name: &str) -> IpAddr {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
@@ -204,7 +204,7 @@ mod tests {
             begin(&OWN, move || {
                 BEGUN.fetch_add(1, Ordering::SeqCst);
                 tell.send(()).expect("is waited for");
-                // Until all are released.
+                // Blocks until all are released.
                 let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 Ok(Vec::new())
             })

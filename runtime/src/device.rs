@@ -1,4 +1,4 @@
-//! The handle of one device.
+//! Inner of one device.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::discovery::{Discovery, Watch};
 use crate::dp::{self, Dp, IntoDps};
 use crate::error::{CommandError, ConfigError};
 use crate::event::Event;
-use crate::link::{Ask, Link, Options};
+use crate::link::{Link, Operation, Options};
 use crate::listener::Listener;
 use crate::memory;
 use crate::metrics::Metrics;
@@ -35,11 +35,12 @@ mod identity;
 pub use builder::DeviceBuilder;
 pub(crate) use identity::WeakDevice;
 
-/// One device on the local network: it is kept connected in the background, commanded and listened to.
+/// One device on the local network. The connection is kept in the background; commands go out and events come in
+/// through this handle.
 ///
-/// A handle is cheap to clone; all clones share one connection. When the last one is dropped (those inside
-/// [`SubDevice`]s and managers count) the connection ends. Handles of one connection are equal. Commands given while there is no connection wait for it,
-/// and fail with a diagnosis when there is none within [`command_timeout`](DeviceBuilder::command_timeout).
+/// A handle is cheap to clone; all clones share one connection, and compare equal. The connection ends when the last
+/// handle is dropped, including those inside [`SubDevice`]s and managers. Commands submitted without a connection wait
+/// for it, and fail with a diagnosis if there is none within [`command_timeout`](DeviceBuilder::command_timeout).
 ///
 /// ```
 /// # use core::time::Duration;
@@ -66,31 +67,31 @@ pub(crate) use identity::WeakDevice;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Device(Arc<Handle>);
+pub struct Device(Arc<Inner>);
 
-struct Handle {
+struct Inner {
     link: Arc<Link>,
     settings: Mutex<Settings>,
 }
 
-/// What is configured beyond the link. Whoever changes the link's part holds this lock.
+/// Configuration beyond the link. Every change of the link's part is made under this lock, too.
 #[derive(Default)]
 struct Settings {
-    /// Counts changes.
+    /// Number of changes.
     revision: u64,
     discovery: Option<Discovery>,
-    /// Has the device told of its announcements, and keeps the service alive that hears them.
+    /// Subscription to announcements; keeps the discovery alive.
     watch: Option<Watch>,
 }
 
-impl Drop for Handle {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.link.close();
     }
 }
 
 impl Device {
-    /// Describes a device: its id and its local key of 16 characters, unescaped.
+    /// Configures a device by its id and its local key of 16 characters, unescaped.
     ///
     /// ```
     /// # use rustuya_runtime::Device;
@@ -100,19 +101,19 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] when the id or the key cannot be one.
+    /// [`ConfigError`] if the id or the key is invalid.
     pub fn builder(id: &str, local_key: &str) -> Result<DeviceBuilder, ConfigError> {
-        let described = Self::described(id, local_key);
+        let described = Self::parse_builder(id, local_key);
         wipe_stack();
         described
     }
 
     #[inline(never)]
-    fn described(id: &str, local_key: &str) -> Result<DeviceBuilder, ConfigError> {
+    fn parse_builder(id: &str, local_key: &str) -> Result<DeviceBuilder, ConfigError> {
         Ok(Self::builder_with(DeviceId::new(id)?, text::local_key(local_key)?))
     }
 
-    /// Describes a device by an id and a key that were checked before, such as a key given as raw bytes.
+    /// Configures a device by an id and a key that were checked before, such as a key given as raw bytes.
     pub fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
         DeviceBuilder {
             config: Box::new(DeviceConfig::new(id, local_key)),
@@ -131,43 +132,42 @@ impl Device {
         }
     }
 
-    /// The device id.
+    /// Returns the device id.
     pub fn id(&self) -> &str {
         &self.0.link.id
     }
 
-    /// Whether the connection is usable at this moment.
+    /// Returns whether the connection is usable now.
     pub fn is_connected(&self) -> bool {
         self.link().with(|engine, _| engine.machine().is_up())
     }
 
-    /// The version that is configured or was found out.
+    /// Returns the configured or detected version.
     pub fn version(&self) -> Option<Version> {
         self.link().with(|engine, _| engine.machine().version())
     }
 
-    /// The dialect in use: the configured one, or the one that was found out. [`Event::Dialect`] tells each change.
+    /// Returns the dialect in use: the configured or the detected one. Each change is an [`Event::Dialect`].
     pub fn dialect(&self) -> Dialect {
         self.link().with(|engine, _| engine.machine().dialect())
     }
 
-    /// Where the device is: the configured address, the last one that was found for its host name, or the one that it
-    /// was last heard from.
+    /// Returns the address: the configured one, the last one of its host name, or the last one that it announced.
     pub fn address(&self) -> Option<IpAddr> {
         self.link().with(|engine, _| engine.address())
     }
 
-    /// The host name that is configured in place of an address.
+    /// Returns the host name that is configured in place of an address.
     pub fn host_name(&self) -> Option<Arc<str>> {
         self.link().with(|engine, _| engine.options.host.clone())
     }
 
-    /// The TCP port.
+    /// Returns the TCP port.
     pub fn port(&self) -> u16 {
         self.link().with(|engine, _| engine.machine().config().port)
     }
 
-    /// Why the device could not be used, since it last could.
+    /// Returns why the device is not usable, or was not since it last was.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -182,57 +182,57 @@ impl Device {
         self.link().with(|engine, _| engine.machine().diagnosis())
     }
 
-    /// How long ago the device was last heard or seen; `None` when it was not yet.
+    /// Returns the time since the last frame or announcement; `None` before the first one.
     pub fn last_seen(&self) -> Option<Duration> {
         self.link().with(|engine, _| engine.last_seen())
     }
 
-    /// The product id, when the device has announced one. Not a secret.
+    /// Returns the product id, if the device has announced one. Not a secret.
     pub fn product_key(&self) -> Option<Arc<str>> {
         self.link().with(|engine, _| engine.product_key())
     }
 
-    /// The DPs as they were last heard, and whether that was on the present connection. Asks nobody.
+    /// Returns the last known DPs, and whether they were received on the present connection. Sends nothing.
     pub fn state(&self) -> State {
         self.link().with(|engine, _| engine.state())
     }
 
-    /// Counters since the device was made.
+    /// Returns counters since the device was made.
     pub fn metrics(&self) -> Metrics {
         self.link().with(|engine, _| engine.metrics())
     }
 
-    /// The description that the device has now. To change it, use [`change`](Self::change).
+    /// Returns the present configuration. To change it, use [`change`](Self::change).
     pub fn config(&self) -> DeviceBuilder {
         self.description().0
     }
 
-    /// The description that the device has now, and how often it was changed before.
+    /// Returns the present configuration and its revision.
     pub(crate) fn description(&self) -> (DeviceBuilder, u64) {
         let settings = self.settings();
-        let (config, options, tap) = self.link().quietly(|engine| engine.description());
+        let (config, options, tap) = self.link().with_deferred_wakes(|engine| engine.description());
         let (discovery, revision) = (settings.discovery.clone(), settings.revision);
         drop(settings);
         wipe_stack();
-        self.link().settle();
+        self.link().flush_wakes();
         (DeviceBuilder { config, options, discovery, tap }, revision)
     }
 
-    /// Replaces the description. Listeners and handles stay. Where address, port, key, version, dialect or time limits
-    /// differ, the connection is made anew, and commands that were sent on the old one fail as lost; commands that
+    /// Replaces the configuration. Listeners and handles stay. If address, port, key, version, dialect or time limits
+    /// differ, the device reconnects; commands that were sent on the old connection fail as lost, and commands that
     /// wait go on waiting.
     ///
-    /// What another thread has changed since `builder` was made is changed back: use [`change`](Self::change) to
+    /// This reverts changes that another thread has made since `builder` was made: use [`change`](Self::change) to
     /// change a part.
     ///
     /// # Errors
-    /// [`ConfigError::Id`] when the description is that of another device.
+    /// [`ConfigError::Id`] if the configuration is that of another device.
     pub fn reconfigure(&self, builder: DeviceBuilder) -> Result<(), ConfigError> {
         self.replace(builder, None).map(drop)
     }
 
-    /// Changes a part of the description, as [`reconfigure`](Self::reconfigure). No change that other threads make at
-    /// the same time is lost: `change` is called again, with the new description, when there was one meanwhile.
+    /// Changes a part of the configuration, as [`reconfigure`](Self::reconfigure) does. Keeps changes that other
+    /// threads make at the same time: after such a change, `change` is called again, with the new configuration.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -243,7 +243,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError::Id`] when the description is that of another device.
+    /// [`ConfigError::Id`] if the configuration is that of another device.
     pub fn change(&self, mut change: impl FnMut(DeviceBuilder) -> DeviceBuilder) -> Result<(), ConfigError> {
         loop {
             let (known, revision) = self.description();
@@ -254,7 +254,7 @@ impl Device {
         }
     }
 
-    /// Replaces the description, unless it was changed since it was at `expected`. Says whether it did.
+    /// Replaces the configuration if its revision is still `expected`. Returns whether it did.
     pub(crate) fn replace(&self, builder: DeviceBuilder, expected: Option<u64>) -> Result<bool, ConfigError> {
         if builder.config.id.as_str() != self.id() {
             return Err(ConfigError::Id(rustuya_proto::InvalidId));
@@ -267,16 +267,16 @@ impl Device {
         settings.revision += 1;
         let revision = settings.revision;
         let before = core::mem::replace(&mut settings.discovery, discovery);
-        self.link().quietly(|engine| engine.reconfigure(&config, options));
+        self.link().with_deferred_wakes(|engine| engine.reconfigure(&config, options));
         wipe_stack();
         drop(settings);
         drop(before);
-        self.link().settle();
+        self.link().flush_wakes();
         self.watch(revision);
         Ok(true)
     }
 
-    /// Has the device told of its announcements by the service that it is to be located by since this revision.
+    /// Subscribes to the announcements that the configured discovery receives, unless the revision has changed.
     fn watch(&self, revision: u64) {
         let discovery = self.settings().discovery.clone();
         let mut watch = discovery.map(|discovery| discovery.watch(self.link()));
@@ -284,16 +284,16 @@ impl Device {
         if settings.revision == revision {
             core::mem::swap(&mut settings.watch, &mut watch);
         }
-        // The former one, or this one where the settings are newer, is dropped while the lock is free.
+        // Drop the former subscription, or this one if the settings are newer, without the lock.
         drop(settings);
     }
 
-    /// Receives everything that happens from now on.
+    /// Makes a listener for events from now on.
     pub fn listener(&self) -> Listener<Event> {
-        self.link().with(|engine, _| engine.news().listener())
+        self.link().with(|engine, _| engine.publisher().listener())
     }
 
-    /// Waits until the connection is usable; connects where it is not kept. Returns the version that is spoken.
+    /// Waits until the connection is usable; connects if it is not persistent. Returns the version in use.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -305,19 +305,19 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, and at once when it is
-    /// [proven](DownReason::is_proven) that the local key or the version is wrong; [`CommandError::Closed`] once closed.
+    /// [`CommandError::NotConnected`] with the diagnosis after `timeout`, or at once if it is
+    /// [proven](DownReason::is_proven) that the local key or the version is wrong; [`CommandError::Closed`] if closed.
     ///
     /// # Cancel safety
-    /// Safe: nothing is changed by waiting.
+    /// Safe: waiting changes nothing.
     pub async fn wait_connected(&self, timeout: Duration) -> Result<Version, CommandError> {
-        self.ask(Ok(Ask::Connection), None).timeout(timeout).acknowledged().await?;
+        self.submit(Ok(Operation::Connection), None).timeout(timeout).acknowledged().await?;
         self.version().ok_or(CommandError::NotConnected { reason: None })
     }
 
-    /// Waits until the connection is usable and the device has told its state on it, or has refused to or not answered:
-    /// then [`State::stale`] says so. Where no query is under way, because
-    /// [`query_on_connect`](DeviceBuilder::query_on_connect) is off, one is sent. Returns the state.
+    /// Waits until the connection is usable and the device has reported its state on it, or has refused or not answered
+    /// the query, which [`State::stale`] tells. Sends a query if none is under way because
+    /// [`query_on_connect`](DeviceBuilder::query_on_connect) is off. Returns the state.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -332,13 +332,13 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// As [`wait_connected`](Self::wait_connected); [`CommandError::NoAnswer`] when the device was connected after
-    /// `timeout`, and the answer was not there.
+    /// As [`wait_connected`](Self::wait_connected); [`CommandError::NoAnswer`] if the device is connected after
+    /// `timeout` and the answer has not arrived.
     ///
     /// # Cancel safety
-    /// Safe: nothing is changed by waiting.
+    /// Safe: waiting changes nothing.
     pub async fn wait_ready(&self, timeout: Duration) -> Result<State, CommandError> {
-        self.ask(Ok(Ask::State), None).timeout(timeout).acknowledged().await?;
+        self.submit(Ok(Operation::State), None).timeout(timeout).acknowledged().await?;
         Ok(self.state())
     }
 
@@ -347,18 +347,18 @@ impl Device {
         self.link().with(|engine, _| engine.connect_now());
     }
 
-    /// Asks for the state. The answer comes as an event; await [`Sending::acknowledged`] or use
-    /// [`query`](Self::query) to have it here.
+    /// Queries the state. The answer arrives as an event; await [`Sending::acknowledged`] or use [`query`](Self::query)
+    /// to receive it here.
     pub fn status(&self) -> Sending {
-        self.ask(Ok(Ask::Status), None)
+        self.submit(Ok(Operation::Status), None)
     }
 
-    /// Asks for the state, and returns the DPs that the device tells: in its reply, or in the pushes by which some
-    /// firmware answers. The map is empty when it tells none.
+    /// Queries the state, and returns the DPs that the device reports: in its answer, or in the pushes by which some
+    /// firmware answers. The map is empty if it reports none.
     ///
-    /// device22 firmware, which includes 3.2, tells those DPs alone that it is asked for. It is asked for those that it
-    /// was heard of with and that were written, and the result is marked as [partial](Queried::partial);
-    /// [`query_dps`](Self::query_dps) asks for others. Nothing is ever written to ask.
+    /// Device22 firmware, which includes 3.2, reports only the DPs that a query names. The query names the known DPs
+    /// and those that were written, and the result is marked as [partial](Queried::partial);
+    /// [`query_dps`](Self::query_dps) queries others. A query never writes.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -379,8 +379,8 @@ impl Device {
         Ok(self.status().acknowledged().await?.into())
     }
 
-    /// Asks for these DPs, in as many commands as the device needs. Ordinary firmware tells everything, whatever is
-    /// asked; what device22 firmware does not tell at once is asked for one by one. Those that did not come are in
+    /// Queries these DPs, in as many commands as the device needs. Ordinary firmware reports everything, whatever is
+    /// named; DPs that device22 firmware does not report at once are queried one by one. Those that did not come are in
     /// [`Queried::missing`].
     ///
     /// ```
@@ -388,12 +388,12 @@ impl Device {
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// let state = device.query_dps(&[20, 21, 22]).await?;
-    /// println!("{:?}, not told: {:?}", state.dps, state.missing);
+    /// println!("{:?}, missing: {:?}", state.dps, state.missing);
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// See [`CommandError`]; when at least one DP was told, there is none for silence about others.
+    /// See [`CommandError`]; if at least one DP was reported, missing ones are no error.
     ///
     /// # Cancel safety
     /// As [`Acknowledged`](crate::Acknowledged).
@@ -401,7 +401,7 @@ impl Device {
         query::query_dps(self, None, dps, None).await
     }
 
-    /// As [`query_dps`](Self::query_dps), with a limit for each command, as [`Sending::timeout`].
+    /// As [`query_dps`](Self::query_dps), with a time limit for each command, as [`Sending::timeout`].
     ///
     /// # Errors
     /// As [`query_dps`](Self::query_dps).
@@ -409,8 +409,8 @@ impl Device {
         query::query_dps(self, None, dps, Some(timeout)).await
     }
 
-    /// Sets one DP to anything that serializes to JSON without `null`, which is also what `None`, `()`, NaN and infinity
-    /// become: [`CommandError::InvalidValue`].
+    /// Writes one DP. The value is anything that serializes to JSON without `null`, which is also what `None`, `()`,
+    /// NaN and infinity become: [`CommandError::InvalidValue`].
     ///
     /// ```
     /// # use core::time::Duration;
@@ -421,11 +421,11 @@ impl Device {
     /// # Ok(()) }
     /// ```
     pub fn set_value(&self, dp: impl Into<Dp>, value: impl Serialize) -> Sending {
-        self.ask(dp::set_value(dp.into(), value), None)
+        self.submit(dp::set_value(dp.into(), value), None)
     }
 
-    /// Sets several DPs at once: a map, an array or an iterator of DPs and their values, or a JSON object; see [`IntoDps`].
-    /// For values, the same holds as in [`set_value`](Self::set_value).
+    /// Writes several DPs at once: a map, an array or an iterator of DPs and their values, or a JSON object; see
+    /// [`IntoDps`]. Values are those of [`set_value`](Self::set_value).
     ///
     /// ```
     /// # use core::time::Duration;
@@ -436,11 +436,11 @@ impl Device {
     /// # Ok(()) }
     /// ```
     pub fn set_dps<Form>(&self, dps: impl IntoDps<Form>) -> Sending {
-        self.ask(dp::set_dps(dps), None)
+        self.submit(dp::set_dps(dps), None)
     }
 
-    /// Asks the device to measure these DPs again and to report them. The values arrive as events. Silence is how
-    /// many devices take this, so it counts as success.
+    /// Requests that the device measures these DPs again and reports them. The values arrive as events. Many devices do
+    /// not answer this command, so no answer counts as success.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -450,13 +450,13 @@ impl Device {
     /// # Ok(()) }
     /// ```
     pub fn update_dps(&self, dps: &[u16]) -> Sending {
-        self.ask(Ok(Ask::Update(dps.iter().copied().map(DpId).collect())), None)
+        self.submit(Ok(Operation::Update(dps.iter().copied().map(DpId).collect())), None)
     }
 
-    /// Sends any command with the fields that its code usually carries. `data` becomes the `dps` of the request (of
+    /// Sends any command with the fields that its code usually has. `data` becomes the `dps` of the request (for
     /// [`CommandCode::LAN_EXT_STREAM`], the `data`); `cid` addresses a sub-device. Controls with a `null` in their data
-    /// fail with [`CommandError::InvalidValue`]; to ask for some DPs alone, give a map of nulls with
-    /// [`CommandCode::DP_QUERY`], which device22 firmware wants.
+    /// fail with [`CommandError::InvalidValue`]. To query certain DPs, pass a map of nulls with
+    /// [`CommandCode::DP_QUERY`], as device22 firmware wants it.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -468,14 +468,14 @@ impl Device {
     /// ```
     pub fn request(&self, command: CommandCode, data: Option<Value>, cid: Option<&str>) -> Sending {
         match cid.map(Cid::new).transpose() {
-            Ok(cid) => self.ask(dp::request(command, data), cid),
-            Err(_) => self.ask(Err(CommandError::Invalid(SendError::InvalidData)), None),
+            Ok(cid) => self.submit(dp::request(command, data), cid),
+            Err(_) => self.submit(Err(CommandError::Invalid(SendError::InvalidData)), None),
         }
     }
 
-    /// Asks a gateway for its sub-devices. Of the answer, `data.online` and `data.offline` in the payload list the
-    /// cids; a gateway with many may send more reports, which arrive as events. One in neither list of one report is
-    /// not thereby gone. Devices that are no gateways, and gateways that speak 3.3, often do not answer.
+    /// Queries the sub-devices of a gateway. In the payload of the answer, `data.online` and `data.offline` list the
+    /// cids; a gateway with many may send more reports, which arrive as events. A sub-device that one report lacks is
+    /// not necessarily gone. Devices that are no gateways, and gateways of 3.3, often do not answer.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -486,10 +486,10 @@ impl Device {
     /// # Ok(()) }
     /// ```
     pub fn sub_discover(&self) -> Sending {
-        self.ask(Ok(Ask::SubDevices), None)
+        self.submit(Ok(Operation::SubDevices), None)
     }
 
-    /// A sub-device of this gateway. The handle shares this connection and asks nothing of the gateway by itself.
+    /// Makes a handle of a sub-device of this gateway. It shares this connection and sends nothing by itself.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -501,19 +501,19 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError::Id`] when `cid` cannot be one.
+    /// [`ConfigError::Id`] if `cid` is invalid.
     pub fn sub(&self, cid: &str) -> Result<SubDevice, ConfigError> {
         Ok(SubDevice::new(self.clone(), Cid::new(cid)?))
     }
 
-    /// The sub-devices that were heard of, and whether the gateway reaches them, as far as it has said so.
+    /// Returns the known sub-devices, and whether the gateway reaches them, if it has reported that.
     pub fn sub_devices(&self) -> Vec<(Arc<str>, Option<bool>)> {
         self.link().with(|engine, _| engine.cache().children())
     }
 
-    /// Finds out which DPs the device has. Ordinary devices list them when they are asked for their state; device22
-    /// firmware answers only for DPs that are named, and is asked for the usual ranges, one after the other. That is
-    /// done where the dialect is known, because other firmware takes such a query for a write.
+    /// Detects the DPs of the device. Ordinary devices list them in answer to a query; device22 firmware reports only
+    /// DPs that are named, and is queried for the usual ranges, one after the other. Only a known dialect permits that,
+    /// because other firmware takes such a query for a write.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -524,14 +524,14 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// See [`CommandError`]. Ranges that are not answered are taken to be empty; when nothing at all is known, the
-    /// first refusal is told.
+    /// See [`CommandError`]. Ranges that are not answered count as empty; if no DP is known at all, the first refusal
+    /// is the error.
     pub async fn detect_dps(&self) -> Result<BTreeSet<u16>, CommandError> {
         query::detect_dps(self).await
     }
 
-    /// Ends the connection, for all clones, and returns when it has ended. What is encoded is given a second to
-    /// leave; every command without an answer is told so. Closing again does nothing.
+    /// Closes the connection, for all clones, and returns once it is closed. Encoded bytes get a second to be written;
+    /// every command without an answer fails. Closing again does nothing.
     ///
     /// # Cancel safety
     /// Safe: closing goes on.
@@ -540,7 +540,7 @@ impl Device {
         core::future::poll_fn(|cx| self.link().poll_closed(cx)).await;
     }
 
-    /// Whether the device was closed.
+    /// Returns whether the device was closed.
     pub fn is_closed(&self) -> bool {
         self.link().is_closed()
     }
@@ -549,8 +549,8 @@ impl Device {
         self.link().close();
     }
 
-    pub(crate) fn ask(&self, ask: Result<Ask, CommandError>, cid: Option<Cid>) -> Sending {
-        Sending::new(self.link(), ask, cid)
+    pub(crate) fn submit(&self, operation: Result<Operation, CommandError>, cid: Option<Cid>) -> Sending {
+        Sending::new(self.link(), operation, cid)
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {

@@ -16,11 +16,12 @@ use crate::device::{Device, DeviceBuilder};
 use crate::error::ConfigError;
 use crate::text::{self, NotText};
 
-/// The devices of a file: tinytuya's `devices.json`, which its wizard writes, its `snapshot.json`, which its scanner
-/// writes and which has addresses, too, or its `tuya-raw.json`, the cloud's own list. The settings that localtuya and
-/// tuya-local keep of their devices are read as well, as a list or as an object whose members are the devices.
+/// Devices of a file: `devices.json` of tinytuya's wizard; `snapshot.json` of its scanner, which contains addresses,
+/// too; or `tuya-raw.json`, the list of the cloud. Also reads the settings of localtuya and tuya-local, as a list or as
+/// an object whose members are the devices.
 ///
-/// Entries and fields that make no sense are passed over. The text is UTF-8, with or without a byte order mark. Keys are wiped when this is dropped, absent from `Debug` output, and in no error.
+/// Skips entries and fields that make no sense. The text is UTF-8, with or without a byte order mark. Keys are wiped on
+/// drop, absent from `Debug` output, and in no error.
 ///
 /// ```
 /// # use rustuya_runtime::{DevicesFile, DevicesFileError};
@@ -33,7 +34,7 @@ use crate::text::{self, NotText};
 #[derive(Debug)]
 pub struct DevicesFile(Vec<DeviceEntry>);
 
-/// What the file says about one device.
+/// One device of a file.
 ///
 /// ```
 /// # use rustuya_runtime::DevicesFile;
@@ -63,7 +64,7 @@ pub struct DeviceEntry {
     parent: Option<String>,
 }
 
-/// A file of devices is of no use.
+/// Reason why a file of devices cannot be used.
 ///
 /// ```
 /// # use rustuya_runtime::{DevicesFile, DevicesFileError};
@@ -77,13 +78,13 @@ pub enum DevicesFileError {
     /// The file cannot be read.
     #[error("the file cannot be read: check path and permissions")]
     Io(#[source] io::Error),
-    /// The file cannot be written. It is as it was.
+    /// The file cannot be written. It is unchanged.
     #[error("the file cannot be written: check the permissions of it and of its folder; it is as it was")]
     Write(#[source] io::Error),
-    /// The file is no text in Unicode.
+    /// The file is not Unicode text.
     #[error(transparent)]
     NotText(#[from] NotText),
-    /// The file is UTF-16, which the other programs that share it do not read.
+    /// The file is UTF-16, which other programs that use it cannot read.
     #[error(
         "the file is UTF-16: save it as UTF-8, as other programs expect it (PowerShell: `Out-File -Encoding utf8`)"
     )]
@@ -95,28 +96,29 @@ pub enum DevicesFileError {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What is wrong there. Says nothing of the text.
+        /// Kind of the error. Quotes nothing of the text.
         kind: &'static str,
     },
-    /// The file is JSON, but holds no devices.
+    /// The file is JSON without devices.
     #[error("the file holds no list of devices: give a devices.json or snapshot.json as tinytuya writes it")]
     NoList,
-    /// Several devices have the name that was looked for.
+    /// Several devices have this name.
     #[error("several devices are called {0}: give the id")]
     Ambiguous(String),
 }
 
 impl DevicesFile {
-    /// Reads a file: a list of devices, or an object that has one in `devices` or in `result`, or a member for each.
+    /// Reads a file: a list of devices, or an object with a list in `devices` or `result`, or with a member for each
+    /// device.
     ///
     /// # Errors
-    /// [`DevicesFileError`]; nothing of the file's text is in it.
+    /// [`DevicesFileError`]; it quotes nothing of the text.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DevicesFileError> {
         let text = std::fs::read(path).map_err(DevicesFileError::Io)?;
         Self::parse(&Zeroizing::new(text))
     }
 
-    /// As [`read`](Self::read), from text that was read before.
+    /// Parses text that was read before, as [`read`](Self::read) does.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -131,25 +133,25 @@ impl DevicesFile {
         }
     }
 
-    /// All devices, sub-devices among them, in the order of the file.
+    /// Returns all devices, including sub-devices, in the order of the file.
     pub fn devices(&self) -> impl Iterator<Item = &DeviceEntry> {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Returns the number of devices.
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether the list is empty.
+    /// Returns whether the list is empty.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The device with this id, else the only one with this name.
+    /// Returns the device with this id, or else the only one with this name.
     ///
     /// # Errors
-    /// [`DevicesFileError::Ambiguous`] when no id matches and several names do.
+    /// [`DevicesFileError::Ambiguous`] if no id matches and several names do.
     pub fn find(&self, wanted: &str) -> Result<Option<&DeviceEntry>, DevicesFileError> {
         if let Some(listed) = self.0.iter().find(|listed| listed.id == wanted) {
             return Ok(Some(listed));
@@ -161,8 +163,8 @@ impl DevicesFile {
         }
     }
 
-    /// The gateway of a sub-device: the one named as its parent, else the only device with the same key, which
-    /// sub-devices share with their gateway. `None` when the file does not tell, or for what is no sub-device.
+    /// Returns the gateway of a sub-device: its named parent, or else the only device with the same key, which
+    /// sub-devices share with their gateway. `None` if neither identifies one, or if the device is not a sub-device.
     ///
     /// ```
     /// # use rustuya_runtime::DevicesFile;
@@ -191,7 +193,7 @@ impl DevicesFile {
     }
 }
 
-/// Where the text ceases to be JSON.
+/// Returns the position at which the text is not JSON.
 fn not_json(error: &serde_json::Error) -> DevicesFileError {
     DevicesFileError::NotJson {
         line: error.line(),
@@ -201,31 +203,30 @@ fn not_json(error: &serde_json::Error) -> DevicesFileError {
 }
 
 impl DeviceEntry {
-    /// Device id.
+    /// Returns the device id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What the user calls it.
+    /// Returns the name that the user has given.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The local key; `None` when the file has none.
+    /// Returns the local key; `None` if the file has none.
     ///
     /// # Errors
-    /// [`InvalidKey`] when what stands there is no key.
+    /// [`InvalidKey`] if the field is not a key.
     pub fn local_key(&self) -> Result<Option<LocalKey>, InvalidKey> {
         self.key.clone().transpose()
     }
 
-    /// The address at which it was when the file was written, or its host name; [`Address::Auto`] when the file has
-    /// none.
+    /// Returns the address or host name as of the time when the file was written; [`Address::Auto`] if there is none.
     pub const fn address(&self) -> &Address {
         &self.address
     }
 
-    /// The address, where it is an IP address.
+    /// Returns the address, if it is an IP address.
     pub const fn ip(&self) -> Option<IpAddr> {
         match &self.address {
             Address::Ip(ip) => Some(*ip),
@@ -235,46 +236,46 @@ impl DeviceEntry {
         }
     }
 
-    /// The TCP port, where it is not the usual one.
+    /// Returns the TCP port, if it differs from the default.
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The dialect that it speaks, where the file has a `dev_type` or `dialect` of `default` or `device22`.
+    /// Returns the dialect, if the file has a `dev_type` or `dialect` of `default` or `device22`.
     pub const fn dialect(&self) -> Option<Dialect> {
         self.dialect
     }
 
-    /// The version that it speaks.
+    /// Returns the version.
     pub const fn version(&self) -> Option<Version> {
         self.version
     }
 
-    /// The oldest version that is believed where the file has no version: its `min_version`.
+    /// Returns the oldest version to accept if the file has no version: its `min_version`.
     pub const fn min_version(&self) -> Option<Version> {
         self.min_version
     }
 
-    /// Whether it is reached through a [gateway](DevicesFile::gateway).
+    /// Returns whether it is a sub-device, connected through a [gateway](DevicesFile::gateway).
     pub const fn is_sub_device(&self) -> bool {
         self.is_sub_device
     }
 
-    /// Of a sub-device, its cid at the gateway: what the file calls `node_id`, or where that is missing, `uuid`.
+    /// Returns the cid of a sub-device: the field `node_id` or, if that is missing, `uuid`.
     pub fn cid(&self) -> Option<&str> {
         let uuid = self.uuid.as_deref().filter(|_| self.is_sub_device);
         self.cid.as_deref().or(uuid)
     }
 
-    /// Of a sub-device, the id of its gateway. [`DevicesFile::gateway`] also finds one that is not named.
+    /// Returns the id of a sub-device's gateway. [`DevicesFile::gateway`] also finds one that is not named.
     pub fn parent(&self) -> Option<&str> {
         self.parent.as_deref()
     }
 
-    /// Describes the device as the file does. What the file leaves open is found out.
+    /// Configures the device as the file does. Fields that the file lacks are detected.
     ///
     /// # Errors
-    /// [`ConfigError::Id`] or [`ConfigError::Key`] when the file has no usable one; [`ConfigError::SubDevice`] for a
+    /// [`ConfigError::Id`] or [`ConfigError::Key`] if the file has no valid one; [`ConfigError::SubDevice`] for a
     /// sub-device.
     pub fn builder(&self) -> Result<DeviceBuilder, ConfigError> {
         if self.is_sub_device {

@@ -1,4 +1,4 @@
-//! DP numbers and values, as callers give them.
+//! DP numbers and values in the form in which callers give them.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::ser::Formatter;
 
 use crate::error::CommandError;
-use crate::link::{Ask, Writes};
+use crate::link::{Operation, Writes};
 
 /// A DP: its number, or its number as text.
 ///
@@ -22,7 +22,7 @@ use crate::link::{Ask, Writes};
 pub struct Dp(Result<u16, String>);
 
 impl Dp {
-    /// The number; `None` when the text was none from 0 to 65535.
+    /// Returns the number; `None` if the text is not a number from 0 to 65535.
     pub fn number(&self) -> Option<u16> {
         self.0.as_ref().ok().copied()
     }
@@ -76,8 +76,8 @@ impl From<&DpId> for Dp {
     }
 }
 
-/// Values for several DPs, to be set in one command. Only needed where the values have different types: everything else
-/// that [`IntoDps`] lists can be given as it is.
+/// Values for several DPs, to be written with one command. Only needed for values of different types: everything else
+/// that [`IntoDps`] lists can be passed directly.
 ///
 /// ```
 /// # use rustuya_runtime::*;
@@ -91,13 +91,13 @@ impl From<&DpId> for Dp {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DpValues {
-    /// The members of a JSON object.
+    /// Members of a JSON object.
     members: Vec<u8>,
     numbers: Vec<u16>,
 }
 
 impl DpValues {
-    /// None yet.
+    /// Makes an empty set.
     pub const fn new() -> Self {
         Self { members: Vec::new(), numbers: Vec::new() }
     }
@@ -105,8 +105,8 @@ impl DpValues {
     /// Adds one DP and its value, which is anything that serializes to JSON without `null`.
     ///
     /// # Errors
-    /// [`CommandError::InvalidDp`]; [`CommandError::InvalidValue`], also for a DP that is there already. Nothing is
-    /// added then.
+    /// [`CommandError::InvalidDp`]; [`CommandError::InvalidValue`], also for a DP that was added before. On an error,
+    /// nothing is added.
     pub fn set(&mut self, dp: impl Into<Dp>, value: impl Serialize) -> Result<(), CommandError> {
         let dp = dp.into().0.map_err(CommandError::InvalidDp)?;
         if self.numbers.contains(&dp) {
@@ -120,18 +120,21 @@ impl DpValues {
         Ok(())
     }
 
-    fn into_ask(self) -> Result<Ask, CommandError> {
+    fn into_operation(self) -> Result<Operation, CommandError> {
         if self.numbers.is_empty() {
             return Err(CommandError::InvalidValue("it holds no DPs".into()));
         }
         let json = [b"{", &self.members[..], b"}"].concat();
-        // What was written is text.
-        Ok(Ask::Set(Writes { json: String::from_utf8(json).unwrap_or_default().into(), count: self.numbers.len() }))
+        // The members are valid UTF-8.
+        Ok(Operation::Set(Writes {
+            json: String::from_utf8(json).unwrap_or_default().into(),
+            count: self.numbers.len(),
+        }))
     }
 }
 
-/// What [`Device::set_dps`](crate::Device::set_dps) takes: whatever yields pairs of a DP and a value, such as maps,
-/// arrays, vectors, slices and iterators of pairs; a JSON object; [`DpValues`]. `Form` is found by the compiler.
+/// Argument of [`Device::set_dps`](crate::Device::set_dps): anything that yields pairs of a DP and a value, such as
+/// maps, arrays, vectors, slices and iterators of pairs; a JSON object; [`DpValues`]. The compiler infers `Form`.
 ///
 /// ```
 /// # use rustuya_runtime::*;
@@ -169,10 +172,10 @@ impl DpValues {
     note = "give a map, an array or an iterator of pairs such as `[(1, true)]`, `json!({{ \"1\": true }})`, or `DpValues`"
 )]
 pub trait IntoDps<Form> {
-    /// Takes the DPs and values.
+    /// Converts to DPs and values.
     ///
     /// # Errors
-    /// As [`DpValues::set`], for the first one that is wrong.
+    /// As [`DpValues::set`], for the first invalid one.
     fn into_dps(self) -> Result<DpValues, CommandError>;
 }
 
@@ -221,20 +224,20 @@ impl IntoDps<Self> for DpValues {
     }
 }
 
-/// Writing one DP.
-pub(crate) fn set_value(dp: Dp, value: impl Serialize) -> Result<Ask, CommandError> {
+/// Makes the operation that writes one DP.
+pub(crate) fn set_value(dp: Dp, value: impl Serialize) -> Result<Operation, CommandError> {
     let mut dps = DpValues::new();
     dps.set(dp, value)?;
-    dps.into_ask()
+    dps.into_operation()
 }
 
-/// Writing several DPs.
-pub(crate) fn set_dps<Form>(dps: impl IntoDps<Form>) -> Result<Ask, CommandError> {
-    dps.into_dps()?.into_ask()
+/// Makes the operation that writes several DPs.
+pub(crate) fn set_dps<Form>(dps: impl IntoDps<Form>) -> Result<Operation, CommandError> {
+    dps.into_dps()?.into_operation()
 }
 
-/// Any command. A control writes values, like the others.
-pub(crate) fn request(command: CommandCode, data: Option<Value>) -> Result<Ask, CommandError> {
+/// Makes the operation of any command. Controls write values, as the others do.
+pub(crate) fn request(command: CommandCode, data: Option<Value>) -> Result<Operation, CommandError> {
     let data = match data {
         Some(data) if matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW) => {
             let text = json(&data).map_err(CommandError::InvalidValue)?;
@@ -242,10 +245,10 @@ pub(crate) fn request(command: CommandCode, data: Option<Value>) -> Result<Ask, 
         }
         data => data.map(|data| data.to_string()),
     };
-    Ok(Ask::Raw(command, data))
+    Ok(Operation::Raw(command, data))
 }
 
-/// The JSON of a value, as devices take it.
+/// Serializes a value to JSON in the form that devices accept.
 fn json(value: &impl Serialize) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, WithoutNull);
@@ -253,7 +256,7 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// Compact JSON that refuses `null`: firmware takes it for a value, and nobody who writes NaN means it.
+/// Compact JSON formatter that refuses `null`: firmware takes it for a value, and no caller means it by NaN.
 struct WithoutNull;
 
 impl Formatter for WithoutNull {

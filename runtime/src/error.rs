@@ -1,14 +1,14 @@
-//! Why something cannot be done, and what helps.
+//! Errors, with the remedy in their text.
 
 use std::io;
 
 use rustuya_proto::{DownReason, InvalidId, InvalidKey, SendError, UnknownVersion};
 use serde_json::{Map, Value};
 
-use crate::partial::told;
+use crate::partial::describe;
 use crate::shortage::is_out_of_descriptors;
 
-/// A device cannot be described like this.
+/// Reason why a device cannot be configured.
 ///
 /// ```
 /// # use rustuya_runtime::{ConfigError, Device};
@@ -18,24 +18,24 @@ use crate::shortage::is_out_of_descriptors;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The id of a device or sub-device is unusable.
+    /// The id of a device or sub-device is invalid.
     #[error("unusable id")]
     Id(#[from] InvalidId),
-    /// The local key is unusable.
+    /// The local key is invalid.
     #[error("unusable local key")]
     Key(#[from] InvalidKey),
     /// The version is unknown.
     #[error("unusable version")]
     Version(#[from] UnknownVersion),
-    /// The address is none, nor a host name.
+    /// The address is neither an IP address nor a host name.
     #[error("unusable address: give an IP address or a host name, with a port if it is not 6668, or Auto")]
     Address,
-    /// A sub-device cannot be connected by itself.
+    /// A sub-device has no connection of its own.
     #[error("a sub-device has no connection of its own: connect its gateway, and use Device::sub")]
     SubDevice,
 }
 
-/// Why a command did not succeed. Every command resolves exactly once, with its answer or with one of these.
+/// Reason why a command failed. Every command completes exactly once, with its answer or with one of these.
 ///
 /// ```
 /// # use rustuya_runtime::{CommandError, Device};
@@ -47,12 +47,12 @@ pub enum ConfigError {
 ///             Some(serde_json::Value::Bool(true)) => Ok(()),
 ///             _ => device.set_value(1, true).await,
 ///         },
-///         // A write of several DPs that was done in part says which.
+///         // A write of several DPs that took effect in part.
 ///         Err(CommandError::Partial { uncertain, failed, .. }) => {
 ///             println!("not done: {failed:?}, may be done: {uncertain:?}");
 ///             Ok(())
 ///         }
-///         // It was not done, and the text says what to do.
+///         // It failed; the text contains the remedy.
 ///         Err(error) => Err(error),
 ///     }
 /// }
@@ -60,42 +60,42 @@ pub enum ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// The device refused, in words.
+    /// The device refused the command.
     #[error("the device refused: {text}{}", help(text))]
     Rejected {
-        /// Return code of the refusal, whichever byte order the device wrote it in. Compare with zero, nothing else.
+        /// Return code of the refusal, whichever byte order the device uses. Compare it with zero, nothing else.
         retcode: Option<u32>,
-        /// The device's words, escaped, at most 255 characters.
+        /// Text of the device, escaped, at most 255 characters.
         text: String,
     },
-    /// The device did not answer a query in time. Nothing was changed by asking.
+    /// The device did not answer a query in time. The query changed nothing.
     #[error("the device did not answer the query in time: check whether it is busy, or wait for what it pushes")]
     NoAnswer,
-    /// The device did not answer in time. The command may have taken effect: ask for the state before repeating it.
+    /// The device did not answer in time. The command may have taken effect: query the state before repeating it.
     #[error("the device did not answer in time; the command may have taken effect")]
     Unanswered,
-    /// The device took the write, but shows something else, or nothing, of what was written: it was asked for its
-    /// state, after the push had not come. Only where the effect was waited for, with
+    /// The device acknowledged the write, but reports other values, or none, for the DPs that were written: there was
+    /// no push, and then the state was queried. Only for commands that wait for the effect, with
     /// [`confirmed`](crate::Sending::confirmed).
     #[error("the device took the write, but {}", differences(wanted, shown))]
     NoEffect {
         /// The DPs that were written.
         wanted: Box<Map<String, Value>>,
-        /// Those of them that the device has shown since then, with the values that it shows last.
+        /// Those of them that the device has reported since then, with their last values.
         shown: Box<Map<String, Value>>,
     },
-    /// The write went out in parts, because it is too large for one frame, because of [`Pacing`](crate::Pacing), or
-    /// because the device refused it as a whole, and its parts did not end the same. What was acknowledged has taken
-    /// effect, and more may have: ask for the state before it is repeated.
-    #[error("the write was done in part: {}: {cause}", told(acknowledged, uncertain, failed))]
+    /// The write was sent in parts with different results: because it is too large for one frame, because of
+    /// [`Pacing`](crate::Pacing), or because the device refused it as a whole. Acknowledged parts have taken effect,
+    /// and others may have: query the state before repeating it.
+    #[error("the write was done in part: {}: {cause}", describe(acknowledged, uncertain, failed))]
     Partial {
-        /// The DPs whose write the device has acknowledged, in ascending order.
+        /// DPs whose write the device has acknowledged, in ascending order.
         acknowledged: Vec<u16>,
-        /// The DPs that were sent and not acknowledged. Their write may have taken effect.
+        /// DPs that were sent and not acknowledged. Their write may have taken effect.
         uncertain: Vec<u16>,
-        /// The DPs that the device refused, or that were not sent.
+        /// DPs that the device refused, or that were not sent.
         failed: Vec<u16>,
-        /// The first failure.
+        /// First failure.
         cause: Box<Self>,
     },
     /// The answer was larger than the device's [`receive_limit`](crate::DeviceBuilder::receive_limit), and was skipped. A
@@ -104,9 +104,9 @@ pub enum CommandError {
         "the device's answer of {len} bytes is larger than {limit}, the limit of this program for received frames: raise it"
     )]
     AnswerTooLarge {
-        /// Bytes of the answer.
+        /// Size of the answer, in bytes.
         len: usize,
-        /// Bytes that were allowed.
+        /// Size limit, in bytes.
         limit: usize,
     },
     /// The connection ended before the answer. A command that writes may have taken effect.
@@ -115,22 +115,21 @@ pub enum CommandError {
         reason.advice()
     )]
     ConnectionLost {
-        /// Why it ended.
+        /// Reason of the end.
         reason: DownReason,
     },
     /// There was no usable connection within the time limit. The command was not sent.
     #[error("not connected{}", explain(*reason))]
     NotConnected {
-        /// What is known about the reason; `None` when no attempt has failed yet, as with a device whose address is
-        /// still unknown.
+        /// Diagnosis; `None` if no attempt has failed yet, as with a device whose address is still unknown.
         reason: Option<DownReason>,
     },
     /// The device is connected, but other commands kept it busy for the whole time limit, or 256 wait already. The
     /// command was not sent.
     #[error("other commands kept the device busy for the whole time limit, or 256 wait already: send fewer at a time")]
     Busy,
-    /// The gateway reported that this sub-device is offline, and nothing was heard of it since. The gateway would
-    /// answer from its memory. The command was not sent.
+    /// The gateway reported that this sub-device is offline, and has not reported otherwise since. It would answer from
+    /// its memory. The command was not sent.
     #[error(
         "the sub-device is offline, says its gateway: check its battery and reach, then ask the gateway for its sub-devices"
     )]
@@ -138,28 +137,27 @@ pub enum CommandError {
     /// The device was closed. The command was not sent.
     #[error("the device was closed by this program")]
     Closed,
-    /// The runtime or thread that the device ran on has ended, and not this device in particular. The command was not
-    /// sent.
+    /// The runtime or thread that ran the device has ended; the device itself was not closed. The command was not sent.
     #[error(
         "the runtime that drove the device has ended: make the device anew, on one that lives as long as it is used"
     )]
     RuntimeGone,
-    /// The request would exceed what devices accept. The command was not sent.
+    /// The request would exceed the size that devices accept. The command was not sent.
     #[error("the request exceeds the 4095 bytes that devices accept: send fewer DPs at once")]
     TooLarge,
     /// The DP is not a number from 0 to 65535. The command was not sent.
     #[error("{0:?} is no DP: DPs are numbers from 0 to 65535")]
     InvalidDp(String),
-    /// The value cannot be carried by JSON, or is no map of DPs where one is needed. The command was not sent.
+    /// The value cannot be sent as JSON, or is not a map of DPs where one is required. The command was not sent.
     #[error("the value cannot be sent: {0}")]
     InvalidValue(String),
-    /// The request is not one that can be sent. It was not sent.
+    /// The request is invalid. It was not sent.
     #[error("the request cannot be sent")]
     Invalid(#[source] SendError),
 }
 
 impl CommandError {
-    /// What is known about the connection, when that is the cause.
+    /// Returns the reason of the connection's end, if that is the cause.
     ///
     /// ```
     /// # use rustuya_runtime::{CommandError, DownReason};
@@ -176,7 +174,7 @@ impl CommandError {
         }
     }
 
-    /// Whether the command was sent and nothing proves that the device refused it.
+    /// Returns whether the command was sent and nothing proves that the device refused it.
     pub(crate) const fn may_have_acted(&self) -> bool {
         matches!(
             self,
@@ -188,7 +186,7 @@ impl CommandError {
         )
     }
 
-    /// Whether local key or version must be corrected.
+    /// Returns whether local key or version must be corrected.
     pub fn is_auth(&self) -> bool {
         self.diagnosis().is_some_and(DownReason::is_auth)
     }
@@ -203,7 +201,7 @@ impl From<SendError> for CommandError {
     }
 }
 
-/// Why a device was not added to a manager.
+/// Reason why a device was not added to a manager.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -225,7 +223,7 @@ pub enum AddError {
     /// The manager has this very device already.
     #[error("the manager has this device already, with the same address, key and version")]
     DuplicateDevice,
-    /// The registry has a device of this id that is described in another way, and one device has one connection.
+    /// The registry has a device of this id with another configuration, and one device has one connection.
     #[error(
         "this program has a device with this id already, with another address, key, version or setting: give the same ones, or change that device with Manager::add or reconfigure()"
     )]
@@ -233,10 +231,10 @@ pub enum AddError {
     /// The manager or its registry was shut down.
     #[error("the manager was shut down")]
     Closed,
-    /// The device cannot be described like this.
+    /// The device cannot be configured.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The device is to be found by its announcements, and those cannot be received.
+    /// The device must be discovered, and announcements cannot be received.
     #[error("announcements of devices cannot be received: {}", without_announcements(.0))]
     Discovery(#[source] io::Error),
 }
@@ -259,7 +257,7 @@ impl From<InvalidKey> for AddError {
     }
 }
 
-/// What is there in place of what was written.
+/// Describes the values that differ from those that were written.
 fn differences(wanted: &Map<String, Value>, shown: &Map<String, Value>) -> String {
     let tell = |(dp, value): (&String, &Value)| match shown.get(dp) {
         Some(shown) if shown == value => None,
@@ -269,7 +267,7 @@ fn differences(wanted: &Map<String, Value>, shown: &Map<String, Value>) -> Strin
     wanted.iter().filter_map(tell).collect::<Vec<_>>().join(", ")
 }
 
-/// What helps against a refusal.
+/// Returns the remedy for a refusal.
 fn help(text: &str) -> &'static str {
     if text.contains("data unvalid") {
         "; the device may tell its state in pushes alone: wait for a push; be a gateway, whose sub-devices have the DPs: ask \

@@ -1,4 +1,4 @@
-//! News, owned: what listeners receive.
+//! Events that listeners receive.
 
 use core::time::Duration;
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::listener::Entry;
 use crate::state::Stale;
 
-/// News about a device. Cheap to clone.
+/// Event of a device. Cheap to clone.
 ///
 /// ```
 /// # use rustuya_runtime::{Event, Listener};
@@ -39,65 +39,66 @@ use crate::state::Stale;
 pub enum Event {
     /// The connection is usable.
     Up {
-        /// The version that is spoken.
+        /// Version in use.
         version: Version,
     },
-    /// The connection, or a round of attempts at one, ended. Attempts of a round that is not over tell nothing.
+    /// The connection, or a round of attempts to connect, ended. Attempts within a round are not reported.
     Down {
-        /// Why, as far as the bytes prove it.
+        /// Reason, as far as the received bytes prove it.
         reason: DownReason,
-        /// Time until the next attempt; `None` when there will be none without an announcement or a command.
+        /// Time until the next attempt; `None` if only an announcement or a command will cause one.
         retry_in: Option<Duration>,
     },
-    /// A frame with content: a push, a report, or an answer that carries state.
+    /// A frame with content: a push, a report, or an answer with DPs.
     Message(Arc<Message>),
-    /// A gateway reported whether a sub-device is reachable. Comes only when that has changed.
+    /// A gateway reported that a sub-device became reachable or unreachable.
     SubDevice {
         /// The sub-device.
         cid: Arc<str>,
         /// Whether the gateway reaches it.
         online: bool,
     },
-    /// A command failed after its caller had stopped waiting for it: it was only to be written, or its future was
-    /// dropped.
+    /// A command failed and no caller waited for it any more: the caller waited only until it was written, or has
+    /// dropped its future.
     Failed(Arc<Failed>),
-    /// The device turned out to speak the other dialect. Store it with the device to spare the detour next time.
+    /// The dialect of the device was detected to be the other one. Store it with the device, so that the next start
+    /// begins with it.
     Dialect(Dialect),
-    /// A frame was larger than the device's [`receive_limit`](crate::DeviceBuilder::receive_limit). It was skipped unread,
-    /// and the connection goes on. The command that it answers, if there is one, fails with
+    /// A frame was larger than the device's [`receive_limit`](crate::DeviceBuilder::receive_limit). It was skipped
+    /// unread, and the connection goes on. The command that it answers, if there is one, fails with
     /// [`CommandError::AnswerTooLarge`].
     Skipped {
         /// Command code in its header, which is not verified.
         command: CommandCode,
-        /// Bytes of the frame.
+        /// Size of the frame, in bytes.
         len: usize,
-        /// Bytes that were allowed.
+        /// Size limit, in bytes.
         limit: usize,
     },
-    /// The device sent more than is remembered of it, see [`memory_limit`](crate::DeviceBuilder::memory_limit):
-    /// `state()` and the list of sub-devices lack a part of one frame. Listeners receive the frame whole, before this.
+    /// The device sent more than its [`memory_limit`](crate::DeviceBuilder::memory_limit) permits: `state()` and the
+    /// list of sub-devices lack a part of one frame. Listeners receive the whole frame before this event.
     Unkept {
-        /// Values and sub-devices that are not remembered.
+        /// Values and sub-devices that were dropped.
         values: u64,
-        /// Bytes that are allowed for this device.
+        /// Memory limit of this device, in bytes.
         limit: usize,
     },
-    /// A frame was ignored that is sealed under the right key, but was not sent by the device just now: it is one of our
-    /// own, sent back, or it came before. Somebody on the network may be returning or repeating frames. The connection goes
-    /// on, unless there are a hundred in a row.
+    /// A frame was ignored that is sealed with the right key, but that the device did not send just now: an echo of our
+    /// own, or a replay. Somebody on the network may be repeating frames. The connection goes on, unless there are a
+    /// hundred in a row.
     Ignored {
         /// Command code.
         command: CommandCode,
-        /// Why.
+        /// Reason.
         why: Repeated,
     },
-    /// Every DP of [`Device::state`](crate::Device::state) was heard on the present connection. Comes after the message
-    /// that told the last of them.
+    /// Every DP of [`Device::state`](crate::Device::state) was received on the present connection. Comes after the
+    /// message with the last of them.
     Fresh,
-    /// The state is not fresh any more, because the connection was lost, or the device was asked for it and did not tell
-    /// all of it. Not told when this side has ended the connection on purpose.
+    /// The state is not fresh any more: the connection was lost, or the device did not report all of it when it was
+    /// queried. Not sent if this side has closed the connection on purpose.
     Stale(Stale),
-    /// This listener was too slow: so many events were dropped before the next one, the oldest first.
+    /// This listener was too slow: this many events, the oldest ones, were dropped before the next one.
     Lagged(u64),
 }
 
@@ -119,14 +120,14 @@ impl Entry for Event {
     }
 }
 
-/// News about one of many devices.
+/// Event of one device of a manager.
 ///
 /// ```
 /// # use rustuya_runtime::{Event, Listener, ManagerEvent};
 /// async fn watch(mut events: Listener<ManagerEvent>) {
-///     while let Some(news) = events.recv().await {
-///         if let Event::Message(message) = news.event {
-///             println!("{}: {:?}", news.device_id, message.dps());
+///     while let Some(event) = events.recv().await {
+///         if let Event::Message(message) = event.event {
+///             println!("{}: {:?}", event.device_id, message.dps());
 ///         }
 ///     }
 /// }
@@ -134,9 +135,9 @@ impl Entry for Event {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ManagerEvent {
-    /// Id of the device; empty with [`Event::Lagged`], which is about the listener.
+    /// Id of the device; empty with [`Event::Lagged`], which concerns the listener.
     pub device_id: Arc<str>,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -150,7 +151,7 @@ impl Entry for ManagerEvent {
     }
 }
 
-/// A command that failed with nobody waiting for it.
+/// A command that failed while no caller waited for it.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -183,13 +184,13 @@ impl Entry for ManagerEvent {
 pub struct Failed {
     /// The command.
     pub command: CommandCode,
-    /// The sub-device that it was for.
+    /// The sub-device that it was sent to.
     pub cid: Option<String>,
-    /// Why.
+    /// Reason.
     pub error: CommandError,
 }
 
-/// A received frame. Its payload is kept as it came and taken apart when it is looked at.
+/// A received frame. Its payload is stored unparsed, and parsed on access.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -226,14 +227,14 @@ pub struct Message {
     seqno: u32,
     retcode: Option<u32>,
     payload: Box<[u8]>,
-    /// The sub-device that it is about.
+    /// The sub-device that it concerns.
     cid: Option<Box<str>>,
-    /// How many bytes of the payload follow the opening bracket of its DPs: the DPs, and what comes after them.
+    /// Number of bytes of the payload behind the opening bracket of its DPs: the DPs, and what follows them.
     dps: Option<usize>,
 }
 
 impl Message {
-    /// A copy of `message`, whose payload was read as `report`.
+    /// Copies `message`, whose payload was parsed as `report`.
     pub(crate) fn new(message: &rustuya_proto::Message<'_>, report: Option<&Report<'_>>) -> Self {
         Self {
             command: message.command,
@@ -255,12 +256,12 @@ impl Message {
         self.seqno
     }
 
-    /// Return code, if the frame had one, whichever byte order the device wrote it in.
+    /// Return code, if the frame had one, whichever byte order the device uses.
     pub const fn retcode(&self) -> Option<u32> {
         self.retcode
     }
 
-    /// The payload as it came, decrypted.
+    /// The decrypted payload.
     pub const fn bytes(&self) -> &[u8] {
         &self.payload
     }
@@ -270,33 +271,34 @@ impl Message {
         String::from_utf8_lossy(&self.payload)
     }
 
-    /// The payload as JSON, as a string when it is none, `None` when there is none.
+    /// The payload as JSON, or a string if it is not JSON; `None` if it is empty.
     pub fn payload(&self) -> Option<Value> {
         convert::payload(&self.view())
     }
 
-    /// The sub-device that it is about; `None` for the device itself.
+    /// The sub-device that it concerns; `None` for the device itself.
     pub fn cid(&self) -> Option<&str> {
         self.cid.as_deref()
     }
 
-    /// Whether it holds DPs.
+    /// Returns whether it has DPs.
     pub fn has_dps(&self) -> bool {
         self.typed_dps().is_some_and(|mut dps| dps.next().is_some())
     }
 
-    /// The DPs in it, in the order in which they came: all of them in the answer to a query, the changed ones in a
-    /// push. Empty when it holds none.
+    /// Its DPs, in the order of the payload: all of them in the answer to a query, the changed ones in a push. Empty if
+    /// there are none.
     pub fn dps(&self) -> Map<String, Value> {
         self.typed_dps().map(convert::dp_map).unwrap_or_default()
     }
 
-    /// One DP of it. Of one that is in it more than once, the last value: as in [`dps`](Self::dps) and in the state.
+    /// One of its DPs. If the payload has it more than once, the last value counts, as in [`dps`](Self::dps) and in the
+    /// state.
     pub fn dp(&self, dp: u16) -> Option<Value> {
         self.typed_dps()?.value(DpId(dp)).map(|value| convert::dp_value(&value))
     }
 
-    /// The DPs in it, lent, without a tree of values.
+    /// Iterates over its DPs in place, without a tree of values.
     pub fn typed_dps(&self) -> Option<Dps<'_>> {
         let at = self.payload.len().checked_sub(self.dps?)?;
         self.payload.get(at..).map(Dps::resume)
@@ -327,7 +329,7 @@ mod tests {
             dps: report.dps.map(|dps| dps.remaining().len()),
         };
         let mut cache = Cache::new(crate::memory::Budget::alone(4096));
-        cache.note(&report, true, rustuya_proto::Instant::ZERO, |_, _| ());
+        cache.apply(&report, true, rustuya_proto::Instant::ZERO, |_, _| ());
         let state = cache.own_state(None, rustuya_proto::Instant::ZERO);
         let last =
             report.dps.expect("DPs").filter(|(id, _)| id.0 == 1).last().map(|(_, value)| convert::dp_value(&value));

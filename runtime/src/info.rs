@@ -1,4 +1,4 @@
-//! A summary of one device, for lists.
+//! Summary of one device, for lists.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -8,7 +8,7 @@ use rustuya_proto::{DownReason, Version};
 
 use crate::device::Device;
 
-/// What is known of a device at one moment.
+/// State of a device at one moment.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -26,7 +26,7 @@ use crate::device::Device;
 /// for info in manager.list() {
 ///     match info.down {
 ///         Some(reason) => println!("{}: {reason}: {}", info.id, reason.advice()),
-///         None => println!("{}: heard {:?} ago", info.id, info.last_seen),
+///         None => println!("{}: seen {:?} ago", info.id, info.last_seen),
 ///     }
 /// }
 /// # Ok(())
@@ -37,24 +37,24 @@ use crate::device::Device;
 pub struct DeviceInfo {
     /// Device id.
     pub id: Arc<str>,
-    /// Where it is, as configured or heard.
+    /// Configured or discovered address.
     pub address: Option<IpAddr>,
     /// TCP port.
     pub port: u16,
-    /// The version that is configured or was found out.
+    /// Configured or detected version.
     pub version: Option<Version>,
     /// Whether the connection is usable.
     pub connected: bool,
-    /// How long ago it was last heard or seen.
+    /// Time since the last frame or announcement.
     pub last_seen: Option<Duration>,
-    /// Product id, when it has announced one.
+    /// Product id, if the device has announced one.
     pub product_key: Option<Arc<str>>,
-    /// Why it could not be used, since it last could.
+    /// Why it is not usable, or was not since it last was.
     pub down: Option<DownReason>,
 }
 
 impl DeviceInfo {
-    /// Whether the device is connected, or it is known why it is not.
+    /// Returns whether the device is connected, or the reason is known why not.
     pub const fn is_settled(&self) -> bool {
         self.connected || self.down.is_some()
     }

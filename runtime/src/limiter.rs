@@ -1,4 +1,4 @@
-//! How many devices are dialed at a time.
+//! Limit of simultaneous dials.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::task::Waker;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::Instant;
 
-/// Bounds dials, in the order in which they were asked for.
+/// Permits dials, in the order of requests.
 #[derive(Debug)]
 pub(crate) struct Limiter(Mutex<State>);
 
@@ -17,13 +17,13 @@ struct State {
     waiting: VecDeque<(Arc<AtomicU8>, Waker)>,
 }
 
-/// One link's place.
+/// State of one link's permit.
 #[derive(Debug, Default)]
 pub(crate) enum Permit {
     #[default]
     None,
     Waiting(Arc<AtomicU8>),
-    /// It is passed on then, although nothing has come of the dial yet.
+    /// Permit that expires at this time, although the dial has not ended yet.
     Held(Instant),
 }
 
@@ -32,7 +32,7 @@ const GRANTED: u8 = 1;
 const CANCELLED: u8 = 2;
 
 impl Permit {
-    /// When it is passed on, if it is held.
+    /// Returns the time at which a held permit expires.
     pub(crate) const fn ends(&self) -> Option<Instant> {
         match self {
             Self::Held(until) => Some(*until),
@@ -46,7 +46,7 @@ impl Limiter {
         Self(Mutex::new(State { free: at_once, waiting: VecDeque::new() }))
     }
 
-    /// Whether `permit` allows a dial now; if not, the waker that `alarm` makes is called when it does.
+    /// Returns whether `permit` allows a dial now; if not, calls the waker that `alarm` makes once it does.
     pub(crate) fn acquire(&self, permit: &mut Permit, until: Instant, alarm: impl Fn() -> Waker) -> bool {
         match permit {
             Permit::Held(_) => return true,
@@ -70,7 +70,7 @@ impl Limiter {
         true
     }
 
-    /// Gives a permit, or the wait for one, up.
+    /// Returns a permit, or stops waiting for one.
     pub(crate) fn release(&self, permit: &mut Permit, wakes: &mut Vec<Waker>) {
         match core::mem::take(permit) {
             Permit::None => return,
@@ -84,7 +84,7 @@ impl Limiter {
         }
         let mut state = self.lock();
         while let Some((place, waker)) = state.waiting.pop_front() {
-            // The permit passes on to the next in line, if that one still wants it.
+            // Pass the permit on to the first that still wants it.
             if place.compare_exchange(WAITING, GRANTED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 wakes.push(waker);
                 return;
@@ -118,7 +118,7 @@ mod tests {
         assert!(limiter.acquire(&mut c, Instant::ZERO, waker), "c was next");
         assert!(!limiter.acquire(&mut a, Instant::ZERO, waker));
         limiter.release(&mut c, &mut wakes);
-        // Granted while it was giving up: passed on, not lost.
+        // Granted while it was cancelled: passed on, not lost.
         limiter.release(&mut a, &mut wakes);
         assert!(limiter.acquire(&mut b, Instant::ZERO, waker));
     }

@@ -10,37 +10,37 @@ use std::time::Instant;
 
 use futures_core::Stream;
 
-/// An entry that can be queued for listeners.
+/// Entry of a listener's queue.
 ///
 /// ```
 /// # use rustuya_runtime::Entry;
 /// #[derive(Clone)]
-/// enum News {
+/// enum Item {
 ///     Number(u32),
 ///     Lagged(u64),
 /// }
 ///
-/// impl Entry for News {
+/// impl Entry for Item {
 ///     fn lagged(lost: u64) -> Option<Self> {
 ///         Some(Self::Lagged(lost))
 ///     }
 /// }
 /// ```
 pub trait Entry: Clone {
-    /// The mark that tells a slow listener how many entries it lost; `None` where losses are only counted.
+    /// Returns the entry by which a slow listener learns how many entries it lost; `None` if losses are only counted.
     fn lagged(lost: u64) -> Option<Self>;
 
-    /// The memory that it takes in a queue, in bytes, about. What several queues share counts in each of them.
+    /// Returns its memory in a queue, in bytes, approximately. Memory shared by several queues counts in each of them.
     fn weight(&self) -> usize {
         size_of::<Self>()
     }
 }
 
-/// Receives what happens from the moment it was made, in order.
+/// Receives events in order, from the moment it was made.
 ///
 /// Each listener has a queue of its own, bounded in entries and in bytes. While a listener keeps reading, a device that
-/// pushes much waits for it a moment, unless it has commands to answer; a listener that does not keep up loses the
-/// oldest entries and is told how many. No command and no other device waits for a listener.
+/// pushes much pauses for it a moment, unless it has commands to answer. A listener that does not keep up loses the
+/// oldest entries and receives their number. No command and no other device waits for a listener.
 ///
 /// Also a [`Stream`]. Ends (`None`) when the source was closed or its last handle dropped, after everything queued
 /// was received.
@@ -81,7 +81,7 @@ pub struct Listener<T: Entry = crate::Event> {
 }
 
 impl<T: Entry> Listener<T> {
-    /// The next entry; `None` after the last.
+    /// Receives the next entry; `None` after the last.
     ///
     /// # Cancel safety
     /// Safe: an entry is taken only when the future completes.
@@ -89,23 +89,23 @@ impl<T: Entry> Listener<T> {
         core::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// The next entry if there is one already.
+    /// Returns the next entry if there is one already.
     pub fn try_recv(&mut self) -> Option<T> {
         let (entry, _) = self.take(None);
         entry
     }
 
-    /// How many entries this listener lost so far by being slow.
+    /// Returns the number of entries that this listener has lost so far.
     pub fn missed(&self) -> u64 {
         self.missed + self.queue.lock().lagged
     }
 
-    /// Whether nothing will come any more; what is queued can still be received.
+    /// Returns whether no entry will be queued any more; queued ones can still be received.
     pub fn is_closed(&self) -> bool {
         self.queue.lock().closed
     }
 
-    /// [`recv`](Self::recv) for those who poll.
+    /// Polls [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         match self.take(Some(cx.waker())) {
             (None, false) => Poll::Pending,
@@ -113,9 +113,9 @@ impl<T: Entry> Listener<T> {
         }
     }
 
-    /// The next entry, and whether the source is closed. With a waker, leaves it where there is nothing yet.
+    /// Takes the next entry, and tells whether the source is closed. Registers the waker if the queue is empty.
     fn take(&mut self, waker: Option<&Waker>) -> (Option<T>, bool) {
-        // Wakers are foreign code: they are cloned, dropped and called while no lock is held.
+        // Wakers are foreign code: clone, drop and call them without a lock.
         let mut spare = None;
         let mut state = self.queue.lock();
         if let Some(waker) = waker
@@ -146,11 +146,10 @@ impl<T: Entry> Listener<T> {
         }
         state.taken = state.taken.wrapping_add(1);
         let mut blocked = VecDeque::new();
-        // Half empty is room enough: whoever waits for it may go on, one for each entry taken, so that they do not
-        // all come back at once.
+        // A half empty queue has room. Wake one source per entry taken, so that they do not all come at once.
         if self.queue.bounds.has_room(&state) {
             state.slow = false;
-            self.queue.relieve(&mut state);
+            self.queue.stop_waiting(&mut state);
             if entry.is_none() {
                 core::mem::swap(&mut blocked, &mut state.blocked);
             } else {
@@ -172,10 +171,10 @@ impl<T: Entry> Stream for Listener<T> {
 }
 
 impl<T: Entry> Drop for Listener<T> {
-    /// Nobody waits for one that is gone.
+    /// Wakes the sources that wait for this listener.
     fn drop(&mut self) {
         let mut state = self.queue.lock();
-        self.queue.relieve(&mut state);
+        self.queue.stop_waiting(&mut state);
         state.closed = true;
         let blocked = core::mem::take(&mut state.blocked);
         let rest = (core::mem::take(&mut state.ring), state.waker.take());
@@ -185,19 +184,19 @@ impl<T: Entry> Drop for Listener<T> {
     }
 }
 
-/// How much waits for one slow listener at most.
+/// Limits of a slow listener's queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Entries that one has who is known not to keep up. From three quarters on, sources wait for one who reads.
+    /// Entries of a listener that does not keep up. From three quarters on, sources wait for a listener that reads.
     pub(crate) entries: usize,
-    /// Entries that are kept of sources that cannot wait.
+    /// Entries from sources that cannot wait.
     pub(crate) most: usize,
-    /// Bytes, as entries [weigh](Entry::weight).
+    /// Bytes, by the [weight](Entry::weight) of entries.
     pub(crate) bytes: usize,
 }
 
 impl Bounds {
-    /// So many entries, of any size.
+    /// Limits the number of entries only.
     pub(crate) const fn entries(entries: usize) -> Self {
         Self { entries, most: entries, bytes: usize::MAX }
     }
@@ -211,28 +210,28 @@ impl Bounds {
     }
 }
 
-/// Where entries are published: every living listener gets each of them.
+/// Publishes entries to all living listeners.
 #[derive(Debug)]
 pub(crate) struct Hub<T> {
     inner: Mutex<HubState<T>>,
     bounds: Bounds,
-    pressure: Pressure,
+    backpressure: Backpressure,
 }
 
-/// How many listeners of one source are nearly overrun, and are waited for.
+/// Number of listeners of one source that are nearly full and that the source waits for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pressure(Arc<AtomicUsize>);
+pub(crate) struct Backpressure(Arc<AtomicUsize>);
 
-impl Pressure {
-    /// Whether any is.
-    pub(crate) fn is_felt(&self) -> bool {
+impl Backpressure {
+    /// Returns whether there is any.
+    pub(crate) fn is_active(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
 
 #[derive(Debug)]
 struct HubState<T> {
-    /// Replaced where it changes, so that it can be gone through while the lock is free.
+    /// Replaced on change, so that it can be iterated without the lock.
     queues: Arc<[Weak<Queue<T>>]>,
     closed: bool,
 }
@@ -240,16 +239,16 @@ struct HubState<T> {
 impl<T: Entry> Hub<T> {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let inner = Mutex::new(HubState { queues: Arc::new([]), closed: false });
-        Self { inner, bounds, pressure: Pressure::default() }
+        Self { inner, bounds, backpressure: Backpressure::default() }
     }
 
-    /// Sets the bounds of listeners that are made from now on.
+    /// Sets the bounds of listeners made from now on.
     pub(crate) const fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds;
     }
 
-    pub(crate) const fn pressure(&self) -> &Pressure {
-        &self.pressure
+    pub(crate) const fn backpressure(&self) -> &Backpressure {
+        &self.backpressure
     }
 
     pub(crate) fn listener(&self) -> Listener<T> {
@@ -261,12 +260,12 @@ impl<T: Entry> Hub<T> {
             closed: inner.closed,
             waker: None,
             taken: 0,
-            pressed: None,
+            wait: None,
             slow: false,
             blocked: VecDeque::new(),
         };
-        let pressure = self.pressure.clone();
-        let queue = Arc::new(Queue { state: Mutex::new(state), bounds: self.bounds, pressure });
+        let backpressure = self.backpressure.clone();
+        let queue = Arc::new(Queue { state: Mutex::new(state), bounds: self.bounds, backpressure });
         if !inner.closed {
             let living = inner.queues.iter().filter(|queue| queue.strong_count() > 0).cloned();
             inner.queues = living.chain([Arc::downgrade(&queue)]).collect();
@@ -274,19 +273,19 @@ impl<T: Entry> Hub<T> {
         Listener { queue, missed: 0 }
     }
 
-    /// Whether anybody listens; if not, there is no need to make the entry.
+    /// Returns whether there is any listener; without one, no entry needs to be made.
     pub(crate) fn is_heard(&self) -> bool {
         let queues = Arc::clone(&self.lock().queues);
         queues.iter().any(|queue| queue.strong_count() > 0)
     }
 
-    /// Queues an entry for every listener. Adds the wakers to call, once no lock is held, to `wakes`. Returns how many
-    /// older entries slow listeners lost for it.
+    /// Queues an entry for every listener. Adds the wakers to `wakes`, to be called without a lock. Returns how many
+    /// older entries slow listeners lost.
     pub(crate) fn publish(&self, entry: &T, wakes: &mut Vec<Waker>) -> u64 {
         let mut lost = 0;
         let weight = entry.weight();
         self.each(|queue| {
-            // Entries may be foreign: they are cloned and dropped while no lock is held.
+            // Entries may be foreign code: clone and drop them without a lock.
             let entry = entry.clone();
             let mut dropped = Vec::new();
             let mut state = queue.lock();
@@ -304,9 +303,9 @@ impl<T: Entry> Hub<T> {
             }
             state.ring.push_back(entry);
             state.bytes = state.bytes.saturating_add(weight);
-            if state.pressed.is_none() && !state.slow && queue.bounds.is_nearly_reached(&state) {
-                state.pressed = Some(Pressed { times: None, taken: state.taken });
-                queue.pressure.0.fetch_add(1, Ordering::Relaxed);
+            if state.wait.is_none() && !state.slow && queue.bounds.is_nearly_reached(&state) {
+                state.wait = Some(Wait { times: None, taken: state.taken });
+                queue.backpressure.0.fetch_add(1, Ordering::Relaxed);
             }
             wakes.extend(state.waker.take());
             drop(state);
@@ -314,27 +313,27 @@ impl<T: Entry> Hub<T> {
         lost
     }
 
-    /// Whether the source should wait until a listener that keeps reading has room again; a waker of `alarm` is called
-    /// then. The longest such wait ends at the returned time.
-    pub(crate) fn pressed_until(&self, now: Instant, alarm: impl Fn() -> Waker) -> Option<Instant> {
-        if !self.pressure.is_felt() {
+    /// Returns the time until which the source should wait for listeners that keep reading and are nearly full. A waker
+    /// of `alarm` is called once one of them has room.
+    pub(crate) fn paused_until(&self, now: Instant, alarm: impl Fn() -> Waker) -> Option<Instant> {
+        if !self.backpressure.is_active() {
             return None;
         }
         let mut until: Option<Instant> = None;
         self.each(|queue| {
             let mut state = queue.lock();
             let taken = state.taken;
-            let Some(pressed) = &mut state.pressed else { return };
-            let (since, mut moved) = pressed.times.unwrap_or((now, now));
-            if pressed.taken != taken {
-                (pressed.taken, moved) = (taken, now);
+            let Some(wait) = &mut state.wait else { return };
+            let (since, mut moved) = wait.times.unwrap_or((now, now));
+            if wait.taken != taken {
+                (wait.taken, moved) = (taken, now);
             }
-            pressed.times = Some((since, moved));
+            wait.times = Some((since, moved));
             let ends = (moved + PATIENCE).min(since + LONGEST);
             if ends <= now {
-                // Not waited for again before it has caught up.
+                // Waits for it again only after it has caught up.
                 state.slow = true;
-                queue.relieve(&mut state);
+                queue.stop_waiting(&mut state);
                 return;
             }
             if state.blocked.len() < MOST_BLOCKED {
@@ -345,7 +344,7 @@ impl<T: Entry> Hub<T> {
         until
     }
 
-    /// Ends every listener once it has received what is queued.
+    /// Ends every listener once it has received its queued entries.
     pub(crate) fn close(&self, wakes: &mut Vec<Waker>) {
         let mut inner = self.lock();
         inner.closed = true;
@@ -355,7 +354,7 @@ impl<T: Entry> Hub<T> {
             let mut state = queue.lock();
             state.closed = true;
             wakes.extend(state.waker.take());
-            queue.relieve(&mut state);
+            queue.stop_waiting(&mut state);
             wakes.extend(state.blocked.drain(..));
         }
     }
@@ -370,7 +369,7 @@ impl<T: Entry> Hub<T> {
     }
 }
 
-/// The sending end of [`Listener`]s, for sources that are no devices.
+/// Sending end of [`Listener`]s, for sources that are no devices.
 ///
 /// ```
 /// # use rustuya_runtime::{Entry, Source};
@@ -390,17 +389,17 @@ impl<T: Entry> Hub<T> {
 pub struct Source<T: Entry>(Hub<T>);
 
 impl<T: Entry> Source<T> {
-    /// A source each of whose listeners holds at most `capacity` entries.
+    /// Makes a source whose listeners hold at most `capacity` entries each.
     pub fn new(capacity: usize) -> Self {
         Self(Hub::new(Bounds::entries(capacity)))
     }
 
-    /// Receives what is published from now on.
+    /// Makes a listener for entries published from now on.
     pub fn listener(&self) -> Listener<T> {
         self.0.listener()
     }
 
-    /// Whether anybody listens; if not, there is no need to make an entry.
+    /// Returns whether there is any listener; without one, no entry needs to be made.
     pub fn is_heard(&self) -> bool {
         self.0.is_heard()
     }
@@ -412,7 +411,7 @@ impl<T: Entry> Source<T> {
         wakes.into_iter().for_each(Waker::wake);
     }
 
-    /// Ends every listener once it has received what is queued.
+    /// Ends every listener once it has received its queued entries.
     pub fn close(&self) {
         let mut wakes = Vec::new();
         self.0.close(&mut wakes);
@@ -424,25 +423,25 @@ impl<T: Entry> Source<T> {
 struct Queue<T> {
     state: Mutex<QueueState<T>>,
     bounds: Bounds,
-    pressure: Pressure,
+    backpressure: Backpressure,
 }
 
 #[derive(Debug)]
 struct QueueState<T> {
     ring: VecDeque<T>,
-    /// What is in `ring` weighs so much.
+    /// Weight of the entries in `ring`, in bytes.
     bytes: usize,
     /// Entries dropped since the last one taken.
     lagged: u64,
     closed: bool,
     waker: Option<Waker>,
-    /// How often something was taken, or tried to be.
+    /// Number of attempts to take an entry.
     taken: u64,
-    /// Nearly overrun, and waited for.
-    pressed: Option<Pressed>,
-    /// Was waited for in vain, and has not caught up since.
+    /// Set while sources wait for this listener, because it is nearly full.
+    wait: Option<Wait>,
+    /// Set after such a wait has timed out, until the listener has caught up.
     slow: bool,
-    /// Sources that wait for room.
+    /// Wakers of sources that wait for room.
     blocked: VecDeque<Waker>,
 }
 
@@ -452,19 +451,19 @@ impl<T> QueueState<T> {
     }
 }
 
-/// A wait for a listener.
+/// Wait of sources for a listener.
 #[derive(Clone, Copy, Debug)]
-struct Pressed {
-    /// Since when it is waited for, and when it was last seen to have taken something; set by who first waits.
+struct Wait {
+    /// Begin of the wait, and time of the last progress; set by the first source that can wait.
     times: Option<(Instant, Instant)>,
     taken: u64,
 }
 
 impl<T> Queue<T> {
-    /// Nobody waits for this listener any more.
-    fn relieve(&self, state: &mut QueueState<T>) {
-        if state.pressed.take().is_some() {
-            self.pressure.0.fetch_sub(1, Ordering::Relaxed);
+    /// Ends the wait for this listener.
+    fn stop_waiting(&self, state: &mut QueueState<T>) {
+        if state.wait.take().is_some() {
+            self.backpressure.0.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -473,17 +472,16 @@ impl<T> Queue<T> {
     }
 }
 
-/// How long a source waits for a listener that is nearly overrun and takes nothing. Far below the 5 s that any answer
-/// may take.
+/// Longest wait for a listener that is nearly full and takes nothing. Far below the 5 s that any answer may take.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long it waits for one that takes something now and then, but does not catch up.
+/// Longest wait for a listener that takes entries now and then, but does not catch up.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Sources that are woken when there is room; any more look again when their patience ends.
+/// Limit of the sources that are woken when there is room; others try again when their patience ends.
 const MOST_BLOCKED: usize = 65_536;
 
-/// Entries that a drained queue keeps memory for.
+/// Entries whose memory a drained queue keeps.
 const KEPT: usize = 16;
 
 #[cfg(test)]

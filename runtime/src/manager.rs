@@ -1,4 +1,4 @@
-//! Many devices as one.
+//! Groups of devices.
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -14,17 +14,17 @@ use crate::device::{Device, DeviceBuilder};
 use crate::error::{AddError, ConfigError};
 use crate::event::ManagerEvent;
 use crate::info::DeviceInfo;
-use crate::link::Ask;
+use crate::link::Operation;
 use crate::listener::{Bounds, Hub, Listener};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::text;
 
-/// Many devices, with one stream of events. Clones are the same manager.
+/// A group of devices with one stream of events. Clones are the same manager.
 ///
-/// The devices live in a [`Registry`], which several managers can share: a device that two of them hold has one
-/// connection. When the last clone of a manager is dropped it lets go of its devices.
+/// The devices belong to a [`Registry`], which several managers can share: a device that two of them hold has one
+/// connection. Dropping the last clone of a manager releases its devices.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -44,8 +44,8 @@ use crate::text;
 /// let device = manager.get("bf0123456789abcdefgh").ok_or("was added")?;
 /// device.set_value(1, true).acknowledged().await?;
 /// manager.shutdown().await; // ends the listener, too
-/// while let Some(news) = events.recv().await {
-///     println!("{}: {:?}", news.device_id, news.event);
+/// while let Some(event) = events.recv().await {
+///     println!("{}: {:?}", event.device_id, event.event);
 /// }
 /// # Ok(())
 /// # }
@@ -59,7 +59,7 @@ struct Member {
     shared: Arc<Shared>,
 }
 
-/// What the registry knows of a manager.
+/// Part of a manager that the registry refers to.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Changed under the registry's lock only, so that both always agree.
@@ -70,23 +70,23 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct Devices {
     all: BTreeMap<Arc<str>, Device>,
-    /// None will be added any more.
+    /// Set when no device can be added any more.
     closed: bool,
 }
 
-/// What waits for one slow listener at most.
+/// Queue limits of one slow listener.
 const BOUNDS: Bounds = Bounds { entries: 16_384, most: 65_536, bytes: memory::MANAGER_BACKLOG };
 
 impl Manager {
-    /// A manager without devices.
+    /// Makes a manager without devices.
     pub fn new(registry: &Registry) -> Self {
         let hub = Arc::new(Hub::new(Bounds { bytes: registry.backlog(), ..BOUNDS }));
         let shared = Arc::new(Shared { devices: Mutex::default(), hub });
         Self(Arc::new(Member { registry: registry.clone(), shared }))
     }
 
-    /// Adds a device, at an address or `"Auto"`, of a version or `"Auto"`. If there is one with this id and anything
-    /// of the three is different, it is reconfigured in place, for everybody who holds it; its other settings stay.
+    /// Adds a device, at an address or `"Auto"`, of a version or `"Auto"`. If there is one with this id and a different
+    /// address, key or version, it is reconfigured in place, for everybody who holds it; its other settings stay.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -109,8 +109,8 @@ impl Manager {
     /// ```
     ///
     /// # Errors
-    /// [`AddError::DuplicateDevice`] when this manager has the very same device already; [`AddError::Config`] for
-    /// what cannot describe a device; [`AddError::Discovery`] when it is to be found and cannot be listened for.
+    /// [`AddError::DuplicateDevice`] if this manager has the very same device already; [`AddError::Config`] for an
+    /// invalid argument; [`AddError::Discovery`] if it must be discovered and announcements cannot be received.
     pub fn add<A, V>(&self, id: &str, address: A, local_key: &str, version: V) -> Result<Device, AddError>
     where
         A: TryInto<Address>,
@@ -129,7 +129,7 @@ impl Manager {
         })
     }
 
-    /// As [`add`](Self::add), with everything that can be said of a device. All of it counts in the comparison.
+    /// As [`add`](Self::add), with all settings of a device. All of them count in the comparison.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -159,8 +159,8 @@ impl Manager {
         self.register(id.as_str(), |_| builder.clone())
     }
 
-    /// A device that others in the registry may have already: then this manager holds it, too, and it is not changed.
-    /// `describe` is given the description that the device has now, or `None` where it is to be made.
+    /// Holds a device that others in the registry may hold already, without changing it. `describe` receives the
+    /// present configuration of the device, or `None` if it must be made.
     ///
     /// ```
     /// # use rustuya_runtime_tokio::*;
@@ -178,8 +178,8 @@ impl Manager {
     /// ```
     ///
     /// # Errors
-    /// [`AddError::Conflict`] when `describe` gives another description than the device has; others as of
-    /// [`add`](Self::add), but for [`AddError::DuplicateDevice`].
+    /// [`AddError::Conflict`] if `describe` returns another configuration than the device has; others as of
+    /// [`add`](Self::add), except [`AddError::DuplicateDevice`].
     pub fn share(
         &self,
         id: &str,
@@ -202,12 +202,12 @@ impl Manager {
         self.0.registry.add(&self.0.shared, id, describe)
     }
 
-    /// A device of this manager.
+    /// Returns a device of this manager.
     pub fn get(&self, id: &str) -> Option<Device> {
         self.0.shared.devices().all.get(id).cloned()
     }
 
-    /// Lets go of a device. Unless another manager or a handle holds it, its connection ends. Says whether it was
+    /// Releases a device. Its connection ends unless another manager or a handle holds it. Returns whether it was
     /// there.
     ///
     /// ```
@@ -237,18 +237,18 @@ impl Manager {
         known
     }
 
-    /// Ends a device for everybody: every manager of the registry lets go of it, every handle is closed. Says whether
-    /// it was there.
+    /// Closes a device for everybody: every manager of the registry releases it, and every handle is closed. Returns
+    /// whether it was there.
     pub fn delete(&self, id: &str) -> bool {
         self.0.registry.delete(id)
     }
 
-    /// All devices of this manager, ordered by id.
+    /// Returns all devices of this manager, ordered by id.
     pub fn devices(&self) -> Vec<Device> {
         self.0.shared.devices().all.values().cloned().collect()
     }
 
-    /// What is known of all devices of this manager, ordered by id.
+    /// Returns a summary of all devices of this manager, ordered by id.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -273,9 +273,9 @@ impl Manager {
         self.devices().iter().map(DeviceInfo::new).collect()
     }
 
-    /// Waits until every device is connected, and has answered if it was asked for its state, or has a diagnosis; until
-    /// `timeout` at the latest. Connects devices whose connection is not kept. Returns what is known of all devices,
-    /// ordered by id: [`DeviceInfo::is_settled`] is false for those that were waited for in vain.
+    /// Waits until every device is connected, and has answered the query of its state if there was one, or has a
+    /// diagnosis; until `timeout` at the latest. Connects devices whose connection is not persistent. Returns a summary
+    /// of all devices, ordered by id; [`DeviceInfo::is_settled`] is false for those that did not get that far.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -292,55 +292,55 @@ impl Manager {
     /// ```
     ///
     /// # Cancel safety
-    /// Safe: nothing is changed by waiting.
+    /// Safe: waiting changes nothing.
     pub async fn wait_settled(&self, timeout: Duration) -> Vec<DeviceInfo> {
         let devices = self.devices();
-        let wait = |device: &Device| device.ask(Ok(Ask::Diagnosis), None).timeout(timeout).acknowledged();
+        let wait = |device: &Device| device.submit(Ok(Operation::Diagnosis), None).timeout(timeout).acknowledged();
         let mut waits: Vec<_> = devices.iter().map(wait).collect();
-        // All of them begin now: the time limit is that of the whole.
+        // Start all waits now, so that the time limit is that of the whole.
         poll_fn(|cx| {
             waits.retain_mut(|wait| Pin::new(wait).poll(cx).is_pending());
             Poll::Ready(())
         })
         .await;
         for wait in waits {
-            // What came of it is in the list.
+            // The summary contains the result.
             let _ = wait.await;
         }
         devices.iter().map(DeviceInfo::new).collect()
     }
 
-    /// How many devices this manager has.
+    /// Returns the number of devices.
     pub fn len(&self) -> usize {
         self.0.shared.devices().all.len()
     }
 
-    /// Whether this manager has no devices.
+    /// Returns whether there are no devices.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Lets go of all devices, as [`remove`](Self::remove).
+    /// Releases all devices, as [`remove`](Self::remove) does.
     pub fn clear(&self) {
         for device in self.devices() {
             self.remove(device.id());
         }
     }
 
-    /// Receives what happens to all devices, those that are added later included.
+    /// Makes a listener for the events of all devices, including those that are added later.
     pub fn listener(&self) -> Listener<ManagerEvent> {
         self.0.shared.hub.listener()
     }
 
-    /// The counters of all devices together.
+    /// Returns the sums of the counters of all devices.
     pub fn metrics(&self) -> Metrics {
         let mut sum = Metrics::default();
         self.devices().iter().for_each(|device| sum.add(&device.metrics()));
         sum
     }
 
-    /// Ends every device that no other manager holds, answers their pending commands, and returns when their
-    /// connections are closed, a second later at most. Listeners end, and no device can be added any more.
+    /// Closes every device that no other manager holds, answers their pending commands, and returns once their
+    /// connections are closed, after a second at most. Listeners end, and no device can be added any more.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -363,9 +363,9 @@ impl Manager {
     /// ```
     ///
     /// # Cancel safety
-    /// Safe: the end goes on.
+    /// Safe: closing goes on.
     pub async fn shutdown(&self) {
-        let closing = self.0.registry.leave(&self.0.shared, true);
+        let closing = self.0.registry.close_manager(&self.0.shared, true);
         closing.iter().for_each(Device::start_close);
         self.0.shared.end_listeners();
         for device in closing {
@@ -376,40 +376,39 @@ impl Manager {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        drop(self.registry.leave(&self.shared, false));
+        drop(self.registry.close_manager(&self.shared, false));
         self.shared.end_listeners();
     }
 }
 
 impl Shared {
-    /// Takes a device in. Gives back the one that it had in its place. To be called under the registry's lock.
-    pub(crate) fn hold(&self, device: &Device) -> Option<Device> {
-        device.link().quietly(|engine| engine.news().attach(&self.hub));
+    /// Inserts a device. Returns the one that it replaces. Call it under the registry's lock.
+    pub(crate) fn insert(&self, device: &Device) -> Option<Device> {
+        device.link().with_deferred_wakes(|engine| engine.publisher().attach(&self.hub));
         self.devices().all.insert(Arc::clone(&device.link().id), device.clone())
     }
 
-    /// Lets go of a device, or only of this one of that name, and gives it back. To be called under the registry's
-    /// lock.
-    pub(crate) fn forget(&self, id: &str, only: Option<&Device>) -> Option<Device> {
+    /// Removes and returns the device of this id, or only this one. Call it under the registry's lock.
+    pub(crate) fn remove_device(&self, id: &str, only: Option<&Device>) -> Option<Device> {
         let mut devices = self.devices();
         devices.all.get(id).filter(|known| only.is_none_or(|only| only == *known))?;
         let device = devices.all.remove(id)?;
         drop(devices);
-        device.link().quietly(|engine| engine.news().detach(&self.hub));
+        device.link().with_deferred_wakes(|engine| engine.publisher().detach(&self.hub));
         Some(device)
     }
 
-    /// Lets go of all devices, and gives them back. To be called under the registry's lock.
+    /// Removes and returns all devices. Call it under the registry's lock.
     pub(crate) fn close(&self) -> Vec<Device> {
         let mut devices = self.devices();
         devices.closed = true;
         let all: Vec<Device> = core::mem::take(&mut devices.all).into_values().collect();
         drop(devices);
-        all.iter().for_each(|device| device.link().quietly(|engine| engine.news().detach(&self.hub)));
+        all.iter().for_each(|device| device.link().with_deferred_wakes(|engine| engine.publisher().detach(&self.hub)));
         all
     }
 
-    /// Whether no device can be added any more.
+    /// Returns whether no device can be added any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.devices().closed
     }

@@ -1,37 +1,37 @@
-//! Bounds in bytes for what devices send and is kept.
+//! Memory limits for data that devices send.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-/// What is remembered of one device, if nothing else is configured: enough for a gateway with 200 sub-devices of
-/// twenty DPs each. An ordinary device takes 1 to 4 KiB.
+/// Default memory limit of one device's state: enough for a gateway with 200 sub-devices of twenty DPs each. An
+/// ordinary device takes 1 to 4 KiB.
 pub(crate) const DEVICE: usize = 256 * 1024;
 
-/// What is remembered of all devices of a registry: a thousand ordinary devices, or thirty gateways as above.
+/// Default memory limit of all devices of a registry: a thousand ordinary devices, or thirty gateways as above.
 pub(crate) const REGISTRY: usize = 8 << 20;
 
-/// Events that wait for one listener of a device: some thousand pushes of ordinary size.
+/// Default limit of the events queued for one listener of a device: some thousand pushes of ordinary size.
 pub(crate) const BACKLOG: usize = 1 << 20;
 
-/// Events that wait for one listener of a manager.
+/// Default limit of the events queued for one listener of a manager.
 pub(crate) const MANAGER_BACKLOG: usize = 8 << 20;
 
-/// The least that any of these can be set to.
+/// Smallest value of these limits.
 pub(crate) const LEAST: usize = 1024;
 
-/// A device has so much whatever others take: one that sends without end leaves the others of a registry what an
+/// Memory that each device has whatever others take: one that sends without end leaves the others of a registry what an
 /// ordinary device needs.
 const SURE: usize = 4096;
 
-/// What an allocation takes beyond the bytes that were asked for.
+/// Overhead of an allocation.
 const BLOCK: usize = 16;
 
-/// The memory that an allocation of so many bytes takes, about.
+/// Returns the memory of an allocation of `len` bytes, approximately.
 pub(crate) const fn allocated(len: usize) -> usize {
     if len == 0 { 0 } else { len.saturating_add(BLOCK) }
 }
 
-/// What the devices of a registry take together, beyond what each of them has for sure.
+/// Memory that the devices of a registry share, beyond the part reserved for each.
 #[derive(Debug)]
 pub(crate) struct Common {
     used: AtomicUsize,
@@ -58,7 +58,7 @@ impl Common {
     }
 }
 
-/// What one device takes, and may take.
+/// Memory of one device: used, and limit.
 #[derive(Debug)]
 pub(crate) struct Budget {
     used: usize,
@@ -71,7 +71,7 @@ impl Budget {
         Self { used: 0, limit, common: Some(common) }
     }
 
-    /// One that shares nothing with others.
+    /// Makes a budget that shares nothing with others.
     pub(crate) const fn alone(limit: usize) -> Self {
         Self { used: 0, limit, common: None }
     }
@@ -84,18 +84,18 @@ impl Budget {
         self.limit = limit;
     }
 
-    /// Whether more is taken than may be, after the limit was lowered.
+    /// Returns whether more is used than allowed, after the limit was lowered.
     pub(crate) const fn is_exceeded(&self) -> bool {
         self.used > self.limit
     }
 
-    /// Takes so many bytes if they are there.
+    /// Takes bytes if they are available.
     #[cfg(test)]
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
         self.take_leaving(0, bytes)
     }
 
-    /// Takes so many bytes if they are there, and as many as `rest` after that.
+    /// Takes bytes if they are available and `rest` bytes remain.
     pub(crate) fn take_leaving(&mut self, rest: usize, bytes: usize) -> bool {
         let used = self.used.saturating_add(bytes);
         let fits = used.saturating_add(rest) <= self.limit
@@ -106,7 +106,7 @@ impl Budget {
         fits
     }
 
-    /// Gives bytes back that were taken.
+    /// Returns bytes.
     pub(crate) fn give(&mut self, bytes: usize) {
         let used = self.used.saturating_sub(bytes);
         if let Some(common) = &self.common {
@@ -127,7 +127,7 @@ impl Drop for Budget {
     }
 }
 
-/// The part that counts for the registry.
+/// Returns the part that counts for the registry.
 const fn beyond(used: usize) -> usize {
     used.saturating_sub(SURE)
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use rustuya_proto::Stats;
 
-/// What has happened to one device, or to all of a manager, since it was added.
+/// Counts of one device, or of all devices of a manager, since it was added.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -33,18 +33,17 @@ use rustuya_proto::Stats;
 pub struct Metrics {
     /// Connections that became usable.
     pub connects: u64,
-    /// Those among them that were not the first.
+    /// Connections after the first.
     pub reconnects: u64,
-    /// Attempts at a connection that failed.
+    /// Connection attempts that failed.
     pub failed_attempts: u64,
     /// Valid frames received.
     pub frames: u64,
-    /// Frames that were not believed.
+    /// Frames that failed a check.
     pub bad_frames: u64,
-    /// Times that bytes had to be skipped to find the next frame.
+    /// Times that bytes were skipped to find the next frame.
     pub resyncs: u64,
-    /// Frames that were ignored because they are our own, sent back, or came before; see
-    /// [`Event::Ignored`](crate::Event::Ignored).
+    /// Frames that were ignored as echoes or replays; see [`Event::Ignored`](crate::Event::Ignored).
     pub ignored: u64,
     /// Commands sent.
     pub sent: u64,
@@ -54,11 +53,11 @@ pub struct Metrics {
     pub rejected: u64,
     /// Commands without an answer in time.
     pub unanswered: u64,
-    /// Commands whose connection ended first.
+    /// Commands whose connection ended before the answer.
     pub lost: u64,
     /// Events that slow listeners lost.
     pub lagged: u64,
-    /// Values and sub-devices that `state()` lacks because there was no room for them, see
+    /// Values and sub-devices that `state()` lacks for want of room, see
     /// [`memory_limit`](crate::DeviceBuilder::memory_limit).
     pub unkept: u64,
     /// Times from sending a command to its acknowledgement.
@@ -99,7 +98,7 @@ impl Metrics {
     }
 }
 
-/// A histogram of times, in steps that double.
+/// Histogram of times, in steps that double.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -133,13 +132,13 @@ pub struct Latency {
     counts: [u32; STEPS],
 }
 
-/// The last step holds everything above 2 s.
+/// The last step counts everything above 2 s.
 const STEPS: usize = 16;
-/// The first step holds everything below.
+/// Upper end of the first step.
 const FIRST: Duration = Duration::from_micros(128);
 
 impl Latency {
-    pub(crate) fn note(&mut self, time: Duration) {
+    pub(crate) fn record(&mut self, time: Duration) {
         let mut at = 0;
         let mut limit = FIRST;
         while at + 1 < STEPS && time >= limit {
@@ -151,18 +150,18 @@ impl Latency {
         }
     }
 
-    /// The steps: the time below which they are, `None` for the last, and how many there were.
+    /// Iterates over the steps: upper end, `None` for the last one, and count.
     pub fn steps(&self) -> impl Iterator<Item = (Option<Duration>, u32)> + '_ {
         let limit = |at: usize| (at + 1 < STEPS).then(|| FIRST * (1 << at));
         self.counts.iter().enumerate().map(move |(at, &count)| (limit(at), count))
     }
 
-    /// How many times were noted.
+    /// Returns the number of times recorded.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|&count| u64::from(count)).sum()
     }
 
-    /// A time below which this share of them is, from 0 to 1; `None` when nothing was noted or when it is above 2 s.
+    /// Returns a time below which this share (0 to 1) of the times is; `None` if there are none, or above 2 s.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let wanted = share.clamp(0.0, 1.0) * self.count() as f64;
         let mut seen = 0.0;
@@ -182,7 +181,7 @@ mod tests {
         let mut latency = Latency::default();
         assert_eq!(latency.quantile(0.5), None);
         for micros in [0, 127, 128, 255, 256, 10_000_000] {
-            latency.note(Duration::from_micros(micros));
+            latency.record(Duration::from_micros(micros));
         }
         let counts: Vec<u32> = latency.steps().map(|(_, count)| count).collect();
         assert_eq!((&counts[..3], counts[STEPS - 1], latency.count()), (&[2, 2, 1][..], 1, 6));

@@ -1,10 +1,10 @@
-//! How commands are spaced, joined and split.
+//! Spacing, merging and splitting of commands.
 
 use core::num::NonZeroU16;
 use core::time::Duration;
 
-/// How the commands of one device are spaced, because some firmware loses what comes too fast or too much at once.
-/// The default changes nothing but large writes.
+/// Spacing of one device's commands, because some firmware loses commands that come too fast or are too large. The
+/// default splits large writes and nothing else.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -35,26 +35,26 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pacing {
-    /// How long a write waits for others to the same device, with which it is sent as one command. A later write to
-    /// the same DP replaces the earlier one. Zero by default: every write is a command of its own.
+    /// Time for which a write waits for others to the same device, to be sent as one command. A later write to the same
+    /// DP replaces the earlier one. Zero by default: every write is a command of its own.
     pub merge: Duration,
-    /// The least time between two commands. Zero by default; bulbs like 100 ms.
+    /// Shortest time between two commands. Zero by default; 100 ms suits bulbs.
     pub gap: Duration,
-    /// The most DPs in one write; larger ones are sent in parts. When a device refuses a write of several DPs and
-    /// accepts its parts, their size is remembered as the limit, whatever is set here. No limit by default.
+    /// Most DPs per write; larger ones are sent in parts. If a device refuses a write of several DPs and accepts its
+    /// parts, their size becomes the limit, whatever is set here. No limit by default.
     pub max_dps: Option<NonZeroU16>,
-    /// The most bytes in one frame that writes several DPs; larger ones are sent in parts. 1024 by default, so that a
-    /// frame fits one TCP segment on every network: firmware can fail over one that comes in two. A single DP may have
-    /// more, up to the 4095 bytes that devices accept. `None` for that limit alone, where a device must have its DPs
-    /// together.
+    /// Most bytes per frame that writes several DPs; larger writes are sent in parts. 1024 by default, so that a frame
+    /// fits one TCP segment on every network: some firmware fails on a frame in two segments. A single DP may be
+    /// longer, up to the 4095 bytes that devices accept. With `None`, only that limit applies, for devices that need
+    /// their DPs together.
     pub max_bytes: Option<NonZeroU16>,
-    /// For devices that sleep: how long commands wait for them to wake up, in place of the command time-out. Writes
-    /// that wait are merged. `None` by default.
+    /// For devices that sleep: time limit for a command to wait until the device wakes up, instead of the command
+    /// time-out. Writes that wait are merged. `None` by default.
     pub sleeps: Option<Duration>,
 }
 
 impl Pacing {
-    /// Commands go out at once and as they were given, but for writes of more than 1024 bytes.
+    /// Sends commands at once and unchanged, apart from writes of more than 1024 bytes.
     pub const NONE: Self = Self {
         merge: Duration::ZERO,
         gap: Duration::ZERO,
@@ -98,7 +98,7 @@ impl Pacing {
         self
     }
 
-    /// Whether writes that wait together are joined.
+    /// Returns whether writes that wait together are merged.
     pub(crate) const fn merges(&self) -> bool {
         !self.merge.is_zero() || self.sleeps.is_some()
     }

@@ -1,19 +1,19 @@
-//! Writes of several DPs whose parts came to different ends.
+//! Writes of several DPs whose parts have different results.
 
 use crate::error::CommandError;
 
-/// What became of each DP, in words.
-pub(crate) fn told(acknowledged: &[u16], uncertain: &[u16], failed: &[u16]) -> String {
+/// Describes the result of each DP in words.
+pub(crate) fn describe(acknowledged: &[u16], uncertain: &[u16], failed: &[u16]) -> String {
     let groups =
         [("the device acknowledged", acknowledged), ("it may have taken", uncertain), ("it did not take", failed)];
-    let tell = |(what, dps): (&str, &[u16])| {
+    let describe = |(what, dps): (&str, &[u16])| {
         let dps = dps.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
         (!dps.is_empty()).then(|| format!("{what} DP {dps}"))
     };
-    groups.into_iter().filter_map(tell).collect::<Vec<_>>().join("; ")
+    groups.into_iter().filter_map(describe).collect::<Vec<_>>().join("; ")
 }
 
-/// What became of the DPs of one write so far, part by part.
+/// Results of the parts of one write, by DP.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     acknowledged: Vec<u16>,
@@ -22,8 +22,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// One part is decided.
-    pub(crate) fn note(&mut self, dps: Vec<u16>, result: Result<(), &CommandError>) {
+    /// Adds the result of one part.
+    pub(crate) fn add(&mut self, dps: Vec<u16>, result: Result<(), &CommandError>) {
         let group = match result {
             Ok(()) => &mut self.acknowledged,
             Err(error) if error.may_have_acted() => &mut self.uncertain,
@@ -32,7 +32,7 @@ impl Tally {
         group.extend(dps);
     }
 
-    /// What the whole has come to; `cause` is the first failure.
+    /// Returns the error of the whole; `cause` is the first failure.
     pub(crate) fn result(mut self, cause: CommandError) -> CommandError {
         let groups = [&mut self.acknowledged, &mut self.uncertain, &mut self.failed];
         if groups.iter().filter(|group| !group.is_empty()).count() < 2 {
@@ -55,7 +55,7 @@ mod tests {
     fn tally(parts: &[(u16, Option<CommandError>)]) -> CommandError {
         let mut tally = Tally::default();
         for (dp, error) in parts {
-            tally.note(vec![*dp], error.as_ref().map_or(Ok(()), Err));
+            tally.add(vec![*dp], error.as_ref().map_or(Ok(()), Err));
         }
         let first = parts.iter().find_map(|(_, error)| error.clone());
         tally.result(first.expect("a failure"))

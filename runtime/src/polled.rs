@@ -1,7 +1,7 @@
-//! The loops as futures, for runtimes that poll.
+//! Loops of links and discoveries as futures, for async runtimes.
 //!
-//! An async runtime has to say how it dials, reads, writes and sleeps: [`Reactor`]. [`Drive`] and [`Listen`] are then
-//! the tasks to be spawned by its [`Runtime`](crate::Runtime).
+//! An async runtime provides dialing, reading, writing and sleeping: [`Reactor`]. [`Drive`] and [`Listen`] are then the
+//! tasks that its [`Runtime`](crate::Runtime) spawns.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::link::{Action, DrivenLink};
 use crate::runtime::{DirectWriter, Transport};
 use crate::shortage::unresolved;
 
-/// What an async runtime brings along. Its calls are made inside of its own tasks.
+/// I/O and timers of an async runtime. Called from within its own tasks.
 ///
 /// ```
 /// # use core::net::SocketAddr;
@@ -83,8 +83,7 @@ pub trait Reactor: Send + Unpin + 'static {
     /// Opens a TCP connection without Nagle's delay: some firmware discards a frame that arrives in two segments.
     fn dial(&self, to: SocketAddr) -> Dialing<Self::Stream>;
 
-    /// Looks a host name up: all of its addresses, with this port. By default [`look_up`] does it, in a
-    /// thread.
+    /// Resolves a host name to all of its addresses, with this port. By default [`look_up`] does it, in a thread.
     fn look_up(&self, name: &str, port: u16) -> LookingUp {
         look_up(name, port)
     }
@@ -92,17 +91,17 @@ pub trait Reactor: Send + Unpin + 'static {
     /// Reads what has arrived; 0 bytes mean the end of the stream.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     fn poll_read(stream: &mut Self::Stream, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Writes as much as there is room for.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     fn poll_write(stream: &mut Self::Stream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Has the connection be reset when the stream is dropped, as [`reset_on_drop`](crate::reset_on_drop) does. By
-    /// default it is closed in the ordinary way.
+    /// Makes dropping the stream reset the connection, as [`reset_on_drop`](crate::reset_on_drop) does. By default it
+    /// is closed in the ordinary way.
     fn reset(stream: &mut Self::Stream) {
         let _ = stream;
     }
@@ -110,18 +109,18 @@ pub trait Reactor: Send + Unpin + 'static {
     /// Receives a datagram.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     fn poll_receive(
         socket: &mut Self::Socket,
         cx: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>>;
 
-    /// Ends at this time or a little later, never before.
+    /// Completes at this time or a little later, never before.
     fn sleep_until(&self, at: Instant) -> Self::Sleep;
 }
 
-/// A connection that is being opened: its stream, and the short way to the wire if there is one.
+/// A dial under way. Yields the stream and, if there is one, a writer for other threads.
 ///
 /// ```
 /// # use rustuya_runtime::polled::Dialing;
@@ -132,7 +131,7 @@ pub trait Reactor: Send + Unpin + 'static {
 /// ```
 pub type Dialing<S> = Pin<Box<dyn Future<Output = io::Result<(S, Option<Arc<dyn DirectWriter>>)>> + Send>>;
 
-/// One device's loop.
+/// Loop of one link.
 ///
 /// ```
 /// # use rustuya_runtime::{DrivenLink, polled::{Drive, Reactor}};
@@ -145,19 +144,19 @@ pub type Dialing<S> = Pin<Box<dyn Future<Output = io::Result<(S, Option<Arc<dyn 
 pub struct Drive<R: Reactor> {
     link: DrivenLink,
     reactor: R,
-    wire: Wire<R::Stream>,
+    connection: Connection<R::Stream>,
     candidates: Candidates,
     timer: Timer<R::Sleep>,
 }
 
-enum Wire<S> {
+enum Connection<S> {
     Off,
     LookingUp(LookingUp),
     Dialing(Dialing<S>),
     Up(S),
 }
 
-impl<S> Wire<S> {
+impl<S> Connection<S> {
     fn reset<R: Reactor<Stream = S>>(&mut self) {
         if let Self::Up(stream) = self {
             R::reset(stream);
@@ -169,23 +168,23 @@ impl<S> Wire<S> {
 impl<R: Reactor> Drop for Drive<R> {
     fn drop(&mut self) {
         if self.link.is_cut() {
-            self.wire.reset::<R>();
+            self.connection.reset::<R>();
         }
     }
 }
 
 impl<R: Reactor> Drive<R> {
-    /// The loop of this link.
+    /// Makes the loop of this link.
     pub fn new(link: DrivenLink, reactor: R) -> Self {
-        Self { link, reactor, wire: Wire::Off, candidates: Candidates::default(), timer: Timer::new() }
+        Self { link, reactor, connection: Connection::Off, candidates: Candidates::default(), timer: Timer::new() }
     }
 
-    /// Goes on with the dial that was ordered.
-    fn dial_on(&mut self, cx: &mut Context<'_>) {
-        let Self { link, reactor, wire, candidates, .. } = self;
+    /// Continues a look-up or a dial.
+    fn poll_dial(&mut self, cx: &mut Context<'_>) {
+        let Self { link, reactor, connection, candidates, .. } = self;
         loop {
-            let failed = match wire {
-                Wire::LookingUp(looking) => match looking.as_mut().poll(cx) {
+            let failed = match connection {
+                Connection::LookingUp(looking) => match looking.as_mut().poll(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok(found)) => {
                         candidates.begin(found);
@@ -196,26 +195,26 @@ impl<R: Reactor> Drive<R> {
                         unresolved(&error)
                     }
                 },
-                Wire::Dialing(dial) => match dial.as_mut().poll(cx) {
+                Connection::Dialing(dial) => match dial.as_mut().poll(cx) {
                     Poll::Pending => return,
-                    Poll::Ready(Ok((stream, outlet))) => {
+                    Poll::Ready(Ok((stream, writer))) => {
                         candidates.worked();
-                        link.dialed(outlet);
-                        *wire = Wire::Up(stream);
+                        link.dialed(writer);
+                        *connection = Connection::Up(stream);
                         return;
                     }
                     Poll::Ready(Err(error)) => loss(&error),
                 },
-                Wire::Off | Wire::Up(_) => return,
+                Connection::Off | Connection::Up(_) => return,
             };
-            *wire = match candidates.next() {
+            *connection = match candidates.next() {
                 Some(to) => {
                     link.resolved(to);
-                    Wire::Dialing(reactor.dial(to))
+                    Connection::Dialing(reactor.dial(to))
                 }
                 None => {
                     link.lost(failed);
-                    Wire::Off
+                    Connection::Off
                 }
             };
         }
@@ -228,21 +227,23 @@ impl<R: Reactor> Future for Drive<R> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         loop {
-            this.dial_on(cx);
-            let Self { link, reactor, wire, candidates, timer } = &mut *this;
+            this.poll_dial(cx);
+            let Self { link, reactor, connection, candidates, timer } = &mut *this;
             let waker = cx.waker().clone();
-            let mut ends = match wire {
-                Wire::Up(stream) => Some(Ends::<R> { stream, cx: &mut *cx }),
-                Wire::Off | Wire::LookingUp(_) | Wire::Dialing(_) => None,
+            let mut stream = match connection {
+                Connection::Up(stream) => Some(PolledStream::<R> { stream, cx: &mut *cx }),
+                Connection::Off | Connection::LookingUp(_) | Connection::Dialing(_) => None,
             };
-            match link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
+            match link.poll(stream.as_mut().map(|stream| stream as &mut dyn Transport), &waker) {
                 Action::Dial(Destination::Socket(to)) => {
                     *candidates = Candidates::default();
-                    *wire = Wire::Dialing(reactor.dial(to));
+                    *connection = Connection::Dialing(reactor.dial(to));
                 }
-                Action::Dial(Destination::Name(name, port)) => *wire = Wire::LookingUp(reactor.look_up(&name, port)),
-                Action::Hangup => *wire = Wire::Off,
-                Action::Reset => wire.reset::<R>(),
+                Action::Dial(Destination::Name(name, port)) => {
+                    *connection = Connection::LookingUp(reactor.look_up(&name, port))
+                }
+                Action::Hangup => *connection = Connection::Off,
+                Action::Reset => connection.reset::<R>(),
                 Action::Again => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -254,13 +255,13 @@ impl<R: Reactor> Future for Drive<R> {
     }
 }
 
-/// The ends of a connection during one poll.
-struct Ends<'a, 'b, R: Reactor> {
+/// Both directions of a connection during one poll.
+struct PolledStream<'a, 'b, R: Reactor> {
     stream: &'a mut R::Stream,
     cx: &'a mut Context<'b>,
 }
 
-impl<R: Reactor> Transport for Ends<'_, '_, R> {
+impl<R: Reactor> Transport for PolledStream<'_, '_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         or_would_block(R::poll_read(self.stream, self.cx, into))
     }
@@ -277,7 +278,7 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-/// One discovery's loop.
+/// Loop of one discovery.
 ///
 /// ```
 /// # use rustuya_runtime::{DrivenDiscovery, polled::{Listen, Reactor}};
@@ -291,23 +292,23 @@ pub struct Listen<R: Reactor> {
     discovery: DrivenDiscovery,
     reactor: R,
     sockets: Vec<R::Socket>,
-    /// The socket that is looked at first.
+    /// Index of the socket to be read first.
     turn: usize,
     timer: Timer<R::Sleep>,
-    /// Until when the sockets are left alone.
-    rests: Option<Instant>,
+    /// Time until which the sockets are not read, after errors.
+    paused_until: Option<Instant>,
 }
 
-/// Datagrams that are taken in before others get their turn.
-const FAIR_SHARE: u32 = 64;
+/// Datagrams handled in one poll; more would starve other tasks.
+const MAX_DATAGRAMS_PER_POLL: u32 = 64;
 
-/// How long sockets are left alone that have nothing but errors: otherwise they would keep a core busy.
-const REST: Duration = Duration::from_secs(1);
+/// Pause for sockets that return nothing but errors: reading them on would keep a core busy.
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 impl<R: Reactor> Listen<R> {
-    /// The loop of this discovery, on these sockets.
+    /// Makes the loop of this discovery, on these sockets.
     pub const fn new(discovery: DrivenDiscovery, reactor: R, sockets: Vec<R::Socket>) -> Self {
-        Self { discovery, reactor, sockets, turn: 0, timer: Timer::new(), rests: None }
+        Self { discovery, reactor, sockets, turn: 0, timer: Timer::new(), paused_until: None }
     }
 }
 
@@ -315,12 +316,12 @@ impl<R: Reactor> Future for Listen<R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { discovery, reactor, sockets, turn, timer, rests } = self.get_mut();
+        let Self { discovery, reactor, sockets, turn, timer, paused_until } = self.get_mut();
         let mut datagram = [0; LARGEST_DATAGRAM];
         let mut any = false;
-        for _ in 0..FAIR_SHARE {
-            let rested = rests.is_none_or(|until| until <= Instant::now());
-            let received = if rested { receive::<R>(sockets, turn, cx, &mut datagram) } else { None };
+        for _ in 0..MAX_DATAGRAMS_PER_POLL {
+            let resumed = paused_until.is_none_or(|until| until <= Instant::now());
+            let received = if resumed { receive::<R>(sockets, turn, cx, &mut datagram) } else { None };
             any |= !matches!(received, Some(Err(_)));
             match received {
                 Some(Ok((len, source))) => discovery.receive(datagram.get_mut(..len).unwrap_or_default(), source),
@@ -328,7 +329,7 @@ impl<R: Reactor> Future for Listen<R> {
                 Some(Err(_)) => {}
                 None => match discovery.poll(cx.waker()) {
                     DiscoveryAction::Sleep(until) => {
-                        let until = until.into_iter().chain(rests.filter(|_| !rested)).min();
+                        let until = until.into_iter().chain(paused_until.filter(|_| !resumed)).min();
                         ready!(timer.poll(until, cx, |at| reactor.sleep_until(at)));
                     }
                     DiscoveryAction::End => return Poll::Ready(()),
@@ -336,11 +337,11 @@ impl<R: Reactor> Future for Listen<R> {
             }
         }
         if !any {
-            // Nothing but errors, and at once: they are none of single datagrams.
-            *rests = Instant::now().checked_add(REST);
+            // Nothing but errors in a row: they do not concern single datagrams.
+            *paused_until = Instant::now().checked_add(ERROR_PAUSE);
             tracing::warn!("announcements cannot be received at the moment");
         }
-        // However much comes in: what is due is done.
+        // Poll the discovery even under a flood of datagrams.
         if discovery.poll(cx.waker()) == DiscoveryAction::End {
             return Poll::Ready(());
         }
@@ -349,7 +350,7 @@ impl<R: Reactor> Future for Listen<R> {
     }
 }
 
-/// Takes a datagram from the first socket that has one, in turn: a flood on one of them leaves the others theirs.
+/// Receives from the first socket that is ready, in turn, so that a flood on one of them does not block the others.
 fn receive<R: Reactor>(
     sockets: &mut [R::Socket],
     turn: &mut usize,
@@ -369,7 +370,7 @@ fn receive<R: Reactor>(
     None
 }
 
-/// A timer that is set anew only when its end moves.
+/// Timer that is set again only when its deadline changes.
 ///
 /// ```
 /// # use rustuya_runtime::polled::Timer;
@@ -390,12 +391,12 @@ pub struct Timer<S> {
 }
 
 impl<S: Future<Output = ()>> Timer<S> {
-    /// A timer that is not set.
+    /// Makes a timer that is not set.
     pub const fn new() -> Self {
         Self { at: None, sleep: None }
     }
 
-    /// Ready when `until` is over; never, when there is none. `sleep_until` makes what to wait for.
+    /// Ready once `until` has passed; never if it is `None`. `sleep_until` makes the future to wait for.
     pub fn poll(
         &mut self,
         until: Option<Instant>,
@@ -516,6 +517,6 @@ mod tests {
         for _ in 0..100 {
             assert!(Pin::new(&mut listen).poll(&mut cx).is_pending());
         }
-        assert_eq!(TRIES.load(Ordering::Relaxed), FAIR_SHARE, "one share, and then a rest");
+        assert_eq!(TRIES.load(Ordering::Relaxed), MAX_DATAGRAMS_PER_POLL, "one share, and then a rest");
     }
 }

@@ -1,4 +1,4 @@
-//! Asking for state, as a verb that may take several commands.
+//! Queries of the state, which may take several commands.
 
 use core::ops::Deref;
 use core::time::Duration;
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 
 use crate::device::Device;
 use crate::error::CommandError;
-use crate::link::Ask;
+use crate::link::Operation;
 use crate::reply::Reply;
 
-/// The DPs that a device told when it was asked for its state. Used like the map that it holds.
+/// DPs in the answer to a query of the state. Dereferences to the map of values.
 ///
 /// ```
 /// # use rustuya_runtime::*;
 /// # async fn example(device: &Device) -> Result<(), CommandError> {
 /// let state = device.query_dps(&[20, 21]).await?;
-/// println!("{:?}, not told: {:?}", state.get("20"), state.missing);
+/// println!("{:?}, missing: {:?}", state.get("20"), state.missing);
 /// if state.partial {
 ///     println!("the device may have more DPs than these");
 /// }
@@ -29,10 +29,10 @@ use crate::reply::Reply;
 pub struct Queried {
     /// Values by DP number.
     pub dps: Map<String, Value>,
-    /// The DPs that were asked for by number and were not told.
+    /// Requested DPs that the device did not report.
     pub missing: Vec<u16>,
-    /// Whether the device may have more DPs than these: device22 firmware, which includes 3.2, tells those alone that it
-    /// is asked for, and a device that answers by pushes may push less than all.
+    /// Whether the device may have more DPs than these. Device22 firmware, which includes 3.2, reports the requested
+    /// ones alone, and a device that answers by pushes may push less than all.
     pub partial: bool,
 }
 
@@ -74,54 +74,54 @@ impl From<Reply> for Queried {
     }
 }
 
-/// DPs asked for in one command: what fits the request limit of device22 firmware, whatever their numbers.
-const AT_ONCE: usize = 10;
-/// Commands without an answer after which device22 firmware is asked no further.
-const SILENCES: u32 = 2;
-/// How long device22 firmware may take to tell a DP that it may not have.
-const EACH: Duration = Duration::from_secs(2);
+/// DPs per command: as many as fit the request limit of device22 firmware, whatever their numbers.
+const MAX_PER_QUERY: usize = 10;
+/// Unanswered commands after which device22 firmware is queried no further.
+const MAX_UNANSWERED: u32 = 2;
+/// Time limit for device22 firmware to report a DP that it may not have.
+const SINGLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks for certain DPs, until all are told or all was tried.
+/// Queries certain DPs, until all are reported or every way was tried.
 pub(crate) async fn query_dps(
     device: &Device,
     cid: Option<&Cid>,
     dps: &[u16],
     timeout: Option<Duration>,
 ) -> Result<Queried, CommandError> {
-    let mut search = Search { device, cid, timeout, state: Queried::default(), failure: None, silences: 0 };
+    let mut search = Search { device, cid, timeout, state: Queried::default(), failure: None, unanswered: 0 };
     let wanted: Vec<u16> = dps.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     if wanted.is_empty() {
         search.ask(&[], None).await?;
     }
-    for ids in wanted.chunks(AT_ONCE) {
+    for ids in wanted.chunks(MAX_PER_QUERY) {
         search.ask(ids, None).await?;
         if !search.is_device22() {
-            // One answer tells everything.
+            // One answer contains everything.
             break;
         }
     }
-    // Some firmware tells one DP at a time, and some nothing when one that it is asked for does not exist.
+    // Some firmware reports one DP at a time, and some reports nothing if one of the requested DPs does not exist.
     for dp in wanted.iter().filter(|_| wanted.len() > 1) {
-        if search.is_device22() && search.silences < SILENCES && search.lacks(*dp) {
-            search.ask(&[*dp], Some(EACH)).await?;
+        if search.is_device22() && search.unanswered < MAX_UNANSWERED && search.misses(*dp) {
+            search.ask(&[*dp], Some(SINGLE_TIMEOUT)).await?;
         }
     }
-    let missing = wanted.into_iter().filter(|dp| search.lacks(*dp)).collect();
+    let missing = wanted.into_iter().filter(|dp| search.misses(*dp)).collect();
     match search.failure {
         Some(error) if search.state.dps.is_empty() => Err(error),
         _ => Ok(Queried { missing, ..search.state }),
     }
 }
 
-/// A search for DPs.
+/// Search for DPs.
 struct Search<'a> {
     device: &'a Device,
     cid: Option<&'a Cid>,
     timeout: Option<Duration>,
     state: Queried,
-    /// The first command that was met with silence or a refusal.
+    /// First command that was refused or not answered.
     failure: Option<CommandError>,
-    silences: u32,
+    unanswered: u32,
 }
 
 impl Search<'_> {
@@ -129,19 +129,19 @@ impl Search<'_> {
         self.device.dialect() == Dialect::Device22
     }
 
-    fn lacks(&self, dp: u16) -> bool {
+    fn misses(&self, dp: u16) -> bool {
         !self.state.dps.contains_key(&dp.to_string())
     }
 
-    /// Asks for these DPs, or for everything. How many were told that were not known.
+    /// Queries these DPs, or everything. Returns how many new ones were reported.
     async fn ask(&mut self, ids: &[u16], limit: Option<Duration>) -> Result<usize, CommandError> {
         let mut redialed = false;
         loop {
-            let ask = match ids {
-                [] => Ask::Status,
-                ids => Ask::StatusOf(ids.iter().copied().map(DpId).collect()),
+            let operation = match ids {
+                [] => Operation::Status,
+                ids => Operation::StatusOf(ids.iter().copied().map(DpId).collect()),
             };
-            let mut sending = self.device.ask(Ok(ask), self.cid.cloned());
+            let mut sending = self.device.submit(Ok(operation), self.cid.cloned());
             if let Some(limit) = self.timeout.into_iter().chain(limit).min() {
                 sending = sending.timeout(limit);
             }
@@ -150,13 +150,13 @@ impl Search<'_> {
                     let known = self.state.dps.len();
                     self.state.partial |= reply.partial;
                     self.state.dps.extend(reply.dps);
-                    self.silences = 0;
+                    self.unanswered = 0;
                     return Ok(self.state.dps.len() - known);
                 }
-                // The machine asks a device that refuses on another connection before it tries anything else.
+                // The machine repeats a refused query on another connection before it tries anything else.
                 Err(CommandError::ConnectionLost { reason: DownReason::Ended }) if !redialed => redialed = true,
                 Err(error @ (CommandError::NoAnswer | CommandError::Rejected { .. })) => {
-                    self.silences += u32::from(error == CommandError::NoAnswer);
+                    self.unanswered += u32::from(error == CommandError::NoAnswer);
                     self.failure.get_or_insert(error);
                     return Ok(0);
                 }
@@ -166,19 +166,20 @@ impl Search<'_> {
     }
 }
 
-/// Where device22 firmware is known to have its DPs; tinytuya looks there, too.
+/// Ranges in which device22 firmware is known to have its DPs; tinytuya tries the same.
 const RANGES: [core::ops::RangeInclusive<u16>; 9] =
     [2..=10, 11..=20, 21..=30, 50..=60, 61..=70, 100..=110, 111..=120, 121..=130, 131..=140];
 
-/// Finds out which DPs a device has.
+/// Detects the DPs of a device.
 pub(crate) async fn detect_dps(device: &Device) -> Result<BTreeSet<u16>, CommandError> {
-    let mut search = Search { device, cid: None, timeout: None, state: Queried::default(), failure: None, silences: 0 };
+    let mut search =
+        Search { device, cid: None, timeout: None, state: Queried::default(), failure: None, unanswered: 0 };
     search.ask(&[], None).await?;
-    let heard = || device.state().dps.into_keys();
-    // It exists, or does so almost always: a device that has none of the named ones does not answer.
-    let anchor = heard().next().unwrap_or(1);
-    // Whether each answer tells one DP alone, as far as that was seen.
-    let mut one_each = true;
+    let known_dps = || device.state().dps.into_keys();
+    // A DP that almost certainly exists: a device that has none of the requested DPs does not answer.
+    let anchor = known_dps().next().unwrap_or(1);
+    // Set while each answer has contained one DP alone.
+    let mut one_per_answer = true;
     for range in RANGES {
         if !search.is_device22() {
             break;
@@ -186,16 +187,16 @@ pub(crate) async fn detect_dps(device: &Device) -> Result<BTreeSet<u16>, Command
         let mut ids: Vec<u16> = core::iter::once(anchor).chain(range.filter(|dp| *dp != anchor)).collect();
         let mut limit = None;
         loop {
-            let told = search.ask(&ids, limit).await?;
-            one_each &= told < 2;
-            ids.retain(|dp| search.lacks(*dp));
-            if !one_each || ids.is_empty() || (told == 0 && limit.is_some()) {
+            let reported = search.ask(&ids, limit).await?;
+            one_per_answer &= reported < 2;
+            ids.retain(|dp| search.misses(*dp));
+            if !one_per_answer || ids.is_empty() || (reported == 0 && limit.is_some()) {
                 break;
             }
-            limit = Some(EACH);
+            limit = Some(SINGLE_TIMEOUT);
         }
     }
-    let known: BTreeSet<u16> = search.state.keys().filter_map(|dp| dp.parse().ok()).chain(heard()).collect();
+    let known: BTreeSet<u16> = search.state.keys().filter_map(|dp| dp.parse().ok()).chain(known_dps()).collect();
     match search.failure {
         Some(error) if known.is_empty() => Err(error),
         _ => Ok(known),

@@ -1,4 +1,4 @@
-//! Where the devices of a program live.
+//! Registry of the devices of a program.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -11,8 +11,8 @@ use crate::manager::Shared as ManagerShared;
 use crate::memory;
 use crate::runtime::Runtime;
 
-/// Where devices live, each once, however many [`Manager`](crate::Manager)s hold them. Clones are the same registry;
-/// there is none but those that a program makes.
+/// Holds each device once, however many [`Manager`](crate::Manager)s share it. Clones are the same registry; there is
+/// no global one.
 ///
 /// ```
 /// # use rustuya_runtime_tokio::{Manager, Registry, Tokio};
@@ -26,56 +26,55 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     runtime: Arc<dyn Runtime>,
     env: Arc<Env>,
-    /// Bytes that wait for each listener of a manager.
+    /// Queue limit of each listener of a manager, in bytes.
     backlog: usize,
     devices: Mutex<Devices>,
-    finding: Mutex<Finding>,
+    discovery_mode: Mutex<DiscoveryMode>,
 }
 
-/// What lives in a registry.
+/// Devices of a registry.
 #[derive(Default)]
 struct Devices {
-    /// Those that managers hold.
+    /// Devices that managers hold.
     held: HashMap<Arc<str>, Entry>,
-    /// The last one of each id, for as long as anybody holds it.
+    /// Last device of each id, as long as a handle exists.
     known: HashMap<Arc<str>, WeakDevice>,
-    /// How many of those may be known before the ones that are gone are looked for.
+    /// Number of entries in `known` at which dropped ones are removed.
     sweep_at: usize,
 }
 
 impl Devices {
-    /// The device of this id, which may be closed. Not to be dropped under the lock.
+    /// Returns the device of this id, which may be closed. Do not drop it under the lock.
     fn find(&self, id: &str) -> Option<Device> {
         self.known.get(id).and_then(WeakDevice::upgrade)
     }
 
-    /// Has others find a device that was made.
-    fn note(&mut self, device: &Device) {
+    /// Registers a new device.
+    fn register(&mut self, device: &Device) {
         const FEW: usize = 64;
         if self.known.len() >= self.sweep_at.max(FEW) {
-            self.known.retain(|_, known| !known.is_gone());
+            self.known.retain(|_, known| !known.is_dropped());
             self.sweep_at = 2 * self.known.len();
         }
         self.known.insert(Arc::clone(&device.link().id), WeakDevice::new(device));
     }
 
-    /// Has nobody find this device any more: it is about to end.
-    fn end(&mut self, device: &Device) {
+    /// Removes a device that is about to close.
+    fn unregister(&mut self, device: &Device) {
         if self.known.get(device.id()).is_some_and(|known| known.is(device)) {
             self.known.remove(device.id());
         }
     }
 
-    /// Whether managers hold this device, so that others can; if not, they do from now on. Gives back what was in its
-    /// place.
-    fn hold(&mut self, device: &Device) -> Result<Option<Entry>, Changed> {
+    /// Ensures that the registry holds this device for managers. Returns the entry that it replaces.
+    fn ensure_held(&mut self, device: &Device) -> Result<Option<Entry>, Replaced> {
         match self.held.get(device.id()) {
             Some(entry) if entry.device == *device => return Ok(None),
-            Some(entry) if !entry.device.is_closed() => return Err(Changed),
+            Some(entry) if !entry.device.is_closed() => return Err(Replaced),
             _ => {}
         }
         if !self.known.get(device.id()).is_some_and(|known| known.is(device)) {
-            return Err(Changed);
+            return Err(Replaced);
         }
         let entry = Entry { device: device.clone(), holders: Vec::new() };
         Ok(self.held.insert(Arc::clone(&device.link().id), entry))
@@ -83,7 +82,7 @@ impl Devices {
 }
 
 /// Another device has this id by now.
-struct Changed;
+struct Replaced;
 
 struct Entry {
     device: Device,
@@ -91,97 +90,97 @@ struct Entry {
 }
 
 impl Entry {
-    /// Has every manager let go of the device. What is done to it comes when the returned devices are
-    /// [let go of](let_go), with the registry's lock free.
-    fn forget(&self) -> Vec<Device> {
+    /// Removes the device from every manager. Pass the returned devices to [`drop_unlocked`] once the registry's lock
+    /// is free.
+    fn remove_from_managers(&self) -> Vec<Device> {
         let managers = self.holders.iter().filter_map(Weak::upgrade);
-        managers.filter_map(|manager| manager.forget(self.device.id(), Some(&self.device))).collect()
+        managers.filter_map(|manager| manager.remove_device(self.device.id(), Some(&self.device))).collect()
     }
 }
 
-/// Drops handles that were taken out of a list, once its lock is free.
-fn let_go(devices: impl IntoIterator<Item = Device>) {
-    devices.into_iter().for_each(|device| device.link().settle());
+/// Drops handles that were removed from a list, once its lock is free.
+fn drop_unlocked(devices: impl IntoIterator<Item = Device>) {
+    devices.into_iter().for_each(|device| device.link().flush_wakes());
 }
 
-enum Finding {
-    /// To be started when the first device is added.
-    Later,
+enum DiscoveryMode {
+    /// Starts with the first device.
+    Lazy,
     /// Started by the registry.
     Started(Discovery),
-    /// Brought along by the user.
-    Given(Discovery),
+    /// Supplied by the user.
+    Supplied(Discovery),
     Off,
 }
 
-/// Connections that are made at a time, unless it is said otherwise.
+/// Default limit of simultaneous dials.
 const DIALS_AT_ONCE: usize = 128;
 
 impl Registry {
-    /// A registry with defaults, whose devices run in the background of `runtime`.
+    /// Makes a registry with defaults, whose devices run in the background of `runtime`.
     pub fn new(runtime: impl Runtime) -> Self {
         Self::builder(runtime).build()
     }
 
-    /// Describes a registry; everything has a default.
+    /// Configures a registry; everything has a default.
     pub fn builder(runtime: impl Runtime) -> RegistryBuilder {
         RegistryBuilder {
             runtime: Arc::new(runtime),
             dials_at_once: DIALS_AT_ONCE,
             memory_limit: memory::REGISTRY,
             backlog_limit: memory::MANAGER_BACKLOG,
-            finding: Finding::Later,
+            discovery_mode: DiscoveryMode::Lazy,
         }
     }
 
-    /// Bytes that wait for each listener of a manager.
+    /// Returns the queue limit of each listener of a manager, in bytes.
     pub(crate) fn backlog(&self) -> usize {
         self.0.backlog
     }
 
-    /// How many devices live here.
+    /// Returns the number of devices that managers hold.
     pub fn len(&self) -> usize {
         self.devices().held.len()
     }
 
-    /// Whether no device lives here.
+    /// Returns whether managers hold no devices.
     pub fn is_empty(&self) -> bool {
         self.devices().held.is_empty()
     }
 
-    /// Ends every device, answers every pending command, and returns when all connections are closed. Managers are
+    /// Closes every device, answers every pending command, and returns once all connections are closed. Managers are
     /// empty afterwards and can be filled again.
     ///
     /// # Cancel safety
-    /// Safe: the end goes on.
+    /// Safe: closing goes on.
     pub async fn shutdown(&self) {
         for device in self.end_all() {
             device.close().await;
         }
     }
 
-    /// Begins to end every device.
+    /// Starts to close every device.
     fn end_all(&self) -> Vec<Device> {
         let mut devices = self.devices();
         let entries: Vec<Entry> = devices.held.drain().map(|(_, entry)| entry).collect();
-        let forgotten: Vec<Device> = entries.iter().flat_map(Entry::forget).collect();
+        let removed: Vec<Device> = entries.iter().flat_map(Entry::remove_from_managers).collect();
         let all: Vec<Device> = devices.known.drain().filter_map(|(_, known)| known.upgrade()).collect();
         drop(devices);
         all.iter().for_each(Device::start_close);
-        let_go(forgotten);
-        self.stop_finding();
+        drop_unlocked(removed);
+        self.stop_discovery();
         all
     }
 
-    /// Adds a device for a manager, or gives the manager a share in it. `describe` is given the description that the
-    /// device has now, if there is one; it is called again when that has changed meanwhile.
+    /// Adds a device for a manager, or lets the manager share it. `describe` receives the present configuration of the
+    /// device, if there is one, and is called again if that has changed meanwhile.
     pub(crate) fn add(
         &self,
         manager: &Arc<ManagerShared>,
         id: &str,
         mut describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
     ) -> Result<Device, AddError> {
-        // The manager got its share in the device while this went on.
+        // Device that the manager began to share during this call.
         let mut joined = None;
         loop {
             let known = self.devices().find(id);
@@ -195,7 +194,7 @@ impl Registry {
         }
     }
 
-    /// Gives a manager a share in a device, which is made where there is none, and never changed.
+    /// Lets a manager share a device. Makes it if there is none; never changes it.
     pub(crate) fn share(
         &self,
         manager: &Arc<ManagerShared>,
@@ -211,7 +210,7 @@ impl Registry {
                     if self.with_discovery(describe(Some(known.clone())))? != known {
                         return Err(AddError::Conflict);
                     }
-                    // A manager that holds it already holds it still.
+                    // A manager that holds it already keeps it.
                     let mut joined = Some(device.clone());
                     let mut as_it_is = |now: Option<DeviceBuilder>| now.unwrap_or_else(|| known.clone());
                     self.add_known(manager, device, &mut as_it_is, &mut joined)?
@@ -223,7 +222,7 @@ impl Registry {
         }
     }
 
-    /// Adds a device, unless somebody else has done so meanwhile.
+    /// Adds a device, unless another thread has added one meanwhile.
     fn add_new(
         &self,
         manager: &Arc<ManagerShared>,
@@ -241,21 +240,21 @@ impl Registry {
             drop(devices);
             return Ok(None);
         }
-        devices.note(&device);
+        devices.register(&device);
         let entry = Entry { device: device.clone(), holders: vec![Arc::downgrade(manager)] };
         let closed = devices.held.insert(id.into(), entry);
-        let mut forgotten = closed.as_ref().map(Entry::forget).unwrap_or_default();
-        forgotten.extend(manager.hold(&device));
+        let mut removed = closed.as_ref().map(Entry::remove_from_managers).unwrap_or_default();
+        removed.extend(manager.insert(&device));
         drop(devices);
-        let_go(forgotten);
-        device.link().settle();
+        drop_unlocked(removed);
+        device.link().flush_wakes();
         let undo = Undo { registry: self, manager, device: &device };
         start.drive(&*self.0.runtime);
         core::mem::forget(undo);
         Ok(Some(device))
     }
 
-    /// Gives a manager a share in a device, and changes that as described; `None` when this is to be tried again.
+    /// Lets a manager share a device, and reconfigures it as described; `None` if the caller must try again.
     fn add_known(
         &self,
         manager: &Arc<ManagerShared>,
@@ -270,8 +269,8 @@ impl Registry {
             drop(devices);
             return Err(AddError::Closed);
         }
-        let Ok(closed) = devices.hold(&device) else { return Ok(None) };
-        let mut forgotten = closed.as_ref().map(Entry::forget).unwrap_or_default();
+        let Ok(closed) = devices.ensure_held(&device) else { return Ok(None) };
+        let mut removed = closed.as_ref().map(Entry::remove_from_managers).unwrap_or_default();
         let Some(entry) = devices.held.get_mut(device.id()) else { return Ok(None) };
         let holds = entry.holders.iter().any(|holder| holder.as_ptr() == Arc::as_ptr(manager));
         let before = joined.as_ref() == Some(&device);
@@ -281,70 +280,70 @@ impl Registry {
         if !holds {
             entry.holders.retain(|holder| holder.strong_count() > 0);
             entry.holders.push(Arc::downgrade(manager));
-            forgotten.extend(manager.hold(&device));
+            removed.extend(manager.insert(&device));
             *joined = Some(device.clone());
         }
         drop(devices);
-        let_go(forgotten);
-        device.link().settle();
+        drop_unlocked(removed);
+        device.link().flush_wakes();
         let done = known == builder || device.replace(builder, Some(revision))?;
         Ok(done.then_some(device))
     }
 
-    /// Drops a manager's share in a device; the registry lets go of it with the last one. Says whether the manager had
-    /// it, and gives the device back when it was the last one.
+    /// Removes a device from a manager; the registry drops it with the last manager. Returns whether the manager had
+    /// it, and the device if this manager was the last.
     pub(crate) fn remove(&self, manager: &ManagerShared, id: &str) -> (bool, Option<Device>) {
         let mut devices = self.devices();
-        let forgotten = manager.forget(id, None);
-        let last = Self::drop_share(&mut devices, manager, id);
+        let removed = manager.remove_device(id, None);
+        let last = Self::release_share(&mut devices, manager, id);
         drop(devices);
-        let known = forgotten.is_some();
-        let_go(forgotten);
+        let known = removed.is_some();
+        drop_unlocked(removed);
         (known, last)
     }
 
-    /// Closes a manager: drops its shares in all devices. Gives back those that no other manager holds; where the caller
-    /// `ends` them, nobody finds them any more.
-    pub(crate) fn leave(&self, manager: &ManagerShared, ends: bool) -> Vec<Device> {
+    /// Closes a manager: removes it from all devices. Returns those that no other manager holds; if the caller `ends`
+    /// them, they cannot be found any more.
+    pub(crate) fn close_manager(&self, manager: &ManagerShared, ends: bool) -> Vec<Device> {
         let mut devices = self.devices();
-        let forgotten = manager.close();
+        let removed = manager.close();
         let last: Vec<Device> =
-            forgotten.iter().filter_map(|device| Self::drop_share(&mut devices, manager, device.id())).collect();
+            removed.iter().filter_map(|device| Self::release_share(&mut devices, manager, device.id())).collect();
         if ends {
-            last.iter().for_each(|device| devices.end(device));
+            last.iter().for_each(|device| devices.unregister(device));
         }
         drop(devices);
-        let_go(forgotten);
+        drop_unlocked(removed);
         last
     }
 
-    fn drop_share(devices: &mut Devices, manager: &ManagerShared, id: &str) -> Option<Device> {
+    fn release_share(devices: &mut Devices, manager: &ManagerShared, id: &str) -> Option<Device> {
         let entry = devices.held.get_mut(id)?;
         entry.holders.retain(|holder| holder.strong_count() > 0 && !core::ptr::eq(holder.as_ptr(), manager));
         if entry.holders.is_empty() { devices.held.remove(id).map(|entry| entry.device) } else { None }
     }
 
-    /// Ends a device for everybody.
+    /// Closes a device for everybody.
     pub(crate) fn delete(&self, id: &str) -> bool {
         let mut devices = self.devices();
         let entry = devices.held.remove(id);
         if let Some(entry) = &entry {
-            devices.end(&entry.device);
+            devices.unregister(&entry.device);
         }
-        let forgotten = entry.as_ref().map(Entry::forget).unwrap_or_default();
+        let removed = entry.as_ref().map(Entry::remove_from_managers).unwrap_or_default();
         drop(devices);
         if let Some(entry) = &entry {
             entry.device.start_close();
         }
-        let_go(forgotten);
+        drop_unlocked(removed);
         entry.is_some()
     }
 
-    fn stop_finding(&self) {
-        let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Finding::Started(_) = &*finding {
-            let started = core::mem::replace(&mut *finding, Finding::Later);
-            drop(finding);
+    fn stop_discovery(&self) {
+        let mut discovery_mode = self.0.discovery_mode.lock().unwrap_or_else(PoisonError::into_inner);
+        if let DiscoveryMode::Started(_) = &*discovery_mode {
+            let started = core::mem::replace(&mut *discovery_mode, DiscoveryMode::Lazy);
+            drop(discovery_mode);
             drop(started);
         }
     }
@@ -353,17 +352,17 @@ impl Registry {
         if builder.discovery.is_some() {
             return Ok(builder);
         }
-        let mut finding = self.0.finding.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Finding::Later = &*finding {
+        let mut discovery_mode = self.0.discovery_mode.lock().unwrap_or_else(PoisonError::into_inner);
+        if let DiscoveryMode::Lazy = &*discovery_mode {
             match Discovery::builder().start_in(&*self.0.runtime) {
-                Ok(discovery) => *finding = Finding::Started(discovery),
+                Ok(discovery) => *discovery_mode = DiscoveryMode::Started(discovery),
                 Err(error) if builder.config.address.is_none() => return Err(AddError::Discovery(error)),
                 Err(error) => tracing::debug!(%error, "announcements cannot be received"),
             }
         }
-        Ok(match &*finding {
-            Finding::Started(discovery) | Finding::Given(discovery) => builder.discovery(discovery),
-            Finding::Later | Finding::Off => builder,
+        Ok(match &*discovery_mode {
+            DiscoveryMode::Started(discovery) | DiscoveryMode::Supplied(discovery) => builder.discovery(discovery),
+            DiscoveryMode::Lazy | DiscoveryMode::Off => builder,
         })
     }
 
@@ -372,7 +371,7 @@ impl Registry {
     }
 }
 
-/// Takes a device out of the registry again, where the runtime panics instead of driving it.
+/// Removes a device from the registry again if the runtime panics instead of driving it.
 struct Undo<'a> {
     registry: &'a Registry,
     manager: &'a ManagerShared,
@@ -391,7 +390,7 @@ impl core::fmt::Debug for Registry {
     }
 }
 
-/// How a [`Registry`] is to be; made by [`Registry::builder`].
+/// Configuration of a [`Registry`]; made by [`Registry::builder`].
 ///
 /// ```
 /// # use core::time::Duration;
@@ -424,53 +423,53 @@ pub struct RegistryBuilder {
     dials_at_once: usize,
     memory_limit: usize,
     backlog_limit: usize,
-    finding: Finding,
+    discovery_mode: DiscoveryMode,
 }
 
 impl RegistryBuilder {
-    /// How many devices are dialed at a time; 128 by default, at least 1. The others wait in line. A dial counts until it
-    /// is answered, half a second at most, so that neither addresses where nobody is nor devices that answer it and then
-    /// say nothing hold others up.
+    /// Limits simultaneous dials; 128 by default, at least 1. Other devices wait for their turn. A dial counts until it
+    /// is answered, for half a second at most, so that neither unused addresses nor devices that accept and stay silent
+    /// block others.
     pub fn dials_at_once(mut self, most: usize) -> Self {
         self.dials_at_once = most.max(1);
         self
     }
 
-    /// How many bytes are remembered of all devices together, 8,388,608 by default: a thousand ordinary devices, or thirty
-    /// large gateways. Each device has 4096 in any case. Beyond that, what has no room is told as
+    /// Limits the memory for the state of all devices together, in bytes; 8,388,608 by default: a thousand ordinary
+    /// devices, or thirty large gateways. Each device has 4096 in any case. Values without room are reported as
     /// [`Event::Unkept`](crate::Event::Unkept).
     pub const fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
         self
     }
 
-    /// How many bytes of events wait for each listener of a [`Manager`](crate::Manager), 8,388,608 by default and 1024 at
-    /// least. A listener that does not keep up loses the oldest, and is told how many.
+    /// Limits the events queued for each listener of a [`Manager`](crate::Manager), in bytes; 8,388,608 by default, at
+    /// least 1024. A listener that does not keep up loses the oldest and receives their number.
     pub fn backlog_limit(mut self, bytes: usize) -> Self {
         self.backlog_limit = bytes.max(memory::LEAST);
         self
     }
 
-    /// Locates devices by this service. By default one is started on the usual ports when the first device is added.
+    /// Discovers devices by this service. By default one is started on the usual ports when the first device is added.
     pub fn discovery(mut self, discovery: &Discovery) -> Self {
-        self.finding = Finding::Given(discovery.clone());
+        self.discovery_mode = DiscoveryMode::Supplied(discovery.clone());
         self
     }
 
-    /// Listens for no announcements: devices need an address, and are reconnected by the clock alone.
+    /// Receives no announcements: devices need an address, and reconnect by the clock alone.
     pub fn without_discovery(mut self) -> Self {
-        self.finding = Finding::Off;
+        self.discovery_mode = DiscoveryMode::Off;
         self
     }
 
-    /// The registry.
+    /// Makes the registry.
     pub fn build(self) -> Registry {
         Registry(Arc::new(Inner {
             runtime: self.runtime,
             env: Env::new(self.dials_at_once, self.memory_limit),
             backlog: self.backlog_limit,
             devices: Mutex::default(),
-            finding: Mutex::new(self.finding),
+            discovery_mode: Mutex::new(self.discovery_mode),
         }))
     }
 }

@@ -1,11 +1,11 @@
-//! What devices answer.
+//! Answers of devices.
 
 use rustuya_proto::{CommandCode, Payload, Report, RetCode};
 use serde_json::{Map, Value};
 
 use crate::convert;
 
-/// What a device answered.
+/// Answer of a device.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -31,26 +31,26 @@ use crate::convert;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Reply {
-    /// Command code of the answer; of the command, when no frame was needed to know that it succeeded.
+    /// Command code of the answer; of the command, if success was known without a frame.
     pub command: CommandCode,
-    /// Return code, whichever byte order the device wrote it in. Not zero can mean success too: errors come as
+    /// Return code, whichever byte order the device uses. A code other than zero can mean success too; failures are
     /// [`CommandError::Rejected`](crate::CommandError::Rejected).
     pub retcode: Option<u32>,
     /// The DPs in the payload; of a query that was answered without any, those that the device pushed instead.
     pub dps: Map<String, Value>,
-    /// Of a query: whether the device may have more DPs than these, as [`Queried::partial`](crate::Queried::partial).
+    /// For a query: whether the device may have more DPs, see [`Queried::partial`](crate::Queried::partial).
     pub partial: bool,
-    /// The payload as it came, decrypted.
+    /// The decrypted payload.
     bytes: Box<[u8]>,
 }
 
 impl Reply {
-    /// Success without a frame that tells more.
+    /// Success without the contents of a frame.
     pub(crate) fn empty(command: CommandCode) -> Self {
         Self { command, retcode: None, dps: Map::new(), partial: false, bytes: Box::default() }
     }
 
-    /// The answer in `message`, whose payload was read as `report`.
+    /// Converts the answer in `message`, whose payload was parsed as `report`.
     pub(crate) fn new(message: &rustuya_proto::Message<'_>, report: Option<&Report<'_>>) -> Self {
         Self {
             command: message.command,
@@ -61,12 +61,12 @@ impl Reply {
         }
     }
 
-    /// The payload as it came, decrypted.
+    /// Returns the decrypted payload.
     pub const fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The payload as JSON, as a string when it is none, `None` when there is none. Parsed with each call.
+    /// Parses the payload as JSON, or as a string if it is not JSON; `None` if it is empty. Parses it anew with each call.
     pub fn payload(&self) -> Option<Value> {
         convert::payload(&Payload::new(&self.bytes))
     }

@@ -1,4 +1,4 @@
-//! What a runtime has to bring along.
+//! Interface of a runtime.
 
 use std::io;
 use std::net::UdpSocket;
@@ -7,9 +7,9 @@ use crate::discovery::DrivenDiscovery;
 use crate::link::DrivenLink;
 use crate::sources::Sources;
 
-/// A way to run loops: an async runtime, or a thread with a poll loop.
+/// Runs loops: an async runtime, or a thread with a poll loop.
 ///
-/// A driver implements this for a type of its own. Everything else is decided by the links that it is given.
+/// A driver implements this for a type of its own. Links and discoveries decide everything else.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -102,27 +102,26 @@ use crate::sources::Sources;
 /// # }
 /// ```
 pub trait Runtime: Send + Sync + 'static {
-    /// Runs one device's loop in the background until [`DrivenLink::poll`] orders its end.
+    /// Runs one device's loop in the background until [`DrivenLink::poll`] returns [`Action::End`](crate::Action::End).
     fn drive(&self, link: DrivenLink);
 
-    /// Runs a discovery's loop in the background until [`DrivenDiscovery::poll`] orders its end. The sockets are bound
-    /// and do not block.
+    /// Runs a discovery's loop in the background until [`DrivenDiscovery::poll`] ends it. The sockets are bound and
+    /// non-blocking.
     ///
     /// # Errors
-    /// When the runtime cannot take the sockets over.
+    /// When the runtime cannot take over the sockets.
     fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<UdpSocket>) -> io::Result<()>;
 
-    /// Where links take time and randomness from, if not from the system. The loop sleeps by the same time. Discovery
-    /// always lives by the system's.
+    /// Returns the sources of time and randomness of the links, if not the system's. The loop sleeps by the same time.
+    /// Discovery always uses the system's.
     fn sources(&self) -> Option<Sources> {
         None
     }
 }
 
-/// The non-blocking ends of one connection, as the loop holds them.
+/// Non-blocking ends of one connection, as the loop holds them.
 ///
-/// Both calls end with [`io::ErrorKind::WouldBlock`] where they would have to wait, and see to it that the loop is
-/// woken when they would not any more.
+/// Both calls return [`io::ErrorKind::WouldBlock`] instead of waiting, and then wake the loop once it can go on.
 ///
 /// ```
 /// # use rustuya_runtime::Transport;
@@ -145,17 +144,17 @@ pub trait Transport {
     /// Reads what has arrived. 0 bytes mean the end of the stream.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize>;
 
     /// Writes as much as there is room for.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// The short way to the wire: writes from the thread that gives a command, without waking the loop.
+/// Writes from the thread that submits a command, without waking the loop.
 ///
 /// ```
 /// # use rustuya_runtime::{DrivenLink, DirectWriter};
@@ -180,12 +179,12 @@ pub trait DirectWriter: Send + Sync {
     /// Writes as much as there is room for at once.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] where there is none; what the operating system says.
+    /// [`io::ErrorKind::WouldBlock`] if there is no room; the error of the operating system.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// Has a TCP connection be reset when its socket is closed, in place of an orderly end, and what is not sent yet be
-/// dropped. For loops that are ordered to do so, by [`Action::Reset`](crate::Action::Reset).
+/// Makes closing the socket reset the TCP connection, in place of an orderly end, and drop unsent bytes. For loops that
+/// handle [`Action::Reset`](crate::Action::Reset).
 ///
 /// ```
 /// # use std::net::{TcpListener, TcpStream};
@@ -201,7 +200,7 @@ pub trait DirectWriter: Send + Sync {
 /// ```
 ///
 /// # Errors
-/// What the operating system says.
+/// The error of the operating system.
 pub fn reset_on_drop<'s, S>(stream: &'s S) -> io::Result<()>
 where
     socket2::SockRef<'s>: From<&'s S>,

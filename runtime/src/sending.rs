@@ -9,15 +9,15 @@ use rustuya_proto::{Cid, CommandCode};
 
 use crate::effect::Effect;
 use crate::error::CommandError;
-use crate::link::{Ask, Link};
+use crate::link::{Link, Operation, Request};
 use crate::reply::Reply;
 use crate::slot::{Caller, Slot};
 
-/// A command that is given when this is first polled, and done when it is written to the device's connection.
+/// A command that is submitted on the first poll, and complete once it is written to the device's connection.
 ///
-/// While there is no connection it waits for one, up to the command time-out. What becomes of it after that is told
-/// to listeners, as [`Event::Failed`](crate::Event::Failed), if it fails. For a device that was configured with
-/// [`nowait`](crate::DeviceBuilder::nowait) it is done as soon as it is queued.
+/// Without a connection it waits for one, up to the command time-out. A later failure is reported to listeners as
+/// [`Event::Failed`](crate::Event::Failed). For a device configured with [`nowait`](crate::DeviceBuilder::nowait) it is
+/// complete as soon as it is queued.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -42,22 +42,21 @@ use crate::slot::{Caller, Slot};
 /// # }
 /// ```
 ///
-/// One that was polled already can still be [queued](Self::queue), or asked for its
-/// [answer](Self::acknowledged): the command stays the one that was given. One that is done says the same when it is
-/// polled again.
+/// After the first poll it can still be [queued](Self::queue), or wait for its [answer](Self::acknowledged): it stays
+/// the same command and is not submitted twice. Polled again after completion, it returns the same result.
 ///
 /// # Cancel safety
-/// A dropped future takes the command back if it was not sent yet. If it was, it takes effect; a failure is told to
-/// listeners.
+/// Dropping the future cancels the command if it was not sent yet. A command that was sent takes effect; its failure is
+/// reported to listeners.
 #[derive(Debug)]
 #[must_use = "a command is given when its future is polled, or with `queue`"]
 pub struct Sending {
     stage: Stage,
-    /// What was told the caller already.
+    /// Result that the caller has received already.
     outcome: Option<Result<(), CommandError>>,
 }
 
-/// A command that is given when this is first polled, and done when the device has answered it.
+/// A command that is submitted on the first poll, and complete once the device has answered it.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -85,11 +84,11 @@ pub struct Sending {
 /// ```
 ///
 /// # Cancel safety
-/// A dropped future takes the command back if it was not sent yet. If it was, it takes effect; a failure is told to
-/// listeners, as [`Event::Failed`](crate::Event::Failed).
+/// Dropping the future cancels the command if it was not sent yet. A command that was sent takes effect; its failure is
+/// reported to listeners, as [`Event::Failed`](crate::Event::Failed).
 ///
 /// # Panics
-/// When it is polled again after it is done, as an `async` block.
+/// Panics when it is polled again after completion, as an `async` block does.
 #[derive(Debug)]
 #[must_use = "a command is given when its future is polled"]
 pub struct Acknowledged {
@@ -97,8 +96,8 @@ pub struct Acknowledged {
     done: bool,
 }
 
-/// A write that is given when this is first polled, and done when the device shows what was written. Gives the DPs as
-/// the device shows them.
+/// A write that is submitted on the first poll, and complete once the device reports the written values. Returns the
+/// DPs as the device reports them.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -127,13 +126,13 @@ pub struct Acknowledged {
 /// ```
 ///
 /// # Errors
-/// [`CommandError::NoEffect`] says what is there instead; other errors as of [`Acknowledged`].
+/// [`CommandError::NoEffect`] contains the values that the device reports instead; other errors as of [`Acknowledged`].
 ///
 /// # Cancel safety
 /// As [`Acknowledged`].
 ///
 /// # Panics
-/// When it is polled again after it is done, as an `async` block.
+/// Panics when it is polled again after completion, as an `async` block does.
 #[derive(Debug)]
 #[must_use = "a command is given when its future is polled"]
 pub struct Confirmed {
@@ -143,52 +142,44 @@ pub struct Confirmed {
 
 #[derive(Debug)]
 enum Stage {
-    /// Not given yet.
-    New(Order),
-    /// It cannot be given.
+    /// Not submitted yet.
+    New(Arc<Link>, Box<Request>),
+    /// Cannot be submitted.
     Refused(CommandError),
-    /// On its way, or done.
-    Given(Given),
-    /// Its place, while it changes.
+    /// Submitted, and perhaps complete.
+    Submitted(Submitted),
+    /// Placeholder while the stage changes.
     Empty,
 }
 
+/// Handle of a submitted command. Holds what a report to listeners needs if the caller leaves before it fails.
 #[derive(Debug)]
-struct Order {
-    link: Arc<Link>,
-    ask: Ask,
-    cid: Option<Cid>,
-    timeout: Option<Duration>,
-}
-
-/// A command that was given, and what is told if it fails.
-#[derive(Debug)]
-struct Given {
+struct Submitted {
     link: Arc<Link>,
     slot: Arc<Slot>,
-    /// `None` for what is no command.
+    /// `None` if nothing is sent.
     command: Option<CommandCode>,
     cid: Option<Cid>,
-    /// The JSON text of the DPs that it writes.
+    /// JSON text of the DPs to be written.
     writes: Option<Arc<str>>,
 }
 
 impl Sending {
-    pub(crate) fn new(link: &Arc<Link>, ask: Result<Ask, CommandError>, cid: Option<Cid>) -> Self {
-        let stage = match ask {
-            Ok(ask) => Stage::New(Order { link: Arc::clone(link), ask, cid, timeout: None }),
+    pub(crate) fn new(link: &Arc<Link>, operation: Result<Operation, CommandError>, cid: Option<Cid>) -> Self {
+        let stage = match operation {
+            Ok(operation) => Stage::New(Arc::clone(link), Box::new(Request::new(operation, cid))),
             Err(error) => Stage::Refused(error),
         };
         Self { stage, outcome: None }
     }
 
-    /// Waits for the device's answer, too. Of a command that was given already, waits for the answer to that one.
+    /// Waits for the device's answer, too. If the command was submitted already, waits for the answer to it.
     pub fn acknowledged(mut self) -> Acknowledged {
-        if let Stage::Given(given) = &self.stage {
-            given.slot.want_answer();
+        if let Stage::Submitted(submitted) = &self.stage {
+            submitted.slot.want_answer();
         }
         let stage = match self.outcome.take() {
-            // It was told, and there is nothing else to be said.
+            // The caller has received it; nothing more will come.
             Some(Err(error)) => Stage::Refused(error),
             _ => core::mem::replace(&mut self.stage, Stage::Empty),
         };
@@ -196,13 +187,13 @@ impl Sending {
     }
 
     /// Waits for the effect, too: an acknowledgement proves that the device has received a write, not that it did
-    /// something. Done when the device shows what was written, by a push or, where none comes within a second, when it
-    /// is asked. Also where the device does not acknowledge. Of what writes no DPs, waits for the answer. Without a
-    /// [`timeout`](Self::timeout), the waits add up: for the connection, for the acknowledgement
-    /// ([`Timing::answer`](crate::Timing::answer)), and for what the device shows, which may take as long as any query.
+    /// something. Completes when the device reports the written values: by a push or, if none comes within a second, in
+    /// the answer to a query. Works also for devices that do not acknowledge. For a command that writes no DPs, waits
+    /// for the answer. Without a [`timeout`](Self::timeout), the time limits add up: of the connection, of the
+    /// acknowledgement ([`Timing::answer`](crate::Timing::answer)) and of the query.
     pub fn confirmed(mut self) -> Confirmed {
-        if let Stage::Given(given) = &self.stage {
-            given.confirm();
+        if let Stage::Submitted(submitted) = &self.stage {
+            submitted.confirm();
         }
         let stage = match self.outcome.take() {
             Some(Err(error)) => Stage::Refused(error),
@@ -211,18 +202,18 @@ impl Sending {
         Confirmed { stage, done: false }
     }
 
-    /// Limits this command as a whole: the wait for the connection, for the answer and, of one that is
-    /// [confirmed](Self::confirmed), for the effect, together. Changes nothing for one that was polled: it was given with
-    /// the limit that it had then.
+    /// Limits the command as a whole: the waits for the connection, for the answer and, if
+    /// [confirmed](Self::confirmed), for the effect, together. Has no effect after the first poll: the command was
+    /// submitted with its former limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        if let Stage::New(order) = &mut self.stage {
-            order.timeout = Some(timeout);
+        if let Stage::New(_, request) = &mut self.stage {
+            request.limit = Some(timeout);
         }
         self
     }
 
-    /// Gives the command now, from any thread, and does not wait for anything. If it fails, listeners are told. One
-    /// that was given already goes on, and is not given twice.
+    /// Submits the command now, from any thread, without waiting for anything. A failure is reported to listeners. A
+    /// command that was submitted already goes on, and is not submitted twice.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -246,50 +237,53 @@ impl Sending {
     /// ```
     ///
     /// # Errors
-    /// What can be said at once: [`CommandError::InvalidDp`], [`CommandError::InvalidValue`],
-    /// [`CommandError::Closed`], [`CommandError::Busy`] when 256 commands wait already; of a command that was given
-    /// already, how it failed if it has.
+    /// Errors that are known at once: [`CommandError::InvalidDp`], [`CommandError::InvalidValue`],
+    /// [`CommandError::Closed`], and [`CommandError::Busy`] when 256 commands wait already. For a command that was
+    /// submitted already, its failure if it has failed.
     pub fn queue(mut self) -> Result<(), CommandError> {
         if let Some(outcome) = self.outcome.take() {
             return outcome;
         }
         match core::mem::replace(&mut self.stage, Stage::Empty) {
-            Stage::New(order) => order.post().1,
+            Stage::New(link, request) => Submitted::submit_nowait(link, request).1,
             Stage::Refused(error) => Err(error),
-            Stage::Given(given) => given.slot.detach(),
+            Stage::Submitted(submitted) => submitted.slot.detach(),
             Stage::Empty => Ok(()),
         }
     }
 }
 
-impl Order {
-    fn give(self, caller: Caller) -> Given {
-        let Self { link, ask, cid, timeout } = self;
-        let (command, writes, slot) = (ask.command(), ask.writes(), Slot::new(caller));
-        link.submit(ask, cid.clone(), Arc::clone(&slot), timeout);
-        Given { link, slot, command, cid, writes }
+impl Submitted {
+    /// Adds the caller to a request, and keeps what a later report needs.
+    fn new(link: Arc<Link>, request: &mut Request, caller: Caller) -> Self {
+        let (command, cid, writes) = (request.operation.command(), request.cid.clone(), request.operation.writes());
+        let slot = Slot::new(caller);
+        request.add_caller(Arc::clone(&slot));
+        Self { link, slot, command, cid, writes }
     }
 
-    fn give_confirmed(self) -> Given {
-        let Self { link, ask, cid, timeout } = self;
-        let (command, writes, slot) = (ask.command(), ask.writes(), Slot::new(Caller::Answer));
-        if let Some(effect) = writes.as_deref().and_then(Effect::new) {
-            slot.expect(effect);
+    fn submit(link: Arc<Link>, mut request: Box<Request>, caller: Caller) -> Self {
+        let submitted = Self::new(link, &mut request, caller);
+        submitted.link.submit(request);
+        submitted
+    }
+
+    fn submit_confirmed(link: Arc<Link>, mut request: Box<Request>) -> Self {
+        let submitted = Self::new(link, &mut request, Caller::Answer);
+        if let Some(effect) = submitted.writes.as_deref().and_then(Effect::new) {
+            submitted.slot.expect(effect);
         }
-        link.submit(ask, cid.clone(), Arc::clone(&slot), timeout);
-        Given { link, slot, command, cid, writes }
+        submitted.link.submit(request);
+        submitted
     }
 
-    fn post(self) -> (Given, Result<(), CommandError>) {
-        let Self { link, ask, cid, timeout } = self;
-        let (command, writes, slot) = (ask.command(), ask.writes(), Slot::new(Caller::Nothing));
-        let result = link.post(ask, cid.clone(), Arc::clone(&slot), timeout);
-        (Given { link, slot, command, cid, writes }, result)
+    fn submit_nowait(link: Arc<Link>, mut request: Box<Request>) -> (Self, Result<(), CommandError>) {
+        let submitted = Self::new(link, &mut request, Caller::Nothing);
+        let result = submitted.link.submit_nowait(request);
+        (submitted, result)
     }
-}
 
-impl Given {
-    /// Looks for the effect from now on.
+    /// Watches for the effect from now on.
     fn confirm(&self) {
         match self.writes.as_deref().and_then(Effect::new) {
             Some(effect) => self.link.expect(&self.slot, self.cid.as_ref(), effect),
@@ -301,18 +295,18 @@ impl Given {
 impl Stage {
     fn poll(&mut self, cx: &Context<'_>, caller: Caller) -> Poll<Result<Option<Reply>, CommandError>> {
         *self = match core::mem::replace(self, Self::Empty) {
-            Self::New(order) if caller == Caller::Written && order.link.is_nowait() => {
-                let (given, result) = order.post();
-                *self = Self::Given(given);
+            Self::New(link, request) if caller == Caller::Written && link.is_nowait() => {
+                let (submitted, result) = Submitted::submit_nowait(link, request);
+                *self = Self::Submitted(submitted);
                 return Poll::Ready(result.map(|()| None));
             }
-            Self::New(order) => Self::Given(order.give(caller)),
+            Self::New(link, request) => Self::Submitted(Submitted::submit(link, request, caller)),
             other => other,
         };
         match self {
-            Self::Given(given) => given.slot.poll(cx),
+            Self::Submitted(submitted) => submitted.slot.poll(cx),
             Self::Refused(error) => Poll::Ready(Err(error.clone())),
-            Self::New(_) | Self::Empty => Poll::Pending,
+            Self::New(..) | Self::Empty => Poll::Pending,
         }
     }
 }
@@ -347,7 +341,7 @@ impl Future for Confirmed {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         assert!(!self.done, "`Confirmed` polled after completion");
         self.stage = match core::mem::replace(&mut self.stage, Stage::Empty) {
-            Stage::New(order) => Stage::Given(order.give_confirmed()),
+            Stage::New(link, request) => Stage::Submitted(Submitted::submit_confirmed(link, request)),
             other => other,
         };
         let result = ready!(self.stage.poll(cx, Caller::Answer));
@@ -356,7 +350,7 @@ impl Future for Confirmed {
     }
 }
 
-impl Drop for Given {
+impl Drop for Submitted {
     fn drop(&mut self) {
         let failed = self.slot.abandon();
         if let (Some(error), Some(command)) = (failed, self.command) {

@@ -1,12 +1,12 @@
-//! What to do without a file descriptor.
+//! Shortage of file descriptors.
 
 use std::io;
 
 use rustuya_proto::LossReason;
 use socket2::{Domain, Socket, Type};
 
-/// Whether the operating system refused because this program, or the system, has as many files and connections open as
-/// it may.
+/// Returns whether the operating system refused because the process, or the system, has reached its limit of open files
+/// and connections.
 ///
 /// ```
 /// # use rustuya_runtime::is_out_of_descriptors;
@@ -20,7 +20,7 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| CODES.contains(&code))
 }
 
-/// Has it said before so many descriptors are opened that they are not there: for what panics without them.
+/// Checks that this many descriptors can be opened, for callers that would panic without them.
 ///
 /// ```
 /// # use rustuya_runtime::need_descriptors;
@@ -29,14 +29,14 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
 /// ```
 ///
 /// # Errors
-/// What the operating system says, most likely that it [is out of them](is_out_of_descriptors).
+/// The error of the operating system, most likely that it [is out of descriptors](is_out_of_descriptors).
 pub fn need_descriptors(count: usize) -> io::Result<()> {
     let open = |_| Socket::new(Domain::IPV4, Type::DGRAM, None);
     (0..count).map(open).collect::<io::Result<Vec<_>>>().map(drop)
 }
 
-/// What a look-up that failed means for a connection. Without a descriptor, name services say that there is no such
-/// name: who has none left knows nothing about the name. For the loops that dial.
+/// Returns the cause of a failed look-up. Without a descriptor, name services report that the name does not exist,
+/// which then proves nothing about it. For loops that dial.
 ///
 /// ```
 /// # use rustuya_runtime::{proto::LossReason, unresolved};

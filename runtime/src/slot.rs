@@ -1,4 +1,4 @@
-//! Where the result of one command waits for its caller.
+//! Result of one command, shared by its caller and the link.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
@@ -11,45 +11,45 @@ use crate::error::CommandError;
 use crate::partial::Tally;
 use crate::reply::Reply;
 
-/// One command's result, shared by the caller and the device's link. It is decided exactly once, and a failure is
-/// told exactly once: to the caller, or to listeners.
+/// Result of one command: the way back to the caller. Completes exactly once. A failure is reported exactly once: to
+/// the caller, or to listeners.
 #[derive(Debug)]
 pub(crate) struct Slot {
     state: Mutex<State>,
-    /// Whether the effect is looked for.
+    /// Set while the effect is watched for.
     confirms: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The frames that the command became, less those that are decided.
+    /// Frames of the command that are not complete.
     parts: u32,
-    /// Those that are not written yet, the first time.
+    /// Frames that were never written yet.
     unwritten: u32,
-    /// What became of the DPs of a command that became several frames.
+    /// Results by DP, of a command that became several frames.
     tally: Option<Box<Tally>>,
-    /// A frame of it was handed to the machine.
-    begun: bool,
+    /// Set once a frame was passed to the machine.
+    started: bool,
     written: bool,
     result: Option<Result<Reply, CommandError>>,
-    /// The failure was told to listeners.
-    told: bool,
+    /// Set once the failure was reported, to the caller or to listeners.
+    reported: bool,
     waker: Option<Waker>,
     caller: Caller,
-    /// What is looked for beyond the acknowledgement.
+    /// Effect to watch for, beyond the acknowledgement.
     effect: Option<Box<Effect>>,
 }
 
-/// What the caller still wants to know.
+/// Part of the result that the caller still waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// The device's answer.
     Answer,
-    /// Whether the command was written.
+    /// The write to the socket.
     Written,
-    /// Nothing any more, but the command is to be sent.
+    /// Nothing; the command is sent all the same.
     Nothing,
-    /// Nothing, and what is not sent yet is not to be sent.
+    /// Nothing; frames that are not sent yet are dropped.
     Gone,
 }
 
@@ -59,10 +59,10 @@ impl Slot {
             parts: 1,
             unwritten: 1,
             tally: None,
-            begun: false,
+            started: false,
             written: false,
             result: None,
-            told: false,
+            reported: false,
             waker: None,
             caller,
             effect: None,
@@ -70,7 +70,7 @@ impl Slot {
         Arc::new(Self { state: Mutex::new(state), confirms: AtomicBool::new(false) })
     }
 
-    /// The caller waits for this effect, too. It is looked for from now on, unless the command has failed.
+    /// Makes the caller wait for this effect, too. It is watched for from now on, unless the command has failed.
     pub(crate) fn expect(&self, effect: Effect) {
         let mut state = self.lock();
         state.caller = Caller::Answer;
@@ -79,20 +79,20 @@ impl Slot {
         self.confirms.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the effect is looked for.
+    /// Returns whether the effect is watched for.
     pub(crate) fn confirms(&self) -> bool {
         self.confirms.load(Ordering::Relaxed)
     }
 
-    /// Whether it is decided but for the effect, and somebody waits for that.
-    pub(crate) fn is_open(&self) -> bool {
+    /// Returns whether only the effect is missing, and the caller waits for it.
+    pub(crate) fn awaits_effect(&self) -> bool {
         self.confirms() && {
             let state = self.lock();
-            state.is_open() && state.caller == Caller::Answer
+            state.awaits_effect() && state.caller == Caller::Answer
         }
     }
 
-    /// Whether the device has acknowledged the command.
+    /// Returns whether the device has acknowledged the command.
     pub(crate) fn is_acknowledged(&self) -> bool {
         matches!(self.lock().result, Some(Ok(_)))
     }
@@ -101,12 +101,12 @@ impl Slot {
         self.lock().effect.as_deref().map(look)
     }
 
-    /// The device shows these DPs, after the command was sent.
-    pub(crate) fn show(&self, dps: Dps<'_>, wakes: &mut Vec<Waker>) {
+    /// Compares DPs that the device reports after the command was sent with the effect.
+    pub(crate) fn observe(&self, dps: Dps<'_>, wakes: &mut Vec<Waker>) {
         let mut state = self.lock();
         if let Some(effect) = &mut state.effect {
-            effect.show(dps);
-            if effect.is_there() && state.is_open() {
+            effect.observe(dps);
+            if effect.is_shown() && state.awaits_effect() {
                 state.settle(wakes);
                 drop(state);
                 self.confirms.store(false, Ordering::Relaxed);
@@ -114,17 +114,17 @@ impl Slot {
         }
     }
 
-    /// Nothing more will be learned of the effect.
+    /// Ends the watch for the effect, with the result so far.
     pub(crate) fn settle(&self, wakes: &mut Vec<Waker>) {
         let mut state = self.lock();
-        if state.is_open() {
+        if state.awaits_effect() {
             state.settle(wakes);
         }
         drop(state);
         self.confirms.store(false, Ordering::Relaxed);
     }
 
-    /// A frame of the command became `more` frames in place of one, of which `unwritten` more are to be written.
+    /// Replaces one frame of the command by `more` additional ones, of which `unwritten` are still to be written.
     pub(crate) fn split(&self, more: u32, unwritten: u32) {
         let mut state = self.lock();
         state.parts = state.parts.saturating_add(more);
@@ -134,29 +134,29 @@ impl Slot {
         state.tally.get_or_insert_default();
     }
 
-    /// Whether somebody waits for the device's answer.
+    /// Returns whether the caller waits for the answer.
     pub(crate) fn wants_answer(&self) -> bool {
         self.lock().caller == Caller::Answer
     }
 
-    /// Whether somebody waits for the answer, or for the command to be written.
+    /// Returns whether the caller waits for the answer, or for the write.
     pub(crate) fn is_waited_for(&self) -> bool {
         matches!(self.lock().caller, Caller::Answer | Caller::Written)
     }
 
-    /// Whether the command is not to be sent any more. What was begun is finished.
-    pub(crate) fn is_gone(&self) -> bool {
+    /// Returns whether the command must not be sent any more. A command that was started is finished.
+    pub(crate) fn is_cancelled(&self) -> bool {
         let state = self.lock();
-        state.caller == Caller::Gone && !state.begun
+        state.caller == Caller::Gone && !state.started
     }
 
-    /// A frame of the command was handed to the machine: from now on it may take effect.
-    pub(crate) fn begin(&self) {
-        self.lock().begun = true;
+    /// Marks the command as passed to the machine: from now on it may take effect.
+    pub(crate) fn start(&self) {
+        self.lock().started = true;
     }
 
-    /// A frame of the command was written to the socket.
-    pub(crate) fn written(&self, wakes: &mut Vec<Waker>) {
+    /// Counts a frame that was written to the socket.
+    pub(crate) fn frame_written(&self, wakes: &mut Vec<Waker>) {
         let mut state = self.lock();
         state.unwritten = state.unwritten.saturating_sub(1);
         state.written |= state.unwritten == 0;
@@ -165,9 +165,9 @@ impl Slot {
         }
     }
 
-    /// One frame, with these DPs, is decided. The first failure is that of the command; gives a failure back when it is
-    /// for listeners: nobody waits for it any more.
-    pub(crate) fn decide(
+    /// Completes one frame, with these DPs. The first failure is the failure of the command. Returns a failure that
+    /// must be reported to listeners, because no caller waits for it.
+    pub(crate) fn complete(
         &self,
         result: Result<Reply, CommandError>,
         dps: impl FnOnce() -> Vec<u16>,
@@ -175,21 +175,22 @@ impl Slot {
     ) -> Option<CommandError> {
         let mut state = self.lock();
         if let Some(tally) = &mut state.tally {
-            tally.note(dps(), result.as_ref().map(drop));
+            tally.add(dps(), result.as_ref().map(drop));
         }
         match (&mut state.result, result) {
             (Some(Err(_)), _) => {}
             (known, result) => *known = Some(result),
         }
-        state.decide_part(wakes)
+        state.complete_part(wakes)
     }
 
-    /// One frame was not sent, because nobody wants it any more. Gives back what [`decide`](Self::decide) does.
+    /// Completes one frame that was not sent because its caller has cancelled. Returns the same as
+    /// [`complete`](Self::complete).
     pub(crate) fn withdraw(&self, wakes: &mut Vec<Waker>) -> Option<CommandError> {
-        self.lock().decide_part(wakes)
+        self.lock().complete_part(wakes)
     }
 
-    /// The caller waits: for the answer, or until the command is written.
+    /// Polls for the answer, or for the write.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<Option<Reply>, CommandError>> {
         let mut spare = None;
         loop {
@@ -200,7 +201,7 @@ impl Slot {
             if state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 return Poll::Pending;
             }
-            // Wakers are foreign code: they are cloned and dropped while no lock is held.
+            // Wakers are foreign code: clone and drop them without a lock.
             if let Some(waker) = spare.take() {
                 let old = state.waker.replace(waker);
                 drop(state);
@@ -212,35 +213,35 @@ impl Slot {
         }
     }
 
-    /// The caller waits for the answer from now on, whatever it waited for before.
+    /// Makes the caller wait for the answer, whatever it waited for before.
     pub(crate) fn want_answer(&self) {
         self.lock().caller = Caller::Answer;
     }
 
-    /// The caller waits for nothing any more, and the command is to be sent all the same. What it has come to so far.
+    /// Lets the command go on without its caller. Returns the failure, if it has failed already.
     pub(crate) fn detach(&self) -> Result<(), CommandError> {
         let mut state = self.lock();
         let waker = state.waker.take();
         state.effect = None;
         state.caller = Caller::Nothing;
-        let failed = state.untold();
+        let failed = state.take_unreported();
         drop(state);
         drop(waker);
         failed.map_or(Ok(()), Err)
     }
 
-    /// The caller's future was dropped. Gives a failure back that it has not seen, and nobody else has.
+    /// Handles the drop of the caller's future. Returns a failure that was not reported yet.
     pub(crate) fn abandon(&self) -> Option<CommandError> {
         let mut state = self.lock();
         let waker = state.waker.take();
-        // Nobody asks for the effect any more.
+        // The effect is not watched for any more.
         state.effect = None;
-        if state.is_decided() {
+        if state.is_complete() {
             state.caller = Caller::Nothing;
         } else if matches!(state.caller, Caller::Answer | Caller::Written) {
             state.caller = Caller::Gone;
         }
-        let failed = state.untold();
+        let failed = state.take_unreported();
         drop(state);
         drop(waker);
         failed
@@ -252,12 +253,12 @@ impl Slot {
 }
 
 impl State {
-    fn is_decided(&self) -> bool {
-        self.parts == 0 && !self.is_open()
+    fn is_complete(&self) -> bool {
+        self.parts == 0 && !self.awaits_effect()
     }
 
-    /// Whether only the effect is not known yet. A command that was refused, or not sent, has none.
-    fn is_open(&self) -> bool {
+    /// Returns whether only the effect is missing. A command that was refused, or not sent, has none.
+    fn awaits_effect(&self) -> bool {
         self.parts == 0
             && self.effect.is_some()
             && match &self.result {
@@ -274,39 +275,39 @@ impl State {
         wakes.extend(self.waker.take());
     }
 
-    fn decide_part(&mut self, wakes: &mut Vec<Waker>) -> Option<CommandError> {
+    fn complete_part(&mut self, wakes: &mut Vec<Waker>) -> Option<CommandError> {
         self.parts = self.parts.saturating_sub(1);
         if self.parts == 0
             && let Some(tally) = self.tally.take()
         {
             self.result = self.result.take().map(|result| result.map_err(|cause| tally.result(cause)));
         }
-        if self.is_open() && self.effect.as_ref().is_some_and(|effect| effect.is_there()) {
+        if self.awaits_effect() && self.effect.as_ref().is_some_and(|effect| effect.is_shown()) {
             self.settle(wakes);
         }
-        if !self.is_decided() {
+        if !self.is_complete() {
             return None;
         }
         wakes.extend(self.waker.take());
         match self.caller {
             Caller::Answer => None,
             Caller::Written if !self.written => None,
-            // Taken back before anything of it was sent: nobody gave it.
-            Caller::Gone if !self.begun => {
-                self.told = true;
+            // Cancelled before anything was sent: nothing to report.
+            Caller::Gone if !self.started => {
+                self.reported = true;
                 None
             }
-            Caller::Written | Caller::Nothing | Caller::Gone => self.untold(),
+            Caller::Written | Caller::Nothing | Caller::Gone => self.take_unreported(),
         }
     }
 
-    /// The failure, if there is one that nobody has been told yet. It counts as told from now on.
-    fn untold(&mut self) -> Option<CommandError> {
-        if !self.is_decided() || self.told {
+    /// Returns the failure if it was not reported yet, and marks it as reported.
+    fn take_unreported(&mut self) -> Option<CommandError> {
+        if !self.is_complete() || self.reported {
             return None;
         }
         let error = self.result.as_ref()?.as_ref().err()?.clone();
-        self.told = true;
+        self.reported = true;
         Some(error)
     }
 
@@ -316,10 +317,10 @@ impl State {
                 self.caller = Caller::Nothing;
                 Some(Ok(None))
             }
-            // The answer stays, for one who asks for it later.
-            Caller::Written if self.is_decided() && matches!(self.result, Some(Ok(_))) => Some(Ok(None)),
-            _ if self.is_decided() => {
-                self.told = true;
+            // Keep the answer for a caller that asks for it later.
+            Caller::Written if self.is_complete() && matches!(self.result, Some(Ok(_))) => Some(Ok(None)),
+            _ if self.is_complete() => {
+                self.reported = true;
                 self.result.take().map(|result| result.map(Some))
             }
             _ => None,
@@ -342,8 +343,8 @@ mod tests {
         Reply::empty(CommandCode::CONTROL)
     }
 
-    fn decide(slot: &Slot, result: Result<Reply, CommandError>) -> Option<CommandError> {
-        slot.decide(result, Vec::new, &mut Vec::new())
+    fn complete(slot: &Slot, result: Result<Reply, CommandError>) -> Option<CommandError> {
+        slot.complete(result, Vec::new, &mut Vec::new())
     }
 
     const SILENCE: CommandError = CommandError::Unanswered;
@@ -352,27 +353,27 @@ mod tests {
     fn a_caller_who_waits_for_the_answer_gets_it_once_all_parts_are_decided() {
         let slot = Slot::new(Caller::Answer);
         slot.split(1, 1);
-        slot.written(&mut Vec::new());
+        slot.frame_written(&mut Vec::new());
         assert!(poll(&slot).is_pending());
-        assert_eq!(decide(&slot, Err(SILENCE)), None);
+        assert_eq!(complete(&slot, Err(SILENCE)), None);
         assert!(poll(&slot).is_pending());
-        assert_eq!(decide(&slot, Ok(reply())), None);
+        assert_eq!(complete(&slot, Ok(reply())), None);
         assert_eq!(poll(&slot), Poll::Ready(Err(SILENCE)));
-        assert_eq!(slot.abandon(), None, "it was told");
+        assert_eq!(slot.abandon(), None, "it was returned");
     }
 
     #[test]
     fn a_command_is_written_when_all_its_frames_are() {
         let slot = Slot::new(Caller::Written);
         slot.split(1, 1);
-        slot.written(&mut Vec::new());
+        slot.frame_written(&mut Vec::new());
         assert!(poll(&slot).is_pending(), "half of it");
-        // The first is refused, and tried again in two.
+        // The first is refused, and retried in two.
         slot.split(1, 2);
-        slot.written(&mut Vec::new());
-        slot.written(&mut Vec::new());
+        slot.frame_written(&mut Vec::new());
+        slot.frame_written(&mut Vec::new());
         assert!(poll(&slot).is_pending(), "one of three");
-        slot.written(&mut Vec::new());
+        slot.frame_written(&mut Vec::new());
         assert_eq!(poll(&slot), Poll::Ready(Ok(None)));
     }
 
@@ -380,8 +381,8 @@ mod tests {
     fn a_command_that_was_done_in_part_says_so() {
         let slot = Slot::new(Caller::Answer);
         slot.split(1, 1);
-        assert_eq!(slot.decide(Ok(reply()), || vec![1], &mut Vec::new()), None);
-        assert_eq!(slot.decide(Err(CommandError::Busy), || vec![2], &mut Vec::new()), None);
+        assert_eq!(slot.complete(Ok(reply()), || vec![1], &mut Vec::new()), None);
+        assert_eq!(slot.complete(Err(CommandError::Busy), || vec![2], &mut Vec::new()), None);
         let cause = Box::new(CommandError::Busy);
         let partly = CommandError::Partial { acknowledged: vec![1], uncertain: vec![], failed: vec![2], cause };
         assert_eq!(poll(&slot), Poll::Ready(Err(partly)));
@@ -391,10 +392,10 @@ mod tests {
     fn a_failure_after_the_caller_left_is_given_back() {
         let slot = Slot::new(Caller::Written);
         assert!(poll(&slot).is_pending());
-        slot.begin();
-        slot.written(&mut Vec::new());
+        slot.start();
+        slot.frame_written(&mut Vec::new());
         assert_eq!(poll(&slot), Poll::Ready(Ok(None)));
-        assert_eq!(decide(&slot, Err(SILENCE)), Some(SILENCE));
+        assert_eq!(complete(&slot, Err(SILENCE)), Some(SILENCE));
         assert_eq!(slot.abandon(), None, "listeners know it");
     }
 
@@ -402,9 +403,9 @@ mod tests {
     fn a_failure_between_the_write_and_the_look_is_told_once() {
         let slot = Slot::new(Caller::Written);
         assert!(poll(&slot).is_pending());
-        slot.begin();
-        slot.written(&mut Vec::new());
-        assert_eq!(decide(&slot, Err(SILENCE)), Some(SILENCE), "to listeners");
+        slot.start();
+        slot.frame_written(&mut Vec::new());
+        assert_eq!(complete(&slot, Err(SILENCE)), Some(SILENCE), "to listeners");
         assert_eq!(poll(&slot), Poll::Ready(Ok(None)), "it was written, and no more was asked");
         assert_eq!(slot.abandon(), None);
         slot.want_answer();
@@ -414,7 +415,7 @@ mod tests {
     #[test]
     fn a_failure_before_writing_is_the_callers() {
         let slot = Slot::new(Caller::Written);
-        assert_eq!(decide(&slot, Err(CommandError::Busy)), None);
+        assert_eq!(complete(&slot, Err(CommandError::Busy)), None);
         assert_eq!(poll(&slot), Poll::Ready(Err(CommandError::Busy)));
         assert_eq!(slot.abandon(), None);
     }
@@ -424,7 +425,7 @@ mod tests {
         for caller in [Caller::Answer, Caller::Written] {
             let slot = Slot::new(caller);
             assert!(poll(&slot).is_pending());
-            assert_eq!(decide(&slot, Err(CommandError::Busy)), None, "the caller is there");
+            assert_eq!(complete(&slot, Err(CommandError::Busy)), None, "the caller is there");
             assert_eq!(slot.abandon(), Some(CommandError::Busy), "and then it is not");
             assert_eq!(slot.abandon(), None);
         }
@@ -435,46 +436,46 @@ mod tests {
         let slot = Slot::new(Caller::Written);
         assert!(poll(&slot).is_pending());
         assert_eq!(slot.detach(), Ok(()));
-        assert!(!slot.is_gone(), "it is still to be sent");
-        assert_eq!(decide(&slot, Err(SILENCE)), Some(SILENCE));
+        assert!(!slot.is_cancelled(), "it is still to be sent");
+        assert_eq!(complete(&slot, Err(SILENCE)), Some(SILENCE));
         let slot = Slot::new(Caller::Written);
-        assert_eq!(decide(&slot, Err(CommandError::Busy)), None);
+        assert_eq!(complete(&slot, Err(CommandError::Busy)), None);
         assert_eq!(slot.detach(), Err(CommandError::Busy), "known already");
         let slot = Slot::new(Caller::Written);
-        slot.written(&mut Vec::new());
+        slot.frame_written(&mut Vec::new());
         assert_eq!(poll(&slot), Poll::Ready(Ok(None)));
         slot.want_answer();
         assert!(poll(&slot).is_pending());
-        assert_eq!(decide(&slot, Ok(reply())), None);
+        assert_eq!(complete(&slot, Ok(reply())), None);
         assert_eq!(poll(&slot), Poll::Ready(Ok(Some(reply()))));
     }
 
     #[test]
     fn what_is_taken_back_before_it_is_sent_does_not_fail() {
         let slot = Slot::new(Caller::Answer);
-        assert!(!slot.is_gone());
+        assert!(!slot.is_cancelled());
         assert_eq!(slot.abandon(), None);
-        assert!(slot.is_gone());
-        assert_eq!(decide(&slot, Err(CommandError::Closed)), None, "nobody gave it");
+        assert!(slot.is_cancelled());
+        assert_eq!(complete(&slot, Err(CommandError::Closed)), None, "nobody gave it");
         let sent = Slot::new(Caller::Answer);
-        sent.begin();
+        sent.start();
         sent.abandon();
-        assert_eq!(decide(&sent, Err(SILENCE)), Some(SILENCE), "it may have taken effect");
+        assert_eq!(complete(&sent, Err(SILENCE)), Some(SILENCE), "it may have taken effect");
         let half = Slot::new(Caller::Answer);
         half.split(1, 1);
-        half.begin();
-        assert_eq!(decide(&half, Err(SILENCE)), None);
+        half.start();
+        assert_eq!(complete(&half, Err(SILENCE)), None);
         half.abandon();
-        assert!(!half.is_gone(), "what was begun is finished");
+        assert!(!half.is_cancelled(), "what was started is finished");
         assert_eq!(half.withdraw(&mut Vec::new()), Some(SILENCE), "of the part that was sent");
         let detached = Slot::new(Caller::Nothing);
         detached.abandon();
-        assert!(!detached.is_gone());
+        assert!(!detached.is_cancelled());
     }
 
     #[test]
     fn wakers_are_dropped_while_the_slot_is_free() {
-        /// As a task that holds the only handle of another future of the same command.
+        /// Waker that holds the only handle of another future of the same command.
         struct Looks(Mutex<Option<Arc<Slot>>>, Arc<AtomicUsize>);
         impl Wake for Looks {
             fn wake(self: Arc<Self>) {}
@@ -482,7 +483,7 @@ mod tests {
         impl Drop for Looks {
             fn drop(&mut self) {
                 if let Some(slot) = self.0.lock().expect("not poisoned").take() {
-                    slot.is_gone();
+                    slot.is_cancelled();
                     self.1.fetch_add(1, Ordering::Relaxed);
                 }
             }

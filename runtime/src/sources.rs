@@ -1,4 +1,4 @@
-//! Where links take time and randomness from.
+//! Sources of time and randomness.
 
 use core::convert::Infallible;
 use std::time::Instant;
@@ -6,8 +6,8 @@ use std::time::Instant;
 use rand::Rng as _;
 use rustuya_proto::{TryCryptoRng, TryRng};
 
-/// Where the links of a [`Runtime`](crate::Runtime) take time and randomness from: the system, unless the runtime says
-/// otherwise. With sources of its own, a runtime for simulations decides when time passes and repeats itself.
+/// Sources of time and randomness for the links of a [`Runtime`](crate::Runtime): the system's, unless the runtime
+/// replaces them. With its own sources, a runtime for simulations controls time and is reproducible.
 ///
 /// ```
 /// # use rustuya_runtime::Sources;
@@ -34,24 +34,24 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The system's steady clock, and the thread's generator, which the system seeds.
+    /// Monotonic clock of the system, and the thread's generator, which the system seeds.
     pub const SYSTEM: Self = Self { now: Instant::now, random: |into| rand::rng().fill_bytes(into) };
 
-    /// Takes the time from here. It must never go back.
+    /// Reads the time from `now`, which must never go back.
     #[must_use]
     pub const fn with_now(mut self, now: fn() -> Instant) -> Self {
         self.now = now;
         self
     }
 
-    /// Takes random bytes from here. Session keys depend on them: what can be guessed is for simulations alone.
+    /// Draws random bytes from `random`. Session keys depend on them: predictable bytes are for simulations alone.
     #[must_use]
     pub const fn with_random(mut self, random: fn(&mut [u8])) -> Self {
         self.random = random;
         self
     }
 
-    /// The time.
+    /// Returns the time.
     pub fn now(&self) -> Instant {
         (self.now)()
     }
@@ -63,7 +63,7 @@ impl Default for Sources {
     }
 }
 
-/// A generator that is called for bytes.
+/// Generator that calls a function for bytes.
 pub(crate) struct Drawn(pub(crate) fn(&mut [u8]));
 
 impl TryRng for Drawn {

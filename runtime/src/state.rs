@@ -1,4 +1,4 @@
-//! What is known of a device's DPs.
+//! Last known DPs of a device.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::convert;
 use crate::error::CommandError;
 use crate::memory::{Budget, allocated};
 
-/// The DPs of one device or sub-device as they were last heard, merged DP by DP.
+/// Last known DPs of one device or sub-device, merged DP by DP.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -40,11 +40,11 @@ use crate::memory::{Budget, allocated};
 pub struct State {
     /// Values by DP number.
     pub dps: BTreeMap<u16, DpReading>,
-    /// Why this may not be what the device has now; `None` when every DP was heard on the present connection.
+    /// Why these may be out of date; `None` if every DP was received on the present connection.
     pub stale: Option<Stale>,
 }
 
-/// Why a [`State`] may not be what the device has now.
+/// Reason why a [`State`] may be out of date.
 ///
 /// ```
 /// # use rustuya_runtime::{Stale, State};
@@ -61,17 +61,16 @@ pub enum Stale {
     /// The device is not connected.
     #[error("the device is not connected")]
     NotConnected,
-    /// The device is connected and has not told its state on this connection.
-    #[error("the device has not told its state since it is connected")]
+    /// The device is connected and has not reported its state on this connection.
+    #[error("the device has not reported its state on this connection")]
     NotTold,
-    /// The device has told its state on this connection, but some of the DPs were heard before it:
-    /// [`DpReading::fresh`] tells which.
-    #[error("the device has not told all DPs since it is connected")]
+    /// The device has reported its state on this connection, but without some of the DPs: see [`DpReading::fresh`].
+    #[error("the device has not reported all DPs on this connection")]
     Partly,
-    /// The device was asked on this connection, and this is what came of it.
-    #[error("the device did not tell its state: {0}")]
+    /// The query on this connection failed with this error.
+    #[error("the device did not report its state: {0}")]
     Failed(Arc<CommandError>),
-    /// The gateway says that it does not reach this sub-device.
+    /// The gateway reports that it does not reach this sub-device.
     #[error("the gateway does not reach the sub-device")]
     SubDeviceOffline,
 }
@@ -94,9 +93,9 @@ pub enum Stale {
 /// #     .version(Version::V34)
 /// #     .spawn(&Tokio);
 /// # device.query().await?;
-/// for (dp, heard) in device.state().dps {
-///     println!("{dp} = {}, {:?} ago", heard.value, heard.age);
-///     assert!(heard.age < Duration::from_secs(60));
+/// for (dp, reading) in device.state().dps {
+///     println!("{dp} = {}, {:?} ago", reading.value, reading.age);
+///     assert!(reading.age < Duration::from_secs(60));
 /// }
 /// # Ok(())
 /// # }
@@ -106,30 +105,30 @@ pub enum Stale {
 pub struct DpReading {
     /// The value.
     pub value: Value,
-    /// How long ago it was heard.
+    /// Time since it was received.
     pub age: Duration,
-    /// Whether it was heard on the present connection.
+    /// Whether it was received on the present connection.
     pub fresh: bool,
 }
 
 impl State {
-    /// Whether every DP in it was heard on the present connection, from the device's answer or from what it pushed.
+    /// Returns whether every DP was received on the present connection, in an answer or a push.
     pub const fn is_fresh(&self) -> bool {
         self.stale.is_none()
     }
 
-    /// The value of one DP, if it was heard of.
+    /// Returns the value of one DP, if it is known.
     pub fn get(&self, dp: u16) -> Option<&Value> {
-        self.dps.get(&dp).map(|heard| &heard.value)
+        self.dps.get(&dp).map(|reading| &reading.value)
     }
 
-    /// The values alone, in the form in which devices send them.
+    /// Returns the values alone, in the form in which devices send them.
     pub fn to_map(&self) -> Map<String, Value> {
-        self.dps.iter().map(|(dp, heard)| (dp.to_string(), heard.value.clone())).collect()
+        self.dps.iter().map(|(dp, reading)| (dp.to_string(), reading.value.clone())).collect()
     }
 }
 
-/// What was heard, for as long as the device is known. Bounded in bytes, whatever a peer sends.
+/// Received DPs, kept across connections. Bounded in bytes, whatever a peer sends.
 #[derive(Debug)]
 pub(crate) struct Cache {
     own: Values,
@@ -147,30 +146,30 @@ struct Child {
 
 /// Sorted by DP. Devices have few of them.
 #[derive(Debug, Default)]
-struct Values(Vec<Known>);
+struct Values(Vec<StoredDp>);
 
 #[derive(Debug)]
-struct Known {
+struct StoredDp {
     dp: u16,
-    /// It was heard on the present connection.
+    /// Received on the present connection.
     fresh: bool,
     at: proto::Instant,
-    value: Kept,
+    value: StoredValue,
 }
 
-/// A value. Arrays and objects are kept as their text: as trees they would take many times as much.
+/// A value. Arrays and objects are stored as text, because as trees they would take many times as much.
 #[derive(Debug)]
-enum Kept {
+enum StoredValue {
     Plain(Value),
     Json(Box<[u8]>),
 }
 
-/// Sub-devices that are remembered of one gateway. Gateways hold some 200.
+/// Limit of sub-devices of one gateway. Gateways hold some 200.
 const MOST_CHILDREN: usize = 1024;
-/// DPs that are remembered of one device. Devices have fewer than 256.
+/// Limit of DPs of one device. Devices have fewer than 256.
 const MOST_DPS: usize = 1024;
 
-impl Kept {
+impl StoredValue {
     fn new(value: &DpValue<'_>) -> Self {
         match value {
             DpValue::Json(json) => Self::Json(json.as_bytes().into()),
@@ -193,7 +192,7 @@ impl Kept {
         }
     }
 
-    /// Becomes the value, without a new allocation where it already is.
+    /// Assigns a value; allocates only if it differs.
     fn assign(&mut self, value: &DpValue<'_>) {
         match (&mut *self, value) {
             (Self::Plain(known), value) if !matches!(value, DpValue::Json(_)) => convert::assign(known, value),
@@ -203,7 +202,7 @@ impl Kept {
     }
 }
 
-impl Known {
+impl StoredDp {
     fn weight(&self) -> usize {
         size_of::<Self>().saturating_add(self.value.weight())
     }
@@ -214,12 +213,12 @@ impl Cache {
         Self { own: Values(Vec::new()), children: Vec::new(), budget }
     }
 
-    /// How many bytes may be remembered.
+    /// Returns the memory limit, in bytes.
     pub(crate) const fn limit(&self) -> usize {
         self.budget.limit()
     }
 
-    /// Sets how many bytes may be remembered. Returns how many values there is no room for any more.
+    /// Sets the memory limit, in bytes. Returns how many values were dropped for it.
     pub(crate) fn set_limit(&mut self, limit: usize) -> u64 {
         self.budget.set_limit(limit);
         let mut dropped = 0;
@@ -237,10 +236,10 @@ impl Cache {
         dropped
     }
 
-    /// Takes a message in. `live` when it was sent because something happened, not from a gateway's memory. `changed`
-    /// is called for each sub-device whose reachability has changed. Returns how many values there was no room for:
-    /// they are not known from then on.
-    pub(crate) fn note(
+    /// Stores the DPs of a report. `live` tells that an event at the device caused it, as opposed to an answer from a
+    /// gateway's memory. Calls `changed` for each sub-device whose reachability has changed. Returns how many values
+    /// were dropped for lack of room.
+    pub(crate) fn apply(
         &mut self,
         report: &Report<'_>,
         live: bool,
@@ -248,15 +247,15 @@ impl Cache {
         mut changed: impl FnMut(Arc<str>, bool),
     ) -> u64 {
         let mut dropped = 0;
-        // Invented sub-devices leave room for the device's own values.
+        // Sub-devices that a peer invents must leave room for the device's own values.
         let rest = self.budget.limit() / 4;
         let Self { own, children, budget } = self;
         if let Some(dps) = report.dps {
             match report.cid {
-                None => dropped += own.note(dps, now, budget, 0),
+                None => dropped += own.apply(dps, now, budget, 0),
                 Some(cid) => match child_mut(children, budget, rest, &cid.to_string()) {
                     Some(child) => {
-                        dropped += child.values.note(dps, now, budget, rest);
+                        dropped += child.values.apply(dps, now, budget, rest);
                         if live {
                             child.set_online(true, &mut changed);
                         }
@@ -276,12 +275,12 @@ impl Cache {
         dropped
     }
 
-    /// The device's own DPs, where `stale` says why they may not be what it has now.
+    /// Returns the device's own DPs; `stale` tells why they may be out of date.
     pub(crate) fn own_state(&self, stale: Option<Stale>, now: proto::Instant) -> State {
-        State { dps: self.own.heard(now), stale }
+        State { dps: self.own.readings(now), stale }
     }
 
-    /// The DPs of a sub-device. They are as fresh as what the gateway tells of it.
+    /// Returns the DPs of a sub-device. They are as fresh as the reports of its gateway.
     pub(crate) fn child_state(&self, cid: &str, up: bool, now: proto::Instant) -> State {
         let child = self.child(cid);
         let stale = match child {
@@ -291,27 +290,27 @@ impl Cache {
             Some(child) if child.values.0.iter().any(|known| known.fresh) => Some(Stale::Partly),
             _ => Some(Stale::NotTold),
         };
-        State { dps: child.map(|child| child.values.heard(now)).unwrap_or_default(), stale }
+        State { dps: child.map(|child| child.values.readings(now)).unwrap_or_default(), stale }
     }
 
-    /// Whether all of the device's own DPs that are known were heard on the present connection; `None` when none is.
+    /// Returns whether all of the device's own DPs were received on the present connection; `None` if there are none.
     pub(crate) fn is_fresh(&self) -> Option<bool> {
         self.own.is_fresh()
     }
 
-    /// Another connection begins, or one has ended: nothing was heard on it.
+    /// Marks all values as not fresh, at the begin and end of a connection.
     pub(crate) fn age(&mut self) {
         let children = self.children.iter_mut().map(|child| &mut child.values);
         let all = children.chain([&mut self.own]).flat_map(|values| &mut values.0);
         all.for_each(|known| known.fresh = false);
     }
 
-    /// What the gateway last said about a sub-device.
+    /// Returns the last report of a gateway about the reachability of a sub-device.
     pub(crate) fn online(&self, cid: &str) -> Option<bool> {
         self.child(cid)?.online
     }
 
-    /// All sub-devices that were heard of, by cid.
+    /// Returns all known sub-devices, by cid.
     pub(crate) fn children(&self) -> Vec<(Arc<str>, Option<bool>)> {
         self.children.iter().map(|child| (Arc::clone(&child.cid), child.online)).collect()
     }
@@ -322,7 +321,7 @@ impl Cache {
     }
 }
 
-/// The sub-device of this name, if it is known or can be: its name is one, and there is room.
+/// Returns the sub-device of this cid; adds it if the cid is valid and there is room.
 fn child_mut<'a>(children: &'a mut Vec<Child>, budget: &mut Budget, rest: usize, cid: &str) -> Option<&'a mut Child> {
     let at = match children.binary_search_by(|child| (*child.cid).cmp(cid)) {
         Ok(at) => at,
@@ -344,7 +343,7 @@ fn child_mut<'a>(children: &'a mut Vec<Child>, budget: &mut Budget, rest: usize,
 
 impl Child {
     fn weight(&self) -> usize {
-        let values: usize = self.values.0.iter().map(Known::weight).sum();
+        let values: usize = self.values.0.iter().map(StoredDp::weight).sum();
         size_of::<Self>() + allocated(2 * size_of::<usize>() + self.cid.len()) + values
     }
 
@@ -356,33 +355,26 @@ impl Child {
 }
 
 impl Values {
-    /// Whether all were heard on the present connection; `None` when there are none.
+    /// Returns whether all were received on the present connection; `None` if there are none.
     fn is_fresh(&self) -> Option<bool> {
         (!self.0.is_empty()).then(|| self.0.iter().all(|known| known.fresh))
     }
 
-    fn heard(&self, now: proto::Instant) -> BTreeMap<u16, DpReading> {
-        let heard = |Known { dp, fresh, at, value }: &Known| {
+    fn readings(&self, now: proto::Instant) -> BTreeMap<u16, DpReading> {
+        let reading = |StoredDp { dp, fresh, at, value }: &StoredDp| {
             (*dp, DpReading { value: value.value(), age: now.saturating_since(*at), fresh: *fresh })
         };
-        self.0.iter().map(heard).collect()
+        self.0.iter().map(reading).collect()
     }
 
-    /// Takes values in, of each DP the last one, and leaves `rest` of the budget. Returns how many there was no room
-    /// for.
-    fn note(&mut self, dps: Dps<'_>, now: proto::Instant, budget: &mut Budget, rest: usize) -> u64 {
-        dps.map(|(id, value)| u64::from(!self.note_one(id, &value, now, budget, rest))).sum()
+    /// Stores values, of each DP the last one, and leaves `rest` of the budget. Returns how many were dropped for lack
+    /// of room.
+    fn apply(&mut self, dps: Dps<'_>, now: proto::Instant, budget: &mut Budget, rest: usize) -> u64 {
+        dps.map(|(id, value)| u64::from(!self.insert(id, &value, now, budget, rest))).sum()
     }
 
-    /// Says whether there was room.
-    fn note_one(
-        &mut self,
-        id: DpId,
-        value: &DpValue<'_>,
-        now: proto::Instant,
-        budget: &mut Budget,
-        rest: usize,
-    ) -> bool {
+    /// Returns whether there was room.
+    fn insert(&mut self, id: DpId, value: &DpValue<'_>, now: proto::Instant, budget: &mut Budget, rest: usize) -> bool {
         match self.0.binary_search_by_key(&id.0, |known| known.dp) {
             Ok(at) => {
                 let Some(known) = self.0.get_mut(at) else { return false };
@@ -391,13 +383,13 @@ impl Values {
                 known.value.assign(value);
                 let fits = budget.take_leaving(rest, known.weight());
                 if !fits {
-                    // The former value is not the device's any more.
+                    // The former value is out of date.
                     self.0.remove(at);
                 }
                 fits
             }
             Err(at) => {
-                let known = Known { dp: id.0, fresh: true, at: now, value: Kept::new(value) };
+                let known = StoredDp { dp: id.0, fresh: true, at: now, value: StoredValue::new(value) };
                 let fits = self.0.len() < MOST_DPS && budget.take_leaving(rest, known.weight());
                 if fits {
                     self.0.reserve_exact(1);
@@ -409,7 +401,7 @@ impl Values {
     }
 }
 
-/// Values that are gathered for a command, bounded in bytes as well.
+/// Values collected for one command, bounded in bytes as well.
 #[derive(Debug)]
 pub(crate) struct Gathered {
     values: Values,
@@ -417,15 +409,15 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Room for so many bytes; no memory is taken before there are values.
+    /// Sets the limit in bytes; allocates nothing before there are values.
     pub(crate) const fn new(limit: usize) -> Self {
         Self { values: Values(Vec::new()), budget: Budget::alone(limit) }
     }
 
-    /// Takes a value in; one without room is not there afterwards.
-    pub(crate) fn note(&mut self, id: DpId, value: &DpValue<'_>) {
+    /// Stores a value; without room, removes the DP.
+    pub(crate) fn insert(&mut self, id: DpId, value: &DpValue<'_>) {
         let Self { values, budget } = self;
-        values.note_one(id, value, proto::Instant::ZERO, budget, 0);
+        values.insert(id, value, proto::Instant::ZERO, budget, 0);
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -437,7 +429,7 @@ impl Gathered {
         self.values.0.get(at).map(|known| known.value.value())
     }
 
-    /// The values, in the form in which devices send them.
+    /// Returns the values in the form in which devices send them.
     pub(crate) fn to_map(&self) -> Map<String, Value> {
         self.values.0.iter().map(|known| (known.dp.to_string(), known.value.value())).collect()
     }
@@ -462,7 +454,7 @@ mod tests {
     fn note(cache: &mut Cache, json: &str, seconds: u64) -> Vec<(String, bool)> {
         let report = Report::parse(json.as_bytes()).expect("a report");
         let mut changes = Vec::new();
-        cache.note(&report, true, at(seconds), |cid, online| changes.push((cid.to_string(), online)));
+        cache.apply(&report, true, at(seconds), |cid, online| changes.push((cid.to_string(), online)));
         changes
     }
 
@@ -473,7 +465,7 @@ mod tests {
         note(&mut cache, r#"{"dps":{"1":false}}"#, 5);
         let state = cache.own_state(None, at(6));
         assert_eq!(Value::Object(state.to_map()), json!({ "1": false, "2": 50 }));
-        let ages: Vec<_> = state.dps.values().map(|heard| heard.age.as_secs()).collect();
+        let ages: Vec<_> = state.dps.values().map(|reading| reading.age.as_secs()).collect();
         assert_eq!(ages, [1, 5]);
         assert_eq!(cache.child_state("c", true, at(6)).stale, Some(Stale::NotTold));
     }
@@ -511,7 +503,7 @@ mod tests {
             for dp in 1..4 {
                 let text = format!(r#"{{"cid":"c{n}","dps":{{"{dp}":{tree},"9":"{}"}}}}"#, "x".repeat(1000));
                 let report = Report::parse(text.as_bytes()).expect("a report");
-                dropped += cache.note(&report, true, at(1), |_, _| ());
+                dropped += cache.apply(&report, true, at(1), |_, _| ());
             }
             assert!(!cache.budget.is_exceeded());
         }
@@ -520,17 +512,17 @@ mod tests {
         assert!((LIMIT / 2..=LIMIT / 4 * 3).contains(&kept), "{kept}");
         assert!(dropped > 400, "{dropped}");
         assert_eq!(cache.child_state("c0", true, at(1)).get(1).and_then(Value::as_array).map(Vec::len), Some(10_001));
-        // A value that grows out of the budget is gone, not stale; a small one fits again.
+        // A value that outgrows the budget is removed, not stale; a small one fits again.
         let before = cache.budget.used();
         note(&mut cache, r#"{"cid":"c0","dps":{"1":true}}"#, 2);
         assert_eq!(before - cache.budget.used(), allocated(tree.len()));
         let grown = format!(r#"{{"cid":"c0","dps":{{"1":"{}"}}}}"#, "y".repeat(LIMIT));
         let report = Report::parse(grown.as_bytes()).expect("a report");
-        assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1);
+        assert_eq!(cache.apply(&report, true, at(3), |_, _| ()), 1);
         assert_eq!(cache.child_state("c0", true, at(3)).get(1), None);
         let nobody = format!(r#"{{"cid":"{}","dps":{{"1":1}}}}"#, "c".repeat(500));
         let report = Report::parse(nobody.as_bytes()).expect("a report");
-        assert_eq!(cache.note(&report, true, at(3), |_, _| ()), 1, "no cid");
+        assert_eq!(cache.apply(&report, true, at(3), |_, _| ()), 1, "no cid");
     }
 
     #[test]
@@ -554,7 +546,7 @@ mod tests {
     fn what_is_gathered_for_a_command_is_bounded() {
         let mut gathered = Gathered::new(4096);
         for n in 0..1000 {
-            gathered.note(DpId(n), &DpValue::Bool(true));
+            gathered.insert(DpId(n), &DpValue::Bool(true));
         }
         assert!(!gathered.is_empty() && gathered.to_map().len() < 100);
         assert_eq!((gathered.get(0), gathered.get(999)), (Some(json!(true)), None));
@@ -572,7 +564,7 @@ mod tests {
         assert_eq!(cache.child_state("c", true, at(1)).stale, Some(Stale::NotTold));
         note(&mut cache, r#"{"dps":{"2":5,"2":6}}"#, 2);
         assert_eq!(cache.is_fresh(), Some(false));
-        let fresh: Vec<_> = cache.own_state(None, at(2)).dps.values().map(|heard| heard.fresh).collect();
+        let fresh: Vec<_> = cache.own_state(None, at(2)).dps.values().map(|reading| reading.fresh).collect();
         assert_eq!(fresh, [false, true]);
         note(&mut cache, r#"{"cid":"c","dps":{"2":true}}"#, 2);
         assert_eq!(cache.child_state("c", true, at(2)).stale, Some(Stale::Partly));

@@ -1,4 +1,4 @@
-//! The handle of one sub-device behind a gateway.
+//! Handle of one sub-device behind a gateway.
 
 use core::time::Duration;
 
@@ -8,16 +8,16 @@ use serde::Serialize;
 use crate::device::Device;
 use crate::dp::{self, Dp, IntoDps};
 use crate::error::CommandError;
-use crate::link::Ask;
+use crate::link::Operation;
 use crate::query::{self, Queried};
 use crate::sending::Sending;
 use crate::state::State;
 
-/// A device behind a gateway, such as a Zigbee sensor. Cheap to clone; it shares the gateway's connection, and its
-/// events arrive at the gateway's listeners, marked with its cid.
+/// A device behind a gateway, such as a Zigbee sensor. Cheap to clone. It shares the gateway's connection; its events
+/// arrive at the gateway's listeners, with its cid.
 ///
-/// Gateways answer from memory, also for a sub-device that is gone. Only a push, or a report of the gateway, tells
-/// whether it lives. While the last such news is that it is offline, its commands are not sent and fail with
+/// Gateways answer from memory, also for a sub-device that is gone. Only a push, or a report of the gateway, proves
+/// that it is reachable. While the last report is that it is offline, its commands are not sent and fail with
 /// [`CommandError::SubDeviceOffline`].
 ///
 /// ```
@@ -55,33 +55,33 @@ impl SubDevice {
         Self { gateway, cid }
     }
 
-    /// Its cid.
+    /// Returns its cid.
     pub fn id(&self) -> &str {
         self.cid.as_str()
     }
 
-    /// The gateway.
+    /// Returns the gateway.
     pub const fn gateway(&self) -> &Device {
         &self.gateway
     }
 
-    /// Whether the gateway reaches it, as far as reports and pushes tell; `None` when they told nothing yet.
+    /// Returns whether the gateway reaches it, by reports and pushes; `None` before the first one.
     pub fn is_online(&self) -> Option<bool> {
         self.gateway.link().with(|engine, _| engine.cache().online(self.id()))
     }
 
-    /// Its DPs as they were last heard, and whether the gateway has told them on the present connection. They may come
-    /// from the gateway's memory. Nobody asks for them by itself.
+    /// Returns its last known DPs, and whether the gateway has reported them on the present connection. They may come
+    /// from the gateway's memory. No query is sent on its own.
     pub fn state(&self) -> State {
         self.gateway.link().with(|engine, _| engine.child_state(self.id()))
     }
 
-    /// As [`Device::status`], of this sub-device.
+    /// As [`Device::status`], for this sub-device.
     pub fn status(&self) -> Sending {
-        self.ask(Ok(Ask::Status))
+        self.submit(Ok(Operation::Status))
     }
 
-    /// As [`Device::query`], of this sub-device.
+    /// As [`Device::query`], for this sub-device.
     ///
     /// # Errors
     /// See [`CommandError`].
@@ -92,7 +92,7 @@ impl SubDevice {
         Ok(self.status().acknowledged().await?.into())
     }
 
-    /// As [`Device::query_dps`], of this sub-device.
+    /// As [`Device::query_dps`], for this sub-device.
     ///
     /// # Errors
     /// As [`Device::query_dps`].
@@ -100,7 +100,7 @@ impl SubDevice {
         query::query_dps(&self.gateway, Some(&self.cid), dps, None).await
     }
 
-    /// As [`Device::query_dps_within`], of this sub-device.
+    /// As [`Device::query_dps_within`], for this sub-device.
     ///
     /// # Errors
     /// As [`Device::query_dps`].
@@ -108,22 +108,22 @@ impl SubDevice {
         query::query_dps(&self.gateway, Some(&self.cid), dps, Some(timeout)).await
     }
 
-    /// As [`Device::set_value`], of this sub-device.
+    /// As [`Device::set_value`], for this sub-device.
     pub fn set_value(&self, dp: impl Into<Dp>, value: impl Serialize) -> Sending {
-        self.ask(dp::set_value(dp.into(), value))
+        self.submit(dp::set_value(dp.into(), value))
     }
 
-    /// As [`Device::set_dps`], of this sub-device.
+    /// As [`Device::set_dps`], for this sub-device.
     pub fn set_dps<Form>(&self, dps: impl IntoDps<Form>) -> Sending {
-        self.ask(dp::set_dps(dps))
+        self.submit(dp::set_dps(dps))
     }
 
-    /// As [`Device::update_dps`], of this sub-device.
+    /// As [`Device::update_dps`], for this sub-device.
     pub fn update_dps(&self, dps: &[u16]) -> Sending {
-        self.ask(Ok(Ask::Update(dps.iter().copied().map(DpId).collect())))
+        self.submit(Ok(Operation::Update(dps.iter().copied().map(DpId).collect())))
     }
 
-    fn ask(&self, ask: Result<Ask, CommandError>) -> Sending {
-        self.gateway.ask(ask, Some(self.cid.clone()))
+    fn submit(&self, operation: Result<Operation, CommandError>) -> Sending {
+        self.gateway.submit(operation, Some(self.cid.clone()))
     }
 }

@@ -1,4 +1,4 @@
-//! Reports of what passes between a driver and the machine of a device: the [`Tap`] that a device is given takes them.
+//! Notes about the calls between a driver and the machine of a device, for the [`Tap`] of that device.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustuya_proto::{Command, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, TryCryptoRng, TryRng, Version};
 
-/// Takes notes of what passes between a driver and the machine of one device.
+/// Receives notes about the calls between a driver and the machine of one device.
 ///
 /// The crate `rustuya-record` has taps that write a record, which can be replayed, and lines for a log.
 ///
-/// Notes are told in order, one at a time, after the device is unlocked, by whichever thread has just used it: often the
-/// one that drives it. So a tap may use the device itself: read its state, queue commands, close it (which does not wait
-/// then). It must not wait for an answer, which may need the thread that it is on. A device that is closed has told
-/// all by the time that its `close` returns. What a slow tap has not been told yet waits in memory, up to 4 MiB;
-/// what comes then is left out and counted: [`Note::Missed`].
+/// Notes arrive in order, one at a time, after the device is unlocked, on whichever thread has just used it: often the
+/// one that drives it. So a tap may use the device itself: read its state, queue commands, close it (which does not
+/// wait then). It must not wait for an answer, which may need the thread that it runs on. When the `close` of a device
+/// returns, its tap has received all notes. Notes for a slow tap are queued, up to 4 MiB; further ones are dropped and
+/// counted: [`Note::Missed`].
 ///
 /// ```
 /// # use rustuya_runtime::proto::Instant;
@@ -38,11 +38,11 @@ use rustuya_proto::{Command, ConnId, CryptoRng, DeviceConfig, Instant, LossReaso
 /// }
 /// ```
 pub trait Tap: Send {
-    /// Takes a note. `at` is the `now` of the call that the note is about.
+    /// Receives a note. `at` is the `now` of the call.
     fn note(&mut self, at: Instant, what: Note<'_>);
 }
 
-/// Lets the caller keep a hand on a tap that a driver has, for example to finish a recorder.
+/// Lets the caller keep access to a tap that a driver has, for example to finish a recorder.
 impl<T: Tap> Tap for Arc<Mutex<T>> {
     fn note(&mut self, at: Instant, what: Note<'_>) {
         self.lock().unwrap_or_else(PoisonError::into_inner).note(at, what);
@@ -55,10 +55,10 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
     }
 }
 
-/// One call of a device's machine, or what came of it.
+/// A call of a device's machine, or one of its outputs.
 ///
-/// Calls are noted right before they are made. What comes of a call, its draws and its orders, is noted before the
-/// next call.
+/// Calls are noted right before they are made. The outputs of a call, and the random bytes that it drew, are noted
+/// before the next call.
 ///
 /// ```
 /// # use rustuya_runtime::tap::Note;
@@ -73,10 +73,10 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
 /// # assert_eq!(show(&Note::Sent(&[1, 2])), "2 bytes out");
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a tap is to be told of every call that the machine has")]
+#[expect(clippy::exhaustive_enums, reason = "a tap must handle every call of the machine")]
 pub enum Note<'a> {
-    /// `Device::new`, with the sizes of the buffers that will be lent to it, the same at every call. Also where the
-    /// machine of a device is replaced by a new one.
+    /// `Device::new`, with the sizes of the buffers that every call will get. Also when a new machine replaces that of
+    /// a device.
     Created {
         /// The configuration.
         config: &'a DeviceConfig,
@@ -87,16 +87,16 @@ pub enum Note<'a> {
     },
     /// `reconfigure`.
     Reconfigured(&'a DeviceConfig),
-    /// `poll`. Each one.
+    /// `poll`: every call of it.
     Poll,
-    /// A poll ordered a dial.
+    /// A poll returned `Output::Dial`.
     Dial {
         /// The connection.
         conn: ConnId,
-        /// Where to.
+        /// Destination.
         to: SocketAddr,
     },
-    /// A poll ordered the end of a connection.
+    /// A poll returned `Output::Hangup`.
     Hangup {
         /// The connection.
         conn: ConnId,
@@ -115,14 +115,14 @@ pub enum Note<'a> {
     Lost {
         /// The connection.
         conn: ConnId,
-        /// Why.
+        /// Reason.
         why: LossReason,
     },
     /// `handle_announcement`.
     Announced {
-        /// The address that the device has.
+        /// Address of the device.
         address: IpAddr,
-        /// The version that it claims to speak.
+        /// Version that it claims to speak.
         version: Option<Version>,
     },
     /// `handle_relayed`.
@@ -139,15 +139,15 @@ pub enum Note<'a> {
     Sent(&'a [u8]),
     /// The machine drew these bytes from the generator, during the call noted last.
     Drawn(&'a [u8]),
-    /// So many notes were left out here: the tap is too slow, and no more of them are kept. A session that lacks them
-    /// cannot be replayed past this.
+    /// This many notes were dropped here because the tap is too slow. A session that lacks them cannot be replayed past
+    /// this.
     Missed {
-        /// How many.
+        /// Number of notes.
         notes: u64,
     },
 }
 
-/// A generator for a machine that is recorded: draws from another one and notes what was drawn.
+/// Generator for a recorded machine: draws from another one and notes the bytes.
 ///
 /// ```
 /// # use rustuya_runtime::proto::{CryptoRng, Instant};
@@ -164,7 +164,7 @@ pub struct RecordingRng<'a> {
 }
 
 impl<'a> RecordingRng<'a> {
-    /// Draws from `inner` during a call of the machine at `now`, and notes that to `tap`.
+    /// Draws from `inner` during a call of the machine at `now`, and passes the bytes to `tap`.
     pub const fn new(inner: &'a mut dyn CryptoRng, tap: &'a mut dyn Tap, now: Instant) -> Self {
         Self { inner, tap, now }
     }

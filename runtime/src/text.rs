@@ -1,9 +1,9 @@
-//! Text as people's editors and shells leave it.
+//! Text in the forms that editors and shells produce.
 
 use rustuya_proto::{InvalidKey, LocalKey};
 use zeroize::Zeroizing;
 
-/// Bytes that are no text.
+/// Bytes that are not text.
 ///
 /// ```
 /// # use rustuya_runtime::text;
@@ -20,11 +20,11 @@ pub struct NotText {
     pub column: usize,
 }
 
-/// Reads UTF-8 or UTF-16, with or without a byte order mark. UTF-16 without one is recognised by a first character that
-/// is ASCII, as in JSON and in keys. The text is wiped when it is dropped: it may hold keys.
+/// Decodes UTF-8 or UTF-16, with or without a byte order mark. UTF-16 without one is recognized by a first character
+/// that is ASCII, as in JSON and in keys. The text is wiped on drop, because it may contain keys.
 ///
 /// # Errors
-/// [`NotText`], such as for Latin-1 with letters beyond ASCII.
+/// [`NotText`], for example for Latin-1 with letters beyond ASCII.
 pub fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, NotText> {
     match *bytes {
         [0xef, 0xbb, 0xbf, ref text @ ..] => utf_8(text),
@@ -36,7 +36,7 @@ pub fn decode(bytes: &[u8]) -> Result<Zeroizing<String>, NotText> {
     }
 }
 
-/// Whether [`decode`] takes this for UTF-16.
+/// Returns whether [`decode`] takes this for UTF-16.
 pub fn is_utf_16(bytes: &[u8]) -> bool {
     matches!(*bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=0xff, 0, ..] | [0, 1..=0xff, ..])
 }
@@ -50,7 +50,7 @@ fn utf_8(bytes: &[u8]) -> Result<Zeroizing<String>, NotText> {
 
 fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Zeroizing<String>, NotText> {
     let (pairs, rest) = bytes.as_chunks();
-    // Room for the longest outcome, so that no copy is left behind where the text moves.
+    // Reserve the largest size, so that growing leaves no copy behind.
     let mut text = Zeroizing::new(String::with_capacity(pairs.len() * 3));
     for c in char::decode_utf16(pairs.iter().copied().map(unit)) {
         let Ok(c) = c else { return Err(NotText::behind(&text)) };
@@ -60,15 +60,15 @@ fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Zeroizing<String>, N
 }
 
 impl NotText {
-    /// At the end of what was read.
+    /// Makes the position after `text`.
     fn behind(text: &str) -> Self {
         let last = text.rsplit('\n').next().unwrap_or_default();
         Self { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 }
     }
 }
 
-/// Reads a local key as people paste it: white space around it, and a pair of quotation marks, do not count where it is
-/// longer than 16 characters only because of them.
+/// Parses a local key in the form in which users paste it: removes surrounding white space, and a pair of quotation
+/// marks, if it is longer than 16 characters only because of them.
 ///
 /// ```
 /// # use rustuya_runtime::text;
@@ -78,7 +78,7 @@ impl NotText {
 /// ```
 ///
 /// # Errors
-/// [`InvalidKey`], about the text without what does not count.
+/// [`InvalidKey`], about the remaining text.
 pub fn local_key(text: &str) -> Result<LocalKey, InvalidKey> {
     let whole = LocalKey::from_text(text);
     if whole.is_ok() {
@@ -90,8 +90,9 @@ pub fn local_key(text: &str) -> Result<LocalKey, InvalidKey> {
     LocalKey::from_text(bare)
 }
 
-/// Whether a text that was given for something else may be a local key, in whole or nearly: 15 to 17 characters without
-/// white space and quotation marks around them, the same HTML-escaped, or 32 hex digits. Messages do not repeat it then.
+/// Returns whether a text that was given for something else may be a local key, as a whole or nearly: 15 to 17
+/// characters without surrounding white space and quotation marks, the same HTML-escaped, or 32 hex digits. Messages
+/// must not repeat it then.
 ///
 /// ```
 /// # use rustuya_runtime::text;
@@ -173,7 +174,7 @@ mod tests {
         ] {
             assert_eq!(local_key(text).as_ref(), Ok(&key), "{text:?}");
         }
-        // Sixteen characters are the key, whatever stands at its ends.
+        // Sixteen characters are the key, whatever the first and the last one are.
         for text in ["\"123456789abcde\"", "'123456789abcde'", " 123456789abcde "] {
             assert_eq!(
                 local_key(text).map(|key| *key.expose()).ok().as_ref().map(<[u8; 16]>::as_slice),

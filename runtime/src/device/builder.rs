@@ -1,4 +1,4 @@
-//! The description of a device, and its start.
+//! Configuration and start of a device.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rustuya_proto::{DeviceConfig, Dialect, LocalKey, Timing, Version};
 
-use super::{Device, Handle, Settings};
+use super::{Device, Inner, Settings};
 use crate::address::Address;
 use crate::destination::stand_in;
 use crate::discovery::Discovery;
@@ -17,7 +17,7 @@ use crate::runtime::Runtime;
 use crate::tap::Tap;
 use crate::wipe::wipe_stack;
 
-/// What a device is to be like; made by [`Device::builder`].
+/// Configuration of a device; made by [`Device::builder`].
 ///
 /// ```
 /// # use core::time::Duration;
@@ -35,7 +35,7 @@ use crate::wipe::wipe_stack;
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a builder does nothing before spawn"]
 pub struct DeviceBuilder {
-    /// On the heap, so that a description that is moved leaves no copy of its key behind.
+    /// On the heap, so that moving the configuration leaves no copy of its key behind.
     pub(crate) config: Box<DeviceConfig>,
     pub(crate) options: Options,
     pub(crate) discovery: Option<Discovery>,
@@ -43,14 +43,14 @@ pub struct DeviceBuilder {
 }
 
 impl DeviceBuilder {
-    /// The device id.
+    /// Returns the device id.
     pub fn id(&self) -> &str {
         self.config.id.as_str()
     }
 
-    /// Where the device is: an IP address, a socket address, a host name, which is looked up for each connection, or
-    /// [`Address::Auto`] to find it by its announcements (the default, which needs a [`discovery`](Self::discovery) or a
-    /// manager).
+    /// Sets the address: an IP address, a socket address, a host name, which is looked up for each connection, or
+    /// [`Address::Auto`] to discover it by announcements (the default, which needs a [`discovery`](Self::discovery) or
+    /// a manager).
     pub fn address(mut self, address: impl Into<Address>) -> Self {
         self.options.host = None;
         match address.into() {
@@ -75,8 +75,7 @@ impl DeviceBuilder {
         self
     }
 
-    /// The device reached as `other` says: with its local key, and with its address and port, version and dialect as far
-    /// as it gives them.
+    /// Takes over how `other` is reached: its local key, and its address and port, version and dialect if they are set.
     ///
     /// ```
     /// # use rustuya_runtime::{ConfigError, Device, Version};
@@ -98,70 +97,69 @@ impl DeviceBuilder {
         self
     }
 
-    /// Another local key: that of a device which was paired anew.
+    /// Sets the local key, for a device that was paired anew.
     pub fn local_key(mut self, local_key: LocalKey) -> Self {
         self.config.local_key = local_key;
         self
     }
 
-    /// Whether this text is the local key: where users give both, one of them may be in the place of the other. A key that
-    /// is taken for a host name would be asked for on the network.
+    /// Returns whether this text is the local key. Users who enter both a key and an address may confuse them, and a
+    /// key that is taken for a host name would be sent to name servers.
     pub fn is_local_key(&self, text: &str) -> bool {
         crate::text::local_key(text).is_ok_and(|key| key == self.config.local_key)
     }
 
-    /// TCP port, 6668 by default.
+    /// Sets the TCP port, 6668 by default.
     pub fn port(mut self, port: u16) -> Self {
         self.config.port = port;
         self
     }
 
-    /// The version that the device speaks; `None` (the default) finds it out, from an announcement or by trying.
+    /// Sets the protocol version; `None` (the default) detects it, from an announcement or by trying.
     pub fn version(mut self, version: impl Into<Option<Version>>) -> Self {
         self.config.version = version.into();
         self
     }
 
-    /// The oldest version that is believed while the version is open, 3.3 by default (3.2 is as good). What a device of 3.1
-    /// says is not encrypted, so that with 3.1 here any host that claims to be the device is believed, key or none.
-    /// Without it, such a host ends as [`DownReason::TooOld`](crate::DownReason::TooOld). Once a session key was
-    /// negotiated, 3.4 is the oldest that is believed.
+    /// Sets the oldest version that is accepted while the version is open, 3.3 by default (3.2 has the same effect).
+    /// Devices of 3.1 do not encrypt what they send: with 3.1 here, any host can pose as the device, without a key.
+    /// Without it, such a host leads to [`DownReason::TooOld`](crate::DownReason::TooOld). Once a session key was
+    /// negotiated, 3.4 is the oldest that is accepted.
     pub const fn min_version(mut self, version: Version) -> Self {
         self.config.min_version = version;
         self
     }
 
-    /// The dialect that the device speaks; `None` (the default) finds it out without writing anything to ask, see the
-    /// guide to device22. Firmware of 3.5 is never taken for device22.
+    /// Sets the dialect; `None` (the default) detects it without writing anything, see the guide to device22. Firmware
+    /// of 3.5 is never taken for device22.
     pub fn dialect(mut self, dialect: impl Into<Option<Dialect>>) -> Self {
         self.config.dialect = dialect.into();
         self
     }
 
-    /// Whether the connection is kept (the default). If not, it is made for a command and ends when nothing has been
-    /// outstanding for a second.
+    /// Sets whether the connection is persistent (the default). If not, it is made for a command and closed when
+    /// nothing has been pending for a second.
     pub fn persist(mut self, persist: bool) -> Self {
         self.config.persist = persist;
         self
     }
 
-    /// Whether commands are done as soon as they are queued, instead of when they are written. Off by default.
+    /// Sets whether commands complete as soon as they are queued, instead of when they are written. Off by default.
     pub const fn nowait(mut self, nowait: bool) -> Self {
         self.options.nowait = nowait;
         self
     }
 
-    /// Whether the state is asked for on each connection, so that [`Device::state`] is complete soon after it. On by
-    /// default. It is one query, which writes nothing and is in no counter of [`Metrics`](crate::Metrics); a query
-    /// that a caller gives at that moment takes its place. Of a gateway it brings its own DPs, not those of
-    /// sub-devices. Devices whose connection is not [kept](Self::persist) and those that
-    /// [sleep](Pacing::sleeps) are not asked.
+    /// Sets whether the state is queried on each connection, so that [`Device::state`] is complete soon after it. On by
+    /// default. It is one query, which writes nothing and counts in no [`Metrics`](crate::Metrics); a query that a
+    /// caller submits at that moment takes its place. A gateway reports its own DPs, not those of sub-devices. Devices
+    /// whose connection is not [persistent](Self::persist) and those that [sleep](Pacing::sleeps) are not queried.
     pub const fn query_on_connect(mut self, query: bool) -> Self {
         self.options.query_on_connect = query;
         self
     }
 
-    /// Time limits of the connection.
+    /// Sets the time limits of the connection.
     pub fn timing(mut self, timing: Timing) -> Self {
         self.config.timing = timing;
         self
@@ -173,14 +171,14 @@ impl DeviceBuilder {
         self
     }
 
-    /// How commands are spaced, joined and split.
+    /// Sets how commands are spaced, merged and split.
     pub const fn pacing(mut self, pacing: Pacing) -> Self {
         self.options.pacing = pacing;
         self
     }
 
-    /// The largest frame that is received, in bytes, 65,536 by default and 1024 at least. Memory is taken as the bytes of
-    /// a large frame arrive, and given back after it. A larger frame is skipped, and told as
+    /// Limits the size of received frames, in bytes; 65,536 by default, at least 1024. Memory is taken as the bytes of
+    /// a large frame arrive, and released after it. A larger frame is skipped and reported as
     /// [`Event::Skipped`](crate::Event::Skipped); the command that it answers fails with
     /// [`CommandError::AnswerTooLarge`](crate::CommandError::AnswerTooLarge).
     pub const fn receive_limit(mut self, bytes: usize) -> Self {
@@ -188,38 +186,39 @@ impl DeviceBuilder {
         self
     }
 
-    /// How many bytes are remembered of the device and its sub-devices, 262,144 by default and 1024 at least. An ordinary
-    /// device takes 1 to 4 KiB, the largest gateways some 200. What has no room is missing from `state()`, and is told as
-    /// [`Event::Unkept`](crate::Event::Unkept) and counted in [`Metrics::unkept`](crate::Metrics::unkept). Devices of a
-    /// registry have a bound in common, too.
+    /// Limits the memory for the state of the device and its sub-devices, in bytes; 262,144 by default, at least 1024.
+    /// An ordinary device takes 1 to 4 KiB, the largest gateways some 200. Values without room are missing from
+    /// `state()`, reported as [`Event::Unkept`](crate::Event::Unkept) and counted in
+    /// [`Metrics::unkept`](crate::Metrics::unkept). Devices of a registry share a limit, too.
     pub const fn memory_limit(mut self, bytes: usize) -> Self {
         self.options.memory_limit = if bytes < memory::LEAST { memory::LEAST } else { bytes };
         self
     }
 
-    /// How many bytes of events wait for each [`Listener`](crate::Listener) of the device that is made from now on,
-    /// 1,048,576 by default and 1024 at least. A listener that does not keep up loses the oldest, and is told how many.
+    /// Limits the events queued for each [`Listener`](crate::Listener) of the device made from now on, in bytes;
+    /// 1,048,576 by default, at least 1024. A listener that does not keep up loses the oldest and receives their
+    /// number.
     pub const fn backlog_limit(mut self, bytes: usize) -> Self {
         self.options.backlog_limit = if bytes < memory::LEAST { memory::LEAST } else { bytes };
         self
     }
 
-    /// How long a command waits for the connection before it fails with a diagnosis, 10 s by default. The wait for
-    /// the answer, [`Timing::answer`], comes on top.
+    /// Sets the time limit for a command to get its connection, before it fails with a diagnosis; 10 s by default. The
+    /// time limit of the answer, [`Timing::answer`], comes on top.
     pub const fn command_timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = timeout;
         self
     }
 
-    /// Locates the device by its announcements, and reconnects at once when it announces itself after an absence.
+    /// Discovers the device by its announcements, and reconnects at once when it announces itself after an absence.
     pub fn discovery(mut self, discovery: &Discovery) -> Self {
         self.discovery = Some(discovery.clone());
         self
     }
 
-    /// Tells a tap everything that passes between this device's connection and the machine that speaks its protocol:
-    /// for example the recorder of the crate `rustuya-record`. It begins with [`spawn`](Self::spawn); a
-    /// [reconfigured](Device::reconfigure) device goes on being recorded by what it was spawned with.
+    /// Passes everything between this device's connection and its protocol machine to a tap: for example the recorder
+    /// of the crate `rustuya-record`. It begins with [`spawn`](Self::spawn); a [reconfigured](Device::reconfigure)
+    /// device keeps the tap that it was spawned with.
     ///
     /// ```
     /// # use rustuya_runtime::{DeviceBuilder, proto::Instant, tap::{Note, Tap}};
@@ -248,27 +247,27 @@ impl DeviceBuilder {
         device
     }
 
-    /// A device that does nothing yet, and what makes it begin.
+    /// Makes a device that does nothing yet, and its start.
     pub(crate) fn prepare(self, env: &Arc<Env>) -> (Device, Start) {
         let link = Link::new(&self.config, self.options, self.tap, env);
         let settings = Settings { discovery: self.discovery, ..Settings::default() };
-        let device = Device(Arc::new(Handle { link, settings: Mutex::new(settings) }));
+        let device = Device(Arc::new(Inner { link, settings: Mutex::new(settings) }));
         let start = Start { link: DrivenLink::new(Arc::clone(device.link())), device: device.clone() };
         (device, start)
     }
 }
 
-/// A device that has not begun. Dropped before, it never will.
+/// Start of a device. If dropped, the device never starts.
 pub(crate) struct Start {
     link: DrivenLink,
     device: Device,
 }
 
 impl Start {
-    /// Has a runtime drive the device. Runs foreign code.
+    /// Lets a runtime drive the device. Runs foreign code.
     pub(crate) fn drive(self, runtime: &dyn Runtime) {
         if let Some(sources) = runtime.sources() {
-            self.device.link().with(|engine, _| engine.live_by(sources));
+            self.device.link().with(|engine, _| engine.use_sources(sources));
         }
         self.device.watch(0);
         runtime.drive(self.link);

@@ -1,12 +1,12 @@
-//! Which handles are the same device.
+//! Equality of handles.
 
 use core::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 
-use super::{Device, Handle};
+use super::{Device, Inner};
 
-/// Handles of one connection are equal: clones, and what managers and the registry give. Two connections are not, whatever
-/// their ids.
+/// Handles of one connection are equal: clones, and those that managers and the registry return. Handles of two
+/// connections are not, whatever their ids.
 impl PartialEq for Device {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -21,27 +21,27 @@ impl Hash for Device {
     }
 }
 
-/// A device that lives as long as others hold it.
+/// Device without a claim to keep it alive.
 #[derive(Debug)]
-pub(crate) struct WeakDevice(Weak<Handle>);
+pub(crate) struct WeakDevice(Weak<Inner>);
 
 impl WeakDevice {
     pub(crate) fn new(device: &Device) -> Self {
         Self(Arc::downgrade(&device.0))
     }
 
-    /// A handle. Not to be dropped under a lock: it may be the last one.
+    /// Returns a handle. Do not drop it under a lock: it may be the last one.
     pub(crate) fn upgrade(&self) -> Option<Device> {
         self.0.upgrade().map(Device)
     }
 
-    /// Whether it is this one.
+    /// Returns whether it is this one.
     pub(crate) fn is(&self, device: &Device) -> bool {
         self.0.as_ptr() == Arc::as_ptr(&device.0)
     }
 
-    /// Whether nobody holds it any more.
-    pub(crate) fn is_gone(&self) -> bool {
+    /// Returns whether all handles are dropped.
+    pub(crate) fn is_dropped(&self) -> bool {
         self.0.strong_count() == 0
     }
 }

@@ -1,4 +1,4 @@
-//! The values in such a file.
+//! Values of such a file.
 
 use core::fmt;
 
@@ -11,32 +11,32 @@ use super::DeviceEntry;
 use crate::address::Address;
 use crate::text;
 
-/// One value of the file, as far as it matters. Reading it never fails by itself: errors of typed parsing quote text,
-/// and with it keys.
+/// A value of the file, as far as it matters. Deserializing it never fails by itself, because errors of typed
+/// deserialization quote text, and thereby keys.
 #[derive(Default)]
 pub(super) struct Field {
     text: Option<Zeroizing<String>>,
     number: Option<String>,
     is_true: bool,
     is_null: bool,
-    /// Of a list, the objects in it that have an id.
+    /// For a list, its objects with an id.
     list: Option<Vec<DeviceEntry>>,
     object: Option<Object>,
 }
 
-/// An object: a device, or something with devices in it.
+/// An object: a device, or a container of devices.
 #[derive(Default)]
 struct Object {
-    /// What it says of a device.
+    /// Fields of a device.
     entry: DeviceEntry,
-    /// The list in it.
+    /// List of devices in it.
     devices: Option<Vec<DeviceEntry>>,
-    /// The members of it that are devices. Those that name no id have the member's name for one.
+    /// Members that are devices. Those without an id use the name of the member.
     members: Vec<DeviceEntry>,
 }
 
 impl Field {
-    /// The devices, if this is something that can hold devices and holds a list, a device, or devices as members.
+    /// Returns the devices of a list, of a device, or of an object with devices as members.
     pub(super) fn into_devices(self) -> Option<Vec<DeviceEntry>> {
         let Some(object) = self.object else { return self.list };
         if object.devices.is_some() {
@@ -50,12 +50,12 @@ impl Field {
 }
 
 impl DeviceEntry {
-    /// Whether an object that says this is a device, where nothing but its members tells.
+    /// Returns whether the fields alone prove that it is a device.
     fn is_device(&self) -> bool {
         !self.id.is_empty() && (self.key.is_some() || self.address != Address::Auto || self.is_sub_device)
     }
 
-    /// Takes one field of the entry in.
+    /// Sets one field of the entry.
     fn take(&mut self, name: &str, field: Field) {
         let text = field.text.filter(|text| !text.trim().is_empty());
         let owned = |text: Zeroizing<String>| Some(text.as_str().to_owned());
@@ -152,14 +152,14 @@ impl<'de> Visitor<'de> for Anything {
         while let Some(name) = fields.next_key::<String>()? {
             match name.as_str() {
                 "devices" => object.devices = fields.next_value::<Field>()?.into_devices().or(object.devices),
-                // The cloud's answer. Its addresses are those of the router, as the cloud sees it.
+                // Answer of the cloud. It contains the address of the router, as the cloud sees it.
                 "result" => {
                     let found = fields.next_value::<Field>()?.into_devices();
                     let without_ip = |listed| DeviceEntry { address: Address::Auto, ..listed };
                     object.devices = found.map(|list| list.into_iter().map(without_ip).collect()).or(object.devices);
                 }
                 "list" => object.devices = fields.next_value::<Field>()?.list.or(object.devices),
-                // Of no interest, and of any depth.
+                // Skipped, whatever their depth.
                 "dps" | "mapping" | "status" => drop(fields.next_value::<IgnoredAny>()?),
                 _ => object.take(name, fields.next_value()?),
             }

@@ -1,4 +1,4 @@
-//! Writing back what was found out about a device.
+//! Writing of detected properties to a file of devices.
 
 use core::net::IpAddr;
 use std::fs::{self, File, OpenOptions};
@@ -16,12 +16,12 @@ use crate::address::Address;
 use crate::text;
 
 impl DevicesFile {
-    /// Writes the version and the address that worked into the file, so that the next start begins with them: a version that
-    /// is stored is kept, whatever somebody announces. All else stays as it is, unknown fields and the order of everything
-    /// too; a host name is not replaced. The file is written beside the old one and put in its place in one step. Says
-    /// whether something was new.
+    /// Writes a proven version and address to the file, so that the next start begins with them: no announcement
+    /// changes a version that is stored. Everything else stays, including unknown fields and the order; a host name is
+    /// not replaced. Writes a new file and renames it to replace the old one in one step. Returns whether something was
+    /// new.
     ///
-    /// Give what was proven: the version of a device that has answered under the local key.
+    /// Pass only what was proven: the version of a device that has answered under the local key.
     ///
     /// ```
     /// # use rustuya_runtime::{DevicesFile, Version};
@@ -38,14 +38,14 @@ impl DevicesFile {
     ///
     /// # Errors
     /// [`DevicesFileError`]: as for [`read`](Self::read), and [`Write`](DevicesFileError::Write).
-    /// [`NoList`](DevicesFileError::NoList) where no device with this id is listed.
+    /// [`NoList`](DevicesFileError::NoList) if the file lists no device with this id.
     pub fn remember(
         path: impl AsRef<Path>,
         id: &str,
         version: Option<Version>,
         address: Option<IpAddr>,
     ) -> Result<bool, DevicesFileError> {
-        // A link stays one.
+        // Keep a symbolic link.
         let path = fs::canonicalize(path).map_err(DevicesFileError::Io)?;
         let old = Zeroizing::new(fs::read(&path).map_err(DevicesFileError::Io)?);
         match changed(&old, id, version, address)? {
@@ -55,7 +55,7 @@ impl DevicesFile {
     }
 }
 
-/// The text with what is new in it; `None` when nothing is.
+/// Returns the changed text; `None` if nothing is new.
 fn changed(
     old: &[u8],
     id: &str,
@@ -86,7 +86,7 @@ fn changed(
     Ok(new)
 }
 
-/// The entry of the device with this id.
+/// Returns the entry of the device with this id.
 fn entry<'a>(file: &'a mut Value, id: &str) -> Option<&'a mut Map<String, Value>> {
     match file {
         Value::Array(list) => list.iter_mut().find_map(|item| item.as_object_mut().filter(|entry| is_of(entry, id))),
@@ -112,7 +112,7 @@ fn is_of(entry: &Map<String, Value>, id: &str) -> bool {
     ["id", "gwId", "device_id"].into_iter().find_map(|name| entry.get(name)?.as_str()) == Some(id)
 }
 
-/// Sets the first of these fields that is there, or else adds the first. Whether it had another value.
+/// Sets the first of these fields that exists, or else adds the first. Returns whether it had another value.
 fn put(entry: &mut Map<String, Value>, names: &[&str], value: &str) -> bool {
     let known = names.iter().find(|name| entry.contains_key(**name));
     let Some(name) = known.or(names.first()) else { return false };
@@ -129,9 +129,9 @@ fn put(entry: &mut Map<String, Value>, names: &[&str], value: &str) -> bool {
 
 fn write(file: &Value, in_lines: bool) -> Zeroizing<Vec<u8>> {
     let mut new = Zeroizing::new(Vec::new());
-    // A value is written to memory: that cannot fail.
+    // Writing to memory cannot fail.
     let _ = if in_lines {
-        // As tinytuya does.
+        // The format of tinytuya.
         file.serialize(&mut Serializer::with_formatter(&mut *new, PrettyFormatter::with_indent(b"    ")))
     } else {
         file.serialize(&mut Serializer::new(&mut *new))
@@ -142,7 +142,7 @@ fn write(file: &Value, in_lines: bool) -> Zeroizing<Vec<u8>> {
     new
 }
 
-/// Puts a file in the place of another in one step. Keys are in it: until then nobody else may read it.
+/// Replaces a file in one step. It contains keys: until then, no other user may read the new one.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
@@ -165,7 +165,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Wipes every text, for keys are among them.
+/// Wipes every text, because keys are among them.
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),

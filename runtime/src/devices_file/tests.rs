@@ -94,7 +94,7 @@ fn other_files_are_none() {
     let missing = std::env::temp_dir().join("rustuya-no-such-directory").join("devices.json");
     let error = DevicesFile::read(missing).expect_err("not there");
     assert!(matches!(error, DevicesFileError::Io(_)) && error.to_string().contains("path"));
-    // Deeper than any reader goes: refused, not overrun.
+    // Deeper than any parser descends: refused, without a stack overflow.
     assert!(DevicesFile::parse("[".repeat(100_000).as_bytes()).is_err());
 }
 

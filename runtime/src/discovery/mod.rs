@@ -1,7 +1,7 @@
-//! The service that finds devices.
+//! Discovery of devices by their announcements.
 
-mod ears;
 mod network;
+mod receiver;
 mod scanner;
 mod service;
 mod sockets;
@@ -19,9 +19,9 @@ use crate::link::Link;
 use crate::listener::{Entry, Listener};
 use crate::runtime::Runtime;
 use crate::shortage::need_descriptors;
-pub use ears::Counts;
-use ears::Ears;
 pub use network::{Network, NetworkError};
+pub use receiver::Counts;
+use receiver::Receiver;
 pub use scanner::{Scan, Scanner, Sweep};
 pub use service::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
 use service::{Probes, Service};
@@ -29,12 +29,13 @@ pub use sockets::bind_shared;
 pub use sweep::Swept;
 use table::Table;
 
-/// Listens for the announcements of devices and asks for them: during a scan, and as long as a [`Device`](crate::Device)
-/// that uses it has no known address and is not connected (every 6 s at first, every 30 s in the long run). Clones share
-/// it. It ends when the last clone is dropped and no `Device` uses it any more.
+/// Receives the announcements of devices, and sends probes for them: during a scan, and as long as a
+/// [`Device`](crate::Device) that uses it has no known address and is not connected (every 6 s at first, every 30 s in
+/// the long run). Clones share it. It ends when the last clone is dropped and no `Device` uses it any more.
 ///
-/// All that listen on the same ports and address share their sockets and what was heard, in the whole process, whatever
-/// they run on: a scan takes nothing away from those who keep devices connected, and is not disturbed by them.
+/// All services on the same ports and address share their sockets and the devices sighted by them, in the whole
+/// process, on whatever runtime. A scan takes nothing away from devices that are kept connected, and they do not
+/// disturb it.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -53,8 +54,8 @@ use table::Table;
 /// #     .announce_every(Duration::from_millis(50))
 /// #     .start()
 /// #     .await?;
-/// let mut news = discovery.listener();
-/// let found = news.recv().await.ok_or("goes on")?;
+/// let mut devices = discovery.listener();
+/// let found = devices.recv().await.ok_or("goes on")?;
 /// assert_eq!(found.id, lamp.id());
 /// // A device whose address and version are unknown, or change:
 /// let device = Device::builder(lamp.id(), "0123456789abcdef")?
@@ -67,28 +68,28 @@ use table::Table;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Discovery(Arc<Handle>);
+pub struct Discovery(Arc<Inner>);
 
 #[derive(Debug)]
-struct Handle {
+struct Inner {
     service: Arc<Service>,
     local_addrs: Vec<SocketAddr>,
 }
 
-impl Drop for Handle {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.service.end();
     }
 }
 
 impl PartialEq for Discovery {
-    /// Whether both are the same service.
+    /// Returns whether both are the same service.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-/// A device that was heard.
+/// A device that announced itself.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -116,18 +117,18 @@ impl PartialEq for Discovery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiscoveredDevice {
-    /// Whether it is news.
+    /// Whether it is new.
     pub kind: SightingKind,
     /// Device id.
     pub id: String,
     /// Address.
     pub ip: Ipv4Addr,
-    /// Protocol version; `None` when it is one that is not known here.
+    /// Protocol version; `None` if it is unknown to this crate.
     pub version: Option<Version>,
-    /// Product id, when the device names one. Not a secret.
+    /// Product id, if the announcement names one. Not a secret.
     pub product_key: Option<String>,
-    /// Who has announced it, when it was not the device itself: a relay. Never without
-    /// [`trust_relayed`](DiscoveryBuilder::trust_relayed), but in what [`Discovery::relayed`] returns.
+    /// Sender of the announcement, if it was not the device itself: a relay. Only with
+    /// [`trust_relayed`](DiscoveryBuilder::trust_relayed), and in what [`Discovery::relayed`] returns.
     pub relayed_by: Option<IpAddr>,
     /// Whether it waits to be paired: it has no local key yet, and takes no commands.
     pub unpaired: bool,
@@ -140,7 +141,7 @@ impl Entry for DiscoveredDevice {
 }
 
 impl Discovery {
-    /// Describes a service; everything has a default.
+    /// Configures a service; everything has a default.
     pub fn builder() -> DiscoveryBuilder {
         let config = DiscoveryConfig::default();
         let (port, every) = (config.probe_port, config.probe_interval);
@@ -148,41 +149,40 @@ impl Discovery {
         DiscoveryBuilder { config, bind: Ipv4Addr::UNSPECIFIED, probes }
     }
 
-    /// Receives every announcement that is believed from now on: new devices, changed ones, and those seen again.
-    /// Losses of a slow listener are counted, see [`Listener::missed`].
+    /// Makes a listener for all trusted announcements from now on: new devices, changed ones, and those seen again. A
+    /// slow listener counts its losses, see [`Listener::missed`].
     pub fn listener(&self) -> Listener<DiscoveredDevice> {
         self.0.service.hub.listener()
     }
 
-    /// The addresses that announcements are received on, in the order of the ports.
+    /// Returns the local addresses of the sockets, in the order of the ports.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.0.local_addrs
     }
 
-    /// The devices that were announced within the last minute from other addresses than the ones they name, and not
-    /// from their own: behind a relay, or forged. They are believed only with
+    /// Returns the devices that were announced within the last minute from other addresses than the ones they name, and
+    /// not from their own: behind a relay, or forged. They are trusted only with
     /// [`trust_relayed`](DiscoveryBuilder::trust_relayed).
     pub fn relayed(&self) -> Vec<DiscoveredDevice> {
-        let found = |place: ears::Place| DiscoveredDevice {
+        let found = |sighting: receiver::Sighting| DiscoveredDevice {
             kind: SightingKind::SeenAgain,
-            id: place.id.as_ref().to_owned(),
-            ip: place.ip,
-            version: place.version,
-            product_key: place.product_key.as_deref().map(str::to_owned),
-            relayed_by: place.relayed_by,
-            unpaired: place.unpaired,
+            id: sighting.id.as_ref().to_owned(),
+            ip: sighting.ip,
+            version: sighting.version,
+            product_key: sighting.product_key.as_deref().map(str::to_owned),
+            relayed_by: sighting.relayed_by,
+            unpaired: sighting.unpaired,
         };
-        self.0.service.ears.relayed().into_iter().map(found).collect()
+        self.0.service.receiver.relayed().into_iter().map(found).collect()
     }
 
-    /// What has come in since somebody in this process began to listen on these ports.
+    /// Returns counters since the sockets were opened in this process.
     pub fn counts(&self) -> Counts {
-        self.0.service.ears.counts()
+        self.0.service.receiver.counts()
     }
 
-    /// Looks for devices for `duration`; what is heard comes as it is heard, and the stream ends with the scan.
-    /// Devices that were known before count as new again. Any number of scans may go on at the same time; each takes
-    /// its own time.
+    /// Scans for `duration`. Devices arrive as they announce themselves, and the stream ends with the scan. Devices
+    /// that were known before count as new again. Several scans may run at the same time, each with its own duration.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -212,14 +212,14 @@ impl Discovery {
         self.0.service.scan(duration, None)
     }
 
-    /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
+    /// As [`stream`](Self::stream), for one device; other announcements take up no room.
     pub fn stream_of(&self, id: &str, duration: Duration) -> Listener<DiscoveredDevice> {
         self.0.service.scan(duration, Some(id))
     }
 
-    /// Looks for devices for `duration`, and returns all that were heard, each once, as it was heard last. Devices
-    /// that were known before count as new again. 16,384 are returned at most; of more, those from hosts that announce
-    /// few devices come first.
+    /// Scans for `duration`, and returns all devices, each once, by its last announcement. Devices that were known
+    /// before count as new again. Returns 16,384 at most; beyond that, those from hosts that announce few devices take
+    /// precedence.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -251,7 +251,7 @@ impl Discovery {
         all(&mut listener).await
     }
 
-    /// Looks for one device, for `duration` at most, and returns as soon as it is heard.
+    /// Scans for one device, for `duration` at most, and returns as soon as it is sighted.
     ///
     /// # Cancel safety
     /// As [`scan`](Self::scan).
@@ -259,12 +259,12 @@ impl Discovery {
         self.stream_of(id, duration).recv().await
     }
 
-    /// Looks through a network, address by address: each is tried on the TCP port of devices, where a connection is opened
-    /// and closed with nothing sent, and asked by UDP for an announcement, which 3.5 devices answer. At most 200
-    /// addresses are begun with in a second; a subnet of 254 takes about four seconds. What comes of it comes at once,
-    /// with progress in between, and the listener ends with the search.
+    /// Sweeps a network, address by address. Opens and closes a connection to the TCP port of devices, without sending
+    /// anything, and sends a UDP probe, which 3.5 devices answer with an announcement. Begins with at most 200
+    /// addresses per second; a subnet of 254 takes about four seconds. Results arrive at once, with progress in
+    /// between, and the listener ends with the sweep.
     ///
-    /// Dropping the listener ends the search.
+    /// Dropping the listener ends the sweep.
     ///
     /// ```
     /// # use rustuya_runtime_tokio::*;
@@ -278,8 +278,8 @@ impl Discovery {
     /// let network: Network = "127.0.0.1/32".parse()?;
     /// let mut sweep = discovery.sweep(network.port(lamp.local_addr().port()));
     /// let mut open = Vec::new();
-    /// while let Some(news) = sweep.recv().await {
-    ///     if let Swept::Open(address) = news {
+    /// while let Some(result) = sweep.recv().await {
+    ///     if let Swept::Open(address) = result {
     ///         open.push(address);
     ///     }
     /// }
@@ -291,30 +291,30 @@ impl Discovery {
         self.0.service.sweep(network)
     }
 
-    /// Asks 3.5 devices for announcements, now and every few seconds for `duration`, and returns at once. Other
+    /// Sends probes, which 3.5 devices answer, now and every few seconds for `duration`, and returns at once. Other
     /// versions announce themselves.
     pub fn probe(&self, duration: Duration) {
         self.0.service.probe(duration);
     }
 
-    /// Has a link told of its device's announcements, until the result is dropped.
+    /// Passes announcements of its device to a link, until the result is dropped.
     pub(crate) fn watch(&self, link: &Arc<Link>) -> Watch {
         Watch { discovery: self.clone(), id: Arc::clone(&link.id), token: self.0.service.watch(link) }
     }
 }
 
-/// All devices that are heard until the listener ends, each once, as it was heard last.
+/// Collects all devices until the listener ends, each once, by its last announcement.
 async fn all(listener: &mut Listener<DiscoveredDevice>) -> Vec<DiscoveredDevice> {
     let mut found: Table<(usize, DiscoveredDevice)> = Table::new();
     let mut count = 0;
-    while let Some(news) = listener.recv().await {
-        if let Some((_, known)) = found.again(&news.id) {
-            *known = DiscoveredDevice { kind: known.kind, ..news };
+    while let Some(device) = listener.recv().await {
+        if let Some((_, known)) = found.touch(&device.id) {
+            *known = DiscoveredDevice { kind: known.kind, ..device };
         } else {
             count += 1;
-            let host = news.relayed_by.unwrap_or_else(|| news.ip.into());
-            let id = news.id.clone();
-            found.insert(&id, host, (count, news), false, |_| false);
+            let host = device.relayed_by.unwrap_or_else(|| device.ip.into());
+            let id = device.id.clone();
+            found.insert(&id, host, (count, device), false, |_| false);
         }
     }
     let mut found: Vec<(usize, DiscoveredDevice)> = found.into_values().collect();
@@ -322,20 +322,20 @@ async fn all(listener: &mut Listener<DiscoveredDevice>) -> Vec<DiscoveredDevice>
     found.into_iter().map(|(_, found)| found).collect()
 }
 
-/// This device, as soon as it is heard.
+/// Waits for one device.
 async fn one(listener: &mut Listener<DiscoveredDevice>, id: &str) -> Option<DiscoveredDevice> {
-    while let Some(news) = listener.recv().await {
-        if news.id == id {
-            return Some(news);
+    while let Some(device) = listener.recv().await {
+        if device.id == id {
+            return Some(device);
         }
     }
     None
 }
 
-/// Probes are sent at least once a day.
+/// Longest interval of probes.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// A link that is told of its device's announcements.
+/// Subscription of a link to the announcements of its device.
 pub(crate) struct Watch {
     discovery: Discovery,
     id: Arc<str>,
@@ -348,7 +348,7 @@ impl Drop for Watch {
     }
 }
 
-/// How a [`Discovery`] listens and asks.
+/// Configuration of a [`Discovery`]; made by [`Discovery::builder`].
 ///
 /// ```
 /// # use rustuya_runtime_tokio::{Discovery, Tokio};
@@ -369,21 +369,21 @@ pub struct DiscoveryBuilder {
 }
 
 impl DiscoveryBuilder {
-    /// UDP ports to listen on, 6666, 6667 and 7000 by default; 0 takes a free one. Other programs may listen on
-    /// the same ones.
+    /// Sets the UDP ports, 6666, 6667 and 7000 by default; 0 takes a free one. Other programs may receive on the same
+    /// ports.
     pub const fn ports(mut self, ports: [u16; 3]) -> Self {
         self.config.listen_ports = ports;
         self
     }
 
-    /// Listens on this address only, and sends probes from it only. On most systems, broadcasts are then not heard.
+    /// Binds this address only, and sends probes from it only. On most systems, it then receives no broadcasts.
     pub const fn bind_address(mut self, address: Ipv4Addr) -> Self {
         self.bind = address;
         self.probes.from = if address.is_unspecified() { None } else { Some(address) };
         self
     }
 
-    /// The address that probes are broadcast to, instead of each interface's own, such as that of another subnet.
+    /// Sets the address that probes are broadcast to, instead of each interface's own, such as that of another subnet.
     pub const fn broadcast_address(mut self, address: Ipv4Addr) -> Self {
         self.probes.broadcast = Some(address);
         self
@@ -395,44 +395,45 @@ impl DiscoveryBuilder {
         self
     }
 
-    /// Whether probes are sent (the default), by scans and for devices that are nowhere. If not, it only listens.
+    /// Sets whether probes are sent (the default), by scans and for devices without a known address. If not, it only
+    /// receives.
     pub const fn active(mut self, active: bool) -> Self {
         self.probes.active = active;
         self
     }
 
-    /// Time between two rounds of probes during a scan, 6 s by default, at least 100 ms. For devices that are nowhere,
-    /// the pauses grow from this to five times as much.
+    /// Sets the time between two rounds of probes during a scan, 6 s by default, at least 100 ms. For devices without a
+    /// known address, the pauses grow from this to five times as much.
     pub fn probe_interval(mut self, interval: Duration) -> Self {
-        self.probes.every = interval.clamp(service::APART, LONGEST_INTERVAL);
+        self.probes.every = interval.clamp(service::MIN_INTERVAL, LONGEST_INTERVAL);
         self
     }
 
-    /// Whether an announcement may come from another address than the one it names. Only for networks with a relay:
-    /// it lets every host on the network redirect connections. Off by default.
+    /// Sets whether an announcement may come from another address than the one it names. Only for networks with a
+    /// relay: it lets every host on the network redirect connections. Off by default.
     pub const fn trust_relayed(mut self, trust: bool) -> Self {
         self.config.trust_relayed = trust;
         self
     }
 
-    /// Begins to listen, in the background of a runtime.
+    /// Starts the service, in the background of a runtime.
     ///
     /// # Errors
-    /// When a port cannot be bound: most often another program holds it exclusively.
+    /// If a port cannot be bound: most often another program holds it exclusively.
     pub fn start(self, runtime: &impl Runtime) -> io::Result<Discovery> {
         self.start_in(runtime)
     }
 
     pub(crate) fn start_in(self, runtime: &dyn Runtime) -> io::Result<Discovery> {
-        let ears = Ears::open(self.bind, self.config.listen_ports)?;
-        let local_addrs = ears.local_addrs()?;
-        let sockets = ears.sockets()?;
+        let receiver = Receiver::open(self.bind, self.config.listen_ports)?;
+        let local_addrs = receiver.local_addrs()?;
+        let sockets = receiver.sockets()?;
         if self.probes.active {
-            // Each probe takes another one: whoever cannot ask would hear nothing of devices that wait to be asked.
+            // Each probe opens a socket. Without one, devices that do not announce themselves would stay undiscovered.
             need_descriptors(1)?;
         }
-        let service = Service::new(ears, self.config.trust_relayed, self.probes);
+        let service = Service::new(receiver, self.config.trust_relayed, self.probes);
         runtime.listen(DrivenDiscovery::new(Arc::clone(&service)), sockets)?;
-        Ok(Discovery(Arc::new(Handle { service, local_addrs })))
+        Ok(Discovery(Arc::new(Inner { service, local_addrs })))
     }
 }

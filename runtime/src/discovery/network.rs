@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-/// Addresses that are looked through one by one, such as those of another subnet: at most 65,536.
+/// Addresses to be tried one by one, such as those of another subnet: at most 65,536.
 ///
 /// ```
 /// # use rustuya_runtime::{Network, NetworkError};
@@ -17,30 +17,30 @@ use core::str::FromStr;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
-    /// The address with nothing behind the prefix.
+    /// Address whose bits behind the prefix are zero.
     base: IpAddr,
     prefix: u8,
     port: u16,
     probe_port: u16,
 }
 
-/// Why a text is no network that can be looked through.
+/// Reason why a text is not a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// It is neither an address nor one with the length of a prefix.
+    /// Neither an address nor a prefix.
     #[error("no network: give an address and the length of its prefix, such as 192.168.5.0/24")]
     Invalid,
-    /// It has more than 65,536 addresses.
+    /// More than 65,536 addresses.
     #[error("more than 65536 addresses: give a prefix of at least /16, for IPv6 of at least /112")]
     TooLarge,
 }
 
-/// Bits behind the prefix, at most.
+/// Most bits behind the prefix.
 const MOST_BITS: u8 = 16;
 
 impl Network {
-    /// The addresses with the first `prefix` bits of `address`; the other bits do not matter.
+    /// Makes the network of the addresses with the first `prefix` bits of `address`; the other bits do not matter.
     ///
     /// # Errors
     /// [`NetworkError::Invalid`] for a prefix that is longer than the address, [`NetworkError::TooLarge`] for more than
@@ -57,33 +57,33 @@ impl Network {
         Ok(Self { base, prefix, port: rustuya_proto::DEFAULT_PORT, probe_port: 7000 })
     }
 
-    /// The TCP port that is tried at each address, 6668 by default.
+    /// Sets the TCP port to dial, 6668 by default.
     #[must_use]
     pub const fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// The UDP port that each address is asked at, 7000 by default.
+    /// Sets the UDP port to probe, 7000 by default.
     #[must_use]
     pub const fn probe_port(mut self, port: u16) -> Self {
         self.probe_port = port;
         self
     }
 
-    /// How many addresses are looked at.
+    /// Returns the number of addresses.
     #[expect(clippy::len_without_is_empty, reason = "there is always one")]
     pub const fn len(&self) -> u32 {
         let all = 1_u32 << self.behind();
         if self.leaves_out_ends() { all - 2 } else { all }
     }
 
-    /// Whether an address is in the network.
+    /// Returns whether an address is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
         Self::new(address, self.prefix).is_ok_and(|other| other.base == self.base)
     }
 
-    /// One of the addresses that are looked at.
+    /// Returns the address of this index.
     pub(super) fn at(&self, index: u32) -> IpAddr {
         let offset = index.saturating_add(self.leaves_out_ends().into());
         match self.base {
@@ -104,7 +104,7 @@ impl Network {
         bits(self.base) - self.prefix
     }
 
-    /// The first address of an IPv4 subnet names it, the last is for all of its hosts.
+    /// The first address of an IPv4 subnet names it, and the last one is its broadcast address.
     const fn leaves_out_ends(&self) -> bool {
         self.base.is_ipv4() && self.behind() >= 2
     }
@@ -117,7 +117,7 @@ const fn bits(address: IpAddr) -> u8 {
 impl FromStr for Network {
     type Err = NetworkError;
 
-    /// Reads an address with the length of a prefix behind a slash, or one address.
+    /// Parses an address with a prefix length behind a slash, or one address.
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse().map_err(|_| NetworkError::Invalid)?)),

@@ -1,4 +1,4 @@
-//! Scans on their own, without a service that stays.
+//! Scans without a permanent service.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
@@ -9,11 +9,11 @@ use super::{Counts, DiscoveredDevice, Discovery, DiscoveryBuilder, Network, Swep
 use crate::listener::Listener;
 use crate::runtime::Runtime;
 
-/// Looks for devices on the local network: listens for their announcements, and asks those that do not announce
+/// Scans the local network for devices: receives their announcements, and sends probes for those that do not announce
 /// themselves, on every IPv4 interface.
 ///
-/// Every scan starts anew and reports every device. It shares the ports with whoever listens on them in this process,
-/// such as a manager that keeps devices connected.
+/// Every scan starts anew and reports every device. It shares the ports with other services of this process, such as a
+/// manager that keeps devices connected.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -31,7 +31,7 @@ pub struct Scanner {
     timeout: Duration,
 }
 
-/// A running scan: what it hears, as it is heard. Ends with the scan; dropping it ends the scan.
+/// A running scan; devices arrive as they announce themselves. Ends with the scan; dropping it ends the scan.
 ///
 /// ```
 /// # use rustuya_runtime_tokio::{Scanner, Tokio};
@@ -48,15 +48,15 @@ pub struct Scan {
     discovery: Discovery,
 }
 
-/// A network that is being looked through: what comes of it, at once. Ends with the search; dropping it ends the search.
+/// A running sweep of a network; results arrive at once. Ends with the sweep; dropping it ends the sweep.
 ///
 /// ```
 /// # use rustuya_runtime_tokio::{Scanner, Swept, Tokio};
 /// # async fn open() -> Result<(), Box<dyn core::error::Error>> {
 /// let mut sweep = Scanner::new(Tokio).sweep("192.168.5.0/24".parse()?)?;
 /// let mut open = Vec::new();
-/// while let Some(news) = sweep.recv().await {
-///     if let Swept::Open(address) = news {
+/// while let Some(result) = sweep.recv().await {
+///     if let Swept::Open(address) = result {
 ///         open.push(address);
 ///     }
 /// }
@@ -64,22 +64,22 @@ pub struct Scan {
 /// ```
 #[derive(Debug)]
 pub struct Sweep {
-    news: Listener<Swept>,
+    results: Listener<Swept>,
     _discovery: Discovery,
 }
 
 impl Sweep {
-    /// How many entries were lost because they were not received in time.
+    /// Returns the number of entries that were lost because they were not received in time.
     pub fn missed(&self) -> u64 {
-        self.news.missed()
+        self.results.missed()
     }
 
-    /// What comes next; `None` when the search is over.
+    /// Receives the next result; `None` when the sweep is over.
     ///
     /// # Cancel safety
     /// Safe: an entry is taken only when the future completes.
     pub async fn recv(&mut self) -> Option<Swept> {
-        self.news.recv().await
+        self.results.recv().await
     }
 }
 
@@ -90,17 +90,17 @@ impl futures_core::Stream for Sweep {
         mut self: core::pin::Pin<&mut Self>,
         cx: &mut core::task::Context<'_>,
     ) -> core::task::Poll<Option<Swept>> {
-        self.news.poll_recv(cx)
+        self.results.poll_recv(cx)
     }
 }
 
 impl Scanner {
-    /// A scanner whose scans take 18 s: long enough to hear any device three times.
+    /// Makes a scanner whose scans take 18 s: long enough to receive three announcements of any device.
     pub fn new(runtime: impl Runtime) -> Self {
         Self { runtime: Arc::new(runtime), builder: Discovery::builder(), timeout: Duration::from_secs(18) }
     }
 
-    /// How long a scan takes.
+    /// Sets the duration of a scan.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -149,10 +149,10 @@ impl Scanner {
         self
     }
 
-    /// Scans, and returns all devices that were heard, each once, as it was heard last.
+    /// Scans, and returns all devices, each once, by its last announcement.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// If the UDP ports cannot be bound.
     ///
     /// # Cancel safety
     /// Safe: a dropped future ends the scan.
@@ -160,32 +160,32 @@ impl Scanner {
         Ok(self.stream()?.all().await)
     }
 
-    /// Scans; what is heard comes as it is heard, also when it is heard again.
+    /// Scans; devices arrive as they announce themselves, repeatedly.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// If the UDP ports cannot be bound.
     pub fn stream(&self) -> io::Result<Scan> {
         let discovery = self.builder.clone().start_in(&*self.runtime)?;
         Ok(Scan { found: discovery.stream(self.timeout), discovery })
     }
 
-    /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
+    /// As [`stream`](Self::stream), for one device; other announcements take up no room.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// If the UDP ports cannot be bound.
     pub fn stream_of(&self, id: &str) -> io::Result<Scan> {
         let discovery = self.builder.clone().start_in(&*self.runtime)?;
         Ok(Scan { found: discovery.stream_of(id, self.timeout), discovery })
     }
 
-    /// As [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
+    /// As [`Discovery::sweep`]. The result ends with the sweep; dropping it ends the sweep.
     ///
     /// ```
     /// # use rustuya_runtime_tokio::{Scanner, Swept, Tokio};
     /// # async fn other_subnet() -> Result<(), Box<dyn core::error::Error>> {
     /// let mut sweep = Scanner::new(Tokio).sweep("192.168.5.0/24".parse()?)?;
-    /// while let Some(news) = sweep.recv().await {
-    ///     match news {
+    /// while let Some(result) = sweep.recv().await {
+    ///     match result {
     ///         Swept::Found(found) => println!("{} {} {:?}", found.ip, found.id, found.version),
     ///         Swept::Open(address) => println!("{address} may be a device"),
     ///         Swept::Progress { done, total } => eprintln!("{done} of {total}"),
@@ -195,13 +195,13 @@ impl Scanner {
     /// ```
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// If the UDP ports cannot be bound.
     pub fn sweep(&self, network: Network) -> io::Result<Sweep> {
         let discovery = self.builder.clone().start_in(&*self.runtime)?;
-        Ok(Sweep { news: discovery.sweep(network), _discovery: discovery })
+        Ok(Sweep { results: discovery.sweep(network), _discovery: discovery })
     }
 
-    /// Scans until this device is heard.
+    /// Scans until this device announces itself.
     ///
     /// ```
     /// # use rustuya_runtime_tokio::{Scanner, Tokio};
@@ -213,7 +213,7 @@ impl Scanner {
     /// ```
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// If the UDP ports cannot be bound.
     ///
     /// # Cancel safety
     /// Safe: a dropped future ends the scan.
@@ -229,15 +229,15 @@ impl core::fmt::Debug for Scanner {
 }
 
 impl Scan {
-    /// Goes on to the end, and returns all devices that are heard, each once, as it was heard last.
+    /// Waits until the scan ends, and returns all devices, each once, by its last announcement.
     ///
     /// # Cancel safety
-    /// What was heard by a dropped future is lost.
+    /// Dropping the future loses what was received.
     pub async fn all(&mut self) -> Vec<DiscoveredDevice> {
         super::all(&mut self.found).await
     }
 
-    /// Goes on until this device is heard; `None` when the scan ends without it.
+    /// Waits for this device; `None` when the scan ends without it.
     ///
     /// # Cancel safety
     /// Safe: dropping the future stops waiting.
@@ -250,7 +250,7 @@ impl Scan {
         self.discovery.relayed()
     }
 
-    /// How many entries were lost because they were not received in time.
+    /// Returns the number of entries that were lost because they were not received in time.
     pub fn missed(&self) -> u64 {
         self.found.missed()
     }
@@ -260,7 +260,7 @@ impl Scan {
         self.discovery.counts()
     }
 
-    /// The next device that is heard; `None` when the scan is over.
+    /// Receives the next device; `None` when the scan is over.
     ///
     /// # Cancel safety
     /// Safe: an entry is taken only when the future completes.

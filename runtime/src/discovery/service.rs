@@ -1,4 +1,4 @@
-//! What discovery does, apart from waiting for datagrams.
+//! Discovery without the loop that waits for datagrams.
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -10,18 +10,18 @@ use std::time::Instant;
 
 use rustuya_proto::{MAX_PROBE, SightingKind, write_probe};
 
-use super::ears::{Ears, LIFETIME, Sight, lock};
 use super::network::Network;
+use super::receiver::{LIFETIME, Received, Receiver, lock};
 use super::sweep::{Sweep, Swept};
 use super::{DiscoveredDevice, sockets};
 use crate::link::Link;
 use crate::listener::{Bounds, Hub, Listener};
 use crate::shortage::is_out_of_descriptors;
 
-/// One who listens: what it was told to believe, whom it tells, and when it asks.
+/// State of one discovery: its trust, its listeners and its probes.
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) ears: Arc<Ears>,
+    pub(super) receiver: Arc<Receiver>,
     pub(super) hub: Hub<DiscoveredDevice>,
     trust_relayed: bool,
     probes: Probes,
@@ -31,65 +31,65 @@ pub(super) struct Service {
     ended: AtomicBool,
 }
 
-/// What is going on.
+/// Subscriptions, scans and sweeps under way.
 #[derive(Debug, Default)]
 struct Plan {
-    /// The links that are told of announcements, by device id. Each registration has a number of its own: a link that
-    /// is registered anew before its old registration ends stays registered.
+    /// Subscribed links, by device id. Each subscription has a number of its own, so that a link that subscribes again
+    /// before its former subscription ends stays subscribed.
     links: HashMap<Arc<str>, Vec<(u64, Weak<Link>)>>,
-    /// The last number that was given.
+    /// Number of the last subscription.
     last: u64,
     scans: Vec<Running>,
     sweeps: Vec<Sweep>,
-    /// When probes were last sent.
-    asked: Option<Instant>,
-    /// Probes are wanted now.
-    ask: bool,
-    /// When it is next seen to that devices which are nowhere are asked for, and how long after that again.
-    seek: Option<(Instant, Duration)>,
-    /// Addresses of all hosts of a network, which no device has.
+    /// Time of the last probes.
+    last_probe: Option<Instant>,
+    /// Set when probes are to be sent now.
+    probe_wanted: bool,
+    /// Time of the next search for devices without a known address, and the pause after it.
+    next_search: Option<(Instant, Duration)>,
+    /// Broadcast addresses, which no device has.
     broadcasts: Vec<Ipv4Addr>,
 }
 
-/// A scan.
+/// A scan under way.
 #[derive(Debug)]
 struct Running {
     begun: Instant,
     ends: Instant,
-    /// Where its news go; without, it only asks.
+    /// Receiver of its results; without one, it only sends probes.
     hub: Option<Hub<DiscoveredDevice>>,
-    /// The only device that they are about.
+    /// Id of the only device that it reports.
     only: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Probes {
     pub(super) active: bool,
-    /// The only interface to use, if one was chosen.
+    /// Only interface to use, if one was chosen.
     pub(super) from: Option<Ipv4Addr>,
-    /// Where probes go instead of being broadcast.
+    /// Destinations of probes, instead of broadcasts.
     pub(super) to: Vec<SocketAddrV4>,
-    /// Where they are broadcast to instead of each interface's own address.
+    /// Broadcast address, instead of each interface's own.
     pub(super) broadcast: Option<Ipv4Addr>,
     pub(super) port: u16,
-    /// Time between two rounds during a scan, and at first while a device is nowhere.
+    /// Interval of probes during a scan, and at first for devices without a known address.
     pub(super) every: Duration,
 }
 
-/// What waits for one slow listener at most.
+/// Queue limits of one slow listener.
 const BOUNDS: Bounds = Bounds::entries(16_384);
 
-/// As long as a device is nowhere, the pauses between rounds grow up to so many times the first one.
-const SELDOM: u32 = 5;
+/// Limit of the pauses between probes for devices without a known address, as a multiple of the first one.
+const MAX_BACKOFF: u32 = 5;
 
-/// Rounds never follow each other more quickly, whoever wants them.
-pub(super) const APART: Duration = Duration::from_millis(100);
+/// Shortest interval of probes, whatever causes them.
+pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Service {
-    pub(super) fn new(ears: Arc<Ears>, trust_relayed: bool, probes: Probes) -> Arc<Self> {
+    pub(super) fn new(receiver: Arc<Receiver>, trust_relayed: bool, probes: Probes) -> Arc<Self> {
         let broadcasts = sockets::interfaces(None, None).iter().map(|interface| interface.broadcast).collect();
         let service = Arc::new(Self {
-            ears,
+            receiver,
             hub: Hub::new(BOUNDS),
             trust_relayed,
             probes,
@@ -98,28 +98,28 @@ impl Service {
             waker: Mutex::default(),
             ended: AtomicBool::new(false),
         });
-        service.ears.add(&service);
+        service.receiver.add(&service);
         service
     }
 
-    /// Probes for a while.
+    /// Sends probes for a while.
     pub(super) fn probe(&self, duration: Duration) {
-        self.run(duration, None);
+        self.start_scan(duration, None);
     }
 
-    /// Probes for a while, and listens as long: for one device only, whatever else is announced, or for all.
+    /// Scans for a while: for one device, or for all.
     pub(super) fn scan(&self, duration: Duration, only: Option<&str>) -> Listener<DiscoveredDevice> {
         let hub = Hub::new(BOUNDS);
         let listener = hub.listener();
         if self.is_ended() {
             hub.close(&mut Vec::new());
         } else {
-            self.run(duration, Some((hub, only.map(Into::into))));
+            self.start_scan(duration, Some((hub, only.map(Into::into))));
         }
         listener
     }
 
-    /// Looks through a network.
+    /// Sweeps a network.
     pub(super) fn sweep(&self, network: Network) -> Listener<Swept> {
         let (sweep, listener) = Sweep::new(network, self.probes.active);
         if self.is_ended() {
@@ -131,36 +131,39 @@ impl Service {
         listener
     }
 
-    fn run(&self, duration: Duration, news: Option<(Hub<DiscoveredDevice>, Option<Box<str>>)>) {
+    fn start_scan(&self, duration: Duration, output: Option<(Hub<DiscoveredDevice>, Option<Box<str>>)>) {
         let begun = Instant::now();
-        // What lies beyond the clock's end is as good as for ever.
-        let ends = begun.checked_add(duration).or_else(|| begun.checked_add(AGES)).unwrap_or(begun);
+        // A duration beyond the clock's end counts as forever.
+        let ends = begun.checked_add(duration).or_else(|| begun.checked_add(FOREVER)).unwrap_or(begun);
         let mut plan = self.plan();
-        let (hub, only) = news.map_or((None, None), |(hub, only)| (Some(hub), only));
+        let (hub, only) = output.map_or((None, None), |(hub, only)| (Some(hub), only));
         plan.scans.push(Running { begun, ends, hub, only });
-        plan.ask = true;
+        plan.probe_wanted = true;
         drop(plan);
         self.wake();
     }
 
-    /// Has a link told of its device's announcements. Returns the number of the registration.
+    /// Subscribes a link to the announcements of its device. Returns the number of the subscription.
     pub(super) fn watch(&self, link: &Arc<Link>) -> u64 {
         let mut plan = self.plan();
         plan.last += 1;
         let token = plan.last;
         plan.links.entry(Arc::clone(&link.id)).or_default().push((token, Arc::downgrade(link)));
         drop(plan);
-        self.ears.want(&link.id);
-        let place = self.ears.place(&link.id, self.trust_relayed).filter(|place| !place.unpaired);
-        if let Some(place) = place {
-            link.with(|engine, _| engine.announced(place.ip.into(), place.version, place.product_key.as_deref()));
+        self.receiver.pin(&link.id);
+        let sighting = self.receiver.sighting(&link.id, self.trust_relayed).filter(|sighting| !sighting.unpaired);
+        if let Some(sighting) = sighting {
+            link.with(|engine, _| {
+                engine.announced(sighting.ip.into(), sighting.version, sighting.product_key.as_deref())
+            });
         }
-        // A 3.5 device does not announce itself unless it is asked; and what was heard may be out of date.
-        let (sought, nowhere) = link.with(|engine, _| (engine.is_sought(), engine.machine().address().is_none()));
-        if sought {
+        // A 3.5 device announces itself only in answer to a probe, and a former announcement may be out of date.
+        let (unlocated, without_address) =
+            link.with(|engine, _| (engine.needs_discovery(), engine.machine().address().is_none()));
+        if unlocated {
             let mut plan = self.plan();
-            plan.ask |= nowhere;
-            plan.seek = Some((Instant::now() + self.probes.every, self.probes.every));
+            plan.probe_wanted |= without_address;
+            plan.next_search = Some((Instant::now() + self.probes.every, self.probes.every));
             drop(plan);
             self.wake();
         }
@@ -168,7 +171,7 @@ impl Service {
     }
 
     pub(super) fn unwatch(&self, id: &str, token: u64) {
-        self.ears.let_go(id);
+        self.receiver.unpin(id);
         let mut plan = self.plan();
         if let Some(links) = plan.links.get_mut(id) {
             links.retain(|(known, _)| *known != token);
@@ -178,9 +181,9 @@ impl Service {
         }
     }
 
-    /// Takes in what was announced.
-    pub(super) fn hear(&self, sight: &Sight<'_>) {
-        let Sight { said, origin, now, .. } = *sight;
+    /// Handles an announcement.
+    pub(super) fn on_announcement(&self, received: &Received<'_>) {
+        let Received { announcement, origin, now, .. } = *received;
         if self.is_ended() {
             return;
         }
@@ -189,14 +192,14 @@ impl Service {
         if plan.broadcasts.contains(&origin.address) {
             return;
         }
-        let links = plan.links.get(said.id).cloned().unwrap_or_default();
+        let links = plan.links.get(announcement.id).cloned().unwrap_or_default();
         let links = links.iter().filter_map(|(_, link)| link.upgrade());
         if let Some(by) = relayed.filter(|_| !self.trust_relayed) {
-            let wanted = plan.links.contains_key(said.id);
+            let wanted = plan.links.contains_key(announcement.id);
             drop(plan);
-            if wanted && sight.is_news(None) {
+            if wanted && received.is_news(None) {
                 tracing::warn!(
-                    id = said.id, ip = %origin.address, %by,
+                    id = announcement.id, ip = %origin.address, %by,
                     "announced from another address, and not believed: trust relayed announcements if there is a relay"
                 );
             }
@@ -205,30 +208,32 @@ impl Service {
         let mut wakes = Vec::new();
         let found = |kind| DiscoveredDevice {
             kind,
-            id: said.id.to_owned(),
+            id: announcement.id.to_owned(),
             ip: origin.address,
-            version: said.version,
-            product_key: said.product_key.map(str::to_owned),
+            version: announcement.version,
+            product_key: announcement.product_key.map(str::to_owned),
             relayed_by: relayed,
-            unpaired: said.is_unpaired(),
+            unpaired: announcement.is_unpaired(),
         };
         for scan in plan.scans.iter_mut().filter(|scan| now < scan.ends) {
             if let Some(hub) = &scan.hub
-                && scan.only.as_deref().is_none_or(|only| only == said.id)
+                && scan.only.as_deref().is_none_or(|only| only == announcement.id)
             {
-                hub.publish(&found(sight.kind(Some(scan.begun))), &mut wakes);
+                hub.publish(&found(received.kind(Some(scan.begun))), &mut wakes);
             }
         }
         for sweep in &plan.sweeps {
-            sweep.hear(&found(sight.kind(Some(sweep.begun()))), &mut wakes);
+            sweep.on_announcement(&found(received.kind(Some(sweep.begun()))), &mut wakes);
         }
         drop(plan);
-        let kind = sight.kind(Some(self.begun));
-        tracing::debug!(id = said.id, ip = %origin.address, version = said.version.map(|version| version.as_str()), ?kind, "announced");
-        // One that waits to be paired has no key, and takes no commands.
-        if !said.is_unpaired() {
+        let kind = received.kind(Some(self.begun));
+        tracing::debug!(id = announcement.id, ip = %origin.address, version = announcement.version.map(|version| version.as_str()), ?kind, "announced");
+        // A device that waits to be paired has no key, and takes no commands.
+        if !announcement.is_unpaired() {
             links.for_each(|link| {
-                link.with(|engine, _| engine.announced(origin.address.into(), said.version, said.product_key));
+                link.with(|engine, _| {
+                    engine.announced(origin.address.into(), announcement.version, announcement.product_key)
+                });
             });
         }
         if self.hub.is_heard() {
@@ -255,7 +260,7 @@ impl Service {
     }
 
     fn wake(&self) {
-        // Moved out and not cloned: wakers are foreign code. The loop brings it again with its next turn.
+        // Take the waker rather than clone it: wakers are foreign code. The next poll of the loop sets it again.
         let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
             waker.wake();
@@ -266,9 +271,9 @@ impl Service {
         lock(&self.plan)
     }
 
-    /// Does what is due. Returns when the next thing is.
-    fn turn(&self, now: Instant) -> Option<Instant> {
-        let sought = self.seek(now);
+    /// Does what is due. Returns the time of the next call.
+    fn poll(&self, now: Instant) -> Option<Instant> {
+        let missing = self.search(now);
         let mut wakes = Vec::new();
         let mut plan = self.plan();
         plan.scans.retain(|scan| {
@@ -287,14 +292,14 @@ impl Service {
             next = next.into_iter().chain(due).min();
             due.is_some()
         });
-        plan.ask |= sought;
+        plan.probe_wanted |= missing;
         if self.probes.active {
-            let again = plan.asked.map(|asked| asked + self.probes.every).filter(|_| !plan.scans.is_empty());
-            let at_once = plan.ask.then(|| plan.asked.map_or(now, |asked| asked + APART));
+            let again = plan.last_probe.map(|asked| asked + self.probes.every).filter(|_| !plan.scans.is_empty());
+            let at_once = plan.probe_wanted.then(|| plan.last_probe.map_or(now, |asked| asked + MIN_INTERVAL));
             let due = again.into_iter().chain(at_once).min();
             if due.is_some_and(|due| due <= now) {
-                plan.asked = Some(now);
-                plan.ask = false;
+                plan.last_probe = Some(now);
+                plan.probe_wanted = false;
                 drop(plan);
                 self.send_probes();
                 plan = self.plan();
@@ -302,39 +307,40 @@ impl Service {
             } else {
                 next = next.into_iter().chain(due).min();
             }
-            next = next.into_iter().chain(plan.seek.map(|(at, _)| at)).min();
+            next = next.into_iter().chain(plan.next_search.map(|(at, _)| at)).min();
         }
         drop(plan);
         wakes.into_iter().for_each(Waker::wake);
         next
     }
 
-    /// Whether a device is nowhere and has to be asked for now. As long as any could be, this comes back.
-    fn seek(&self, now: Instant) -> bool {
+    /// Returns whether probes are due for a device without a known address. Schedules the next search as long as any
+    /// link could need one.
+    fn search(&self, now: Instant) -> bool {
         let mut plan = self.plan();
-        let Some((_, pause)) = plan.seek.filter(|(at, _)| *at <= now) else { return false };
+        let Some((_, pause)) = plan.next_search.filter(|(at, _)| *at <= now) else { return false };
         let links: Vec<_> = plan.links.values().flatten().map(|(_, link)| Weak::clone(link)).collect();
-        // Set before the links are looked at, and not after: one that is registered meanwhile sets it anew.
-        plan.seek = None;
+        // Clear it before looking at the links, not after: a link that subscribes meanwhile sets it anew.
+        plan.next_search = None;
         drop(plan);
         let mut findable = false;
         let mut missing = false;
         for link in links.iter().filter_map(Weak::upgrade) {
-            let (auto, sought) =
-                link.with(|engine, _| (engine.machine().config().address.is_none(), engine.is_sought()));
+            let (auto, unlocated) =
+                link.with(|engine, _| (engine.machine().config().address.is_none(), engine.needs_discovery()));
             findable |= auto;
-            missing |= sought;
+            missing |= unlocated;
         }
         let mut plan = self.plan();
-        if findable && plan.seek.is_none() {
+        if findable && plan.next_search.is_none() {
             let every = self.probes.every;
-            let pause = if missing { pause.saturating_mul(2).min(every.saturating_mul(SELDOM)) } else { every };
-            plan.seek = Some((now + pause, pause));
+            let pause = if missing { pause.saturating_mul(2).min(every.saturating_mul(MAX_BACKOFF)) } else { every };
+            plan.next_search = Some((now + pause, pause));
         }
         missing
     }
 
-    /// Asks every device for an announcement.
+    /// Sends probes to all devices.
     fn send_probes(&self) {
         let Probes { from, broadcast, .. } = self.probes;
         let interfaces = sockets::interfaces(from, broadcast);
@@ -364,8 +370,8 @@ impl Running {
     }
 }
 
-impl Sight<'_> {
-    /// What it is for one who listens since `since`.
+impl Received<'_> {
+    /// Classifies it for a scan that began at `since`.
     fn kind(&self, since: Option<Instant>) -> SightingKind {
         if self.is_news(since) {
             SightingKind::New
@@ -383,10 +389,10 @@ impl Sight<'_> {
     }
 }
 
-/// A time that nobody waits for the end of.
-const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// Duration that stands for "forever".
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A discovery in the hands of the loop that listens for it.
+/// Discovery as the loop that receives its datagrams sees it.
 ///
 /// ```
 /// # use rustuya_runtime::{LARGEST_DATAGRAM, DiscoveryAction, DrivenDiscovery};
@@ -415,7 +421,7 @@ const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 #[derive(Debug)]
 pub struct DrivenDiscovery(Arc<Service>);
 
-/// What the loop has to do next.
+/// Next step of the loop.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -431,7 +437,7 @@ pub struct DrivenDiscovery(Arc<Service>);
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "both variants are orders that a loop must obey")]
+#[expect(clippy::exhaustive_enums, reason = "a loop must handle both variants")]
 pub enum DiscoveryAction {
     /// Sleep until a datagram arrives, the waker is called, or this time, if there is one. Then call
     /// [`DrivenDiscovery::poll`] again.
@@ -440,7 +446,7 @@ pub enum DiscoveryAction {
     End,
 }
 
-/// More than any announcement: what is longer is cut, and then refused. For the buffers of loops.
+/// Longer than any announcement; longer datagrams are truncated, and then refused. For the buffers of loops.
 ///
 /// ```
 /// let buffer = [0_u8; rustuya_runtime::LARGEST_DATAGRAM];
@@ -453,26 +459,26 @@ impl DrivenDiscovery {
         Self(service)
     }
 
-    /// Takes a datagram in, decrypting it in place.
+    /// Handles a datagram, decrypting it in place.
     pub fn receive(&self, datagram: &mut [u8], source: SocketAddr) {
-        self.0.ears.receive(datagram, source);
+        self.0.receiver.receive(datagram, source);
     }
 
-    /// Does what is due, and says what to do next. `waker` is called when there is a reason to call this again before
-    /// the ordered time.
+    /// Does what is due, and returns the next step. `waker` is called when there is a reason to call this again before
+    /// the time of the step.
     pub fn poll(&self, waker: &Waker) -> DiscoveryAction {
-        // Cloned and dropped while the lock is free.
+        // Clone and drop wakers without the lock.
         let waker = Some(waker.clone());
         drop(core::mem::replace(&mut *lock(&self.0.waker), waker));
         if self.0.is_ended() {
             return DiscoveryAction::End;
         }
-        DiscoveryAction::Sleep(self.0.turn(Instant::now()))
+        DiscoveryAction::Sleep(self.0.poll(Instant::now()))
     }
 }
 
 impl Drop for DrivenDiscovery {
-    /// The loop is gone: nothing will be heard any more.
+    /// Ends the service, because nothing will be received any more.
     fn drop(&mut self) {
         self.0.end();
     }

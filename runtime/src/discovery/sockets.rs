@@ -1,4 +1,4 @@
-//! UDP sockets and the interfaces that they reach.
+//! UDP sockets, and the interfaces that they reach.
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::io;
@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use rustuya_proto::{Interface, MAX_PROBE, write_probe};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// A UDP socket for announcements, whose port other programs may share. It does not block.
+/// Binds a non-blocking UDP socket for announcements, whose port other programs may share.
 ///
 /// ```
 /// # use rustuya_runtime::bind_shared;
@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// ```
 ///
 /// # Errors
-/// What the operating system says.
+/// The error of the operating system.
 pub fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.port() != 0 {
@@ -26,19 +26,19 @@ pub fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
         socket.set_reuse_port(true)?;
     }
     socket.set_broadcast(true)?;
-    // Many announcements at once, such as the answers to a probe, are not to be lost while the loop does something else.
-    // What the system does not grant is done without.
+    // Many announcements may arrive at once, such as the answers to a probe, while the loop does something else. If the
+    // system does not grant the buffer, the default has to do.
     let _granted = socket.set_recv_buffer_size(RECEIVE_BUFFER).is_ok();
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
 
-/// Bytes of announcements that wait for the loop.
+/// Size of the receive buffer, in bytes.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Sends one probe. What does not fit into the socket's buffer at once is lost, as datagrams are; the next probe
-/// follows in a few seconds.
+/// Sends one probe. A datagram that does not fit into the socket's buffer is lost; the next probe follows in a few
+/// seconds.
 pub(super) fn send_probe(from: Ipv4Addr, to: &[SocketAddrV4], probe: &[u8]) -> io::Result<()> {
     let socket = bind_shared(SocketAddr::from((from, 0)))?;
     for to in to {
@@ -47,8 +47,8 @@ pub(super) fn send_probe(from: Ipv4Addr, to: &[SocketAddrV4], probe: &[u8]) -> i
     Ok(())
 }
 
-/// Asks one host for an announcement, from the address that it is reached from.
-pub(super) fn ask(to: SocketAddrV4) -> io::Result<()> {
+/// Sends a probe to one host, from the address that reaches it.
+pub(super) fn probe_host(to: SocketAddrV4) -> io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.connect(to)?;
     let SocketAddr::V4(own) = socket.local_addr()? else { return Ok(()) };
@@ -59,7 +59,7 @@ pub(super) fn ask(to: SocketAddrV4) -> io::Result<()> {
     Ok(())
 }
 
-/// The IPv4 interfaces that probes leave from: only `only` if given, else all but loopback.
+/// Returns the IPv4 interfaces that send probes: only `only` if given, else all but loopback.
 pub(super) fn interfaces(only: Option<Ipv4Addr>, broadcast: Option<Ipv4Addr>) -> Vec<Interface> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     let usable = found.iter().filter(|interface| match only {

@@ -1,4 +1,4 @@
-//! Looks through a network, address by address.
+//! Sweep of a network, address by address.
 
 use core::net::{IpAddr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
@@ -12,12 +12,12 @@ use super::{DiscoveredDevice, sockets};
 use crate::listener::{Bounds, Entry, Hub, Listener};
 use crate::shortage::is_out_of_descriptors;
 
-/// What comes of looking through a network.
+/// Result of a sweep.
 ///
 /// ```
 /// # use rustuya_runtime::Swept;
-/// fn show(news: &Swept) {
-///     match news {
+/// fn show(result: &Swept) {
+///     match result {
 ///         Swept::Found(found) => println!("{} {}", found.ip, found.id),
 ///         Swept::Open(address) => println!("{address} accepts connections, and may be a device"),
 ///         Swept::Progress { done, total } => eprintln!("{done} of {total}"),
@@ -26,18 +26,19 @@ use crate::shortage::is_out_of_descriptors;
 /// # show(&Swept::Progress { done: 1, total: 254 });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no fourth thing to be told")]
+#[expect(clippy::exhaustive_enums, reason = "these are all results of a sweep")]
 pub enum Swept {
-    /// A device with an address in the network announced itself. 3.5 devices do when they are asked; announcements of
-    /// others do not pass from one subnet to another.
+    /// A device with an address in the network announced itself. 3.5 devices answer probes; announcements of others do
+    /// not pass from one subnet to another.
     Found(DiscoveredDevice),
-    /// Something at this address accepts connections on the port of devices. Which device it is, only its key would tell.
+    /// Something at this address accepts connections on the port of devices. Only its key would prove which device it
+    /// is.
     Open(IpAddr),
-    /// So many addresses are done.
+    /// Progress of the sweep.
     Progress {
         /// Addresses that have answered, refused, or stayed silent for a second and a half.
         done: u32,
-        /// Addresses to be looked at.
+        /// Addresses of the network.
         total: u32,
     },
 }
@@ -48,22 +49,22 @@ impl Entry for Swept {
     }
 }
 
-/// A network that is being looked through.
+/// A sweep under way.
 #[derive(Debug)]
 pub(super) struct Sweep {
     network: Network,
-    /// Whether addresses are asked for announcements, too.
-    asks: bool,
+    /// Whether to send probes, too.
+    probes: bool,
     pub(super) hub: Hub<Swept>,
     begun: Instant,
-    /// Addresses that were begun with.
+    /// Addresses begun with.
     next: u32,
     dials: Vec<Dial>,
-    /// When progress was told, and which.
-    told: Option<(Instant, u32)>,
-    /// When the sockets are looked at again.
+    /// Time of the last progress report, and its count.
+    reported: Option<(Instant, u32)>,
+    /// Time of the next look at the sockets.
     due: Instant,
-    /// When it is over: a moment after the last address is done.
+    /// Time of the end: a moment after the last address is done.
     ends: Option<Instant>,
 }
 
@@ -74,46 +75,47 @@ struct Dial {
     ends: Instant,
 }
 
-/// How long an address may take to accept a connection.
+/// Time limit for an address to accept a connection.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Connections that are tried at a time.
+/// Limit of simultaneous connections.
 const AT_ONCE: usize = 128;
 
-/// Addresses that are begun with in a second, at most.
+/// Limit of addresses begun with per second.
 const PER_SECOND: u32 = 200;
 
-/// How often the sockets are looked at.
+/// Interval of looking at the sockets.
 const STEP: Duration = Duration::from_millis(20);
 
-/// How often progress is told.
-const TELL: Duration = Duration::from_millis(250);
+/// Interval of progress reports.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Entries that wait for a slow listener at most.
+/// Queue limit of a slow listener, in entries.
 const CAPACITY: usize = 65_536;
 
 impl Sweep {
-    pub(super) fn new(network: Network, asks: bool) -> (Self, Listener<Swept>) {
+    pub(super) fn new(network: Network, probes: bool) -> (Self, Listener<Swept>) {
         let hub = Hub::new(Bounds::entries(CAPACITY));
         let listener = hub.listener();
         let begun = Instant::now();
-        let sweep = Self { network, asks, hub, begun, next: 0, dials: Vec::new(), told: None, due: begun, ends: None };
+        let sweep =
+            Self { network, probes, hub, begun, next: 0, dials: Vec::new(), reported: None, due: begun, ends: None };
         (sweep, listener)
     }
 
-    /// Takes in what was announced.
-    pub(super) fn hear(&self, found: &DiscoveredDevice, wakes: &mut Vec<core::task::Waker>) {
+    /// Handles an announcement.
+    pub(super) fn on_announcement(&self, found: &DiscoveredDevice, wakes: &mut Vec<core::task::Waker>) {
         if self.network.contains(found.ip.into()) {
             self.hub.publish(&Swept::Found(found.clone()), wakes);
         }
     }
 
-    /// Since when what is announced counts as new.
+    /// Returns the time since which an announcement counts as new.
     pub(super) const fn begun(&self) -> Instant {
         self.begun
     }
 
-    /// Does what is due. Returns when the next thing is; `None` when all is done.
+    /// Does what is due. Returns the time of the next call; `None` when all is done.
     pub(super) fn step(&mut self, now: Instant, wakes: &mut Vec<core::task::Waker>) -> Option<Instant> {
         if !self.hub.is_heard() {
             return None;
@@ -122,14 +124,14 @@ impl Sweep {
             return Some(self.due);
         }
         self.due = now + STEP;
-        let Self { network, asks, hub, dials, .. } = self;
+        let Self { network, probes, hub, dials, .. } = self;
         dials.retain(|dial| match connected(&dial.socket) {
             Ok(false) => now < dial.ends,
             Ok(true) => {
                 hub.publish(&Swept::Open(dial.ip), wakes);
-                // It is there: should the first question have got lost, it is asked once more.
-                if *asks {
-                    ask(dial.ip, network.udp_port());
+                // Something is there: probe it again, in case the first probe was lost.
+                if *probes {
+                    probe_address(dial.ip, network.udp_port());
                 }
                 false
             }
@@ -140,12 +142,12 @@ impl Sweep {
         let allowed = u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX).saturating_mul(PER_SECOND / 100) / 10;
         while self.next < total.min(allowed) && self.dials.len() < AT_ONCE {
             let ip = self.network.at(self.next);
-            if self.asks && !ask(ip, self.network.udp_port()) {
+            if self.probes && !probe_address(ip, self.network.udp_port()) {
                 break;
             }
             match dial(SocketAddr::new(ip, self.network.tcp_port())) {
                 Ok(socket) => self.dials.push(Dial { ip, socket, ends: now + PATIENCE }),
-                // No socket is left: those in use are given back in a moment.
+                // No socket is left: those in use are closed in a moment.
                 Err(Refused::Full) => break,
                 Err(Refused::Gone(error)) => tracing::debug!(%ip, %error, "not dialed"),
             }
@@ -155,23 +157,26 @@ impl Sweep {
         let done = self.next.saturating_sub(open);
         let ends = (done >= total).then(|| *self.ends.get_or_insert(now + PATIENCE));
         let is_over = ends.is_some_and(|ends| ends <= now);
-        // The last of it is told at once, and nothing twice.
-        if self.told.is_none_or(|(told, before)| before != done && (done >= total || told + TELL <= now)) {
-            self.told = Some((now, done));
+        // Report the end at once, and nothing twice.
+        if self
+            .reported
+            .is_none_or(|(reported, before)| before != done && (done >= total || reported + PROGRESS_INTERVAL <= now))
+        {
+            self.reported = Some((now, done));
             self.hub.publish(&Swept::Progress { done, total }, wakes);
         }
         (!is_over).then_some(self.due)
     }
 }
 
-/// Why an address was not dialed.
+/// Reason why an address was not dialed.
 enum Refused {
     /// The process has no sockets left.
     Full,
     Gone(io::Error),
 }
 
-/// Begins to open a connection. Nothing is sent on it: it is closed as soon as it is open.
+/// Begins to open a connection. Nothing is sent on it, and it is closed as soon as it is open.
 fn dial(to: SocketAddr) -> Result<Socket, Refused> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).map_err(|_| Refused::Full)?;
     socket.set_nonblocking(true).map_err(Refused::Gone)?;
@@ -182,12 +187,12 @@ fn dial(to: SocketAddr) -> Result<Socket, Refused> {
 }
 
 fn is_begun(error: &io::Error) -> bool {
-    // EINPROGRESS of the systems that have it; the numbers mean nothing else to a connect elsewhere.
+    // EINPROGRESS of the systems that have it; on others, connect returns none of these numbers.
     const IN_PROGRESS: &[i32] = if cfg!(unix) { &[36, 115, 150] } else { &[] };
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error().is_some_and(|code| IN_PROGRESS.contains(&code))
 }
 
-/// Whether a dial has succeeded; an error if it never will.
+/// Returns whether a dial has succeeded; an error if it never will.
 fn connected(socket: &Socket) -> io::Result<bool> {
     if let Some(error) = socket.take_error()? {
         return Err(error);
@@ -199,10 +204,10 @@ fn connected(socket: &Socket) -> io::Result<bool> {
     }
 }
 
-/// Asks a host for an announcement. Returns whether there was a socket for it.
-fn ask(ip: IpAddr, port: u16) -> bool {
+/// Sends a probe to a host. Returns whether there was a socket for it.
+fn probe_address(ip: IpAddr, port: u16) -> bool {
     let IpAddr::V4(ip) = ip else { return true };
-    match sockets::ask(SocketAddrV4::new(ip, port)) {
+    match sockets::probe_host(SocketAddrV4::new(ip, port)) {
         Ok(()) => true,
         Err(error) => {
             tracing::debug!(%ip, %error, "not asked");
@@ -218,16 +223,16 @@ mod tests {
     #[test]
     fn no_progress_is_told_twice() {
         let network: Network = "127.0.0.1/32".parse().expect("a network");
-        // Nothing listens there, or something does: it is done with soon either way.
+        // Whether or not a program is bound to the port, the sweep ends soon.
         let (mut sweep, mut listener) = Sweep::new(network.port(9), false);
         let mut now = sweep.begun;
         while sweep.step(now, &mut Vec::new()).is_some() {
             now += STEP;
         }
-        let told: Vec<_> = core::iter::from_fn(|| listener.try_recv())
-            .filter_map(|news| if let Swept::Progress { done, total } = news { Some((done, total)) } else { None })
+        let reported: Vec<_> = core::iter::from_fn(|| listener.try_recv())
+            .filter_map(|result| if let Swept::Progress { done, total } = result { Some((done, total)) } else { None })
             .collect();
-        assert_eq!(told.last(), Some(&(1, 1)), "{told:?}");
-        assert!(told.is_sorted_by(|before, after| before.0 < after.0), "{told:?}");
+        assert_eq!(reported.last(), Some(&(1, 1)), "{reported:?}");
+        assert!(reported.is_sorted_by(|before, after| before.0 < after.0), "{reported:?}");
     }
 }

@@ -1,58 +1,58 @@
-//! A bounded table of devices by id.
+//! Bounded table of devices by id.
 
 use core::net::IpAddr;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Values by device id, [`MOST`] at most, and beyond that those that are [asked for](Self::keep).
+/// Values by device id, [`MOST`] at most, and beyond that those that are [pinned](Self::pin).
 ///
-/// What is done takes the same time however many there are, whoever sends what. When the table is full, the host that
-/// has announced the most ids gives one up for a host with fewer: a flood of made-up devices drives out itself, and
-/// none that announces itself. Among hosts with as many ids each, as with forged senders, an id that was heard but
-/// once gives way. What is out of date gives way to everything, what is asked for to nothing.
+/// Every operation takes constant time, whoever sends what. When the table is full, the host that has announced the
+/// most ids loses one to a host with fewer: a flood of made-up devices evicts itself, and no device that announces
+/// itself. Among hosts with equally many ids, as with forged senders, an id that was seen only once is evicted.
+/// Outdated entries are evicted first, pinned ones never.
 #[derive(Debug)]
 pub(super) struct Table<V> {
     places: HashMap<Arc<str>, usize>,
     slots: Vec<Slot<V>>,
     hosts: HashMap<IpAddr, Host>,
-    /// The host with the most ids, or nearly.
+    /// Host with the most ids, approximately.
     heaviest: Option<IpAddr>,
-    /// The slot that is looked at next.
+    /// Slot to be inspected next.
     hand: usize,
     /// Ids that found no room, or lost it.
     dropped: u64,
-    /// Slots that were looked at to make room.
+    /// Slots inspected to make room.
     #[cfg(test)]
-    looks: u64,
+    inspected: u64,
 }
 
 #[derive(Debug)]
 struct Slot<V> {
     id: Arc<str>,
     value: V,
-    /// Who has announced it first.
+    /// Host that has announced it first.
     host: IpAddr,
-    /// Where it stands in the list of that host.
+    /// Index in the list of that host.
     at: usize,
-    /// Heard again since it was last looked at.
-    again: bool,
-    /// Asked for: it does not give way.
-    kept: bool,
+    /// Seen again since it was last inspected.
+    seen_again: bool,
+    /// Never evicted.
+    pinned: bool,
 }
 
-/// The slots of the ids that a host has announced first.
+/// Slots of the ids that a host has announced first.
 #[derive(Debug, Default)]
 struct Host {
     slots: Vec<usize>,
-    /// The one that is looked at next.
+    /// Index to be inspected next.
     hand: usize,
 }
 
-/// Devices that are remembered at most.
+/// Limit of entries that are not pinned.
 pub(super) const MOST: usize = 16_384;
 
-/// Slots that are looked at for one new id, at most.
-const LOOKS: usize = 4;
+/// Limit of slots inspected for one new id.
+const MAX_INSPECTED: usize = 4;
 
 impl<V> Table<V> {
     pub(super) fn new() -> Self {
@@ -64,7 +64,7 @@ impl<V> Table<V> {
             hand: 0,
             dropped: 0,
             #[cfg(test)]
-            looks: 0,
+            inspected: 0,
         }
     }
 
@@ -72,21 +72,21 @@ impl<V> Table<V> {
         self.places.get(id).and_then(|place| self.slots.get(*place)).map(|slot| &slot.value)
     }
 
-    /// The value of a device that was heard again.
-    pub(super) fn again(&mut self, id: &str) -> Option<&mut V> {
+    /// Returns the value of a device that was seen again, and marks it so.
+    pub(super) fn touch(&mut self, id: &str) -> Option<&mut V> {
         let slot = self.places.get(id).and_then(|place| self.slots.get_mut(*place))?;
-        slot.again = true;
+        slot.seen_again = true;
         Some(&mut slot.value)
     }
 
-    /// Sets whether an id gives way to others.
-    pub(super) fn keep(&mut self, id: &str, kept: bool) {
+    /// Sets whether an id is pinned.
+    pub(super) fn pin(&mut self, id: &str, pinned: bool) {
         if let Some(slot) = self.places.get(id).and_then(|place| self.slots.get_mut(*place)) {
-            slot.kept = kept;
+            slot.pinned = pinned;
         }
     }
 
-    /// How many ids found no room, or lost it to others.
+    /// Returns how many ids found no room, or lost it.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -99,21 +99,28 @@ impl<V> Table<V> {
         self.slots.into_iter().map(|slot| slot.value)
     }
 
-    /// Enters a device that `host` has announced and that is not there yet; `kept` if it is asked for. `is_old` says
-    /// what is out of date. False when there is no room for it.
-    pub(super) fn insert(&mut self, id: &str, host: IpAddr, value: V, kept: bool, is_old: impl Fn(&V) -> bool) -> bool {
+    /// Inserts a device that `host` has announced and that is not there yet. `is_old` tells whether a value is
+    /// outdated. Returns false if there is no room.
+    pub(super) fn insert(
+        &mut self,
+        id: &str,
+        host: IpAddr,
+        value: V,
+        pinned: bool,
+        is_old: impl Fn(&V) -> bool,
+    ) -> bool {
         let free = if self.slots.len() < MOST { None } else { self.victim(host, is_old) };
-        if free.is_none() && self.slots.len() >= MOST && !kept {
+        if free.is_none() && self.slots.len() >= MOST && !pinned {
             self.dropped = self.dropped.saturating_add(1);
             return false;
         }
         if let Some(place) = free {
-            self.leave(place);
+            self.unlink(place);
         }
         let place = free.unwrap_or(self.slots.len());
         let id: Arc<str> = id.into();
         let own = self.hosts.entry(host).or_default();
-        let slot = Slot { id: Arc::clone(&id), value, host, at: own.slots.len(), again: false, kept };
+        let slot = Slot { id: Arc::clone(&id), value, host, at: own.slots.len(), seen_again: false, pinned };
         own.slots.push(place);
         let count = own.slots.len();
         if self.heaviest.is_none_or(|heaviest| self.count(heaviest) < count) {
@@ -127,44 +134,44 @@ impl<V> Table<V> {
         true
     }
 
-    /// Whose slot a new id of `host` gets.
+    /// Returns the slot to evict for a new id of `host`.
     fn victim(&mut self, host: IpAddr, is_old: impl Fn(&V) -> bool) -> Option<usize> {
         let own = self.count(host);
         let greedy = self.heaviest.filter(|heaviest| self.count(*heaviest) > own + 1);
-        // With many ids of its own, a host has nothing of others.
+        // A host with several ids replaces its own, not those of others.
         let from = greedy.or_else(|| (own > 1).then_some(host));
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_INSPECTED {
             #[cfg(test)]
             {
-                self.looks += 1;
+                self.inspected += 1;
             }
             let Self { slots, hosts, hand, .. } = self;
-            // What is out of date goes first, whosever it is.
+            // Outdated entries go first, whichever host announced them.
             let next = *hand % slots.len().max(1);
             *hand = next + 1;
             let slot = slots.get_mut(next)?;
-            if !slot.kept && (is_old(&slot.value) || (from.is_none() && !slot.again)) {
+            if !slot.pinned && (is_old(&slot.value) || (from.is_none() && !slot.seen_again)) {
                 return Some(next);
             }
             if from.is_none() {
-                slot.again = false;
+                slot.seen_again = false;
                 continue;
             }
             let Some(list) = from.and_then(|from| hosts.get_mut(&from)) else { continue };
             let turn = list.hand % list.slots.len().max(1);
             list.hand = turn + 1;
             let Some(place) = list.slots.get(turn).copied() else { continue };
-            let Some(slot) = slots.get_mut(place).filter(|slot| !slot.kept) else { continue };
-            // A host with too many gives one up whether or not it repeats itself.
-            if greedy.is_some() || !core::mem::take(&mut slot.again) {
+            let Some(slot) = slots.get_mut(place).filter(|slot| !slot.pinned) else { continue };
+            // A host with too many loses one even if it was seen again.
+            if greedy.is_some() || !core::mem::take(&mut slot.seen_again) {
                 return Some(place);
             }
         }
         None
     }
 
-    /// Takes the id in a slot out of everything that leads to it.
-    fn leave(&mut self, place: usize) {
+    /// Removes all references to the id in a slot.
+    fn unlink(&mut self, place: usize) {
         let Some(Slot { id, host, at, .. }) = self.slots.get(place) else { return };
         let (host, at) = (*host, *at);
         self.places.remove(id);
@@ -235,9 +242,9 @@ mod tests {
         // One forger, then hundreds, then one for each id.
         for (round, senders) in [1, 300, 1_000_000].into_iter().enumerate() {
             for n in 0..100_000 {
-                let before = table.looks;
+                let before = table.inspected;
                 table.add(&format!("forged{round}-{n}"), host(n % senders), 0);
-                assert!(table.looks - before <= LOOKS as u64);
+                assert!(table.inspected - before <= MAX_INSPECTED as u64);
             }
         }
         table.check();
@@ -254,7 +261,7 @@ mod tests {
         assert!(table.add("real", host(1), 1), "there is room for one more");
         for round in 1..5 {
             flood(&mut table, round * 50_000, 10_000);
-            assert!(table.again("real").is_some(), "heard again in time, round {round}");
+            assert!(table.touch("real").is_some(), "seen again in time, round {round}");
         }
         table.check();
     }
@@ -264,12 +271,12 @@ mod tests {
         let mut table = Table::new();
         assert!(table.insert("wanted", host(66), 1, true, |_| false));
         assert!(table.add("other", host(66), 2));
-        table.keep("other", true);
+        table.pin("other", true);
         for n in 0..100_000 {
             table.add(&format!("forged{n}"), host(n % 3 * 66), 0);
         }
         assert_eq!((table.get("wanted"), table.get("other")), (Some(&1), Some(&2)));
-        table.keep("other", false);
+        table.pin("other", false);
         for n in 0..100_000 {
             table.add(&format!("more{n}"), host(n), 0);
         }

@@ -5,17 +5,17 @@ use serde_json::{Map, json};
 
 use super::*;
 
-fn text(ask: Result<Ask, CommandError>) -> Result<String, CommandError> {
-    ask.map(|ask| match ask {
-        Ask::Set(writes) => format!("{} {}", writes.count, writes.json),
-        Ask::Raw(_, data) => data.unwrap_or_default(),
+fn text(operation: Result<Operation, CommandError>) -> Result<String, CommandError> {
+    operation.map(|operation| match operation {
+        Operation::Set(writes) => format!("{} {}", writes.count, writes.json),
+        Operation::Raw(_, data) => data.unwrap_or_default(),
         _ => String::new(),
     })
 }
 
 #[track_caller]
-fn refused(ask: Result<Ask, CommandError>, words: &str) {
-    match text(ask) {
+fn refused(operation: Result<Operation, CommandError>, words: &str) {
+    match text(operation) {
         Err(CommandError::InvalidValue(why)) => assert!(why.contains(words), "{why}"),
         other => panic!("{other:?}"),
     }
@@ -26,7 +26,7 @@ fn whatever_serializes_can_be_written() {
     assert_eq!(text(set_value(1.into(), true)), Ok(r#"1 {"1":true}"#.into()));
     assert_eq!(text(set_value("24".into(), "000003e803e8")), Ok(r#"1 {"24":"000003e803e8"}"#.into()));
     assert_eq!(text(set_value(2.into(), [1, 2])), Ok(r#"1 {"2":[1,2]}"#.into()));
-    // The shortest text that means the number, and not what it is as a number of twice the size.
+    // The shortest text that means the number, not its value with twice the precision.
     assert_eq!(text(set_value(2.into(), 1.1_f32)), Ok(r#"1 {"2":1.1}"#.into()));
     assert_eq!(text(set_value(2.into(), Some(u64::MAX))), Ok(r#"1 {"2":18446744073709551615}"#.into()));
 }
@@ -105,7 +105,7 @@ fn controls_by_hand_write_no_null_either_and_queries_may() {
 
 #[test]
 fn text_that_claims_to_be_json_is_looked_into() {
-    /// As `serde_json::value::RawValue` does it.
+    /// Serializes as `serde_json::value::RawValue` does.
     struct Raw(&'static str);
 
     impl Serialize for Raw {
@@ -118,7 +118,7 @@ fn text_that_claims_to_be_json_is_looked_into() {
     }
 
     for value in ["null", "[1,null]"] {
-        // Without that feature of `serde_json`, it is an object like any other.
+        // Without that feature of `serde_json`, it is an ordinary object.
         if let Ok(written) = text(set_value(1.into(), Raw(value))) {
             assert!(written.contains("RawValue"), "{written}");
         }

@@ -1,4 +1,4 @@
-//! Where a device was lately announced to be.
+//! Addresses of recent announcements of a device.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -6,56 +6,56 @@ use std::collections::VecDeque;
 
 use rustuya_proto::{Instant, Version};
 
-/// The addresses that a device was lately announced at. Anybody can announce it anywhere, and as often as they like: an
-/// address has its turn by how long ago it was tried, not by how often it is named.
+/// Addresses that recent announcements name for a device. Any host can announce any address, as often as it likes: the
+/// next address to dial depends on the time of its last dial, not on how often it is announced.
 #[derive(Debug, Default)]
-pub(super) struct Announced(VecDeque<Place>);
+pub(super) struct Announced(VecDeque<Candidate>);
 
 #[derive(Debug)]
-struct Place {
+struct Candidate {
     address: IpAddr,
-    /// What the announcement said.
+    /// Version in the announcement.
     version: Option<Version>,
-    heard: Instant,
-    /// When it was dialed last.
+    announced_at: Instant,
+    /// Time of the last dial.
     tried: Option<Instant>,
 }
 
-/// So long an address counts that is not named any more. Devices name theirs every few seconds.
-const KEPT: Duration = Duration::from_secs(30);
+/// Time after which an address that is not announced any more is dropped. Devices announce theirs every few seconds.
+const LIFETIME: Duration = Duration::from_secs(30);
 
-/// Addresses at a time.
-const PLACES: usize = 16;
+/// Limit of addresses.
+const MAX_ADDRESSES: usize = 16;
 
 impl Announced {
-    /// Takes an announcement in. Returns the one to go by: of the address that was not tried for longest.
-    pub(super) fn hear(
+    /// Adds an announcement. Returns the one to follow: of the address whose last dial is longest ago.
+    pub(super) fn update(
         &mut self,
         address: IpAddr,
         version: Option<Version>,
         now: Instant,
     ) -> (IpAddr, Option<Version>) {
-        self.0.retain(|place| now < place.heard + KEPT);
-        match self.0.iter_mut().find(|place| place.address == address) {
-            Some(place) => (place.version, place.heard) = (version, now),
+        self.0.retain(|candidate| now < candidate.announced_at + LIFETIME);
+        match self.0.iter_mut().find(|candidate| candidate.address == address) {
+            Some(candidate) => (candidate.version, candidate.announced_at) = (version, now),
             None => {
-                if self.0.len() >= PLACES {
-                    // One that has had its turn makes room, else the first.
-                    let last = self.0.iter().enumerate().max_by_key(|(_, place)| place.tried);
-                    let at = last.filter(|(_, place)| place.tried.is_some()).map_or(0, |(at, _)| at);
+                if self.0.len() >= MAX_ADDRESSES {
+                    // Drop the one dialed last, or else the oldest.
+                    let last = self.0.iter().enumerate().max_by_key(|(_, candidate)| candidate.tried);
+                    let at = last.filter(|(_, candidate)| candidate.tried.is_some()).map_or(0, |(at, _)| at);
                     self.0.remove(at);
                 }
-                self.0.push_back(Place { address, version, heard: now, tried: None });
+                self.0.push_back(Candidate { address, version, announced_at: now, tried: None });
             }
         }
-        let next = self.0.iter().min_by_key(|place| place.tried);
-        next.map_or((address, version), |place| (place.address, place.version))
+        let next = self.0.iter().min_by_key(|candidate| candidate.tried);
+        next.map_or((address, version), |candidate| (candidate.address, candidate.version))
     }
 
-    /// This address is dialed.
-    pub(super) fn note_tried(&mut self, address: IpAddr, now: Instant) {
-        if let Some(place) = self.0.iter_mut().find(|place| place.address == address) {
-            place.tried = Some(now);
+    /// Records that this address is dialed.
+    pub(super) fn on_dial(&mut self, address: IpAddr, now: Instant) {
+        if let Some(candidate) = self.0.iter_mut().find(|candidate| candidate.address == address) {
+            candidate.tried = Some(now);
         }
     }
 }
@@ -79,9 +79,9 @@ mod tests {
         for ms in (0..20_000).step_by(40) {
             let forged = host(100 + (ms / 40 % 5) as u8);
             let named = if ms % 5_000 == 4_000 { host(1) } else { forged };
-            let (next, _) = announced.hear(named, None, at(ms));
+            let (next, _) = announced.update(named, None, at(ms));
             if ms % 1_000 == 960 {
-                announced.note_tried(next, at(ms));
+                announced.on_dial(next, at(ms));
                 tried.push(next);
             }
         }
@@ -92,15 +92,15 @@ mod tests {
     #[test]
     fn the_version_is_that_of_the_address_and_what_is_not_named_any_more_is_forgotten() {
         let mut announced = Announced::default();
-        assert_eq!(announced.hear(host(1), Some(Version::V33), at(0)), (host(1), Some(Version::V33)));
-        announced.note_tried(host(1), at(10));
-        assert_eq!(announced.hear(host(2), Some(Version::V35), at(20)), (host(2), Some(Version::V35)));
-        announced.note_tried(host(2), at(30));
-        assert_eq!(announced.hear(host(2), Some(Version::V35), at(40)), (host(1), Some(Version::V33)));
-        assert_eq!(announced.hear(host(2), None, at(30_100)), (host(2), None));
+        assert_eq!(announced.update(host(1), Some(Version::V33), at(0)), (host(1), Some(Version::V33)));
+        announced.on_dial(host(1), at(10));
+        assert_eq!(announced.update(host(2), Some(Version::V35), at(20)), (host(2), Some(Version::V35)));
+        announced.on_dial(host(2), at(30));
+        assert_eq!(announced.update(host(2), Some(Version::V35), at(40)), (host(1), Some(Version::V33)));
+        assert_eq!(announced.update(host(2), None, at(30_100)), (host(2), None));
         for n in 0..=255 {
-            announced.hear(host(n), None, at(30_200));
+            announced.update(host(n), None, at(30_200));
         }
-        assert_eq!(announced.0.len(), PLACES);
+        assert_eq!(announced.0.len(), MAX_ADDRESSES);
     }
 }

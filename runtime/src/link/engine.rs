@@ -1,5 +1,5 @@
-//! The inside of a link. It carries out the machine's orders and tells it what happened, and decides nothing about
-//! the protocol.
+//! State of a link behind its lock. Carries out the outputs of the machine and feeds it with input; decides nothing
+//! about the protocol.
 
 use core::net::{IpAddr, SocketAddr};
 use core::task::{Poll, Waker};
@@ -8,67 +8,66 @@ use std::io;
 use std::sync::{Arc, Weak};
 use std::task::Wake;
 
-use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as Lent, LossReason, Output};
+use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as MachineEvent, LossReason, Output};
 
 use super::machine::Machine;
 use super::observers::Observers;
-use super::queue::{Completion, Pass, Queue};
-use super::request::{Ask, Request};
+use super::queue::{Completion, Queue, SendContext};
+use super::request::{Operation, Request};
 use super::tap::SharedTap;
 use super::{Action, Env, Link, Options};
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::destination::Destination;
-use crate::effect::Look;
+use crate::effect::EffectQuery;
 use crate::error::CommandError;
 use crate::limiter::Permit;
 use crate::memory::Common;
 use crate::runtime::{DirectWriter, Transport};
-use crate::slot::{Caller, Slot};
 use crate::sources::Sources;
 
-/// The engine of one device's link.
+/// Engine of one device's link.
 pub(crate) struct Engine {
     pub(super) machine: Machine,
     pub(super) clock: Clock,
     pub(super) buffers: Buffers,
-    pub(super) wire: Wire,
+    pub(super) connection: Connection,
     permit: Permit,
-    /// The loop has a connection, or is dialing one.
-    loop_has_wire: bool,
-    /// When a connection that is not kept is made again for a read that was lost with it.
+    /// Set while the loop has a connection or dials one.
+    loop_has_connection: bool,
+    /// Time of the next dial for a read whose connection was lost, when the connection is not persistent.
     redial_at: Option<proto::Instant>,
-    /// Of this link itself, for wakers.
+    /// This link, for wakers.
     link: Weak<Link>,
-    /// The loop's waker, until it is called: then the loop brings it again.
+    /// Waker of the loop; taken when it is called, set again by the next poll.
     waker: Option<Waker>,
-    /// The loop waits for a listener.
+    /// Set while the loop waits for a slow listener.
     paused: bool,
-    /// It ends, or has ended, because its runtime does.
-    pub(super) gone: bool,
-    /// When the last command came whose caller waits for nothing; zero if none did.
-    pub(super) posted: proto::Instant,
-    /// Commands sent before the alarm was set.
+    /// Set when the link ends because its runtime does.
+    pub(super) runtime_ended: bool,
+    /// Time of the last command whose caller waits for nothing; zero if there was none.
+    pub(super) last_nowait: proto::Instant,
+    /// Commands sent before `sleeps_until` was set.
     sent_before: u64,
-    /// Until when the loop sleeps.
-    pub(super) armed: Option<proto::Instant>,
+    /// Time of the loop's next wake-up.
+    pub(super) sleeps_until: Option<proto::Instant>,
     pub(super) phase: Phase,
     pub(crate) options: Options,
     pub(super) queue: Queue,
     pub(super) observers: Observers,
-    /// Waiting for the end.
+    /// Wakers of callers that wait for the end.
     closing: Vec<Waker>,
-    /// To be called once the lock is released.
+    /// Wakers to call once the lock is released.
     pub(super) wakes: Vec<Waker>,
     span: tracing::Span,
-    /// The address that the span tells.
+    /// Address recorded in the span.
     pub(super) dialed_before: Option<IpAddr>,
 }
 
-/// The connection as far as the operating system is concerned.
-pub(super) enum Wire {
+/// Connection as the operating system sees it.
+pub(super) enum Connection {
     Off,
-    /// To be dialed when the limiter allows it.
+    /// Dialed as soon as the limiter permits.
     Held(ConnId, SocketAddr),
     Dialing(ConnId),
     Up(ConnId, Option<Arc<dyn DirectWriter>>),
@@ -77,23 +76,23 @@ pub(super) enum Wire {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Running,
-    /// Closed by the user; what is encoded may leave until then.
+    /// Closed by the user; encoded bytes may be written until this time.
     Closing(Option<proto::Instant>),
     Ended,
 }
 
-/// Outputs handled in one turn.
-const FAIR_SHARE: u32 = 64;
+/// Outputs of the machine handled in one poll; more would starve other tasks.
+const MAX_OUTPUTS_PER_POLL: u32 = 64;
 
-/// The first delay before a connection that is not kept is made again for a read, and half of the second one.
+/// Delay before the first redial for a read on a connection that is not persistent; the second one waits twice as long.
 const REDIAL: Duration = Duration::from_millis(50);
 
-/// How long a dial counts as one of those at a time. Hosts of a LAN answer within milliseconds; who takes longer goes on,
-/// and holds nobody up.
-const DIAL: Duration = Duration::from_millis(500);
+/// Time for which a dial holds its permit. Hosts of a LAN answer within milliseconds; a slower dial goes on, but no
+/// longer blocks others.
+const DIAL_PERMIT: Duration = Duration::from_millis(500);
 
-/// How long encoded bytes may take to leave on closing.
-const GRACE: Duration = Duration::from_secs(1);
+/// Time limit for encoded bytes to be written on closing.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn new(
@@ -107,23 +106,23 @@ impl Engine {
         let span = tracing::debug_span!("device", id = &*id, address = tracing::field::Empty);
         let mut buffers = Buffers::new();
         buffers.limit_rx(options.receive_limit);
-        let asks = options.asks(config);
+        let asks = options.queries_state(config);
         Self {
-            // Whatever clock it is given next, its time begins here.
+            // Starts at zero, whichever clock it gets later.
             machine: Machine::new(config, tap, options.receive_limit, proto::Instant::ZERO),
             clock,
             buffers,
-            wire: Wire::Off,
+            connection: Connection::Off,
             permit: Permit::None,
-            loop_has_wire: false,
+            loop_has_connection: false,
             redial_at: None,
             link,
             waker: None,
             paused: false,
-            gone: false,
-            posted: proto::Instant::ZERO,
+            runtime_ended: false,
+            last_nowait: proto::Instant::ZERO,
             sent_before: 0,
-            armed: None,
+            sleeps_until: None,
             phase: Phase::Running,
             observers: Observers::new(id, &options, memory, asks),
             options,
@@ -137,7 +136,7 @@ impl Engine {
 
     pub(super) fn poll(
         &mut self,
-        mut pipe: Option<&mut dyn Transport>,
+        mut transport: Option<&mut dyn Transport>,
         waker: &mut Option<Waker>,
         env: &Env,
     ) -> Action {
@@ -146,29 +145,29 @@ impl Engine {
         let span = self.span.clone();
         let _in = span.enter();
         let mut now = self.clock.now();
-        for _ in 0..FAIR_SHARE {
-            if self.loop_has_wire && matches!(self.wire, Wire::Off | Wire::Held(..)) {
-                return self.let_go();
+        for _ in 0..MAX_OUTPUTS_PER_POLL {
+            if self.loop_has_connection && matches!(self.connection, Connection::Off | Connection::Held(..)) {
+                return self.release_connection();
             }
             if self.phase == Phase::Ended || self.close_now(now) {
                 return self.end(env);
             }
             if self.permit.ends().is_some_and(|ends| ends <= now) {
-                self.pass_on(env);
+                self.release_permit(env);
             }
-            if let Some(order) = self.dial_held(now, env) {
-                return order;
+            if let Some(action) = self.dial_held(now, env) {
+                return action;
             }
             self.expire(now);
             self.answer_watchers();
-            self.look_for_effects(now);
+            self.query_effects(now);
             self.redial(now);
-            // What is received but not told stays where it is: the machine is not asked before listeners have room. But
-            // no command waits for a listener.
-            if self.observers.news.presses()
+            // Leave received bytes unparsed until listeners have room. But no command waits for a listener.
+            if self.observers.publisher.must_pause()
                 && self.queue.is_idle()
                 && self.observers.effects.is_empty()
-                && let Some(ends) = self.observers.news.pressed_until(self.clock.system_time(), || alarm(&self.link))
+                && let Some(ends) =
+                    self.observers.publisher.paused_until(self.clock.system_time(), || alarm(&self.link))
             {
                 self.paused = true;
                 return self.sleep(now, Some(self.clock.machine_time(ends)), env);
@@ -176,33 +175,33 @@ impl Engine {
             self.buffers.lend_tx(&env.pool);
             let until = match self.machine.poll(now, &mut self.buffers) {
                 Output::Dial { conn, to } => {
-                    self.pass_on(env);
-                    self.wire = Wire::Held(conn, to);
+                    self.release_permit(env);
+                    self.connection = Connection::Held(conn, to);
                     continue;
                 }
                 Output::Hangup { conn } => {
-                    if let Some(pipe) = &mut pipe {
-                        self.finish_frame(conn, &mut **pipe, now);
+                    if let Some(transport) = &mut transport {
+                        self.finish_frame(conn, &mut **transport, now);
                     }
                     self.hang_up(conn, env);
                     continue;
                 }
                 Output::Event(event) => {
-                    if let Lent::Down { .. } = event {
+                    if let MachineEvent::Down { .. } = event {
                         env.limiter.release(&mut self.permit, &mut self.wakes);
                     }
-                    self.observers.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
+                    self.observers.on_event(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
                     continue;
                 }
                 Output::Wait { until } => until,
             };
-            self.ask_for_state(now);
+            self.query_state(now);
             self.send(now);
-            let pipe: Option<&mut dyn Transport> = match &mut pipe {
-                Some(pipe) => Some(&mut **pipe),
+            let transport: Option<&mut dyn Transport> = match &mut transport {
+                Some(transport) => Some(&mut **transport),
                 None => None,
             };
-            match self.transfer(pipe, env, now) {
+            match self.transfer(transport, env, now) {
                 Transfer::Moved => now = self.clock.now(),
                 Transfer::Nothing => return self.sleep(now, until, env),
             }
@@ -210,47 +209,47 @@ impl Engine {
         Action::Again
     }
 
-    /// Dials when that is allowed.
+    /// Dials if the limiter permits.
     fn dial_held(&mut self, now: proto::Instant, env: &Env) -> Option<Action> {
-        let Wire::Held(conn, to) = self.wire else { return None };
+        let Connection::Held(conn, to) = self.connection else { return None };
         self.machine.handle_held(conn, now);
-        if !env.limiter.acquire(&mut self.permit, now + DIAL, || alarm(&self.link)) {
+        if !env.limiter.acquire(&mut self.permit, now + DIAL_PERMIT, || alarm(&self.link)) {
             return None;
         }
         let to = match &self.options.host {
             Some(host) => Destination::Name(Arc::clone(host), to.port()),
             None => {
-                self.note_address(to.ip());
-                self.observers.note_tried(to.ip(), now);
+                self.record_address(to.ip());
+                self.observers.on_dial(to.ip(), now);
                 Destination::Socket(to)
             }
         };
         tracing::debug!(%to, "dialing");
-        self.wire = Wire::Dialing(conn);
-        self.loop_has_wire = true;
+        self.connection = Connection::Dialing(conn);
+        self.loop_has_connection = true;
         Some(Action::Dial(to))
     }
 
-    /// Lets the next in line dial.
-    fn pass_on(&mut self, env: &Env) {
+    /// Passes the permit to dial on to the next link that waits for one.
+    fn release_permit(&mut self, env: &Env) {
         env.limiter.release(&mut self.permit, &mut self.wakes);
     }
 
-    fn note_address(&mut self, ip: IpAddr) {
+    fn record_address(&mut self, ip: IpAddr) {
         if self.dialed_before.replace(ip) != Some(ip) {
             self.span.record("address", tracing::field::display(ip));
         }
     }
 
-    /// The host name was looked up.
+    /// Records the address that the host name was resolved to.
     pub(super) fn resolved(&mut self, to: SocketAddr) {
-        if self.options.host.is_some() && matches!(self.wire, Wire::Dialing(_)) {
+        if self.options.host.is_some() && matches!(self.connection, Connection::Dialing(_)) {
             tracing::debug!(parent: &self.span, %to, "dialing");
-            self.note_address(to.ip());
+            self.record_address(to.ip());
         }
     }
 
-    /// Where the device is, as configured, looked up or heard.
+    /// Returns the address of the device: configured, resolved or discovered.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         match &self.options.host {
             Some(_) => self.dialed_before,
@@ -258,17 +257,19 @@ impl Engine {
         }
     }
 
-    /// Writes and reads.
-    fn transfer(&mut self, pipe: Option<&mut dyn Transport>, env: &Env, now: proto::Instant) -> Transfer {
-        let (Wire::Up(conn, _), Some(pipe)) = (&self.wire, pipe) else { return Transfer::Nothing };
+    /// Writes encoded bytes, then reads.
+    fn transfer(&mut self, transport: Option<&mut dyn Transport>, env: &Env, now: proto::Instant) -> Transfer {
+        let (Connection::Up(conn, _), Some(transport)) = (&self.connection, transport) else {
+            return Transfer::Nothing;
+        };
         let conn = *conn;
         let mut moved = false;
         if !self.buffers.tx.is_empty() {
-            match flush(&mut self.buffers, &self.machine, now, |bytes| pipe.write(bytes)) {
+            match flush(&mut self.buffers, &self.machine, now, |bytes| transport.write(bytes)) {
                 Ok(any) => moved = any,
                 Err(why) => return self.fail(conn, why),
             }
-            self.note_written();
+            self.on_written();
         }
         if let Phase::Closing(_) = self.phase {
             return if moved { Transfer::Moved } else { Transfer::Nothing };
@@ -277,13 +278,13 @@ impl Engine {
         loop {
             let spare = self.buffers.rx.spare_mut();
             if spare.is_empty() {
-                // The machine takes what it can first.
+                // No room: let the machine consume first.
                 return Transfer::Moved;
             }
-            return match pipe.read(spare) {
+            return match transport.read(spare) {
                 Ok(0) => self.fail(conn, LossReason::Closed),
                 Ok(n) => {
-                    self.machine.note_received(now, spare.get(..n).unwrap_or_default());
+                    self.machine.record_received(now, spare.get(..n).unwrap_or_default());
                     self.buffers.rx.commit(n);
                     Transfer::Moved
                 }
@@ -301,7 +302,7 @@ impl Engine {
     }
 
     pub(super) fn fail(&mut self, conn: ConnId, why: LossReason) -> Transfer {
-        self.wire = Wire::Off;
+        self.connection = Connection::Off;
         self.machine.handle_lost(conn, why, self.clock.now());
         Transfer::Moved
     }
@@ -313,56 +314,56 @@ impl Engine {
             Phase::Closing(grace) => grace,
             _ => None,
         };
-        // While commands come, an earlier alarm that has not gone off is left as it is: it costs one look around, where
-        // the next command would otherwise have to wake the loop to set it anew.
+        // While commands come, keep an earlier alarm that has not gone off. It costs one poll too many; without it each
+        // command would have to wake the loop to set it anew.
         let commanded = self.sent_before != self.observers.metrics.sent;
-        let set = self.armed.filter(|armed| commanded && *armed > now);
+        let set = self.sleeps_until.filter(|sleeps_until| commanded && *sleeps_until > now);
         if set.is_none() {
             self.sent_before = self.observers.metrics.sent;
         }
-        // Nothing is asked any more while it ends.
+        // Closing links query nothing any more.
         let effect = self.observers.effects.deadline().filter(|_| self.phase == Phase::Running);
-        self.armed =
+        self.sleeps_until =
             [until, waiting, grace, effect, self.redial_at, self.permit.ends(), set].into_iter().flatten().min();
-        Action::Sleep(self.armed.map(|at| self.clock.wake_up(at)))
+        Action::Sleep(self.sleeps_until.map(|at| self.clock.wake_up(at)))
     }
 
-    /// Takes time and randomness from there, before anything has happened.
-    pub(crate) fn live_by(&mut self, sources: Sources) {
+    /// Replaces the sources of time and randomness, before anything has happened.
+    pub(crate) fn use_sources(&mut self, sources: Sources) {
         self.clock = Clock::with(sources.now);
         self.machine.random = Some(sources.random);
     }
 
-    pub(super) fn dialed(&mut self, outlet: Option<Arc<dyn DirectWriter>>, env: &Env) {
-        if let Wire::Dialing(conn) = self.wire {
-            // Who answers the dial and then nothing holds nobody up.
-            self.pass_on(env);
-            self.wire = Wire::Up(conn, outlet);
+    pub(super) fn dialed(&mut self, writer: Option<Arc<dyn DirectWriter>>, env: &Env) {
+        if let Connection::Dialing(conn) = self.connection {
+            // A device that accepts the connection and then stays silent must not block other dials.
+            self.release_permit(env);
+            self.connection = Connection::Up(conn, writer);
             self.machine.handle_dialed(conn, self.clock.now());
         }
     }
 
     pub(super) fn lost(&mut self, why: LossReason) {
-        if let Wire::Dialing(conn) | Wire::Up(conn, _) = self.wire {
-            self.wire = Wire::Off;
-            self.loop_has_wire = false;
+        if let Connection::Dialing(conn) | Connection::Up(conn, _) = self.connection {
+            self.connection = Connection::Off;
+            self.loop_has_connection = false;
             self.machine.handle_lost(conn, why, self.clock.now());
         }
     }
 
     fn hang_up(&mut self, which: ConnId, env: &Env) {
-        match self.wire {
-            Wire::Held(conn, _) | Wire::Dialing(conn) | Wire::Up(conn, _) if conn == which => {
-                self.wire = Wire::Off;
-                self.pass_on(env);
+        match self.connection {
+            Connection::Held(conn, _) | Connection::Dialing(conn) | Connection::Up(conn, _) if conn == which => {
+                self.connection = Connection::Off;
+                self.release_permit(env);
             }
             _ => {}
         }
     }
 
-    /// Has the loop let go of its connection.
-    fn let_go(&mut self) -> Action {
-        self.loop_has_wire = false;
+    /// Makes the loop drop its connection.
+    fn release_connection(&mut self) -> Action {
+        self.loop_has_connection = false;
         if self.buffers.tx.is_cut() {
             self.buffers.tx.clear();
             return Action::Reset;
@@ -370,59 +371,59 @@ impl Engine {
         Action::Hangup
     }
 
-    /// Writes the rest of a frame that was begun, if there is room for it.
-    fn finish_frame(&mut self, conn: ConnId, pipe: &mut dyn Transport, now: proto::Instant) {
-        while matches!(self.wire, Wire::Up(current, _) if current == conn)
+    /// Writes the rest of a frame that was begun, as far as there is room.
+    fn finish_frame(&mut self, conn: ConnId, transport: &mut dyn Transport, now: proto::Instant) {
+        while matches!(self.connection, Connection::Up(current, _) if current == conn)
             && self.buffers.tx.is_cut()
-            && let Ok(written @ 1..) = pipe.write(self.buffers.tx.next_write(0))
+            && let Ok(written @ 1..) = transport.write(self.buffers.tx.next_write(0))
         {
             let bytes = self.buffers.tx.pending().get(..written).unwrap_or_default();
-            self.machine.note_sent(now, bytes);
+            self.machine.record_sent(now, bytes);
             self.buffers.tx.consume(written);
         }
     }
 
-    /// Whether the connection holds a part of a frame whose rest is not written.
+    /// Returns whether part of a frame was written and the rest was not.
     pub(super) const fn is_cut(&self) -> bool {
-        matches!(self.wire, Wire::Up(..)) && self.buffers.tx.is_cut()
+        matches!(self.connection, Connection::Up(..)) && self.buffers.tx.is_cut()
     }
 
-    /// While closing: whether nothing is left to be written, or no time.
+    /// While closing: returns whether nothing is left to be written, or time is up.
     fn close_now(&mut self, now: proto::Instant) -> bool {
         let Phase::Closing(grace) = &mut self.phase else { return false };
-        let ends = *grace.get_or_insert(now + GRACE);
-        self.buffers.tx.is_empty() || ends <= now || !matches!(self.wire, Wire::Up(..))
+        let ends = *grace.get_or_insert(now + CLOSE_GRACE);
+        self.buffers.tx.is_empty() || ends <= now || !matches!(self.connection, Connection::Up(..))
     }
 
-    /// Tells everybody that this is over.
+    /// Ends the link, after the loop has dropped its connection.
     fn end(&mut self, env: &Env) -> Action {
-        if self.loop_has_wire {
-            self.wire = Wire::Off;
-            return self.let_go();
+        if self.loop_has_connection {
+            self.connection = Connection::Off;
+            return self.release_connection();
         }
         self.abandon(env);
         Action::End
     }
 
-    /// The loop is gone, whatever the reason: answers every command, ends the listeners.
+    /// Handles the end of the loop, whatever its reason: answers every command and ends the listeners.
     pub(super) fn abandon(&mut self, env: &Env) {
         if self.phase == Phase::Ended && self.closing.is_empty() {
             return;
         }
-        self.gone |= self.phase == Phase::Running;
+        self.runtime_ended |= self.phase == Phase::Running;
         self.phase = Phase::Ended;
-        self.wire = Wire::Off;
+        self.connection = Connection::Off;
         let why = self.refusal();
         let (queue, mut completion) = self.completion();
         queue.refuse_waiting(&why, &mut completion);
-        self.pass_on(env);
+        self.release_permit(env);
         let now = self.clock.now();
         self.machine.close(now);
-        // The machine tells the fate of what was sent; it has nothing else to say.
-        for _ in 0..FAIR_SHARE {
+        // The machine reports the outcome of the commands that were sent, and nothing else.
+        for _ in 0..MAX_OUTPUTS_PER_POLL {
             match self.machine.poll(now, &mut self.buffers) {
                 Output::Event(event) => {
-                    self.observers.hear(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
+                    self.observers.on_event(&event, &self.machine, now, &mut self.queue, &mut self.wakes);
                 }
                 Output::Wait { .. } => break,
                 Output::Dial { .. } | Output::Hangup { .. } => {}
@@ -435,14 +436,14 @@ impl Engine {
         self.buffers.rx.clear();
         self.buffers.tx.clear();
         self.buffers.reclaim(&env.pool);
-        self.observers.news.close(&mut self.wakes);
+        self.observers.publisher.close(&mut self.wakes);
         self.wakes.append(&mut self.closing);
-        // Called rather than dropped here: what a foreign waker does when it goes is done while the lock is free.
+        // Call the waker rather than drop it here: dropping foreign code must wait until the lock is free.
         self.wakes.extend(self.waker.take());
         tracing::debug!(parent: &self.span, "closed");
     }
 
-    /// Refuses what was not sent, and has the loop end.
+    /// Refuses the commands that were not sent, and ends the loop.
     pub(super) fn close(&mut self) {
         if self.phase != Phase::Running {
             return;
@@ -454,7 +455,7 @@ impl Engine {
         self.wake_loop();
     }
 
-    /// Takes `waker` where it is to be called at the end.
+    /// Takes `waker` if it must be called at the end.
     pub(super) fn poll_closed(&mut self, waker: &mut Option<Waker>) -> Poll<()> {
         if self.phase == Phase::Ended {
             return Poll::Ready(());
@@ -470,21 +471,21 @@ impl Engine {
         self.expire(now);
         let Self { machine, buffers, options, observers, wakes, queue, .. } = self;
         let mut completion = observers.completion(wakes);
-        queue.send(&mut Pass { machine, buffers, pacing: &options.pacing, now }, &mut completion);
+        queue.send(&mut SendContext { machine, buffers, pacing: &options.pacing, now }, &mut completion);
     }
 
-    pub(super) fn note_written(&mut self) {
+    pub(super) fn on_written(&mut self) {
         if self.buffers.tx.is_empty() {
-            self.queue.note_written(&mut self.wakes);
+            self.queue.on_written(&mut self.wakes);
         }
     }
 
     fn expire(&mut self, now: proto::Instant) {
         let (up, reason) = (self.machine.is_up(), self.machine.diagnosis());
-        let refuted = self.refuted();
+        let proven_failure = self.proven_failure();
         let Self { machine, observers, wakes, queue, .. } = self;
         let mut completion = observers.completion(wakes);
-        if let Some(reason) = refuted {
+        if let Some(reason) = proven_failure {
             queue.fail_waiting(reason, &mut completion);
         }
         queue.expire_sent(now, machine, &mut completion);
@@ -494,27 +495,25 @@ impl Engine {
         }
     }
 
-    /// Asks the device what it shows of the writes whose push has not come.
-    fn look_for_effects(&mut self, now: proto::Instant) {
+    /// Queries the DPs of writes whose push has not come.
+    fn query_effects(&mut self, now: proto::Instant) {
         if self.observers.effects.is_empty() || self.phase != Phase::Running {
             return;
         }
-        for Look { ids, cid, ends, slot } in self.observers.effects.due(now) {
-            let deadline = ends.unwrap_or_else(|| now + self.options.timeout);
-            let request = Request {
-                looks_for: Some(slot),
-                ..Request::new(Ask::StatusOf(ids), cid, Slot::new(Caller::Answer), now, deadline)
-            };
+        for EffectQuery { ids, cid, ends, slot } in self.observers.effects.due(now) {
+            let wait = ends.map_or(self.options.timeout, |ends| ends.saturating_since(now));
+            let query = Request::internal(Operation::StatusOf(ids), cid, now, wait);
+            let request = Request { effect_of: Some(slot), ..query };
             self.queue.add(Box::new(request));
             self.connect(now);
         }
     }
 
-    /// Has a connection be made again that is not kept, for a read that is asked again. Not at once: a device that ends
-    /// the connection on a query would be dialed in a loop.
+    /// Reconnects for a read that is repeated, when the connection is not persistent. Waits before it does: a device
+    /// that closes the connection on a query would otherwise be dialed in a tight loop.
     fn redial(&mut self, now: proto::Instant) {
         let waits = self.queue.lost_reads > 0 && !self.queue.is_empty() && self.phase == Phase::Running;
-        if !waits || self.observers.retrying || self.machine.is_up() || !matches!(self.wire, Wire::Off) {
+        if !waits || self.observers.retrying || self.machine.is_up() || !matches!(self.connection, Connection::Off) {
             self.redial_at = None;
             return;
         }
@@ -534,12 +533,12 @@ impl Engine {
         self.wakes.extend(self.waker.take());
     }
 
-    /// Why no command is taken any more.
+    /// Returns the error of commands that are refused because the link has ended.
     pub(super) const fn refusal(&self) -> CommandError {
-        if self.gone { CommandError::RuntimeGone } else { CommandError::Closed }
+        if self.runtime_ended { CommandError::RuntimeGone } else { CommandError::Closed }
     }
 
-    /// A command is there, which does not wait for listeners.
+    /// Ends a pause for a slow listener, because commands do not wait for listeners.
     pub(super) fn resume(&mut self) {
         if core::mem::take(&mut self.paused) {
             self.wake_loop();
@@ -547,7 +546,8 @@ impl Engine {
     }
 }
 
-/// A waker that wakes a link's loop, whichever waker that has then. To clone and drop it, no foreign code is run.
+/// Makes a waker that wakes the loop of a link, whichever waker the loop has by then. Cloning and dropping it runs no
+/// foreign code.
 fn alarm(link: &Weak<Link>) -> Waker {
     struct Alarm(Weak<Link>);
     impl Wake for Alarm {
@@ -560,7 +560,7 @@ fn alarm(link: &Weak<Link>) -> Waker {
     Waker::from(Arc::new(Alarm(Weak::clone(link))))
 }
 
-/// Writes as much as `write` takes, and has it noted. Says whether it took any.
+/// Writes as much as `write` takes, and records it. Returns whether it took any.
 pub(super) fn flush(
     buffers: &mut Buffers,
     machine: &Machine,
@@ -569,13 +569,13 @@ pub(super) fn flush(
 ) -> Result<bool, LossReason> {
     buffers.flush(|bytes| {
         let written = write(bytes)?;
-        machine.note_sent(now, bytes.get(..written).unwrap_or_default());
+        machine.record_sent(now, bytes.get(..written).unwrap_or_default());
         Ok(written)
     })
 }
 
 pub(super) enum Transfer {
-    /// There is something new for the machine.
+    /// The machine has new input.
     Moved,
     Nothing,
 }
@@ -585,9 +585,8 @@ mod tests {
     #[test]
     fn an_idle_device_is_small() {
         let size = size_of::<crate::link::Link>();
-        // Of these, 32 bytes are bounds on what is remembered and on what waits for listeners, 24 reads that wait to go on, 48 callers
-        // who wait for the state and whether it was told,
-        // and 112 tell late, own and old frames.
+        // Of these bytes, 32 are memory and queue limits, 24 deferred reads, 48 watchers of the state and the state
+        // report, and 112 let the machine recognize late, echoed and replayed frames.
         assert!(size <= 3152, "{size} bytes, most of them the machine's");
     }
 }

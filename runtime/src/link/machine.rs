@@ -1,4 +1,4 @@
-//! The machine and whoever records what passes between it and this crate.
+//! The protocol machine of one device, and the tap that records its inputs and outputs.
 
 use core::convert::Infallible;
 use core::net::IpAddr;
@@ -10,20 +10,20 @@ use rustuya_proto::{
 };
 
 use super::request::Request;
-use super::tap::{Kept, SharedTap};
+use super::tap::{OwnedNote, SharedTap};
 use crate::buffers::{Buffers, FRAME};
 use crate::pacing::Pacing;
 use crate::sources::Drawn;
 use crate::tap::{Note, RecordingRng, Tap};
 
-/// The machine of one device. Every call that changes it passes through here.
+/// Wraps the machine of one device. Every call that changes it passes through here, so that the tap sees all of them.
 pub(super) struct Machine {
     device: proto::Device,
     tap: Option<SharedTap>,
-    /// Where randomness comes from, if not from the system.
+    /// Source of randomness, if not the system's.
     pub(super) random: Option<fn(&mut [u8])>,
-    /// It has worked with its keys since the stack was last wiped.
-    pub(super) keyed: bool,
+    /// Set when the machine has worked with keys since the stack was last wiped.
+    pub(super) used_keys: bool,
 }
 
 impl Deref for Machine {
@@ -37,9 +37,9 @@ impl Deref for Machine {
 impl Machine {
     pub(super) fn new(config: &DeviceConfig, tap: Option<SharedTap>, rx: usize, now: Instant) -> Self {
         if let Some(tap) = &tap {
-            tap.keep(now, Kept::Created { config: config.clone().into(), rx, tx: FRAME });
+            tap.push(now, OwnedNote::Created { config: config.clone().into(), rx, tx: FRAME });
         }
-        Self { device: proto::Device::new(config.clone(), now), tap, random: None, keyed: true }
+        Self { device: proto::Device::new(config.clone(), now), tap, random: None, used_keys: true }
     }
 
     pub(super) const fn tap(&self) -> Option<&SharedTap> {
@@ -48,12 +48,12 @@ impl Machine {
 
     pub(super) fn poll<'b>(&mut self, now: Instant, buffers: &'b mut Buffers) -> Output<'b> {
         let Buffers { rx, tx, .. } = buffers;
-        self.note(now, Note::Poll);
-        self.keyed = true;
+        self.record(now, Note::Poll);
+        self.used_keys = true;
         let output = with_rng(self.random, self.tap.as_ref(), now, |rng| self.device.poll(now, rng, rx, tx));
         match &output {
-            Output::Dial { conn, to } => self.note(now, Note::Dial { conn: *conn, to: *to }),
-            Output::Hangup { conn } => self.note(now, Note::Hangup { conn: *conn }),
+            Output::Dial { conn, to } => self.record(now, Note::Dial { conn: *conn, to: *to }),
+            Output::Hangup { conn } => self.record(now, Note::Hangup { conn: *conn }),
             Output::Event(_) | Output::Wait { .. } => {}
         }
         output
@@ -66,79 +66,79 @@ impl Machine {
         now: Instant,
         buffers: &mut Buffers,
     ) -> Result<CommandId, SendError> {
-        self.keyed = true;
+        self.used_keys = true;
         let command = request.machine_command(pacing);
         if let Some(tap) = &self.tap {
-            tap.keep(now, Kept::command(request, &command));
+            tap.push(now, OwnedNote::command(request, &command));
         }
         with_rng(self.random, self.tap.as_ref(), now, |rng| self.device.send(&command, now, rng, &mut buffers.tx))
     }
 
     pub(super) fn handle_held(&mut self, conn: ConnId, now: Instant) {
-        self.note(now, Note::Held { conn });
+        self.record(now, Note::Held { conn });
         self.device.handle_held(conn, now);
     }
 
     pub(super) fn handle_dialed(&mut self, conn: ConnId, now: Instant) {
-        self.note(now, Note::Dialed { conn });
+        self.record(now, Note::Dialed { conn });
         self.device.handle_dialed(conn, now);
     }
 
     pub(super) fn handle_lost(&mut self, conn: ConnId, why: LossReason, now: Instant) {
-        self.note(now, Note::Lost { conn, why });
+        self.record(now, Note::Lost { conn, why });
         self.device.handle_lost(conn, why, now);
     }
 
     pub(super) fn handle_announcement(&mut self, address: IpAddr, version: Option<Version>, now: Instant) {
-        self.note(now, Note::Announced { address, version });
+        self.record(now, Note::Announced { address, version });
         self.device.handle_announcement(address, version, now);
     }
 
     pub(super) fn handle_relayed(&mut self, now: Instant) {
-        self.note(now, Note::Relayed);
+        self.record(now, Note::Relayed);
         self.device.handle_relayed();
     }
 
     pub(super) fn connect_now(&mut self, now: Instant) {
-        self.note(now, Note::ConnectNow);
+        self.record(now, Note::ConnectNow);
         self.device.connect_now(now);
     }
 
     pub(super) fn reconfigure(&mut self, config: &DeviceConfig, now: Instant) {
         if let Some(tap) = &self.tap {
-            tap.keep(now, Kept::Reconfigured(config.clone().into()));
+            tap.push(now, OwnedNote::Reconfigured(config.clone().into()));
         }
-        self.keyed = true;
+        self.used_keys = true;
         self.device.reconfigure(config.clone(), now);
     }
 
     pub(super) fn close(&mut self, now: Instant) {
-        self.note(now, Note::Closed);
+        self.record(now, Note::Closed);
         self.device.close();
     }
 
-    /// Bytes were written to the socket.
-    pub(super) fn note_sent(&self, now: Instant, bytes: &[u8]) {
+    /// Records bytes that were written to the socket.
+    pub(super) fn record_sent(&self, now: Instant, bytes: &[u8]) {
         if let Some(tap) = &self.tap {
-            tap.keep(now, Kept::Sent(bytes.into()));
+            tap.push(now, OwnedNote::Sent(bytes.into()));
         }
     }
 
-    /// Bytes were read from the socket.
-    pub(super) fn note_received(&self, now: Instant, bytes: &[u8]) {
+    /// Records bytes that were read from the socket.
+    pub(super) fn record_received(&self, now: Instant, bytes: &[u8]) {
         if let Some(tap) = &self.tap {
-            tap.keep(now, Kept::Received(bytes.into()));
+            tap.push(now, OwnedNote::Received(bytes.into()));
         }
     }
 
-    fn note(&self, now: Instant, what: Note<'static>) {
+    fn record(&self, now: Instant, what: Note<'static>) {
         if let Some(tap) = &self.tap {
-            tap.keep(now, Kept::Plain(what));
+            tap.push(now, OwnedNote::Plain(what));
         }
     }
 }
 
-/// Does something with the generator; what it draws is noted.
+/// Runs `act` with the random generator, and records what it draws.
 fn with_rng<T>(
     random: Option<fn(&mut [u8])>,
     tap: Option<&SharedTap>,
@@ -159,8 +159,8 @@ fn with_rng<T>(
     }
 }
 
-/// The thread's generator, asked for only when something is drawn: in a thread that is about to end it is gone, and
-/// commands can be answered all the same.
+/// Generator of the thread, accessed only when bytes are drawn: a thread that is about to end has lost it, and can
+/// still answer commands.
 struct Lazy;
 
 impl TryRng for Lazy {
@@ -185,9 +185,9 @@ struct Drawing<'a>(&'a SharedTap);
 
 impl Tap for Drawing<'_> {
     fn note(&mut self, at: Instant, what: Note<'_>) {
-        // A generator that is recorded notes nothing but what was drawn.
+        // A recording generator notes nothing but drawn bytes.
         if let Note::Drawn(drawn) = what {
-            self.0.keep(at, Kept::Drawn(drawn.into()));
+            self.0.push(at, OwnedNote::Drawn(drawn.into()));
         }
     }
 }

@@ -1,21 +1,21 @@
-//! One device's link: the machine, its buffers and its commands behind one lock, where callers and the loop meet.
+//! Link of one device: machine, buffers and queue behind one lock, shared by callers and by the loop that drives it.
 //!
-//! Callers send from their own thread where the connection is up and has room; the loop is woken only when something
-//! is left over or a deadline moved. While the lock is held no waker is called, cloned or dropped, and no tap is told:
-//! both are done by whoever held it, after that. What does run under it are the driver's pipe and outlet, and the
-//! subscriber of `tracing`, which must not call back into the device. Callers who wait for nothing do not wait for the
-//! lock either: whoever holds it sends for them.
+//! Callers send from their own thread while the connection is up and has room. The loop is woken only when something is
+//! left over or a deadline moved. Under the lock no waker is called, cloned or dropped and no tap is called, because
+//! both are foreign code: the thread that held the lock does it afterwards. The driver's transport and direct writer do
+//! run under it, and so does the subscriber of `tracing`; neither may call back into the device. Callers that wait for
+//! nothing do not wait for the lock either: the thread that holds it sends for them.
 
 mod announced;
 mod calls;
-mod claim;
 mod engine;
-mod fresh;
+mod freshness;
 mod machine;
 mod observers;
 pub(crate) mod queue;
 pub(crate) mod request;
 mod tap;
+mod waiter;
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -38,15 +38,15 @@ use crate::runtime::{DirectWriter, Transport};
 use crate::slot::Slot;
 use crate::wipe::wipe_stack;
 pub(crate) use engine::Engine;
-pub(crate) use request::{Ask, Writes};
+pub(crate) use request::{Operation, Request, Writes};
 pub(crate) use tap::SharedTap;
 
-/// What the links of one registry share.
+/// State shared by all links of one registry.
 #[derive(Debug)]
 pub(crate) struct Env {
     pub(crate) pool: Pool,
     pub(crate) limiter: Limiter,
-    /// What is remembered of all of them.
+    /// Memory budget of all devices together.
     pub(crate) memory: Arc<Common>,
 }
 
@@ -56,63 +56,55 @@ impl Env {
         Arc::new(Self { pool: Pool::default(), limiter, memory })
     }
 
-    /// What links without a registry share: free buffers, and nothing that would make one depend on another.
+    /// Environment of links without a registry: shares free buffers, and limits nothing.
     pub(crate) fn standalone() -> &'static Arc<Self> {
         static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Env::new(usize::MAX, usize::MAX));
         &ENV
     }
 }
 
-/// How one device is to be treated, beyond what the machine has to know.
+/// Settings of one device that the machine does not need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// How long a command waits for the connection.
+    /// Time limit for a command to get its connection.
     pub(crate) timeout: Duration,
-    /// Commands are done as soon as they are queued.
+    /// Completes commands as soon as they are queued.
     pub(crate) nowait: bool,
-    /// The state is asked for on each connection that is kept.
+    /// Queries the state on each persistent connection.
     pub(crate) query_on_connect: bool,
     pub(crate) pacing: Pacing,
-    /// The largest frame that is received, in bytes.
+    /// Size limit of a received frame, in bytes.
     pub(crate) receive_limit: usize,
-    /// What is remembered of the device, in bytes.
+    /// Memory limit of the device's state, in bytes.
     pub(crate) memory_limit: usize,
-    /// What waits for each of its listeners, in bytes.
+    /// Size limit of the queue of each listener, in bytes.
     pub(crate) backlog_limit: usize,
-    /// The host name to be looked up for each connection; the machine has a [`stand_in`](crate::destination::stand_in).
+    /// Host name to look up for each connection; the machine gets a [`stand_in`](crate::destination::stand_in) address.
     pub(crate) host: Option<Arc<str>>,
 }
 
 impl Options {
-    /// Whether each connection begins with a query. One that is made for a command is for that command, and a device
-    /// that sleeps is awake for little else.
-    pub(crate) fn asks(&self, config: &DeviceConfig) -> bool {
+    /// Returns whether each connection begins with a query. A connection made for one command serves that command
+    /// alone, and a device that sleeps is awake for little else.
+    pub(crate) fn queries_state(&self, config: &DeviceConfig) -> bool {
         self.query_on_connect && config.persist && self.pacing.sleeps.is_none()
     }
 }
 
-/// One device's link.
+/// Link of one device.
 pub(crate) struct Link {
     pub(crate) id: Arc<str>,
     env: Arc<Env>,
     engine: Mutex<Engine>,
-    /// Commands that came while somebody else had the engine, from callers who wait for nothing.
-    inbox: Mutex<Vec<Parcel>>,
-    glance: Glance,
+    /// Commands that arrived while another thread held the engine, from callers that wait for nothing.
+    submissions: Mutex<Vec<Box<Request>>>,
+    snapshot: Snapshot,
 }
 
-/// A command on its way to the engine.
-struct Parcel {
-    ask: Ask,
-    cid: Option<Cid>,
-    slot: Arc<Slot>,
-    timeout: Option<Duration>,
-}
+/// State of the engine as of the last release of its lock, readable without the lock.
+struct Snapshot(AtomicUsize);
 
-/// What can be seen of the engine without waiting for it: how it was when it was last left.
-struct Glance(AtomicUsize);
-
-impl Glance {
+impl Snapshot {
     const CLOSED: usize = 1;
     const NOWAIT: usize = 2;
     const COUNTED: u32 = 2;
@@ -129,59 +121,59 @@ impl Link {
         let id: Arc<str> = config.id.as_str().into();
         Arc::new_cyclic(|link| {
             let engine = Engine::new(config, options, tap, (Arc::clone(&id), Weak::clone(link)), &env.memory);
-            let glance = Glance(AtomicUsize::new(Glance::of(&engine)));
-            Self { id, env: Arc::clone(env), engine: Mutex::new(engine), inbox: Mutex::default(), glance }
+            let snapshot = Snapshot(AtomicUsize::new(Snapshot::of(&engine)));
+            Self { id, env: Arc::clone(env), engine: Mutex::new(engine), submissions: Mutex::default(), snapshot }
         })
     }
 
-    /// Does something to the engine, and wakes whom it concerns once the lock is released.
+    /// Runs `act` on the engine, then calls the collected wakers without the lock.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
-        let result = self.visit(self.engine.lock().unwrap_or_else(PoisonError::into_inner), act);
-        self.take_in();
+        let result = self.run(self.engine.lock().unwrap_or_else(PoisonError::into_inner), act);
+        self.drain_submissions();
         result
     }
 
-    /// Does something to the engine for a caller who holds another lock: nothing foreign is run before
-    /// [`settle`](Self::settle), which is to be called once that lock is free.
-    pub(crate) fn quietly<T>(&self, act: impl FnOnce(&mut Engine) -> T) -> T {
+    /// Runs `act` on the engine for a caller that holds another lock. Calls no foreign code; the caller must call
+    /// [`flush_wakes`](Self::flush_wakes) once its own lock is free.
+    pub(crate) fn with_deferred_wakes<T>(&self, act: impl FnOnce(&mut Engine) -> T) -> T {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         let result = act(&mut engine);
-        self.glance.0.store(Glance::of(&engine), Ordering::Relaxed);
+        self.snapshot.0.store(Snapshot::of(&engine), Ordering::Relaxed);
         result
     }
 
-    /// Wakes whom it concerns, and takes in what came meanwhile.
-    pub(crate) fn settle(&self) {
+    /// Calls the wakers collected so far, and queues the commands that arrived meanwhile.
+    pub(crate) fn flush_wakes(&self) {
         self.with(|_, _| ());
     }
 
-    fn visit<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
-        for parcel in core::mem::take(&mut *self.inbox()) {
-            engine.post(parcel, &self.env);
+    fn run<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
+        for request in core::mem::take(&mut *self.submissions()) {
+            engine.submit_nowait(request, &self.env);
         }
         let result = act(&mut engine, &self.env);
         let wakes = core::mem::take(&mut engine.wakes);
-        self.glance.0.store(Glance::of(&engine), Ordering::Relaxed);
+        self.snapshot.0.store(Snapshot::of(&engine), Ordering::Relaxed);
         let tap = engine.machine.tap().cloned();
-        let keyed = core::mem::take(&mut engine.machine.keyed);
+        let used_keys = core::mem::take(&mut engine.machine.used_keys);
         drop(engine);
         wakes.into_iter().for_each(Waker::wake);
         if let Some(tap) = tap {
-            tap.tell();
+            tap.deliver();
         }
-        if keyed {
+        if used_keys {
             wipe_stack();
         }
         result
     }
 
-    /// Takes in what came while the engine was held: by this caller, who has just let go of it, or by another, who
-    /// does the same.
-    fn take_in(&self) {
-        while self.has_mail()
+    /// Queues the commands that arrived while the engine was held. A thread that fails to get the engine may leave: the
+    /// holder repeats this after it releases the lock.
+    fn drain_submissions(&self) {
+        while self.has_submissions()
             && let Some(engine) = self.free_engine()
         {
-            self.visit(engine, |_, _| ());
+            self.run(engine, |_, _| ());
         }
     }
 
@@ -193,87 +185,79 @@ impl Link {
         }
     }
 
-    fn has_mail(&self) -> bool {
-        !self.inbox().is_empty()
+    fn has_submissions(&self) -> bool {
+        !self.submissions().is_empty()
     }
 
-    fn inbox(&self) -> MutexGuard<'_, Vec<Parcel>> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn submissions(&self) -> MutexGuard<'_, Vec<Box<Request>>> {
+        self.submissions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a command on its way. `timeout` limits the whole of it.
-    pub(crate) fn submit(&self, ask: Ask, cid: Option<Cid>, slot: Arc<Slot>, timeout: Option<Duration>) {
-        let parcel = Parcel { ask, cid, slot, timeout };
-        self.with(|engine, env| engine.submit(parcel, env));
+    /// Submits a command.
+    pub(crate) fn submit(&self, request: Box<Request>) {
+        self.with(|engine, env| engine.submit(request, env));
     }
 
-    /// Tells listeners of a failure that its caller did not wait for.
+    /// Reports a failure to listeners, because its caller is gone.
     pub(crate) fn report(&self, command: CommandCode, cid: Option<&Cid>, error: CommandError) {
         self.with(|engine, _| engine.report(command, cid, error));
     }
 
-    /// Looks for the effect of a write that was given before.
+    /// Starts to watch for the effect of a write that was submitted before.
     pub(crate) fn expect(&self, slot: &Arc<Slot>, cid: Option<&Cid>, effect: Effect) {
         self.with(|engine, _| engine.expect(slot, cid, effect));
     }
 
-    /// Gives a command on its way without waiting, not even for the engine.
-    pub(crate) fn post(
-        &self,
-        ask: Ask,
-        cid: Option<Cid>,
-        slot: Arc<Slot>,
-        timeout: Option<Duration>,
-    ) -> Result<(), CommandError> {
+    /// Submits a command without waiting, not even for the engine's lock.
+    pub(crate) fn submit_nowait(&self, request: Box<Request>) -> Result<(), CommandError> {
         if self.is_closed() {
             return Err(self.with(|engine, _| engine.refusal()));
         }
-        let parcel = Parcel { ask, cid, slot, timeout };
         if let Some(engine) = self.free_engine() {
-            let posted = self.visit(engine, |engine, env| {
+            let submitted = self.run(engine, |engine, env| {
                 let has_room = engine.has_room();
                 if has_room {
-                    engine.post(parcel, env);
+                    engine.submit_nowait(request, env);
                 }
                 has_room
             });
-            self.take_in();
-            return if posted { Ok(()) } else { Err(CommandError::Busy) };
+            self.drain_submissions();
+            return if submitted { Ok(()) } else { Err(CommandError::Busy) };
         }
-        let mut inbox = self.inbox();
-        if inbox.len() + (self.glance.0.load(Ordering::Relaxed) >> Glance::COUNTED) >= queue::MOST_WAITING {
+        let mut submissions = self.submissions();
+        if submissions.len() + (self.snapshot.0.load(Ordering::Relaxed) >> Snapshot::COUNTED) >= queue::MOST_WAITING {
             return Err(CommandError::Busy);
         }
-        inbox.push(parcel);
-        drop(inbox);
-        self.take_in();
+        submissions.push(request);
+        drop(submissions);
+        self.drain_submissions();
         Ok(())
     }
 
-    /// Whether the device was closed.
+    /// Returns whether the device was closed.
     pub(crate) fn is_closed(&self) -> bool {
-        self.glance.0.load(Ordering::Relaxed) & Glance::CLOSED != 0
+        self.snapshot.0.load(Ordering::Relaxed) & Snapshot::CLOSED != 0
     }
 
-    /// Whether commands are done as soon as they are queued.
+    /// Returns whether commands complete as soon as they are queued.
     pub(crate) fn is_nowait(&self) -> bool {
-        self.glance.0.load(Ordering::Relaxed) & Glance::NOWAIT != 0
+        self.snapshot.0.load(Ordering::Relaxed) & Snapshot::NOWAIT != 0
     }
 
-    /// Ends the link; what is encoded is given a moment to leave.
+    /// Closes the link; encoded bytes get a short time to be written.
     pub(crate) fn close(&self) {
         self.with(|engine, _| engine.close());
     }
 
-    /// Whether the link has ended, and its tap was told so. One who asks from within the tap does not wait: the end
-    /// may need the thread that it is on.
+    /// Ready when the link has ended and its tap has received everything. A call from within the tap does not wait: the
+    /// end may need the thread that this runs on.
     pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
         let mut waker = Some(cx.waker().clone());
         let (ended, tap) = self.with(|engine, _| (engine.poll_closed(&mut waker), engine.machine.tap().cloned()));
         match tap {
             None => ended,
-            Some(tap) if tap.is_told_here() => Poll::Ready(()),
-            Some(tap) if ended.is_ready() => tap.poll_told(cx),
+            Some(tap) if tap.is_delivering_here() => Poll::Ready(()),
+            Some(tap) if ended.is_ready() => tap.poll_delivered(cx),
             Some(_) => Poll::Pending,
         }
     }
@@ -285,8 +269,8 @@ impl fmt::Debug for Link {
     }
 }
 
-/// A link in the hands of the loop that drives it. When it is dropped before its end, as with a runtime that shuts
-/// down, every command is answered all the same.
+/// Link as the loop that drives it sees it. Dropping it before its end, as a runtime does that shuts down, still
+/// answers every command.
 ///
 /// ```
 /// # use rustuya_runtime::{DrivenLink, Action, Transport};
@@ -300,38 +284,38 @@ impl fmt::Debug for Link {
 #[derive(Debug)]
 pub struct DrivenLink(Arc<Link>);
 
-/// What the loop has to do next.
+/// Next step of the loop.
 ///
 /// ```
 /// # use rustuya_runtime::Action;
-/// /// How a loop that must not block takes its orders.
-/// fn meaning(order: Action) -> &'static str {
-///     match order {
+/// /// What a loop that must not block does for each action.
+/// fn meaning(action: Action) -> &'static str {
+///     match action {
 ///         Action::Dial(_) => "open a connection in the background, then report it",
 ///         Action::Hangup => "drop the connection",
 ///         Action::Reset => "reset the connection",
-///         Action::Again => "yield, then turn again",
-///         Action::Sleep(_) => "wait for the pipe, the waker, or this time",
+///         Action::Again => "yield, then poll again",
+///         Action::Sleep(_) => "wait for the transport, the waker, or this time",
 ///         Action::End => "return",
 ///     }
 /// }
 /// # assert_eq!(meaning(Action::End), "return");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "every variant is an order that a loop must obey")]
+#[expect(clippy::exhaustive_enums, reason = "a loop must handle every variant")]
 pub enum Action {
     /// Open a TCP connection without Nagle's delay, and report [`DrivenLink::dialed`] or [`DrivenLink::lost`]. Then
     /// call [`DrivenLink::poll`] again.
     Dial(Destination),
     /// Drop the connection, or stop dialing. Then call [`DrivenLink::poll`] again.
     Hangup,
-    /// Reset the connection: [`reset_on_drop`](crate::reset_on_drop), then drop it. A part of a frame was written, and the
-    /// rest finds no room: some firmware that is left with it waits for the rest until it is power-cycled, unless it
-    /// sees an error in place of an orderly end. Then call [`DrivenLink::poll`] again.
+    /// Reset the connection: [`reset_on_drop`](crate::reset_on_drop), then drop it. Part of a frame was written, and
+    /// the rest finds no room. Some firmware that is left with such a part waits for the rest until it is power-cycled,
+    /// unless it sees an error in place of an orderly end. Then call [`DrivenLink::poll`] again.
     Reset,
-    /// Let others have their turn, then call [`DrivenLink::poll`] again.
+    /// Yield to other tasks, then call [`DrivenLink::poll`] again.
     Again,
-    /// Sleep until the pipe is ready, the waker is called, or this time, if there is one.
+    /// Sleep until the transport is ready, the waker is called, or this time has come, if there is one.
     Sleep(Option<Instant>),
     /// End the loop.
     End,
@@ -342,46 +326,46 @@ impl DrivenLink {
         Self(link)
     }
 
-    /// The device id, for names and logs.
+    /// Returns the device id, for names and logs.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// Does all that can be done now, through `pipe` while a connection is open, and says what to do next. `waker` is
-    /// called when there is a reason to call this again before the ordered time.
-    pub fn poll(&self, pipe: Option<&mut dyn Transport>, waker: &Waker) -> Action {
-        // Wakers are foreign code: they are cloned, called and dropped while no lock is held.
+    /// Does all that can be done now, through `transport` while a connection is open, and returns the next step.
+    /// `waker` is called when there is a reason to call this again before the time of the step.
+    pub fn poll(&self, transport: Option<&mut dyn Transport>, waker: &Waker) -> Action {
+        // Wakers are foreign code: clone, call and drop them without a lock.
         let mut waker = Some(waker.clone());
-        self.0.with(|engine, env| engine.poll(pipe, &mut waker, env))
+        self.0.with(|engine, env| engine.poll(transport, &mut waker, env))
     }
 
-    /// The host name of the order was looked up, and this of its addresses is dialed. To be reported before
+    /// Reports that the host name of [`Action::Dial`] was looked up and that this address is dialed. Call it before
     /// [`dialed`](Self::dialed).
     pub fn resolved(&self, to: SocketAddr) {
         self.0.with(|engine, _| engine.resolved(to));
     }
 
-    /// The ordered connection is open. `outlet`, if there is one, writes to it from other threads.
-    pub fn dialed(&self, outlet: Option<Arc<dyn DirectWriter>>) {
-        self.0.with(|engine, env| engine.dialed(outlet, env));
+    /// Reports that the connection is open. `writer`, if there is one, writes to it from other threads.
+    pub fn dialed(&self, writer: Option<Arc<dyn DirectWriter>>) {
+        self.0.with(|engine, env| engine.dialed(writer, env));
     }
 
-    /// Ends the link, as [`Device::close`](crate::Device::close): for a runtime that shuts down and takes the second
-    /// for it. The following turns lead to [`Action::End`].
+    /// Closes the link, as [`Device::close`](crate::Device::close) does. For a runtime that shuts down and can wait a
+    /// second for what is left to be written. The following polls lead to [`Action::End`].
     pub fn close(&self) {
         self.0.with(|engine, _| {
-            engine.gone |= !engine.is_closed();
+            engine.runtime_ended |= !engine.is_closed();
             engine.close();
         });
     }
 
-    /// Whether a part of a frame was written to the connection and the rest was not. A loop that ends without an order,
-    /// because its runtime shuts down, resets the connection then, as with [`Action::Reset`].
+    /// Returns whether part of a frame was written to the connection and the rest was not. A loop that ends on its own,
+    /// because its runtime shuts down, then resets the connection, as with [`Action::Reset`].
     pub fn is_cut(&self) -> bool {
         self.0.with(|engine, _| engine.is_cut())
     }
 
-    /// The ordered dial failed.
+    /// Reports that dialing failed.
     pub fn lost(&self, why: LossReason) {
         self.0.with(|engine, _| engine.lost(why));
     }

@@ -1,4 +1,4 @@
-//! The commands of one device: waiting to be sent, or sent and waiting for the answer.
+//! Commands of one device that wait to be sent or for their answer.
 
 use core::num::NonZero;
 use core::task::Waker;
@@ -11,116 +11,116 @@ use rustuya_proto::{
     SendError,
 };
 
-use super::claim::Claim;
-use super::fresh::Told;
+use super::freshness::StateReport;
 use super::machine::Machine;
-use super::request::{Ask, Request};
+use super::request::{Operation, Request};
+use super::waiter::Waiter;
 use crate::buffers::Buffers;
 use crate::convert;
 use crate::effect::Effects;
 use crate::error::CommandError;
 use crate::metrics::Metrics;
-use crate::news::News;
 use crate::pacing::Pacing;
+use crate::publisher::Publisher;
 use crate::reply::Reply;
 use crate::slot::Slot;
 
-/// Where the consequences of a command's fate go.
+/// Receivers of a command's result: callers, listeners, counters.
 pub(crate) struct Completion<'a> {
-    pub(crate) news: &'a mut News,
+    pub(crate) publisher: &'a mut Publisher,
     pub(crate) metrics: &'a mut Metrics,
     pub(crate) wakes: &'a mut Vec<Waker>,
     pub(crate) effects: &'a mut Effects,
-    /// The largest frame that is received, in bytes.
+    /// Size limit of a received frame, in bytes.
     pub(crate) receive_limit: usize,
 }
 
 impl Completion<'_> {
-    /// Tells every caller, or the listeners where a caller is not left to be told.
-    pub(crate) fn decide(&mut self, request: &Request, result: Result<Reply, CommandError>) {
-        self.tell(request, &request.claims, &result);
-        self.looked(request);
+    /// Returns the result to every caller, or reports a failure to listeners where the caller is gone.
+    pub(crate) fn complete(&mut self, request: &Request, result: Result<Reply, CommandError>) {
+        self.complete_waiters(request, &request.waiters, &result);
+        self.settle_effect(request);
     }
 
-    /// Tells the write whose effect a query has looked for, whatever came of the query.
-    fn looked(&mut self, request: &Request) {
-        if let Some(write) = &request.looks_for {
+    /// Settles the write whose effect a query has read, whatever the result of the query.
+    fn settle_effect(&mut self, request: &Request) {
+        if let Some(write) = &request.effect_of {
             write.settle(self.wakes);
         }
     }
 
-    /// Tells some callers of a command.
-    fn tell(&mut self, request: &Request, claims: &[Claim], result: &Result<Reply, CommandError>) {
-        for claim in claims {
-            let untold = claim.slot.decide(result.clone(), || claim.dps(), self.wakes);
-            self.report(request, untold);
-            if claim.slot.is_open() {
-                self.effects.add(&claim.slot, request.cid.as_ref(), claim.ends);
+    /// Returns the result to some callers of a command.
+    fn complete_waiters(&mut self, request: &Request, waiters: &[Waiter], result: &Result<Reply, CommandError>) {
+        for waiter in waiters {
+            let unreported = waiter.slot.complete(result.clone(), || waiter.dps(), self.wakes);
+            self.report(request, unreported);
+            if waiter.slot.awaits_effect() {
+                self.effects.add(&waiter.slot, request.cid.as_ref(), waiter.ends);
             }
         }
     }
 
-    /// Takes out what nobody wants any more. Whether anything is left.
+    /// Removes callers that have cancelled. Returns whether any is left.
     fn withdraw(&mut self, request: &mut Request) -> bool {
-        let gone = request.take(|claim| claim.slot.is_gone());
-        for claim in &gone {
-            let untold = claim.slot.withdraw(self.wakes);
-            self.report(request, untold);
+        let gone = request.take_waiters(|waiter| waiter.slot.is_cancelled());
+        for waiter in &gone {
+            let unreported = waiter.slot.withdraw(self.wakes);
+            self.report(request, unreported);
         }
         if !gone.is_empty() {
-            request.sum_up();
+            request.recompute_writes();
         }
-        !request.claims.is_empty()
+        !request.waiters.is_empty()
     }
 
-    fn report(&mut self, request: &Request, untold: Option<CommandError>) {
-        if let (Some(error), Some(command)) = (untold, request.ask.command()) {
-            self.news.publish_failure(command, request.cid.as_ref(), error, self.wakes);
+    fn report(&mut self, request: &Request, unreported: Option<CommandError>) {
+        if let (Some(error), Some(command)) = (unreported, request.operation.command()) {
+            self.publisher.publish_failure(command, request.cid.as_ref(), error, self.wakes);
         }
     }
 }
 
-/// The commands of one device.
+/// Commands of one device.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     pub(super) waiting: VecDeque<Box<Request>>,
-    /// None of those in `waiting` is given up before that.
+    /// Earliest deadline of the requests in `waiting`, or an earlier time.
     next_expiry: Option<proto::Instant>,
     pub(super) sent: Vec<(CommandId, Box<Request>)>,
-    /// Reads that wait for something else: to be asked again, or for what is pushed with their answer.
-    pub(super) later: Vec<Later>,
-    /// Callers who wait for what comes of the connection, and have nothing sent.
-    pub(super) watching: Vec<Request>,
-    pub(super) told: Told,
-    /// How many of the last ones in `sent` are not written to the socket yet.
+    /// Reads that wait to be repeated, or for pushes that complete their answer.
+    pub(super) deferred: Vec<Deferred>,
+    /// Callers that wait for a change of the connection; nothing is sent for them.
+    pub(super) watchers: Vec<Request>,
+    pub(super) state_report: StateReport,
+    /// Number of requests at the end of `sent` that are not written to the socket yet.
     unwritten: usize,
-    /// No command before that.
+    /// Earliest time of the next command.
     next_at: proto::Instant,
-    /// The most DPs in one write that the device was seen to accept on this connection. It may have refused more for a
-    /// reason that has passed, or somebody else may have refused in its name.
+    /// Most DPs per write that the device has accepted on this connection after it refused more. Forgotten with the
+    /// connection: the reason of the refusal may pass, or another host may have forged it.
     pub(super) learned: Option<NonZero<u32>>,
-    /// Times in a row that the connection was lost with a read that is asked again.
+    /// Consecutive losses of the connection with a read that is repeated.
     pub(crate) lost_reads: u32,
-    /// Nothing more is sent.
+    /// Set when nothing more is sent.
     closed: bool,
-    /// A query was refused, and none was answered since.
-    told_refusal: bool,
+    /// Set when listeners know that a query was refused and none was answered since.
+    refusal_reported: bool,
 }
 
-/// A read that waits until then.
+/// Read that waits until `at`.
 #[derive(Debug)]
-pub(super) struct Later {
+pub(super) struct Deferred {
     at: proto::Instant,
     pub(super) request: Box<Request>,
-    /// The answer, of one that is not asked again.
+    /// Answer of a read that is not repeated.
     reply: Option<Reply>,
 }
 
-/// The frame that answers a command, and its payload as it was read.
+/// Frame that answers a command, and its parsed payload.
 type Answer<'a> = (&'a Message<'a>, Option<&'a Report<'a>>);
 
-/// What a pass over the queue is made with.
-pub(crate) struct Pass<'a> {
+/// Machine, buffers and settings that [`Queue::send`] works with.
+pub(crate) struct SendContext<'a> {
     pub(super) machine: &'a mut Machine,
     pub(crate) buffers: &'a mut Buffers,
     pub(crate) pacing: &'a Pacing,
@@ -128,7 +128,7 @@ pub(crate) struct Pass<'a> {
 }
 
 impl Queue {
-    /// Whether another command may wait.
+    /// Returns whether another command may wait.
     pub(crate) fn has_room(&mut self, completion: &mut Completion<'_>) -> bool {
         if self.waiting.len() >= MOST_WAITING {
             self.waiting.retain_mut(|request| completion.withdraw(request));
@@ -137,12 +137,12 @@ impl Queue {
     }
 
     pub(crate) fn add(&mut self, request: Box<Request>) {
-        self.keep(&request);
+        self.track_expiry(&request);
         self.waiting.push_back(request);
     }
 
-    /// Minds when this one, which is about to wait, is given up.
-    fn keep(&mut self, request: &Request) {
+    /// Takes the deadline of a request that is about to wait into account.
+    fn track_expiry(&mut self, request: &Request) {
         let others = self.next_expiry.filter(|_| !self.waiting.is_empty());
         self.next_expiry = others.into_iter().chain([request.deadline()]).min();
     }
@@ -151,48 +151,48 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Whether no command of a caller waits, to be sent or for its answer.
+    /// Returns whether no command of a caller waits, to be sent or for its answer.
     pub(crate) fn is_idle(&self) -> bool {
-        let own = |request: &Request| request.own;
+        let own = |request: &Request| request.is_internal;
         self.waiting.iter().all(|request| own(request))
             && self.sent.iter().all(|(_, request)| own(request))
-            && self.later.iter().all(|later| own(&later.request))
+            && self.deferred.iter().all(|deferred| own(&deferred.request))
     }
 
-    /// How many commands wait.
+    /// Returns the number of commands that wait to be sent.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// When the next command has waited long enough, or a little before: to be given up, or to be sent.
+    /// Returns the time of the next expiry or of the next command to be sent, or a little earlier.
     pub(crate) fn deadline(&self, now: proto::Instant, up: bool, pacing: &Pacing) -> Option<proto::Instant> {
         let given_up = self.next_expiry.filter(|_| !self.waiting.is_empty());
-        // One that is due already waits for an answer to make room.
+        // A request that is due already waits for an answer to make room.
         let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing)).filter(|due| *due > now);
         let answers = self.sent.iter().filter_map(|(_, request)| request.answer_by());
-        let later = self.later.iter().map(|later| later.at);
-        let watched = self.watching.iter().map(Request::deadline);
+        let later = self.deferred.iter().map(|deferred| deferred.at);
+        let watched = self.watchers.iter().map(Request::deadline);
         given_up.into_iter().chain(due).chain(answers).chain(later).chain(watched).min()
     }
 
-    /// When a command may be sent, as far as pacing is concerned.
+    /// Returns the time from which pacing permits a request.
     fn due(&self, request: &Request, pacing: &Pacing) -> proto::Instant {
-        let merged = match request.ask {
-            Ask::Set(_) => request.issued + pacing.merge,
+        let merged = match request.operation {
+            Operation::Set(_) => request.issued + pacing.merge,
             _ => request.issued,
         };
         merged.max(self.next_at)
     }
 
-    /// Goes on with what has waited until now. Whether a read is asked again.
+    /// Completes or repeats deferred reads that are due. Returns whether any is repeated.
     pub(crate) fn resume(&mut self, now: proto::Instant, completion: &mut Completion<'_>) -> bool {
         let mut asks = false;
-        while let Some(due) = self.later.iter().position(|later| later.at <= now) {
-            let Later { request, reply, .. } = self.later.remove(due);
+        while let Some(due) = self.deferred.iter().position(|deferred| deferred.at <= now) {
+            let Deferred { request, reply, .. } = self.deferred.remove(due);
             match reply {
                 Some(reply) => {
                     let reply = with_pushed(reply, &request);
-                    completion.decide(&request, Ok(reply));
+                    completion.complete(&request, Ok(reply));
                 }
                 None => {
                     self.add(request);
@@ -203,7 +203,8 @@ impl Queue {
         asks
     }
 
-    /// Tells callers that have waited too long for the answer to what was sent. It goes on for others.
+    /// Fails callers that have waited too long for the answer to a sent command. The command goes on for its other
+    /// callers.
     pub(crate) fn expire_sent(
         &mut self,
         now: proto::Instant,
@@ -212,15 +213,15 @@ impl Queue {
     ) {
         for (id, request) in &mut self.sent {
             if request.answer_by().is_some_and(|until| until <= now) {
-                let late = request.take(|claim| claim.answer_by.is_some_and(|until| until <= now));
+                let late = request.take_waiters(|waiter| waiter.answer_by.is_some_and(|until| until <= now));
                 let refused = |retcode| rejection(Some(retcode), Some(DeviceError::DataUnvalid), None);
-                let error = machine.refusal(*id).map_or_else(|| request.silence(), refused);
-                completion.tell(request, &late, &Err(error));
+                let error = machine.refusal(*id).map_or_else(|| request.no_answer_error(), refused);
+                completion.complete_waiters(request, &late, &Err(error));
             }
         }
     }
 
-    /// Tells callers that have waited too long for their command to be sent. One that others want too goes on for them.
+    /// Fails callers that have waited too long for their command to be sent. The command goes on for its other callers.
     pub(crate) fn expire(
         &mut self,
         now: proto::Instant,
@@ -228,7 +229,7 @@ impl Queue {
         reason: Option<DownReason>,
         completion: &mut Completion<'_>,
     ) {
-        if !self.watching.is_empty() {
+        if !self.watchers.is_empty() {
             let late = if up { CommandError::NoAnswer } else { CommandError::NotConnected { reason } };
             self.expire_watchers(now, &late, completion);
         }
@@ -237,60 +238,60 @@ impl Queue {
         }
         let error = if up { CommandError::Busy } else { CommandError::NotConnected { reason } };
         self.waiting.retain_mut(|request| {
-            let late = request.take(|claim| claim.deadline <= now);
-            // Of a read that was sent, and is to be sent again, silence says more than a gap between connections.
+            let late = request.take_waiters(|waiter| waiter.deadline <= now);
+            // A read that was sent and is to be repeated: "no answer" says more than a gap between connections.
             let gap = !up && reason.is_none() && request.sent_times > 0;
-            let error = if gap { request.silence() } else { error.clone() };
-            completion.tell(request, &late, &Err(error.clone()));
-            if request.claims.is_empty() {
-                // Nobody waits for what it looked for, either.
-                completion.decide(request, Err(error));
+            let error = if gap { request.no_answer_error() } else { error.clone() };
+            completion.complete_waiters(request, &late, &Err(error.clone()));
+            if request.waiters.is_empty() {
+                // The write whose effect it queries must not wait either.
+                completion.complete(request, Err(error));
             } else if !late.is_empty() {
-                request.sum_up();
+                request.recompute_writes();
             }
-            !request.claims.is_empty()
+            !request.waiters.is_empty()
         });
         self.next_expiry = self.waiting.iter().map(|request| request.deadline()).min();
     }
 
-    /// Hands what waits to the machine, as much as it takes, in order. Says whether it took any.
-    pub(crate) fn send(&mut self, pass: &mut Pass<'_>, completion: &mut Completion<'_>) -> bool {
+    /// Passes waiting requests to the machine in order, as many as it takes. Returns whether it took any.
+    pub(crate) fn send(&mut self, cx: &mut SendContext<'_>, completion: &mut Completion<'_>) -> bool {
         let before = self.unwritten;
         while let Some(mut request) = self.waiting.pop_front() {
             if !completion.withdraw(&mut request) {
                 continue;
             }
-            if let Ask::Connection = request.ask {
-                completion.decide(&request, Ok(Reply::empty(request.code())));
+            if let Operation::Connection = request.operation {
+                completion.complete(&request, Ok(Reply::empty(request.code())));
                 continue;
             }
-            if self.due(&request, pass.pacing) > pass.now {
+            if self.due(&request, cx.pacing) > cx.now {
                 self.waiting.push_front(request);
                 break;
             }
-            if pass.pacing.merges() {
+            if cx.pacing.merges() {
                 self.merge_into(&mut request, completion);
             }
             let learned = self.learned.map(|most| most.get() as usize);
-            let most = [learned, pass.pacing.max_dps.map(|most| most.get().into())].into_iter().flatten().min();
-            if let (Some(most), Ask::Set(writes)) = (most, &request.ask)
+            let most = [learned, cx.pacing.max_dps.map(|most| most.get().into())].into_iter().flatten().min();
+            if let (Some(most), Operation::Set(writes)) = (most, &request.operation)
                 && writes.count > most
             {
                 self.put_back(request.split(most));
                 continue;
             }
-            request.limit(pass.now, pass.machine.config().timing.answer);
-            match pass.machine.send(&request, pass.pacing, pass.now, pass.buffers) {
+            request.set_answer_limits(cx.now, cx.machine.config().timing.answer);
+            match cx.machine.send(&request, cx.pacing, cx.now, cx.buffers) {
                 Ok(id) => {
-                    request.sent = pass.now;
+                    request.sent = cx.now;
                     request.sent_times = request.sent_times.saturating_add(1);
-                    request.slots().for_each(|slot| slot.begin());
-                    completion.metrics.sent += u64::from(!request.own);
-                    self.next_at = pass.now + pass.pacing.gap;
+                    request.slots().for_each(|slot| slot.start());
+                    completion.metrics.sent += u64::from(!request.is_internal);
+                    self.next_at = cx.now + cx.pacing.gap;
                     self.sent.push((id, request));
                     self.unwritten += 1;
                 }
-                Err(SendError::NoRoom { need }) if pass.buffers.make_room(need) => self.waiting.push_front(request),
+                Err(SendError::NoRoom { need }) if cx.buffers.make_room(need) => self.waiting.push_front(request),
                 Err(SendError::NoRoom { .. } | SendError::NotReady | SendError::TooMany) => {
                     self.waiting.push_front(request);
                     break;
@@ -299,18 +300,18 @@ impl Queue {
                     let half = request.writes().div_ceil(2);
                     self.put_back(request.split(half));
                 }
-                Err(error) => completion.decide(&request, Err(error.into())),
+                Err(error) => completion.complete(&request, Err(error.into())),
             }
         }
         self.unwritten > before
     }
 
-    /// Joins the writes that follow, up to the next other command for the same sub-device.
+    /// Merges the writes that follow, up to the next other command for the same sub-device.
     fn merge_into(&mut self, request: &mut Request, completion: &mut Completion<'_>) {
-        if !matches!(request.ask, Ask::Set(_)) || request.part {
+        if !matches!(request.operation, Operation::Set(_)) || request.is_part {
             return;
         }
-        let alone = request.claims.len();
+        let alone = request.waiters.len();
         let mut kept = VecDeque::new();
         let mut joining = true;
         for mut other in core::mem::take(&mut self.waiting) {
@@ -329,29 +330,29 @@ impl Queue {
             kept.push_back(other);
         }
         self.waiting = kept;
-        if request.claims.len() > alone {
-            request.sum_up();
+        if request.waiters.len() > alone {
+            request.recompute_writes();
         }
     }
 
     fn put_back(&mut self, parts: Vec<Request>) {
         for part in parts.into_iter().rev() {
-            self.keep(&part);
+            self.track_expiry(&part);
             self.waiting.push_front(Box::new(part));
         }
     }
 
-    /// All that was encoded has been written to the socket.
-    pub(crate) fn note_written(&mut self, wakes: &mut Vec<Waker>) {
+    /// Marks requests as written once all encoded bytes are written to the socket.
+    pub(crate) fn on_written(&mut self, wakes: &mut Vec<Waker>) {
         let from = self.sent.len().saturating_sub(self.unwritten);
         for (_, request) in self.sent.iter().skip(from) {
-            request.slots().for_each(|slot| slot.written(wakes));
+            request.slots().for_each(|slot| slot.frame_written(wakes));
         }
         self.unwritten = 0;
     }
 
-    /// The device has pushed DPs, which may be all that it answers to a query.
-    pub(crate) fn note_push(&mut self, report: &Report<'_>) {
+    /// Collects pushed DPs for the queries under way: some devices answer a query by pushes alone.
+    pub(crate) fn on_push(&mut self, report: &Report<'_>) {
         let Some(dps) = report.dps else { return };
         let same = |request: &Request| match (&request.cid, report.cid) {
             (None, None) => true,
@@ -361,18 +362,19 @@ impl Queue {
         let asked = self.sent.iter_mut().map(|(_, request)| request);
         for request in asked.filter(|request| request.is_query() && same(request)) {
             if request.slots().any(|slot| slot.wants_answer()) {
-                dps.for_each(|(id, value)| request.pushed.note(id, &value));
+                dps.for_each(|(id, value)| request.pushed.insert(id, &value));
             }
         }
-        for later in self.later.iter_mut().filter(|later| later.reply.is_some() && same(&later.request)) {
-            dps.for_each(|(id, value)| later.request.pushed.note(id, &value));
-            if !later.request.lacks(later.reply.as_ref()) {
-                later.at = proto::Instant::ZERO;
+        for deferred in self.deferred.iter_mut().filter(|deferred| deferred.reply.is_some() && same(&deferred.request))
+        {
+            dps.for_each(|(id, value)| deferred.request.pushed.insert(id, &value));
+            if !deferred.request.misses_dps(deferred.reply.as_ref()) {
+                deferred.at = proto::Instant::ZERO;
             }
         }
     }
 
-    /// A command has found its fate; `reason` is why the connection ended, if it did.
+    /// Handles the outcome of a command; `reason` is the cause of a lost connection.
     pub(crate) fn resolve(
         &mut self,
         (id, outcome, answer): (CommandId, Outcome, Option<Answer<'_>>),
@@ -395,53 +397,53 @@ impl Queue {
                 return self.refused(at, request, &error, completion);
             }
         } else {
-            // It may have taken effect: what was sent before is not to undo that.
+            // It may have taken effect: a retry of an earlier write must not undo it.
             let acknowledged = matches!(outcome, Outcome::Acknowledged { .. });
-            self.sent.iter_mut().take(at).for_each(|(_, earlier)| earlier.note_later(&request, acknowledged));
+            self.sent.iter_mut().take(at).for_each(|(_, earlier)| earlier.mark_overwritten(&request, acknowledged));
         }
-        if self.repeats(&request, outcome, reason, now) {
-            // Behind what came meanwhile: a read holds nothing up.
+        if self.should_repeat(&request, outcome, reason, now) {
+            // Behind the commands that came meanwhile: a repeated read delays nothing.
             return self.add(request);
         }
         if let Outcome::Rejected { .. } = outcome
-            && let Some(at) = self.asks_later(&request, dialect, now)
+            && let Some(at) = self.repeat_at(&request, dialect, now)
         {
-            return self.later.push(Later { at, request, reply: None });
+            return self.deferred.push(Deferred { at, request, reply: None });
         }
-        // Taking the answer apart is left out when nobody wants to see it.
+        // Convert the answer only if a caller wants it.
         let seen = answer.filter(|_| request.slots().any(|slot| slot.wants_answer()));
         let reply =
             || seen.map_or_else(|| Reply::empty(request.code()), |(message, report)| Reply::new(message, report));
-        // What the link asks for itself is nobody's command.
+        // Queries of the link itself do not count as commands.
         let mut uncounted = Metrics::default();
-        let metrics = if request.own { &mut uncounted } else { &mut *completion.metrics };
+        let metrics = if request.is_internal { &mut uncounted } else { &mut *completion.metrics };
         let result = match outcome {
             Outcome::Acknowledged { retcode } => {
                 metrics.acknowledged += 1;
                 self.lost_reads = 0;
-                metrics.latency.note(now.saturating_since(request.sent));
+                metrics.latency.record(now.saturating_since(request.sent));
                 if let Some(size) = request.trial.as_ref().and_then(|trial| trial.accepted()) {
                     self.learned = u32::try_from(size).ok().and_then(NonZero::new);
                 }
                 let mut reply = reply();
                 reply.retcode = retcode.map(RetCode::number);
                 if request.is_query() {
-                    self.told_refusal = false;
+                    self.refusal_reported = false;
                     reply.partial = dialect == Dialect::Device22;
                     if reply.dps.is_empty() && !request.pushed.is_empty() {
                         reply.dps = request.pushed.to_map();
                         reply.partial = true;
                     }
                     // Some firmware answers with a part, and pushes the rest.
-                    if dialect == Dialect::Default && request.lacks(Some(&reply)) && !self.closed {
-                        let ends = request.claims.iter().map(|claim| claim.deadline).min();
+                    if dialect == Dialect::Default && request.misses_dps(Some(&reply)) && !self.closed {
+                        let ends = request.waiters.iter().map(|waiter| waiter.deadline).min();
                         let at = ends.into_iter().chain([now + SETTLE]).min().unwrap_or(now);
-                        return self.later.push(Later { at, request, reply: Some(reply) });
+                        return self.deferred.push(Deferred { at, request, reply: Some(reply) });
                     }
                 }
                 Ok(reply)
             }
-            // Silence is how many devices take this command.
+            // Many devices accept this command silently.
             Outcome::Unanswered if request.code() == CommandCode::UPDATE_DPS => Ok(reply()),
             Outcome::Rejected { retcode, error } => {
                 metrics.rejected += 1;
@@ -454,39 +456,40 @@ impl Queue {
             Outcome::TooLong { len } => Err(CommandError::AnswerTooLarge { len, limit: completion.receive_limit }),
             _ => {
                 metrics.unanswered += 1;
-                Err(request.silence())
+                Err(request.no_answer_error())
             }
         };
-        self.note_state(&request, &result);
-        // A device that refuses every query is known to do so once listeners were told.
-        let refused = !request.own && request.is_query() && matches!(outcome, Outcome::Rejected { .. });
-        if refused && core::mem::replace(&mut self.told_refusal, true) {
-            request.slots().for_each(|slot| drop(slot.decide(result.clone(), Vec::new, completion.wakes)));
-            completion.looked(&request);
+        self.update_state_report(&request, &result);
+        // Report to listeners only the first of several refused queries.
+        let refused = !request.is_internal && request.is_query() && matches!(outcome, Outcome::Rejected { .. });
+        if refused && core::mem::replace(&mut self.refusal_reported, true) {
+            request.slots().for_each(|slot| drop(slot.complete(result.clone(), Vec::new, completion.wakes)));
+            completion.settle_effect(&request);
         } else {
-            completion.decide(&request, result);
+            completion.complete(&request, result);
         }
     }
 
-    /// A write of several DPs was refused: some firmware takes few DPs at a time, and says no more about it than that.
-    /// Tries it again in parts, but for what was written since then: that is not undone, and answers for it.
+    /// Handles a refused write of several DPs: some firmware takes few DPs at a time, and gives no other reason.
+    /// Retries in smaller parts. DPs that later commands have written since are left out, and complete with those
+    /// commands.
     fn refused(&mut self, at: usize, mut request: Box<Request>, error: &CommandError, completion: &mut Completion<'_>) {
         let half = request.writes().div_ceil(2);
-        // Without those who have been told already.
-        request.sum_up();
-        for (claim, acknowledged) in request.take_replaced() {
+        // Leave out the callers that are complete already.
+        request.recompute_writes();
+        for (waiter, acknowledged) in request.take_replaced() {
             let result = if acknowledged { Ok(Reply::empty(request.code())) } else { Err(error.clone()) };
-            completion.tell(&request, &[claim], &result);
+            completion.complete_waiters(&request, &[waiter], &result);
         }
-        self.sent.iter_mut().skip(at).for_each(|(_, later)| request.give_way(later));
+        self.sent.iter_mut().skip(at).for_each(|(_, later)| request.hand_over(later));
         if request.writes() > 0 {
             self.put_back(request.retry(half));
         }
     }
 
-    /// Whether a command is to be asked again, because it changes nothing, its caller still waits, and another attempt
-    /// may bring what this one did not.
-    fn repeats(
+    /// Returns whether to repeat a command: it changes nothing, its caller still waits, and another attempt may
+    /// succeed.
+    fn should_repeat(
         &mut self,
         request: &Request,
         outcome: Outcome,
@@ -494,64 +497,64 @@ impl Queue {
         now: proto::Instant,
     ) -> bool {
         let helps = match outcome {
-            // The next connection asks anew for what the link asks for itself.
-            Outcome::ConnectionLost => !request.own && !reason.is_some_and(DownReason::is_auth),
-            // Silence is how many devices take this command.
+            // The link queries anew on the next connection anyway.
+            Outcome::ConnectionLost => !request.is_internal && !reason.is_some_and(DownReason::is_auth),
+            // Many devices accept this command silently.
             Outcome::Unanswered => request.code() != CommandCode::UPDATE_DPS,
             _ => false,
         };
         let waited_for = || request.slots().any(|slot| slot.wants_answer());
-        let repeats = helps && !self.closed && request.ask.is_read() && request.deadline() > now && waited_for();
+        let repeats = helps && !self.closed && request.operation.is_read() && request.deadline() > now && waited_for();
         if repeats && outcome == Outcome::ConnectionLost {
             self.lost_reads = self.lost_reads.saturating_add(1);
         }
         repeats
     }
 
-    /// When a query that was refused is asked again: a device may refuse for a while, as when it has just started. One
-    /// that has refused for the whole time limit before is not asked again.
-    fn asks_later(&self, request: &Request, dialect: Dialect, now: proto::Instant) -> Option<proto::Instant> {
-        // Asked in the other dialect, it could be taken for a write.
-        let may = request.is_query() && request.ask.is_read() && dialect == Dialect::Default;
-        if !may || self.told_refusal || self.closed || !request.slots().any(|slot| slot.wants_answer()) {
+    /// Returns the time at which to repeat a refused query: a device may refuse for a while, for example just after it
+    /// has started. A device that refused until a caller's time limit before is not asked again.
+    fn repeat_at(&self, request: &Request, dialect: Dialect, now: proto::Instant) -> Option<proto::Instant> {
+        // In the other dialect, the device could take it for a write.
+        let may = request.is_query() && request.operation.is_read() && dialect == Dialect::Default;
+        if !may || self.refusal_reported || self.closed || !request.slots().any(|slot| slot.wants_answer()) {
             return None;
         }
         let at = now + REFUSED * 2_u32.saturating_pow(request.sent_times.saturating_sub(1).min(8));
         (at < request.deadline()).then_some(at)
     }
 
-    /// Writes that were sent and whose effect somebody waits for, about the device or about this sub-device.
+    /// Iterates over sent writes whose effect a caller waits for, of the device or of this sub-device.
     pub(crate) fn confirming<'a>(&'a self, cid: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Slot>> {
         let about = move |request: &&Request| request.cid.as_ref().map(proto::Cid::as_str) == cid;
         let sent = self.sent.iter().map(|(_, request)| &**request).filter(about);
         sent.flat_map(Request::slots).filter(|slot| slot.confirms())
     }
 
-    /// The code of a command that was sent.
+    /// Returns the code of a sent command.
     pub(crate) fn code(&self, id: CommandId) -> Option<CommandCode> {
         self.sent.iter().find(|(sent, _)| *sent == id).map(|(_, request)| request.code())
     }
 
-    /// No more commands: answers all that were not sent.
+    /// Fails all commands that were not sent, and takes no more.
     pub(crate) fn refuse_waiting(&mut self, why: &CommandError, completion: &mut Completion<'_>) {
         self.closed = true;
-        for request in core::mem::take(&mut self.watching) {
-            completion.decide(&request, Err(why.clone()));
+        for request in core::mem::take(&mut self.watchers) {
+            completion.complete(&request, Err(why.clone()));
         }
         for request in core::mem::take(&mut self.waiting) {
-            completion.decide(&request, Err(why.clone()));
+            completion.complete(&request, Err(why.clone()));
         }
-        for Later { request, reply, .. } in core::mem::take(&mut self.later) {
+        for Deferred { request, reply, .. } in core::mem::take(&mut self.deferred) {
             let reply = reply.map(|reply| with_pushed(reply, &request));
-            completion.decide(&request, reply.ok_or_else(|| why.clone()));
+            completion.complete(&request, reply.ok_or_else(|| why.clone()));
         }
     }
 
-    /// The loop is gone: nothing will be heard of what was sent.
+    /// Fails everything, because the loop is gone and no answer will be received.
     pub(crate) fn refuse_all(&mut self, why: &CommandError, completion: &mut Completion<'_>) {
         self.refuse_waiting(why, completion);
         for (_, request) in core::mem::take(&mut self.sent) {
-            completion.decide(&request, Err(CommandError::ConnectionLost { reason: DownReason::Ended }));
+            completion.complete(&request, Err(CommandError::ConnectionLost { reason: DownReason::Ended }));
         }
         self.unwritten = 0;
     }
@@ -561,7 +564,7 @@ fn rejection(retcode: Option<RetCode>, error: Option<DeviceError>, message: Opti
     CommandError::Rejected { retcode: retcode.map(RetCode::number), text: convert::refusal(message, error) }
 }
 
-/// An answer, and what was pushed with it of which it says nothing.
+/// Adds pushed DPs that the answer lacks.
 fn with_pushed(mut reply: Reply, request: &Request) -> Reply {
     for (dp, value) in request.pushed.to_map() {
         reply.dps.entry(dp).or_insert(value);
@@ -569,11 +572,11 @@ fn with_pushed(mut reply: Reply, request: &Request) -> Reply {
     reply
 }
 
-/// How long what is missing in an answer may take to be pushed. Firmware pushes within milliseconds.
+/// Time limit for pushes that complete an answer. Firmware pushes within milliseconds.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// How long after it was refused a query is asked again the first time; twice as long each time after that.
+/// Delay before a refused query is repeated; doubles each time.
 const REFUSED: Duration = Duration::from_millis(500);
 
-/// Commands that wait for one device at most.
+/// Limit of commands that wait for one device.
 pub(crate) const MOST_WAITING: usize = 256;

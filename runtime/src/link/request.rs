@@ -1,4 +1,4 @@
-//! One command, from the caller to the machine.
+//! A command in the queue of its link.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -6,36 +6,36 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, Cid, Command, CommandCode, DpId, DpMap, RequestData};
 use serde_json::{Map, Value};
 
-pub(crate) use super::claim::Writes;
-use super::claim::{Claim, Trial, apart, joined};
+pub(crate) use super::waiter::Writes;
+use super::waiter::{Trial, Waiter, apart, joined};
 use crate::clock::unix_time;
 use crate::error::CommandError;
 use crate::pacing::Pacing;
 use crate::reply::Reply;
-use crate::slot::Slot;
+use crate::slot::{Caller, Slot};
 use crate::state::Gathered;
 
-/// What is asked of a device.
+/// Operation that a caller asks for.
 #[derive(Clone, Debug)]
-pub(crate) enum Ask {
-    /// A usable connection, and nothing else.
+pub(crate) enum Operation {
+    /// Wait for a usable connection.
     Connection,
-    /// A usable connection on which the device has told its state, or is known not to.
+    /// Wait for a usable connection on which the state was reported, or the query for it failed.
     State,
-    /// A usable connection on which the device was heard, or the reason why there is none.
+    /// Wait for a usable connection with a valid frame from the device, or for the reason why there is none.
     Diagnosis,
     Status,
-    /// The state of these DPs.
+    /// Query these DPs.
     StatusOf(Vec<DpId>),
     Set(Writes),
     Update(Vec<DpId>),
     SubDevices,
-    /// Any command, with the JSON text of its data.
+    /// Send any command, with the JSON text of its data.
     Raw(CommandCode, Option<String>),
 }
 
-impl Ask {
-    /// The code by which the command is known to listeners; `None` for what is no command.
+impl Operation {
+    /// Returns the command code for reports to listeners; `None` if nothing is sent.
     pub(crate) const fn command(&self) -> Option<CommandCode> {
         match self {
             Self::Connection | Self::State | Self::Diagnosis => None,
@@ -43,7 +43,7 @@ impl Ask {
         }
     }
 
-    /// The JSON text of the DPs that it writes, as far as it writes any.
+    /// Returns the JSON text of the DPs to be written, if there are any.
     pub(crate) fn writes(&self) -> Option<Arc<str>> {
         match self {
             Self::Set(writes) => Some(Arc::clone(&writes.json)),
@@ -52,12 +52,12 @@ impl Ask {
         }
     }
 
-    /// Whether it asks and changes nothing, so that it may be asked again.
+    /// Returns whether it changes nothing, so that it may be repeated.
     pub(crate) const fn is_read(&self) -> bool {
         matches!(self, Self::Status | Self::StatusOf(_) | Self::Update(_) | Self::SubDevices)
     }
 
-    /// How many bytes it holds besides its own size.
+    /// Returns the size of its heap data, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Connection | Self::State | Self::Diagnosis | Self::Status | Self::SubDevices => 0,
@@ -79,7 +79,7 @@ impl Ask {
         cid.map_or(command, |cid| command.cid(cid.as_str()))
     }
 
-    /// The code by which the command is known before the version decides about it.
+    /// Returns the code before the version is known; the machine may send another one.
     const fn code(&self) -> CommandCode {
         match self {
             Self::Connection | Self::State | Self::Diagnosis | Self::Status | Self::StatusOf(_) => {
@@ -93,7 +93,7 @@ impl Ask {
     }
 }
 
-/// The command with those limits that are set.
+/// Sets those limits that are given.
 pub(super) const fn limited(
     mut command: Command<'_>,
     timeout: Option<Duration>,
@@ -108,213 +108,231 @@ pub(super) const fn limited(
     command
 }
 
-/// One command on its way.
+/// A command from its submission to its result, as the queue holds it. Adds callers, time limits and the state of
+/// retries to an [`Operation`]; borrowed as a [`Command`] for the machine when it is sent.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) ask: Ask,
+    pub(crate) operation: Operation,
     pub(crate) cid: Option<Cid>,
-    /// When it was given.
+    /// Time limit for the command as a whole, if the caller has set one.
+    pub(crate) limit: Option<Duration>,
+    /// Time of submission.
     pub(crate) issued: proto::Instant,
-    /// How long one attempt of a read waits for its answer, if not as long as usual.
+    /// Time limit of one attempt of a read, if it differs from the configured one.
     pub(crate) attempt: Option<Duration>,
-    /// How long the machine waits for the answer, if not as long as usual; decided when it is sent.
+    /// Time limit for the answer, if it differs from the configured one; set on sending.
     pub(crate) answer: Option<Duration>,
-    /// Everybody who waits for this command, in the order in which they asked.
-    pub(crate) claims: Vec<Claim>,
-    /// Of a query that looks for the effect of a write: that write.
-    pub(crate) looks_for: Option<Arc<Slot>>,
+    /// Callers of this command, in order of submission.
+    pub(crate) waiters: Vec<Waiter>,
+    /// Write whose effect this query reads.
+    pub(crate) effect_of: Option<Arc<Slot>>,
     pub(crate) trial: Option<Arc<Trial>>,
-    /// Of a larger write, with which it must not be joined again.
-    pub(crate) part: bool,
-    /// How often it was sent.
+    /// Set for parts of a larger write, which must not be merged again.
+    pub(crate) is_part: bool,
+    /// Number of times it was sent.
     pub(crate) sent_times: u32,
-    /// The link asks for itself, and no caller waits.
-    pub(crate) own: bool,
-    /// When it was sent.
+    /// Set for queries of the link itself, for which no caller waits.
+    pub(crate) is_internal: bool,
+    /// Time when it was sent.
     pub(crate) sent: proto::Instant,
-    /// Of a query: what the device has pushed since then.
+    /// DPs pushed since a query was sent.
     pub(crate) pushed: Gathered,
-    /// The DPs that later commands have written since it was sent, and whether those were acknowledged.
+    /// DPs that later commands have written since this one was sent, and whether those were acknowledged.
     pub(crate) replaced: Map<String, Value>,
 }
 
 impl Request {
-    /// A command as it is given.
-    pub(crate) fn new(
-        ask: Ask,
-        cid: Option<Cid>,
-        slot: Arc<Slot>,
-        issued: proto::Instant,
-        deadline: proto::Instant,
-    ) -> Self {
-        let writes = match &ask {
-            Ask::Set(writes) => Some(writes.clone()),
-            _ => None,
-        };
+    /// Makes a request without callers.
+    pub(crate) fn new(operation: Operation, cid: Option<Cid>) -> Self {
+        let zero = proto::Instant::ZERO;
         Self {
-            ask,
+            operation,
             cid,
-            issued,
+            limit: None,
+            issued: zero,
             attempt: None,
             answer: None,
-            claims: vec![Claim { slot, deadline, ends: None, answer_by: None, writes }],
-            looks_for: None,
+            waiters: Vec::new(),
+            effect_of: None,
             trial: None,
-            part: false,
+            is_part: false,
             sent_times: 0,
-            own: false,
-            sent: issued,
+            is_internal: false,
+            sent: zero,
             pushed: Gathered::new(PUSHED),
             replaced: Map::new(),
         }
     }
 
-    /// The caller has set a limit to everything.
-    pub(crate) fn ending(mut self, ends: Option<proto::Instant>) -> Self {
-        self.claims.iter_mut().for_each(|claim| claim.ends = ends);
-        self
+    /// Adds a caller, before it is submitted.
+    pub(crate) fn add_caller(&mut self, slot: Arc<Slot>) {
+        let writes = match &self.operation {
+            Operation::Set(writes) => Some(writes.clone()),
+            _ => None,
+        };
+        self.waiters.push(Waiter { slot, deadline: self.issued, ends: None, answer_by: None, writes });
+    }
+
+    /// Starts its time limits. `wait` is the time limit for it to be sent, if the caller has set no other.
+    pub(super) fn start(&mut self, now: proto::Instant, wait: Duration) {
+        (self.issued, self.sent) = (now, now);
+        // Each attempt of a read gets half of the caller's limit, so that one retry fits in it.
+        let repeats = self.operation.is_read() && self.slots().any(|slot| slot.wants_answer());
+        self.attempt = self.limit.filter(|_| repeats).map(|limit| (limit / 2).max(limit.min(ATTEMPT)));
+        for waiter in &mut self.waiters {
+            waiter.deadline = now + self.limit.unwrap_or(wait);
+            waiter.ends = self.limit.map(|limit| now + limit);
+        }
+    }
+
+    /// Makes a started query of the link itself.
+    pub(super) fn internal(operation: Operation, cid: Option<Cid>, now: proto::Instant, wait: Duration) -> Self {
+        let mut request = Self::new(operation, cid);
+        request.add_caller(Slot::new(Caller::Answer));
+        request.start(now, wait);
+        request
     }
 
     /// Borrows it as a command for the machine.
     pub(crate) fn machine_command(&self, pacing: &Pacing) -> Command<'_> {
-        let command = self.ask.machine_command(self.cid.as_ref()).unix_time(unix_time());
-        // What cannot be split goes out as it is.
+        let command = self.operation.machine_command(self.cid.as_ref()).unix_time(unix_time());
+        // A write that cannot be split is sent whatever its size.
         let at_most = pacing.max_bytes.filter(|_| self.writes() > 1);
         limited(command, self.answer, at_most.map(|bytes| usize::from(bytes.get())))
     }
 
-    /// The code by which the command is known before the version decides about it.
+    /// Returns the code before the version is known.
     pub(crate) const fn code(&self) -> CommandCode {
-        self.ask.code()
+        self.operation.code()
     }
 
-    /// Whether it asks for state and changes nothing.
+    /// Returns whether it queries the state and changes nothing.
     pub(crate) const fn is_query(&self) -> bool {
-        match &self.ask {
-            Ask::Status | Ask::StatusOf(_) => true,
-            Ask::Raw(code, _) => matches!(*code, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW),
+        match &self.operation {
+            Operation::Status | Operation::StatusOf(_) => true,
+            Operation::Raw(code, _) => matches!(*code, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW),
             _ => false,
         }
     }
 
-    /// Whether it asks for DPs of which neither this answer nor a push since has told.
-    pub(super) fn lacks(&self, reply: Option<&Reply>) -> bool {
-        let told = |dp: &str| {
+    /// Returns whether requested DPs are missing in both the answer and the pushes since.
+    pub(super) fn misses_dps(&self, reply: Option<&Reply>) -> bool {
+        let reported = |dp: &str| {
             reply.is_some_and(|reply| reply.dps.contains_key(dp))
                 || dp.parse().is_ok_and(|dp| self.pushed.get(dp).is_some())
         };
-        matches!(&self.ask, Ask::StatusOf(ids) if ids.iter().any(|id| !told(&id.to_string())))
+        matches!(&self.operation, Operation::StatusOf(ids) if ids.iter().any(|id| !reported(&id.to_string())))
     }
 
-    /// What its caller is told when no answer has come.
-    pub(super) const fn silence(&self) -> CommandError {
-        if self.is_query() || self.ask.is_read() { CommandError::NoAnswer } else { CommandError::Unanswered }
+    /// Returns the error for a missing answer.
+    pub(super) const fn no_answer_error(&self) -> CommandError {
+        if self.is_query() || self.operation.is_read() { CommandError::NoAnswer } else { CommandError::Unanswered }
     }
 
-    /// How many DPs it writes, as far as it can be split.
+    /// Returns the number of DPs that it writes; zero if it cannot be split.
     pub(super) const fn writes(&self) -> usize {
-        match &self.ask {
-            Ask::Set(writes) => writes.count,
+        match &self.operation {
+            Operation::Set(writes) => writes.count,
             _ => 0,
         }
     }
 
-    /// What it writes.
+    /// Returns the DPs that it writes.
     fn written(&self) -> Map<String, Value> {
-        self.ask.writes().and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+        self.operation.writes().and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
     }
 
-    /// Whether it asks the device itself for its state: ordinary firmware tells everything, whatever is named.
-    pub(crate) fn asks_for_state(&self) -> bool {
-        let all = match &self.ask {
-            Ask::Status => true,
-            Ask::StatusOf(_) => self.looks_for.is_none(),
-            Ask::Raw(_, data) => data.is_none() && self.is_query(),
+    /// Returns whether it queries the state of the device itself. Ordinary firmware answers with all DPs, whichever are
+    /// named.
+    pub(crate) fn is_state_query(&self) -> bool {
+        let all = match &self.operation {
+            Operation::Status => true,
+            Operation::StatusOf(_) => self.effect_of.is_none(),
+            Operation::Raw(_, data) => data.is_none() && self.is_query(),
             _ => false,
         };
         all && self.cid.is_none()
     }
 
-    /// The results of everybody who waits for this command.
+    /// Iterates over the slots of all callers.
     pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        self.claims.iter().map(|claim| &claim.slot)
+        self.waiters.iter().map(|waiter| &waiter.slot)
     }
 
-    /// Whether nobody wants it to be sent any more.
-    pub(super) fn is_gone(&self) -> bool {
-        self.slots().all(|slot| slot.is_gone())
+    /// Returns whether all callers have cancelled.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.slots().all(|slot| slot.is_cancelled())
     }
 
-    /// Until when it may wait to be sent without anybody being told.
+    /// Returns the earliest time at which a caller gives up waiting for it to be sent.
     pub(crate) fn deadline(&self) -> proto::Instant {
-        self.claims.iter().map(|claim| claim.deadline).min().unwrap_or(self.issued)
+        self.waiters.iter().map(|waiter| waiter.deadline).min().unwrap_or(self.issued)
     }
 
-    /// Takes out those callers of which this is so.
-    pub(crate) fn take(&mut self, is_so: impl Fn(&Claim) -> bool) -> Vec<Claim> {
-        if !self.claims.iter().any(&is_so) {
+    /// Removes and returns the callers that match.
+    pub(crate) fn take_waiters(&mut self, is_so: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
+        if !self.waiters.iter().any(&is_so) {
             return Vec::new();
         }
-        let (taken, kept) = core::mem::take(&mut self.claims).into_iter().partition(is_so);
-        self.claims = kept;
+        let (taken, kept) = core::mem::take(&mut self.waiters).into_iter().partition(is_so);
+        self.waiters = kept;
         taken
     }
 
-    /// Has it write what its callers want together, after they have changed; not while it is on its way.
-    pub(crate) fn sum_up(&mut self) {
-        if let Ask::Set(writes) = &mut self.ask {
-            *writes = Writes::new(&joined(&self.claims));
+    /// Joins the DPs of the callers again, after they have changed. Not while it is under way.
+    pub(crate) fn recompute_writes(&mut self) {
+        if let Operation::Set(writes) = &mut self.operation {
+            *writes = Writes::new(&joined(&self.waiters));
         }
     }
 
-    /// Takes the callers of another write to the same device into this one, which is to be [summed up](Self::sum_up)
-    /// then. Gives it back if it is something else.
+    /// Takes over the callers of another write to the same device; call [`recompute_writes`](Self::recompute_writes)
+    /// afterwards. Returns `other` if it cannot be merged.
     pub(crate) fn merge(&mut self, other: Box<Self>) -> Option<Box<Self>> {
-        match (&self.ask, &other.ask) {
-            (Ask::Set(_), Ask::Set(_)) if self.cid == other.cid && !self.part && !other.part => {
-                self.claims.extend(other.claims);
+        match (&self.operation, &other.operation) {
+            (Operation::Set(_), Operation::Set(_)) if self.cid == other.cid && !self.is_part && !other.is_part => {
+                self.waiters.extend(other.waiters);
                 None
             }
             _ => Some(other),
         }
     }
 
-    /// It is about to be sent: decides how long the machine waits, and how long each caller. `usual` is how long it
-    /// waits without a limit of a caller's own.
-    pub(crate) fn limit(&mut self, now: proto::Instant, usual: Duration) {
-        let shared = self.claims.len() > 1;
-        let is_read = self.ask.is_read();
+    /// Sets the time limits for the answer, just before it is sent. `usual` is the configured one.
+    pub(crate) fn set_answer_limits(&mut self, now: proto::Instant, usual: Duration) {
+        let shared = self.waiters.len() > 1;
+        let is_read = self.operation.is_read();
         let attempt = self.attempt.unwrap_or(usual);
         let (own, first) = (self.attempt.is_some(), self.sent_times == 0);
-        for claim in &mut self.claims {
-            claim.answer_by = match claim.ends {
-                _ if is_read && claim.slot.wants_answer() => {
-                    let left = claim.deadline.saturating_since(now);
-                    // One that has waited long for the connection is given a moment all the same. Not one that looks for
-                    // the effect of a write, whose time limit is that of the caller.
-                    let moment = first && !own && self.looks_for.is_none();
+        for waiter in &mut self.waiters {
+            waiter.answer_by = match waiter.ends {
+                _ if is_read && waiter.slot.wants_answer() => {
+                    let left = waiter.deadline.saturating_since(now);
+                    // After a long wait for the connection, the first attempt still gets a moment. Not a query for the
+                    // effect of a write: its time limit is that of the write's caller.
+                    let moment = first && !own && self.effect_of.is_none();
                     let least = if moment { attempt.min(ATTEMPT) } else { Duration::ZERO };
                     (own || left < attempt).then(|| now + attempt.min(left).max(least))
                 }
-                // The other half is for asking what the device shows.
-                Some(ends) if claim.slot.confirms() => Some(now + ends.saturating_since(now) / 2),
+                // The other half is for the query of the effect.
+                Some(ends) if waiter.slot.confirms() => Some(now + ends.saturating_since(now) / 2),
                 Some(ends) => Some(ends),
                 None => shared.then(|| now + usual),
             };
         }
-        let last = self.claims.iter().filter_map(|claim| claim.answer_by).max();
+        let last = self.waiters.iter().filter_map(|waiter| waiter.answer_by).max();
         self.answer = last.map(|last| last.saturating_since(now));
     }
 
-    /// When the first of several callers has waited long enough for the answer.
+    /// Returns the first time at which one of several callers gives up on the answer.
     pub(crate) fn answer_by(&self) -> Option<proto::Instant> {
-        // The machine ends what is of one alone.
-        let shared = self.claims.len() > 1;
-        self.claims.iter().filter(|_| shared).filter_map(|claim| claim.answer_by).min()
+        // With a single caller, the machine keeps the time limit.
+        let shared = self.waiters.len() > 1;
+        self.waiters.iter().filter(|_| shared).filter_map(|waiter| waiter.answer_by).min()
     }
 
-    /// A later write to the same device has come to an end, and may have taken effect; `acknowledged` if it has.
-    pub(crate) fn note_later(&mut self, later: &Self, acknowledged: bool) {
+    /// Marks DPs that a later write to the same device has written. `acknowledged` tells whether the device took them.
+    pub(crate) fn mark_overwritten(&mut self, later: &Self, acknowledged: bool) {
         if self.writes() > 1 && self.cid == later.cid {
             let own = self.written();
             let both = later.written().into_iter().map(|(dp, _)| dp).filter(|dp| own.contains_key(dp));
@@ -322,56 +340,56 @@ impl Request {
         }
     }
 
-    /// Has a later write to the same device, which is sent and not answered, answer for the DPs that it replaces.
-    pub(crate) fn give_way(&mut self, later: &mut Self) {
-        if self.cid == later.cid && !self.claims.is_empty() {
+    /// Moves the callers of DPs that a later write, sent and not answered, replaces to that write: its answer is
+    /// theirs.
+    pub(crate) fn hand_over(&mut self, later: &mut Self) {
+        if self.cid == later.cid && !self.waiters.is_empty() {
             let others = later.written();
             let moved = self.take_dps(|dp| others.contains_key(dp));
-            later.claims.splice(0..0, moved);
+            later.waiters.splice(0..0, moved);
         }
     }
 
-    /// Takes out what was replaced by writes that have come to an end: what callers have of it, and whether it was
-    /// acknowledged.
-    pub(crate) fn take_replaced(&mut self) -> Vec<(Claim, bool)> {
+    /// Removes and returns the callers of DPs that later writes have replaced, and whether those were acknowledged.
+    pub(crate) fn take_replaced(&mut self) -> Vec<(Waiter, bool)> {
         let replaced = core::mem::take(&mut self.replaced);
         let mut taken = Vec::new();
         for acknowledged in [true, false] {
-            let claims = self.take_dps(|dp| replaced.get(dp) == Some(&Value::Bool(acknowledged)));
-            taken.extend(claims.into_iter().map(|claim| (claim, acknowledged)));
+            let waiters = self.take_dps(|dp| replaced.get(dp) == Some(&Value::Bool(acknowledged)));
+            taken.extend(waiters.into_iter().map(|waiter| (waiter, acknowledged)));
         }
         taken
     }
 
-    /// Takes out these DPs.
-    fn take_dps(&mut self, is_out: impl Fn(&str) -> bool) -> Vec<Claim> {
+    /// Removes these DPs and returns their callers.
+    fn take_dps(&mut self, is_out: impl Fn(&str) -> bool) -> Vec<Waiter> {
         let mut taken = Vec::new();
-        for claim in core::mem::take(&mut self.claims) {
-            match (claim.part(&is_out), claim.part(|dp| !is_out(dp))) {
-                (None, _) => self.claims.push(claim),
+        for waiter in core::mem::take(&mut self.waiters) {
+            match (waiter.part(&is_out), waiter.part(|dp| !is_out(dp))) {
+                (None, _) => self.waiters.push(waiter),
                 (Some(out), None) => taken.push(out),
                 (Some(out), Some(rest)) => {
-                    claim.slot.split(1, 0);
+                    waiter.slot.split(1, 0);
                     taken.push(out);
-                    self.claims.push(rest);
+                    self.waiters.push(rest);
                 }
             }
         }
-        self.sum_up();
+        self.recompute_writes();
         taken
     }
 
-    /// The same write in parts of at most `most` DPs.
+    /// Splits the write into parts of at most `most` DPs.
     pub(crate) fn split(self, most: usize) -> Vec<Self> {
         let dps: Vec<String> = self.written().into_iter().map(|(dp, _)| dp).collect();
         let chunks = dps.chunks(most.max(1)).map(<[String]>::to_vec).collect();
         self.in_parts(chunks, false)
     }
 
-    /// The same write, after it was refused: each caller's own, or, of one caller, in halves. It is to be seen whether
-    /// that helps.
+    /// Splits a refused write for a retry: by caller or, with a single caller, in halves. Whether that helps, the
+    /// device decides.
     pub(crate) fn retry(self, half: usize) -> Vec<Self> {
-        let groups = apart(&self.claims);
+        let groups = apart(&self.waiters);
         if groups.len() > 1 {
             return self.in_parts(groups, true);
         }
@@ -384,22 +402,22 @@ impl Request {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let size = chunks.iter().map(Vec::len).max().unwrap_or_default();
         let trial = again.then(|| Trial::new(size, count(chunks.len())));
-        let mut parts: Vec<Vec<Claim>> = chunks.iter().map(|_| Vec::new()).collect();
-        for claim in &self.claims {
+        let mut parts: Vec<Vec<Waiter>> = chunks.iter().map(|_| Vec::new()).collect();
+        for waiter in &self.waiters {
             let before = parts.iter().map(Vec::len).sum::<usize>();
             for (chunk, part) in chunks.iter().zip(&mut parts) {
-                part.extend(claim.part(|dp| chunk.iter().any(|known| known == dp)));
+                part.extend(waiter.part(|dp| chunk.iter().any(|known| known == dp)));
             }
             let became = parts.iter().map(Vec::len).sum::<usize>() - before;
-            claim.slot.split(count(became.saturating_sub(1)), count(became - usize::from(!again)));
+            waiter.slot.split(count(became.saturating_sub(1)), count(became - usize::from(!again)));
         }
-        let part = |claims: Vec<Claim>| Self {
-            ask: Ask::Set(Writes::new(&joined(&claims))),
+        let part = |waiters: Vec<Waiter>| Self {
+            operation: Operation::Set(Writes::new(&joined(&waiters))),
             cid: self.cid.clone(),
-            claims,
-            looks_for: None,
+            waiters,
+            effect_of: None,
             trial: trial.clone(),
-            part: true,
+            is_part: true,
             pushed: Gathered::new(PUSHED),
             replaced: Map::new(),
             ..self
@@ -408,11 +426,11 @@ impl Request {
     }
 }
 
-/// The least time that a device is given to answer a read, before that is asked again and after it has waited for the
+/// Shortest time that a device gets to answer a read, before the read is repeated and after it has waited for the
 /// connection.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 
-/// What is kept of the pushes that may be all that answers a query: as much as an answer in one frame has.
+/// Size limit of pushes collected for a query, in bytes: as much as one frame holds.
 const PUSHED: usize = crate::buffers::RECEIVED;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! A tap, and what it has not been told yet.
+//! Delivery of notes to a tap.
 //!
-//! Notes are made while a link is locked, and a tap is foreign code that may call back into it: they are kept, and told
-//! once the lock is free.
+//! Notes are made under the lock of a link, and a tap is foreign code that may call back into it. They are queued, and
+//! delivered once the lock is free.
 
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -11,46 +11,46 @@ use std::thread::{self, ThreadId};
 
 use rustuya_proto::{Cid, Command, DeviceConfig, Instant};
 
-use super::request::{Ask, Request, limited};
+use super::request::{Operation, Request, limited};
 use crate::tap::{Note, Tap};
 
-/// So many bytes of notes wait for a slow tap. What comes then is left out and counted.
-pub(super) const MAX_UNTOLD: usize = 4 << 20;
+/// Limit of the notes that wait for a slow tap, in bytes. Further ones are dropped and counted.
+pub(super) const MAX_QUEUED_BYTES: usize = 4 << 20;
 
-/// A tap that a description of a device holds, and its clones.
+/// Tap shared by the clones of a device's description.
 #[derive(Clone)]
 pub(crate) struct SharedTap(Arc<Feed<dyn Tap>>);
 
 struct Feed<T: ?Sized> {
-    notes: Mutex<Notes>,
+    notes: Mutex<NoteQueue>,
     tap: Mutex<T>,
 }
 
 #[derive(Default)]
-struct Notes {
-    untold: VecDeque<(Instant, Kept)>,
-    /// The memory that they take.
+struct NoteQueue {
+    queued: VecDeque<(Instant, OwnedNote)>,
+    /// Memory of the queued notes, in bytes.
     bytes: usize,
-    /// The thread that tells them, one at a time.
-    teller: Option<ThreadId>,
-    /// Waiting until all are told.
+    /// Thread that delivers, one at a time.
+    deliverer: Option<ThreadId>,
+    /// Wakers of callers that wait until all are delivered.
     waiting: Vec<Waker>,
 }
 
-/// A note that owns what it says.
-pub(super) enum Kept {
+/// A note with owned data.
+pub(super) enum OwnedNote {
     Plain(Note<'static>),
     Created { config: Box<DeviceConfig>, rx: usize, tx: usize },
     Reconfigured(Box<DeviceConfig>),
-    Command(Box<Given>),
+    Command(Box<OwnedCommand>),
     Received(Box<[u8]>),
     Sent(Box<[u8]>),
     Drawn(Box<[u8]>),
 }
 
-/// A command that the machine was given.
-pub(super) struct Given {
-    ask: Ask,
+/// Command passed to the machine, with owned data.
+pub(super) struct OwnedCommand {
+    operation: Operation,
     cid: Option<Cid>,
     unix_time: u64,
     timeout: Option<Duration>,
@@ -62,102 +62,102 @@ impl SharedTap {
         Self(Arc::new(Feed { notes: Mutex::default(), tap: Mutex::new(tap) }))
     }
 
-    /// Keeps a note until [`tell`](Self::tell).
-    pub(super) fn keep(&self, at: Instant, what: Kept) {
-        self.notes().keep(at, what);
+    /// Queues a note until [`deliver`](Self::deliver).
+    pub(super) fn push(&self, at: Instant, what: OwnedNote) {
+        self.notes().push(at, what);
     }
 
-    /// Tells the tap what was kept, in order, and what comes meanwhile. Where that is going on already, on another
-    /// thread or further up on this one, it is left to that.
-    pub(super) fn tell(&self) {
+    /// Delivers the queued notes in order, and those queued meanwhile. Does nothing if a delivery is under way, on
+    /// another thread or further up the stack of this one.
+    pub(super) fn deliver(&self) {
         let mut notes = self.notes();
-        if notes.teller.is_some() || notes.untold.is_empty() {
+        if notes.deliverer.is_some() || notes.queued.is_empty() {
             return;
         }
-        notes.teller = Some(thread::current().id());
-        let telling = Telling(self);
+        notes.deliverer = Some(thread::current().id());
+        let guard = DeliveryGuard(self);
         while let Some((at, kept)) = notes.take_first() {
             drop(notes);
             self.0.tap.lock().unwrap_or_else(PoisonError::into_inner).note(at, kept.note());
             notes = self.notes();
         }
-        // Under the same lock: what is kept from now on is told by whoever keeps it.
+        // Under the same lock: notes queued from now on are delivered by their own thread.
         let waiting = notes.end();
         drop(notes);
-        core::mem::forget(telling);
+        core::mem::forget(guard);
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether this is called from within the tap.
-    pub(super) fn is_told_here(&self) -> bool {
-        self.notes().teller == Some(thread::current().id())
+    /// Returns whether this is called from within the tap.
+    pub(super) fn is_delivering_here(&self) -> bool {
+        self.notes().deliverer == Some(thread::current().id())
     }
 
     #[cfg(test)]
-    pub(super) fn untold_bytes(&self) -> usize {
+    pub(super) fn queued_bytes(&self) -> usize {
         let notes = self.notes();
-        assert_eq!(notes.bytes, notes.untold.iter().map(|(_, kept)| kept.size()).sum::<usize>());
+        assert_eq!(notes.bytes, notes.queued.iter().map(|(_, kept)| kept.size()).sum::<usize>());
         notes.bytes
     }
 
     #[cfg(test)]
-    pub(super) fn is_being_told(&self) -> bool {
-        self.notes().teller.is_some()
+    pub(super) fn is_delivering(&self) -> bool {
+        self.notes().deliverer.is_some()
     }
 
-    /// Whether the tap was told everything.
-    pub(super) fn poll_told(&self, cx: &Context<'_>) -> Poll<()> {
+    /// Ready when all notes are delivered.
+    pub(super) fn poll_delivered(&self, cx: &Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut notes = self.notes();
-        if notes.teller.is_none() {
+        if notes.deliverer.is_none() {
             return Poll::Ready(());
         }
         notes.waiting.push(waker);
         Poll::Pending
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
+    fn notes(&self) -> MutexGuard<'_, NoteQueue> {
         self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Notes {
-    /// Keeps a note, or counts it where there is no room.
-    fn keep(&mut self, at: Instant, what: Kept) {
-        let room = self.untold.is_empty() || self.bytes.saturating_add(what.size()) <= MAX_UNTOLD;
-        let what = match self.untold.back_mut() {
+impl NoteQueue {
+    /// Queues a note, or counts it where there is no room.
+    fn push(&mut self, at: Instant, what: OwnedNote) {
+        let room = self.queued.is_empty() || self.bytes.saturating_add(what.size()) <= MAX_QUEUED_BYTES;
+        let what = match self.queued.back_mut() {
             _ if room => what,
-            Some((_, Kept::Plain(Note::Missed { notes }))) => {
+            Some((_, OwnedNote::Plain(Note::Missed { notes }))) => {
                 *notes = notes.saturating_add(1);
                 return;
             }
-            _ => Kept::Plain(Note::Missed { notes: 1 }),
+            _ => OwnedNote::Plain(Note::Missed { notes: 1 }),
         };
         self.bytes = self.bytes.saturating_add(what.size());
-        self.untold.push_back((at, what));
+        self.queued.push_back((at, what));
     }
 
-    /// Takes the oldest. Those behind it stay where a tap panics.
-    fn take_first(&mut self) -> Option<(Instant, Kept)> {
-        let (at, kept) = self.untold.pop_front()?;
+    /// Takes the oldest note. The others stay queued if the tap panics.
+    fn take_first(&mut self) -> Option<(Instant, OwnedNote)> {
+        let (at, kept) = self.queued.pop_front()?;
         self.bytes = self.bytes.saturating_sub(kept.size());
-        if self.untold.is_empty() {
-            self.untold.shrink_to(64);
+        if self.queued.is_empty() {
+            self.queued.shrink_to(64);
         }
         Some((at, kept))
     }
 
-    /// Nobody tells any more. Whom to wake.
+    /// Ends the delivery. Returns the wakers to call.
     fn end(&mut self) -> Vec<Waker> {
-        self.teller = None;
+        self.deliverer = None;
         core::mem::take(&mut self.waiting)
     }
 }
 
-/// Ends the telling where the tap panics: the next one goes on.
-struct Telling<'a>(&'a SharedTap);
+/// Ends the delivery if the tap panics, so that the next one goes on.
+struct DeliveryGuard<'a>(&'a SharedTap);
 
-impl Drop for Telling<'_> {
+impl Drop for DeliveryGuard<'_> {
     fn drop(&mut self) {
         let waiting = self.0.notes().end();
         waiting.into_iter().for_each(Waker::wake);
@@ -176,11 +176,11 @@ impl core::fmt::Debug for SharedTap {
     }
 }
 
-impl Kept {
-    /// A command that the machine is given.
+impl OwnedNote {
+    /// Makes the note of a command that is passed to the machine.
     pub(super) fn command(request: &Request, command: &Command<'_>) -> Self {
-        Self::Command(Box::new(Given {
-            ask: request.ask.clone(),
+        Self::Command(Box::new(OwnedCommand {
+            operation: request.operation.clone(),
             cid: request.cid.clone(),
             unix_time: command.get_unix_time(),
             timeout: command.get_timeout(),
@@ -188,12 +188,12 @@ impl Kept {
         }))
     }
 
-    /// The memory that it takes while it is kept.
+    /// Returns its memory, in bytes.
     fn size(&self) -> usize {
         let more = match self {
             Self::Plain(_) => 0,
             Self::Created { .. } | Self::Reconfigured(_) => size_of::<DeviceConfig>(),
-            Self::Command(given) => size_of::<Given>().saturating_add(given.ask.held_bytes()),
+            Self::Command(given) => size_of::<OwnedCommand>().saturating_add(given.operation.held_bytes()),
             Self::Received(bytes) | Self::Sent(bytes) | Self::Drawn(bytes) => bytes.len(),
         };
         size_of::<(Instant, Self)>().saturating_add(more)
@@ -212,9 +212,9 @@ impl Kept {
     }
 }
 
-impl Given {
+impl OwnedCommand {
     fn command(&self) -> Command<'_> {
-        let command = self.ask.machine_command(self.cid.as_ref()).unix_time(self.unix_time);
+        let command = self.operation.machine_command(self.cid.as_ref()).unix_time(self.unix_time);
         limited(command, self.timeout, self.at_most)
     }
 }

@@ -1,4 +1,4 @@
-//! Queues by themselves.
+//! Queues without devices.
 
 use super::*;
 
@@ -18,12 +18,12 @@ fn hub(entries: usize) -> Hub<Item> {
     Hub::new(Bounds::entries(entries))
 }
 
-/// Whether a listener's queue is nearly full after that.
+/// Publishes a number. Returns whether the queue of a listener is nearly full then.
 fn publish(hub: &Hub<Item>, n: u64) -> bool {
     let mut wakes = Vec::new();
     hub.publish(&Item::Number(n), &mut wakes);
     wakes.into_iter().for_each(Waker::wake);
-    hub.pressure().is_felt()
+    hub.backpressure().is_active()
 }
 
 #[test]
@@ -66,26 +66,26 @@ fn a_reader_that_keeps_up_is_waited_for_and_a_slow_one_is_not() {
     }
     assert!(publish(&hub, 6));
     let start = Instant::now();
-    let until = hub.pressed_until(start, || Waker::noop().clone()).expect("is waited for");
+    let until = hub.paused_until(start, || Waker::noop().clone()).expect("is waited for");
     assert!(until <= start + PATIENCE);
     for _ in 0..3 {
         reader.try_recv();
     }
-    // At half it is waited for no more.
-    assert_eq!(hub.pressed_until(start, || Waker::noop().clone()), None);
+    // At half full, the wait ends.
+    assert_eq!(hub.paused_until(start, || Waker::noop().clone()), None);
     for n in 7..10 {
         publish(&hub, n);
     }
-    // As long as it takes something, patience begins anew, but not for ever.
+    // Each entry taken restarts the patience, up to the longest wait.
     let mut now = Instant::now();
     let end = now + LONGEST;
     while now + PATIENCE < end {
-        assert!(hub.pressed_until(now, || Waker::noop().clone()).is_some_and(|until| until > now));
+        assert!(hub.paused_until(now, || Waker::noop().clone()).is_some_and(|until| until > now));
         reader.try_recv();
         publish(&hub, 10);
         now += PATIENCE / 2;
     }
-    assert!(hub.pressed_until(end + PATIENCE, || Waker::noop().clone()).is_none(), "patience is over");
+    assert!(hub.paused_until(end + PATIENCE, || Waker::noop().clone()).is_none(), "patience is over");
     reader.try_recv();
     assert!(!publish(&hub, 11), "it has not caught up yet");
     while reader.try_recv().is_some() {}
@@ -94,7 +94,7 @@ fn a_reader_that_keeps_up_is_waited_for_and_a_slow_one_is_not() {
     }
     assert!(publish(&hub, 6), "it has caught up");
     drop(reader);
-    assert!(!hub.pressure().is_felt());
+    assert!(!hub.backpressure().is_active());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn those_who_wait_for_room_come_back_one_by_one() {
     let count = Arc::new(Count(AtomicUsize::new(0)));
     let waker = Waker::from(Arc::clone(&count));
     for _ in 0..9 {
-        assert!(hub.pressed_until(Instant::now(), || waker.clone()).is_some());
+        assert!(hub.paused_until(Instant::now(), || waker.clone()).is_some());
     }
     let woken: Vec<usize> = core::iter::from_fn(|| {
         reader.try_recv()?;
@@ -134,8 +134,8 @@ fn one_that_reads_is_given_room_by_sources_that_cannot_wait() {
     }
     assert_eq!(reader.try_recv(), Some(Item::Lagged(8)), "even that has a bound");
     let start = Instant::now();
-    assert!(hub.pressed_until(start, || Waker::noop().clone()).is_some(), "the wait begins with the first who can");
-    assert!(hub.pressed_until(start + LONGEST, || Waker::noop().clone()).is_none(), "too slow");
+    assert!(hub.paused_until(start, || Waker::noop().clone()).is_some(), "the wait begins with the first who can");
+    assert!(hub.paused_until(start + LONGEST, || Waker::noop().clone()).is_none(), "too slow");
     publish(&hub, 40);
     assert_eq!(reader.try_recv(), Some(Item::Lagged(25)));
     assert_eq!(reader.try_recv(), Some(Item::Number(33)));

@@ -1,4 +1,4 @@
-//! What one caller has in a command that several callers may share.
+//! One caller's share of a command that several callers may wait for.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::slot::Slot;
 
-/// DPs to be written: JSON text of an object, and how many it has.
+/// DPs to be written: JSON text of an object, and the number of its members.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Writes {
     pub(crate) json: Arc<str>,
@@ -17,7 +17,7 @@ pub(crate) struct Writes {
 
 impl Writes {
     pub(crate) fn new(dps: &Map<String, Value>) -> Self {
-        // A map of strings and values is always written.
+        // A map of strings and values always serializes.
         Self { json: serde_json::to_string(dps).unwrap_or_default().into(), count: dps.len() }
     }
 
@@ -26,28 +26,29 @@ impl Writes {
     }
 }
 
-/// One caller of a command, with a time limit of its own and, of a write, with its own DPs.
+/// One caller of a [`Request`](super::request::Request). Adds the time limits of that caller and, for a write, its own
+/// DPs, so that merged writes can be taken apart again.
 #[derive(Clone, Debug)]
-pub(crate) struct Claim {
+pub(crate) struct Waiter {
     pub(crate) slot: Arc<Slot>,
-    /// Until when the command may wait to be sent.
+    /// Time limit for the command to be sent.
     pub(crate) deadline: Instant,
-    /// When its caller has waited long enough for everything, if there is a limit to that.
+    /// Time limit for the command as a whole, if there is one.
     pub(crate) ends: Option<Instant>,
-    /// When this caller has waited long enough for the answer; `None` as long as the machine waits, and no longer.
+    /// Time limit for the answer; `None` leaves it to the machine.
     pub(crate) answer_by: Option<Instant>,
-    /// What it writes; `None` where that is not told by DPs.
+    /// DPs of this caller; `None` if the command does not write DPs.
     pub(super) writes: Option<Writes>,
 }
 
-impl Claim {
-    /// The DPs that it writes.
+impl Waiter {
+    /// Returns the DPs that it writes.
     pub(crate) fn dps(&self) -> Vec<u16> {
         let map = self.writes.as_ref().map(Writes::map).unwrap_or_default();
         map.keys().filter_map(|dp| dp.parse().ok()).collect()
     }
 
-    /// The part of it that writes these DPs, if there is one.
+    /// Returns the part that writes these DPs, if there is one.
     pub(super) fn part(&self, takes: impl Fn(&str) -> bool) -> Option<Self> {
         let mut dps = self.writes.as_ref()?.map();
         dps.retain(|dp, _| takes(dp));
@@ -55,18 +56,18 @@ impl Claim {
     }
 }
 
-/// What these callers write together; of what two write to one DP, the later value.
-pub(super) fn joined(claims: &[Claim]) -> Map<String, Value> {
+/// Joins the DPs of all callers; for a DP of two callers, the later value counts.
+pub(super) fn joined(waiters: &[Waiter]) -> Map<String, Value> {
     let mut dps = Map::new();
-    claims.iter().filter_map(|claim| claim.writes.as_ref()).for_each(|writes| dps.extend(writes.map()));
+    waiters.iter().filter_map(|waiter| waiter.writes.as_ref()).for_each(|writes| dps.extend(writes.map()));
     dps
 }
 
-/// The DPs of a write of several callers, apart: those that each is the last to write, in the order of the callers.
-pub(super) fn apart(claims: &[Claim]) -> Vec<Vec<String>> {
+/// Groups the DPs by the last caller that writes each, in the order of callers.
+pub(super) fn apart(waiters: &[Waiter]) -> Vec<Vec<String>> {
     let mut known = std::collections::HashSet::new();
     let mut groups = Vec::new();
-    for writes in claims.iter().rev().filter_map(|claim| claim.writes.as_ref()) {
+    for writes in waiters.iter().rev().filter_map(|waiter| waiter.writes.as_ref()) {
         let own: Vec<String> =
             writes.map().into_iter().map(|(dp, _)| dp).filter(|dp| known.insert(dp.clone())).collect();
         if !own.is_empty() {
@@ -77,7 +78,7 @@ pub(super) fn apart(claims: &[Claim]) -> Vec<Vec<String>> {
     groups
 }
 
-/// A write that a device refused and that is tried in smaller parts.
+/// Refused write that is retried in smaller parts.
 #[derive(Debug)]
 pub(crate) struct Trial {
     size: usize,
@@ -89,7 +90,7 @@ impl Trial {
         Arc::new(Self { size, left: AtomicU32::new(parts) })
     }
 
-    /// One part was accepted. The size of the parts, once all of them were.
+    /// Counts an accepted part. Returns the size of the parts once all of them are accepted.
     pub(crate) fn accepted(&self) -> Option<usize> {
         (self.left.fetch_sub(1, Ordering::Relaxed) == 1).then_some(self.size)
     }

@@ -9,6 +9,7 @@ mod completions;
 mod connect;
 mod decode;
 mod demo;
+mod doctor;
 mod each;
 mod get;
 mod input;
@@ -23,6 +24,7 @@ mod signal;
 mod simulate;
 mod target;
 mod watch;
+mod wizard;
 
 use std::ffi::OsString;
 use std::io;
@@ -46,6 +48,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Wizard(wizard::Args),
+    Doctor(doctor::Args),
     Scan(scan::Args),
     Get(get::Args),
     Children(children::Args),
@@ -72,6 +76,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let result = match command {
         Command::Demo(args) => demo::run(&args),
+        Command::Wizard(args) => wizard::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Get(args) => get::run(&args),
         Command::Children(args) => children::run(&args),

@@ -7,9 +7,11 @@ mod demo;
 #[cfg(unix)]
 mod descriptors;
 mod devices;
+mod doctor;
 mod fleet;
 mod limits;
 mod replay;
 mod scan;
 mod twice;
 mod usage;
+mod wizard;

@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod app;
+mod app_call;
+mod centre;
+#[cfg(feature = "client")]
+mod client;
+mod credentials;
+mod device;
+mod devices_json;
+mod envelope;
+mod error;
+mod fetch;
+mod http;
+mod json;
+mod mapping;
+mod python_json;
+mod retry;
+mod seal;
+mod secret;
+mod sign;
+
+pub use app::{AppFetch, AppLogin, QrText};
+pub use app_call::{AppCall, AppSession};
+pub use centre::{DataCentre, Place, UnknownDataCentre};
+#[cfg(feature = "client")]
+pub use client::{Client, ClientBuilder, ClientError};
+pub use credentials::{Credentials, CredentialsError};
+pub use device::{CloudDevice, link_children};
+pub use devices_json::{Change, DevicesJson, DevicesJsonError, Heard, Merged};
+pub use envelope::open;
+pub use error::{ApiError, Cause, FetchError, SendFailure, Tried};
+pub use fetch::{Fetch, Fetched, Note, Progress, Step};
+pub use http::{Answer, Method, Request};
+pub use mapping::{Access, DpSpec, Mapping};
+pub use seal::{InvalidSeal, Sealing};
+pub use secret::Secret;
+pub use sign::{Project, StringToSign};
+
+/// The guide, so that its program is compiled.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../docs/keys.md")]
+mod guide {}

@@ -71,7 +71,7 @@ pub(crate) fn engine(py: Python<'_>) -> PyResult<&'static Engine> {
     Ok(engine)
 }
 
-/// Returns an error where so many threads cannot be started: tokio panics then.
+/// Returns an error if this number of threads cannot be started: tokio would panic.
 fn need_threads(count: usize) -> std::io::Result<()> {
     let mut waiting = Vec::new();
     for _ in 0..count {
@@ -81,7 +81,7 @@ fn need_threads(count: usize) -> std::io::Result<()> {
     }
     for (end, thread) in waiting {
         drop(end);
-        // It does nothing that could panic.
+        // The threads do nothing that can panic.
         let _ = thread.join();
     }
     Ok(())

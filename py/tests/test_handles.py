@@ -65,7 +65,7 @@ def test_what_a_closed_handle_hears_ends_while_others_go_on(lamp: VirtualDevice)
         iterates = threading.Thread(target=lambda: [told.append(event) for event in device.listener()], daemon=True)
         iterates.start()
         device.close()
-        # What was heard before is told.
+        # Earlier events are delivered.
         assert [event.dps for event in listener] == [{"1": 7}]
         assert listener.is_closed
         with pytest.raises(rustuya.ClosedError):

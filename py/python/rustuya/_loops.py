@@ -231,7 +231,7 @@ def subscribe(listener: Callable[[], Receiver[T]], callback: Callable[[T], objec
     return unsubscribe
 
 
-# What was registered last is called first: loops give up their waits before executors join the threads that run them.
-# A wait outside of loops notices the end by itself. Where the interpreter is ending already, nothing is to be done.
+# Exit functions run in reverse order of registration: waits in loops end before executors join the threads that run
+# them. A wait outside of loops notices the end by itself. If the interpreter is ending already, there is nothing to do.
 with contextlib.suppress(RuntimeError):
     getattr(threading, "_register_atexit", atexit.register)(_native.leave)

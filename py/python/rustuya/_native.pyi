@@ -1,4 +1,4 @@
-# The extension module. What is public is re-exported by the package.
+# Stub of the extension module. The package re-exports its public names.
 
 import builtins
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence

@@ -54,7 +54,7 @@ pub fn discovery(data: &[u8]) {
         Device::builder(OURS, "0123456789abcdef").expect("an id and a key").discovery(&service).spawn(&runtime);
     let mut all = service.listener();
     let mut scans: Vec<Listener<DiscoveredDevice>> = vec![service.stream(Duration::from_secs(3600))];
-    let (mut count, mut told) = (0, 0);
+    let (mut count, mut reported) = (0, 0);
     // Addresses that accepted announcements may have named for the device.
     let mut places = BTreeSet::new();
     for _ in 0..64 {
@@ -88,9 +88,9 @@ pub fn discovery(data: &[u8]) {
         }
         assert!(news.len() <= 1, "{news:?} from one datagram");
         for found in news {
-            told += 1;
+            reported += 1;
             assert!(DeviceId::new(&found.id).is_ok(), "{found:?}");
-            assert!(trusts || found.relayed_by.is_none(), "a relay is believed: {found:?}");
+            assert!(trusts || found.relayed_by.is_none(), "a relayed announcement is accepted: {found:?}");
             assert_eq!(found.relayed_by.unwrap_or(IpAddr::V4(found.ip)), source, "{found:?}");
             assert!((1..224).contains(&found.ip.octets()[0]), "no host: {found:?}");
             if found.id == OURS && !found.unpaired {
@@ -105,7 +105,7 @@ pub fn discovery(data: &[u8]) {
     }
     let counts = service.counts();
     assert_eq!(counts.datagrams, count);
-    assert!(counts.refused + told <= count && counts.relayed <= count, "{counts:?}, {told} told");
+    assert!(counts.refused + reported <= count && counts.relayed <= count, "{counts:?}, {reported} reported");
     for relayed in service.relayed() {
         assert!(relayed.relayed_by.is_some_and(|by| by != IpAddr::V4(relayed.ip)), "{relayed:?}");
     }
@@ -113,7 +113,7 @@ pub fn discovery(data: &[u8]) {
         let mut seen = 0;
         while let Some(found) = scan.try_recv() {
             seen += 1;
-            assert!(trusts || found.relayed_by.is_none(), "a relay is believed: {found:?}");
+            assert!(trusts || found.relayed_by.is_none(), "a relayed announcement is accepted: {found:?}");
         }
         assert!(seen <= count);
     }

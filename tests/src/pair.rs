@@ -209,7 +209,7 @@ impl Pair {
             }
             self.now = next;
         }
-        panic!("the two never rest; last told: {:?}", &self.events[self.events.len().saturating_sub(5)..]);
+        panic!("the two never wait; last events: {:?}", &self.events[self.events.len().saturating_sub(5)..]);
     }
 
     /// Runs until `done` holds, at most for `limit`. Returns whether it holds.
@@ -261,7 +261,7 @@ impl Pair {
             MachineEvent::Resolved(found, outcome, payload) if *found == id => Some((*outcome, payload.clone())),
             _ => None,
         });
-        found.unwrap_or_else(|| panic!("{id:?} is not resolved; told: {:?}", self.events))
+        found.unwrap_or_else(|| panic!("{id:?} is not resolved; events: {:?}", self.events))
     }
 
     /// Returns the payloads that query DPs by null values, in order.
@@ -293,7 +293,10 @@ impl Pair {
                 return;
             }
         }
-        panic!("an instant without end; last told: {:?}", &self.events[self.events.len().saturating_sub(5)..]);
+        panic!(
+            "an endless loop at one instant; last events: {:?}",
+            &self.events[self.events.len().saturating_sub(5)..]
+        );
     }
 
     fn poll_controller(&mut self) -> bool {

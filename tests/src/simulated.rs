@@ -242,7 +242,7 @@ impl Task {
             self.woken.0.store(false, Ordering::SeqCst);
             let mut ends = self.conn.clone().map(|conn| {
                 lock(&conn).turn();
-                Ends { conn, most: world.most }
+                ControllerEnd { conn, most: world.most }
             });
             match self.link.poll(ends.as_mut().map(|ends| ends as &mut dyn Transport), &waker) {
                 Action::Dial(Destination::Socket(to)) => self.dial(world, to),
@@ -265,7 +265,9 @@ impl Task {
         match world.net.dial(to) {
             Ok(conn) => {
                 let conn = Arc::new(Mutex::new(conn));
-                let ends = || -> Arc<dyn DirectWriter> { Arc::new(Ends { conn: Arc::clone(&conn), most: world.most }) };
+                let ends = || -> Arc<dyn DirectWriter> {
+                    Arc::new(ControllerEnd { conn: Arc::clone(&conn), most: world.most })
+                };
                 self.link.dialed(world.has_direct_writer.then(ends));
                 self.conn = Some(conn);
             }
@@ -275,12 +277,12 @@ impl Task {
 }
 
 /// Controller's end of a connection.
-struct Ends {
+struct ControllerEnd {
     conn: Line,
     most: usize,
 }
 
-impl Ends {
+impl ControllerEnd {
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let bytes = &bytes[..bytes.len().min(self.most)];
         lock(&self.conn).write(bytes);
@@ -288,7 +290,7 @@ impl Ends {
     }
 }
 
-impl Transport for Ends {
+impl Transport for ControllerEnd {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match lock(&self.conn).read(into) {
             Read::Bytes(len) => Ok(len),
@@ -303,7 +305,7 @@ impl Transport for Ends {
     }
 }
 
-impl DirectWriter for Ends {
+impl DirectWriter for ControllerEnd {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.send(bytes)
     }

@@ -109,7 +109,7 @@ struct Meeting {
 }
 
 #[test]
-fn both_machines_meet_and_converse_without_the_heap() {
+fn both_machines_connect_and_exchange_frames_without_the_heap() {
     let id = DeviceId::new("eb0123456789abcdefghij").expect("valid");
     for version in Version::ALL {
         let counted = measure(|| {

@@ -76,7 +76,7 @@ fn exchange_commands(pair: &mut Pair) {
 }
 
 #[test]
-fn every_version_converses_and_stays_up() {
+fn every_version_exchanges_commands_and_stays_up() {
     for version in Version::ALL {
         let mut pair = meet(controller().version(version), emulator(version));
         exchange_commands(&mut pair);
@@ -480,7 +480,7 @@ enum Found {
 }
 
 /// Configures a controller with this version, or none.
-fn knowing(version: Option<Version>, right_key: bool) -> DeviceConfig {
+fn config_with(version: Option<Version>, right_key: bool) -> DeviceConfig {
     let mut config = if right_key { controller() } else { wrong_key() };
     config.version = version;
     config
@@ -504,7 +504,7 @@ fn first_contact(config: DeviceConfig, emulated: EmulatorConfig, reach: Reach) -
 }
 
 /// Checks that no other reason about key or version was reported.
-fn blamed_nothing_but(pair: &Pair, reason: Option<DownReason>) {
+fn only_reason(pair: &Pair, reason: Option<DownReason>) {
     for told in &pair.events {
         if let MachineEvent::Down(told) = told {
             assert!(!told.is_auth() || Some(*told) == reason, "{:?}", pair.events);
@@ -519,7 +519,7 @@ fn key_and_version_are_found_out_within_two_seconds_whatever_is_configured() {
     for speaks in Version::ALL {
         for said in configured {
             for right_key in [true, false] {
-                let config = knowing(said, right_key);
+                let config = config_with(said, right_key);
                 let (found, took, mut pair) = first_contact(config, emulator(speaks), Reach::Accepts);
                 let named = if speaks == Version::V32 { Version::V33 } else { speaks };
                 let fits = said.is_none_or(|said| said.scheme() == speaks.scheme());
@@ -539,7 +539,7 @@ fn key_and_version_are_found_out_within_two_seconds_whatever_is_configured() {
                     }
                     Found::Down(reason) => Some(reason),
                 };
-                blamed_nothing_but(&pair, reason);
+                only_reason(&pair, reason);
                 assert!(took <= SECONDS(2));
                 assert_eq!(pair.device.diagnosis(), reason);
                 pair.finish();
@@ -554,14 +554,14 @@ fn busy_and_silent_devices_are_found_out_within_two_seconds_whatever_is_configur
         [None, Some(Version::V31), Some(Version::V32), Some(Version::V33), Some(Version::V34), Some(Version::V35)];
     for said in configured {
         for (reach, reason) in [(Reach::Busy, DownReason::Busy), (Reach::Mute, DownReason::Silent)] {
-            let config = knowing(said, true);
+            let config = config_with(said, true);
             let (found, took, mut pair) = first_contact(config, emulator(said.unwrap_or(Version::V33)), reach);
             assert_eq!(found, Found::Down(reason), "{said:?}: {:?}", pair.events);
             assert!(took <= SECONDS(2));
-            blamed_nothing_but(&pair, None);
+            only_reason(&pair, None);
             // Nor later; and it is connected once the device is free.
             pair.run(SECONDS(300));
-            blamed_nothing_but(&pair, None);
+            only_reason(&pair, None);
             assert_eq!(pair.device.diagnosis(), Some(reason));
             pair.reach = Reach::Accepts;
             pair.cut();
@@ -577,7 +577,7 @@ fn silence_on_a_wrong_key_is_no_proof_of_one() {
         for said in [None, Some(version)] {
             let mut quirks = Quirks::default();
             quirks.silent_on_wrong_key = true;
-            let config = knowing(said, false);
+            let config = config_with(said, false);
             let (found, _, mut pair) = first_contact(config, emulator(version).with_quirks(quirks), Reach::Accepts);
             let Found::Down(reason) = found else { panic!("{found:?}") };
             assert!(matches!(reason, DownReason::Silent | DownReason::WrongKey { sure: false }), "{:?}", pair.events);
@@ -596,7 +596,7 @@ fn refusals_in_clear_text_make_no_device_3_1() {
             for said in [None, Some(Version::V31), Some(version)] {
                 for right_key in [true, false] {
                     let emulated = emulator(version).with_dialect(dialect).with_quirks(quirks.clone());
-                    let config = knowing(said, right_key);
+                    let config = config_with(said, right_key);
                     let (found, _, mut pair) = first_contact(config, emulated, Reach::Accepts);
                     let device22 = dialect == Dialect::Device22 || version == Version::V32;
                     let expected = match said {
@@ -623,10 +623,10 @@ fn slow_devices_are_given_more_time_and_never_blamed() {
             for delay in [500, 1_500, 3_000] {
                 let mut quirks = Quirks::default();
                 quirks.delay = Duration::from_millis(delay);
-                let config = knowing(said, true);
+                let config = config_with(said, true);
                 let mut pair = pair(config, emulator(version).with_quirks(quirks), Delivery::Whole, 23);
                 pair.run(SECONDS(60));
-                blamed_nothing_but(&pair, None);
+                only_reason(&pair, None);
                 let downs = pair.events.iter().filter(|told| matches!(told, MachineEvent::Down(_))).count();
                 let settled = pair.device.is_up();
                 assert!(settled, "{version}, said {said:?}, {delay} ms: {:?}", pair.events);
@@ -724,7 +724,7 @@ fn a_device_that_moved_is_followed_within_a_second() {
 }
 
 #[test]
-fn every_quirk_leaves_every_command_with_one_fate() {
+fn with_every_quirk_every_command_has_one_outcome() {
     for version in Version::ALL {
         for (name, _) in Quirks::NAMES {
             for seed in 0..6 {
@@ -742,7 +742,7 @@ fn every_quirk_leaves_every_command_with_one_fate() {
 }
 
 #[test]
-fn thousands_of_seeds_leave_every_command_with_one_fate() {
+fn with_thousands_of_seeds_every_command_has_one_outcome() {
     for seed in 0..3000 {
         let version = Version::ALL[seed as usize % 5];
         story(version, Quirks::of(version), seed, "faithful");

@@ -24,14 +24,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Resources of the process.
 #[derive(Clone, Copy, Debug)]
-struct Taken {
+struct Usage {
     descriptors: u64,
     threads: u64,
     /// Resident memory in KiB.
     memory: u64,
 }
 
-impl Taken {
+impl Usage {
     fn now() -> Self {
         let descriptors = fs::read_dir("/proc/self/fd").expect("Linux").count() as u64;
         let status = fs::read_to_string("/proc/self/status").expect("Linux");
@@ -45,22 +45,22 @@ impl Taken {
 
 /// Returns the growth apart from fluctuations: the minimum of the last third minus the maximum of the second. The first
 /// third warms up.
-fn growth(taken: &[Taken], of: fn(&Taken) -> u64) -> u64 {
-    let third = taken.len() / 3;
-    let most = taken[third..taken.len() - third].iter().map(of).max().unwrap_or(0);
-    let least = taken[taken.len() - third..].iter().map(of).min().unwrap_or(0);
+fn growth(usage: &[Usage], of: fn(&Usage) -> u64) -> u64 {
+    let third = usage.len() / 3;
+    let most = usage[third..usage.len() - third].iter().map(of).max().unwrap_or(0);
+    let least = usage[usage.len() - third..].iter().map(of).min().unwrap_or(0);
     least.saturating_sub(most)
 }
 
-fn check(taken: &[Taken], with_memory: bool) {
-    let descriptors = growth(taken, |taken| taken.descriptors);
-    let threads = growth(taken, |taken| taken.threads);
-    let memory = growth(taken, |taken| taken.memory);
+fn check(usage: &[Usage], with_memory: bool) {
+    let descriptors = growth(usage, |usage| usage.descriptors);
+    let threads = growth(usage, |usage| usage.threads);
+    let memory = growth(usage, |usage| usage.memory);
     println!(
         "{} rounds; {:?} at first, {:?} in the end; grown by {descriptors} descriptors, {threads} threads, {memory} KiB",
-        taken.len(),
-        taken[taken.len() / 3],
-        taken[taken.len() - 1]
+        usage.len(),
+        usage[usage.len() / 3],
+        usage[usage.len() - 1]
     );
     assert!(descriptors == 0 && threads == 0, "descriptors or threads are not given back");
     // Allocators keep some freed memory.
@@ -72,15 +72,15 @@ fn nothing_grows_but_the_time() {
     let seconds = std::env::var("RUSTUYA_SOAK_SECONDS").ok().map(|text| text.parse().expect("seconds"));
     let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("threads");
-    let mut taken = tokio.block_on(House::live(until));
+    let mut usage = tokio.block_on(Fleet::live(until));
     // Ended runtimes must have released everything.
     drop(tokio);
-    check(&taken, until.is_some());
-    taken.clear();
+    check(&usage, until.is_some());
+    usage.clear();
 }
 
 /// Devices, and programs that use them until the end.
-struct House {
+struct Fleet {
     lamps: Vec<VirtualDevice>,
     discovery: Discovery,
     manager: Manager,
@@ -88,10 +88,10 @@ struct House {
     thread: blocking::PollThread,
 }
 
-impl House {
-    async fn live(until: Option<Instant>) -> Vec<Taken> {
-        let house = Self::build().await;
-        let mut news = house.manager.listener();
+impl Fleet {
+    async fn live(until: Option<Instant>) -> Vec<Usage> {
+        let fleet = Self::build().await;
+        let mut news = fleet.manager.listener();
         let received = tokio::spawn(async move {
             let mut count = 0_u64;
             while news.recv().await.is_some() {
@@ -100,29 +100,29 @@ impl House {
             count
         });
         // An unread listener queues a bounded number of events.
-        let forgotten = house.handles[0].listener();
-        let mut taken = Vec::new();
-        while until.map_or(taken.len() < ROUNDS, |until| Instant::now() < until || taken.len() < ROUNDS) {
-            let number = taken.len();
-            house.round(number).await;
-            taken.push(Taken::now());
+        let forgotten = fleet.handles[0].listener();
+        let mut usage = Vec::new();
+        while until.map_or(usage.len() < ROUNDS, |until| Instant::now() < until || usage.len() < ROUNDS) {
+            let number = usage.len();
+            fleet.round(number).await;
+            usage.push(Usage::now());
             if number.is_multiple_of(50) {
-                println!("round {number}: {:?}", taken[number]);
+                println!("round {number}: {:?}", usage[number]);
             }
         }
-        let totals: Vec<_> = house.handles.iter().map(Device::metrics).collect();
+        let totals: Vec<_> = fleet.handles.iter().map(Device::metrics).collect();
         let (connects, sent) = totals.iter().fold((0, 0), |(c, s), metrics| (c + metrics.connects, s + metrics.sent));
-        for handle in &house.handles {
+        for handle in &fleet.handles {
             handle.close().await;
         }
-        drop((forgotten, house));
+        drop((forgotten, fleet));
         let received = received.await.expect("no panic");
         assert!(
-            connects as usize > taken.len() && received > sent / 2,
+            connects as usize > usage.len() && received > sent / 2,
             "{connects} connections, {sent} sent, {received} heard"
         );
         println!("the handles that stayed: {connects} connections, {sent} commands, {received} events");
-        taken
+        usage
     }
 
     async fn build() -> Self {

@@ -43,15 +43,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// without a reset, a write is repeated that was not refused, or a record of the run cannot be replayed.
 pub fn link(data: &[u8]) {
     let mut input = Input::new(data);
-    let mut life = Life::new(&mut input);
+    let mut state = Run::new(&mut input);
     for _ in 0..192 {
         if input.is_empty() {
             break;
         }
-        life.step(&mut input);
-        life.look();
+        state.step(&mut input);
+        state.look();
     }
-    life.finish();
+    state.finish();
 }
 
 /// Command that a caller waits for.
@@ -62,7 +62,7 @@ struct Open {
     what: &'static str,
 }
 
-struct Life {
+struct Run {
     runtime: VirtualRuntime,
     device: Option<Device>,
     link: Option<DrivenLink>,
@@ -84,7 +84,7 @@ struct Life {
     ended: bool,
 }
 
-impl Life {
+impl Run {
     fn new(input: &mut Input<'_>) -> Self {
         reset_clock();
         let (first, config_byte) = (input.byte(), input.byte());
@@ -109,7 +109,7 @@ impl Life {
         let device = builder.spawn(&runtime);
         let link = lock(&runtime.0).pop();
         assert!(link.is_some(), "spawned, and not driven");
-        let mut life = Self {
+        let mut state = Self {
             listeners: vec![device.listener()],
             runtime,
             device: Some(device),
@@ -129,12 +129,12 @@ impl Life {
             direct_writes: first & 0x40 == 0,
             ended: false,
         };
-        life.turn();
+        state.turn();
         if first & 0x80 == 0 {
-            life.answer_dial(None);
-            life.exchange();
+            state.answer_dial(None);
+            state.exchange();
         }
-        life
+        state
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
@@ -215,7 +215,7 @@ impl Life {
             // Drops the runtime.
             12..=15 => {
                 if let Some(link) = self.link.take() {
-                    assert!(self.is_whole() || link.is_cut(), "a frame is half written, and nobody knows");
+                    assert!(self.is_whole() || link.is_cut(), "a frame is half written without a reset");
                     drop(link);
                 }
                 self.ended = true;

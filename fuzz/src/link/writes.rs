@@ -43,7 +43,7 @@ impl Writes {
     /// then in halves.
     pub(super) fn note(&mut self, numbers: &[i64]) {
         for number in numbers {
-            let (count, sent) = self.known.get_mut(number).expect("nobody has given this number");
+            let (count, sent) = self.known.get_mut(number).expect("no caller wrote this number");
             *sent += 1;
             let most = 1 + count.next_power_of_two().ilog2() + u32::from(self.may_join);
             assert!(*sent <= most, "a write of {count} DPs was sent {sent} times, with {number}");

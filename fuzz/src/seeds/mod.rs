@@ -55,8 +55,8 @@ pub fn seeds() -> Vec<Seed> {
     sessions(&mut seeds);
     calls(&mut seeds);
     runtime::lists(&mut seeds);
-    runtime::words(&mut seeds);
-    runtime::heard(&mut seeds);
+    runtime::arguments(&mut seeds);
+    runtime::announcements(&mut seeds);
     runtime::controllers(&mut seeds);
     runtime::links(&mut seeds);
     runtime::records(&mut seeds);

@@ -29,7 +29,7 @@ pub(super) fn lists(seeds: &mut Vec<Seed>) {
 }
 
 /// Adds typical arguments.
-pub(super) fn words(seeds: &mut Vec<Seed>) {
+pub(super) fn arguments(seeds: &mut Vec<Seed>) {
     let texts = [
         ("bool", "1=true"),
         ("several", "1=false\n2=-50\n3=white\n24=000003e803e8"),
@@ -48,7 +48,7 @@ pub(super) fn words(seeds: &mut Vec<Seed>) {
 }
 
 /// Adds datagrams of each version: valid, damaged, relayed, and from unpaired devices.
-pub(super) fn heard(seeds: &mut Vec<Seed>) {
+pub(super) fn announcements(seeds: &mut Vec<Seed>) {
     for (number, version) in (0_u8..).zip(Version::ALL) {
         let name = |what: &str| format!("{version}-{what}");
         let op = number * 6 + 1;

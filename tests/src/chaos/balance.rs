@@ -173,7 +173,7 @@ impl Episode<'_> {
             if looks > 10_000 {
                 return Err("a listener does not end with its device".into());
             }
-            self.stage.breathe();
+            self.stage.wait_briefly();
         }
         self.check_all()?;
         self.check_balance()

@@ -78,7 +78,7 @@ impl Episode<'_> {
                 if self.open[at].writes.iter().any(|(place, _)| writes.iter().any(|(other, _)| place == other)) {
                     let open = self.open.remove(at);
                     let answer = self.stage.end(open.ticket, LIMIT).expect("resolves in time");
-                    self.resolved(&open, &answer).expect("no lie");
+                    self.resolved(&open, &answer).expect("a consistent result");
                 }
             }
         }

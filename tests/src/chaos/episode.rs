@@ -116,7 +116,7 @@ impl<'a> Episode<'a> {
 
     /// Runs so many steps and the end.
     pub(super) fn live(mut self, steps: usize) -> Result<Tally, String> {
-        self.live_all(steps).map_err(|why| {
+        self.run_steps(steps).map_err(|why| {
             self.note_plan("treated");
             let notes = self.notes.iter().map(String::as_str).collect::<Vec<_>>();
             format!("\n  {}\n{why}", notes.join("\n  "))
@@ -126,7 +126,7 @@ impl<'a> Episode<'a> {
         Ok(self.tally)
     }
 
-    fn live_all(&mut self, steps: usize) -> Result<(), String> {
+    fn run_steps(&mut self, steps: usize) -> Result<(), String> {
         self.spawn();
         for step in 0..steps {
             self.step().map_err(|why| format!("step {}: {why}", step + 1))?;

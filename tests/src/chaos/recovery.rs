@@ -82,7 +82,7 @@ impl Episode<'_> {
             self.by_hand += 1;
             self.device.push(None, json!({ BY_HAND: self.by_hand }));
             for _ in 0..100 {
-                self.stage.breathe();
+                self.stage.wait_briefly();
                 self.listen()?;
                 if self.listened.last_by_hand == self.by_hand {
                     return Ok(());

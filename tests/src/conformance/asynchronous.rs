@@ -83,11 +83,11 @@ impl Subject for InMemory {
 }
 
 /// Network and clock of a stage.
-trait Passage {
+trait Network {
     fn plug_in(&self, device: FaultyDeviceBuilder) -> FaultyDevice;
     fn now(&self) -> Duration;
     fn until(&self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool;
-    fn breathe(&self);
+    fn wait_briefly(&self);
     /// Runs a future on this thread. Returns `None` when it takes longer than `limit`.
     fn block_on<F: Future + Unpin>(&self, future: F, limit: Duration) -> Option<F::Output>;
 }
@@ -95,7 +95,7 @@ trait Passage {
 /// Real sockets and the system's clock.
 struct RealTime(Instant);
 
-impl Passage for RealTime {
+impl Network for RealTime {
     fn plug_in(&self, device: FaultyDeviceBuilder) -> FaultyDevice {
         device.start().expect("a free port")
     }
@@ -108,7 +108,7 @@ impl Passage for RealTime {
         device.wait_for(limit, holds)
     }
 
-    fn breathe(&self) {
+    fn wait_briefly(&self) {
         thread::sleep(Duration::from_millis(1));
     }
 
@@ -117,7 +117,7 @@ impl Passage for RealTime {
     }
 }
 
-impl Passage for Simulated {
+impl Network for Simulated {
     fn plug_in(&self, device: FaultyDeviceBuilder) -> FaultyDevice {
         device.start_in(self.net())
     }
@@ -130,7 +130,7 @@ impl Passage for Simulated {
         self.run(limit, || device.wait_for(Duration::ZERO, &mut *holds))
     }
 
-    fn breathe(&self) {
+    fn wait_briefly(&self) {
         self.run(Duration::from_millis(1), || false);
     }
 
@@ -139,7 +139,7 @@ impl Passage for Simulated {
     }
 }
 
-impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
+impl<R: Runtime + Clone, P: Network> Scene<R, P> {
     fn new(runtime: R, passage: P) -> Self {
         Self {
             runtime,
@@ -177,7 +177,7 @@ struct Scene<R, P> {
     last: usize,
 }
 
-impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
+impl<R: Runtime + Clone, P: Network> Scene<R, P> {
     fn discovery(&mut self) -> Discovery {
         let runtime = &self.runtime;
         let start = || {
@@ -333,7 +333,7 @@ impl<R: Runtime + Clone, P: Passage> Scene<R, P> {
     }
 }
 
-impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
+impl<R: Runtime + Clone, P: Network> Stage for Scene<R, P> {
     fn plug_in(&mut self, device: FaultyDeviceBuilder) -> FaultyDevice {
         let device = self.passage.plug_in(device);
         self.ids.push(device.id().as_str().to_owned());
@@ -348,8 +348,8 @@ impl<R: Runtime + Clone, P: Passage> Stage for Scene<R, P> {
         self.passage.until(device, limit, holds)
     }
 
-    fn breathe(&mut self) {
-        self.passage.breathe();
+    fn wait_briefly(&mut self) {
+        self.passage.wait_briefly();
     }
 
     fn spawn(&mut self, node: usize, plan: &Plan) {

@@ -352,7 +352,7 @@ impl Stage for Scene {
         self.run(limit, |_| device.wait_for(Duration::ZERO, &mut *holds))
     }
 
-    fn breathe(&mut self) {
+    fn wait_briefly(&mut self) {
         self.run(Duration::from_millis(1), |_| false);
     }
 

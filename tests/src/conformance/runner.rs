@@ -199,7 +199,7 @@ impl Run<'_> {
             Step::Linger(span) => {
                 let end = self.stage.now() + Duration::from_millis(*span);
                 while self.stage.now() < end {
-                    self.stage.breathe();
+                    self.stage.wait_briefly();
                 }
                 Ok(())
             }
@@ -329,7 +329,7 @@ impl Run<'_> {
             if result.is_ok() || self.stage.now() >= end {
                 return result;
             }
-            self.stage.breathe();
+            self.stage.wait_briefly();
         }
     }
 
@@ -389,7 +389,7 @@ impl Run<'_> {
                         return Err("the command is never done".to_owned());
                     }
                     self.stage.announce(&self.devices[node], None);
-                    self.stage.breathe();
+                    self.stage.wait_briefly();
                 }
             }
             Step::Fault(fault) => device.set_fault(fault.clone()),

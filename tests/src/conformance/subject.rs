@@ -48,7 +48,7 @@ pub trait Stage {
     fn until(&mut self, device: &FaultyDevice, limit: Duration, holds: &mut dyn FnMut(&State) -> bool) -> bool;
 
     /// Lets a little time pass.
-    fn breathe(&mut self);
+    fn wait_briefly(&mut self);
 
     /// Creates a handle of a device, and a listener.
     fn spawn(&mut self, node: usize, plan: &Plan);

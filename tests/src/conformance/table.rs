@@ -89,7 +89,7 @@ impl Table {
             let mut stage = subjects[column].stage();
             let play = || runner::play(chosen[row], version, &mut *stage);
             let result = catch_unwind(AssertUnwindSafe(play));
-            result.unwrap_or_else(|panic| Err(format!("panicked: {}", words(&*panic))))
+            result.unwrap_or_else(|panic| Err(format!("panicked: {}", panic_text(&*panic))))
         };
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
@@ -206,7 +206,7 @@ impl fmt::Display for Table {
 }
 
 /// Returns the text of a panic.
-fn words(panic: &(dyn core::any::Any + Send)) -> &str {
+fn panic_text(panic: &(dyn core::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }

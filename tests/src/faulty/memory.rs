@@ -147,7 +147,7 @@ impl MemoryConn {
         let (sender, ops) = mpsc::channel();
         let (number, worker) = shared.change(|state| {
             let number = state.accept();
-            if let Some(end) = port::turn_away(state) {
+            if let Some(end) = port::rejection(state) {
                 line.lock().unwrap_or_else(PoisonError::into_inner).end(end);
                 return (number, None);
             }

@@ -119,7 +119,7 @@ fn accept(listener: &TcpListener, stop: &AtomicBool, shared: &Arc<Shared>) {
     while !stop.load(Ordering::SeqCst) {
         match listener.accept() {
             Ok(_) if stop.load(Ordering::SeqCst) => return,
-            Ok((stream, _)) => welcome(stream, shared),
+            Ok((stream, _)) => handle_connection(stream, shared),
             // Probably out of file descriptors: other threads may close some.
             Err(_) => thread::sleep(Duration::from_millis(5)),
         }
@@ -127,10 +127,10 @@ fn accept(listener: &TcpListener, stop: &AtomicBool, shared: &Arc<Shared>) {
 }
 
 /// Handles a new connection as the present fault demands.
-fn welcome(stream: TcpStream, shared: &Arc<Shared>) {
+fn handle_connection(stream: TcpStream, shared: &Arc<Shared>) {
     shared.change(|state| {
         let number = state.accept();
-        let turned_away = turn_away(state);
+        let turned_away = rejection(state);
         if turned_away == Some(End::Reset) {
             // Without lingering, a close is a reset.
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -144,7 +144,7 @@ fn welcome(stream: TcpStream, shared: &Arc<Shared>) {
 }
 
 /// Returns the end of a new connection that is not kept.
-pub(super) fn turn_away(state: &State) -> Option<End> {
+pub(super) fn rejection(state: &State) -> Option<End> {
     /// Largest number of connections, including those of a device without power.
     const LIMIT: usize = 64;
     let turned_away = match state.fault {

@@ -76,7 +76,7 @@ impl Worker {
         let until = [until, self.filter.due()].into_iter().flatten().min();
         let wait = until.map_or(LONGEST, |until| until.saturating_since(self.shared.now()).min(LONGEST));
         if let Some(op) = conn::next(&self.ops, wait) {
-            self.obey(op, unread)?;
+            self.execute(op, unread)?;
         }
         if let Some(end) = self.wire.cut() {
             return Err(end);
@@ -96,7 +96,7 @@ impl Worker {
                 return Err(end);
             }
             if let Ok(op) = self.ops.try_recv() {
-                self.obey(op, unread)?;
+                self.execute(op, unread)?;
                 continue;
             }
             match self.filter.overdue(self.shared.now()) {
@@ -109,7 +109,7 @@ impl Worker {
         }
     }
 
-    fn obey(&mut self, op: Op, unread: &AtomicUsize) -> Result<(), End> {
+    fn execute(&mut self, op: Op, unread: &AtomicUsize) -> Result<(), End> {
         match op {
             Op::Received(bytes) => {
                 unread.fetch_sub(bytes.len(), Ordering::SeqCst);
@@ -202,7 +202,7 @@ impl Worker {
                     if self.segments == Segments::Merged
                         && let Ok(op) = self.ops.try_recv()
                     {
-                        self.obey(op, unread)?;
+                        self.execute(op, unread)?;
                         continue;
                     }
                     self.flush()?;

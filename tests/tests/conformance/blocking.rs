@@ -235,7 +235,7 @@ impl Stage for Scene {
         device.wait_for(limit, holds)
     }
 
-    fn breathe(&mut self) {
+    fn wait_briefly(&mut self) {
         thread::sleep(Duration::from_millis(1));
     }
 

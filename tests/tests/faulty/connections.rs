@@ -12,7 +12,7 @@ use crate::raw::Raw;
 use crate::{LIMIT, VERSIONS, connected, lamp, set_int, started};
 
 /// Returns the end of a new connection that is not kept.
-fn turned_away(device: &FaultyDevice) -> Option<ErrorKind> {
+fn rejection(device: &FaultyDevice) -> Option<ErrorKind> {
     match TcpStream::connect(device.addr()) {
         Ok(stream) => {
             drop(stream);
@@ -82,7 +82,7 @@ fn every_connection_is_reset() {
     device.set_fault(Fault::Reset);
     assert_eq!(live.end(), Some(ErrorKind::ConnectionReset));
     for _ in 0..3 {
-        assert_eq!(turned_away(&device), Some(ErrorKind::ConnectionReset));
+        assert_eq!(rejection(&device), Some(ErrorKind::ConnectionReset));
     }
     let mut client = Client::of(&device);
     assert!(client.run_until(LIMIT, |client| client.losses.len() > 1));

@@ -35,7 +35,7 @@ fn power_comes_and_goes_on_one_port() {
 }
 
 #[test]
-fn power_goes_without_a_word() {
+fn power_is_lost_silently() {
     let device = started(Version::V33);
     let (mut unheard, mut quiet) = (Raw::to(&device), Raw::to(&device));
     for raw in [&mut unheard, &mut quiet] {

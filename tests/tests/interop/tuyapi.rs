@@ -74,7 +74,7 @@ fn tuyapi_refreshes_where_devices_answer_that() {
 
 #[test]
 #[ignore = "needs Node with tuyapi; cargo xtask test runs it"]
-fn tuyapi_hears_pushes() {
+fn tuyapi_receives_pushes() {
     for version in Version::ALL {
         let device = Virtual::start(version, KEY);
         let mut client = Client::start(&device, KEY);

@@ -207,7 +207,7 @@ impl Stage for Scene<'_> {
         device.wait_for(limit, holds)
     }
 
-    fn breathe(&mut self) {
+    fn wait_briefly(&mut self) {
         thread::sleep(Duration::from_millis(2));
     }
 

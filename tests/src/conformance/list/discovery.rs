@@ -3,7 +3,7 @@
 use rustuya_proto::{DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, connected, lamp, on, query, receive, scenario, set, tells, up};
+use super::{ALL, BOTH, EACH, V33, ask, connected, lamp, on, query, receive, reports, scenario, set, up};
 use crate::conformance::scenario::{
     Added, Call, ConfiguredVersion, Edit, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want,
 };
@@ -162,7 +162,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [patient()],
             vec![
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
                 receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::PowerOn,
@@ -189,7 +189,7 @@ pub(super) fn list() -> Vec<Scenario> {
         another(21)(ALL, "a device that has another address is followed, without heartbeats", |last| {
             vec![
                 Step::Announce,
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::MoveTo(last),
                 Step::Announce,
                 receive(ExpectedEvent::Down(DownReason::Unresponsive)),
@@ -204,7 +204,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().discovered().unlocated().heartbeat(60_000), lamp().elsewhere(31).off().unheld()],
             vec![
                 Step::Announce,
-                tells(Want::Ok),
+                reports(Want::Ok),
                 on(1, Step::Announce),
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::At(0)),
@@ -224,7 +224,7 @@ pub(super) fn list() -> Vec<Scenario> {
         another(22)(BOTH, "a device that has another address after a power-cycle is followed", |last| {
             vec![
                 Step::Announce,
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
                 receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 Step::MoveTo(last),

@@ -3,7 +3,7 @@
 use rustuya_proto::{CommandCode, DownReason};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, ask, lamp, query, receive, scenario, set, tells, up};
+use super::{ALL, BOTH, EACH, ask, lamp, query, receive, reports, scenario, set, up};
 use crate::conformance::scenario::{Call, ExpectedEvent, How, Need, Scenario, Step, Want};
 use crate::faulty::Fault;
 
@@ -121,7 +121,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp()],
             vec![
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Fault(Fault::HalfClose { after: 0 }),
                 Step::Begin(1, Call::QueryDps(vec![1]), How::Written),
                 receive(ExpectedEvent::Down(DownReason::PeerClosed)),

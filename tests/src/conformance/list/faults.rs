@@ -4,8 +4,8 @@ use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, NEW, V33, arrived, ask, connected, diagnosed, disconnected, dps, lamp, query, receive, scenario,
-    set, tells, up, within, write,
+    ALL, BOTH, EACH, NEW, V33, arrived, ask, connected, diagnosed, disconnected, dps, lamp, query, receive, reports,
+    scenario, set, up, within, write,
 };
 use crate::conformance::scenario::{
     Call, ConfiguredVersion, Counter, Edit, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want,
@@ -28,7 +28,7 @@ fn then_recovers(mut steps: Vec<Step>) -> Vec<Step> {
 }
 
 /// A lamp with short limits: the scenarios check the behaviour after them.
-fn brisk() -> Setup {
+fn quick() -> Setup {
     lamp().answer(300).heartbeat(100)
 }
 
@@ -40,7 +40,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp()],
             then_recovers(vec![
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::PowerOff(PowerLoss::Reset),
                 receive(ExpectedEvent::Down(DownReason::PeerClosed)),
                 receive(ExpectedEvent::Down(DownReason::Refused)),
@@ -55,7 +55,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp()],
             then_recovers(vec![
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Mark,
                 Step::CutAll,
                 receive(ExpectedEvent::Down(DownReason::PeerClosed)),
@@ -81,7 +81,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "power lost without a word is noticed by heartbeats",
             EACH,
-            [brisk()],
+            [quick()],
             then_recovers(vec![
                 query(Want::Ok),
                 Step::PowerOff(PowerLoss::Silence),
@@ -181,7 +181,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a silent device is diagnosed, and of use when it speaks again",
             NEW,
-            [brisk().fault(Fault::Silent)],
+            [quick().fault(Fault::Silent)],
             then_recovers(vec![
                 diagnosed(DownReason::Silent),
                 within(set("1", true), 200, Want::NotConnected(Some(DownReason::Silent))),
@@ -192,7 +192,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a device that falls silent is given up",
             EACH,
-            [brisk()],
+            [quick()],
             then_recovers(vec![
                 query(Want::Ok),
                 Step::Fault(Fault::Silent),
@@ -206,7 +206,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "garbage in place of answers is no connection",
             NEW,
-            [brisk().fault(Fault::Garbage { seed: 3 })],
+            [quick().fault(Fault::Garbage { seed: 3 })],
             then_recovers(vec![
                 Step::Accepted(2),
                 Step::Is(Fact::Connected(false)),
@@ -217,7 +217,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "garbage in place of heartbeats ends the connection",
             EACH,
-            [brisk()],
+            [quick()],
             then_recovers(vec![query(Want::Ok), Step::Fault(Fault::Garbage { seed: 5 }), disconnected(), Step::Mend]),
         ),
         scenario(
@@ -247,7 +247,7 @@ pub(super) fn list() -> Vec<Scenario> {
         scenario(
             "a device that disappears in the middle of a frame is noticed",
             EACH,
-            [brisk()],
+            [quick()],
             then_recovers(vec![
                 query(Want::Ok),
                 Step::Fault(Fault::DisappearMidFrame { after: 0 }),

@@ -14,7 +14,7 @@ use crate::conformance::scenario::{
 use crate::faulty::Fault;
 
 /// Sets, queries, updates and receives: the device works despite its differences.
-fn of_use() -> Vec<Step> {
+fn works() -> Vec<Step> {
     vec![
         up(),
         ask(set("1", true), Want::Ok),
@@ -28,8 +28,8 @@ fn of_use() -> Vec<Step> {
     ]
 }
 
-fn odd(name: &'static str, versions: &'static [Version], device: Setup) -> Scenario {
-    scenario(name, versions, [device], of_use())
+fn unusual(name: &'static str, versions: &'static [Version], device: Setup) -> Scenario {
+    scenario(name, versions, [device], works())
 }
 
 pub(super) fn list() -> Vec<Scenario> {
@@ -141,9 +141,9 @@ pub(super) fn list() -> Vec<Scenario> {
             [auto().min_version(Version::V33)],
             vec![
                 Step::Begin(1, set("1", true), How::Acked),
-                Step::End(1, in_vain(DownReason::TooOld { version: Version::V31 })),
+                Step::End(1, fails_with(DownReason::TooOld { version: Version::V31 })),
                 diagnosed(DownReason::TooOld { version: Version::V31 }),
-                within(Call::Query, 300, in_vain(DownReason::TooOld { version: Version::V31 })),
+                within(Call::Query, 300, fails_with(DownReason::TooOld { version: Version::V31 })),
                 Step::Controls(vec![]),
             ],
         ),
@@ -155,7 +155,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 ask(set("1", true), Want::Ok),
                 Step::SetVersion(Version::V33),
                 diagnosed(DownReason::TooOld { version: Version::V33 }),
-                within(set("2", 3), 300, in_vain(DownReason::TooOld { version: Version::V33 })),
+                within(set("2", 3), 300, fails_with(DownReason::TooOld { version: Version::V33 })),
                 Step::Controls(vec![json!({ "1": true })]),
                 Step::SetVersion(Version::V35),
                 connected(),
@@ -170,7 +170,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 query(Want::Ok),
                 Step::SetVersion(Version::V35),
                 diagnosed(wrong_version(Some(Version::V35))),
-                within(set("1", true), 300, in_vain(wrong_version(Some(Version::V35)))),
+                within(set("1", true), 300, fails_with(wrong_version(Some(Version::V35)))),
                 Step::Reconfigure(vec![Edit::Version(ConfiguredVersion::Right)]),
                 ask(set("1", true), Want::Ok),
                 Step::Is(Fact::Diagnosis(None)),
@@ -188,7 +188,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().speaks(ConfiguredVersion::Only(Version::V34)).answer(500)],
             vec![
                 Step::Becomes(Fact::DiagnosedVersion),
-                within(set("1", true), 200, in_vain(wrong_version(Some(Version::V33)))),
+                within(set("1", true), 200, fails_with(wrong_version(Some(Version::V33)))),
             ],
         ),
         scenario(
@@ -401,20 +401,20 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Controls(vec![json!({ "1": true }), json!({ "2": 4, "3": "red" })]),
             ],
         ),
-        odd("the push before the acknowledgement", ALL, lamp().quirk("push-before-ack")),
-        odd("a push in place of the acknowledgement", ALL, lamp().quirk("drop-ack")),
-        odd("acknowledgements in place of pushes", ALL, lamp().quirk("drop-push")),
-        odd("acknowledgements with return code 1", ALL, lamp().quirk("ack-retcode-one")),
-        odd("frames without return codes", ALL, lamp().quirk("no-retcode")),
-        odd("sequence numbers that are all 0", EACH, lamp().quirk("seqno-zero")),
-        odd("sequence numbers of the device's own", EACH, lamp().quirk("seqno-counter")),
-        odd("replies in the wrapper of pushes", EACH, lamp().quirk("wrapped-reply")),
-        odd("replies with the version header", EACH, lamp().quirk("reply-header")),
-        odd("pushes without the version header", EACH, lamp().quirk("push-without-header")),
-        odd("a clock that counts from the start of the device", EACH, lamp().quirk("bad-clock")),
-        odd("several frames in one segment", ALL, lamp().quirk("merge-segments")),
+        unusual("the push before the acknowledgement", ALL, lamp().quirk("push-before-ack")),
+        unusual("a push in place of the acknowledgement", ALL, lamp().quirk("drop-ack")),
+        unusual("acknowledgements in place of pushes", ALL, lamp().quirk("drop-push")),
+        unusual("acknowledgements with return code 1", ALL, lamp().quirk("ack-retcode-one")),
+        unusual("frames without return codes", ALL, lamp().quirk("no-retcode")),
+        unusual("sequence numbers that are all 0", EACH, lamp().quirk("seqno-zero")),
+        unusual("sequence numbers of the device's own", EACH, lamp().quirk("seqno-counter")),
+        unusual("replies in the wrapper of pushes", EACH, lamp().quirk("wrapped-reply")),
+        unusual("replies with the version header", EACH, lamp().quirk("reply-header")),
+        unusual("pushes without the version header", EACH, lamp().quirk("push-without-header")),
+        unusual("a clock that counts from the start of the device", EACH, lamp().quirk("bad-clock")),
+        unusual("several frames in one segment", ALL, lamp().quirk("merge-segments")),
         scenario("random bytes between frames are skipped", EACH, [lamp().quirk("garbage")], {
-            let mut steps = of_use();
+            let mut steps = works();
             steps.push(Step::Is(Fact::AtLeast(Counter::Resyncs, 1)));
             steps
         }),
@@ -443,7 +443,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Has(None, json!({ "1": true, "2": 1, "3": "x", "4": 4 })),
                 // The next write is split before it is refused.
                 ask(Call::SetDps(json!({ "1": false, "2": 2, "4": 5 })), Want::Ok),
-                // On the next connection it may take more: what it refused once may have had another reason.
+                // On the next connection it may accept more: the refusal may have had another reason.
                 Step::Mend,
                 Step::CutAll,
                 disconnected(),
@@ -501,6 +501,6 @@ fn refused() -> Want {
 
 /// Expected failure of a command to an unusable device, with the reason if it is known by then. Versions without
 /// negotiation are connected before the reason is known.
-fn in_vain(reason: DownReason) -> Want {
+fn fails_with(reason: DownReason) -> Want {
     Want::Either(vec![Want::NotConnected(Some(reason)), Want::Lost(reason), Want::Unanswered])
 }

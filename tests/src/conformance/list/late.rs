@@ -3,7 +3,7 @@
 use rustuya_proto::{CommandCode, DownReason, Repeated};
 use serde_json::json;
 
-use super::{ALL, EACH, NEW, ask, dps, lamp, query, receive, scenario, set, tells, up, within};
+use super::{ALL, EACH, NEW, ask, dps, lamp, query, receive, reports, scenario, set, up, within};
 use crate::conformance::scenario::{Call, Counter, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 use crate::faulty::{Fault, POISON_DP};
 
@@ -109,7 +109,7 @@ pub(super) fn list() -> Vec<Scenario> {
             ALL,
             [lamp().answer(300).heartbeat(100)],
             vec![
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Fault(Fault::Reflect),
                 receive(ExpectedEvent::Ignored(Repeated::Reflected)),
                 receive(ExpectedEvent::Down(DownReason::Unresponsive)),

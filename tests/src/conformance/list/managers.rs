@@ -4,7 +4,7 @@ use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, V33, arrived, ask, connected, disconnected, dps, lamp, on, query, receive, scenario, set, tells,
+    ALL, BOTH, EACH, V33, arrived, ask, connected, disconnected, dps, lamp, on, query, receive, reports, scenario, set,
     up, write,
 };
 use crate::conformance::scenario::{
@@ -46,7 +46,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 on(1, up()),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Ready(1),
                 Step::Push(None, json!({ "2": 1 })),
                 Step::Receive(Source::Manager(0), dps(json!({ "2": 1 }))),

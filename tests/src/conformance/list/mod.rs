@@ -98,7 +98,7 @@ fn query_dps(dps: &[u16], want: Want) -> Step {
 }
 
 /// Expects an answer to a query, for any version: 3.2 reports only the named DPs.
-fn tells(want: Want) -> Step {
+fn reports(want: Want) -> Step {
     query_dps(&[1], want)
 }
 

@@ -3,7 +3,7 @@
 use rustuya_proto::{CommandCode, Dialect, DownReason};
 use serde_json::{Value, json};
 
-use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, lamp, query, receive, scenario, set, tells, up, within, write};
+use super::{ALL, BOTH, EACH, V33, arrived, ask, dps, lamp, query, receive, reports, scenario, set, up, within, write};
 use crate::conformance::scenario::{Call, ConfiguredVersion, ExpectedEvent, Fact, How, Scenario, Source, Step, Want};
 
 pub(super) fn list() -> Vec<Scenario> {
@@ -224,7 +224,7 @@ pub(super) fn list() -> Vec<Scenario> {
             vec![
                 up(),
                 Step::Ready(1),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Push(None, json!({ "3": "blue" })),
                 receive(dps(json!({ "3": "blue" }))),
             ],

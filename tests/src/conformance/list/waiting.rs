@@ -6,8 +6,8 @@ use rustuya_proto::{CommandCode, DownReason};
 use serde_json::json;
 
 use super::{
-    ALL, BOTH, EACH, V33, arrived, ask, connected, dps, lamp, query, queue, receive, scenario, set, tells, up, within,
-    write,
+    ALL, BOTH, EACH, V33, arrived, ask, connected, dps, lamp, query, queue, receive, reports, scenario, set, up,
+    within, write,
 };
 use crate::conformance::scenario::{Call, Counter, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 use crate::faulty::{Fault, PowerLoss};
@@ -252,7 +252,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp().answer(600).heartbeat(300)],
             vec![
                 up(),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Fault(Fault::Silent),
                 Step::Mark,
                 // In shorter intervals than the heartbeat's idle time.

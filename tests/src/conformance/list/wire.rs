@@ -3,7 +3,7 @@
 use rustuya_proto::{CommandCode, DownReason, Version};
 use serde_json::json;
 
-use super::{ALL, BOTH, EACH, V33, ask, dps, lamp, query, query_dps, receive, scenario, set, sub_query, tells, up};
+use super::{ALL, BOTH, EACH, V33, ask, dps, lamp, query, query_dps, receive, reports, scenario, set, sub_query, up};
 use crate::conformance::scenario::{Call, Counter, ExpectedEvent, Fact, How, Scenario, Setup, Source, Step, Want};
 use crate::faulty::{Fault, STALE, SUFFIX_DP};
 
@@ -64,11 +64,11 @@ fn twice(whole: bool) -> Vec<Scenario> {
 fn undisturbed() -> Vec<Step> {
     vec![
         up(),
-        tells(Want::Ok),
+        reports(Want::Ok),
         ask(Call::SetDps(json!({ "1": true, "2": 9 })), Want::Ok),
         Step::Push(None, json!({ "3": "blue" })),
         receive(dps(json!({ "3": "blue" }))),
-        Step::Times(5, vec![tells(Want::Ok)]),
+        Step::Times(5, vec![reports(Want::Ok)]),
         Step::Controls(vec![json!({ "1": true, "2": 9 })]),
         Step::AcceptedOnly(1),
         Step::NotReceived(Source::Own, ExpectedEvent::Down(DownReason::PeerClosed)),
@@ -139,7 +139,7 @@ pub(super) fn list() -> Vec<Scenario> {
         ),
         // After a valid frame, bad padding no longer proves a wrong key.
         scenario("what fails its padding check is not delivered", ALL, [lamp()], {
-            let spoilt = vec![up(), tells(Want::Ok), Step::Fault(Fault::BadPadding)];
+            let spoilt = vec![up(), reports(Want::Ok), Step::Fault(Fault::BadPadding)];
             let mut steps = spoilt.into_iter().chain(undisturbed()).collect::<Vec<_>>();
             steps.push(Step::Is(Fact::AtLeast(Counter::BadFrames, 1)));
             steps
@@ -150,11 +150,11 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Fault(Fault::SuffixInCiphertext),
                 ask(set("1", true), Want::Ok),
                 Step::ReceiveDp(Source::Own, SUFFIX_DP),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::AcceptedOnly(1),
                 Step::Is(Fact::Exactly(Counter::Resyncs, 0)),
                 Step::Is(Fact::Exactly(Counter::BadFrames, 0)),
@@ -166,7 +166,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Flood(5_000),
                 Step::ReceiveFlood(Source::Own, 5_000),
                 Step::Is(Fact::Exactly(Counter::Lagged, 0)),
@@ -178,7 +178,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Flood(3_000),
                 Step::Mark,
                 Step::Begin(1, set("1", true), How::Acked),
@@ -205,7 +205,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Listen(1),
                 Step::Flood(2_000),
                 Step::ReceiveFlood(Source::Own, 2_000),
@@ -220,7 +220,7 @@ pub(super) fn list() -> Vec<Scenario> {
             [lamp()],
             vec![
                 up(),
-                tells(Want::Ok),
+                reports(Want::Ok),
                 Step::Flood(10),
                 Step::ReceiveFlood(Source::Own, 10),
                 Step::Listen(1),

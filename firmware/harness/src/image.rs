@@ -1,4 +1,4 @@
-//! One image: which there are, where it lies, what it takes.
+//! Images: list, paths and sizes.
 
 use core::fmt;
 use std::fs;
@@ -9,7 +9,7 @@ use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionFlags};
 
 use crate::peers::{Job, Peer};
 
-/// A chip to build for, and the board that QEMU has with it.
+/// Chip with its board in QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Chip {
     /// Cortex-M4F, mps2-an386.
@@ -18,36 +18,36 @@ pub enum Chip {
     Riscv,
 }
 
-/// Which end of the protocol the image is.
+/// Role of an image in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// It connects to a device.
+    /// Connects to a device.
     Controller,
-    /// It is a device.
+    /// Acts as a device.
     Device,
 }
 
-/// A program for one chip.
+/// Program for one chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Image {
-    /// What it runs on.
+    /// Chip of the image.
     pub chip: Chip,
-    /// Which end it is.
+    /// Role of the image.
     pub role: Role,
-    /// Whether it speaks every version, or 3.5 alone.
+    /// Whether it supports every version, or only 3.5.
     pub all_versions: bool,
-    /// With the compact settings of the ciphers.
+    /// Whether the ciphers have their compact settings.
     pub compact: bool,
 }
 
-/// Bytes of an image.
+/// Sizes of an image, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sizes {
     pub(crate) text: u32,
     pub(crate) rodata: u32,
     /// Static variables, initialised or not.
     pub(crate) statics: u32,
-    /// All that lies in flash.
+    /// Everything in flash.
     pub(crate) flash: u32,
 }
 
@@ -55,7 +55,7 @@ impl Chip {
     /// Every chip.
     pub const ALL: [Self; 2] = [Self::Thumb, Self::Riscv];
 
-    /// The compiler's name of it.
+    /// Returns the compiler's name of the target.
     pub const fn target(self) -> &'static str {
         match self {
             Self::Thumb => "thumbv7em-none-eabihf",
@@ -63,7 +63,7 @@ impl Chip {
         }
     }
 
-    /// The emulator and its machine.
+    /// Returns the emulator and its arguments for the machine.
     pub(crate) const fn qemu(self) -> (&'static str, &'static [&'static str]) {
         match self {
             Self::Thumb => ("qemu-system-arm", &["-M", "mps2-an386"]),
@@ -86,7 +86,7 @@ impl fmt::Display for Image {
 }
 
 impl Image {
-    /// Every image.
+    /// Returns every image.
     pub fn all() -> Vec<Self> {
         let mut images = Vec::new();
         for chip in Chip::ALL {
@@ -96,13 +96,13 @@ impl Image {
                     images.push(Self { role, all_versions, chip, compact });
                 }
             }
-            // A device speaks one version; this one exists to be tested with each.
+            // Firmware of a device has one version; this image is tested with each.
             images.push(Self { role: Role::Device, all_versions: true, chip, compact: true });
         }
         images
     }
 
-    /// Role and versions.
+    /// Returns role and versions.
     pub(crate) const fn name(&self) -> &'static str {
         match (self.role, self.all_versions) {
             (Role::Controller, true) => "controller, all versions",
@@ -112,12 +112,12 @@ impl Image {
         }
     }
 
-    /// Whether it stands in the table.
+    /// Returns whether it is in the table.
     pub(crate) fn is_measured(&self) -> bool {
         !(self.role == Role::Device && self.all_versions)
     }
 
-    /// The program of `firmware/images` that it is.
+    /// Returns its program in `firmware/images`.
     pub const fn binary(&self) -> &'static str {
         match self.role {
             Role::Controller => "controller",
@@ -125,7 +125,7 @@ impl Image {
         }
     }
 
-    /// Where it lies in the folder of all images.
+    /// Returns its path in the folder of all images.
     pub fn path(&self, images: &Path) -> PathBuf {
         images.join(format!(
             "{}-{}-{}-{}",
@@ -136,7 +136,7 @@ impl Image {
         ))
     }
 
-    /// The features that it is built with.
+    /// Returns its build features.
     pub fn features(&self) -> &'static str {
         match (self.role, self.all_versions) {
             (Role::Controller, true) => "all-versions",
@@ -146,8 +146,8 @@ impl Image {
         }
     }
 
-    /// The conversations that this image has to have. Every image talks to this library; those with the compact ciphers
-    /// talk to tinytuya too.
+    /// Returns the runs of this image. Every image runs with this library as its peer; those with the compact ciphers
+    /// also with tinytuya.
     pub(crate) fn jobs(&self, images: &Path) -> Vec<Job> {
         let versions: &[&str] = if self.all_versions { &["3.1", "3.3", "3.4", "3.5"] } else { &["3.5"] };
         let peers: &[Peer] = if self.compact { &[Peer::Rustuya, Peer::Tinytuya] } else { &[Peer::Rustuya] };
@@ -165,7 +165,7 @@ impl Image {
     }
 }
 
-/// Reads an ELF file's section headers, and makes sure that it holds no allocator.
+/// Reads an ELF file's section headers, and checks that it contains no allocator.
 fn sizes(bytes: &[u8]) -> Result<Sizes> {
     let file = object::File::parse(bytes)?;
     for symbol in file.symbols() {
@@ -176,7 +176,7 @@ fn sizes(bytes: &[u8]) -> Result<Sizes> {
     for section in file.sections() {
         let SectionFlags::Elf { sh_flags, .. } = section.flags() else { bail!("not an ELF file") };
         let name = section.name()?;
-        // The runtime of RISC-V counts all spare RAM as a section.
+        // The runtime of RISC-V has a section for all spare RAM.
         if !sh_flags.contains(object::elf::SHF_ALLOC) || matches!(name, ".stack" | ".heap") {
             continue;
         }

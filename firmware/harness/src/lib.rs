@@ -1,5 +1,5 @@
-//! Firmware images on emulated boards: which there are, their conversations with peers under QEMU, and the table of what
-//! they take. Runs on the host; `cargo xtask firmware` builds the images and calls it.
+//! Firmware images on emulated boards: runs them with peers under QEMU, and makes the table of their sizes. Runs on the
+//! host; `cargo xtask firmware` builds the images and calls it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,10 +15,10 @@ pub use image::{Chip, Image, Role};
 pub use peers::Stage;
 use table::Row;
 
-/// Has every image of the folder talk to its peers. Returns the rows of the table, and the number of conversations.
+/// Runs every image of the folder with its peers. Returns the rows of the table, and the number of runs.
 ///
 /// # Errors
-/// The first conversation that goes wrong; an image that cannot be read, or reports no stack.
+/// The first failed run; an image that cannot be read, or reports no stack.
 pub fn run(stage: &Stage, folder: &Path) -> Result<(Vec<Row>, usize)> {
     let images = Image::all();
     let jobs: Vec<peers::Job> = images.iter().flat_map(|image| image.jobs(folder)).collect();

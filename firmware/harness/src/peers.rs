@@ -1,4 +1,4 @@
-//! What each image has to say to each peer.
+//! Runs of the images with their peers.
 
 use core::hash::{BuildHasher as _, Hasher as _};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -12,18 +12,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::image::{Image, Role};
-use crate::qemu::{Talker, boot};
+use crate::qemu::{LineReader, boot};
 
 const ID: &str = "eb0123456789abcdefghij";
-/// No device's key.
+/// Key of the tests.
 const KEY: &str = "0123456789abcdef";
-/// How many boards run at a time; they mostly sleep.
+/// Number of boards that run at a time; they mostly sleep.
 const WORKERS: usize = 4;
 
-/// Who is at the other end of the UART.
+/// Peer at the other end of the UART.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// Nobody: the image is started without a seed and has to refuse.
+    /// None: the image is started without a seed and must refuse.
     Nobody,
     /// This library on the host.
     Rustuya,
@@ -31,7 +31,7 @@ pub(crate) enum Peer {
     Tinytuya,
 }
 
-/// One conversation.
+/// Run of an image with a peer.
 pub(crate) struct Job {
     pub(crate) image: Image,
     pub(crate) path: PathBuf,
@@ -39,7 +39,7 @@ pub(crate) struct Job {
     pub(crate) peer: Peer,
 }
 
-/// Where the peers are.
+/// Paths of the peers.
 #[derive(Debug)]
 pub struct Stage {
     /// A Python with tinytuya.
@@ -50,7 +50,7 @@ pub struct Stage {
     pub scripts: PathBuf,
 }
 
-/// Runs every conversation; the deepest stack that each reported, zero for those that end at once.
+/// Runs every job. Returns the deepest stack that each reported, zero for those that end at once.
 pub(crate) fn run_all(stage: &Stage, jobs: &[Job]) -> Result<Vec<u32>> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
@@ -99,7 +99,7 @@ impl Job {
         }
     }
 
-    /// What the image is told at its start. `pace` in milliseconds.
+    /// Makes the image's settings at its start. `pace` is in milliseconds.
     fn settings(&self, pace: u32) -> String {
         let seed: String = (0..4).map(|_| format!("{:016x}", RandomState::new().build_hasher().finish())).collect();
         format!("id={ID}\nkey={KEY}\nversion={}\npace={pace}\nseed={seed}\n\n", self.version)
@@ -115,31 +115,31 @@ impl Job {
         Ok(0)
     }
 
-    /// Against `rustuya simulate`, which is then ended and started again.
+    /// Runs a controller with `rustuya simulate`, which is then ended and restarted.
     fn controls_simulated_device(&self, stage: &Stage) -> Result<u32> {
         let (mut device, address) = self.simulate(stage, "127.0.0.1:0")?;
         let mut board = self.boot_client(&address)?;
-        self.greets(&mut board)?;
+        self.expect_start(&mut board)?;
         device.expect("the image's control", is_control)?;
-        // Another client changes something: the device pushes it to the image.
+        // Another client writes a DP: the device pushes it to the image.
         let out =
             self.rustuya(stage, &["set", ID, "2=77", "--json", "--address", &address, "--version", self.version])?;
         ensure!(out.status.success(), "rustuya set: {}", String::from_utf8_lossy(&out.stderr));
-        told(&mut board, 2, "77")?;
+        expect_dp(&mut board, 2, "77")?;
         for _ in 0..2 {
             device.expect("a heartbeat", |line| command(line) == Some(9))?;
         }
         device.kill()?;
         board.expect("the end of the connection", |line| line.starts_with("down "))?;
         let (mut device, _) = self.simulate(stage, &address)?;
-        self.greets(&mut board)?;
+        self.expect_start(&mut board)?;
         device.expect("the image's control", is_control)?;
         deepest(&mut board)
     }
 
-    /// Against a device made of tinytuya's framing and ciphers, which then closes the connection.
+    /// Runs a controller with a device based on tinytuya's framing and ciphers, which then closes the connection.
     fn controls_tinytuya_device(&self, stage: &Stage) -> Result<u32> {
-        let mut device = Talker::start(
+        let mut device = LineReader::start(
             "tuya_device.py",
             Command::new(&stage.python).arg(stage.scripts.join("tuya_device.py")).args([
                 "--version",
@@ -152,23 +152,23 @@ impl Job {
         )?;
         let first: Value = serde_json::from_str(&device.expect("its port", |line| line.contains("port"))?)?;
         let mut board = self.boot_client(&format!("127.0.0.1:{}", first["port"]))?;
-        self.greets(&mut board)?;
+        self.expect_start(&mut board)?;
         device.write("{\"push\":{\"2\":55}}\n")?;
-        told(&mut board, 2, "55")?;
+        expect_dp(&mut board, 2, "55")?;
         for _ in 0..2 {
             device.expect("a heartbeat", |line| command(line) == Some(9))?;
         }
-        let heard = device.catch_up();
-        ensure!(!heard.iter().any(|line| line.contains("violation")), "violations:\n{}", heard.join("\n"));
-        ensure!(heard.iter().any(|line| is_control(line)), "no control:\n{}", heard.join("\n"));
+        let lines_read = device.catch_up();
+        ensure!(!lines_read.iter().any(|line| line.contains("violation")), "violations:\n{}", lines_read.join("\n"));
+        ensure!(lines_read.iter().any(|line| is_control(line)), "no control:\n{}", lines_read.join("\n"));
         device.write("{\"close\":true}\n")?;
         board.expect("the end of the connection", |line| line.starts_with("down "))?;
-        self.greets(&mut board)?;
+        self.expect_start(&mut board)?;
         device.expect("the control after that", is_control)?;
         deepest(&mut board)
     }
 
-    /// Against `rustuya get`, `set` and `watch`: each of them a new connection.
+    /// Runs a device with `rustuya get`, `set` and `watch`, each on a new connection.
     fn obeys_commands(&self, stage: &Stage) -> Result<u32> {
         let (mut board, address) = self.boot_server(1_000)?;
         let to = ["--json", "--address", &address, "--version", self.version];
@@ -188,14 +188,14 @@ impl Job {
             "after the control: {after}"
         );
 
-        let mut watch = Talker::start(
+        let mut watch = LineReader::start(
             "rustuya watch",
             Command::new(&stage.binary).args(["watch", ID]).args(to).env("RUSTUYA_KEY", KEY).env_remove("RUST_LOG"),
         )?;
         let mut seen = Vec::new();
         while seen.len() < 3 {
             let line = watch.expect("the lamp dims by itself", |line| brightness(line).is_some())?;
-            // Where the lamp dims before it is asked, the answer says the same as the push.
+            // If the lamp dims before the query, the answer repeats the push.
             seen.extend(brightness(&line).filter(|value| seen.last() != Some(value)));
         }
         ensure!(seen.windows(2).all(|pair| pair[1] < pair[0]), "the lamp does not dim: {seen:?}");
@@ -205,7 +205,7 @@ impl Job {
         deepest(&mut board)
     }
 
-    /// Against tinytuya's own client, twice.
+    /// Runs a device with tinytuya's own client, twice.
     fn obeys_tinytuya(&self, stage: &Stage) -> Result<u32> {
         let (mut board, address) = self.boot_server(600_000)?;
         let port = address.rsplit(':').next().unwrap_or_default();
@@ -224,21 +224,22 @@ impl Job {
         deepest(&mut board)
     }
 
-    /// What a controller says on every connection.
-    fn greets(&self, board: &mut Talker) -> Result<()> {
+    /// Expects the output of a controller on every connection.
+    fn expect_start(&self, board: &mut LineReader) -> Result<()> {
         board.expect_line(&format!("up {}", self.version))?;
         board.expect_line("resolved acknowledged")?;
         board.expect_line("set sent")?;
         board.expect_line("resolved acknowledged")
     }
 
-    fn boot_client(&self, address: &str) -> Result<Talker> {
+    fn boot_client(&self, address: &str) -> Result<LineReader> {
         let serial = format!("tcp:{address},nodelay=on,reconnect=1");
         boot(self.image.chip, &self.path, &serial, &self.settings(500))
     }
 
-    /// A device image and where it listens. QEMU is given a port that was free a moment ago; another one if it was taken.
-    fn boot_server(&self, pace: u32) -> Result<(Talker, String)> {
+    /// Boots a device image. Returns it with its address. QEMU gets a port that was just free; another one if it was
+    /// taken.
+    fn boot_server(&self, pace: u32) -> Result<(LineReader, String)> {
         for _ in 0..5 {
             let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
             let serial = format!("tcp:{address},server=on,wait=off,nodelay=on");
@@ -251,13 +252,13 @@ impl Job {
         bail!("QEMU finds no free port")
     }
 
-    fn simulate(&self, stage: &Stage, address: &str) -> Result<(Talker, String)> {
+    fn simulate(&self, stage: &Stage, address: &str) -> Result<(LineReader, String)> {
         let (host, port) = address.rsplit_once(':').context("host and port")?;
-        let mut device = Talker::start(
+        let mut device = LineReader::start(
             "rustuya simulate",
             Command::new(&stage.binary)
                 .args(["simulate", "--version", self.version, "--id", ID, "--host", host, "--port", port])
-                // A UART cuts frames anywhere; devices of 3.5 close on that.
+                // A UART cuts frames anywhere; devices of 3.5 close the connection on that.
                 .args(["--dps", r#"{"1":false,"2":10}"#, "--quirk", "patient-reads"])
                 .env("RUSTUYA_KEY", KEY),
         )?;
@@ -273,8 +274,8 @@ impl Job {
     }
 }
 
-/// The image prints a DP with this value.
-fn told(board: &mut Talker, dp: u32, value: &str) -> Result<()> {
+/// Expects that the image prints a DP with this value.
+fn expect_dp(board: &mut LineReader, dp: u32, value: &str) -> Result<()> {
     let (name, value) = (format!("dp {dp}"), format!("value {value}"));
     let mut named = false;
     let what = format!("{name}, {value}");
@@ -286,13 +287,13 @@ fn told(board: &mut Talker, dp: u32, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// The deepest stack that the image has reported.
-fn deepest(board: &mut Talker) -> Result<u32> {
+/// Returns the deepest stack that the image has reported.
+fn deepest(board: &mut LineReader) -> Result<u32> {
     let depths = board.catch_up().iter().filter_map(|line| line.strip_prefix("stack ")?.parse().ok());
     depths.max().context("the image reported no stack")
 }
 
-/// The command code of a line that a device printed for a request.
+/// Parses the command code in a device's line for a request.
 fn command(line: &str) -> Option<u64> {
     serde_json::from_str::<Value>(line).ok()?.get("cmd")?.as_u64()
 }
@@ -301,7 +302,7 @@ fn is_control(line: &str) -> bool {
     matches!(command(line), Some(7 | 13))
 }
 
-/// DP 2 in a line of `rustuya watch --json`.
+/// Parses DP 2 in a line of `rustuya watch --json`.
 fn brightness(line: &str) -> Option<i64> {
     let line: Value = serde_json::from_str(line).ok()?;
     line.get("dps")?.get("2")?.as_i64()

@@ -1,4 +1,4 @@
-//! Child processes that talk in lines, read with a time limit.
+//! Child processes with output by lines, read with a time limit.
 
 use core::time::Duration;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,20 +11,20 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::image::Chip;
 
-/// How long anything expected may take. Much more than it does, for busy machines.
+/// Time limit of every expected line, even on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// A child whose standard output is read line by line. Killed when dropped.
-pub(crate) struct Talker {
+/// Child process whose standard output is read line by line. Killed when dropped.
+pub(crate) struct LineReader {
     name: &'static str,
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     /// Every line so far, for error messages.
-    heard: Vec<String>,
+    lines_read: Vec<String>,
 }
 
-impl Talker {
+impl LineReader {
     pub(crate) fn start(name: &'static str, command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -42,7 +42,7 @@ impl Talker {
                 }
             }
         });
-        Ok(Self { name, child, input, lines, heard: Vec::new() })
+        Ok(Self { name, child, input, lines, lines_read: Vec::new() })
     }
 
     pub(crate) fn write(&mut self, text: &str) -> Result<()> {
@@ -53,13 +53,13 @@ impl Talker {
             .with_context(|| format!("writing to {}", self.name))
     }
 
-    /// The first line from now on that `fits`; an error after [`LIMIT`].
+    /// Waits for a line that `fits`; an error after [`LIMIT`].
     pub(crate) fn expect(&mut self, what: &str, mut fits: impl FnMut(&str) -> bool) -> Result<String> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let why = match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    self.heard.push(line.clone());
+                    self.lines_read.push(line.clone());
                     if fits(&line) {
                         return Ok(line);
                     }
@@ -68,23 +68,23 @@ impl Talker {
                 Err(RecvTimeoutError::Timeout) => "says nothing more",
                 Err(RecvTimeoutError::Disconnected) => "has ended",
             };
-            bail!("{} {why}; expected: {what}. It said:\n{}", self.name, self.heard.join("\n"));
+            bail!("{} {why}; expected: {what}. It said:\n{}", self.name, self.lines_read.join("\n"));
         }
     }
 
     pub(crate) fn expect_line(&mut self, line: &str) -> Result<()> {
-        self.expect(line, |heard| heard == line).map(|_| ())
+        self.expect(line, |lines_read| lines_read == line).map(|_| ())
     }
 
-    /// Takes what has been said meanwhile.
+    /// Reads the lines printed so far. Returns all lines.
     pub(crate) fn catch_up(&mut self) -> &[String] {
         while let Ok(line) = self.lines.try_recv() {
-            self.heard.push(line);
+            self.lines_read.push(line);
         }
-        &self.heard
+        &self.lines_read
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the child.
     pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + LIMIT;
         while Instant::now() < deadline {
@@ -104,18 +104,18 @@ impl Talker {
     }
 }
 
-impl Drop for Talker {
+impl Drop for LineReader {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Starts an image with its UART bound to `serial`, QEMU's words for one end of a TCP connection.
-pub(crate) fn boot(chip: Chip, image: &Path, serial: &str, settings: &str) -> Result<Talker> {
+/// Starts an image with its UART bound to `serial`, QEMU's description of one end of a TCP connection.
+pub(crate) fn boot(chip: Chip, image: &Path, serial: &str, settings: &str) -> Result<LineReader> {
     let (program, machine) = chip.qemu();
-    let mut board = Talker::start(
+    let mut board = LineReader::start(
         "the image",
         Command::new(program)
             .args(machine)

@@ -1,4 +1,4 @@
-//! The table of sizes: printed, held against its limits, and compared with the documentation.
+//! Table of sizes: printed, checked against limits, and compared with the documentation.
 
 use core::fmt::Write as _;
 use std::fs;
@@ -8,20 +8,20 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::image::{Chip, Image, Role, Sizes};
 
-/// The document with the table, in the repository.
+/// Path of the document with the table, in the repository.
 pub const DOCUMENT: &str = "docs/firmware.md";
 const BEGIN: &str = "<!-- sizes: written by cargo xtask firmware --write -->\n";
 const END: &str = "<!-- end of sizes -->\n";
-/// By how much a number of the document may differ, in percent and at least in bytes: the packaged compiler is updated
-/// from time to time.
+/// Tolerance of the document's numbers, in per cent and at least in bytes: the packaged compiler is updated from time
+/// to time.
 const TOLERANCE: (u32, u32) = (2, 96);
 
-/// One image, measured.
+/// Sizes of one image.
 #[derive(Debug)]
 pub struct Row {
     pub(crate) image: Image,
     pub(crate) sizes: Sizes,
-    /// Deepest stack in any conversation.
+    /// Deepest stack in any run.
     pub(crate) stack: u32,
 }
 
@@ -40,7 +40,7 @@ impl Row {
     }
 }
 
-/// The table in Markdown.
+/// Formats the table in Markdown.
 pub fn markdown(rows: &[Row]) -> String {
     let mut text = "| image | target | ciphers | text | rodata | static RAM | stack | flash in all | RAM in all |\n\
                     |---|---|---|--:|--:|--:|--:|--:|--:|\n"
@@ -53,13 +53,13 @@ pub fn markdown(rows: &[Row]) -> String {
     text
 }
 
-/// Flash that images of 3.5 alone may take. The target is 40 KiB; the document says by how much it is missed, and why.
+/// Flash limit of images of 3.5 alone. The target is 40 KiB; the document explains by how much it is missed.
 const FLASH_35: u32 = 44 * 1024;
 
-/// What the images may take at most on a Cortex-M, with the compact ciphers.
+/// Checks the limits of the images on a Cortex-M, with the compact ciphers.
 ///
 /// # Errors
-/// Where one takes more.
+/// If an image exceeds its limit.
 pub fn check_limits(rows: &[Row]) -> Result<()> {
     for row in rows.iter().filter(|row| row.image.chip == Chip::Thumb && row.image.compact) {
         let flash = match (row.image.role, row.image.all_versions) {
@@ -79,7 +79,7 @@ pub fn check_limits(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// Fails where the document says something else.
+/// Compares the document with the table.
 ///
 /// # Errors
 /// The rows that differ.
@@ -96,7 +96,7 @@ pub fn compare(root: &Path, rows: &[Row]) -> Result<()> {
 /// Puts the table into the document.
 ///
 /// # Errors
-/// Where the document cannot be written, or has no place for the table.
+/// If the document cannot be written, or has no place for the table.
 pub fn write(root: &Path, rows: &[Row]) -> Result<()> {
     let path = root.join(DOCUMENT);
     let text = fs::read_to_string(&path).context(DOCUMENT)?;
@@ -111,7 +111,7 @@ fn split(text: &str) -> Result<(&str, &str, &str)> {
     Ok((before, table, after))
 }
 
-/// The rows that a table lacks, or has with other numbers.
+/// Returns the rows that the document's table lacks, or has with other numbers.
 fn differences(table: &str, rows: &[Row]) -> Vec<String> {
     let known: Vec<Vec<&str>> = table
         .lines()

@@ -145,19 +145,19 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Tally {
     sent: u64,
-    seen: Arc<SoFar>,
+    seen: Arc<ReceivedCounts>,
     over: Sender<Result<Instant>>,
 }
 
 #[derive(Debug, Default)]
-struct SoFar {
+struct ReceivedCounts {
     received: AtomicU64,
     lost: AtomicU64,
 }
 
 /// Reader of a listener, and the function that ends it.
 pub(crate) struct Reader {
-    seen: Arc<SoFar>,
+    seen: Arc<ReceivedCounts>,
     over: Receiver<Result<Instant>>,
     abandon: Box<dyn FnOnce()>,
 }
@@ -175,7 +175,7 @@ impl Reader {
     /// Creates a reader: `start` starts it with a tally of `sent` pushes, and returns the function that ends it.
     pub(crate) fn new<A: FnOnce() + 'static>(sent: u64, start: impl FnOnce(Tally) -> Result<A>) -> Result<Self> {
         let (tell, over) = channel();
-        let seen = Arc::<SoFar>::default();
+        let seen = Arc::<ReceivedCounts>::default();
         let abandon = start(Tally { sent, seen: Arc::clone(&seen), over: tell })?;
         Ok(Self { seen, over, abandon: Box::new(abandon) })
     }

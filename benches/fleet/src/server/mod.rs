@@ -110,7 +110,7 @@ impl Server {
                     ORDERS => self.orders.accept(self.poll.registry())?,
                     ORDER_LINE => {
                         while let Some(line) = self.orders.next()? {
-                            let answer = self.obey(&line);
+                            let answer = self.execute(&line);
                             self.orders.answer(&answer)?;
                         }
                         if self.orders.ended() {
@@ -220,14 +220,14 @@ impl Server {
         self.connections.iter().filter(|(_, one)| one.index < self.fleet).map(|(key, _)| key).collect()
     }
 
-    fn obey(&mut self, line: &str) -> String {
-        match self.try_obey(line) {
+    fn execute(&mut self, line: &str) -> String {
+        match self.try_execute(line) {
             Ok(answer) => format!("ok {answer}\n"),
             Err(error) => format!("error {error:#}\n"),
         }
     }
 
-    fn try_obey(&mut self, line: &str) -> Result<String> {
+    fn try_execute(&mut self, line: &str) -> Result<String> {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb {
             "prepare" => self.prepare(rest.parse()?),

@@ -69,7 +69,7 @@ impl App {
                 console::line("down ", if reason.is_auth() { "key or version" } else { "connection" }.into());
             }
             Event::Resolved { id, outcome, .. } => {
-                console::line("resolved ", fate(outcome).into());
+                console::line("resolved ", outcome_name(outcome).into());
                 if self.query == Some(id) && outcome == Outcome::Unanswered {
                     // Up to 3.3 only an answer proves that the device is connected.
                     self.query = send(&Command::status()).ok();
@@ -99,7 +99,7 @@ fn print(dp: DpId, value: DpValue<'_>) {
     console::line("value ", value);
 }
 
-const fn fate(outcome: Outcome) -> &'static str {
+const fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Acknowledged { .. } => "acknowledged",
         Outcome::Rejected { .. } => "rejected",

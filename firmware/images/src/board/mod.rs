@@ -58,6 +58,6 @@ pub fn now() -> Instant {
 /// Sleeps for a millisecond, unless `until` is past. The caller polls the UART after that.
 pub fn wait(until: Option<Instant>) {
     if until.is_none_or(|until| until > now()) {
-        chip::doze();
+        chip::sleep();
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn send(byte: u8) -> Option<()> {
     (load(UART_STATE) & TX_FULL == 0).then(|| store(UART_DATA, u32::from(byte)))
 }
 
-pub(super) fn doze() {
+pub(super) fn sleep() {
     store(ICSR, CLEAR_SYST);
     // SAFETY: waits for the tick; touches no memory.
     unsafe { core::arch::asm!("wfi") };

@@ -39,7 +39,7 @@ pub(super) fn send(byte: u8) -> Option<()> {
     (load::<u8>(UART_STATE) & TX_READY != 0).then(|| store(UART_DATA, byte))
 }
 
-pub(super) fn doze() {
+pub(super) fn sleep() {
     let due = ticks() + 1_000 * MHZ;
     // In this order the timer never has a past instant in between.
     store(MTIMECMP + 4, u32::MAX);

@@ -49,7 +49,7 @@ use crate::slot::{Caller, Slot};
 /// Dropping the future cancels the command if it was not sent yet. A command that was sent takes effect; its failure is
 /// reported to listeners.
 #[derive(Debug)]
-#[must_use = "a command is given when its future is polled, or with `queue`"]
+#[must_use = "a command is submitted when its future is polled, or with `queue`"]
 pub struct Sending {
     stage: Stage,
     /// Result that the caller has received already.
@@ -90,7 +90,7 @@ pub struct Sending {
 /// # Panics
 /// Panics when it is polled again after completion, as an `async` block does.
 #[derive(Debug)]
-#[must_use = "a command is given when its future is polled"]
+#[must_use = "a command is submitted when its future is polled"]
 pub struct Acknowledged {
     stage: Stage,
     done: bool,
@@ -134,7 +134,7 @@ pub struct Acknowledged {
 /// # Panics
 /// Panics when it is polled again after completion, as an `async` block does.
 #[derive(Debug)]
-#[must_use = "a command is given when its future is polled"]
+#[must_use = "a command is submitted when its future is polled"]
 pub struct Confirmed {
     stage: Stage,
     done: bool,

@@ -80,7 +80,7 @@ impl Completion<'_> {
     }
 }
 
-/// Commands of one device.
+/// Commands of one device. Adds their order, pacing, and the ids by which the machine reports outcomes.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     pub(super) waiting: VecDeque<Box<Request>>,

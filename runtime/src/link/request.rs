@@ -15,7 +15,7 @@ use crate::reply::Reply;
 use crate::slot::{Caller, Slot};
 use crate::state::Gathered;
 
-/// Operation that a caller asks for.
+/// Operation that a caller asks for, with its arguments: the content of a [`Request`].
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     /// Wait for a usable connection.

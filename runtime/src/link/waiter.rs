@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::slot::Slot;
 
-/// DPs to be written: JSON text of an object, and the number of its members.
+/// DPs to be written: JSON text of an object, and the number of its members. Shared by a request and its waiters.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Writes {
     pub(crate) json: Arc<str>,

@@ -79,7 +79,7 @@ pub enum DevicesFileError {
     #[error("the file cannot be read: check path and permissions")]
     Io(#[source] io::Error),
     /// The file cannot be written. It is unchanged.
-    #[error("the file cannot be written: check the permissions of it and of its folder; it is as it was")]
+    #[error("the file cannot be written: check the permissions of it and of its folder; it is unchanged")]
     Write(#[source] io::Error),
     /// The file is not Unicode text.
     #[error(transparent)]
@@ -100,7 +100,7 @@ pub enum DevicesFileError {
         kind: &'static str,
     },
     /// The file is JSON without devices.
-    #[error("the file holds no list of devices: give a devices.json or snapshot.json as tinytuya writes it")]
+    #[error("the file has no list of devices: give a devices.json or snapshot.json as tinytuya writes it")]
     NoList,
     /// Several devices have this name.
     #[error("several devices are called {0}: give the id")]

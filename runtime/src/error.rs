@@ -19,16 +19,16 @@ use crate::shortage::is_out_of_descriptors;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The id of a device or sub-device is invalid.
-    #[error("unusable id")]
+    #[error("invalid id")]
     Id(#[from] InvalidId),
     /// The local key is invalid.
-    #[error("unusable local key")]
+    #[error("invalid local key")]
     Key(#[from] InvalidKey),
     /// The version is unknown.
-    #[error("unusable version")]
+    #[error("invalid version")]
     Version(#[from] UnknownVersion),
     /// The address is neither an IP address nor a host name.
-    #[error("unusable address: give an IP address or a host name, with a port if it is not 6668, or Auto")]
+    #[error("invalid address: give an IP address or a host name, with a port if it is not 6668, or Auto")]
     Address,
     /// A sub-device has no connection of its own.
     #[error("a sub-device has no connection of its own: connect its gateway, and use Device::sub")]
@@ -111,7 +111,7 @@ pub enum CommandError {
     },
     /// The connection ended before the answer. A command that writes may have taken effect.
     #[error(
-        "the connection was lost before the answer ({reason}): {}; before a write is repeated, ask for the state",
+        "the connection was lost before the answer ({reason}): {}; query the state before repeating a write",
         reason.advice()
     )]
     ConnectionLost {
@@ -131,7 +131,7 @@ pub enum CommandError {
     /// The gateway reported that this sub-device is offline, and has not reported otherwise since. It would answer from
     /// its memory. The command was not sent.
     #[error(
-        "the sub-device is offline, says its gateway: check its battery and reach, then ask the gateway for its sub-devices"
+        "the gateway reports that the sub-device is offline: check its battery and reach, then query the sub-devices of the gateway"
     )]
     SubDeviceOffline,
     /// The device was closed. The command was not sent.
@@ -139,14 +139,14 @@ pub enum CommandError {
     Closed,
     /// The runtime or thread that ran the device has ended; the device itself was not closed. The command was not sent.
     #[error(
-        "the runtime that drove the device has ended: make the device anew, on one that lives as long as it is used"
+        "the runtime that drove the device has ended: make a new device, on a runtime that lives as long as the device is used"
     )]
     RuntimeGone,
     /// The request would exceed the size that devices accept. The command was not sent.
     #[error("the request exceeds the 4095 bytes that devices accept: send fewer DPs at once")]
     TooLarge,
     /// The DP is not a number from 0 to 65535. The command was not sent.
-    #[error("{0:?} is no DP: DPs are numbers from 0 to 65535")]
+    #[error("{0:?} is not a DP number: DPs are numbers from 0 to 65535")]
     InvalidDp(String),
     /// The value cannot be sent as JSON, or is not a map of DPs where one is required. The command was not sent.
     #[error("the value cannot be sent: {0}")]

@@ -8,27 +8,27 @@ use rustuya_runtime::proto::{InvalidId, InvalidKey, Unfit, UnknownQuirk};
 /// # use rustuya_runtime_tokio::{SimulationError, Version, VirtualDevice};
 /// let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V35)?;
 /// assert!(matches!(lamp.clone().quirk("telepathy"), Err(SimulationError::Quirk(_))));
-/// assert_eq!(lamp.sub("no spaces here", Default::default()).err().map(|error| error.to_string()).as_deref(), Some("unusable id"));
+/// assert_eq!(lamp.sub("no spaces here", Default::default()).err().map(|error| error.to_string()).as_deref(), Some("invalid id"));
 /// # Ok::<(), SimulationError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulationError {
     /// The id of a device or sub-device is unusable.
-    #[error("unusable id")]
+    #[error("invalid id")]
     Id(#[from] InvalidId),
     /// The local key is unusable.
-    #[error("unusable local key")]
+    #[error("invalid local key")]
     Key(#[from] InvalidKey),
     /// There is no such quirk.
-    #[error("unusable quirk")]
+    #[error("invalid quirk")]
     Quirk(#[from] UnknownQuirk),
     /// The DPs are not an object whose keys are DP numbers from 0 to 65535.
     #[error("DPs must be a JSON object whose keys are numbers from 0 to 65535")]
     Dps,
     /// What a DP can hold is not said in a way that is understood.
     #[error(
-        "unusable schema: each DP needs a type, such as Boolean, and its values, as mapping in devices.json has them"
+        "invalid schema: each DP needs a type, such as Boolean, and its values, as mapping in devices.json has them"
     )]
     Schema {
         /// The DP, if its key is a number.

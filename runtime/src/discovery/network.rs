@@ -29,7 +29,7 @@ pub struct Network {
 #[non_exhaustive]
 pub enum NetworkError {
     /// Neither an address nor a prefix.
-    #[error("no network: give an address and the length of its prefix, such as 192.168.5.0/24")]
+    #[error("invalid network: give an address and the length of its prefix, such as 192.168.5.0/24")]
     Invalid,
     /// More than 65,536 addresses.
     #[error("more than 65536 addresses: give a prefix of at least /16, for IPv6 of at least /112")]

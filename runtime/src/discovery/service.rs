@@ -200,7 +200,7 @@ impl Service {
             if wanted && received.is_news(None) {
                 tracing::warn!(
                     id = announcement.id, ip = %origin.address, %by,
-                    "announced from another address, and not believed: trust relayed announcements if there is a relay"
+                    "announced from another address, and not trusted: trust relayed announcements if there is a relay"
                 );
             }
             return links.for_each(|link| link.with(|engine, _| engine.relayed()));

@@ -97,9 +97,12 @@ pub(crate) struct Link {
     env: Arc<Env>,
     engine: Mutex<Engine>,
     /// Commands that arrived while another thread held the engine, from callers that wait for nothing.
-    submissions: Mutex<Vec<Box<Request>>>,
+    submissions: Mutex<Submissions>,
     snapshot: Snapshot,
 }
+
+/// Requests in the boxes in which the queue keeps them.
+type Submissions = Vec<Box<Request>>;
 
 /// State of the engine as of the last release of its lock, readable without the lock.
 struct Snapshot(AtomicUsize);
@@ -189,7 +192,7 @@ impl Link {
         !self.submissions().is_empty()
     }
 
-    fn submissions(&self) -> MutexGuard<'_, Vec<Box<Request>>> {
+    fn submissions(&self) -> MutexGuard<'_, Submissions> {
         self.submissions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -6,11 +6,8 @@ use core::time::Duration;
 use std::net::ToSocketAddrs;
 
 use anyhow::Context;
-use rustuya_proto::Quirks;
-use rustuya_runtime_tokio::{
-    Cid, DeviceId, Dialect, DownReason, Request, SimulationError, UnfitWrite, Version, VirtualDevice,
-    is_out_of_descriptors, need_descriptors,
-};
+use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, DownReason, Version, is_out_of_descriptors, need_descriptors};
+use rustuya_virtual_device::{Quirks, Request, SimulationError, UnfitWrite, VirtualDevice};
 use serde::Serialize;
 use serde_json::{Map, Value};
 

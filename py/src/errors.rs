@@ -3,8 +3,9 @@
 use pyo3::prelude::*;
 use rustuya_proto::SendError;
 use rustuya_runtime_tokio::{
-    AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, is_out_of_descriptors, text,
+    AddError, CommandError, ConfigError, DevicesFileError, DownReason, is_out_of_descriptors, text,
 };
+use rustuya_virtual_device::SimulationError;
 
 use crate::exceptions::{invalid_key, leaf, with};
 use crate::reasons::classify;

@@ -306,7 +306,7 @@ pub(crate) fn manager_event(py: Python<'_>, event: rustuya_runtime_tokio::Manage
     Ok(Bound::new(py, whole)?.into_any().unbind())
 }
 
-pub(crate) fn request(py: Python<'_>, request: rustuya_runtime_tokio::Request) -> PyResult<Py<PyAny>> {
+pub(crate) fn request(py: Python<'_>, request: rustuya_virtual_device::Request) -> PyResult<Py<PyAny>> {
     let payload = request.payload.as_ref().map(|payload| convert::to_python(py, payload)).transpose()?;
     let _inside = lifecycle::enter(py);
     let class = models::class(py, "Request")?;

@@ -159,7 +159,7 @@ receiver! {
 }
 receiver! {
     /// Iterator over the requests that a virtual device receives.
-    RequestReceiver, Listener<rt::Request>, event::request
+    RequestReceiver, Listener<rustuya_virtual_device::Request>, event::request
 }
 
 fn found(py: Python<'_>, found: rt::DiscoveredDevice) -> PyResult<Py<PyAny>> {

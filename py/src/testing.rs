@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustuya_runtime_tokio as rt;
+use rustuya_virtual_device as virtual_device;
 
 use crate::blocking::block;
 use crate::docstring::docstring;
@@ -42,19 +43,19 @@ use crate::{args, config, convert, errors, exceptions};
 ///     OSError: the address cannot be bound.
 #[pyclass(frozen, module = "rustuya.testing", weakref)]
 pub(crate) struct VirtualDevice {
-    device: Held<rt::VirtualDevice>,
+    device: Held<virtual_device::VirtualDevice>,
     local_key: String,
     strict: bool,
 }
 
 impl VirtualDevice {
-    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<rt::VirtualDevice> {
+    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<virtual_device::VirtualDevice> {
         self.device.get(py).cloned()
     }
 }
 
 /// Takes the device off the network.
-pub(crate) fn unplug(device: rt::VirtualDevice) -> Operation {
+pub(crate) fn unplug(device: virtual_device::VirtualDevice) -> Operation {
     Box::pin(async move {
         device.unplug().await;
         Ok(Answer::Nothing)
@@ -62,12 +63,12 @@ pub(crate) fn unplug(device: rt::VirtualDevice) -> Operation {
 }
 
 /// Puts the device back on the network.
-pub(crate) fn plug(device: rt::VirtualDevice) -> Operation {
+pub(crate) fn plug(device: virtual_device::VirtualDevice) -> Operation {
     Box::pin(async move { device.plug().await.map(|()| Answer::Nothing).map_err(Failure::System) })
 }
 
 /// Ends the device.
-pub(crate) fn stop(device: rt::VirtualDevice) -> Operation {
+pub(crate) fn stop(device: virtual_device::VirtualDevice) -> Operation {
     Box::pin(async move {
         device.stop().await;
         Ok(Answer::Nothing)
@@ -106,7 +107,7 @@ impl VirtualDevice {
         let engine = engine(py)?;
         let refused = |error| errors::simulation(py, error);
         let version = convert::version(version)?.unwrap_or(rt::Version::V34);
-        let mut builder = rt::VirtualDevice::builder(&id, &local_key, version).map_err(refused)?;
+        let mut builder = virtual_device::VirtualDevice::builder(&id, &local_key, version).map_err(refused)?;
         if let Some(dps) = dps {
             builder = builder.dps(convert::dps(dps)?).map_err(refused)?;
         }
@@ -323,19 +324,19 @@ impl VirtualDevice {
 /// Returns every quirk with its description; `=N` stands for a number.
 #[pyfunction]
 pub(crate) fn quirk_names() -> Vec<(&'static str, &'static str)> {
-    rt::Quirks::NAMES.to_vec()
+    virtual_device::Quirks::NAMES.to_vec()
 }
 
 fn not_started(py: Python<'_>, error: std::io::Error) -> PyErr {
-    let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<rt::SimulationError>()).copied();
+    let refused = error.get_ref().and_then(|inner| inner.downcast_ref::<virtual_device::SimulationError>()).copied();
     refused.map_or_else(|| error.into(), |refused| errors::simulation(py, refused))
 }
 
-fn why(write: &rt::UnfitWrite) -> String {
+fn why(write: &virtual_device::UnfitWrite) -> String {
     write.why.map_or_else(|| "the request is not for this device".to_owned(), |why| why.to_string())
 }
 
-fn unfit_to_python(py: Python<'_>, write: rt::UnfitWrite) -> PyResult<Bound<'_, PyDict>> {
+fn unfit_to_python(py: Python<'_>, write: virtual_device::UnfitWrite) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
     let why = why(&write);
     dict.set_item("cid", write.cid)?;

@@ -20,7 +20,7 @@ use tokio::time::Sleep;
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -42,7 +42,8 @@ pub struct Tokio;
 /// Runs devices as tasks of this tokio runtime, which needs I/O and time enabled.
 ///
 /// ```
-/// # use rustuya_runtime_tokio::{Device, Tokio, TokioHandle, Version, VirtualDevice};
+/// # use rustuya_runtime_tokio::{Device, Tokio, TokioHandle, Version};
+/// # use rustuya_virtual_device::VirtualDevice;
 /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let runtime = tokio::runtime::Runtime::new()?;
 /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V33)?
@@ -133,12 +134,8 @@ impl Reactor for Net {
     }
 
     fn sleep_until(&self, at: Instant) -> Sleep {
-        sleep_until(at)
+        tokio::time::sleep_until(at.into())
     }
-}
-
-pub(crate) fn sleep_until(at: Instant) -> Sleep {
-    tokio::time::sleep_until(at.into())
 }
 
 struct Writer(Option<OwnedWriteHalf>);

@@ -10,8 +10,9 @@ use common::{controller, fake, soon};
 use rustuya_runtime_tokio::proto::Announcement;
 use rustuya_runtime_tokio::{
     CommandError, DiscoveredDevice, Discovery, DiscoveryBuilder, DownReason, Event, Network, Scanner, SightingKind,
-    Swept, Tokio, Version, VirtualDevice,
+    Swept, Tokio, Version,
 };
+use rustuya_virtual_device::VirtualDevice;
 use tokio::net::TcpSocket;
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;

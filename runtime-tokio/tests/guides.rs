@@ -7,9 +7,8 @@ use std::path::Path;
 
 use rustuya_record::RecordErrorKind;
 use rustuya_runtime_tokio::proto::{InvalidId, InvalidKey, SendError, Unfit, UnknownQuirk, UnknownVersion};
-use rustuya_runtime_tokio::{
-    AddError, CommandError, ConfigError, DevicesFileError, DownReason, SimulationError, Version, text,
-};
+use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, Version, text};
+use rustuya_virtual_device::SimulationError;
 use serde_json::json;
 
 const ERRORS: &str = include_str!("../../docs/errors.md");
@@ -17,7 +16,7 @@ const CORE: &str = include_str!("../../proto/src/device/event.rs");
 const RUNTIME: &str = include_str!("../../runtime/src/error.rs");
 const DEVICES_FILE: &str = include_str!("../../runtime/src/devices_file.rs");
 const RECORD: &str = include_str!("../../record/src/error.rs");
-const SIMULATION: &str = include_str!("../src/virtual_device/error.rs");
+const SIMULATION: &str = include_str!("../../virtual-device/src/error.rs");
 
 /// The names of an enum's variants, from its source: the enums are open, so no `match` here can list them all.
 fn variants(source: &str, name: &str) -> BTreeSet<String> {

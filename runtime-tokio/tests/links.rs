@@ -6,9 +6,8 @@ use core::time::Duration;
 use std::time::Instant;
 
 use common::{controller, fake, map, next, soon};
-use rustuya_runtime_tokio::{
-    CommandError, Device, Discovery, DownReason, Event, Timing, Tokio, Version, VirtualDevice,
-};
+use rustuya_runtime_tokio::{CommandError, Device, Discovery, DownReason, Event, Timing, Tokio, Version};
+use rustuya_virtual_device::VirtualDevice;
 use serde_json::json;
 use tokio::task::JoinSet;
 

@@ -7,8 +7,9 @@ use core::time::Duration;
 use common::{KEY, OTHER_KEY, controller, fake, map, soon};
 use rustuya_runtime_tokio::{
     AddError, CommandError, ConfigError, Device, DownReason, Event, Listener, Manager, ManagerEvent, Registry, Tokio,
-    Version, VirtualDevice,
+    Version,
 };
+use rustuya_virtual_device::VirtualDevice;
 use serde_json::json;
 
 fn registry() -> Registry {

@@ -7,9 +7,8 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use common::{controller, fake, next, soon};
-use rustuya_runtime_tokio::{
-    CommandError, Device, DownReason, Event, Listener, Sending, Tokio, Version, VirtualDevice,
-};
+use rustuya_runtime_tokio::{CommandError, Device, DownReason, Event, Listener, Sending, Tokio, Version};
+use rustuya_virtual_device::VirtualDevice;
 use serde_json::json;
 
 const ID: &str = "bf0123456789abcdefgh";

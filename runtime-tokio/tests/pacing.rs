@@ -6,9 +6,8 @@ use core::time::Duration;
 use std::time::Instant;
 
 use common::{controller, fake, map, soon};
-use rustuya_runtime_tokio::{
-    CommandCode, CommandError, Device, Event, Listener, Pacing, Request, Tokio, Version, VirtualDevice,
-};
+use rustuya_runtime_tokio::{CommandCode, CommandError, Device, Event, Listener, Pacing, Tokio, Version};
+use rustuya_virtual_device::{Request, VirtualDevice};
 use serde_json::{Value, json};
 
 const ID: &str = "bf0123456789abcdefgh";

@@ -155,7 +155,7 @@ impl Entry for ManagerEvent {
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -194,7 +194,7 @@ pub struct Failed {
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {

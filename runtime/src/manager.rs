@@ -28,7 +28,7 @@ use crate::text;
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -90,7 +90,7 @@ impl Manager {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -133,7 +133,7 @@ impl Manager {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -212,7 +212,7 @@ impl Manager {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -252,7 +252,7 @@ impl Manager {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -344,7 +344,7 @@ impl Manager {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {

@@ -15,7 +15,7 @@ use crate::memory::{Budget, allocated};
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -79,7 +79,7 @@ pub enum Stale {
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {

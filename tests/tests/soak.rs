@@ -11,8 +11,9 @@ use std::time::Instant;
 
 use rustuya_runtime_blocking as blocking;
 use rustuya_runtime_tokio::{
-    Device, Discovery, DiscoveryBuilder, Event, Manager, Pacing, Registry, Timing, Tokio, Version, VirtualDevice,
+    Device, Discovery, DiscoveryBuilder, Event, Manager, Pacing, Registry, Timing, Tokio, Version,
 };
+use rustuya_virtual_device::VirtualDevice;
 use serde_json::{Map, Value, json};
 
 const KEY: &str = "0123456789abcdef";

@@ -8,8 +8,14 @@ use anyhow::{Context as _, Result, ensure};
 use crate::context::Context;
 use crate::shell::Shell;
 
-const PACKAGES: [&str; 4] =
-    ["rustuya-runtime", "rustuya-runtime-blocking", "rustuya-runtime-tokio", "rustuya-runtime-futures"];
+const PACKAGES: [&str; 6] = [
+    "rustuya-runtime",
+    "rustuya-runtime-blocking",
+    "rustuya-runtime-tokio",
+    "rustuya-runtime-futures",
+    "rustuya-record",
+    "rustuya-virtual-device",
+];
 
 /// Reports that are no faults. The library's own code is in no suppression.
 const SUPPRESSIONS: &str = "\

@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use anyhow::Context;
 use rand::distr::{Alphanumeric, SampleString};
-use rustuya_runtime_tokio::{Dialect, Version, VirtualDevice};
+use rustuya_runtime_tokio::{Dialect, Version};
+use rustuya_virtual_device::VirtualDevice;
 use serde_json::{Map, Value};
 
 /// What one of them is.

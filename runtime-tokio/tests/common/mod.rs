@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use rustuya_runtime_tokio::{Device, DeviceBuilder, Event, Listener, Version, VirtualDevice, VirtualDeviceBuilder};
+use rustuya_runtime_tokio::{Device, DeviceBuilder, Event, Listener, Version};
+use rustuya_virtual_device::{VirtualDevice, VirtualDeviceBuilder};
 use serde_json::{Map, Value};
 
 pub(crate) const KEY: &str = "0123456789abcdef";

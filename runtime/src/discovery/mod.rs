@@ -39,7 +39,7 @@ use table::Table;
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -93,7 +93,7 @@ impl PartialEq for Discovery {
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -186,7 +186,7 @@ impl Discovery {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -223,7 +223,7 @@ impl Discovery {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -267,7 +267,7 @@ impl Discovery {
     /// Dropping the listener ends the sweep.
     ///
     /// ```
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
     /// # let discovery = Discovery::builder().ports([0, 0, 0]).bind_address([127, 0, 0, 1].into()).start(&Tokio)?;

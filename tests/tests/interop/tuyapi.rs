@@ -4,7 +4,8 @@
 use core::time::Duration;
 use std::process::{Command, Stdio};
 
-use rustuya_runtime_tokio::{DownReason, Event, Timing, Version, VirtualDevice};
+use rustuya_runtime_tokio::{DownReason, Event, Timing, Version};
+use rustuya_virtual_device::VirtualDevice;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 

@@ -7,22 +7,22 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustuya_runtime::{Listener, Source};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::client::Change;
-use rustuya_runtime::{Listener, Source};
+use crate::client::Change;
 
 /// A connection that was accepted, and what is to be pushed on it from then on.
-pub(super) struct Arrival {
-    pub(super) stream: TcpStream,
-    pub(super) changes: Listener<Change>,
+pub(crate) struct Arrival {
+    pub(crate) stream: TcpStream,
+    pub(crate) changes: Listener<Change>,
 }
 
 /// Accepts connections and tells them of changes.
 ///
 /// A connection is up at the controller's end as soon as the system has completed it, and waits to be accepted
 /// here. Up to 3.3 nothing else is needed to be told of changes, so whatever waits is accepted before each change.
-pub(super) struct Door {
+pub(crate) struct Door {
     changes: Source<Change>,
     state: Mutex<State>,
 }
@@ -39,12 +39,12 @@ struct State {
 
 impl Door {
     /// A closed one. At most `capacity` changes wait for each connection.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { changes: Source::new(capacity), state: Mutex::default() }
     }
 
     /// Accepts connections at this socket from now on.
-    pub(super) fn open(&self, listener: TcpListener) -> io::Result<()> {
+    pub(crate) fn open(&self, listener: TcpListener) -> io::Result<()> {
         let listener = listener.into_std()?;
         let again = listener.try_clone()?;
         self.lock().listener = Some((TcpListener::from_std(listener)?, again));
@@ -52,18 +52,18 @@ impl Door {
     }
 
     /// Closes the socket, and all connections that wait.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.listener = None;
         state.early.clear();
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.lock().listener.is_some()
     }
 
     /// Tells every connection of a change, also those that wait to be accepted.
-    pub(super) fn publish(&self, change: &Change) {
+    pub(crate) fn publish(&self, change: &Change) {
         let mut state = self.lock();
         let waiting = core::iter::from_fn(|| state.listener.as_ref()?.1.accept().ok());
         let early: Vec<_> = waiting.map(|(stream, _)| (stream, self.changes.listener())).collect();
@@ -80,7 +80,7 @@ impl Door {
     ///
     /// # Cancel safety
     /// Safe: a connection is taken only when the future completes.
-    pub(super) async fn accept(&self) -> Arrival {
+    pub(crate) async fn accept(&self) -> Arrival {
         loop {
             if let Ok(arrival) = poll_fn(|cx| {
                 let mut state = self.lock();

@@ -1,11 +1,11 @@
 //! What a DP of a virtual device can hold.
 
-use rustuya_runtime::proto::{DpKind, Unfit};
+use rustuya_proto::{DpKind, Unfit};
 use serde_json::{Map, Value};
 
 /// What a DP can hold.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Spec {
+pub(crate) enum Spec {
     Bool,
     Integer {
         min: i64,
@@ -22,7 +22,7 @@ pub(super) enum Spec {
 impl Spec {
     /// Reads an entry of `mapping` in tinytuya's `devices.json`, or of the vendor's specifications. `None` when it is
     /// none.
-    pub(super) fn parse(entry: &Value) -> Option<Self> {
+    pub(crate) fn parse(entry: &Value) -> Option<Self> {
         let kind = entry.get("type")?.as_str()?;
         // An object, the JSON text of one, or the fields themselves.
         let values = match entry.get("values") {
@@ -52,7 +52,7 @@ impl Spec {
         })
     }
 
-    pub(super) const fn kind(&self) -> DpKind {
+    pub(crate) const fn kind(&self) -> DpKind {
         match self {
             Self::Raw => DpKind::Raw,
             Self::Bitmap(_) => DpKind::Bitmap,
@@ -61,7 +61,7 @@ impl Spec {
     }
 
     /// Whether the DP can have this value.
-    pub(super) fn check(&self, value: &Value) -> Result<(), Unfit> {
+    pub(crate) fn check(&self, value: &Value) -> Result<(), Unfit> {
         let text = || value.as_str().ok_or(Unfit::Kind);
         let integer = || value.as_i64().ok_or(Unfit::Kind);
         let fits = match self {
@@ -85,7 +85,7 @@ impl Spec {
 
 /// What a device whose DP held `old` makes of `value`, when nothing more is known of the DP: it wants the same kind. One
 /// that was never set is a text.
-pub(super) fn check_alike(old: &Value, value: &Value) -> Result<(), Unfit> {
+pub(crate) fn check_alike(old: &Value, value: &Value) -> Result<(), Unfit> {
     let alike = match old {
         Value::Null => value.is_string(),
         _ => core::mem::discriminant(old) == core::mem::discriminant(value),
@@ -94,7 +94,7 @@ pub(super) fn check_alike(old: &Value, value: &Value) -> Result<(), Unfit> {
 }
 
 /// Whether any device could send this value: booleans, numbers of 32 bits, and texts.
-pub(super) fn is_sendable(value: &Value) -> bool {
+pub(crate) fn is_sendable(value: &Value) -> bool {
     match value {
         Value::Bool(_) | Value::String(_) => true,
         Value::Number(number) => number.as_i64().is_some_and(|n| (i32::MIN.into()..=u32::MAX.into()).contains(&n)),
@@ -103,7 +103,7 @@ pub(super) fn is_sendable(value: &Value) -> bool {
 }
 
 /// What this value is, if no device at all could send it. Null may stand for one that was never set.
-pub(super) fn impossible(value: &Value) -> Option<&'static str> {
+pub(crate) fn impossible(value: &Value) -> Option<&'static str> {
     match value {
         Value::Null | Value::Bool(_) => None,
         Value::Number(number) if number.is_u64() && !number.is_i64() => Some("a number of more than 64 bits"),
@@ -118,7 +118,7 @@ pub(super) fn impossible(value: &Value) -> Option<&'static str> {
 const LONGEST_TEXT: usize = 48_000;
 
 /// The specifications in an object by DP number; the key of the first that is none as error.
-pub(super) fn parse_all(schema: &Map<String, Value>) -> Result<Vec<(u16, Spec)>, String> {
+pub(crate) fn parse_all(schema: &Map<String, Value>) -> Result<Vec<(u16, Spec)>, String> {
     let entry = |(key, entry): (&String, &Value)| {
         let spec = Spec::parse(entry).ok_or_else(|| key.clone())?;
         let dp = key.parse().map_err(|_| key.clone())?;

@@ -3,16 +3,16 @@
 use core::str::FromStr as _;
 use std::collections::BTreeMap;
 
-use rustuya_runtime::proto::{Cid, Decimal, DpId, DpKind, DpValue, JsonText, Model, Text, Unfit};
+use rustuya_proto::{Cid, Decimal, DpId, DpKind, DpValue, JsonText, Model, Text, Unfit};
+use rustuya_runtime::convert;
 use serde_json::{Map, Value};
 
-use super::error::SimulationError;
-use super::spec::{Spec, check_alike, impossible, is_sendable, parse_all};
-use rustuya_runtime::convert;
+use crate::error::SimulationError;
+use crate::spec::{Spec, check_alike, impossible, is_sendable, parse_all};
 
 /// The DPs of a device and of its sub-devices.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Store {
+pub(crate) struct Store {
     own: Dps,
     children: Vec<Child>,
 }
@@ -32,7 +32,7 @@ struct Child {
 
 impl Store {
     /// The DPs of the device, or of a sub-device; `None` when there is no such one.
-    pub(super) fn dps(&self, cid: Option<&str>) -> Option<&Map<String, Value>> {
+    pub(crate) fn dps(&self, cid: Option<&str>) -> Option<&Map<String, Value>> {
         self.of(cid).map(|dps| &dps.values)
     }
 
@@ -40,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// Nothing is changed when a key is not a DP number, no device could send a value, or the cid cannot be one.
-    pub(super) fn set(&mut self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
+    pub(crate) fn set(&mut self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
         for (key, value) in &dps {
             let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
             if let Some(what) = impossible(value) {
@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// As [`set`](Self::set), for values that are pushed.
-    pub(super) fn change(&mut self, cid: Option<&str>, dps: &Map<String, Value>) -> Result<(), SimulationError> {
+    pub(crate) fn change(&mut self, cid: Option<&str>, dps: &Map<String, Value>) -> Result<(), SimulationError> {
         if let Some((key, _)) = dps.iter().find(|(_, value)| value.is_null()) {
             let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
             return Err(SimulationError::Impossible { dp, what: "null" });
@@ -64,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// [`SimulationError::Schema`], or the cid cannot be one; nothing is changed then.
-    pub(super) fn specify(&mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<(), SimulationError> {
+    pub(crate) fn specify(&mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<(), SimulationError> {
         let specs = parse_all(schema).map_err(|key| SimulationError::Schema { dp: key.parse().ok() })?;
         let dps = self.made(cid)?;
         for (dp, spec) in specs {
@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Says whether a sub-device is online; whether there is such a one.
-    pub(super) fn set_online(&mut self, cid: &str, is_online: bool) -> bool {
+    pub(crate) fn set_online(&mut self, cid: &str, is_online: bool) -> bool {
         let child = self.children.iter_mut().find(|child| child.cid.as_str() == cid);
         child.map(|child| child.is_online = is_online).is_some()
     }
@@ -84,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// [`SimulationError::Value`] names the first that could not. `limit` is the largest DP number.
-    pub(super) fn check_all(
+    pub(crate) fn check_all(
         &self,
         cid: Option<&str>,
         dps: &Map<String, Value>,
@@ -109,13 +109,13 @@ impl Store {
     }
 
     /// As [`check_all`](Self::check_all), for everything that is there.
-    pub(super) fn check_everything(&self, limit: u16) -> Result<(), SimulationError> {
+    pub(crate) fn check_everything(&self, limit: u16) -> Result<(), SimulationError> {
         self.check_all(None, &self.own.values, limit)?;
         self.children.iter().try_for_each(|child| self.check_all(Some(child.cid.as_str()), &child.dps.values, limit))
     }
 
     /// Whether a controller may write this.
-    pub(super) fn check(&self, cid: Option<&str>, dp: DpId, value: &Value) -> Result<(), Unfit> {
+    pub(crate) fn check(&self, cid: Option<&str>, dp: DpId, value: &Value) -> Result<(), Unfit> {
         let dps = self.of(cid).ok_or(Unfit::Unknown)?;
         let old = dps.values.get(&dp.to_string()).ok_or(Unfit::Unknown)?;
         match dps.specs.get(&dp.0) {

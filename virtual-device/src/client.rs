@@ -3,25 +3,24 @@
 use std::io;
 use std::sync::Arc;
 
-use rustuya_runtime::proto::{
+use rustuya_proto::{
     CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, HangupReason, Instant, LossReason, PushError,
     Segments, Unfit,
 };
+use rustuya_runtime::polled::Timer;
+use rustuya_runtime::{Buffers, Entry, Listener, convert, loss};
 use serde_json::{Map, Value};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::server::{Inner, hold};
-use super::store::Store;
-use crate::driver::sleep_until;
-use rustuya_runtime::convert;
-use rustuya_runtime::polled::Timer;
-use rustuya_runtime::{Buffers, Entry, Listener, loss};
+use crate::server::{Inner, hold};
+use crate::store::Store;
 
 /// A request that reached a virtual device.
 ///
 /// ```
-/// # use rustuya_runtime_tokio::{Listener, Request};
+/// # use rustuya_runtime_tokio::Listener;
+/// # use rustuya_virtual_device::Request;
 /// async fn show(mut requests: Listener<Request>) {
 ///     while let Some(request) = requests.recv().await {
 ///         println!("{} {:?} {:?}", request.seqno, request.name, request.payload);
@@ -53,7 +52,7 @@ impl Entry for Request {
 /// acknowledge everything.
 ///
 /// ```
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V35)?
@@ -92,7 +91,7 @@ impl Entry for UnfitWrite {
 
 /// Something that controllers are to hear of.
 #[derive(Clone, Debug)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Dps {
         /// The connection that made the change, which the machine has told already; `None` for the device itself.
         by: Option<u64>,
@@ -118,7 +117,7 @@ impl Entry for Change {
     }
 }
 
-pub(super) struct Client {
+pub(crate) struct Client {
     number: u64,
     stream: TcpStream,
     machine: Emulator,
@@ -131,7 +130,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(number: u64, stream: TcpStream, changes: Listener<Change>, inner: Arc<Inner>) -> Self {
+    pub(crate) fn new(number: u64, stream: TcpStream, changes: Listener<Change>, inner: Arc<Inner>) -> Self {
         let machine = Emulator::new(inner.config.clone(), inner.clock.now(), &mut rand::rng());
         Self {
             number,
@@ -146,7 +145,7 @@ impl Client {
     }
 
     /// Serves the connection until either side ends it, or the device stops serving.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut wedged = self.inner.wedged.subscribe();
         let is_wedged = tokio::select! {
             biased;
@@ -178,7 +177,8 @@ impl Client {
                     None => break,
                 },
                 () = core::future::poll_fn(|cx| {
-                    self.timer.poll(until.map(|until| self.inner.clock.wake_up(until)), cx, sleep_until)
+                    let at = until.map(|until| self.inner.clock.wake_up(until));
+                    self.timer.poll(at, cx, |at| tokio::time::sleep_until(at.into()))
                 }) => {
                     // What has come in time must not be judged late.
                     if reading && self.read().is_err() {

@@ -1,5 +1,6 @@
 //! Virtual devices as such: what they do beside answering.
 
+#[path = "../../runtime-tokio/tests/common/mod.rs"]
 mod common;
 
 use core::net::SocketAddr;
@@ -8,6 +9,7 @@ use core::time::Duration;
 use common::*;
 use rustuya_runtime_tokio::proto::{Announcement, CommandCode, Datagram, Unfit, write_probe};
 use rustuya_runtime_tokio::*;
+use rustuya_virtual_device::{SimulationError, VirtualDevice};
 use serde_json::json;
 use tokio::net::{TcpStream, UdpSocket};
 

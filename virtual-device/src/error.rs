@@ -1,11 +1,12 @@
 //! Why a virtual device cannot be.
 
-use rustuya_runtime::proto::{InvalidId, InvalidKey, Unfit, UnknownQuirk};
+use rustuya_proto::{InvalidId, InvalidKey, Unfit, UnknownQuirk};
 
 /// A virtual device cannot be described like this.
 ///
 /// ```
-/// # use rustuya_runtime_tokio::{SimulationError, Version, VirtualDevice};
+/// # use rustuya_runtime_tokio::Version;
+/// # use rustuya_virtual_device::{SimulationError, VirtualDevice};
 /// let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V35)?;
 /// assert!(matches!(lamp.clone().quirk("telepathy"), Err(SimulationError::Quirk(_))));
 /// assert_eq!(lamp.sub("no spaces here", Default::default()).err().map(|error| error.to_string()).as_deref(), Some("invalid id"));

@@ -6,44 +6,44 @@ use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustuya_runtime::proto::{Announcement, DpId, DpKind, EmulatorConfig, Model as _, Probe, Version};
+use rustuya_proto::{Announcement, DpId, DpKind, EmulatorConfig, Model as _, Probe, Version};
+use rustuya_runtime::{Clock, Pool, Source, bind_shared};
 use serde_json::{Map, Value};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::client::{Change, Client, Request, UnfitWrite};
-use super::door::{Arrival, Door};
-use super::store::Store;
-use rustuya_runtime::{Clock, Pool, Source, bind_shared};
+use crate::client::{Change, Client, Request, UnfitWrite};
+use crate::door::{Arrival, Door};
+use crate::store::Store;
 
 /// What a virtual device's handle, task and connections share.
-pub(super) struct Inner {
-    pub(super) config: EmulatorConfig,
-    pub(super) store: Mutex<Store>,
-    pub(super) door: Door,
+pub(crate) struct Inner {
+    pub(crate) config: EmulatorConfig,
+    pub(crate) store: Mutex<Store>,
+    pub(crate) door: Door,
     /// Pushes that were dropped because a controller did not read.
-    pub(super) lost_pushes: AtomicU64,
-    pub(super) requests: Source<Request>,
-    pub(super) unfit: Source<UnfitWrite>,
+    pub(crate) lost_pushes: AtomicU64,
+    pub(crate) requests: Source<Request>,
+    pub(crate) unfit: Source<UnfitWrite>,
     /// The first of them.
-    pub(super) unfit_writes: Mutex<Vec<UnfitWrite>>,
-    pub(super) is_strict: bool,
+    pub(crate) unfit_writes: Mutex<Vec<UnfitWrite>>,
+    pub(crate) is_strict: bool,
     /// Nobody is served any more.
-    pub(super) wedged: watch::Sender<bool>,
-    pub(super) clock: Clock,
-    pub(super) pool: Pool,
+    pub(crate) wedged: watch::Sender<bool>,
+    pub(crate) clock: Clock,
+    pub(crate) pool: Pool,
 }
 
 impl Inner {
-    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has DPs pushed to all controllers but the one that wrote them, without those that are never pushed. With the
     /// store locked: changes are pushed in the order in which they were made.
-    pub(super) fn publish(&self, store: &Store, by: Option<u64>, cid: Option<String>, mut dps: Map<String, Value>) {
+    pub(crate) fn publish(&self, store: &Store, by: Option<u64>, cid: Option<String>, mut dps: Map<String, Value>) {
         if self.config.quirks.hold_bitmaps {
             let kind = |key: &str| key.parse().map(|dp| store.kind(cid.as_deref(), DpId(dp)));
             dps.retain(|key, _| kind(key) != Ok(DpKind::Bitmap));
@@ -54,22 +54,22 @@ impl Inner {
     }
 
     /// Counts pushes that a controller did not get.
-    pub(super) fn lose(&self, client: u64, lost: u64) {
+    pub(crate) fn lose(&self, client: u64, lost: u64) {
         self.lost_pushes.fetch_add(lost, Ordering::Relaxed);
         tracing::warn!(id = %self.config.id, client, lost, "pushes were dropped: the controller does not read");
     }
 
     /// Ends all listeners.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.requests.close();
         self.unfit.close();
     }
 
-    pub(super) fn unfit_writes(&self) -> MutexGuard<'_, Vec<UnfitWrite>> {
+    pub(crate) fn unfit_writes(&self) -> MutexGuard<'_, Vec<UnfitWrite>> {
         self.unfit_writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tell_unfit(&self, unfit: UnfitWrite) {
+    pub(crate) fn tell_unfit(&self, unfit: UnfitWrite) {
         let why = unfit.why.map_or_else(|| "not for this device".to_owned(), |why| why.to_string());
         let id = &self.config.id;
         if self.is_strict {
@@ -86,7 +86,7 @@ impl Inner {
 }
 
 /// From the handle to the task. Each is answered when it is done.
-pub(super) enum Action {
+pub(crate) enum Action {
     Unplug(oneshot::Sender<()>),
     Plug(oneshot::Sender<io::Result<()>>),
     Stop(oneshot::Sender<()>),
@@ -94,29 +94,29 @@ pub(super) enum Action {
 
 /// How a virtual device makes itself known.
 #[derive(Clone, Debug)]
-pub(super) struct Announcing {
-    pub(super) to: Vec<SocketAddr>,
-    pub(super) every: Duration,
+pub(crate) struct Announcing {
+    pub(crate) to: Vec<SocketAddr>,
+    pub(crate) every: Duration,
     /// The address to name instead of the one that it is sent from.
-    pub(super) ip: Option<Ipv4Addr>,
-    pub(super) product_key: Option<String>,
+    pub(crate) ip: Option<Ipv4Addr>,
+    pub(crate) product_key: Option<String>,
     /// The port at the asking controller that answers go to.
-    pub(super) answer_port: u16,
+    pub(crate) answer_port: u16,
 }
 
-pub(super) struct Server {
-    pub(super) inner: Arc<Inner>,
-    pub(super) address: SocketAddr,
-    pub(super) announcing: Announcing,
+pub(crate) struct Server {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) address: SocketAddr,
+    pub(crate) announcing: Announcing,
     /// Where requests for announcements arrive.
-    pub(super) probes: Option<UdpSocket>,
-    pub(super) max_clients: usize,
-    pub(super) clients: JoinSet<()>,
-    pub(super) accepted: u64,
+    pub(crate) probes: Option<UdpSocket>,
+    pub(crate) max_clients: usize,
+    pub(crate) clients: JoinSet<()>,
+    pub(crate) accepted: u64,
 }
 
 impl Server {
-    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Action>) {
+    pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Action>) {
         let mut ticks = tokio::time::interval_at(Instant::now(), self.announcing.every.max(SHORTEST_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut datagram = vec![0; LARGEST_DATAGRAM];
@@ -224,7 +224,7 @@ impl Server {
 }
 
 /// Keeps a connection open, and neither reads nor writes.
-pub(super) async fn hold(stream: tokio::net::TcpStream) {
+pub(crate) async fn hold(stream: tokio::net::TcpStream) {
     core::future::pending::<()>().await;
     drop(stream);
 }

@@ -1,5 +1,6 @@
 //! Pushes of virtual devices reach every controller that is there, as soon as it is.
 
+#[path = "../../runtime-tokio/tests/common/mod.rs"]
 mod common;
 
 use core::time::Duration;
@@ -8,6 +9,7 @@ use std::net::TcpStream;
 
 use common::*;
 use rustuya_runtime_tokio::*;
+use rustuya_virtual_device::VirtualDevice;
 use serde_json::{Value, json};
 
 const ID: &str = "bf0123456789abcdefgh";

@@ -1,11 +1,4 @@
-//! Virtual devices: the device's end of the protocol on real sockets.
-
-mod client;
-mod door;
-mod error;
-mod server;
-mod spec;
-mod store;
+//! The handle of a virtual device, and its description.
 
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -14,20 +7,18 @@ use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use rustuya_runtime::proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, Version};
-use rustuya_runtime::text;
+use rustuya_proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, Version};
+use rustuya_runtime::{Clock, Listener, Pool, Source, bind_shared, text, unix_time};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use client::Change;
-pub use client::{Request, UnfitWrite};
-use door::Door;
-pub use error::SimulationError;
-use rustuya_runtime::{Clock, Listener, Pool, Source, bind_shared};
-use server::{Action, Announcing, Inner, Server};
-use store::Store;
+use crate::client::{Change, Request, UnfitWrite};
+use crate::door::Door;
+use crate::error::SimulationError;
+use crate::server::{Action, Announcing, Inner, Server};
+use crate::store::Store;
 
 /// A device that exists only here: it accepts controllers, answers them from its DPs, pushes changes to all of them
 /// and announces itself, as firmware of its version does. For development and tests without hardware.
@@ -36,7 +27,7 @@ use store::Store;
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -184,7 +175,7 @@ impl VirtualDevice {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use rustuya_runtime_tokio::*;
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
     /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -275,7 +266,7 @@ impl Drop for Handle {
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime_tokio::*;
+/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -396,7 +387,7 @@ impl VirtualDeviceBuilder {
     }
 
     /// Turns on a deviation from what firmware of the version does by its name, such as `push-before-ack` or `close-after=3`:
-    /// [`Quirks::NAMES`](crate::proto::Quirks::NAMES) lists them. Can be repeated.
+    /// [`Quirks::NAMES`](crate::Quirks::NAMES) lists them. Can be repeated.
     ///
     /// # Errors
     /// [`SimulationError::Quirk`], whose source names those that there are.
@@ -438,7 +429,7 @@ impl VirtualDeviceBuilder {
         let address = listener.local_addr()?;
         let probes = self.probes.map(bind_shared).transpose()?.map(tokio::net::UdpSocket::from_std).transpose()?;
         let probe_address = probes.as_ref().map(tokio::net::UdpSocket::local_addr).transpose()?;
-        self.config.clock = rustuya_runtime::unix_time();
+        self.config.clock = unix_time();
         let inner = Arc::new(Inner {
             config: self.config,
             store: Mutex::new(self.store),

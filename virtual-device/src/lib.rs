@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod client;
+mod device;
+mod door;
+mod error;
+mod server;
+mod spec;
+mod store;
+
+pub use client::{Request, UnfitWrite};
+pub use device::{VirtualDevice, VirtualDeviceBuilder};
+pub use error::SimulationError;
+pub use rustuya_proto::{Dialect, Quirks, Unfit, Version};
+pub use rustuya_runtime::Listener;

@@ -9,10 +9,8 @@ use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustuya_proto::{Announcement, DeviceId, Version};
-use rustuya_runtime::{
-    Device, DiscoveredDevice, Discovery, DiscoveryAction, DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, Listener,
-    Runtime,
-};
+use rustuya_runtime::driver::{DiscoveryAction, DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, Runtime};
+use rustuya_runtime::{Device, DiscoveredDevice, Discovery, Listener};
 
 use crate::input::Input;
 

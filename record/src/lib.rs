@@ -11,8 +11,9 @@
 //! - [`Replay`] reads a record, feeds it to fresh machines, and yields what happens as [`Step`]s.
 //!
 //! # What a driver notes
-//! Each [`Note`](rustuya_runtime::tap::Note) is made right before the call of the machine that it names, with the `now` of that call; outputs and
-//! draws follow it. With every `poll` noted, and only those, a replay polls when the driver did.
+//! Each [`Note`](rustuya_runtime::tap::Note) is made right before the call of the machine that it names, with the `now`
+//! of that call; outputs and draws follow it. With every `poll` noted, and only those, a replay polls when the driver
+//! did.
 //!
 //! # What a redacted record holds
 //! Neither keys nor payloads nor ids, and yet it can be replayed: every frame is opened with the real key, its payload
@@ -34,6 +35,7 @@
 //! in no record; a full one needs it for its replay.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod error;
 mod frame;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use rustuya_runtime::proto::LossReason;
-use rustuya_runtime::{
+use rustuya_runtime::driver::{
     Action, Candidates, Destination, DirectWriter, DrivenLink, LookingUp, Transport, look_up, loss, reset_on_drop,
     unresolved,
 };
+use rustuya_runtime::proto::LossReason;
 
 use crate::turns::Next;
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
-use rustuya_runtime::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
+use rustuya_runtime::driver::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
 
 use crate::turns::Next;
 

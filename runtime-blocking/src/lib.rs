@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod builder;
 mod deadlines;
@@ -29,7 +30,8 @@ pub use rustuya_runtime::{
     AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceEntry, DeviceId, DeviceInfo,
     DevicesFile, DevicesFileError, Dialect, DiscoveredDevice, DownReason, Dp, DpReading, DpValues, Entry, Event,
     Failed, IntoDps, Latency, LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Queried,
-    Repeated, Reply, SendError, SightingKind, Stale, State, Swept, Timing, Version, VersionSpec, convert, proto, tap,
+    Repeated, Reply, SendError, SightingKind, Stale, State, Swept, Timing, Version, VersionSpec, convert,
+    is_out_of_descriptors, need_descriptors, proto, tap, text,
 };
 pub use scanner::{Scan, Scanner, Sweep};
 pub use sending::Sending;

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use rustuya_runtime::{DrivenDiscovery, DrivenLink, Runtime};
+use rustuya_runtime::driver::{DrivenDiscovery, DrivenLink, Runtime};
 
 use crate::device_task::DeviceTask;
 use crate::discovery_task::DiscoveryTask;

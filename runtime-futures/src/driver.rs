@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use rustuya_runtime::polled::{Dialing, Drive, Listen, Reactor};
-use rustuya_runtime::{DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, LookingUp, Runtime};
+use rustuya_runtime::driver::polled::{Dialing, Drive, Listen, Reactor};
+use rustuya_runtime::driver::{DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, LookingUp, Runtime};
 
 use crate::net::Net;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use rustuya_runtime::DirectWriter;
+use rustuya_runtime::driver::DirectWriter;
 
 /// An async runtime, as far as it is needed here: it runs tasks, opens connections, receives datagrams and sleeps.
 pub trait Net: Send + Sync + 'static {
@@ -26,7 +26,7 @@ pub trait Net: Send + Sync + 'static {
 
     /// Looks a host name up: all of its addresses, with this port. By default, a thread asks the operating system.
     fn look_up(&self, name: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send {
-        rustuya_runtime::look_up(name, port)
+        rustuya_runtime::driver::look_up(name, port)
     }
 
     /// A way to write to a connection from any thread, beside the stream and without waiting. With one, commands leave

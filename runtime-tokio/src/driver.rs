@@ -7,8 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustuya_runtime::polled::{Dialing, Drive, Listen, Reactor};
-use rustuya_runtime::{DirectWriter, DrivenDiscovery, DrivenLink, Runtime, reset_on_drop};
+use rustuya_runtime::driver::polled::{Dialing, Drive, Listen, Reactor};
+use rustuya_runtime::driver::{DirectWriter, DrivenDiscovery, DrivenLink, Runtime, reset_on_drop};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, UdpSocket};

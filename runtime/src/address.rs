@@ -115,6 +115,7 @@ from!(IpAddr => Ip, Ipv4Addr => Ip, Ipv6Addr => Ip, [u8; 4] => Ip, SocketAddr =>
 /// assert!("3.9".parse::<VersionSpec>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a version or none: there is nothing more to say")]
 pub struct VersionSpec(pub Option<Version>);
 
 impl FromStr for VersionSpec {

@@ -10,17 +10,19 @@ use crate::shortage::is_out_of_descriptors;
 /// Free memory, shared by several connections.
 ///
 /// ```
-/// # use rustuya_runtime::{Buffers, Pool};
+/// # use rustuya_runtime::driver::{Buffers, Pool};
 /// let pool = Pool::default();
 /// let mut buffers = Buffers::new(); // holds no memory
 /// buffers.lend_rx(&pool);
-/// let room = buffers.rx.spare_mut().len(); // to read into, then `commit` what was read
+/// let room = buffers.spare_mut().len(); // to read into, then `commit` what was read
 /// assert_eq!(room, 4096);
 /// buffers.reclaim(&pool); // nothing was received: the memory goes back
-/// assert!(buffers.rx.spare_mut().is_empty());
+/// assert!(buffers.spare_mut().is_empty());
 /// ```
 #[derive(Debug, Default)]
-pub struct Pool(Mutex<Vec<Box<[u8]>>>);
+pub struct Pool(Mutex<Vec<Storage>>);
+
+type Storage = Box<[u8]>;
 
 impl Pool {
     fn take(&self) -> Box<[u8]> {
@@ -42,20 +44,22 @@ impl Pool {
 /// Buffers of one connection.
 ///
 /// ```
-/// # use rustuya_runtime::{Buffers, Pool};
+/// # use rustuya_runtime::driver::{Buffers, Pool};
 /// # let pool = Pool::default();
 /// let mut buffers = Buffers::default();
 /// buffers.lend_tx(&pool);
-/// // A machine encodes into `tx`; what is there is written as far as the socket takes it.
+/// let (_rx, _tx) = buffers.lend(); // for a machine, which encodes into the second
+/// // What is there is written as far as the socket takes it.
 /// assert_eq!(buffers.flush(|_bytes| unreachable!("nothing was encoded")), Ok(false));
+/// assert!(buffers.is_flushed());
 /// buffers.reclaim(&pool);
 /// ```
 #[derive(Debug)]
 pub struct Buffers {
     /// Received bytes.
-    pub rx: RxBuf<Box<[u8]>>,
+    pub(crate) rx: RxBuf<Storage>,
     /// Bytes to be sent.
-    pub tx: TxBuf<Box<[u8]>>,
+    pub(crate) tx: TxBuf<Storage>,
     rx_held: bool,
     /// Size limit of a received frame.
     limit: usize,
@@ -79,6 +83,31 @@ impl Buffers {
     /// Limits the size of received frames, in bytes, from the next [`lend_rx`](Self::lend_rx) on.
     pub const fn limit_rx(&mut self, limit: usize) {
         self.limit = limit;
+    }
+
+    /// Lends both to a machine: what was received, and where it encodes what is to be sent.
+    pub const fn lend(&mut self) -> (&mut RxBuf<Storage>, &mut TxBuf<Storage>) {
+        (&mut self.rx, &mut self.tx)
+    }
+
+    /// The room to read into; [`commit`](Self::commit) what was read. Empty without [`lend_rx`](Self::lend_rx).
+    pub fn spare_mut(&mut self) -> &mut [u8] {
+        self.rx.spare_mut()
+    }
+
+    /// Adds the first `count` bytes of the [room](Self::spare_mut) to what was received.
+    pub fn commit(&mut self, count: usize) {
+        self.rx.commit(count);
+    }
+
+    /// How many received bytes no machine has taken yet.
+    pub fn received(&self) -> usize {
+        self.rx.len()
+    }
+
+    /// Whether everything that was encoded is written.
+    pub fn is_flushed(&self) -> bool {
+        self.tx.is_empty()
     }
 
     /// Provides memory to receive into.
@@ -167,7 +196,8 @@ const KEPT: usize = 16;
 /// Converts an I/O error to the reason of a loss. For loops that dial.
 ///
 /// ```
-/// # use rustuya_runtime::{loss, proto::LossReason};
+/// # use rustuya_runtime::driver::loss;
+/// # use rustuya_runtime::proto::LossReason;
 /// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
 /// assert_eq!(loss(&refused), LossReason::Refused);
 /// ```

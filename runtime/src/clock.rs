@@ -8,7 +8,7 @@ use rustuya_proto as proto;
 /// Monotonic clock of the system, counted from the start of a machine.
 ///
 /// ```
-/// # use rustuya_runtime::Clock;
+/// # use rustuya_runtime::driver::Clock;
 /// # use core::time::Duration;
 /// let clock = Clock::start();
 /// let now = clock.now(); // input of machines
@@ -63,7 +63,7 @@ const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Returns the seconds since 1970; 0 if the system's clock is set to an earlier time.
 ///
 /// ```
-/// assert!(rustuya_runtime::unix_time() > 1_700_000_000);
+/// assert!(rustuya_runtime::driver::unix_time() > 1_700_000_000);
 /// ```
 pub fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// Destination of a connection.
 ///
 /// ```
-/// # use rustuya_runtime::Destination;
+/// # use rustuya_runtime::driver::Destination;
 /// fn show(to: &Destination) {
 ///     match to {
 ///         Destination::Socket(address) => println!("dial {address}"),
@@ -41,7 +41,7 @@ pub type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + 
 /// is not looked up.
 ///
 /// ```
-/// # use rustuya_runtime::look_up;
+/// # use rustuya_runtime::driver::look_up;
 /// # #[tokio::main]
 /// # async fn main() -> std::io::Result<()> {
 /// let found = look_up("::1", 6668).await?;
@@ -128,7 +128,7 @@ impl Future for Answer {
 /// Addresses of a name, one after the other; each time, another one is first.
 ///
 /// ```
-/// # use rustuya_runtime::Candidates;
+/// # use rustuya_runtime::driver::Candidates;
 /// let found = || vec!["192.0.2.1:6668".parse().expect("valid"), "192.0.2.2:6668".parse().expect("valid")];
 /// let mut candidates = Candidates::default();
 /// candidates.begin(found());

@@ -372,7 +372,8 @@ impl<T: Entry> Hub<T> {
 /// Sending end of [`Listener`]s, for sources that are no devices.
 ///
 /// ```
-/// # use rustuya_runtime::{Entry, Source};
+/// # use rustuya_runtime::driver::Source;
+/// # use rustuya_runtime::Entry;
 /// # #[derive(Clone, Debug, PartialEq)]
 /// # struct Number(u32);
 /// # impl Entry for Number { fn lagged(_lost: u64) -> Option<Self> { None } }

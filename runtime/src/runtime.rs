@@ -13,7 +13,7 @@ use crate::sources::Sources;
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
+/// # use {rustuya_runtime::driver::*, rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
@@ -102,7 +102,7 @@ use crate::sources::Sources;
 /// # }
 /// ```
 pub trait Runtime: Send + Sync + 'static {
-    /// Runs one device's loop in the background until [`DrivenLink::poll`] returns [`Action::End`](crate::Action::End).
+    /// Runs one device's loop in the background until [`DrivenLink::poll`] returns [`Action::End`](crate::driver::Action::End).
     fn drive(&self, link: DrivenLink);
 
     /// Runs a discovery's loop in the background until [`DrivenDiscovery::poll`] ends it. The sockets are bound and
@@ -124,7 +124,7 @@ pub trait Runtime: Send + Sync + 'static {
 /// Both calls return [`io::ErrorKind::WouldBlock`] instead of waiting, and then wake the loop once it can go on.
 ///
 /// ```
-/// # use rustuya_runtime::Transport;
+/// # use rustuya_runtime::driver::Transport;
 /// # use std::io::{self, Read, Write};
 /// # use std::net::TcpStream;
 /// /// A socket that does not block, of a loop that looks again by itself.
@@ -157,7 +157,7 @@ pub trait Transport {
 /// Writes from the thread that submits a command, without waking the loop.
 ///
 /// ```
-/// # use rustuya_runtime::{DrivenLink, DirectWriter};
+/// # use rustuya_runtime::driver::{DrivenLink, DirectWriter};
 /// # use std::io::{self, Write};
 /// # use std::net::TcpStream;
 /// # use std::sync::Arc;
@@ -184,7 +184,7 @@ pub trait DirectWriter: Send + Sync {
 }
 
 /// Makes closing the socket reset the TCP connection, in place of an orderly end, and drop unsent bytes. For loops that
-/// handle [`Action::Reset`](crate::Action::Reset).
+/// handle [`Action::Reset`](crate::driver::Action::Reset).
 ///
 /// ```
 /// # use std::net::{TcpListener, TcpStream};
@@ -193,7 +193,7 @@ pub trait DirectWriter: Send + Sync {
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
 /// let stream = TcpStream::connect(listener.local_addr()?)?;
 /// let (mut device, _) = listener.accept()?;
-/// rustuya_runtime::reset_on_drop(&stream)?;
+/// rustuya_runtime::driver::reset_on_drop(&stream)?;
 /// drop(stream);
 /// assert_eq!(device.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 /// # Ok(()) }

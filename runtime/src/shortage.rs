@@ -39,7 +39,8 @@ pub fn need_descriptors(count: usize) -> io::Result<()> {
 /// which then proves nothing about it. For loops that dial.
 ///
 /// ```
-/// # use rustuya_runtime::{proto::LossReason, unresolved};
+/// # use rustuya_runtime::driver::unresolved;
+/// # use rustuya_runtime::proto::LossReason;
 /// let unknown = std::io::Error::other("failed to lookup address information: Name or service not known");
 /// assert_eq!(unresolved(&unknown), LossReason::Unresolved);
 /// ```

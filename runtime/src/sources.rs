@@ -6,11 +6,11 @@ use std::time::Instant;
 use rand::Rng as _;
 use rustuya_proto::{TryCryptoRng, TryRng};
 
-/// Sources of time and randomness for the links of a [`Runtime`](crate::Runtime): the system's, unless the runtime
+/// Sources of time and randomness for the links of a [`Runtime`](crate::driver::Runtime): the system's, unless the runtime
 /// replaces them. With its own sources, a runtime for simulations controls time and is reproducible.
 ///
 /// ```
-/// # use rustuya_runtime::Sources;
+/// # use rustuya_runtime::driver::Sources;
 /// # use core::cell::Cell;
 /// # use core::time::Duration;
 /// # use std::time::Instant;

@@ -13,9 +13,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::Wake;
 use std::thread;
 
-use rustuya_runtime::{
-    AddError, CommandError, Device, DrivenDiscovery, DrivenLink, Manager, Pacing, Registry, Runtime, Version,
-};
+use rustuya_runtime::driver::{DrivenDiscovery, DrivenLink, Runtime};
+use rustuya_runtime::{AddError, CommandError, Device, Manager, Pacing, Registry, Version};
 
 const ID: &str = "bf0123456789abcdefgh";
 const KEY: &str = "0123456789abcdef";

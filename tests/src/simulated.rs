@@ -14,7 +14,7 @@ use std::task::Wake;
 use std::time::Instant;
 
 use rustuya_proto::{self as proto, LossReason};
-use rustuya_runtime::{
+use rustuya_runtime::driver::{
     Action, Destination, DirectWriter, DiscoveryAction, DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, Runtime,
     Sources, Transport,
 };

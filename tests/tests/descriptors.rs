@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use rlimit::Resource;
 use rustuya_proto::{Timing, Version};
+use rustuya_runtime::driver::Runtime;
 use rustuya_runtime::{
-    AddError, CommandError, Device, DeviceBuilder, Discovery, DownReason, Event, Manager, Registry, Runtime,
+    AddError, CommandError, Device, DeviceBuilder, Discovery, DownReason, Event, Manager, Registry,
     is_out_of_descriptors,
 };
 use rustuya_runtime_blocking as blocking;

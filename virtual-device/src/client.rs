@@ -7,8 +7,9 @@ use rustuya_proto::{
     CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, HangupReason, Instant, LossReason, PushError,
     Segments, Unfit,
 };
-use rustuya_runtime::polled::Timer;
-use rustuya_runtime::{Buffers, Entry, Listener, convert, loss};
+use rustuya_runtime::driver::polled::Timer;
+use rustuya_runtime::driver::{Buffers, loss};
+use rustuya_runtime::{Entry, Listener, convert};
 use serde_json::{Map, Value};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -161,7 +162,7 @@ impl Client {
 
     async fn serve(&mut self) {
         while let Ok(until) = self.turn() {
-            let writing = !self.buffers.tx.is_empty();
+            let writing = !self.buffers.is_flushed();
             // With answers that the controller does not take, no more requests are taken either.
             let reading = !writing;
             self.buffers.reclaim(&self.inner.pool);
@@ -195,7 +196,7 @@ impl Client {
         self.buffers.lend_tx(&self.inner.pool);
         loop {
             let now = self.inner.clock.now();
-            let Buffers { rx, tx, .. } = &mut self.buffers;
+            let (rx, tx) = self.buffers.lend();
             let mut store = self.inner.store();
             match self.machine.poll(now, &mut rand::rng(), &mut *store, rx, tx) {
                 EmulatorOutput::Hangup { reason } => {
@@ -214,9 +215,9 @@ impl Client {
                     drop(store);
                     let pushed = self.push(now);
                     if self.merges() {
-                        let before = self.buffers.rx.len();
+                        let before = self.buffers.received();
                         self.read()?;
-                        if self.buffers.rx.len() > before {
+                        if self.buffers.received() > before {
                             continue;
                         }
                     }
@@ -243,10 +244,10 @@ impl Client {
             }
         };
         loop {
-            let tx = &mut self.buffers.tx;
+            let (_, tx) = self.buffers.lend();
             match self.machine.push(cid.as_deref(), DpMap::Json(dps), now, &mut rand::rng(), tx) {
                 Err(PushError::NoRoom { need }) if self.buffers.make_room(need) => {}
-                Err(PushError::NoRoom { .. }) if !self.buffers.tx.is_empty() => {
+                Err(PushError::NoRoom { .. }) if !self.buffers.is_flushed() => {
                     self.unpushed = Some(change);
                     return false;
                 }
@@ -273,14 +274,14 @@ impl Client {
     /// Reads what has arrived, as much as there is room for.
     fn read(&mut self) -> Result<(), LossReason> {
         self.buffers.lend_rx(&self.inner.pool);
-        let spare = self.buffers.rx.spare_mut();
+        let spare = self.buffers.spare_mut();
         if spare.is_empty() {
             return Ok(());
         }
         match self.stream.try_read(spare) {
             Ok(0) => Err(LossReason::Closed),
             Ok(n) => {
-                self.buffers.rx.commit(n);
+                self.buffers.commit(n);
                 Ok(())
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),

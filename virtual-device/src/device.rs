@@ -8,7 +8,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use rustuya_proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, Version};
-use rustuya_runtime::{Clock, Listener, Pool, Source, bind_shared, text, unix_time};
+use rustuya_runtime::driver::{Clock, Pool, Source, bind_shared, unix_time};
+use rustuya_runtime::{Listener, text};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};

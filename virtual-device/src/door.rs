@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustuya_runtime::{Listener, Source};
+use rustuya_runtime::Listener;
+use rustuya_runtime::driver::Source;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Change;

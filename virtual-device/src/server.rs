@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustuya_proto::{Announcement, DpId, DpKind, EmulatorConfig, Model as _, Probe, Version};
-use rustuya_runtime::{Clock, Pool, Source, bind_shared};
+use rustuya_runtime::driver::{Clock, Pool, Source, bind_shared};
 use serde_json::{Map, Value};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, oneshot, watch};

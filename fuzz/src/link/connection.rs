@@ -9,7 +9,7 @@ use std::task::Wake;
 use std::time::Instant;
 
 use rustuya_proto::{self as proto, Rng as _, frame_len};
-use rustuya_runtime::{DirectWriter, DrivenDiscovery, DrivenLink, Runtime, Sources, Transport};
+use rustuya_runtime::driver::{DirectWriter, DrivenDiscovery, DrivenLink, Runtime, Sources, Transport};
 
 use super::writes::numbers;
 use crate::input::Repeatable;

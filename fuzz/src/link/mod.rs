@@ -15,10 +15,8 @@ use std::time::Instant;
 
 use rustuya_proto::{CommandCode, Dialect, EmulatorConfig, LocalKey, LossReason, Quirks, Timing, Version};
 use rustuya_record::{Happened, Recorder, Replay};
-use rustuya_runtime::{
-    Action, CommandError, Destination, Device, DeviceBuilder, DirectWriter, DrivenLink, Event, Listener, Pacing,
-    Transport,
-};
+use rustuya_runtime::driver::{Action, Destination, DirectWriter, DrivenLink, Transport};
+use rustuya_runtime::{CommandError, Device, DeviceBuilder, Event, Listener, Pacing};
 use serde_json::json;
 
 use crate::input::{Input, Repeatable};

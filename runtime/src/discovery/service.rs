@@ -395,7 +395,7 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Discovery as the loop that receives its datagrams sees it.
 ///
 /// ```
-/// # use rustuya_runtime::{LARGEST_DATAGRAM, DiscoveryAction, DrivenDiscovery};
+/// # use rustuya_runtime::driver::{LARGEST_DATAGRAM, DiscoveryAction, DrivenDiscovery};
 /// # use std::net::UdpSocket;
 /// # use std::sync::Arc;
 /// # use std::task::{Wake, Waker};
@@ -425,7 +425,7 @@ pub struct DrivenDiscovery(Arc<Service>);
 ///
 /// ```
 /// # use core::time::Duration;
-/// # use rustuya_runtime::DiscoveryAction;
+/// # use rustuya_runtime::driver::DiscoveryAction;
 /// # use std::time::Instant;
 /// /// How long a loop may sleep; `None` when it is over.
 /// fn nap(order: DiscoveryAction, longest: Duration) -> Option<Duration> {
@@ -449,7 +449,7 @@ pub enum DiscoveryAction {
 /// Longer than any announcement; longer datagrams are truncated, and then refused. For the buffers of loops.
 ///
 /// ```
-/// let buffer = [0_u8; rustuya_runtime::LARGEST_DATAGRAM];
+/// let buffer = [0_u8; rustuya_runtime::driver::LARGEST_DATAGRAM];
 /// # assert_eq!(buffer.len(), 2048);
 /// ```
 pub const LARGEST_DATAGRAM: usize = 2048;

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Binds a non-blocking UDP socket for announcements, whose port other programs may share.
 ///
 /// ```
-/// # use rustuya_runtime::bind_shared;
+/// # use rustuya_runtime::driver::bind_shared;
 /// let one = bind_shared("127.0.0.1:0".parse()?)?;
 /// assert_ne!(one.local_addr()?.port(), 0);
 /// # Ok::<(), Box<dyn core::error::Error>>(())

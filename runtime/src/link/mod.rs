@@ -276,7 +276,7 @@ impl fmt::Debug for Link {
 /// answers every command.
 ///
 /// ```
-/// # use rustuya_runtime::{DrivenLink, Action, Transport};
+/// # use rustuya_runtime::driver::{DrivenLink, Action, Transport};
 /// # use std::task::Waker;
 /// /// What a loop does once there is no connection left to care about.
 /// fn finish(link: &DrivenLink, waker: &Waker) {
@@ -290,7 +290,7 @@ pub struct DrivenLink(Arc<Link>);
 /// Next step of the loop.
 ///
 /// ```
-/// # use rustuya_runtime::Action;
+/// # use rustuya_runtime::driver::Action;
 /// /// What a loop that must not block does for each action.
 /// fn meaning(action: Action) -> &'static str {
 ///     match action {
@@ -312,7 +312,7 @@ pub enum Action {
     Dial(Destination),
     /// Drop the connection, or stop dialing. Then call [`DrivenLink::poll`] again.
     Hangup,
-    /// Reset the connection: [`reset_on_drop`](crate::reset_on_drop), then drop it. Part of a frame was written, and
+    /// Reset the connection: [`reset_on_drop`](crate::driver::reset_on_drop), then drop it. Part of a frame was written, and
     /// the rest finds no room. Some firmware that is left with such a part waits for the rest until it is power-cycled,
     /// unless it sees an error in place of an orderly end. Then call [`DrivenLink::poll`] again.
     Reset,

@@ -10,9 +10,10 @@ use std::thread::{self, Thread};
 use std::time::Instant;
 
 use rustuya_proto::DownReason;
+use rustuya_runtime::driver::Runtime;
 use rustuya_runtime::{
     AddError, Address, CommandError, Device, DeviceBuilder, DeviceInfo, DiscoveredDevice, Discovery, Event, Listener,
-    Manager, ManagerEvent, Queried, Registry, Reply, Runtime, Sending,
+    Manager, ManagerEvent, Queried, Registry, Reply, Sending,
 };
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! Loops of links and discoveries as futures, for async runtimes.
 //!
 //! An async runtime provides dialing, reading, writing and sleeping: [`Reactor`]. [`Drive`] and [`Listen`] are then the
-//! tasks that its [`Runtime`](crate::Runtime) spawns.
+//! tasks that its [`Runtime`](super::Runtime) spawns.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -26,7 +26,7 @@ use crate::shortage::unresolved;
 /// ```
 /// # use core::net::SocketAddr;
 /// # use core::task::{Context, Poll, ready};
-/// # use rustuya_runtime::polled::{Dialing, Reactor};
+/// # use rustuya_runtime::driver::polled::{Dialing, Reactor};
 /// # use std::io;
 /// # use std::pin::Pin;
 /// # use std::time::Instant;
@@ -100,7 +100,7 @@ pub trait Reactor: Send + Unpin + 'static {
     /// The error of the operating system.
     fn poll_write(stream: &mut Self::Stream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Makes dropping the stream reset the connection, as [`reset_on_drop`](crate::reset_on_drop) does. By default it
+    /// Makes dropping the stream reset the connection, as [`reset_on_drop`](super::reset_on_drop) does. By default it
     /// is closed in the ordinary way.
     fn reset(stream: &mut Self::Stream) {
         let _ = stream;
@@ -123,7 +123,7 @@ pub trait Reactor: Send + Unpin + 'static {
 /// A dial under way. Yields the stream and, if there is one, a writer for other threads.
 ///
 /// ```
-/// # use rustuya_runtime::polled::Dialing;
+/// # use rustuya_runtime::driver::polled::Dialing;
 /// # use tokio::net::TcpStream;
 /// fn dial(to: core::net::SocketAddr) -> Dialing<TcpStream> {
 ///     Box::pin(async move { Ok((TcpStream::connect(to).await?, None)) })
@@ -134,7 +134,7 @@ pub type Dialing<S> = Pin<Box<dyn Future<Output = io::Result<(S, Option<Arc<dyn 
 /// Loop of one link.
 ///
 /// ```
-/// # use rustuya_runtime::{DrivenLink, polled::{Drive, Reactor}};
+/// # use rustuya_runtime::driver::{DrivenLink, polled::{Drive, Reactor}};
 /// /// What `Runtime::drive` spawns.
 /// fn task(link: DrivenLink, reactor: impl Reactor) -> impl Future<Output = ()> + Send {
 ///     Drive::new(link, reactor)
@@ -281,7 +281,7 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 /// Loop of one discovery.
 ///
 /// ```
-/// # use rustuya_runtime::{DrivenDiscovery, polled::{Listen, Reactor}};
+/// # use rustuya_runtime::driver::{DrivenDiscovery, polled::{Listen, Reactor}};
 /// /// What `Runtime::listen` spawns, once the sockets are the reactor's.
 /// fn task<R: Reactor>(discovery: DrivenDiscovery, reactor: R, sockets: Vec<R::Socket>) -> impl Future<Output = ()> + Send {
 ///     Listen::new(discovery, reactor, sockets)
@@ -373,7 +373,7 @@ fn receive<R: Reactor>(
 /// Timer that is set again only when its deadline changes.
 ///
 /// ```
-/// # use rustuya_runtime::polled::Timer;
+/// # use rustuya_runtime::driver::polled::Timer;
 /// # use core::time::Duration;
 /// # use std::time::Instant;
 /// # #[tokio::main]
@@ -501,7 +501,7 @@ mod tests {
         }
         #[derive(Default)]
         struct Keeps(Arc<Mutex<Option<DrivenDiscovery>>>);
-        impl crate::Runtime for Keeps {
+        impl crate::runtime::Runtime for Keeps {
             fn drive(&self, _: DrivenLink) {}
             fn listen(&self, link: DrivenDiscovery, _: Vec<UdpSocket>) -> io::Result<()> {
                 *self.0.lock().expect("no panic") = Some(link);

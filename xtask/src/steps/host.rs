@@ -31,6 +31,14 @@ pub(super) fn docs(context: &Context) -> Result<String> {
     Ok("no warnings".to_owned())
 }
 
+/// Packs what `cargo publish --workspace` would upload. That it compiles, the other steps have seen.
+pub(super) fn package(context: &Context) -> Result<String> {
+    context.cargo().args(["publish", "--workspace", "--dry-run", "--no-verify", "--allow-dirty"]).run()?;
+    let members = context.metadata.workspace_packages();
+    let count = members.iter().filter(|package| package.publish.as_ref().is_none_or(|to| !to.is_empty())).count();
+    Ok(format!("{count} crates"))
+}
+
 pub(super) fn test(context: &Context) -> Result<String> {
     tools::need_compiler(context)?;
     context.cargo().args(["test", "--locked", "--workspace"]).run()?;

@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Clippy,
     /// Documentation, warnings are errors
     Docs,
+    /// Every published crate can be packed, in the order in which they depend on each other
+    Package,
     /// Tests of the workspace and of every feature set of the protocol core
     Test,
     /// Golden vectors against the package they come from
@@ -102,6 +104,7 @@ impl Step {
             Self::Deny => deny::run(context),
             Self::Clippy => host::clippy(context),
             Self::Docs => host::docs(context),
+            Self::Package => host::package(context),
             Self::Test => host::test(context),
             Self::Vectors => outside::vectors(context),
             Self::BareMetal => bare_metal::run(context),

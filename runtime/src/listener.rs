@@ -31,6 +31,7 @@ pub trait Entry: Clone {
     fn lagged(lost: u64) -> Option<Self>;
 
     /// Returns its memory in a queue, in bytes, approximately. Memory shared by several queues counts in each of them.
+    /// The queue is locked meanwhile, as it is for [`lagged`](Self::lagged): neither may use a listener.
     fn weight(&self) -> usize {
         size_of::<Self>()
     }

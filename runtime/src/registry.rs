@@ -29,6 +29,7 @@ struct Inner {
     /// Queue limit of each listener of a manager, in bytes.
     backlog: usize,
     devices: Mutex<Devices>,
+    /// Locked while the runtime starts to listen, so that two threads do not start it twice.
     discovery_mode: Mutex<DiscoveryMode>,
 }
 

@@ -106,14 +106,14 @@ pub trait Runtime: Send + Sync + 'static {
     fn drive(&self, link: DrivenLink);
 
     /// Runs a discovery's loop in the background until [`DrivenDiscovery::poll`] ends it. The sockets are bound and
-    /// non-blocking.
+    /// non-blocking. A [`Registry`](crate::Registry) calls this under a lock: it must not add devices to it.
     ///
     /// # Errors
     /// When the runtime cannot take over the sockets.
     fn listen(&self, discovery: DrivenDiscovery, sockets: Vec<UdpSocket>) -> io::Result<()>;
 
     /// Returns the sources of time and randomness of the links, if not the system's. The loop sleeps by the same time.
-    /// Discovery always uses the system's.
+    /// Discovery always uses the system's. They are called while the device is locked, and must not call it.
     fn sources(&self) -> Option<Sources> {
         None
     }
@@ -121,7 +121,8 @@ pub trait Runtime: Send + Sync + 'static {
 
 /// Non-blocking ends of one connection, as the loop holds them.
 ///
-/// Both calls return [`io::ErrorKind::WouldBlock`] instead of waiting, and then wake the loop once it can go on.
+/// Both calls return [`io::ErrorKind::WouldBlock`] instead of waiting, and then wake the loop once it can go on. The
+/// device is locked during the calls: they must not call it.
 ///
 /// ```
 /// # use rustuya_runtime::driver::Transport;
@@ -154,7 +155,8 @@ pub trait Transport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// Writes from the thread that submits a command, without waking the loop.
+/// Writes from the thread that submits a command, without waking the loop. The device is locked meanwhile and while
+/// this is dropped: neither may call it.
 ///
 /// ```
 /// # use rustuya_runtime::driver::{DrivenLink, DirectWriter};

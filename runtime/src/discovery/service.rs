@@ -469,7 +469,8 @@ impl DrivenDiscovery {
     pub fn poll(&self, waker: &Waker) -> DiscoveryAction {
         // Clone and drop wakers without the lock.
         let waker = Some(waker.clone());
-        drop(core::mem::replace(&mut *lock(&self.0.waker), waker));
+        let before = core::mem::replace(&mut *lock(&self.0.waker), waker);
+        drop(before);
         if self.0.is_ended() {
             return DiscoveryAction::End;
         }
@@ -481,5 +482,45 @@ impl Drop for DrivenDiscovery {
     /// Ends the service, because nothing will be received any more.
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::AtomicU32;
+    use std::task::Wake;
+
+    /// Looks, when it is dropped, whether the discovery can take a waker.
+    struct Looks(Weak<Service>, Arc<AtomicU32>);
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let is_free = self.0.upgrade().is_some_and(|service| service.waker.try_lock().is_ok());
+            self.1.fetch_add(is_free.into(), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn wakers_are_dropped_while_the_lock_is_free() {
+        let receiver = Receiver::open(Ipv4Addr::LOCALHOST, [0, 0, 0]).expect("free ports");
+        let probes = Probes {
+            active: false,
+            from: None,
+            to: Vec::new(),
+            broadcast: None,
+            port: 0,
+            every: Duration::from_secs(10),
+        };
+        let discovery = DrivenDiscovery::new(Service::new(receiver, false, probes));
+        let dropped = Arc::<AtomicU32>::default();
+        for _ in 0..3 {
+            discovery.poll(&Waker::from(Arc::new(Looks(Arc::downgrade(&discovery.0), Arc::clone(&dropped)))));
+        }
+        assert_eq!(dropped.load(Ordering::Relaxed), 2, "the first two gave way to the next");
     }
 }

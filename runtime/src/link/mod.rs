@@ -3,8 +3,9 @@
 //! Callers send from their own thread while the connection is up and has room. The loop is woken only when something is
 //! left over or a deadline moved. Under the lock no waker is called, cloned or dropped and no tap is called, because
 //! both are foreign code: the thread that held the lock does it afterwards. The driver's transport and direct writer do
-//! run under it, and so does the subscriber of `tracing`; neither may call back into the device. Callers that wait for
-//! nothing do not wait for the lock either: the thread that holds it sends for them.
+//! run under it, and so do the functions of [`Sources`](crate::Sources) and the subscriber of `tracing`; none of them may
+//! call back into the device. Callers that wait for nothing do not wait for the lock either: the thread that holds it
+//! sends for them.
 
 mod announced;
 mod calls;
@@ -151,7 +152,9 @@ impl Link {
     }
 
     fn run<T>(&self, mut engine: MutexGuard<'_, Engine>, act: impl FnOnce(&mut Engine, &Env) -> T) -> T {
-        for request in core::mem::take(&mut *self.submissions()) {
+        // Releases the lock of the submissions before anything is sent, so that other callers need not wait for it.
+        let submissions = core::mem::take(&mut *self.submissions());
+        for request in submissions {
             engine.submit_nowait(request, &self.env);
         }
         let result = act(&mut engine, &self.env);

@@ -309,3 +309,30 @@ fn a_device_is_dialed_where_it_is_whoever_else_announces_it_more_often() {
     let real = dialed.iter().filter(|to| **to == host(1)).count();
     assert!(real * 12 >= dialed.len() && real > 2, "{real} of {}: {dialed:?}", dialed.len());
 }
+
+#[test]
+fn commands_are_submitted_while_others_are_queued() {
+    thread_local! {
+        static LINK: core::cell::RefCell<Option<Arc<Link>>> = const { core::cell::RefCell::new(None) };
+        static LOOKS: core::cell::Cell<u32> = const { core::cell::Cell::new(0) };
+    }
+    /// Called for each command that is queued.
+    fn now() -> Instant {
+        LINK.with_borrow(|link| {
+            if let Some(link) = link {
+                assert!(link.submissions.try_lock().is_ok(), "others wait for a lock");
+                LOOKS.set(LOOKS.get() + 1);
+            }
+        });
+        Instant::now()
+    }
+    let link = Link::new(&config(5), options(), None, Env::standalone());
+    link.with(|engine, _| engine.use_sources(crate::sources::Sources::SYSTEM.with_now(now)));
+    let mut request = Request::new(Operation::Raw(CommandCode::CONTROL, None), None);
+    request.add_caller(Slot::new(Caller::Nothing));
+    link.submissions().push(Box::new(request));
+    LINK.set(Some(Arc::clone(&link)));
+    link.with(|_, _| ());
+    LINK.set(None);
+    assert!(LOOKS.get() > 0, "it was queued");
+}

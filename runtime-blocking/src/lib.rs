@@ -16,6 +16,7 @@ mod registry;
 mod scanner;
 mod sending;
 mod sub_device;
+mod sync;
 mod turns;
 mod wait;
 

@@ -1,14 +1,16 @@
 //! Where other threads leave word for the poll thread.
 
 use core::mem;
-use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use core::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::Wake;
+
+use crate::sync::{AtomicBool, Bell, Mutex, MutexGuard};
 
 /// Word for the poll thread. It is rung awake once, by the first who leaves word while it sleeps.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
-    bell: mio::Waker,
+    bell: Bell,
     state: Mutex<State<T>>,
 }
 
@@ -33,7 +35,7 @@ pub(crate) struct Word<T> {
 }
 
 impl<T> Mailbox<T> {
-    pub(crate) const fn new(bell: mio::Waker) -> Self {
+    pub(crate) fn new(bell: Bell) -> Self {
         let word = Word { new: Vec::new(), woken: Vec::new(), stop: false };
         Self { bell, state: Mutex::new(State { awake: true, over: false, word }) }
     }
@@ -127,7 +129,10 @@ impl<T: Send + 'static> Wake for Alarm<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, rustuya_loom))]
+mod models;
+
+#[cfg(all(test, not(rustuya_loom)))]
 mod tests {
     use super::*;
     use core::task::Waker;

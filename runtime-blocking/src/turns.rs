@@ -14,6 +14,7 @@ use crate::deadlines::Deadlines;
 use crate::device_task::DeviceTask;
 use crate::discovery_task::DiscoveryTask;
 use crate::mailbox::{Alarm, Mailbox};
+use crate::sync::Bell;
 
 /// What the thread does.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ const BELL: Token = Token(usize::MAX);
 impl Turns {
     pub(crate) fn new() -> io::Result<(Self, Arc<Post>)> {
         let poll = Poll::new()?;
-        let post = Arc::new(Mailbox::new(mio::Waker::new(poll.registry(), BELL)?));
+        let post = Arc::new(Mailbox::new(Bell::new(poll.registry(), BELL)?));
         let turns = Self {
             poll,
             post: Arc::clone(&post),

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use rustuya_proto::{
     Cid, CommandCode, DeviceConfig, DeviceId, Dialect, DownReason, DpId, LocalKey, SendError, Version,
@@ -26,6 +26,7 @@ use crate::query::{self, Queried};
 use crate::sending::Sending;
 use crate::state::State;
 use crate::sub_device::SubDevice;
+use crate::sync::{Mutex, MutexGuard};
 use crate::text;
 use crate::wipe::wipe_stack;
 

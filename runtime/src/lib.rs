@@ -35,6 +35,7 @@ mod slot;
 mod sources;
 mod state;
 mod sub_device;
+mod sync;
 pub mod tap;
 pub mod text;
 mod wipe;

@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use rustuya_proto::DeviceId;
 
@@ -19,6 +19,7 @@ use crate::listener::{Bounds, Hub, Listener};
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::sync::{Mutex, MutexGuard};
 use crate::text;
 
 /// A group of devices with one stream of events. Clones are the same manager.

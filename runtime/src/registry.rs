@@ -1,7 +1,7 @@
 //! Registry of the devices of a program.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use crate::device::{Device, DeviceBuilder, WeakDevice};
 use crate::discovery::Discovery;
@@ -10,6 +10,7 @@ use crate::link::Env;
 use crate::manager::Shared as ManagerShared;
 use crate::memory;
 use crate::runtime::Runtime;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Holds each device once, however many [`Manager`](crate::Manager)s share it. Clones are the same registry; there is
 /// no global one.
@@ -480,3 +481,6 @@ impl core::fmt::Debug for RegistryBuilder {
         f.debug_struct("RegistryBuilder").field("dials_at_once", &self.dials_at_once).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, rustuya_loom))]
+mod models;

@@ -1,8 +1,8 @@
 //! Result of one command, shared by its caller and the link.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use rustuya_proto::Dps;
 
@@ -10,6 +10,7 @@ use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::partial::Tally;
 use crate::reply::Reply;
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// Result of one command: the way back to the caller. Completes exactly once. A failure is reported exactly once: to
 /// the caller, or to listeners.
@@ -327,6 +328,9 @@ impl State {
         }
     }
 }
+
+#[cfg(all(test, rustuya_loom))]
+mod models;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustuya_proto::{DeviceConfig, Dialect, LocalKey, Timing, Version};
 
@@ -14,6 +14,7 @@ use crate::link::{DrivenLink, Env, Link, Options, SharedTap};
 use crate::memory;
 use crate::pacing::Pacing;
 use crate::runtime::Runtime;
+use crate::sync::Mutex;
 use crate::tap::Tap;
 use crate::wipe::wipe_stack;
 

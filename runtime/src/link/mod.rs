@@ -20,10 +20,10 @@ mod waiter;
 
 use core::fmt;
 use core::net::SocketAddr;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, LazyLock, PoisonError, TryLockError, Weak};
 use std::time::Instant;
 
 use rustuya_proto::{Cid, CommandCode, DeviceConfig, LossReason};
@@ -37,6 +37,7 @@ use crate::memory::Common;
 use crate::pacing::Pacing;
 use crate::runtime::{DirectWriter, Transport};
 use crate::slot::Slot;
+use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 use crate::wipe::wipe_stack;
 pub(crate) use engine::Engine;
 pub(crate) use request::{Operation, Request, Writes};
@@ -383,5 +384,7 @@ impl Drop for DrivenLink {
     }
 }
 
+#[cfg(all(test, rustuya_loom))]
+mod models;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ mod features;
 pub(crate) mod firmware;
 mod fuzz;
 mod host;
+mod models;
 mod outside;
 pub(crate) mod python;
 mod sysroot;
@@ -36,6 +37,8 @@ pub(crate) enum Step {
     Package,
     /// Tests of the workspace and of every feature set of the protocol core
     Test,
+    /// Models of threads, in every order in which these can meet
+    Models,
     /// Golden vectors against the package they come from
     Vectors,
     /// The protocol core on a target that has only `core`
@@ -106,6 +109,7 @@ impl Step {
             Self::Docs => host::docs(context),
             Self::Package => host::package(context),
             Self::Test => host::test(context),
+            Self::Models => models::run(context),
             Self::Vectors => outside::vectors(context),
             Self::BareMetal => bare_metal::run(context),
             Self::Firmware => firmware::run(context),

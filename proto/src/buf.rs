@@ -2,14 +2,14 @@
 
 use crate::wire::frame_len;
 
-/// Memory for a buffer: anything that is a fixed run of bytes.
+/// Memory for a buffer: any fixed run of bytes.
 ///
 /// Implemented for every such type: `[u8; N]`, `&mut [u8]`, `Box<[u8]>`, `Vec<u8>`, a registered or DMA buffer.
 pub trait Storage: AsRef<[u8]> + AsMut<[u8]> {}
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Storage for T {}
 
-/// Received bytes that are not consumed yet.
+/// Received bytes that no machine has consumed yet.
 ///
 /// The driver reads from its socket into [`spare_mut`](Self::spare_mut) and reports the count with
 /// [`commit`](Self::commit); a machine's `poll` consumes from the front and decrypts in place. An empty buffer
@@ -19,28 +19,28 @@ pub struct RxBuf<S> {
     storage: S,
     start: usize,
     end: usize,
-    /// The largest frame that is waited for; zero means as much as the storage holds.
+    /// Largest frame to wait for, in bytes; zero means as much as the storage holds.
     limit: usize,
 }
 
 impl<S: Storage> RxBuf<S> {
-    /// An empty buffer over `storage`. Its length is the largest frame that can be received: a larger one is skipped,
-    /// and told as [`Event::Skipped`](crate::Event::Skipped). Devices with few DPs stay below 1024 bytes. Vendor
-    /// firmware has no limit for what it sends: the state of a device with many DPs, or with long texts, can exceed
+    /// Creates an empty buffer over `storage`. Its length is the largest frame that can be received: a larger one is
+    /// skipped, and reported as [`Event::Skipped`](crate::Event::Skipped). Devices with few DPs stay below 1024 bytes.
+    /// Vendor firmware sends frames of any size: the state of a device with many DPs, or with long texts, can exceed
     /// 4096 bytes.
     pub const fn new(storage: S) -> Self {
         Self { storage, start: 0, end: 0, limit: 0 }
     }
 
-    /// An empty buffer that waits for frames of up to `limit` bytes, whatever the size of its storage. Each time that
-    /// [`spare_mut`](Self::spare_mut) is empty after a `poll` that ended in `Wait`, a larger storage must be lent
-    /// with [`replace`](Self::replace). For drivers that have memory to give on demand.
+    /// Creates an empty buffer that waits for frames of up to `limit` bytes, whatever the size of its storage. For
+    /// drivers that allocate on demand: each time that [`spare_mut`](Self::spare_mut) is empty after a `poll` that
+    /// ended in `Wait`, they must lend a larger storage with [`replace`](Self::replace).
     pub const fn growing(storage: S, limit: usize) -> Self {
         Self { storage, start: 0, end: 0, limit }
     }
 
-    /// Moves what is unread into another storage, and gives the old one back. Bytes that find no room there are
-    /// dropped, the last ones first.
+    /// Moves the unread bytes into another storage and returns the old one. Drops bytes that do not fit there, the last
+    /// ones first.
     pub fn replace(&mut self, mut storage: S) -> S {
         let unread = self.storage.as_ref().get(self.start..self.end).unwrap_or_default();
         let room = storage.as_mut();
@@ -50,13 +50,13 @@ impl<S: Storage> RxBuf<S> {
         core::mem::replace(&mut self.storage, storage)
     }
 
-    /// The size of the storage in bytes.
+    /// Returns the size of the storage in bytes.
     pub fn capacity(&self) -> usize {
         self.storage.as_ref().len()
     }
 
-    /// Free space to read into. Moves what is unread to the front first when the tail is used up.
-    /// Never empty after a `poll` that ended in `Wait`, unless the buffer is a [growing](Self::growing) one.
+    /// Returns free space to read into. First moves the unread bytes to the front when the tail is used up. Never empty
+    /// after a `poll` that ended in `Wait`, unless the buffer is a [growing](Self::growing) one.
     pub fn spare_mut(&mut self) -> &mut [u8] {
         let mut rx = self.lend();
         if rx.buf.len().saturating_sub(*rx.end) < rx.buf.len() / 2 {
@@ -70,17 +70,17 @@ impl<S: Storage> RxBuf<S> {
         self.end = self.end.saturating_add(n).min(self.storage.as_ref().len());
     }
 
-    /// The number of received bytes not consumed yet.
+    /// Returns the number of received bytes not consumed yet.
     pub const fn len(&self) -> usize {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether nothing is waiting to be consumed, so that the storage may be taken away.
+    /// Returns whether all bytes are consumed, so that the driver may take the storage back.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Drops everything unread.
+    /// Drops all unread bytes.
     pub const fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
@@ -104,44 +104,44 @@ impl<S: Storage> RxBuf<S> {
         Rx { buf, start: &mut self.start, end: &mut self.end, limit }
     }
 
-    /// The bytes at an absolute range inside the storage, as reported by a machine; empty when out of range.
+    /// Returns the bytes at an absolute range inside the storage, as reported by a machine; empty when out of range.
     pub(crate) fn at(&self, range: core::ops::Range<usize>) -> &[u8] {
         self.storage.as_ref().get(range).unwrap_or_default()
     }
 }
 
-/// Bytes to be sent that are not written to the socket yet.
+/// Bytes to send that are not written to the socket yet.
 ///
 /// Machines append whole frames; the driver writes [`pending`](Self::pending) to its socket and reports the count
 /// with [`consume`](Self::consume). Frames lie back to back.
 ///
-/// Vendor firmware closes the connection, or stops answering until it is power-cycled, when it is left with a part of
-/// a frame. A driver therefore writes [`next_write`](Self::next_write) in one call, finishes a frame that was begun
+/// Vendor firmware closes the connection, or stops answering until it is power-cycled, when it receives only a part of
+/// a frame. A driver therefore writes [`next_write`](Self::next_write) in one call, finishes a frame that it began
 /// before it closes the connection, and resets the connection (`SO_LINGER` of zero) where it cannot.
 #[derive(Debug)]
 pub struct TxBuf<S> {
     storage: S,
     start: usize,
     end: usize,
-    /// Bytes still to be written of a frame that was begun.
+    /// Bytes left to write of a frame that was begun.
     cut: usize,
 }
 
 impl<S: Storage> TxBuf<S> {
-    /// An empty buffer over `storage`. Its length is the largest batch of frames that can wait; 1024 bytes hold
+    /// Creates an empty buffer over `storage`. Its length is the largest batch of frames that can wait; 1024 bytes hold
     /// any ordinary command, 4096 the largest frame that devices accept.
     pub const fn new(storage: S) -> Self {
         Self { storage, start: 0, end: 0, cut: 0 }
     }
 
-    /// All bytes that are not written yet.
+    /// Returns all bytes that are not written yet.
     pub fn pending(&self) -> &[u8] {
         self.storage.as_ref().get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The bytes to give to one write: the rest of a frame that was begun, or as many whole frames as fit `segment`
-    /// bytes, at least one. So that no TCP segment ends within a frame, where the network allows it: 1024 bytes fit
-    /// every common one.
+    /// Returns the bytes to give to one write: the rest of a frame that was begun, or as many whole frames as fit
+    /// `segment` bytes, at least one. A write of this size keeps TCP segments from ending within a frame, where the
+    /// network allows it; a `segment` of 1024 bytes fits every common network.
     pub fn next_write(&self, segment: usize) -> &[u8] {
         let pending = self.pending();
         if self.cut > 0 {
@@ -158,7 +158,7 @@ impl<S: Storage> TxBuf<S> {
         pending.get(..len).unwrap_or(pending)
     }
 
-    /// Whether a frame was begun to be written and is not finished.
+    /// Returns whether a part of a frame is written and the rest is not.
     pub const fn is_cut(&self) -> bool {
         self.cut > 0
     }
@@ -180,12 +180,12 @@ impl<S: Storage> TxBuf<S> {
         }
     }
 
-    /// Whether everything is written, so that the storage may be taken away.
+    /// Returns whether all bytes are written, so that the driver may take the storage back.
     pub const fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// Drops everything not written yet.
+    /// Drops all bytes that are not written yet.
     pub const fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
@@ -218,17 +218,17 @@ impl Rx<'_> {
         self.buf.get_mut(*self.start..*self.end).unwrap_or_default()
     }
 
-    /// Where [`unread`](Self::unread) begins inside the storage.
+    /// Returns the offset of [`unread`](Self::unread) inside the storage.
     pub(crate) const fn offset(&self) -> usize {
         *self.start
     }
 
-    /// The bytes at an absolute range inside the storage.
+    /// Returns the bytes at an absolute range inside the storage.
     pub(crate) fn at(&self, range: core::ops::Range<usize>) -> &[u8] {
         self.buf.get(range).unwrap_or_default()
     }
 
-    /// The largest frame that is waited for.
+    /// Returns the largest frame to wait for, in bytes.
     pub(crate) const fn limit(&self) -> usize {
         self.limit
     }
@@ -241,7 +241,7 @@ impl Rx<'_> {
         }
     }
 
-    /// Drops `n` bytes from the front, or as many as there are; says how many.
+    /// Drops `n` bytes from the front, or as many as there are, and returns how many.
     pub(crate) fn drop_up_to(&mut self, n: u32) -> u32 {
         let unread = u32::try_from(self.unread().len()).unwrap_or(u32::MAX).min(n);
         self.consume(usize::try_from(unread).unwrap_or(usize::MAX));
@@ -258,8 +258,8 @@ impl Rx<'_> {
     }
 }
 
-/// Moves what lies between `start` and `end` to the front.
-// In parts that do not overlap what they replace: a move of parts that do takes 1.5 KB of small flash.
+/// Moves the bytes between `start` and `end` to the front.
+// Moves parts that do not overlap their target: an overlapping move takes 1.5 KB of small flash.
 #[expect(clippy::arithmetic_side_effects, reason = "the gap is no larger than the end: what is larger returns above")]
 fn to_front(buf: &mut [u8], start: &mut usize, end: &mut usize) {
     let gap = *start;
@@ -289,7 +289,7 @@ pub(crate) struct Tx<'a> {
 }
 
 impl Tx<'_> {
-    /// All the free space, as one run behind what is pending.
+    /// Returns all the free space, as one run behind the pending bytes.
     pub(crate) fn spare(&mut self) -> &mut [u8] {
         to_front(self.buf, self.start, self.end);
         self.buf.get_mut(*self.end..).unwrap_or_default()
@@ -300,7 +300,7 @@ impl Tx<'_> {
         *self.end = self.end.saturating_add(n).min(self.buf.len());
     }
 
-    /// The same with no more free space than this.
+    /// Returns a view of the same buffer with at most `room` bytes of free space.
     pub(crate) fn at_most(&mut self, room: usize) -> Tx<'_> {
         self.spare();
         let size = self.end.saturating_add(room).min(self.buf.len());
@@ -320,7 +320,7 @@ impl Tx<'_> {
     }
 }
 
-/// The size of the frame at the front of what is to be written; everything, where that is no frame.
+/// Returns the size of the frame at the front of `pending`, or the size of all of it where that is no frame.
 fn first_frame(pending: &[u8]) -> usize {
     let len = frame_len(pending).ok().flatten();
     len.unwrap_or(pending.len()).min(pending.len())

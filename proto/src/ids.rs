@@ -25,7 +25,7 @@ macro_rules! text_id {
                 heapless::String::try_from(text).map(Self).map_err(|_| InvalidId)
             }
 
-            /// The text.
+            /// Returns the text as given.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -64,7 +64,7 @@ text_id! {
     Cid
 }
 
-/// An id is not 1 to 64 bytes of printable ASCII without quotation marks and backslashes.
+/// Text is no id: not 1 to 64 bytes of printable ASCII without quotation marks and backslashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct InvalidId;
@@ -103,7 +103,7 @@ impl From<u16> for DpId {
     }
 }
 
-/// The secret of one device: 16 bytes, issued by the vendor's cloud, new on every re-pairing.
+/// Secret of one device: 16 bytes, issued by the vendor's cloud, new on every re-pairing.
 ///
 /// Wiped when dropped, compared in constant time, absent from `Debug` output.
 #[derive(Clone)]
@@ -118,7 +118,7 @@ impl Drop for LocalKey {
 impl ZeroizeOnDrop for LocalKey {}
 
 impl LocalKey {
-    /// The key with these raw bytes.
+    /// Returns the key with these raw bytes.
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -141,7 +141,7 @@ impl LocalKey {
         Ok(key)
     }
 
-    /// The raw bytes. The caller keeps the copy secret and wipes it.
+    /// Returns the raw bytes. The caller keeps the copy secret and wipes it.
     pub const fn expose(&self) -> &[u8; 16] {
         &self.0
     }
@@ -177,7 +177,7 @@ impl TryFrom<&[u8]> for LocalKey {
     }
 }
 
-/// Whether there is an HTML entity in the text, such as `&amp;` or `&#39;`.
+/// Returns whether there is an HTML entity in the text, such as `&amp;` or `&#39;`.
 fn is_escaped(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'&').skip(1).any(|after| {
         let name = after.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -189,24 +189,24 @@ fn is_escaped(text: &[u8]) -> bool {
     })
 }
 
-/// A text is no local key. Says how long it is, and nothing else about it.
+/// Text is no local key. Contains the length of the text and nothing else about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidKey {
     /// It is not 16 characters, or not 16 bytes.
     Length {
-        /// How many it is.
+        /// Number of characters or bytes.
         len: usize,
     },
     /// It is not 16 characters because characters in it are written as HTML entities, such as `&amp;` for `&`.
     Escaped {
-        /// How many it is with them.
+        /// Number of characters, entities included.
         len: usize,
     },
     /// It is 16 characters, but one of them is above U+00FF, which keys never hold: typed wrongly, or put there by an
     /// editor that replaces quotation marks and dashes.
     Character {
-        /// Which one, from 1.
+        /// Position of the character, from 1.
         at: usize,
     },
 }
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_key_is_told_with_its_length() {
+    fn errors_of_keys_contain_the_length() {
         for (text, len) in [("", 0), ("0123456789abcde", 15), ("0123456789abcdef\n", 17), ("0123456789abcde\\\"", 17)] {
             assert_eq!(LocalKey::from_text(text), Err(InvalidKey::Length { len }), "{text}");
         }

@@ -1,17 +1,17 @@
-//! A generator for tests: the same bytes in every run.
+//! Generator for tests: the same bytes in every run.
 
 use core::convert::Infallible;
 
 use heapless::Vec;
 
-/// Bytes that count up, behind those that a test prescribes.
+/// Generator that returns the bytes of a script first, and then bytes that count up.
 pub(crate) struct Counter {
     next: u8,
     pub(crate) script: Vec<u8, 64>,
 }
 
 impl Counter {
-    /// Counts from `first`.
+    /// Creates a generator that counts from `first`.
     pub(crate) const fn new(first: u8) -> Self {
         Self { next: first, script: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! The caller's clock.
+//! Time as the caller's clock counts it.
 
 use core::ops::Add;
 use core::time::Duration;
@@ -14,24 +14,24 @@ impl Instant {
     /// The driver's epoch.
     pub const ZERO: Self = Self(0);
 
-    /// The instant `micros` microseconds after the epoch.
+    /// Returns the instant `micros` microseconds after the epoch.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// The instant `millis` milliseconds after the epoch; saturates.
+    /// Returns the instant `millis` milliseconds after the epoch; saturates.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000))
     }
 
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since the epoch.
-    // A million is 64 times 15,625, and so much fits beside 16 bits in 32: small chips divide 64 bits in a routine of
-    // nearly a kilobyte.
+    /// Returns the whole seconds since the epoch.
+    // Divides by 64 and then by 15,625, 16 bits at a time, so that 32-bit divisions suffice: on small chips the routine
+    // for 64-bit division takes nearly a kilobyte.
     #[cfg(feature = "emulator")]
     #[expect(clippy::arithmetic_side_effects, reason = "the shift falls from 64 to zero by sixteens")]
     pub(crate) const fn as_secs(self) -> u64 {
@@ -45,7 +45,7 @@ impl Instant {
         seconds
     }
 
-    /// Time from `earlier` to `self`, or zero when `earlier` is the later one.
+    /// Returns the time from `earlier` to `self`, or zero when `earlier` is the later one.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -55,7 +55,7 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     /// Saturates at the end of representable time (584,000 years).
-    // A 64-bit product that saturates: in each place where it is needed it would fill half a kilobyte of small flash.
+    // inline(never): each copy of the saturating 64-bit product takes half a kilobyte of small flash.
     #[inline(never)]
     fn add(self, rhs: Duration) -> Self {
         // Not `as_micros`: its 128 bits cost a small chip more than the sum does.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// A version of the Tuya LAN protocol.
+/// Version of the Tuya LAN protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a new version is meant to be a list of compile errors")]
 pub enum Version {
@@ -19,7 +19,7 @@ pub enum Version {
     V35,
 }
 
-/// How a version turns a payload into a frame: exactly the four ways that devices speak.
+/// Encoding of payloads into frames: exactly the four that devices use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a new scheme is meant to be a list of compile errors")]
 pub enum Scheme {
@@ -33,7 +33,7 @@ pub enum Scheme {
     Gcm,
 }
 
-/// Which requests a device understands.
+/// Set of requests that a device understands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "both dialects must be handled wherever requests are written")]
 pub enum Dialect {
@@ -48,7 +48,7 @@ impl Version {
     /// Every version, oldest first.
     pub const ALL: [Self; 5] = [Self::V31, Self::V32, Self::V33, Self::V34, Self::V35];
 
-    /// How this version encodes frames.
+    /// Returns the encoding of frames of this version.
     pub const fn scheme(self) -> Scheme {
         match self {
             Self::V31 => Scheme::PlainMd5,
@@ -58,8 +58,8 @@ impl Version {
         }
     }
 
-    /// Whether this build can speak the version: its cargo feature is on. Each of `v31`, `v33` (3.2 too), `v34` and `v35`
-    /// is by default.
+    /// Returns whether this build supports the version, which means that its cargo feature is on: `v31`, `v33` (3.2
+    /// too), `v34` or `v35`, all of them by default.
     pub const fn is_supported(self) -> bool {
         match self {
             Self::V31 => cfg!(feature = "v31"),
@@ -69,15 +69,15 @@ impl Version {
         }
     }
 
-    /// Whether this build has one way to encode frames, so that there is no version to find out.
+    /// Whether this build has a single way to encode frames, so that no version has to be found out.
     pub(crate) const IS_ALONE: bool = cfg!(feature = "v31") as u8
         + cfg!(feature = "v33") as u8
         + cfg!(feature = "v34") as u8
         + cfg!(feature = "v35") as u8
         == 1;
 
-    /// Itself, for a version that [is supported](Self::is_supported). Where the build has one version alone, this is a
-    /// constant, and what only the others need is not compiled.
+    /// Returns `self`, which must be a [supported](Self::is_supported) version. In a build with a single version this
+    /// is a constant, so that code for the others is not compiled.
     pub(crate) const fn narrowed(self) -> Self {
         let (v31, v33) = (cfg!(feature = "v31"), cfg!(feature = "v33"));
         match (v31, v33, cfg!(feature = "v34"), cfg!(feature = "v35")) {
@@ -88,11 +88,11 @@ impl Version {
         }
     }
 
-    /// Whether this build has a version in which devices may speak the [device22](Dialect::Device22) dialect. To firmware
-    /// of 3.5, nulls are values.
+    /// Whether this build has a version in which devices may use the [device22](Dialect::Device22) dialect. 3.5 has
+    /// none: its firmware takes nulls for values.
     pub(crate) const ANY_DEVICE22: bool = !matches!(Self::V33.narrowed(), Self::V35);
 
-    /// Whether a session key is negotiated before anything else is sent.
+    /// Returns whether a session key is negotiated before anything else is sent.
     pub const fn negotiates(self) -> bool {
         match self {
             Self::V31 | Self::V32 | Self::V33 => false,
@@ -100,7 +100,7 @@ impl Version {
         }
     }
 
-    /// The version as it appears on the wire, such as `3.3`.
+    /// Returns the version as it appears on the wire, such as `3.3`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::V31 => "3.1",
@@ -111,7 +111,7 @@ impl Version {
         }
     }
 
-    /// The dialect that this version always speaks, or `None` when the device decides.
+    /// Returns the dialect that this version always speaks, or `None` when the device decides.
     pub const fn fixed_dialect(self) -> Option<Dialect> {
         match self {
             Self::V32 => Some(Dialect::Device22),
@@ -119,7 +119,7 @@ impl Version {
         }
     }
 
-    /// Whether this proves less than `least` does. 3.2 and 3.3 prove the same.
+    /// Returns whether frames of this version prove less than those of `least`. 3.2 and 3.3 prove the same.
     pub(crate) fn is_weaker_than(self, least: Self) -> bool {
         !Self::IS_ALONE && self < least && self.scheme() != least.scheme()
     }
@@ -143,7 +143,7 @@ impl FromStr for Version {
     }
 }
 
-/// The text names no version of the protocol. Use one of 3.1, 3.2, 3.3, 3.4 and 3.5.
+/// Text is no version of the protocol. Use one of 3.1, 3.2, 3.3, 3.4 and 3.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct UnknownVersion;

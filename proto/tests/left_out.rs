@@ -1,4 +1,4 @@
-//! Builds without some of the versions: those are named as left out, never spoken, and never tried.
+//! Builds without some of the versions: those are reported as left out, and never used.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -41,7 +41,7 @@ fn config() -> DeviceConfig {
     DeviceConfig::new(id, key).address(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// What one machine does first: dial, or tell that its version is left out.
+/// Returns the reason if the machine reports one before it dials.
 fn first(config: DeviceConfig, announced: Option<Version>) -> Option<DownReason> {
     let mut device = Device::new(config, Instant::ZERO);
     if announced.is_some() {
@@ -92,7 +92,7 @@ fn keys_of_a_version_that_is_left_out_seal_and_open_nothing() {
     }
 }
 
-/// With no version configured, every dial of a whole round is of a version that can be spoken.
+/// Without a configured version, a whole round dials only with versions of this build.
 #[test]
 fn the_search_tries_only_what_the_build_has() {
     let mut device = Device::new(config(), Instant::ZERO);
@@ -117,7 +117,7 @@ fn the_search_tries_only_what_the_build_has() {
     assert!(dials > 1);
 }
 
-/// What is told after each connection that accepts, hears us and ends as `how` says.
+/// Returns the reasons reported after connections that accept, receive our frames and end with `how`.
 fn told(config: DeviceConfig, how: Option<LossReason>, connections: usize) -> Vec<DownReason> {
     let mut device = Device::new(config, Instant::ZERO);
     let (mut rx, mut tx) = (RxBuf::new([0; 512]), TxBuf::new([0; 512]));
@@ -127,7 +127,7 @@ fn told(config: DeviceConfig, how: Option<LossReason>, connections: usize) -> Ve
             Output::Dial { conn, .. } if dials < connections => {
                 dials += 1;
                 device.handle_dialed(conn, now);
-                // Until we speak.
+                // Until the machine sends.
                 while tx.is_empty() {
                     match device.poll(now, &mut Counting(0), &mut rx, &mut tx) {
                         Output::Wait { until: Some(until) } => now = until,
@@ -149,9 +149,9 @@ fn told(config: DeviceConfig, how: Option<LossReason>, connections: usize) -> Ve
     told
 }
 
-/// A build with one version that negotiates runs no rounds, and still tells a wrong key from silence.
+/// A build with one version that negotiates runs no rounds, and still distinguishes a wrong key from silence.
 #[test]
-fn a_build_of_one_version_says_what_is_wrong() {
+fn a_build_of_one_version_diagnoses_others() {
     let supported: Vec<Version> = Version::ALL.into_iter().filter(|version| version.is_supported()).collect();
     let [version] = supported[..] else { return };
     if !version.negotiates() {

@@ -8,7 +8,7 @@ use super::FrameError;
 
 pub(crate) const BLOCK: usize = 16;
 
-/// The length of `len` bytes with PKCS#7 padding: always 1 to 16 more.
+/// Returns the length of `len` bytes with PKCS#7 padding: always 1 to 16 more.
 #[expect(clippy::arithmetic_side_effects, reason = "a remainder is smaller than its divisor")]
 pub(crate) const fn padded(len: usize) -> usize {
     len.saturating_add(BLOCK - len % BLOCK)
@@ -29,8 +29,7 @@ pub(super) fn encrypt(aes: &Aes128, buf: &mut [u8], len: usize) -> Option<usize>
 
 /// Decrypts `text` in place and returns the length without padding.
 ///
-/// The padding of the last block is checked before the others are touched, so a failure leaves all but nothing
-/// changed: the ciphertext stays as it was.
+/// Checks the padding of the last block before it changes any: on failure the ciphertext stays as it was.
 pub(crate) fn decrypt(aes: &Aes128, text: &mut [u8]) -> Result<usize, FrameError> {
     let content = peek_padding(aes, text)?;
     let (blocks, _) = Array::slice_as_chunks_mut(text);
@@ -38,7 +37,7 @@ pub(crate) fn decrypt(aes: &Aes128, text: &mut [u8]) -> Result<usize, FrameError
     Ok(content)
 }
 
-/// The length of the content of the ciphertext `text`, from its last block alone.
+/// Returns the length of the content of the ciphertext `text`, from its last block alone.
 #[expect(clippy::arithmetic_side_effects, reason = "the padding lies in the last block of the text")]
 pub(super) fn peek_padding(aes: &Aes128, text: &[u8]) -> Result<usize, FrameError> {
     let last = last_block(aes, text).ok_or(FrameError::Padding)?;
@@ -50,7 +49,7 @@ pub(super) fn peek_padding(aes: &Aes128, text: &[u8]) -> Result<usize, FrameErro
     Ok(text.len() - pad)
 }
 
-/// The last block of `text`, decrypted; `None` when `text` is not a positive number of blocks.
+/// Returns the last block of `text`, decrypted; `None` when `text` is not a positive number of blocks.
 pub(crate) fn last_block(aes: &Aes128, text: &[u8]) -> Option<[u8; BLOCK]> {
     if !text.len().is_multiple_of(BLOCK) {
         return None;

@@ -1,4 +1,4 @@
-//! AES-128-GCM in place: the one place that knows which implementation is used.
+//! AES-128-GCM in place. The only file that depends on a certain implementation.
 
 use aes_gcm::Aes128Gcm;
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};

@@ -2,7 +2,7 @@
 
 use crate::version::Version;
 
-/// The version header: the version as text and three numbers that LAN firmware does not check.
+/// Version header: the version as text and three numbers that LAN firmware does not check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VersionHeader {
@@ -20,23 +20,23 @@ impl VersionHeader {
     /// Size on the wire.
     pub const LEN: usize = 15;
 
-    /// The header that a controller sends: everything but the text is zero.
+    /// Returns the header that a controller sends: everything but the text is zero.
     pub fn controller(version: Version) -> Self {
         let text = version.as_str().as_bytes().first_chunk().copied().unwrap_or(*b"3.3");
         Self { text, crc: 0, sequence: 0, source: 0 }
     }
 
-    /// The header of a device's report number `sequence`.
+    /// Returns the header of a device's report number `sequence`.
     pub fn device(version: Version, sequence: u32) -> Self {
         Self { sequence, source: 1, ..Self::controller(version) }
     }
 
-    /// The version that the text names, if there is one.
+    /// Returns the version that the text names, if there is one.
     pub fn version(&self) -> Option<Version> {
         Version::from_text(&self.text)
     }
 
-    /// The header on the wire.
+    /// Returns the header on the wire.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         let [t0, t1, t2] = self.text;
         let [c0, c1, c2, c3] = self.crc.to_be_bytes();

@@ -1,4 +1,4 @@
-//! Keys with everything that can be computed once: AES round keys, GHASH tables, absorbed HMAC pads.
+//! Keys, prepared once: AES round keys, GHASH tables, absorbed HMAC pads.
 
 use core::fmt;
 
@@ -30,7 +30,7 @@ pub(super) enum Schedule {
     EcbHmac { aes: Aes128, hmac: Hmac<Sha256> },
     #[cfg(feature = "v35")]
     Gcm(Gcm),
-    /// A version that this build leaves out: nothing is sealed, nothing is opened.
+    /// Version that this build leaves out: seals nothing and opens nothing.
     #[cfg(not(all(feature = "v31", feature = "v33", feature = "v34", feature = "v35")))]
     LeftOut,
 }
@@ -54,7 +54,7 @@ impl Keys {
         Self { version, schedule }
     }
 
-    /// The version that the key is prepared for.
+    /// Returns the version that the key is prepared for.
     pub const fn version(&self) -> Version {
         self.version
     }
@@ -66,7 +66,7 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// HMAC-SHA-256 with a 16-byte key.
+/// Prepares HMAC-SHA-256 with a 16-byte key.
 pub(crate) fn keyed_hmac(key: &[u8; 16]) -> Hmac<Sha256> {
     // A key shorter than the block is zero-padded to it (RFC 2104), which makes construction infallible.
     let mut block = Zeroizing::new([0u8; 64]);
@@ -76,12 +76,12 @@ pub(crate) fn keyed_hmac(key: &[u8; 16]) -> Hmac<Sha256> {
     Hmac::new((&*block).into())
 }
 
-/// HMAC-SHA-256 of `message` under `key`.
+/// Returns the HMAC-SHA-256 of `message` under `key`.
 pub(crate) fn hmac_sha256(key: &[u8; 16], message: &[u8]) -> [u8; 32] {
     keyed_hmac(key).chain_update(message).finalize().into_bytes().into()
 }
 
-/// Whether two byte strings are equal, in time that depends only on their lengths.
+/// Returns whether two byte strings are equal, in time that depends only on their lengths.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }

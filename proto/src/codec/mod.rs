@@ -1,6 +1,6 @@
 //! Payloads to frames and back: [`seal`] and [`open`], in place, under prepared [`Keys`].
 //!
-//! Integrity comes before decryption, and bytes that fail a check are never handed out.
+//! Checks integrity before it decrypts, and never returns bytes that fail a check.
 
 pub(crate) mod crc;
 pub(crate) mod ecb;

@@ -1,4 +1,4 @@
-//! Taking frames apart.
+//! Verification and decryption of frames.
 
 use core::ops::Range;
 
@@ -29,20 +29,20 @@ pub struct Opened {
     pub seqno: u32,
     /// Command code.
     pub command: CommandCode,
-    /// Return code; only from devices, and not from all of them.
+    /// Return code. Controllers never send one, and not all devices do.
     pub retcode: Option<RetCode>,
-    /// The version header that stood in front of the payload.
+    /// Version header in front of the payload.
     pub header: Option<VersionHeader>,
-    /// Whether the payload came encrypted. Where it did not, in 3.2 and 3.3, it is a device's error text.
+    /// Whether the payload was encrypted. An unencrypted one, in 3.2 and 3.3, is a device's error text.
     pub encrypted: bool,
-    /// Where the payload lies in the frame, decrypted, without return code, version header and padding.
+    /// Range of the payload in the frame, decrypted, without return code, version header and padding.
     pub payload: Range<usize>,
 }
 
-/// Verifies one whole frame and decrypts it in place. `sender` is who wrote it.
+/// Verifies one whole frame and decrypts it in place. `sender` is the end that wrote it.
 ///
 /// # Errors
-/// What makes the frame unbelievable. The bytes of a frame whose integrity check failed are not changed.
+/// The check that the frame failed. When the integrity check fails, the bytes of the frame stay as they were.
 pub fn open(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, FrameError> {
     check_shape(frame)?;
     match (frame_kind(frame), &keys.schedule) {
@@ -54,13 +54,13 @@ pub fn open(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fra
         (Some(FrameKind::F55aa), Schedule::Ecb { aes }) => open_ecb(aes, sender, frame),
         #[cfg(feature = "v31")]
         (Some(FrameKind::F55aa), Schedule::Md5 { aes, .. }) => open_plain(aes, sender, frame),
-        // The other kind of frame cannot pass this key's check; that it came says which version the peer speaks.
+        // The other kind of frame cannot pass this key's check; its kind shows which version the peer speaks.
         (Some(_), _) => Err(FrameError::Integrity),
         (None, _) => Err(FrameError::Prefix),
     }
 }
 
-/// Takes apart an unencrypted 55AA frame with a CRC, such as an announcement; the payload may still be ciphertext.
+/// Verifies a 55AA frame with a CRC, such as an announcement, and finds its payload, which may still be ciphertext.
 pub(crate) fn open_clear(frame: &mut [u8]) -> Result<Opened, FrameError> {
     check_shape(frame)?;
     if frame_kind(frame) != Some(FrameKind::F55aa) {
@@ -74,14 +74,14 @@ pub(crate) fn open_clear(frame: &mut [u8]) -> Result<Opened, FrameError> {
     Ok(opened)
 }
 
-/// Whether the CRC-32 footer of a whole 55AA frame fits.
+/// Returns whether the CRC-32 footer of a whole 55AA frame fits.
 pub(crate) fn crc_fits(frame: &[u8]) -> bool {
     frame
         .split_last_chunk::<{ frame_55aa::CRC_FOOTER }>()
         .is_some_and(|(covered, footer)| footer.starts_with(&crc::checksum(covered)))
 }
 
-/// Whether the footer of a whole 55AA frame fits an HMAC under `key`: proof of a 3.4 device with this key.
+/// Returns whether the footer of a whole 55AA frame fits an HMAC under `key`: this proves a 3.4 device with this key.
 pub(crate) fn hmac_fits(key: &[u8; 16], frame: &[u8]) -> bool {
     frame.split_last_chunk::<{ frame_55aa::HMAC_FOOTER }>().is_some_and(|(covered, footer)| {
         let code = keyed_hmac(key).chain_update(covered).finalize().into_bytes();
@@ -89,12 +89,12 @@ pub(crate) fn hmac_fits(key: &[u8; 16], frame: &[u8]) -> bool {
     })
 }
 
-/// Whether `text` can be ciphertext of 3.2 and 3.3 by its length.
+/// Returns whether a text of `len` bytes can be ciphertext of 3.2 and 3.3.
 pub(crate) const fn is_ciphertext_length(len: usize) -> bool {
     len > 0 && len.is_multiple_of(ecb::BLOCK)
 }
 
-/// Whether the ciphertext `text` has the padding of one under `key`; by chance, one in 256 has it under another key.
+/// Returns whether `text`, decrypted under `key`, ends in valid padding. Under another key, one in 256 does by chance.
 pub(crate) fn ciphertext_fits(key: &[u8; 16], text: &[u8]) -> bool {
     ecb::peek_padding(&Aes128::new(key.into()), text).is_ok()
 }
@@ -133,7 +133,8 @@ fn open_6699(gcm: &Gcm, sender: Sender, frame: &mut [u8]) -> Result<Opened, Fram
     Ok(opened)
 }
 
-/// The rule of thumb for the plaintext of a device's 6699 frame: text that begins at once has no return code.
+/// Guesses whether the plaintext of a device's 6699 frame begins with a return code: it does not where text comes
+/// first.
 #[cfg(feature = "v35")]
 fn has_retcode_6699(command: CommandCode, text: &[u8]) -> bool {
     match text.first_chunk::<4>() {
@@ -223,7 +224,7 @@ fn head_55aa(frame: &[u8], footer: usize) -> Result<Opened, FrameError> {
     })
 }
 
-/// Where no length rule helps, three zero bytes in front mean a return code.
+/// Takes three zero bytes in front for the beginning of a return code. For frames whose length does not show it.
 fn take_retcode_by_value(frame: &[u8], opened: &mut Opened) {
     let body = frame.get(opened.payload.clone()).unwrap_or_default();
     if body.len() >= 4 && body.starts_with(&[0, 0, 0]) {
@@ -250,7 +251,7 @@ fn strip_header(frame: &[u8], opened: &mut Opened) {
     }
 }
 
-/// 3.2 and 3.3: the payload is ciphertext, or an error in clear text (vector `v3.3/default/error-clear-text`).
+/// Decrypts the payload of 3.2 and 3.3, unless it is an error in clear text (vector `v3.3/default/error-clear-text`).
 #[cfg(feature = "v33")]
 #[expect(clippy::arithmetic_side_effects, reason = "lengths of parts of a frame that lies in memory")]
 fn open_ecb_or_text(aes: &Aes128, frame: &mut [u8], opened: &mut Opened) -> Result<(), FrameError> {

@@ -1,4 +1,4 @@
-//! Building frames.
+//! Encryption and framing.
 
 use core::fmt;
 
@@ -18,23 +18,23 @@ use crate::version::Scheme;
 use crate::wire::command::{CommandCode, RetCode};
 use crate::wire::{frame_55aa, frame_6699};
 
-/// Everything about a frame but its payload.
+/// Fields of a frame without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a complete description of a frame's head")]
 pub struct Head {
-    /// Who sends the frame.
+    /// End that sends the frame.
     pub sender: Sender,
     /// Sequence number.
     pub seqno: u32,
     /// Command code.
     pub command: CommandCode,
-    /// Return code; from devices only.
+    /// Return code; devices only.
     pub retcode: Option<RetCode>,
     /// Version header; not used by 3.1.
     pub header: Option<VersionHeader>,
 }
 
-/// The buffer is too small for the frame. Nothing was written that counts.
+/// The buffer is too small for the frame. Its bytes have no meaning now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct NoRoom {
@@ -54,12 +54,12 @@ impl core::error::Error for NoRoom {}
 /// never be used twice under the same key.
 ///
 /// # Errors
-/// [`NoRoom`] when `out` is too small; what `out` then holds has no meaning.
+/// [`NoRoom`] when `out` is too small; the bytes in `out` then have no meaning.
 pub fn seal(keys: &Keys, head: &Head, iv: &[u8; 12], payload: &[u8], out: &mut [u8]) -> Result<usize, NoRoom> {
     seal_body(keys, head, iv, out, |w| w.bytes(payload))
 }
 
-/// As [`seal`], with a payload that is written straight to its final place.
+/// Like [`seal`], but `write` writes the payload straight to its final place.
 pub(crate) fn seal_body(
     keys: &Keys,
     head: &Head,
@@ -84,7 +84,7 @@ pub(crate) fn seal_body(
     finish(keys, head, &layout, iv, frame, len).ok_or(NoRoom { need: total })
 }
 
-/// Where things lie in one frame.
+/// Layout of one frame: offsets and sizes of its parts.
 struct Layout {
     scheme: Scheme,
     /// Offset of the body, behind the frame header.
@@ -95,7 +95,7 @@ struct Layout {
     #[cfg(feature = "v31")]
     envelope: bool,
     footer: usize,
-    /// Devices send nothing at all where the text is empty; controllers send a block of padding.
+    /// Whether an empty text becomes no bytes at all. Devices send it so; controllers send a block of padding.
     empty_is_nothing: bool,
 }
 
@@ -124,7 +124,7 @@ impl Layout {
         }
     }
 
-    /// Offset of what is encrypted as a whole; in 3.1 envelopes, of the envelope.
+    /// Returns the offset of the encrypted part; in 3.1 envelopes, of the envelope.
     #[expect(clippy::arithmetic_side_effects, reason = "a sum of lengths of fixed parts")]
     const fn sealed_at(&self) -> usize {
         let retcode = if self.retcode && !matches!(self.scheme, Scheme::Gcm) { 4 } else { 0 };
@@ -132,7 +132,7 @@ impl Layout {
         self.body + retcode + header
     }
 
-    /// Offset of the text that the caller writes, inner version header included.
+    /// Returns the offset of the text that the caller writes, inner version header included.
     #[expect(clippy::arithmetic_side_effects, reason = "a sum of lengths of fixed parts")]
     const fn text_at(&self) -> usize {
         let retcode = if self.retcode && matches!(self.scheme, Scheme::Gcm) { 4 } else { 0 };
@@ -147,11 +147,11 @@ impl Layout {
         0
     }
 
-    /// Size of the frame for `len` bytes of text, inner version header included.
+    /// Returns the size of the frame for `len` bytes of text, inner version header included.
     #[expect(clippy::arithmetic_side_effects, reason = "each length contains the one that is taken off")]
     const fn frame_len(&self, len: usize) -> usize {
         let text = match self.scheme {
-            // No envelope either: a 3.1 push of nothing is a frame without payload.
+            // Nor an envelope: an empty push of 3.1 is a frame without payload.
             _ if len == 0 && self.empty_is_nothing => {
                 return self.text_at() - self.envelope_len() + self.footer;
             }
@@ -164,7 +164,8 @@ impl Layout {
     }
 }
 
-/// Encrypts and frames `len` bytes of text that lie in place. `None` is unreachable for a frame of the right size.
+/// Encrypts and frames `len` bytes of text that are already in place. Never returns `None` for a frame of the right
+/// size.
 #[cfg_attr(
     not(all(feature = "v35", any(feature = "v31", feature = "v33", feature = "v34"))),
     expect(unused_variables, reason = "each kind of frame needs only its own")

@@ -1,4 +1,4 @@
-//! What the vectors do not hold: guesses, sizes, streams cut anywhere.
+//! Cases outside the vectors: guesses, sizes, streams cut anywhere.
 
 extern crate std;
 
@@ -45,7 +45,7 @@ fn opened_with(keys: &Keys, sender: Sender, frame: &[u8]) -> Result<(Opened, Vec
     Ok((opened, payload))
 }
 
-/// A 55AA frame around `body` with a CRC that fits.
+/// Returns a 55AA frame around `body` with a CRC that fits.
 fn with_crc(command: CommandCode, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![0, 0, 0x55, 0xaa, 0, 0, 0, 7];
     frame.extend(command.0.to_be_bytes());
@@ -56,7 +56,7 @@ fn with_crc(command: CommandCode, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A 55AA frame around `body` with an HMAC that fits.
+/// Returns a 55AA frame around `body` with an HMAC that fits.
 fn with_hmac(command: CommandCode, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![0, 0, 0x55, 0xaa, 0, 0, 0, 7];
     frame.extend(command.0.to_be_bytes());
@@ -67,7 +67,7 @@ fn with_hmac(command: CommandCode, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What a receiver takes out of `chunks`, read one after the other.
+/// Returns the frames that a receiver finds in `chunks`, read one after the other.
 fn received<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     let (mut buf, mut frames, mut unwanted) = (Vec::new(), Vec::new(), 0);
     for chunk in chunks {
@@ -118,7 +118,7 @@ fn streams_give_the_same_frames_however_they_are_cut() {
 }
 
 #[test]
-fn what_looks_like_a_frame_does_not_hide_the_next_one() {
+fn bytes_like_a_frame_do_not_hide_the_next_one() {
     let good = by_name("v3.3/default/control-ack").expect("a vector").frame();
     let mut long = good.clone();
     long[12] = 0x10;
@@ -174,7 +174,7 @@ fn an_empty_push_is_empty_on_every_version() {
 
 #[test]
 fn clear_error_texts_of_whole_blocks_stay_clear() {
-    // 16 characters are also one block: under one key in 256 they decrypt to something with valid padding.
+    // 16 characters are also one block: under one key in 256 they decrypt to a text with valid padding.
     let texts: [&[u8]; 2] = [b"parse data error", b"json obj data unvalid, no dp 101"];
     let mut padded = 0;
     for text in texts {
@@ -230,7 +230,7 @@ fn a_missing_return_code_is_noticed() {
 
 #[test]
 fn controllers_send_no_return_code() {
-    // A body that begins with zeros is the body, when a controller sent it.
+    // Zeros at the beginning of a controller's body belong to the payload.
     let body = [0, 0, 0, 1, b'x'];
     let frame = with_crc(CommandCode::DP_QUERY, &body);
     let keys = Keys::new(Version::V31, &KEY);

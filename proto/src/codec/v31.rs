@@ -8,10 +8,10 @@ use super::{FrameError, ecb};
 
 const VERSION: &[u8; 3] = b"3.1";
 const SIGNATURE: usize = 16;
-/// What precedes the base64 text.
+/// Size of the part in front of the base64 text.
 pub(super) const ENVELOPE: usize = VERSION.len() + SIGNATURE;
 
-/// The size of the body for `len` bytes of text.
+/// Returns the size of the body for `len` bytes of text.
 #[expect(clippy::arithmetic_side_effects, reason = "texts fill a small part of memory, and Base64 adds a third")]
 pub(super) const fn sealed_len(len: usize) -> usize {
     ENVELOPE + base64_len(ecb::padded(len))
@@ -21,8 +21,8 @@ const fn base64_len(len: usize) -> usize {
     len.div_ceil(3).saturating_mul(4)
 }
 
-/// Turns the `len` bytes of text that lie in `body` behind the envelope into the finished body.
-/// `None` when `body` is too short.
+/// Turns the `len` bytes of text behind the envelope in `body` into the finished body. Returns `None` when `body` is
+/// too short.
 #[expect(clippy::arithmetic_side_effects, reason = "envelope and text lie in the body")]
 pub(super) fn seal(aes: &Aes128, key: &[u8; 16], body: &mut [u8], len: usize) -> Option<usize> {
     let (envelope, text) = body.split_first_chunk_mut::<ENVELOPE>()?;
@@ -34,20 +34,20 @@ pub(super) fn seal(aes: &Aes128, key: &[u8; 16], body: &mut [u8], len: usize) ->
     Some(ENVELOPE + encoded)
 }
 
-/// Takes apart a body that begins with the envelope; the text ends up at [`ENVELOPE`] with the returned length.
-/// The signature is not verified: firmware is known to differ in it, and 64 bits of MD5 prove little.
+/// Decrypts a body that begins with the envelope. The text is then at [`ENVELOPE`] and has the returned length. Does
+/// not verify the signature: firmware is known to differ in it, and 64 bits of MD5 prove little.
 pub(super) fn open(aes: &Aes128, body: &mut [u8]) -> Result<usize, FrameError> {
     let text = body.get_mut(ENVELOPE..).ok_or(FrameError::Malformed)?;
     let len = Base64::decode_in_place(text).map_err(|_| FrameError::Malformed)?.len();
     ecb::decrypt(aes, text.get_mut(..len).ok_or(FrameError::Malformed)?)
 }
 
-/// Whether a body has the envelope.
+/// Returns whether a body has the envelope.
 pub(super) fn is_sealed(body: &[u8]) -> bool {
     body.len() >= ENVELOPE && body.starts_with(VERSION)
 }
 
-/// Base64 grows to the right, so it is encoded from the back, one group of 48 bytes at a time.
+/// Encodes in place. Base64 is longer than its input, so this begins at the back, one group of 48 bytes at a time.
 #[expect(clippy::arithmetic_side_effects, reason = "offsets in a text that has room for all of them")]
 fn base64_in_place(text: &mut [u8], len: usize) -> Option<usize> {
     const GROUP: usize = 48;
@@ -64,7 +64,7 @@ fn base64_in_place(text: &mut [u8], len: usize) -> Option<usize> {
     Some(encoded)
 }
 
-/// Characters 8 to 24 of the hex MD5 of the text between its frame of constants and the key.
+/// Returns characters 8 to 24 of the hex MD5 of the text between its frame of constants and the key.
 #[expect(clippy::arithmetic_side_effects, reason = "a digit below 16")]
 fn sign(key: &[u8; 16], base64: &[u8]) -> [u8; SIGNATURE] {
     let digest = Md5::new().chain_update(b"data=").chain_update(base64).chain_update(b"||lpv=3.1||").chain_update(key);

@@ -6,9 +6,9 @@ use rand_core::CryptoRng;
 
 use super::config::Timing;
 
-/// The delay before the next attempt after `failures` failed ones in a row, with jitter on top.
+/// Returns the delay before the next attempt after `failures` failed ones in a row, with jitter on top.
 ///
-/// After a connection that worked (`failures` is zero) only the jitter is waited, half the first delay at most, so
+/// After a connection that worked (`failures` is zero) the delay is the jitter alone, half the first delay at most, so
 /// that a fleet that lost its access point does not come back in one instant.
 #[expect(
     clippy::arithmetic_side_effects,
@@ -16,7 +16,8 @@ use super::config::Timing;
 )]
 pub(super) fn delay(timing: &Timing, failures: u32, rng: &mut dyn CryptoRng) -> Duration {
     let mut base = if failures == 0 { Duration::ZERO } else { timing.backoff_min.min(timing.backoff_max) };
-    // By addition: a product of durations divides 64 bits, which small chips do in a large routine.
+    // Adds instead of multiplying: a product of durations needs a 64-bit division, which is a large routine on small
+    // chips.
     for _ in 1..failures.min(17) {
         base = base.saturating_add(base).min(timing.backoff_max);
     }

@@ -1,4 +1,4 @@
-//! Commands, and why one cannot be sent.
+//! Commands, and errors of sending them.
 
 use core::fmt;
 use core::time::Duration;
@@ -8,10 +8,10 @@ use crate::payload::{DpMap, RequestData};
 use crate::session::MAX_FRAME;
 use crate::wire::command::CommandCode;
 
-/// Something to ask of a device. Borrowed: it is written straight into the transmit buffer.
+/// Request to a device. Borrows its data, which is written straight into the transmit buffer.
 ///
-/// Built by methods named after what they set; the ones that read it back begin with `get_`, as those of
-/// `std::process::Command` do.
+/// Builder methods have the name of the field that they set; the getters begin with `get_`, like those of
+/// `std::process::Command`.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
     pub(super) kind: Kind<'a>,
@@ -25,19 +25,20 @@ pub struct Command<'a> {
 pub(super) enum Kind<'a> {
     /// A command with the usual JSON of its code.
     Request { command: CommandCode, data: RequestData<'a> },
-    /// A command with these very bytes as payload.
+    /// A command with exactly these bytes as payload.
     Raw { command: CommandCode, payload: &'a [u8] },
 }
 
 impl<'a> Command<'a> {
-    /// Asks for the state. In the device22 dialect this asks for the DPs that were heard of or written so far. When
-    /// there are none it goes out as an ordinary query, which such firmware refuses: name DPs, or wait for a push.
+    /// Asks for the state. In the device22 dialect this asks for the DPs that were received or written so far. When
+    /// there are none it is sent as an ordinary query, which such firmware refuses: name DPs, or wait for a push.
     pub const fn status() -> Self {
         Self::request(CommandCode::DP_QUERY, RequestData::None)
     }
 
-    /// Asks for these DPs: a device22 for nothing else, and at least one of them must exist or it may not answer. At
-    /// most as many go out as fit its request limit of 255 bytes, and 16. Other devices are asked for their whole state.
+    /// Asks for these DPs. A device22 is asked for these alone, for at most 16 and for as many as fit its request limit
+    /// of 255 bytes; at least one of them must exist, or it may not answer. Other devices are asked for their whole
+    /// state.
     pub const fn status_of(ids: &'a [DpId]) -> Self {
         Self::request(CommandCode::DP_QUERY, RequestData::Ids(ids))
     }
@@ -47,7 +48,7 @@ impl<'a> Command<'a> {
         Self::request(CommandCode::CONTROL, RequestData::Dps(dps))
     }
 
-    /// Asks the device to measure these DPs again and report them. Silence is a normal outcome:
+    /// Asks the device to measure these DPs again and report them. Many devices do not answer:
     /// [`Outcome::Unanswered`](super::Outcome::Unanswered) is no failure here.
     pub const fn update_dps(ids: &'a [DpId]) -> Self {
         Self::request(CommandCode::UPDATE_DPS, RequestData::Ids(ids))
@@ -58,12 +59,12 @@ impl<'a> Command<'a> {
         Self::request(CommandCode::LAN_EXT_STREAM, RequestData::None)
     }
 
-    /// Any command with the fields that its code usually carries.
+    /// Creates any command, with the usual fields of its code.
     pub const fn request(command: CommandCode, data: RequestData<'a>) -> Self {
         Self { kind: Kind::Request { command, data }, cid: None, unix_time: 0, timeout: None, most: MAX_FRAME }
     }
 
-    /// Any command with exactly this payload, before version header and encryption.
+    /// Creates any command, with exactly this payload before version header and encryption.
     pub const fn raw(command: CommandCode, payload: &'a [u8]) -> Self {
         Self { kind: Kind::Raw { command, payload }, cid: None, unix_time: 0, timeout: None, most: MAX_FRAME }
     }
@@ -75,36 +76,36 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// The wall clock, in seconds since 1970, for the `t` of requests. Devices accept any.
+    /// Sets the wall clock, in seconds since 1970, for the `t` of requests. Devices accept any time.
     #[must_use]
     pub const fn unix_time(mut self, seconds: u64) -> Self {
         self.unix_time = seconds;
         self
     }
 
-    /// How long to wait for the answer, instead of [`Timing::answer`](super::Timing::answer).
+    /// Sets the time limit for the answer, in place of [`Timing::answer`](super::Timing::answer).
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Refuses the command as [`SendError::TooLarge`] where its frame would exceed this many bytes: for frames that
-    /// are to fit one TCP segment. 4095 by default, which is the most that devices accept.
+    /// Limits the size of the frame, in bytes: a larger one is refused as [`SendError::TooLarge`]. For frames that must
+    /// fit one TCP segment. 4095 by default, which is the most that devices accept.
     #[must_use]
     pub const fn at_most(mut self, bytes: usize) -> Self {
         self.most = if bytes < MAX_FRAME { bytes } else { MAX_FRAME };
         self
     }
 
-    /// The command code, before the version's own is chosen.
+    /// Returns the command code, which may differ from the one on the wire: that depends on version and dialect.
     pub const fn get_code(&self) -> CommandCode {
         match self.kind {
             Kind::Request { command, .. } | Kind::Raw { command, .. } => command,
         }
     }
 
-    /// What the command carries; `None` where that is [a payload](Self::get_payload) or nothing.
+    /// Returns the data of the request; [`RequestData::None`] for none, or for a [payload](Self::get_payload).
     pub const fn get_data(&self) -> RequestData<'a> {
         match self.kind {
             Kind::Request { data, .. } => data,
@@ -112,7 +113,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The payload of a [raw](Self::raw) command.
+    /// Returns the payload of a [raw](Self::raw) command.
     pub const fn get_payload(&self) -> Option<&'a [u8]> {
         match self.kind {
             Kind::Request { .. } => None,
@@ -120,49 +121,49 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The sub-device that is addressed.
+    /// Returns the cid of the target sub-device; `None` for the device itself.
     pub const fn get_cid(&self) -> Option<&'a str> {
         self.cid
     }
 
-    /// The wall clock, in seconds since 1970; 0 if it was not set.
+    /// Returns the wall clock, in seconds since 1970; 0 if it was not set.
     pub const fn get_unix_time(&self) -> u64 {
         self.unix_time
     }
 
-    /// How long to wait for the answer, where that is not the device's setting.
+    /// Returns the time limit for the answer; `None` for that of the device.
     pub const fn get_timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// The most bytes that its frame may have, where that is less than devices accept.
+    /// Returns the limit of the frame, in bytes; `None` for the most that devices accept.
     pub const fn get_at_most(&self) -> Option<usize> {
         if self.most < MAX_FRAME { Some(self.most) } else { None }
     }
 }
 
-/// Names one accepted command until it is resolved. Unique per device for four billion commands.
+/// Id of one accepted command. Unique per device for four billion commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommandId(pub(super) u32);
 
-/// Why a command was not accepted. The machine is unchanged, and no event will follow.
+/// Reason why a command was not accepted. The machine is unchanged, and no event will follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
     /// No usable connection: wait for [`Event::Up`](super::Event::Up).
     NotReady,
-    /// The transmit buffer is too full for this frame of `need` bytes: write what is pending and try again, or lend
-    /// a larger buffer.
+    /// The transmit buffer is too full for this frame of `need` bytes: write the pending bytes and try again, or lend a
+    /// larger buffer.
     NoRoom {
         /// Size of the whole frame in bytes.
         need: usize,
     },
-    /// As many commands are unanswered as the table holds: wait for one to resolve.
+    /// The table of unanswered commands is full: wait for one to resolve.
     TooMany,
     /// The frame would exceed the 4095 bytes that devices accept, or the limit of the command: send fewer DPs at once.
     TooLarge,
     /// The data cannot be sent: no DPs, text that is not a JSON object of DP numbers, a negotiation command, or an
-    /// unusable cid.
+    /// invalid cid.
     InvalidData,
 }
 

@@ -1,16 +1,16 @@
-//! One open connection: what is heard on it, when something is due, what commands become.
+//! One open connection: received frames, timers, key check, heartbeats.
 
 use core::time::Duration;
 
 use rand_core::CryptoRng;
 
-use super::again::REDIAL;
 use super::config::DeviceConfig;
 use super::event::{ConnId, DownReason, LossReason, Outcome};
 use super::pending::Match;
+use super::retry::REDIAL;
 use super::search::{Evidence, Failure, Refusal, Search, proves, refusal_of};
 use super::send::transmit;
-use super::{Attempt, Command, Device, Link, Step, backoff};
+use super::{Attempt, Command, Device, Link, PollStep, backoff};
 use crate::buf::{Rx, Tx};
 use crate::codec::{Opened, VersionHeader};
 use crate::payload::{Payload, RequestData};
@@ -21,155 +21,151 @@ use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
 
-/// How long an attempt that listens first says nothing at least.
+/// Least time that an attempt which listens first sends nothing.
 const LISTEN: Duration = Duration::from_millis(250);
-/// Unbelievable frames in a row after which the connection is given up.
+/// Invalid frames in a row after which the connection ends.
 const MAX_BAD: u8 = 3;
-/// Frames in a row that came before, after which the connection is given up.
+/// Repeated frames in a row after which the connection ends.
 const MAX_REPEATED: u8 = 100;
-/// Unanswered heartbeats after which the device counts as gone. hass-localtuya does the same.
+/// Unanswered heartbeats after which the device counts as lost. hass-localtuya does the same.
 const MAX_MISSED: u8 = 2;
-/// Commands that expire in a row, with nothing heard since the first was sent, before a heartbeat is sent early.
+/// Commands that expire in a row, without any frame in between, before a heartbeat is sent early.
 const MAX_UNANSWERED: u8 = 2;
-/// How long a device whose address changed has for a sign of life on its old connection.
-const CHECK: Duration = Duration::from_millis(700);
-/// How long nothing on a connection may prove the key before that is questioned.
-const DOUBT: Duration = Duration::from_secs(1);
-/// How long a connection that is not to be kept lingers after its last answer.
+/// Time limit for an answer on the old connection of a device whose address changed.
+const MOVED_CHECK: Duration = Duration::from_millis(700);
+/// Time without proof of the key after which a query checks it.
+const KEY_CHECK: Duration = Duration::from_secs(1);
+/// Time that a connection which is not kept stays open after its last answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long a heartbeat that found no room waits when the driver writes nothing in between.
+/// Delay of the next try after a heartbeat found no room, when the driver writes nothing in between.
 const NO_ROOM_RETRY: Duration = Duration::from_secs(1);
-/// A connection that ends sooner than this after it came up counts as a failure: the delays grow, from
-/// `Timing::backoff_min`. Devices that restart in a loop, or that another client throws out, would else be dialed several
-/// times a second. One that drops idle connections so soon by design is for `persist: false`, where no delay applies.
+/// A connection with a shorter life counts as a failure, so that devices in a restart loop are not dialed at every
+/// start. A device that drops idle connections so soon by design needs `persist: false`, where no delay applies.
 const SHORT_LIVED: Duration = Duration::from_secs(2);
 
-/// An open connection.
+/// State of an open connection.
 pub(super) struct Conn {
     pub(super) id: ConnId,
     pub(super) attempt: Attempt,
     pub(super) session: Session,
-    pub(super) seen: Evidence,
-    /// A frame was decrypted or a negotiation succeeded: the key is right.
-    keyed: bool,
-    /// Say nothing until then.
-    hold: Option<Instant>,
-    /// When the device must have shown that it understands us or, up to 3.3, must have said anything.
+    pub(super) evidence: Evidence,
+    /// Whether a decrypted frame or the negotiation has proven the key.
+    key_verified: bool,
+    /// End of the time in which nothing is sent.
+    quiet_until: Option<Instant>,
+    /// Deadline for the proof that the device understands us or, up to 3.3, for any frame.
     proof_due: Instant,
-    /// The query that is to prove it was sent.
-    asked: bool,
-    /// When a query is to show whether the key is right, unless that has shown by then.
-    doubt: Option<Instant>,
-    pub(super) told_up: bool,
-    /// Heartbeats sent since the last frame from the device.
+    /// Whether the query that checks the key was sent.
+    probe_sent: bool,
+    /// Time of the query that checks the key, unless a frame proves it before.
+    key_check_at: Option<Instant>,
+    pub(super) up_reported: bool,
+    /// Number of heartbeats since the last frame from the device.
     missed: u8,
-    /// When the outstanding heartbeat counts as unanswered.
+    /// Deadline of the outstanding heartbeat.
     beat_due: Option<Instant>,
-    /// A heartbeat is to be sent without waiting for silence.
+    /// Whether to send a heartbeat without waiting for silence.
     beat_now: bool,
-    /// Commands that expired since the last frame from the device.
+    /// Number of commands that expired since the last frame from the device.
     unanswered: u8,
-    /// The device may have moved: at `beat_due` it is asked for a sign of life.
-    moved: bool,
-    /// The device may have moved: its next heartbeat has little time for an answer.
-    check: bool,
+    /// Whether the device may have moved: at `beat_due` a heartbeat checks it.
+    check_pending: bool,
+    /// Whether the next heartbeat is that check, with little time for the answer.
+    checking: bool,
     up_at: Instant,
     pub(super) idle_since: Instant,
-    /// The driver's word that the connection ended.
+    /// Loss reported by the driver, not yet processed.
     pub(super) lost: Option<LossReason>,
 }
 
 impl Conn {
-    /// `closes`: when the device may close this connection by itself, as far as others have shown.
+    /// `closes` is the time when the device may close the connection by itself, judging from earlier ones.
     #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     pub(super) fn new(
         id: ConnId,
         attempt: Attempt,
         config: &DeviceConfig,
-        patience: Duration,
+        limit: Duration,
         closes: Instant,
         now: Instant,
     ) -> Self {
-        let hold = attempt.listen.then(|| closes.max(now + LISTEN));
-        let begin = hold.unwrap_or(now);
-        // Firmware up to 3.3 meets a control under a wrong key with silence, but refuses a query in words that only the
-        // right key can read.
-        let doubt = (!attempt.version.narrowed().negotiates()).then(|| begin + DOUBT.min(patience / 2));
+        let quiet_until = attempt.listen.then(|| closes.max(now + LISTEN));
+        let begin = quiet_until.unwrap_or(now);
+        // Firmware up to 3.3 ignores a control under a wrong key, but refuses a query with a text under its own key.
+        let key_check_at = (!attempt.version.narrowed().negotiates()).then(|| begin + KEY_CHECK.min(limit / 2));
         Self {
             id,
             attempt,
             session: Session::controller(attempt.version, &config.local_key, now),
-            seen: Evidence::default(),
-            keyed: false,
-            hold,
-            proof_due: begin + patience,
-            asked: false,
-            doubt,
-            told_up: false,
+            evidence: Evidence::default(),
+            key_verified: false,
+            quiet_until,
+            proof_due: begin + limit,
+            probe_sent: false,
+            key_check_at,
+            up_reported: false,
             missed: 0,
             beat_due: None,
             beat_now: false,
             unanswered: 0,
-            moved: false,
-            check: false,
+            check_pending: false,
+            checking: false,
             up_at: now,
             idle_since: now,
             lost: None,
         }
     }
 
-    /// Asks for a sign of life at `due`, unless there is one before. False while one is asked for: what anybody on the
-    /// network can send as often as they like must neither put off a heartbeat nor keep a dead connection alive.
+    /// Schedules a heartbeat at `due`. Returns false if one is pending, which forged announcements must not delay.
     pub(super) fn check_alive(&mut self, due: Instant) -> bool {
-        if self.moved || self.check {
+        if self.check_pending || self.checking {
             return false;
         }
-        self.moved = true;
+        self.check_pending = true;
         self.beat_due = Some(self.beat_due.map_or(due, |known| known.min(due)));
         true
     }
 
-    /// A command was sent.
+    /// Records that a command was sent.
     pub(super) const fn note_sent(&mut self, now: Instant) {
-        self.seen.spoke = true;
+        self.evidence.sent = true;
         self.idle_since = now;
     }
 
-    /// Sends the query that shows whether version and key are right, once. Code and number that it went out under.
-    fn question(
+    /// Sends the query that shows whether version and key are right, once. Returns its command code and number.
+    fn send_probe_query(
         &mut self,
         config: &DeviceConfig,
         now: Instant,
         rng: &mut dyn CryptoRng,
         tx: &mut Tx<'_>,
     ) -> Option<(CommandCode, u32)> {
-        if self.keyed || self.asked || self.session.version().negotiates() {
+        if self.key_verified || self.probe_sent || self.session.version().negotiates() {
             return None;
         }
-        // In the ordinary dialect: device22 firmware refuses it too, in words.
+        // In the ordinary dialect: device22 firmware refuses it with a text, which shows the key as well.
         let query = Command::status();
         let sent = transmit(&mut self.session, config, Dialect::Default, &query, now, rng, tx).ok();
-        self.asked = sent.is_some();
-        self.seen.spoke |= self.asked;
+        self.probe_sent = sent.is_some();
+        self.evidence.sent |= self.probe_sent;
         sent
     }
 
-    /// The device has said something.
+    /// Resets the liveness checks: the device has sent a frame.
     const fn note_alive(&mut self) {
         self.missed = 0;
         self.unanswered = 0;
         self.beat_due = None;
-        self.moved = false;
-        self.check = false;
+        self.check_pending = false;
+        self.checking = false;
     }
 
-    /// The last frame in one of both directions, whichever is longer ago: devices close when they hear nothing, and one
-    /// that says nothing may be gone, however much is sent to it.
+    /// Returns the time of the last frame sent or received, whichever is earlier: silence in either direction counts.
     fn quiet_since(&self) -> Instant {
         self.session.last_tx.min(self.session.last_rx)
     }
 
-    /// Commands expired: with several in a row, it is not waited for silence to ask for a sign of life.
+    /// Records that commands expired. After several in a row, a heartbeat does not wait for silence.
     const fn note_unanswered(&mut self, count: u8) {
         self.unanswered = self.unanswered.saturating_add(count);
         if self.unanswered >= MAX_UNANSWERED && self.missed == 0 {
@@ -177,71 +173,71 @@ impl Conn {
         }
     }
 
-    /// How long to wait for the answer to a heartbeat. Both of a device that was heard before share the time of one.
+    /// Returns the time limit for the answer to a heartbeat: half of `answer` once the device has sent a valid frame.
     #[expect(clippy::arithmetic_side_effects, reason = "the divisor is not zero")]
     fn beat_wait(&self, answer: Duration) -> Duration {
-        match (self.check, self.seen.good) {
-            (true, _) => CHECK,
+        match (self.checking, self.evidence.good) {
+            (true, _) => MOVED_CHECK,
             (false, true) => answer / u32::from(MAX_MISSED),
             (false, false) => answer,
         }
     }
 
-    /// Notes what a frame tells about its sender. Whether that is the end of this connection.
+    /// Records what a frame shows about its sender. Returns whether that ends this connection.
     fn note_hint(&mut self, hint: Hint, configured: Option<Version>) -> bool {
-        if self.keyed {
+        if self.key_verified {
             return false;
         }
         let version = self.session.version();
         let telling = hint.finding(configured.unwrap_or(version)).is_some();
-        if telling || self.seen.hint.is_none() {
-            self.seen.hint = Some(hint);
+        if telling || self.evidence.hint.is_none() {
+            self.evidence.hint = Some(hint);
         }
         telling
     }
 
-    /// Whether nothing was heard on a connection that needs no negotiation.
-    const fn is_unheard(&self) -> bool {
-        !self.seen.good && !self.session.version().negotiates()
+    /// Returns whether nothing was received on a connection that needs no negotiation.
+    const fn has_no_frame(&self) -> bool {
+        !self.evidence.good && !self.session.version().negotiates()
     }
 
-    /// What a readable frame without ciphertext tells about its sender, up to 3.3.
-    fn look_at(&self, opened: &Opened, body: &[u8], config: &DeviceConfig) -> Option<Hint> {
-        if self.keyed || opened.encrypted || body.is_empty() || self.session.version().negotiates() {
+    /// Examines the sender of a readable frame without ciphertext, up to 3.3.
+    fn examine(&self, opened: &Opened, body: &[u8], config: &DeviceConfig) -> Option<Hint> {
+        if self.key_verified || opened.encrypted || body.is_empty() || self.session.version().negotiates() {
             return None;
         }
-        // The header of 3.1 is taken for that of later versions where it was not expected.
+        // The header of 3.1 looks like one of later versions if it was not expected.
         let hint = match opened.header.as_ref().and_then(VersionHeader::version) {
             Some(Version::V31) => Hint { form: Form::Exactly(Version::V31), key: None },
             _ => hint::of_body(&config.local_key, body),
         };
-        // What these versions have in common tells nothing here.
+        // The form that these versions share shows nothing here.
         (hint.form != Form::Crc).then_some(hint)
     }
 
-    /// Whether the peer has shown what it has to before commands are accepted.
+    /// Returns whether the peer has given the proofs that commands require.
     const fn is_proven(&self) -> bool {
-        self.session.is_ready() && self.hold.is_none() && (!self.attempt.verify || self.keyed)
+        self.session.is_ready() && self.quiet_until.is_none() && (!self.attempt.verify || self.key_verified)
     }
 }
 
 impl Device {
-    /// Takes what was received and sends what is due on an open connection. `None`: something changed, start over.
-    pub(super) fn converse(
+    /// Processes frames and due timers. Returns `None` if the state changed and the caller must start over.
+    pub(super) fn poll_connection(
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
         rx: &mut Rx<'_>,
         tx: &mut Tx<'_>,
-    ) -> Option<Step> {
+    ) -> Option<PollStep> {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
-        if conn.hold.is_some_and(|until| until <= now) {
-            conn.hold = None;
+        if conn.quiet_until.is_some_and(|until| until <= now) {
+            conn.quiet_until = None;
         }
-        if conn.hold.is_none() && conn.lost.is_none() {
-            conn.seen.spoke |= conn.session.negotiate(now, &self.config.local_key, rng, tx);
+        if conn.quiet_until.is_none() && conn.lost.is_none() {
+            conn.evidence.sent |= conn.session.negotiate(now, &self.config.local_key, rng, tx);
         }
         let received = conn.session.receive(now, &self.config.local_key, rx);
         self.stats.resyncs = self.stats.resyncs.saturating_add(conn.session.take_skips());
@@ -249,78 +245,82 @@ impl Device {
             Received::Nothing => {}
             Received::Negotiation => {
                 self.stats.frames = self.stats.frames.saturating_add(1);
-                conn.keyed = true;
-                conn.seen.good = true;
+                conn.key_verified = true;
+                conn.evidence.good = true;
                 return None;
             }
             Received::TooLong { seqno, command, len } => {
                 self.stats.skipped = self.stats.skipped.saturating_add(1);
                 conn.note_alive();
                 let next = conn.session.may_echo();
-                let answers = if conn.told_up { self.pending.answer_skipped(next, seqno, command) } else { None };
+                let answers = if conn.up_reported { self.pending.answer_skipped(next, seqno, command) } else { None };
                 return Some(match answers {
-                    Some(id) => Step::Resolved(id, Outcome::TooLong { len }, None),
-                    None => Step::Skipped(command, len),
+                    Some(id) => PollStep::Resolved(id, Outcome::TooLong { len }, None),
+                    None => PollStep::Skipped(command, len),
                 });
             }
-            // Controllers are not proven anything but the answer to their nonce.
+            // Only the device role receives such a proof.
             #[cfg(feature = "emulator")]
             Received::WrongProof => return None,
             Received::Unexpected => {
-                return if conn.session.bad_in_row >= MAX_BAD { self.broken(Failure::Garbage, now, rng) } else { None };
+                return if conn.session.bad_in_row >= MAX_BAD {
+                    self.on_connection_lost(Failure::Garbage, now, rng)
+                } else {
+                    None
+                };
             }
             Received::Bad { hint, .. } => {
                 self.stats.bad_frames = self.stats.bad_frames.saturating_add(1);
                 let telling = hint.is_some_and(|hint| conn.note_hint(hint, self.config.version));
                 return if telling || conn.session.bad_in_row >= MAX_BAD {
-                    self.broken(Failure::Garbage, now, rng)
+                    self.on_connection_lost(Failure::Garbage, now, rng)
                 } else {
                     None
                 };
             }
             Received::Repeated { command, why } => {
                 self.stats.ignored = self.stats.ignored.saturating_add(1);
-                conn.seen.stale |= command.is_negotiation() && conn.session.version().negotiates();
+                conn.evidence.stale |= command.is_negotiation() && conn.session.version().negotiates();
                 if conn.session.repeated_in_row >= MAX_REPEATED {
-                    return self.broken(Failure::Garbage, now, rng);
+                    return self.on_connection_lost(Failure::Garbage, now, rng);
                 }
-                return Some(Step::Ignored(command, why));
+                return Some(PollStep::Ignored(command, why));
             }
-            Received::Frame(opened) => return self.hear(opened, now, rx, rng),
-            Received::Early(opened) => return self.overhear(opened, rx),
+            Received::Frame(opened) => return self.on_frame(opened, now, rx, rng),
+            Received::Early(opened) => return self.on_early_frame(opened, rx),
         }
         if conn.lost.is_some() {
-            return self.broken(Failure::Closed, now, rng);
+            return self.on_connection_lost(Failure::Closed, now, rng);
         }
-        if !conn.told_up && conn.is_proven() {
-            return self.come_up(now, rng);
+        if !conn.up_reported && conn.is_proven() {
+            return self.bring_up(now, rng);
         }
-        self.due(now, rng, tx)
+        self.poll_timers(now, rng, tx)
     }
 
-    /// A frame for us. Returns the event that it causes, if any.
-    fn hear(&mut self, opened: Opened, now: Instant, rx: &Rx<'_>, rng: &mut dyn CryptoRng) -> Option<Step> {
+    /// Processes a frame for us. Returns the event that it causes, if any.
+    fn on_frame(&mut self, opened: Opened, now: Instant, rx: &Rx<'_>, rng: &mut dyn CryptoRng) -> Option<PollStep> {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
         let body = rx.at(opened.payload.clone());
         let payload = Payload::new(body);
         let report = payload.report();
-        // What only controllers write. Up to 3.3 whoever sends our own ciphertext back needs no key.
+        // Only controllers write this. Up to 3.3 an attacker needs no key to send our own ciphertext back.
         let may_be_ours = !conn.session.version().negotiates() && opened.encrypted;
         if report.as_ref().is_some_and(|report| report.from_controller || (may_be_ours && report.is_request)) {
             self.stats.ignored = self.stats.ignored.saturating_add(1);
-            return Some(Step::Ignored(opened.command, Repeated::Reflected));
+            return Some(PollStep::Ignored(opened.command, Repeated::Reflected));
         }
         self.stats.frames = self.stats.frames.saturating_add(1);
         conn.note_alive();
         let version = conn.session.version();
-        if let Some(hint) = conn.look_at(&opened, body, &self.config)
+        if let Some(hint) = conn.examine(&opened, body, &self.config)
             && conn.note_hint(hint, self.config.version)
         {
-            return self.broken(Failure::Garbage, now, rng);
+            return self.on_connection_lost(Failure::Garbage, now, rng);
         }
-        let refusal = (!conn.keyed
+        let refusal = (!conn.key_verified
             && !opened.encrypted
             && !version.negotiates()
             && payload.is_plain_text()
@@ -328,97 +328,98 @@ impl Device {
         .then(|| refusal_of(payload.error()));
         match refusal {
             None if version == Version::V31 => {
-                // Nothing of 3.1 proves a key, and only state in the clear proves 3.1.
+                // No frame of 3.1 proves a key, and only state in the clear proves 3.1.
                 let report = report.filter(|report| !conn.attempt.verify || report.dps.is_some());
-                conn.keyed |= opened.encrypted || report.is_some();
-                // The padding alone fits once in 256 times under any key.
+                conn.key_verified |= opened.encrypted || report.is_some();
+                // The padding alone is valid once in 256 times under any key.
                 self.sealed_31 |= opened.encrypted && report.is_some_and(|report| report.dps.is_some());
             }
-            None => conn.keyed |= opened.encrypted && !opened.payload.is_empty(),
-            // Such words in the clear prove less where the version is open.
-            Some(Refusal::Understood) if !conn.attempt.verify => conn.keyed = true,
-            Some(Refusal::Understood) if proves(version, self.config.version, &self.search) => conn.keyed = true,
-            Some(refusal) if conn.attempt.verify || conn.asked || is_query(opened.command) => {
-                conn.seen.refusal = Some(refusal);
-                return self.broken(Failure::Silent, now, rng);
+            None => conn.key_verified |= opened.encrypted && !opened.payload.is_empty(),
+            // Such a text in the clear proves less where the version is open.
+            Some(Refusal::Understood) if !conn.attempt.verify => conn.key_verified = true,
+            Some(Refusal::Understood) if proves(version, self.config.version, &self.search) => conn.key_verified = true,
+            Some(refusal) if conn.attempt.verify || conn.probe_sent || is_query(opened.command) => {
+                conn.evidence.refusal = Some(refusal);
+                return self.on_connection_lost(Failure::Silent, now, rng);
             }
-            Some(_) => conn.doubt = Some(now),
+            Some(_) => conn.key_check_at = Some(now),
         }
-        if conn.told_up && !conn.seen.good {
+        if conn.up_reported && !conn.evidence.good {
             self.search.note_proof(conn.up_at, now);
         }
-        conn.seen.good = true;
-        if conn.told_up {
+        conn.evidence.good = true;
+        if conn.up_reported {
             self.diagnosis = None;
-            if conn.keyed {
-                self.hops = 0;
+            if conn.key_verified {
+                self.version_changes = 0;
                 self.search.reset();
-                self.places.prove();
+                self.addresses.prove();
             }
         }
         if let Some(report) = &report {
-            self.talk.gateway |= report.cid.is_some() || report.online.is_some() || report.offline.is_some();
-            self.talk.remember(report);
+            self.dialect_state.has_children |=
+                report.cid.is_some() || report.online.is_some() || report.offline.is_some();
+            self.dialect_state.remember(report);
         }
         if self.config.version.is_none()
             && self.config.dialect.is_none()
             && opened.header.and_then(|h| h.version()) == Some(Version::V32)
         {
-            self.talk.fix(Dialect::Device22);
+            self.dialect_state.set_certain(Dialect::Device22);
         }
         if matches!(opened.command, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW)
             && report.as_ref().is_some_and(|report| report.dps.is_some() && report.cid.is_none())
         {
-            self.talk.answered();
+            self.dialect_state.on_answered();
         }
-        if !conn.told_up {
-            // The answer to the query that proves the version: its state is asked for again by whoever wants it.
+        if !conn.up_reported {
+            // The answer to the query that proves the version. A caller who wants the state asks for it again.
             return None;
         }
         conn.idle_since = now;
-        let whole = report.as_ref().is_some_and(|report| self.talk.is_whole(report));
+        let whole = report.as_ref().is_some_and(|report| self.dialect_state.is_whole(report));
         let next = conn.session.may_echo();
         match self.pending.answer(next, &opened, &payload, report.as_ref(), whole, now) {
             Match::Resolved(id, outcome) => {
-                if self.talk.retrying == Some(id) {
-                    self.talk.retrying = None;
+                if self.dialect_state.retrying == Some(id) {
+                    self.dialect_state.retrying = None;
                     match outcome {
-                        Outcome::Acknowledged { .. } => self.talk.settle(Dialect::Device22),
-                        _ => self.talk.no_device22 = true,
+                        Outcome::Acknowledged { .. } => self.dialect_state.set_dialect(Dialect::Device22),
+                        _ => self.dialect_state.no_device22 = true,
                     }
                 }
-                Some(Step::Resolved(id, outcome, Some(opened)))
+                Some(PollStep::Resolved(id, outcome, Some(opened)))
             }
             Match::Refused(at) => {
-                if !self.refused(at, opened.retcode.unwrap_or_default(), now) {
+                if !self.on_refused(at, opened.retcode.unwrap_or_default(), now) {
                     return None;
                 }
                 let (id, outcome) = self.pending.refuse(at, opened.retcode)?;
-                Some(Step::Resolved(id, outcome, Some(opened)))
+                Some(PollStep::Resolved(id, outcome, Some(opened)))
             }
             Match::None if opened.payload.is_empty() => None,
-            Match::None => Some(Step::Message(opened)),
+            Match::None => Some(PollStep::Message(opened)),
         }
     }
 
-    /// A frame under the local key, from a device without a session key yet: may hold state, but no answer to a command.
-    fn overhear(&mut self, opened: Opened, rx: &Rx<'_>) -> Option<Step> {
+    /// Processes a frame under the local key, sent before the device has a session key. It answers no command.
+    fn on_early_frame(&mut self, opened: Opened, rx: &Rx<'_>) -> Option<PollStep> {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
         self.stats.frames = self.stats.frames.saturating_add(1);
         conn.note_alive();
-        conn.keyed = true;
-        conn.seen.good = true;
+        conn.key_verified = true;
+        conn.evidence.good = true;
         let payload = Payload::new(rx.at(opened.payload.clone()));
         if let Some(report) = payload.report() {
-            self.talk.remember(&report);
+            self.dialect_state.remember(&report);
         }
-        (!payload.is_empty()).then_some(Step::Message(opened))
+        (!payload.is_empty()).then_some(PollStep::Message(opened))
     }
 
-    /// The connection has proven itself, or needs no proof: commands are accepted from now on.
-    fn come_up(&mut self, now: Instant, rng: &mut dyn CryptoRng) -> Option<Step> {
+    /// Accepts commands from now on: the connection has given its proofs, or needs none. Returns the event.
+    fn bring_up(&mut self, now: Instant, rng: &mut dyn CryptoRng) -> Option<PollStep> {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
@@ -443,61 +444,61 @@ impl Device {
         if version.negotiates() || conn.attempt.verify {
             self.search.note_proof(conn.up_at, now);
         }
-        conn.told_up = true;
+        conn.up_reported = true;
         conn.up_at = now;
         conn.idle_since = now;
         if !version.negotiates() && !conn.attempt.verify {
-            // An early sign of life: these versions have no negotiation that would tell a device from a void.
+            // Checks early that there is a device: these versions have no negotiation that would show it.
             conn.beat_now = true;
         }
-        self.talk.begin(version, &self.config);
+        self.dialect_state.on_connection(version, &self.config);
         if version.negotiates() || conn.attempt.verify {
-            self.hops = 0;
+            self.version_changes = 0;
             self.diagnosis = None;
             self.proven |= version.negotiates();
             self.search.reset();
-            self.places.prove();
+            self.addresses.prove();
         }
         if self.config.version.is_none() {
             self.resolved = Some(version);
         }
         self.stats.connects = self.stats.connects.saturating_add(1);
-        Some(Step::Up(version))
+        Some(PollStep::Up(version))
     }
 
-    /// Everything that happens by the clock. `None`: something changed, start over.
+    /// Processes the timers that are due. Returns `None` when the state changed and the caller must start over.
     #[expect(clippy::arithmetic_side_effects, reason = "ends after a few heartbeats without an answer")]
-    fn due(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) -> Option<Step> {
+    fn poll_timers(&mut self, now: Instant, rng: &mut dyn CryptoRng, tx: &mut Tx<'_>) -> Option<PollStep> {
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
         let timing = self.config.timing;
-        if !conn.told_up {
+        if !conn.up_reported {
             if conn.proof_due <= now {
-                return self.broken(Failure::Silent, now, rng);
+                return self.on_connection_lost(Failure::Silent, now, rng);
             }
-            if conn.session.is_ready() && conn.hold.is_none() {
-                conn.question(&self.config, now, rng, tx);
+            if conn.session.is_ready() && conn.quiet_until.is_none() {
+                conn.send_probe_query(&self.config, now, rng, tx);
             }
-            return Some(Step::Wait(self.deadline()));
+            return Some(PollStep::Wait(self.deadline()));
         }
         if conn.session.is_exhausted() {
             self.end(DownReason::Ended, now);
             return None;
         }
-        let expired = self.pending.expire(now, self.talk.retrying);
+        let expired = self.pending.expire(now, self.dialect_state.retrying);
         if expired.retry22 {
-            self.talk.retrying = None;
-            self.talk.no_device22 = true;
+            self.dialect_state.retrying = None;
+            self.dialect_state.no_device22 = true;
         }
-        if Version::ANY_DEVICE22 && expired.control && self.talk.dialect == Dialect::Device22 {
-            self.talk.control_new = !self.talk.control_new;
+        if Version::ANY_DEVICE22 && expired.control && self.dialect_state.dialect == Dialect::Device22 {
+            self.dialect_state.control_as_new = !self.dialect_state.control_as_new;
         }
         conn.note_unanswered(expired.unanswered);
         if self.pending.has_decided() {
             return None;
         }
-        self.ask_again(now, rng, tx);
+        self.send_retries(now, rng, tx);
         if self.pending.has_decided() {
             return None;
         }
@@ -505,81 +506,80 @@ impl Device {
             self.end(DownReason::Ended, now + REDIAL);
             return None;
         }
-
         let Link::Up(conn) = &mut self.link else {
             return None;
         };
-        if conn.doubt.is_some_and(|due| due <= now)
-            && let Some((code, seqno)) = conn.question(&self.config, now, rng, tx)
+        if conn.key_check_at.is_some_and(|due| due <= now)
+            && let Some((code, seqno)) = conn.send_probe_query(&self.config, now, rng, tx)
         {
-            // Its answer is not that of the caller's next query.
+            // Its answer must not be taken for that of the caller's next query.
             self.pending.expect(code, seqno, now);
         }
-        // A device that says nothing at all is looked into early, unless a write would be lost with the connection.
-        if conn.is_unheard() && conn.proof_due <= now && self.pending.only_reads() {
-            return self.broken(Failure::Silent, now, rng);
+        // A device that sends nothing at all is examined early, unless a write would be lost with the connection.
+        if conn.has_no_frame() && conn.proof_due <= now && self.pending.only_reads() {
+            return self.on_connection_lost(Failure::Silent, now, rng);
         }
         if conn.beat_due.is_some_and(|due| due <= now) {
-            if core::mem::take(&mut conn.moved) {
-                conn.check = true;
-            } else if conn.check || conn.missed >= MAX_MISSED {
-                self.places.distrust();
-                return self.broken(Failure::Silent, now, rng);
+            if core::mem::take(&mut conn.check_pending) {
+                conn.checking = true;
+            } else if conn.checking || conn.missed >= MAX_MISSED {
+                self.addresses.skip_proven();
+                return self.on_connection_lost(Failure::Silent, now, rng);
             }
             conn.beat_due = None;
             conn.beat_now = true;
         }
         let silent = conn.quiet_since() + timing.heartbeat <= now;
         if conn.beat_due.is_none() && (conn.beat_now || silent) {
-            // Counts also where there is no room for it: what was sent before has not left.
+            // Counts it even if there is no room to send it: the bytes before it have not left either.
             conn.beat_now = true;
             conn.missed += 1;
             conn.beat_due = Some(now + conn.beat_wait(timing.answer));
         }
-        if conn.beat_now && !conn.moved {
+        if conn.beat_now && !conn.check_pending {
             let beat = Command::request(CommandCode::HEART_BEAT, RequestData::None);
             if transmit(&mut conn.session, &self.config, Dialect::Default, &beat, now, rng, tx).is_ok() {
                 conn.beat_now = false;
-                conn.seen.spoke = true;
+                conn.evidence.sent = true;
             }
         }
         if !self.config.persist && self.pending.is_idle() && conn.idle_since + LINGER <= now {
             self.end(DownReason::Ended, now);
             return None;
         }
-        // What is overdue has found no room: the driver polls again as soon as it has written something.
-        Some(Step::Wait(self.deadline().map(|due| if due > now { due } else { now + NO_ROOM_RETRY })))
+        // An overdue timer found no room. The driver polls again as soon as it has written bytes.
+        Some(PollStep::Wait(self.deadline().map(|due| if due > now { due } else { now + NO_ROOM_RETRY })))
     }
 
-    /// When something is due on this connection by the clock alone.
+    /// Returns the time of the next timer of this connection.
     pub(super) fn conn_deadline(&self, conn: &Conn) -> Instant {
-        if !conn.told_up {
-            return conn.hold.map_or(conn.proof_due, |hold| hold.min(conn.proof_due));
+        if !conn.up_reported {
+            return conn.quiet_until.map_or(conn.proof_due, |quiet_until| quiet_until.min(conn.proof_due));
         }
         let silence = if conn.beat_now { Duration::ZERO } else { self.config.timing.heartbeat };
         let beat = conn.beat_due.unwrap_or(conn.quiet_since() + silence);
-        let doubt = conn.doubt.filter(|_| !conn.keyed && !conn.asked);
+        let key_check_at = conn.key_check_at.filter(|_| !conn.key_verified && !conn.probe_sent);
         let end = (!self.config.persist && self.pending.is_idle()).then_some(conn.idle_since + LINGER);
-        let unheard = (conn.is_unheard() && self.pending.only_reads()).then_some(conn.proof_due);
-        [self.pending.deadline(), doubt, end, unheard].into_iter().flatten().fold(beat, Instant::min)
+        let no_frame = (conn.has_no_frame() && self.pending.only_reads()).then_some(conn.proof_due);
+        [self.pending.deadline(), key_check_at, end, no_frame].into_iter().flatten().fold(beat, Instant::min)
     }
 
-    /// The connection is of no more use: the end of one that worked, or a failed attempt. Always `None`.
-    fn broken(&mut self, failure: Failure, now: Instant, rng: &mut dyn CryptoRng) -> Option<Step> {
+    /// Ends the connection: as the end of one that worked, or as a failed attempt. Always returns `None`.
+    fn on_connection_lost(&mut self, failure: Failure, now: Instant, rng: &mut dyn CryptoRng) -> Option<PollStep> {
         let Link::Up(conn) = &self.link else {
             return None;
         };
-        let (attempt, mut seen, worked) = (conn.attempt, conn.seen, conn.told_up && conn.seen.good);
-        if conn.keyed {
-            // The key is right, whatever else there was.
-            seen = Evidence { good: true, keyed: true, spoke: seen.spoke, ..Evidence::default() };
+        let (attempt, mut evidence, worked) = (conn.attempt, conn.evidence, conn.up_reported && conn.evidence.good);
+        if conn.key_verified {
+            // The key is right, so other evidence against it does not count.
+            evidence = Evidence { good: true, key_verified: true, sent: evidence.sent, ..Evidence::default() };
         }
         let lived = now.as_micros().saturating_sub(conn.session.last_rx.as_micros()) >> Search::UNIT;
-        seen.lived = u8::try_from(lived).unwrap_or(u8::MAX);
+        evidence.lived = u8::try_from(lived).unwrap_or(u8::MAX);
         let version = self.config.version.unwrap_or(attempt.version);
-        let finding = seen.hint.and_then(|hint| hint.finding(version));
-        if !worked || finding.is_some() || seen.refusal.is_some() {
-            self.fail(attempt, &seen, failure, now, rng);
+        let finding = evidence.hint.and_then(|hint| hint.finding(version));
+        if !worked || finding.is_some() || evidence.refusal.is_some() {
+            self.fail(attempt, &evidence, failure, now, rng);
             return None;
         }
         let reason = match failure {

@@ -1,4 +1,4 @@
-//! What a device machine tells its driver.
+//! Output of the controller's machine: instructions and events for its driver.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -11,88 +11,90 @@ use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::{CommandCode, RetCode};
 
-/// Names one TCP connection of a device. A driver reports facts under the id of the order that began it.
+/// Id of one TCP connection of a device. A driver reports facts with the id from [`Output::Dial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnId(pub(super) u32);
 
-/// What `poll` returns: an order or a piece of news.
+/// Output of `poll`: an instruction to the driver, or an event.
 ///
 /// Call `poll` again until it returns [`Wait`](Self::Wait).
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "every variant is an order that a driver must obey")]
 pub enum Output<'b> {
-    /// Open a TCP connection (with TCP_NODELAY) and report `handle_dialed` or `handle_lost`. Both buffers are
-    /// empty now. Any earlier connection is given up.
+    /// Open a TCP connection (with TCP_NODELAY) and report `handle_dialed` or `handle_lost`. Both buffers are empty
+    /// now. No earlier connection is open any more.
     Dial {
-        /// The name of the connection.
+        /// Id of the connection.
         conn: ConnId,
-        /// Where to.
+        /// Address to dial.
         to: SocketAddr,
     },
-    /// Close this connection, or stop dialing it. Nothing is to be reported back.
+    /// Close this connection, or stop dialing it. The driver reports nothing back.
     Hangup {
-        /// The connection.
+        /// Id of the connection to close.
         conn: ConnId,
     },
-    /// Something happened.
+    /// An event for the application.
     Event(Event<'b>),
-    /// Nothing more to do now: write what `tx` holds, then sleep until bytes, a command or this instant.
+    /// Nothing more to do now: write the bytes in `tx`, then sleep until bytes or a command come, or until this
+    /// instant.
     Wait {
-        /// When to poll again at the latest; `None` for no deadline.
+        /// Time of the next `poll` at the latest; `None` for no deadline.
         until: Option<Instant>,
     },
 }
 
-/// News about a device. Bytes are lent out of the receive buffer until it is next touched.
+/// Event of a device. Borrows its bytes from the receive buffer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'b> {
     /// The connection is usable: commands are accepted.
     Up {
-        /// The version that is spoken.
+        /// Version in use.
         version: Version,
     },
-    /// The connection, or a round of attempts at one, ended. The commands that are lost with it resolve right after this
-    /// event. Attempts of a round that is not over tell nothing: what a single one suggests is often wrong.
+    /// The connection, or a round of attempts at one, ended. Commands that are lost with it resolve right after this
+    /// event. Single attempts of a round are not reported: one alone often suggests the wrong reason.
     Down {
-        /// Why, as far as the bytes prove it.
+        /// Reason, as far as the bytes prove it.
         reason: DownReason,
-        /// When the next attempt is due; `None` when there will be none without an announcement or `connect_now`.
+        /// Time of the next attempt; `None` when there will be none without an announcement or `connect_now`.
         retry_at: Option<Instant>,
     },
-    /// The device turned out to speak the other dialect. Store it with the device to spare the detour next time.
+    /// The device turned out to use the other dialect. Store it with the device, so that it need not be found out
+    /// again.
     Dialect(Dialect),
-    /// The fate of an accepted command. Comes exactly once for each.
+    /// Result of an accepted command. Comes exactly once for each.
     Resolved {
-        /// The command.
+        /// Id of the command.
         id: CommandId,
-        /// Its fate.
+        /// Result of the command.
         outcome: Outcome,
-        /// The frame that decided it, which may carry state as well.
+        /// Frame that decided it, which may contain state as well.
         message: Option<Message<'b>>,
     },
     /// A frame that answers no command: a push, a report, a late answer.
     Message(Message<'b>),
-    /// A frame that answers no command was larger than the receive buffer may be. It was skipped unread; what its
-    /// header says is not verified.
+    /// A frame that answers no command was larger than the receive buffer may be. It was skipped unread, and its header
+    /// is not verified.
     Skipped {
         /// Command code.
         command: CommandCode,
         /// Bytes of the whole frame.
         len: usize,
     },
-    /// A frame was ignored that is sealed under the right key, but was not sent by the device just now. Somebody on the
-    /// network may be returning or repeating frames. Counts in [`Stats::ignored`](super::Stats::ignored).
+    /// A frame under the right key was ignored because the device did not send it just now. A host on the network may
+    /// be returning or repeating frames. Counts in [`Stats::ignored`](super::Stats::ignored).
     Ignored {
         /// Command code.
         command: CommandCode,
-        /// Why.
+        /// Reason.
         why: Repeated,
     },
 }
 
 impl<'b> Event<'b> {
-    /// The frame that came with this event.
+    /// Returns the frame that came with this event.
     pub const fn message(&self) -> Option<&Message<'b>> {
         match self {
             Self::Message(message) | Self::Resolved { message: Some(message), .. } => Some(message),
@@ -101,7 +103,7 @@ impl<'b> Event<'b> {
     }
 }
 
-/// A received frame.
+/// Received frame.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Message<'b> {
@@ -111,27 +113,27 @@ pub struct Message<'b> {
     pub seqno: u32,
     /// Return code, if the frame had one.
     pub retcode: Option<RetCode>,
-    /// The version header, if the frame had one; its counter shows repeated or missed reports.
+    /// Version header, if the frame had one; its counter shows repeated or missed reports.
     pub header: Option<VersionHeader>,
-    /// The payload.
+    /// Payload.
     pub payload: Payload<'b>,
 }
 
-/// The fate of a command.
+/// Result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// The device answered.
     Acknowledged {
-        /// The code of the answer; non-zero means success too, unless a text comes with it. `None` when a state
-        /// push was the answer.
+        /// Return code of the answer; non-zero means success too, unless a text comes with it. `None` when a state push
+        /// was the answer.
         retcode: Option<RetCode>,
     },
-    /// The device refused, in words: the payload of the message, when there is one.
+    /// The device refused with a text: the payload of the message, when there is one.
     Rejected {
-        /// The code of the answer.
+        /// Return code of the answer.
         retcode: Option<RetCode>,
-        /// The refusal, when it is a known one.
+        /// Refusal, when it is a known one.
         error: Option<DeviceError>,
     },
     /// The device answered with a frame that is larger than the receive buffer may be. It was skipped unread. The
@@ -146,11 +148,11 @@ pub enum Outcome {
     ConnectionLost,
 }
 
-/// Why a dial or a connection ended, reported by the driver.
+/// Reason why a dial or a connection ended, reported by the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LossReason {
-    /// The dial was refused: nothing listens on the port.
+    /// The host refused the dial: nothing listens on the port.
     Refused,
     /// No route, host down, network down.
     Unreachable,
@@ -168,15 +170,15 @@ pub enum LossReason {
     Other,
 }
 
-/// Why there is no connection. Says only what the bytes prove.
+/// Reason why there is no connection, as far as the bytes prove it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DownReason {
-    /// The address does not answer at all.
+    /// The address does not answer.
     Unreachable,
     /// The device refuses TCP connections.
     Refused,
-    /// The device accepts and closes before anything was said.
+    /// The device accepts connections and closes them before anything was sent.
     Busy,
     /// The device accepts and says nothing. What rests on silence may be wrong: each further round of attempts has twice
     /// the time, up to [`Timing::negotiate`](super::Timing::negotiate).
@@ -188,33 +190,33 @@ pub enum DownReason {
     },
     /// The device speaks another version than configured.
     WrongVersion {
-        /// The version that it speaks; `None` when it is one of 3.1, 3.2 and 3.3.
+        /// Version that it uses; `None` when it is one of 3.1, 3.2 and 3.3.
         speaks: Option<Version>,
     },
-    /// What speaks from the device's address does so in a version that proves less than
+    /// The peer at the device's address uses a version that proves less than
     /// [`min_version`](super::DeviceConfig::min_version), or than was proven before. It is not believed: any host could
-    /// speak it.
+    /// use that version.
     TooOld {
         /// The version.
         version: Version,
     },
-    /// The version that is configured, or that the device speaks, is not part of this build.
+    /// The version that is configured, or that the device uses, is not part of this build.
     LeftOut {
         /// The version.
         version: Version,
     },
-    /// The device closed the connection on our first message, again and again: wrong key, wrong version, or another
-    /// client. Only without [`probe_on_failure`](super::DeviceConfig::probe_on_failure), which finds out more.
+    /// The device repeatedly closed the connection on our first message: wrong key, wrong version, or another client.
+    /// Only without [`probe_on_failure`](super::DeviceConfig::probe_on_failure), which finds out more.
     KeyOrVersion,
     /// The device closed the connection: one that worked, or once on our first message, as a power cut does.
     PeerClosed,
-    /// A connection that was up is silent. One on which nothing was heard at all is looked into at once.
+    /// A connection that was up is silent. If nothing at all was received on it, a round of attempts follows at once.
     Unresponsive,
-    /// The device sends what is no frame.
+    /// The peer sends bytes that are not frames.
     Garbage,
     /// The host name of the device has no address.
     Unresolved,
-    /// This program, or the system, has no file descriptor left to dial with. It says nothing about the device.
+    /// This program, or the system, has no file descriptor left to dial with. The device may be fine.
     OutOfDescriptors,
     /// The address is not known: the device's announcements come from another address than the one they name, and
     /// such announcements are not trusted.
@@ -225,7 +227,7 @@ pub enum DownReason {
 }
 
 impl DownReason {
-    /// Every reason there is, each with something in its fields: for tables and tests.
+    /// All reasons, each with example fields: for tables and tests.
     pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Refused,
@@ -245,7 +247,7 @@ impl DownReason {
         Self::OutOfDescriptors,
     ];
 
-    /// Whether the local key or the version must be corrected.
+    /// Returns whether the local key or the version must be corrected.
     pub const fn is_auth(self) -> bool {
         matches!(
             self,
@@ -257,12 +259,12 @@ impl DownReason {
         )
     }
 
-    /// Whether frames prove that the local key or the version must be corrected: another attempt cannot help.
+    /// Returns whether frames prove that the local key or the version must be corrected: another attempt cannot help.
     pub const fn is_proven(self) -> bool {
         matches!(self, Self::WrongKey { sure: true } | Self::WrongVersion { .. } | Self::LeftOut { .. })
     }
 
-    /// What the user can do about it.
+    /// Returns advice for the user.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Unreachable => "check the address, and whether the device has power and Wi-Fi",

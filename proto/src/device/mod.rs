@@ -1,17 +1,17 @@
-//! The controller's machine: one device, across any number of connections.
+//! Controller's machine: one device, across any number of connections.
 
-mod again;
+mod addresses;
 mod backoff;
 mod command;
 mod config;
 mod conn;
+mod dialect;
 mod event;
+mod expected_push;
 mod pending;
-mod places;
+mod retry;
 mod search;
 mod send;
-mod shows;
-mod talk;
 
 pub use command::{Command, CommandId, SendError};
 pub use config::{DEFAULT_PORT, DeviceConfig, Timing};
@@ -29,44 +29,46 @@ use crate::session::guard::Repeated;
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
+use addresses::Addresses;
 use conn::Conn;
+use dialect::DialectState;
 use pending::Pending;
-use places::Places;
-use search::{Failure, Search, Verdict};
-use talk::Talk;
+use search::{Decision, Failure, Search};
 
-/// Changes of version without success in a row that peers may cause.
-const MOST_HOPS: u8 = 4;
-/// At most one reconnect in this time is owed to announcements, which anybody on the network can forge. Short enough
-/// that a device that returns is in use again within a second of its first announcement, whatever came before.
-const WAKE_LIMIT: Duration = Duration::from_millis(500);
+/// Most changes of version in a row, without success, that peers may cause.
+const MOST_VERSION_CHANGES: u8 = 4;
+/// Minimum interval between reconnects that announcements cause, because anybody on the network can forge them. Short
+/// enough that a device is in use again within a second of its first announcement.
+const WAKE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long after a failure at the place that last proved the key another one is tried.
-const ELSEWHERE: Duration = Duration::from_millis(30);
+/// Pause between a failure at the address that last proved the key and a dial to another one.
+const NEXT_ADDRESS_PAUSE: Duration = Duration::from_millis(30);
 
-/// One physical device as a controller sees it: dials, negotiates, commands, keeps alive, reconnects.
+/// Controller's machine of one physical device: dials, negotiates, sends commands, keeps the connection alive,
+/// reconnects.
 ///
-/// The driver owns the socket and both buffers; see [`Output`] for what it must do. All memory is in here: no call
-/// allocates, no input makes it grow.
+/// The driver owns the socket and both buffers; see [`Output`] for what it must do. All its memory is inside: no call
+/// allocates, and no input makes it grow.
 pub struct Device {
     config: DeviceConfig,
     link: Link,
-    places: Places,
-    /// The version in use when none is configured.
+    addresses: Addresses,
+    /// Version in use when none is configured.
     resolved: Option<Version>,
-    /// A session key was negotiated under the configured local key: no version without a negotiation is believed again.
+    /// Whether a session key was negotiated under the configured local key: then no version without a negotiation is
+    /// believed.
     proven: bool,
-    /// A frame of 3.1 was sealed under the local key: the device speaks it.
+    /// Whether a frame of 3.1 was sealed under the local key, which shows that the device uses that version.
     sealed_31: bool,
     search: Search,
-    talk: Talk,
+    dialect_state: DialectState,
     pending: Pending,
     last_conn: u32,
     last_command: u32,
-    /// Failed attempts in a row.
+    /// Number of failed attempts in a row.
     failures: u32,
-    /// Changes of version without success in a row, each caused by what a peer sent.
-    hops: u8,
+    /// Number of changes of version in a row, without success, each caused by a frame of a peer.
+    version_changes: u8,
     last_wake: Option<Instant>,
     hangup: Option<ConnId>,
     down: Option<(DownReason, Option<Instant>)>,
@@ -76,7 +78,7 @@ pub struct Device {
 
 #[expect(clippy::large_enum_variant, reason = "there is no heap to move the connection to")]
 enum Link {
-    /// No connection wanted, or no address known.
+    /// Idle: no connection is wanted, or no address is known.
     Off,
     /// Closed for good.
     Closed,
@@ -88,38 +90,38 @@ enum Link {
     Up(Conn),
 }
 
-/// How a connection is to be used.
+/// Plan for one connection.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     version: Version,
-    /// Version or key are in doubt: nothing is believed before an answer proves them.
+    /// Whether version or key are uncertain: then nothing is believed before an answer proves them.
     verify: bool,
-    /// Say nothing at first.
+    /// Whether to send nothing at first.
     listen: bool,
 }
 
-/// Counters since the machine was made.
+/// Counters since the creation of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that became usable.
+    /// Number of connections that became usable.
     pub connects: u32,
-    /// Attempts that failed.
+    /// Number of attempts that failed.
     pub failed_attempts: u32,
-    /// Valid frames received.
+    /// Number of valid frames received.
     pub frames: u64,
-    /// Frames that were not believed.
+    /// Number of invalid frames received.
     pub bad_frames: u32,
-    /// Times that bytes had to be skipped to find the next frame.
+    /// Number of times that bytes were skipped to find the next frame.
     pub resyncs: u32,
-    /// Frames that were skipped because they were larger than the receive buffer may be.
+    /// Number of frames that were skipped because they were larger than the receive buffer may be.
     pub skipped: u32,
-    /// Frames that were ignored because they are our own, sent back, or came before.
+    /// Number of frames that were ignored because they are our own, sent back, or were received before.
     pub ignored: u32,
 }
 
 /// [`Output`] with ranges in place of bytes.
-enum Step {
+enum PollStep {
     Dial(ConnId, SocketAddr),
     Hangup(ConnId),
     Up(Version),
@@ -133,13 +135,13 @@ enum Step {
 }
 
 impl Device {
-    /// A machine for the device that `config` describes. It orders the first dial on the next `poll`, when it has
-    /// an address and the connection is to be kept.
+    /// Creates a machine for the device that `config` describes. The next `poll` returns the first dial, if there is an
+    /// address and the connection is kept.
     pub fn new(mut config: DeviceConfig, now: Instant) -> Self {
         config.timing.raise();
         let mut device = Self {
-            talk: Talk::new(&config),
-            places: Places::new(config.address),
+            dialect_state: DialectState::new(&config),
+            addresses: Addresses::new(config.address),
             config,
             link: Link::Off,
             resolved: None,
@@ -150,31 +152,32 @@ impl Device {
             last_conn: 0,
             last_command: 0,
             failures: 0,
-            hops: 0,
+            version_changes: 0,
             last_wake: None,
             hangup: None,
             down: None,
             diagnosis: None,
             stats: Stats::default(),
         };
-        device.rest(now);
+        device.schedule_dial(now);
         device
     }
 
-    /// The dial succeeded. A stale `conn` is ignored.
-    // Here and below: a frame of its own, so that on small stacks the new connection does not lie under the poll.
+    /// Reports that the dial succeeded. Ignores a stale `conn`.
+    // inline(never), here and below: keeps `Conn` off `poll`'s stack frame.
     #[inline(never)]
     pub fn handle_dialed(&mut self, conn: ConnId, now: Instant) {
         if let Link::Dialing { conn: current, attempt, lost: None, .. } = &self.link
             && *current == conn
         {
-            let patience = self.search.patience(&self.config);
+            let limit = self.search.first_frame_limit(&self.config);
             let closes = self.search.closes(now);
-            self.link = Link::Up(Conn::new(conn, *attempt, &self.config, patience, closes, now));
+            self.link = Link::Up(Conn::new(conn, *attempt, &self.config, limit, closes, now));
         }
     }
 
-    /// The dial is held back, because too many are made at once: its time limit begins now. A stale `conn` is ignored.
+    /// Reports that the dial waits, because too many are made at once, and restarts its time limit. Ignores a stale
+    /// `conn`.
     pub fn handle_held(&mut self, conn: ConnId, now: Instant) {
         if let Link::Dialing { conn: current, deadline, .. } = &mut self.link
             && *current == conn
@@ -183,8 +186,8 @@ impl Device {
         }
     }
 
-    /// The dial failed or the connection ended. Bytes received before are still taken from the receive buffer.
-    /// A stale `conn` is ignored.
+    /// Reports that the dial failed or the connection ended. Bytes received before are still taken from the receive
+    /// buffer. Ignores a stale `conn`.
     pub fn handle_lost(&mut self, conn: ConnId, why: LossReason, _now: Instant) {
         match &mut self.link {
             Link::Dialing { conn: current, lost, .. } if *current == conn => *lost = Some(why),
@@ -193,13 +196,12 @@ impl Device {
         }
     }
 
-    /// The device announced itself: same id (which the driver has matched), this address, perhaps this version. Anybody on
-    /// the network can say so: an announcement is a hint where to look, and how.
+    /// Reports an announcement with the id of this device (which the driver compares), this address, and perhaps a
+    /// version. Anybody on the network can forge announcements, so they are only hints.
     ///
-    /// Cuts a backoff short. A live connection is never redirected: it is asked for a sign of life, and replaced
-    /// only when it gives none. The address that last proved the key is tried first, and between others. Where a version
-    /// is configured or was proven the announced one changes nothing; where not, it is used unless it is older than
-    /// [`min_version`](DeviceConfig::min_version).
+    /// Cuts a backoff short. Never redirects a live connection: a heartbeat checks it, and only silence replaces it.
+    /// The address that last proved the key is tried first, and between others. The announced version is used only if
+    /// none is configured or proven, and unless it is older than [`min_version`](DeviceConfig::min_version).
     pub fn handle_announcement(&mut self, address: IpAddr, version: Option<Version>, now: Instant) {
         if self.config.version.is_none()
             && !self.proven
@@ -210,15 +212,15 @@ impl Device {
             self.resolved = Some(version);
             self.search.reset();
         }
-        let moved = self.config.address.is_none() && self.places.hear(address);
+        let moved = self.config.address.is_none() && self.addresses.note_announced(address);
         if moved {
-            // It is known where the device is: that was all there was to say.
+            // Now there is an address, so this diagnosis is settled.
             self.diagnosis = self.diagnosis.filter(|reason| *reason != DownReason::Relayed);
         }
-        // Never further ahead than the limit itself, however many announcements come.
-        let due = self.last_wake.map_or(now, |last| now.max(last + WAKE_LIMIT)).min(now + WAKE_LIMIT);
+        // Never later than one interval from now, however many announcements come.
+        let due = self.last_wake.map_or(now, |last| now.max(last + WAKE_INTERVAL)).min(now + WAKE_INTERVAL);
         match &mut self.link {
-            // Deferred, not dropped, when it comes too soon: the next announcement may be seconds away.
+            // An early one is deferred, not dropped: the next announcement may be seconds away.
             Link::Backoff { until } if *until > due => {
                 *until = due;
                 self.last_wake = Some(due);
@@ -230,13 +232,13 @@ impl Device {
             _ if due > now => {}
             Link::Off if moved => {
                 self.last_wake = Some(now);
-                self.rest(now);
+                self.schedule_dial(now);
             }
             _ => {}
         }
     }
 
-    /// Whether a version proves too little to be used where the version is open.
+    /// Returns whether a version proves too little to be used where the version is open.
     fn is_too_old(&self, version: Version) -> bool {
         if self.config.version.is_some() {
             return false;
@@ -245,33 +247,32 @@ impl Device {
         version.is_weaker_than(least) && (self.proven || !(self.sealed_31 && version == Version::V31))
     }
 
-    /// The device was announced from another address than the one that the announcement names, and that is not trusted:
-    /// says so, once, if nothing better is known of where it is.
+    /// Reports an untrusted announcement: it names another address than it came from. Returns this as a [`DownReason`]
+    /// from `poll`, once, if no address is known.
     pub fn handle_relayed(&mut self) {
         let told = self.diagnosis == Some(DownReason::Relayed);
-        if self.places.is_unknown() && !told && !matches!(self.link, Link::Closed) {
+        if self.addresses.is_unknown() && !told && !matches!(self.link, Link::Closed) {
             self.diagnosis = Some(DownReason::Relayed);
             self.down = Some((DownReason::Relayed, None));
         }
     }
 
-    /// Connects without waiting for the backoff, also where the connection is not kept. Does nothing while
-    /// connected, dialing or without an address.
+    /// Connects without waiting for the backoff, also if the connection is not kept. Does nothing while connected,
+    /// dialing or without an address.
     pub fn connect_now(&mut self, now: Instant) {
-        if !self.places.is_unknown() && matches!(self.link, Link::Off | Link::Backoff { .. }) {
+        if !self.addresses.is_unknown() && matches!(self.link, Link::Off | Link::Backoff { .. }) {
             self.link = Link::Backoff { until: now };
         }
     }
 
-    /// Replaces the configuration. Anything but the same one ends the connection, resolves what is pending and dials
-    /// anew.
+    /// Replaces the configuration. If it differs, ends the connection, resolves pending commands and dials again.
     pub fn reconfigure(&mut self, mut config: DeviceConfig, now: Instant) {
         config.timing.raise();
         if config == self.config || matches!(self.link, Link::Closed) {
             return;
         }
-        self.places = Places::new(config.address.or(self.address()));
-        self.talk = Talk::new(&config);
+        self.addresses = Addresses::new(config.address.or(self.address()));
+        self.dialect_state = DialectState::new(&config);
         self.config = config;
         self.resolved = None;
         self.proven = false;
@@ -279,22 +280,22 @@ impl Device {
         self.search.forget();
         self.failures = 0;
         self.diagnosis = None;
-        self.give_up(DownReason::Ended);
-        self.rest(now);
+        self.drop_and_report(DownReason::Ended);
+        self.schedule_dial(now);
         if let (Some((_, retry_at)), Link::Backoff { until }) = (&mut self.down, &self.link) {
             *retry_at = Some(*until);
         }
     }
 
-    /// Ends the connection and every pending command, and dials no more. What `tx` holds may still be written before
-    /// the [`Output::Hangup`] is obeyed.
+    /// Ends the connection and every pending command, and dials no more. The driver may still write the bytes in `tx`
+    /// before it obeys the [`Output::Hangup`].
     pub fn close(&mut self) {
-        self.give_up(DownReason::Ended);
+        self.drop_and_report(DownReason::Ended);
         self.link = Link::Closed;
     }
 
-    /// Returns the next order or event; see [`Output`]. Fires expired timers, takes frames from `rx` and decrypts
-    /// them in place, and appends what the protocol itself has to say to `tx`.
+    /// Returns the next instruction or event; see [`Output`]. Fires expired timers, takes frames from `rx` and decrypts
+    /// them in place, and appends frames of the protocol itself, such as heartbeats, to `tx`.
     pub fn poll<'b>(
         &mut self,
         now: Instant,
@@ -312,43 +313,43 @@ impl Device {
             payload: Payload::new(rx.at(opened.payload)),
         };
         match step {
-            Step::Dial(conn, to) => Output::Dial { conn, to },
-            Step::Hangup(conn) => Output::Hangup { conn },
-            Step::Up(version) => Output::Event(Event::Up { version }),
-            Step::Down(reason, retry_at) => Output::Event(Event::Down { reason, retry_at }),
-            Step::Dialect(dialect) => Output::Event(Event::Dialect(dialect)),
-            Step::Resolved(id, outcome, opened) => {
+            PollStep::Dial(conn, to) => Output::Dial { conn, to },
+            PollStep::Hangup(conn) => Output::Hangup { conn },
+            PollStep::Up(version) => Output::Event(Event::Up { version }),
+            PollStep::Down(reason, retry_at) => Output::Event(Event::Down { reason, retry_at }),
+            PollStep::Dialect(dialect) => Output::Event(Event::Dialect(dialect)),
+            PollStep::Resolved(id, outcome, opened) => {
                 Output::Event(Event::Resolved { id, outcome, message: opened.map(message) })
             }
-            Step::Message(opened) => Output::Event(Event::Message(message(opened))),
-            Step::Skipped(command, len) => Output::Event(Event::Skipped { command, len }),
-            Step::Ignored(command, why) => Output::Event(Event::Ignored { command, why }),
-            Step::Wait(until) => Output::Wait { until },
+            PollStep::Message(opened) => Output::Event(Event::Message(message(opened))),
+            PollStep::Skipped(command, len) => Output::Event(Event::Skipped { command, len }),
+            PollStep::Ignored(command, why) => Output::Event(Event::Ignored { command, why }),
+            PollStep::Wait(until) => Output::Wait { until },
         }
     }
 
-    /// Whether commands are accepted.
+    /// Returns whether commands are accepted.
     pub const fn is_up(&self) -> bool {
-        matches!(&self.link, Link::Up(conn) if conn.told_up)
+        matches!(&self.link, Link::Up(conn) if conn.up_reported)
     }
 
-    /// The version that is configured or was found out.
+    /// Returns the version that is configured or was found out.
     pub fn version(&self) -> Option<Version> {
         self.config.version.or(self.resolved)
     }
 
-    /// The dialect in use.
+    /// Returns the dialect in use.
     pub const fn dialect(&self) -> Dialect {
-        self.talk.dialect
+        self.dialect_state.dialect
     }
 
-    /// Where the device is: of a connection, the other end of it. Without one, where the key was last proven, or else where
-    /// it is looked for.
+    /// Returns the address of the device: the peer of the connection, or without one the address that last proved the
+    /// key, or else the one that is tried next.
     pub fn address(&self) -> Option<IpAddr> {
-        if matches!(self.link, Link::Up(_)) { self.places.at() } else { self.places.believed() }
+        if matches!(self.link, Link::Up(_)) { self.addresses.at() } else { self.addresses.most_likely() }
     }
 
-    /// When the last poll said to poll again, or sooner where a command was sent since then.
+    /// Returns the deadline of the last poll, or an earlier one if a command was sent since then.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.link {
             Link::Off | Link::Closed => None,
@@ -358,39 +359,39 @@ impl Device {
         }
     }
 
-    /// Why the device could not be used, since it last could.
+    /// Returns why the device is not usable; `None` once it is.
     pub const fn diagnosis(&self) -> Option<DownReason> {
         self.diagnosis
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub const fn config(&self) -> &DeviceConfig {
         &self.config
     }
 
-    /// Counters.
+    /// Returns the counters.
     pub const fn stats(&self) -> Stats {
         self.stats
     }
 
     #[inline(never)]
-    fn step(&mut self, now: Instant, rng: &mut dyn CryptoRng, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> Step {
+    fn step(&mut self, now: Instant, rng: &mut dyn CryptoRng, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> PollStep {
         loop {
             if let Some(conn) = self.hangup.take() {
-                return Step::Hangup(conn);
+                return PollStep::Hangup(conn);
             }
             if let Some((reason, retry_at)) = self.down.take() {
-                return Step::Down(reason, retry_at);
+                return PollStep::Down(reason, retry_at);
             }
             if let Some((id, outcome)) = self.pending.take_decided() {
-                return Step::Resolved(id, outcome, None);
+                return PollStep::Resolved(id, outcome, None);
             }
-            if core::mem::take(&mut self.talk.news) {
-                return Step::Dialect(self.talk.dialect);
+            if core::mem::take(&mut self.dialect_state.is_unreported) {
+                return PollStep::Dialect(self.dialect_state.dialect);
             }
             let done = match &self.link {
-                Link::Off | Link::Closed => Some(Step::Wait(None)),
-                Link::Backoff { until } if *until > now => Some(Step::Wait(Some(*until))),
+                Link::Off | Link::Closed => Some(PollStep::Wait(None)),
+                Link::Backoff { until } if *until > now => Some(PollStep::Wait(Some(*until))),
                 Link::Backoff { .. } => self.dial(now, rx, tx),
                 Link::Dialing { deadline, attempt, lost, conn } => {
                     let (deadline, attempt, lost, conn) = (*deadline, *attempt, *lost, *conn);
@@ -400,11 +401,11 @@ impl Device {
                             self.hangup = Some(conn);
                             self.fail(attempt, &search::Evidence::default(), Failure::Unreachable, now, rng);
                         }
-                        None => return Step::Wait(Some(deadline)),
+                        None => return PollStep::Wait(Some(deadline)),
                     }
                     None
                 }
-                Link::Up(_) => self.converse(now, rng, rx, tx),
+                Link::Up(_) => self.poll_connection(now, rng, rx, tx),
             };
             if let Some(step) = done {
                 return step;
@@ -412,9 +413,9 @@ impl Device {
         }
     }
 
-    /// Orders a dial. The version is the configured one, the resolved one, or the next to try.
-    fn dial(&mut self, now: Instant, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> Option<Step> {
-        let Some(address) = self.places.next(self.search.is_running()) else {
+    /// Starts a dial. The version is the configured one, the resolved one, or the next to try.
+    fn dial(&mut self, now: Instant, rx: &mut Rx<'_>, tx: &mut Tx<'_>) -> Option<PollStep> {
+        let Some(address) = self.addresses.next(self.search.is_running()) else {
             self.link = Link::Off;
             return None;
         };
@@ -425,12 +426,15 @@ impl Device {
         let guess = self.search.version();
         let attempt = Attempt {
             version: guess.or(known).unwrap_or(Version::V33.narrowed()),
-            // Nor after a verdict that stands: without negotiation, a connection alone would seem to refute it.
-            verify: guess.is_some() || self.verdict().is_some() || known.is_some_and(|known| self.is_too_old(known)),
+            // A diagnosis of a wrong key or version needs proof too: without a negotiation, a connection alone must not
+            // clear it.
+            verify: guess.is_some()
+                || self.auth_diagnosis().is_some()
+                || known.is_some_and(|known| self.is_too_old(known)),
             listen: self.search.listens_first(),
         };
         if !attempt.version.is_supported() {
-            // What an announcement or a stray frame named is not kept: it may be wrong.
+            // A version from an announcement or a stray frame is not kept: it may be wrong.
             self.resolved = self.resolved.filter(|_| self.proven);
             self.end(DownReason::LeftOut { version: attempt.version }, now + self.config.timing.backoff_max);
             return None;
@@ -441,44 +445,44 @@ impl Device {
         tx.clear();
         let deadline = now + self.config.timing.connect;
         self.link = Link::Dialing { conn, deadline, attempt, lost: None };
-        Some(Step::Dial(conn, SocketAddr::new(address, self.config.port)))
+        Some(PollStep::Dial(conn, SocketAddr::new(address, self.config.port)))
     }
 
-    /// An attempt failed before the connection was of use.
-    #[expect(clippy::arithmetic_side_effects, reason = "no more than `MOST_HOPS`")]
+    /// Handles an attempt that failed before the connection was usable.
+    #[expect(clippy::arithmetic_side_effects, reason = "no more than `MOST_VERSION_CHANGES`")]
     fn fail(
         &mut self,
         attempt: Attempt,
-        seen: &search::Evidence,
+        evidence: &search::Evidence,
         failure: Failure,
         now: Instant,
         rng: &mut dyn CryptoRng,
     ) {
         let searching = self.search.is_running();
         self.stats.failed_attempts = self.stats.failed_attempts.saturating_add(1);
-        // A device that closes on everything may have been taken by another client, and not all firmware answers a
-        // query: silence ends the doubt that only closing has raised.
+        // Silence clears a diagnosis that rests on closed connections alone: another client may have held the device
+        // then, and not all firmware answers a query.
         let released = failure == Failure::Silent
-            && !(searching || seen.refusal.is_some() || attempt.version.narrowed().negotiates())
+            && !(searching || evidence.refusal.is_some() || attempt.version.narrowed().negotiates())
             && matches!(self.diagnosis, Some(DownReason::KeyOrVersion | DownReason::WrongKey { sure: false }));
-        let reason = match self.search.judge(attempt, &self.config, seen, failure, self.failures > 0) {
-            Verdict::Next(moment, pause) => return self.go_on(moment, now + pause),
-            Verdict::Use(version) if self.is_too_old(version) => {
+        let reason = match self.search.decide_next(attempt, &self.config, evidence, failure, self.failures > 0) {
+            Decision::RefusalAction(first_reason, pause) => return self.continue_search(first_reason, now + pause),
+            Decision::Use(version) if self.is_too_old(version) => {
                 self.search.stop();
                 self.resolved = None;
                 DownReason::TooOld { version }
             }
-            Verdict::Use(version) if self.hops < MOST_HOPS => {
-                self.hops += 1;
+            Decision::Use(version) if self.version_changes < MOST_VERSION_CHANGES => {
+                self.version_changes += 1;
                 self.resolved = Some(version);
                 self.search.reset();
-                return self.go_on(DownReason::Ended, now);
+                return self.continue_search(DownReason::Ended, now);
             }
-            Verdict::Use(_) => {
+            Decision::Use(_) => {
                 self.search.stop();
                 DownReason::Garbage
             }
-            Verdict::Rest(reason) => reason,
+            Decision::Wait(reason) => reason,
         };
         let unreached = matches!(reason, DownReason::Busy | DownReason::Refused | DownReason::Unreachable);
         if self.config.version.is_none() && searching && !unreached {
@@ -487,21 +491,21 @@ impl Device {
         // A round of attempts counts as one failure, when it is over.
         self.failures = self.failures.saturating_add(1);
         let delay = backoff::delay(&self.config.timing, self.failures, rng);
-        let reason = self.standing(reason, released);
-        // The place that proved the key is tried first; where else the device may be, right after.
-        let elsewhere = self.places.has_untried();
-        self.end(reason, if elsewhere { now + ELSEWHERE } else { now + delay });
+        let reason = self.reason_to_report(reason, released);
+        // The address that proved the key is tried first; another one, if known, right after.
+        let elsewhere = self.addresses.has_untried();
+        self.end(reason, if elsewhere { now + NEXT_ADDRESS_PAUSE } else { now + delay });
     }
 
-    /// Goes on to the next attempt of a search. One that was never of use ends without an event: nothing is known yet,
-    /// and nothing has changed for anybody. `moment`: what a moment's look suggests.
-    fn go_on(&mut self, moment: DownReason, at: Instant) {
-        if matches!(&self.link, Link::Up(conn) if conn.told_up) {
-            // One that was silent before is still.
-            let same = moment == DownReason::Unresponsive && self.diagnosis == Some(DownReason::Silent);
-            self.end(if same { DownReason::Silent } else { moment }, at);
+    /// Continues with the next attempt of a search. Ends an attempt that was never usable without an event: nothing has
+    /// changed for the caller. `first_reason` is the reason that this attempt alone suggests.
+    fn continue_search(&mut self, first_reason: DownReason, at: Instant) {
+        if matches!(&self.link, Link::Up(conn) if conn.up_reported) {
+            // It was silent before, and still is.
+            let same = first_reason == DownReason::Unresponsive && self.diagnosis == Some(DownReason::Silent);
+            self.end(if same { DownReason::Silent } else { first_reason }, at);
         } else {
-            self.leave();
+            self.drop_connection();
         }
         self.link = Link::Backoff { until: at };
         if let Some((_, retry_at)) = &mut self.down {
@@ -509,41 +513,41 @@ impl Device {
         }
     }
 
-    /// That version or key are wrong, when that was found out and nothing has refuted it.
-    fn verdict(&self) -> Option<DownReason> {
-        self.diagnosis.filter(|verdict| verdict.is_auth())
+    /// Returns the diagnosis that version or key are wrong, if there is one and nothing has refuted it.
+    fn auth_diagnosis(&self) -> Option<DownReason> {
+        self.diagnosis.filter(|auth_diagnosis| auth_diagnosis.is_auth())
     }
 
-    /// The reason to tell: an attempt under a verdict that stands says nothing new by failing in an unclear way.
-    fn standing(&self, reason: DownReason, released: bool) -> DownReason {
+    /// Returns the reason to report: a diagnosis of a wrong key or version is not replaced by an unclear failure.
+    fn reason_to_report(&self, reason: DownReason, released: bool) -> DownReason {
         let unclear = matches!(reason, DownReason::KeyOrVersion | DownReason::PeerClosed | DownReason::Silent);
-        self.verdict().filter(|_| unclear && !released).unwrap_or(reason)
+        self.auth_diagnosis().filter(|_| unclear && !released).unwrap_or(reason)
     }
 
     /// Ends the connection or attempt, with the next one due at `retry_at`.
     fn end(&mut self, reason: DownReason, retry_at: Instant) {
-        self.give_up(reason);
+        self.drop_and_report(reason);
         let wanted = self.config.persist || self.search.is_running();
-        let retry_at = (wanted && !self.places.is_unknown()).then_some(retry_at);
+        let retry_at = (wanted && !self.addresses.is_unknown()).then_some(retry_at);
         self.link = retry_at.map_or(Link::Off, |until| Link::Backoff { until });
         self.down = Some((reason, retry_at));
     }
 
-    /// Leaves whatever connection there is, telling `reason`.
-    fn give_up(&mut self, reason: DownReason) {
+    /// Drops the connection or dial, if any, and reports `reason`.
+    fn drop_and_report(&mut self, reason: DownReason) {
         if matches!(self.link, Link::Up(_) | Link::Dialing { .. }) {
             self.down = Some((reason, None));
         }
         if reason != DownReason::Ended {
             self.diagnosis = Some(reason);
         }
-        self.leave();
+        self.drop_connection();
     }
 
-    /// Leaves whatever connection there is.
-    fn leave(&mut self) {
+    /// Drops the connection or dial, if any.
+    fn drop_connection(&mut self) {
         self.pending.lose_all();
-        self.talk.retrying = None;
+        self.dialect_state.retrying = None;
         match &self.link {
             Link::Up(conn) if conn.lost.is_none() => self.hangup = Some(conn.id),
             Link::Dialing { conn, lost: None, .. } => self.hangup = Some(*conn),
@@ -552,9 +556,9 @@ impl Device {
         self.link = Link::Off;
     }
 
-    /// Waits to dial at once, when a connection is wanted.
-    fn rest(&mut self, now: Instant) {
-        let wanted = self.config.persist && !self.places.is_unknown();
+    /// Schedules a dial for now, if a connection is wanted.
+    fn schedule_dial(&mut self, now: Instant) {
+        let wanted = self.config.persist && !self.addresses.is_unknown();
         self.link = if wanted { Link::Backoff { until: now } } else { Link::Off };
     }
 }
@@ -570,7 +574,7 @@ impl core::fmt::Debug for Device {
     }
 }
 
-/// How a failed dial counts.
+/// Classifies a failed dial.
 const fn dial_failure(why: LossReason) -> Failure {
     match why {
         LossReason::Refused | LossReason::Reset | LossReason::Closed => Failure::Refused,

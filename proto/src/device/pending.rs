@@ -1,54 +1,54 @@
-//! The commands that are not resolved yet, and which frame answers which.
+//! Table of commands that are not resolved yet, and the rules that match frames with them.
 
 mod entry;
 
 use core::time::Duration;
 
-use entry::State;
-pub(super) use entry::{Asks, Entry};
+use entry::EntryState;
+pub(super) use entry::{Entry, ExpectedReply};
 use heapless::Vec;
 
 use super::command::CommandId;
+use super::dialect::QueryForm;
 use super::event::Outcome;
-use super::shows::{Shows, Written, report_cid, value_mark};
-use super::talk::Way;
+use super::expected_push::{ExpectedPush, Written, report_cid, value_mark};
 use crate::codec::Opened;
 use crate::payload::{DeviceError, Payload, Report};
 use crate::time::Instant;
 use crate::wire::command::{CommandCode, RetCode};
 
-/// How many commands may be unanswered at once.
+/// Most commands that may be unanswered at once.
 pub(super) const CAPACITY: usize = 8;
-/// How long the push may take that follows an answer without values.
+/// Time limit for the push that follows an answer without values.
 const PROMISED: Duration = Duration::from_millis(1500);
-/// How long more pushes are waited for, after one that followed an answer without values.
+/// Time limit for further pushes, after one that followed an answer without values.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How long the answer is waited for, after a push that looks like a whole state.
+/// Time limit for the answer, after a push that looks like a whole state.
 const WHOLE: Duration = Duration::from_secs(1);
-/// How long after its time limit a command's answer, or its push, is still expected. Until then, an answer of its kind
-/// that names no number of another command is taken for it, and not for a later one.
+/// Time after its limit in which the answer or push of a command is still expected. Until then an answer of its kind
+/// belongs to it and not to a later command, unless it has the number of another one.
 const LATE: Duration = Duration::from_secs(10);
 
-/// What a frame means for the table.
+/// Result of matching a frame.
 pub(super) enum Match {
-    /// It answers nothing.
+    /// The frame answers no command.
     None,
-    /// It resolves this command, which has left the table's open ones.
+    /// The frame resolves this command, which is no longer open.
     Resolved(CommandId, Outcome),
-    /// It refuses the query at this index, which may be answered when it is asked again or in another way.
+    /// The frame refuses the query at this index. A retry may be answered.
     Refused(usize),
 }
 
-/// The table, oldest command first.
+/// Table of commands, oldest first.
 pub(super) struct Pending {
     entries: Vec<Entry, CAPACITY, u8>,
-    /// An answer had the number of the command that it answers: one whose number belongs to nobody answers nobody.
+    /// Whether an answer had the number of its command: then an answer with an unknown number belongs to no command.
     echoes: bool,
-    /// A control was answered: a push of another value than the one written need not be taken for an answer. Nor could it
-    /// be told from that of a control that had to make room before its push came.
+    /// Whether a control was answered: then a push of another value than the written one is no answer. It might also be
+    /// that of a control that was evicted before its push came.
     answers: bool,
-    /// A command and a late answer have passed each other, or it looked as if: order alone tells no more which answer is
-    /// whose, before there is another connection.
+    /// Whether a late answer may have been taken for that of a later command: order alone then no longer matches
+    /// answers with commands, until there is another connection.
     out_of_step: bool,
 }
 
@@ -57,46 +57,48 @@ impl Pending {
         Self { entries: Vec::new(), echoes: false, answers: false, out_of_step: false }
     }
 
-    /// Whether another command fits. Not while another connection is needed.
+    /// Returns whether another command fits. False while another connection is needed.
     pub(super) fn has_room(&self) -> bool {
-        !self.out_of_step && (!self.entries.is_full() || self.least().is_some())
+        !self.out_of_step && (!self.entries.is_full() || self.evictable().is_some())
     }
 
-    /// Whether it is not known any more which answer is whose.
+    /// Returns whether order alone no longer matches answers with commands.
     pub(super) const fn is_out_of_step(&self) -> bool {
         self.out_of_step
     }
 
-    /// The resolved command that is to make room: of what it may still get the least comes of its being forgotten. One
-    /// whose answer is still to come stands for itself, unless there is another one of its code or numbers tell.
+    /// Returns the resolved command to evict: the one whose late frames do the least harm. One with a due answer stays,
+    /// unless another one of its code can count that answer or numbers match it.
     #[expect(clippy::arithmetic_side_effects, reason = "the index of an entry")]
-    fn least(&self) -> Option<usize> {
-        let heir = |at: usize, e: &Entry| self.entries.iter().skip(at + 1).any(|o| o.is_owed() && o.code == e.code);
-        let may_go = |(at, e): (usize, &Entry)| e.is_settled() && (!e.is_owed() || self.echoes || heir(at, e));
-        let done = self.entries.iter().position(|e| e.is_settled() && !e.is_owed());
+    fn evictable(&self) -> Option<usize> {
+        let successor =
+            |at: usize, e: &Entry| self.entries.iter().skip(at + 1).any(|o| o.is_answer_due() && o.code == e.code);
+        let may_go =
+            |(at, e): (usize, &Entry)| e.is_settled() && (!e.is_answer_due() || self.echoes || successor(at, e));
+        let done = self.entries.iter().position(|e| e.is_settled() && !e.is_answer_due());
         done.or_else(|| self.entries.iter().enumerate().position(may_go))
             .or_else(|| self.entries.iter().all(Entry::is_settled).then_some(0))
     }
 
-    /// Adds a command that fits. Forgets a resolved one if it must.
+    /// Adds a command; the caller has checked [`has_room`](Self::has_room). Evicts a resolved one if the table is full.
     pub(super) fn push(&mut self, entry: Entry) {
         if self.entries.is_full()
-            && let Some(at) = self.least()
+            && let Some(at) = self.evictable()
         {
-            let gone = self.take(at).filter(Entry::is_owed);
-            let mut heirs = self.entries.iter_mut().skip(at);
+            let gone = self.take(at).filter(Entry::is_answer_due);
+            let mut successors = self.entries.iter_mut().skip(at);
             if let Some(gone) = gone
-                && let Some(heir) = heirs.find(|e| e.is_owed() && e.code == gone.code)
+                && let Some(successor) = successors.find(|e| e.is_answer_due() && e.code == gone.code)
             {
-                heir.owed = heir.owed.saturating_add(gone.owed);
+                successor.answers_due = successor.answers_due.saturating_add(gone.answers_due);
             }
         }
         let full = self.entries.push(entry).is_err();
         debug_assert!(!full, "the caller asks for room first");
     }
 
-    /// Takes the command at `at` out of the table.
-    // Not with the vector's own means: they move parts that overlap, and what does that takes 1.5 KB of small flash.
+    /// Removes the command at `at` from the table.
+    // Not with `Vec::remove`: its overlapping move takes 1.5 KB of small flash.
     fn take(&mut self, at: usize) -> Option<Entry> {
         let mut rest = self.entries.get_mut(at..)?;
         while let [first, second, ..] = rest {
@@ -106,23 +108,23 @@ impl Pending {
         self.entries.pop()
     }
 
-    /// Takes those out of the table that `gone` finds.
+    /// Removes the commands for which `gone` is true.
     fn forget(&mut self, gone: impl Fn(&Entry) -> bool) {
         while let Some(at) = self.entries.iter().position(&gone) {
             self.take(at);
         }
     }
 
-    /// Expects an answer that is no command's, to a query of our own.
+    /// Expects an answer to a query of the machine itself, which no command must get.
     pub(super) fn expect(&mut self, code: CommandCode, seqno: u32, now: Instant) {
         if self.has_room() {
-            let shows = Shows::any_of(&[]);
-            let entry = Entry::new(CommandId(0), code, seqno, now + LATE, Asks::State, None, shows);
-            self.push(Entry { state: State::Late, ..entry });
+            let expected_push = ExpectedPush::any_of(&[]);
+            let entry = Entry::new(CommandId(0), code, seqno, now + LATE, ExpectedReply::State, None, expected_push);
+            self.push(Entry { state: EntryState::Late, ..entry });
         }
     }
 
-    /// The refusal that this query was met with, while it is open.
+    /// Returns the refusal of this query, while it is open.
     pub(super) fn refusal(&self, id: CommandId) -> Option<RetCode> {
         self.entries.iter().find(|e| e.id == id && e.is_open())?.refused
     }
@@ -135,93 +137,93 @@ impl Pending {
         self.entries.get_mut(at)
     }
 
-    /// Whether nothing is waiting for an answer or to be told.
+    /// Returns whether no command is open or unreported.
     pub(super) fn is_idle(&self) -> bool {
         self.entries.iter().all(Entry::is_settled)
     }
 
-    /// Whether nothing is lost with the connection but queries, which can be asked again.
+    /// Returns whether the end of the connection would lose only queries, which can be repeated.
     pub(super) fn only_reads(&self) -> bool {
         self.entries.iter().all(|e| e.is_settled() || e.is_query())
     }
 
-    /// The next decided command that has not been told yet; it leaves the table.
+    /// Removes and returns the next decided command that is not reported yet.
     pub(super) fn take_decided(&mut self) -> Option<(CommandId, Outcome)> {
         let at = self.entries.iter().position(Entry::is_decided)?;
         let entry = self.entries.get_mut(at)?;
         let (id, refused, state) = (entry.id, entry.refused, entry.state);
-        if entry.awaits {
-            // It may have been its own answer that was passed over: then each later command would go without.
-            self.out_of_step |= entry.passed_over && !self.echoes;
-            entry.state = State::Late;
+        if entry.expects_late_answer {
+            // The answer given to another command may have been its own: then each later command would miss its answer.
+            self.out_of_step |= entry.answer_diverted && !self.echoes;
+            entry.state = EntryState::Late;
         } else {
             self.take(at);
         }
         let outcome = match state {
-            State::Acknowledged => Outcome::Acknowledged { retcode: None },
-            State::Refused => Outcome::Rejected { retcode: refused, error: Some(DeviceError::DataUnvalid) },
-            State::Lost => Outcome::ConnectionLost,
+            EntryState::Acknowledged => Outcome::Acknowledged { retcode: None },
+            EntryState::Refused => Outcome::Rejected { retcode: refused, error: Some(DeviceError::DataUnvalid) },
+            EntryState::Lost => Outcome::ConnectionLost,
             _ => Outcome::Unanswered,
         };
         Some((id, outcome))
     }
 
-    /// The connection is gone: every open command is lost.
+    /// Marks every open command as lost, because the connection ended.
     pub(super) fn lose_all(&mut self) {
         (self.echoes, self.answers, self.out_of_step) = (false, false, false);
         self.forget(Entry::is_settled);
         for entry in &mut self.entries {
-            entry.awaits = false;
+            entry.expects_late_answer = false;
             if entry.is_open() {
-                entry.state = State::Lost;
+                entry.state = EntryState::Lost;
             }
         }
     }
 
-    /// Decides what has waited too long, where `retrying` is the query that is tried as device22. Returns whether that
-    /// one and whether a control are among it.
+    /// Decides commands whose time limit is over. `retrying` is the query that is tried in the device22 dialect.
     #[expect(clippy::arithmetic_side_effects, reason = "entries are few, and each counts once")]
     pub(super) fn expire(&mut self, now: Instant, retrying: Option<CommandId>) -> Expired {
         let mut expired = Expired::default();
         for entry in self.entries.iter_mut().filter(|e| e.deadline <= now) {
             let then = match entry.state {
-                State::AckOwed => State::Late,
-                State::Done => State::Past,
+                EntryState::AckDue => EntryState::Late,
+                EntryState::Done => EntryState::Past,
                 _ => continue,
             };
             (entry.state, entry.deadline) = (then, entry.deadline + LATE);
         }
         self.forget(|e| e.is_settled() && e.deadline <= now);
         for entry in self.entries.iter_mut().filter(|e| e.is_open() && e.deadline <= now) {
-            // What is still to be asked again has had its answer.
-            entry.awaits = entry.state == State::Waiting && !matches!(entry.again, Some((Some(_), _)));
+            // A query that waits for its retry has had its answer.
+            entry.expects_late_answer =
+                entry.state == EntryState::Waiting && !matches!(entry.retry, Some((Some(_), _)));
             expired.control |= entry.is_control();
             expired.retry22 |= retrying == Some(entry.id);
             entry.state = match entry.state {
-                _ if entry.refused.is_some() => State::Refused,
-                State::Acked => State::Acknowledged,
-                _ if entry.shown => State::Acknowledged,
-                _ => State::Unanswered,
+                _ if entry.refused.is_some() => EntryState::Refused,
+                EntryState::Acked => EntryState::Acknowledged,
+                _ if entry.shown => EntryState::Acknowledged,
+                _ => EntryState::Unanswered,
             };
-            expired.unanswered += u8::from(entry.state == State::Unanswered);
+            expired.unanswered += u8::from(entry.state == EntryState::Unanswered);
             entry.deadline = now + LATE;
         }
         expired
     }
 
-    /// Whether a decision is waiting to be told.
+    /// Returns whether a decision is not reported yet.
     pub(super) fn has_decided(&self) -> bool {
         self.entries.iter().any(Entry::is_decided)
     }
 
-    /// The next instant at which [`expire`](Self::expire) has something to do.
+    /// Returns the next instant at which [`expire`](Self::expire) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let due = |e: &Entry| e.again.map_or(e.deadline, |(_, again)| again.min(e.deadline));
+        let due = |e: &Entry| e.retry.map_or(e.deadline, |(_, retry)| retry.min(e.deadline));
         self.entries.iter().filter(|e| e.is_open()).map(due).min()
     }
 
-    /// Finds the command that a frame answers. `next`: the number of our next frame, where the frame may have that of what
-    /// it answers. `whole`: what it shows looks like a whole state.
+    /// Finds the command that a frame answers. `next` is the number of our next frame, if answers may repeat the number
+    /// of the request. `whole` means that the frame looks like a whole state.
     pub(super) fn answer(
         &mut self,
         next: Option<u32>,
@@ -237,29 +239,29 @@ impl Pending {
         if frame.command == CommandCode::STATUS
             && let Some(report) = report
         {
-            let (claimed, at, exactly) = self.shown(report);
+            let (claimed, at, exactly) = self.match_push(report);
             if let Some(at) = at {
                 if let Some(entry) = self.entry_mut(at) {
                     entry.shown = exactly;
                 }
-                return self.resolve(at, Outcome::Acknowledged { retcode: None }, Some(State::AckOwed));
+                return self.resolve(at, Outcome::Acknowledged { retcode: None }, Some(EntryState::AckDue));
             }
             if !claimed {
-                self.show(report, whole || report.from_query, now);
+                self.note_push(report, whole || report.from_query, now);
             }
         }
         Match::None
     }
 
-    /// Finds the command that a frame answers whose header alone is known. It leaves the table.
+    /// Finds the command that a skipped frame answers, from its header alone, and removes it.
     pub(super) fn answer_skipped(&mut self, next: Option<u32>, seqno: u32, command: CommandCode) -> Option<CommandId> {
         let frame = Opened { command, seqno, retcode: None, header: None, payload: 0..0, encrypted: true };
         let at = self.replied(next, &frame, None, false)?;
-        if self.take_owed(at, seqno) { None } else { self.take(at).map(|entry| entry.id) }
+        if self.take_due_answer(at, seqno) { None } else { self.take(at).map(|entry| entry.id) }
     }
 
-    /// The command with the code of the frame, and of the same sub-device, that has its number. Where numbers tell nothing,
-    /// the oldest. What the device has shown the effect of, it does not refuse.
+    /// Returns the command with the code, the sub-device and the number of the frame; the oldest one where numbers do
+    /// not help. Excludes, for a refusal, commands whose effect the device has shown.
     fn replied(
         &mut self,
         next: Option<u32>,
@@ -267,27 +269,28 @@ impl Pending {
         report: Option<&Report<'_>>,
         refuses: bool,
     ) -> Option<usize> {
-        // Acknowledgements carry no cid; state carries one when it is a sub-device's.
+        // Acknowledgements have no cid; state has one if it is a sub-device's.
         let about = report.filter(|r| r.dps.is_some()).map(report_cid);
         let fits = |e: &Entry| about.is_none_or(|cid| e.cid == cid || (cid == 0 && !e.is_query()));
-        let shown = |e: &Entry| refuses && e.state == State::AckOwed && e.shown;
-        let may_answer =
-            move |e: &Entry| e.code == frame.command && e.state < State::Done && e.is_on_wire() && !shown(e) && fits(e);
+        let shown = |e: &Entry| refuses && e.state == EntryState::AckDue && e.shown;
+        let may_answer = move |e: &Entry| {
+            e.code == frame.command && e.state < EntryState::Done && e.is_on_wire() && !shown(e) && fits(e)
+        };
         let candidates = || self.entries.iter().enumerate().filter(move |(_, e)| may_answer(e));
         if let Some(next) = next.filter(|_| frame.seqno != 0) {
             let named = candidates().find(|(_, e)| e.seqno == frame.seqno).map(|(at, _)| at);
-            // A number that we have not sent yet is the device's own.
+            // A number that we have not sent yet is from the device's own counter.
             self.echoes = named.is_some() || (self.echoes && frame.seqno < next);
             if self.echoes {
                 return named;
             }
         }
-        // The oldest on the wire. A query that had an empty answer waits for what is pushed: the next answer is rather
-        // another one's.
+        // The oldest on the wire. A query that had an empty answer waits for pushes: the next answer more likely
+        // belongs to another one.
         let first = |cid: Option<u32>| {
             let of = candidates().filter(move |(_, e)| cid.is_none_or(|cid| e.cid == cid));
-            // As one number, which takes less code: no connection sends two thousand million frames.
-            of.min_by_key(|(_, e)| e.seqno | u32::from(e.state == State::Acked) << 31)
+            // One number for both keys takes less code, and no connection sends two thousand million frames.
+            of.min_by_key(|(_, e)| e.seqno | u32::from(e.state == EntryState::Acked) << 31)
         };
         about.and_then(|cid| first(Some(cid))).or_else(|| first(None)).map(|(at, _)| at)
     }
@@ -302,7 +305,7 @@ impl Pending {
     ) -> Match {
         let retcode = frame.retcode;
         self.answers |= self.entries.get(at).is_some_and(Entry::is_control);
-        if self.take_owed(at, frame.seqno) {
+        if self.take_due_answer(at, frame.seqno) {
             return Match::None;
         }
         let Some(entry) = self.entries.get_mut(at) else {
@@ -310,51 +313,54 @@ impl Pending {
         };
         if payload.is_plain_text() {
             let error = payload.error();
-            if error == Some(DeviceError::DataUnvalid) && entry.asks == Asks::State && !entry.is_for_child() {
+            if error == Some(DeviceError::DataUnvalid) && entry.expects == ExpectedReply::State && !entry.is_for_child()
+            {
                 return Match::Refused(at);
             }
             return self.resolve(at, Outcome::Rejected { retcode, error }, None);
         }
-        let told = report.is_some_and(|report| match entry.asks {
-            Asks::State22 => entry.shows.is_shown_by(report),
+        let has_values = report.is_some_and(|report| match entry.expects {
+            ExpectedReply::State22 => entry.expected_push.is_shown_by(report),
             _ => report.dps.is_some_and(|dps| dps.into_iter().next().is_some()),
         });
-        if entry.is_query() && !told {
-            if entry.state == State::Waiting {
+        if entry.is_query() && !has_values {
+            if entry.state == EntryState::Waiting {
                 let wait = if entry.shown { SETTLE } else { PROMISED };
                 entry.deadline = entry.deadline.min(now + wait);
-                entry.state = State::Acked;
+                entry.state = EntryState::Acked;
             }
             return Match::None;
         }
-        let then = (entry.asks == Asks::Change).then_some(State::Done);
+        let then = (entry.expects == ExpectedReply::Change).then_some(EntryState::Done);
         self.resolve(at, Outcome::Acknowledged { retcode }, then)
     }
 
-    /// Whether the command at `at` is resolved, and what came is its answer or, where it is late, that of a later one.
-    fn take_owed(&mut self, at: usize, seqno: u32) -> bool {
-        let Some(entry) = self.entries.get_mut(at).filter(|e| e.is_owed()) else {
+    /// Returns whether the command at `at` is resolved already, and counts the answer as its own. If it is late, the
+    /// answer may belong to a later one.
+    fn take_due_answer(&mut self, at: usize, seqno: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(at).filter(|e| e.is_answer_due()) else {
             return false;
         };
-        let (code, is_late) = (entry.code, entry.state == State::Late && entry.seqno != seqno);
-        entry.owed = entry.owed.saturating_sub(1);
-        if entry.owed == 0 {
-            entry.state = if entry.state == State::Late { State::Past } else { State::Done };
+        let (code, is_late) = (entry.code, entry.state == EntryState::Late && entry.seqno != seqno);
+        entry.answers_due = entry.answers_due.saturating_sub(1);
+        if entry.answers_due == 0 {
+            entry.state = if entry.state == EntryState::Late { EntryState::Past } else { EntryState::Done };
         }
         for entry in self.entries.iter_mut().filter(|e| is_late && e.is_open() && e.code == code) {
-            entry.passed_over = true;
+            entry.answer_diverted = true;
         }
         true
     }
 
-    /// Notes that a push holds values of whoever a query asks. The query waits on, because its answer may still come,
-    /// and with it the values that the push does not hold.
-    fn show(&mut self, report: &Report<'_>, whole: bool, now: Instant) {
+    /// Records that a push has values that open queries ask for. They still wait, because their answer may come with
+    /// further values.
+    fn note_push(&mut self, report: &Report<'_>, whole: bool, now: Instant) {
         let cid = report_cid(report);
-        let asks = |e: &&mut Entry| e.is_open() && e.cid == cid && e.asks == Asks::State && report.dps.is_some();
-        for entry in self.entries.iter_mut().filter(asks) {
+        let asks_for_state =
+            |e: &&mut Entry| e.is_open() && e.cid == cid && e.expects == ExpectedReply::State && report.dps.is_some();
+        for entry in self.entries.iter_mut().filter(asks_for_state) {
             entry.shown = true;
-            if entry.state == State::Acked {
+            if entry.state == EntryState::Acked {
                 entry.deadline = entry.deadline.min(now + SETTLE);
             } else if whole {
                 entry.deadline = entry.deadline.min(now + WHOLE);
@@ -362,15 +368,19 @@ impl Pending {
         }
     }
 
-    /// The command that this push answers. Each DP in it belongs to the oldest control that wrote this very value, or
-    /// else to the oldest that wrote the DP at all, because devices round and clamp; not where controls are answered, or the
-    /// push holds several DPs, as a whole state does, which may be older than the control. Controls that are acknowledged
-    /// already take part: their pushes come after their acknowledgements, and often after the next control.
+    /// Finds the command that this push answers. Each DP in it belongs to the oldest control that wrote exactly this
+    /// value, or else to the oldest that wrote the DP, because devices round and clamp. The latter does not apply if
+    /// controls are answered, or if the push has several DPs: it may be a whole state, older than the control.
+    /// Acknowledged controls take part: their pushes come after their acknowledgements, and often after the next
+    /// control.
     ///
-    /// Says whether the push belongs to any command, also to one that is resolved; and whether it shows what was written.
-    fn shown(&mut self, report: &Report<'_>) -> (bool, Option<usize>, bool) {
+    /// Returns whether the push belongs to any command, also to a resolved one; the open command; and whether the push
+    /// shows a written value.
+    fn match_push(&mut self, report: &Report<'_>) -> (bool, Option<usize>, bool) {
         let cid = report_cid(report);
-        let asked = |e: &Entry| e.asks == Asks::State22 && e.is_open() && e.cid == cid && e.shows.is_shown_by(report);
+        let asked = |e: &Entry| {
+            e.expects == ExpectedReply::State22 && e.is_open() && e.cid == cid && e.expected_push.is_shown_by(report)
+        };
         let mut first = self.entries.iter().position(asked);
         let mut claimed = first.is_some();
         let clamps = !self.answers && report.dps.is_some_and(|dps| dps.into_iter().nth(1).is_none());
@@ -378,13 +388,13 @@ impl Pending {
         for (id, value) in report.dps.into_iter().flatten() {
             let mark = value_mark(&value);
             let written = self.entries.iter_mut().enumerate().filter(|(_, e)| e.cid == cid).filter_map(|(at, e)| {
-                let (open, late) = (e.is_open(), matches!(e.state, State::Late | State::Past));
-                let Shows::Written(written) = &mut e.shows else { return None };
+                let (open, late) = (e.is_open(), matches!(e.state, EntryState::Late | EntryState::Past));
+                let ExpectedPush::Written(written) = &mut e.expected_push else { return None };
                 written.iter_mut().find(|w| w.dp == id.0).map(|w| (w.mark != mark, late, open.then_some(at), w))
             });
-            // Of one that is late only the very value, and only if no other command wrote it.
+            // A late command matches only its exact value, and only if no other command wrote it.
             let written = written.filter(|(other, late, ..)| !*other || (clamps && !*late));
-            // Of equals, the first.
+            // `min_by_key` returns the first of equals: the oldest.
             if let Some((other, _, open, slot)) = written.min_by_key(|(other, late, ..)| (*other, *late)) {
                 *slot = Written::NOTHING;
                 exactly |= !other;
@@ -399,14 +409,15 @@ impl Pending {
         (claimed, first, exactly)
     }
 
-    /// Resolves the command at `at`. An open one stays as `then` says, for what may still come of it.
-    fn resolve(&mut self, at: usize, outcome: Outcome, then: Option<State>) -> Match {
+    /// Resolves the command at `at`. A waiting one goes into the state `then`, if there is one, because more frames may
+    /// come for it.
+    fn resolve(&mut self, at: usize, outcome: Outcome, then: Option<EntryState>) -> Match {
         let Some(entry) = self.entries.get_mut(at) else {
             return Match::None;
         };
         let id = entry.id;
         match then {
-            Some(state) if entry.state == State::Waiting => entry.state = state,
+            Some(state) if entry.state == EntryState::Waiting => entry.state = state,
             _ => {
                 self.take(at);
             }
@@ -422,33 +433,33 @@ impl Pending {
         }
     }
 
-    /// Decides that the query at `at` is refused, to be told without a frame.
+    /// Decides that the query at `at` is refused; reported without a frame.
     pub(super) fn give_up(&mut self, at: usize) {
         if let Some(entry) = self.entries.get_mut(at) {
-            entry.state = State::Refused;
+            entry.state = EntryState::Refused;
         }
     }
 
-    /// The query that is to be asked again now, and how; in no way when silence stands for another refusal.
-    pub(super) fn due_again(&self, now: Instant) -> Option<(usize, Option<Way>)> {
-        let due = |e: &Entry| e.again.filter(|(_, at)| *at <= now && e.is_open()).map(|(way, _)| way);
+    /// Returns the query whose retry is due, and the way to ask; no way means that silence counts as another refusal.
+    pub(super) fn due_retry(&self, now: Instant) -> Option<(usize, Option<QueryForm>)> {
+        let due = |e: &Entry| e.retry.filter(|(_, at)| *at <= now && e.is_open()).map(|(way, _)| way);
         self.entries.iter().enumerate().find_map(|(at, e)| Some((at, due(e)?)))
     }
 
-    /// Whether no other command is open than this one.
+    /// Returns whether this is the only open command.
     pub(super) fn is_alone(&self, id: CommandId) -> bool {
         self.entries.iter().all(|e| e.id == id || e.is_settled())
     }
 }
 
-/// What [`Pending::expire`] found.
+/// Result of [`Pending::expire`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Expired {
-    /// A query that was sent again in the device22 dialect stayed unanswered.
+    /// Whether the query that was tried in the device22 dialect stayed unanswered.
     pub(super) retry22: bool,
-    /// A control stayed unanswered.
+    /// Whether a control stayed unanswered.
     pub(super) control: bool,
-    /// How many commands stayed unanswered.
+    /// Number of commands that stayed unanswered.
     pub(super) unanswered: u8,
 }
 

@@ -1,12 +1,12 @@
-//! Commands on their way out.
+//! Sending of commands.
 
 use heapless::Vec;
 use rand_core::CryptoRng;
 
 use super::command::Kind;
 use super::config::DeviceConfig;
-use super::pending::{Asks, Entry};
-use super::shows::Shows;
+use super::expected_push::ExpectedPush;
+use super::pending::{Entry, ExpectedReply};
 use super::{Command, CommandId, Device, Link, SendError};
 use crate::buf::{Storage, Tx, TxBuf};
 use crate::codec::VersionHeader;
@@ -19,7 +19,7 @@ use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
 
 impl Device {
-    /// Writes `command` to `tx`, to be resolved by exactly one [`Event::Resolved`](super::Event::Resolved).
+    /// Writes `command` to `tx`. Exactly one [`Event::Resolved`](super::Event::Resolved) will follow.
     ///
     /// # Errors
     /// Nothing was sent and nothing will follow; see [`SendError`].
@@ -52,17 +52,18 @@ impl Device {
         };
         let version = conn.session.version();
         let mut command = *command;
-        let (heard, mut named) = (if Version::ANY_DEVICE22 { self.talk.all() } else { Vec::new() }, None);
-        let mut dialect = if self.talk.asks_by_nulls() { Dialect::Device22 } else { Dialect::Default };
+        let (known, mut named) =
+            (if Version::ANY_DEVICE22 { self.dialect_state.known_dps() } else { Vec::new() }, None);
+        let mut dialect = if self.dialect_state.queries_by_nulls() { Dialect::Device22 } else { Dialect::Default };
         if let Kind::Request { command: CommandCode::DP_QUERY, data } = &mut command.kind {
             match (dialect, &*data) {
-                // No DP is made up: what is asked without names, and before any is known, is asked in the ordinary way,
-                // which writes nothing. What a sub-device has is known to nobody here.
-                (Dialect::Device22, RequestData::None) if heard.is_empty() || command.cid.is_some() => {
+                // No DP is invented: a query without names is sent in the ordinary form, which writes nothing, as long
+                // as no DP is known. The DPs of sub-devices are never known here.
+                (Dialect::Device22, RequestData::None) if known.is_empty() || command.cid.is_some() => {
                     dialect = Dialect::Default;
                 }
-                (Dialect::Device22, RequestData::None) => *data = RequestData::Ids(&heard),
-                // Ordinary firmware tells everything.
+                (Dialect::Device22, RequestData::None) => *data = RequestData::Ids(&known),
+                // Ordinary firmware answers with its whole state.
                 (Dialect::Default, RequestData::Ids(ids)) => {
                     named = Some(*ids);
                     *data = RequestData::None;
@@ -71,7 +72,7 @@ impl Device {
             }
         }
         if let Kind::Request { command: code @ CommandCode::CONTROL, .. } = &mut command.kind
-            && self.talk.control_new
+            && self.dialect_state.control_as_new
             && !version.negotiates()
         {
             *code = CommandCode::CONTROL_NEW;
@@ -81,21 +82,21 @@ impl Device {
         self.last_command = self.last_command.wrapping_add(1);
         let id = CommandId(self.last_command);
         let deadline = now + command.timeout.unwrap_or(self.config.timing.answer);
-        let asks = asks(&command, dialect);
-        self.talk.gateway |= command.cid.is_some();
-        self.talk.remember_written(&command.kind);
-        let shows = Shows::remember(&command.kind, asks);
-        let mut entry = Entry::new(id, code, seqno, deadline, asks, command.cid, shows);
+        let expects = expected_reply(&command, dialect);
+        self.dialect_state.has_children |= command.cid.is_some();
+        self.dialect_state.remember_written(&command.kind);
+        let expected_push = ExpectedPush::remember(&command.kind, expects);
+        let mut entry = Entry::new(id, code, seqno, deadline, expects, command.cid, expected_push);
         if let Some(ids) = named {
             entry.named = true;
-            self.talk.name(id, ids);
+            self.dialect_state.remember_named(id, ids);
         }
         self.pending.push(entry);
         Ok(id)
     }
 }
 
-/// Seals one command; the code and the number that it went out under.
+/// Seals one command. Returns its command code and number on the wire.
 pub(super) fn transmit(
     session: &mut Session,
     config: &DeviceConfig,
@@ -126,7 +127,7 @@ pub(super) fn transmit(
     }
 }
 
-/// Refuses what cannot be meant.
+/// Refuses data that makes no sense for the command.
 fn check(command: &Command<'_>) -> Result<(), SendError> {
     let data_is_valid = match command.kind {
         Kind::Request { command: CommandCode::CONTROL, data: RequestData::Dps(map) } => {
@@ -145,16 +146,18 @@ fn check(command: &Command<'_>) -> Result<(), SendError> {
     }
 }
 
-/// What answers a command.
-fn asks(command: &Command<'_>, dialect: Dialect) -> Asks {
+/// Returns the kind of answer that a command gets.
+fn expected_reply(command: &Command<'_>, dialect: Dialect) -> ExpectedReply {
     let Kind::Request { command, data } = command.kind else {
-        return Asks::Reply;
+        return ExpectedReply::Reply;
     };
     match command {
-        CommandCode::DP_QUERY if Version::ANY_DEVICE22 && dialect == Dialect::Device22 => Asks::State22,
-        CommandCode::CONTROL_NEW if Version::ANY_DEVICE22 && matches!(data, RequestData::Ids(_)) => Asks::State22,
-        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW => Asks::State,
-        CommandCode::CONTROL | CommandCode::CONTROL_NEW | CommandCode::UPDATE_DPS => Asks::Change,
-        _ => Asks::Reply,
+        CommandCode::DP_QUERY if Version::ANY_DEVICE22 && dialect == Dialect::Device22 => ExpectedReply::State22,
+        CommandCode::CONTROL_NEW if Version::ANY_DEVICE22 && matches!(data, RequestData::Ids(_)) => {
+            ExpectedReply::State22
+        }
+        CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW => ExpectedReply::State,
+        CommandCode::CONTROL | CommandCode::CONTROL_NEW | CommandCode::UPDATE_DPS => ExpectedReply::Change,
+        _ => ExpectedReply::Reply,
     }
 }

@@ -1,4 +1,4 @@
-//! What the machine does by itself. How it gets on with a device is tested against the emulator, in the tests crate.
+//! Behaviour of the machine alone. The tests crate tests it against the emulator.
 
 extern crate std;
 
@@ -45,7 +45,7 @@ impl Bench {
         Self { device, rng: Counter::new(1), rx: RxBuf::new([0; 2048]), tx: TxBuf::new([0; 2048]), now }
     }
 
-    /// Polls until `Wait`; the events and the deadline.
+    /// Polls until `Wait`, and returns the events and the deadline.
     fn drain(&mut self) -> (Vec<Seen>, Option<Instant>) {
         let mut seen = Vec::new();
         for _ in 0..100 {
@@ -90,10 +90,10 @@ impl Bench {
 
 const ON: [(DpId, DpValue<'static>); 1] = [(DpId(1), DpValue::Bool(true))];
 
-/// Other processors have other key schedules.
+/// Only here, because other processors have other key schedules.
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn sizes_are_what_the_readme_says() {
+fn sizes_match_the_readme() {
     let readme = include_str!("../../README.md");
     let session = size_of::<crate::session::Session>();
     let keys = size_of::<crate::codec::Keys>();
@@ -178,7 +178,7 @@ fn an_announcement_cuts_the_backoff_short_but_not_twice_in_a_row() {
         let dialed = matches!(b.drain().0.as_slice(), [Seen::Dial(..)]);
         assert_eq!(dialed, round == 0, "round {round}");
         if dialed {
-            // Let the next round begin with a fresh dial.
+            // The next round begins with a fresh dial.
             let conn = ConnId(b.device.last_conn);
             b.device.handle_lost(conn, LossReason::Refused, b.now);
             let (_, until) = b.drain();
@@ -191,7 +191,7 @@ fn an_announcement_cuts_the_backoff_short_but_not_twice_in_a_row() {
 }
 
 #[test]
-fn an_announcement_that_comes_too_soon_after_another_is_deferred_not_lost() {
+fn an_early_announcement_is_deferred_not_lost() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     let conn = b.dial();
     b.device.handle_lost(conn, LossReason::Refused, b.now);
@@ -204,7 +204,7 @@ fn an_announcement_that_comes_too_soon_after_another_is_deferred_not_lost() {
     b.drain();
     b.now = b.now + Duration::from_millis(10);
     b.device.handle_announcement(address, None, b.now);
-    assert_eq!(b.drain(), (Vec::new(), Some(woken + WAKE_LIMIT)));
+    assert_eq!(b.drain(), (Vec::new(), Some(woken + WAKE_INTERVAL)));
 }
 
 #[test]
@@ -223,13 +223,13 @@ fn a_configured_address_is_not_changed_by_announcements_and_an_open_one_follows(
 }
 
 #[test]
-fn a_live_device_that_moves_is_asked_for_a_sign_of_life_at_once() {
+fn a_live_device_that_moves_is_checked_at_once() {
     let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
     let (old, new) = ("192.0.2.1".parse().expect("valid"), "192.0.2.9".parse().expect("valid"));
     b.device.handle_announcement(old, None, b.now);
     b.connect();
     b.drain();
-    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.pass(5_000);
     b.drain();
     assert!(b.device.deadline().is_some_and(|due| due > b.now));
@@ -242,20 +242,20 @@ fn a_live_device_that_moves_is_asked_for_a_sign_of_life_at_once() {
 }
 
 #[test]
-fn a_device_that_moves_right_after_it_was_located_is_asked_a_little_later() {
+fn a_device_that_moves_right_after_it_was_located_is_checked_later() {
     let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
     let (old, new) = ("192.0.2.1".parse().expect("valid"), "192.0.2.9".parse().expect("valid"));
     b.device.handle_announcement(old, None, b.now);
     let located = b.now;
     b.connect();
     b.drain();
-    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.pass(10);
     b.device.handle_announcement(new, None, b.now);
-    assert_eq!(b.drain().1, Some(located + WAKE_LIMIT));
-    // The same address again is no news, and no reason to forget the check.
+    assert_eq!(b.drain().1, Some(located + WAKE_INTERVAL));
+    // The same address again changes nothing, and does not cancel the check.
     b.device.handle_announcement(new, None, b.now);
-    b.now = located + WAKE_LIMIT;
+    b.now = located + WAKE_INTERVAL;
     b.drain();
     b.pass(700);
     let told = b.drain().0;
@@ -273,7 +273,7 @@ fn announcements_that_name_other_addresses_keep_no_dead_connection_alive() {
     b.device.handle_announcement(home, None, b.now);
     b.connect();
     b.drain();
-    // From now on the device is dead, and somebody names two addresses in turn, ten times a second.
+    // From now on the device is dead, and a forger announces two addresses in turn, ten times a second.
     let dead = b.now;
     let mut address = forged;
     while b.now.saturating_since(dead) < Duration::from_secs(30) {
@@ -287,7 +287,7 @@ fn announcements_that_name_other_addresses_keep_no_dead_connection_alive() {
     }
     let took = b.now.saturating_since(dead);
     assert!(took <= Duration::from_secs(3), "{took:?}");
-    assert!(b.device.last_wake.is_some_and(|last| last <= b.now + WAKE_LIMIT), "no debt of wakes");
+    assert!(b.device.last_wake.is_some_and(|last| last <= b.now + WAKE_INTERVAL), "no debt of wakes");
 }
 
 #[test]
@@ -300,11 +300,11 @@ fn many_announcements_in_one_instant_delay_no_later_reconnect() {
     for n in 0..10_000_u32 {
         b.device.handle_announcement(IpAddr::from(core::net::Ipv4Addr::from(0xc000_0200 + n % 7)), None, b.now);
     }
-    assert!(b.device.last_wake.is_some_and(|last| last <= b.now + WAKE_LIMIT));
+    assert!(b.device.last_wake.is_some_and(|last| last <= b.now + WAKE_INTERVAL));
 }
 
 #[test]
-fn a_device_that_is_heard_from_elsewhere_only_says_so_once_until_it_is_located() {
+fn relayed_announcements_are_reported_once_until_the_device_is_located() {
     let mut b = Bench::new(|config| DeviceConfig { address: None, ..config.version(Version::V33) });
     for _ in 0..3 {
         b.device.handle_relayed();
@@ -316,7 +316,7 @@ fn a_device_that_is_heard_from_elsewhere_only_says_so_once_until_it_is_located()
     b.device.handle_relayed();
     let (seen, _) = b.drain();
     assert!(!seen.iter().any(|seen| matches!(seen, Seen::Down(..))), "{seen:?}");
-    // Where an address is configured, that is no reason for anything.
+    // With a configured address, that changes nothing.
     let mut b = Bench::new(|config| config.version(Version::V33));
     b.device.handle_relayed();
     assert_eq!(b.device.diagnosis(), None);
@@ -330,14 +330,14 @@ fn a_busy_device_is_not_taken_for_one_with_another_key() {
         let conn = b.connect();
         let (seen, _) = b.drain();
         assert_eq!(seen, []);
-        // What closes at once has not seen what was said to it, if anything was.
+        // A device that closes at once has not read anything.
         b.tx.clear();
         b.device.handle_lost(conn, LossReason::Closed, b.now);
         let (seen, until) = b.drain();
         told.extend(seen);
         b.now = until.expect("a retry is due");
     }
-    // The first time it was spoken to at once: nothing is known yet.
+    // The first attempt sends at once, because nothing is known yet.
     let busy = Seen::Down(DownReason::Busy, true);
     assert!(told.len() == 5 && told.iter().all(|seen| *seen == busy), "{told:?}");
 }
@@ -369,7 +369,7 @@ fn commands_are_refused_with_a_reason_and_without_a_trace() {
     }
     assert_eq!(b.send(&on), Err(SendError::TooMany));
     let sent = b.tx.pending().len();
-    // Sequence number 1 was the early heartbeat's; the refused commands took none.
+    // The early heartbeat took sequence number 1; the refused commands took none.
     assert_eq!(b.tx.pending().get(4..8), Some(&2u32.to_be_bytes()[..]));
     assert_eq!(sent % 8, 0);
 }
@@ -396,7 +396,7 @@ fn two_missed_heartbeats_end_the_connection() {
     b.connect();
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
     assert!(!b.tx.is_empty(), "an early heartbeat");
-    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     for beat in ["the next one", "the second one"] {
         b.tx.clear();
         b.pass(if beat == "the next one" { 10_000 } else { 2500 });
@@ -432,7 +432,7 @@ fn a_connection_that_is_not_kept_ends_by_itself_and_comes_back_on_request() {
     b.device.connect_now(b.now);
     let conn = b.connect();
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
-    hear(&mut b, CommandCode::HEART_BEAT, 0, "");
+    receive(&mut b, CommandCode::HEART_BEAT, 0, "");
     b.pass(1000);
     assert_eq!(b.drain(), (std::vec![Seen::Hangup(conn), Seen::Down(DownReason::Ended, false)], None));
     b.device.connect_now(b.now);
@@ -453,7 +453,7 @@ fn garbage_ends_the_connection_after_three_tries() {
 }
 
 #[test]
-fn reconfiguring_resolves_what_is_pending_and_dials_anew() {
+fn reconfiguring_resolves_pending_commands_and_dials_anew() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     let conn = b.connect();
     b.drain();
@@ -483,8 +483,8 @@ fn silence_is_noticed_without_room_for_a_heartbeat() {
     let mut b = Bench::new(|c| c.version(Version::V33).probe_on_failure(false));
     b.connect();
     b.drain();
-    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
-    // Nothing leaves: the network takes no more.
+    receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    // The network accepts no more bytes.
     let mut tx = b.tx.lend();
     let room = tx.spare().len();
     tx.commit(room);
@@ -507,12 +507,12 @@ fn commands_that_expire_in_a_row_provoke_a_heartbeat() {
         b.tx.pending().get(8..12) == Some(&CommandCode::HEART_BEAT.0.to_be_bytes()[..])
     };
     for heard in [true, false] {
-        hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
+        receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
         b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
         b.pass(300);
         assert!(!beats(&mut b), "one may be lost");
         if heard {
-            hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
+            receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
         }
         b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
         b.pass(300);
@@ -525,13 +525,13 @@ fn only_frames_of_both_sides_postpone_the_heartbeat() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     b.connect();
     b.drain();
-    // The answer to the early heartbeat, and something that proves the key.
-    hear(&mut b, CommandCode::HEART_BEAT, 0, "");
-    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    // The answer to the early heartbeat, and a frame that proves the key.
+    receive(&mut b, CommandCode::HEART_BEAT, 0, "");
+    receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.tx.clear();
     b.pass(9_000);
     b.send(&Command::raw(CommandCode(0x0c), b"{}").timeout(Duration::from_secs(60))).expect("sent");
-    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.tx.clear();
     b.pass(9_999);
     let (_, until) = b.drain();
@@ -556,7 +556,7 @@ fn a_device22_control_goes_out_under_the_other_code_after_silence() {
     }
 }
 
-/// Seals what a device of 3.3 says.
+/// Seals a frame as a device of 3.3 does.
 fn say(command: CommandCode, seqno: u32, text: &str, out: &mut [u8]) -> usize {
     let keys = crate::codec::Keys::new(Version::V33, b"0123456789abcdef");
     let retcode = Some(crate::wire::command::RetCode::OK);
@@ -564,8 +564,8 @@ fn say(command: CommandCode, seqno: u32, text: &str, out: &mut [u8]) -> usize {
     crate::codec::seal(&keys, &head, &[0; 12], text.as_bytes(), out).expect("room")
 }
 
-/// Lets a device of 3.3 say something.
-fn hear(b: &mut Bench, command: CommandCode, seqno: u32, text: &str) -> Vec<Seen> {
+/// Receives a frame of a device of 3.3.
+fn receive(b: &mut Bench, command: CommandCode, seqno: u32, text: &str) -> Vec<Seen> {
     let len = say(command, seqno, text, b.rx.spare_mut());
     b.rx.commit(len);
     b.drain().0
@@ -579,14 +579,14 @@ fn answers_find_their_commands() {
     let set = b.send(&Command::set(DpMap::Pairs(&ON))).expect("sent");
     let child = b.send(&Command::status().cid("c1")).expect("sent");
     let whole = b.send(&Command::status()).expect("sent");
-    // The state of the child is not the answer of the device, whatever comes first.
-    let seen = hear(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true}}"#);
+    // The state of the child is not the answer of the device, in any order.
+    let seen = receive(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true}}"#);
     assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == whole));
-    let seen = hear(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true},"cid":"c2"}"#);
+    let seen = receive(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true},"cid":"c2"}"#);
     assert_eq!(seen, [Seen::Message], "another child's");
-    let seen = hear(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true},"cid":"c1"}"#);
+    let seen = receive(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true},"cid":"c1"}"#);
     assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == child));
-    let seen = hear(&mut b, CommandCode::CONTROL, 0, "parse data error");
+    let seen = receive(&mut b, CommandCode::CONTROL, 0, "parse data error");
     let rejected = Outcome::Rejected {
         retcode: Some(crate::wire::command::RetCode::OK),
         error: Some(crate::payload::DeviceError::ParseData),
@@ -604,7 +604,7 @@ fn seal_under(version: Version, key: &[u8; 16], command: CommandCode, seqno: u32
     out
 }
 
-/// Lets these bytes arrive.
+/// Receives these bytes.
 fn arrive(b: &mut Bench, bytes: &[u8]) -> Vec<Seen> {
     b.rx.spare_mut()[..bytes.len()].copy_from_slice(bytes);
     b.rx.commit(bytes.len());
@@ -641,7 +641,7 @@ fn pushes_under_the_local_key_are_read_where_the_negotiation_shows_that_they_are
             let ignored = [Seen::Ignored(CommandCode::STATUS, Repeated::Replayed)];
             assert_eq!(arrive(&mut b, &push), ignored, "{version}: it may have been recorded on any connection");
         }
-        // The device answers, and pushes once more before it has taken the end of the negotiation in.
+        // The device answers, and pushes once more before it has processed the end of the negotiation.
         let local = LocalKey::from_text("0123456789abcdef").expect("valid");
         let keys = crate::codec::Keys::new(version, KEY);
         let mut start = start;
@@ -663,7 +663,7 @@ fn pushes_under_the_local_key_are_read_where_the_negotiation_shows_that_they_are
         for n in 7..=11 {
             let push = seal_under(version, KEY, CommandCode::STATUS, n, PUSH);
             assert_eq!(arrive(&mut b, &push), [Seen::Message], "{version}, right after: no answer to a command");
-            // Only what has the next number belongs to this connection.
+            // Only a frame with the next number belongs to this connection.
             for other in [0, n - 1, n, n + 2, 4711] {
                 let push = seal_under(version, KEY, CommandCode::STATUS, other, PUSH);
                 let ignored = [Seen::Ignored(CommandCode::STATUS, Repeated::Replayed)];
@@ -673,7 +673,7 @@ fn pushes_under_the_local_key_are_read_where_the_negotiation_shows_that_they_are
         let ack = seal_under(version, key.expose(), CommandCode::CONTROL_NEW, 12, b"");
         let seen = arrive(&mut b, &ack);
         assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == set));
-        // From now on the device has the session key: what comes under the local key is somebody else's.
+        // From now on the device has the session key: frames under the local key are from another sender.
         assert_eq!(b.device.stats().bad_frames, 0);
         let push = seal_under(version, KEY, CommandCode::STATUS, 13, PUSH);
         assert_eq!(arrive(&mut b, &push), []);
@@ -688,7 +688,7 @@ fn a_frame_of_the_configured_version_that_fails_is_a_wrong_key_at_once_in_every_
             let mut b = Bench::new(|c| c.version(version));
             let mut conn = b.connect();
             b.drain();
-            // Silence, for so many steps of the search.
+            // Silence for this number of steps of the search.
             for _ in 0..steps {
                 b.pass(700);
                 let (seen, until) = b.drain();
@@ -708,7 +708,7 @@ fn a_frame_of_the_configured_version_that_fails_is_a_wrong_key_at_once_in_every_
 }
 
 #[test]
-fn the_form_of_a_frame_tells_the_version_whatever_the_key() {
+fn the_form_of_a_frame_shows_the_version_with_any_key() {
     for key in [KEY, OTHER] {
         for ours in Version::ALL {
             for theirs in [Version::V33, Version::V34, Version::V35] {
@@ -718,14 +718,14 @@ fn the_form_of_a_frame_tells_the_version_whatever_the_key() {
                 let mut b = Bench::new(|c| c.version(ours));
                 let conn = b.connect();
                 b.drain();
-                // An answer to a query, 32 bytes of ciphertext where it is one.
+                // An answer to a query, of 32 bytes of ciphertext if it is encrypted.
                 let frame = seal_under(theirs, key, CommandCode::DP_QUERY, 1, b"json obj data unvalid");
                 let verdict = DownReason::WrongVersion { speaks: Some(theirs) };
                 assert_eq!(arrive(&mut b, &frame), [Seen::Hangup(conn), Seen::Down(verdict, true)], "{ours}, {theirs}");
             }
         }
     }
-    // 3.1 says its state in the clear, and pushes in an envelope that nobody else has.
+    // 3.1 sends its state in the clear, and pushes in an envelope that no other version has.
     for ours in [Version::V32, Version::V33, Version::V34, Version::V35] {
         for command in [CommandCode::DP_QUERY, CommandCode::STATUS] {
             let mut b = Bench::new(|c| c.version(ours));
@@ -745,8 +745,8 @@ fn reconnect(b: &mut Bench) -> ConnId {
     b.connect()
 }
 
-/// Lets a device of `version` with this key say something.
-fn hear_under(b: &mut Bench, version: Version, key: &[u8; 16], text: &str) -> Vec<Seen> {
+/// Receives a frame of a device of `version` with this key.
+fn receive_under(b: &mut Bench, version: Version, key: &[u8; 16], text: &str) -> Vec<Seen> {
     let retcode = Some(crate::wire::command::RetCode::OK);
     let (sender, command) = (crate::codec::Sender::Device, CommandCode::DP_QUERY);
     let head = crate::codec::Head { sender, seqno: 1, command, retcode, header: None };
@@ -761,7 +761,7 @@ fn after_a_wrong_key_only_an_answer_that_decrypts_brings_the_device_up() {
     const STATE: &str = r#"{"dps":{"1":true}}"#;
     let verdict = DownReason::WrongKey { sure: true };
     let other = b"fedcba9876543210";
-    // What proves the key: an answer, or a refusal of what was read, also in the clear text of 3.1.
+    // Proofs of the key: an answer, or the refusal of a query that was read, also in the clear text of 3.1.
     for (version, proof) in
         [(Version::V33, STATE), (Version::V33, "data format error"), (Version::V31, "json obj data unvalid")]
     {
@@ -769,14 +769,14 @@ fn after_a_wrong_key_only_an_answer_that_decrypts_brings_the_device_up() {
         let conn = b.connect();
         assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
         let down = |conn| [Seen::Hangup(conn), Seen::Down(verdict, true)];
-        assert_eq!(hear_under(&mut b, Version::V33, other, STATE), down(conn));
+        assert_eq!(receive_under(&mut b, Version::V33, other, STATE), down(conn));
         for attempt in 0..6 {
             let conn = reconnect(&mut b);
             assert_eq!(b.drain().0, [], "attempt {attempt}: up before anything is proven");
             assert_eq!(b.tx.pending().get(8..12), Some(&CommandCode::DP_QUERY.0.to_be_bytes()[..]));
             let seen = match attempt % 3 {
-                0 => hear_under(&mut b, Version::V33, other, STATE),
-                1 => hear_under(&mut b, Version::V31, other, "data format error"),
+                0 => receive_under(&mut b, Version::V33, other, STATE),
+                1 => receive_under(&mut b, Version::V31, other, "data format error"),
                 _ => {
                     b.pass(5000);
                     b.drain().0
@@ -787,7 +787,7 @@ fn after_a_wrong_key_only_an_answer_that_decrypts_brings_the_device_up() {
         }
         reconnect(&mut b);
         b.drain();
-        assert_eq!(hear_under(&mut b, version, b"0123456789abcdef", proof), [Seen::Up(Version::V33)], "{proof}");
+        assert_eq!(receive_under(&mut b, version, b"0123456789abcdef", proof), [Seen::Up(Version::V33)], "{proof}");
         assert_eq!(b.device.diagnosis(), None);
     }
 }
@@ -798,7 +798,7 @@ fn a_device_that_only_closed_before_need_not_answer_a_query() {
     let conn = b.connect();
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
     b.device.handle_lost(conn, LossReason::Closed, b.now);
-    // Once may be a power cut.
+    // A single close may be a power cut.
     assert_eq!(b.drain().0, [Seen::Down(DownReason::PeerClosed, true)]);
     for round in 0..3 {
         let conn = reconnect(&mut b);
@@ -807,7 +807,7 @@ fn a_device_that_only_closed_before_need_not_answer_a_query() {
             b.pass(250);
             b.drain();
         }
-        // As soon as it is spoken to.
+        // It closes on the first frame.
         b.device.handle_lost(conn, LossReason::Closed, b.now);
         assert_eq!(b.drain().0, [Seen::Down(DownReason::KeyOrVersion, true)], "{round}");
     }
@@ -860,7 +860,7 @@ fn a_device_that_closes_by_itself_is_busy_however_long_it_takes() {
     }
 }
 
-/// A header of a 55AA frame of `len` bytes.
+/// Returns a header of a 55AA frame of `len` bytes.
 fn header(seqno: u32, command: CommandCode, len: usize) -> Vec<u8> {
     let length = u32::try_from(len - 16).expect("small");
     let fields = [0x0000_55aa, seqno, command.0, length];
@@ -868,7 +868,7 @@ fn header(seqno: u32, command: CommandCode, len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_frame_that_is_too_large_is_skipped_whole_and_told() {
+fn a_frame_that_is_too_large_is_skipped_and_reported() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     b.connect();
     assert_eq!(b.drain().0, [Seen::Up(Version::V33)]);
@@ -878,7 +878,7 @@ fn a_frame_that_is_too_large_is_skipped_whole_and_told() {
         b.rx.commit(bytes.len());
         b.drain().0
     };
-    // A push first, then the answer. What looks like frames inside of them is none.
+    // A push first, then the answer. Bytes inside of them that look like frames are not frames.
     let mut push = header(0, CommandCode::STATUS, 3000);
     while push.len() < 3000 {
         push.extend(header(1, CommandCode::DP_QUERY, 32));
@@ -890,16 +890,16 @@ fn a_frame_that_is_too_large_is_skipped_whole_and_told() {
     let answer = header(1, CommandCode::DP_QUERY, 2049);
     assert_eq!(receive(&mut b, &answer), [Seen::Resolved(id, Outcome::TooLong { len: 2049 })]);
     assert_eq!(receive(&mut b, &[0xaa; 2032]), []);
-    // One byte is still to come.
+    // One byte is missing.
     assert_eq!(receive(&mut b, &[0]), []);
-    // An implausible header is none: its bytes are searched for frames.
+    // An implausible header is no header: its bytes are searched for frames.
     assert_eq!(receive(&mut b, &header(1, CommandCode(0x100), 5000)), []);
     assert_eq!(receive(&mut b, &header(2, CommandCode::STATUS, 5000)), [Seen::Skipped(CommandCode::STATUS, 5000)]);
     assert_eq!((b.device.stats().skipped, b.device.stats().bad_frames, b.device.is_up()), (3, 1, true));
 }
 
 #[test]
-fn a_growing_buffer_waits_for_what_its_storage_does_not_hold() {
+fn a_growing_buffer_waits_for_more_storage() {
     let mut rx = RxBuf::growing(std::vec![0; 8], 64);
     rx.spare_mut().copy_from_slice(b"\0\0\x55\xaa\0\0\0\x01");
     rx.commit(8);
@@ -931,7 +931,7 @@ fn a_write_ends_between_frames_or_finishes_the_one_that_was_begun() {
     b.tx.consume(5);
     assert!(b.tx.is_cut());
     assert_eq!(b.tx.next_write(1024).len(), ends[1] - ends[0] - 5, "the rest of the one that was begun");
-    // What is added meanwhile comes behind it.
+    // Frames that are added meanwhile come behind it.
     b.send(&Command::set(DpMap::Pairs(&ON))).expect("room");
     assert_eq!(b.tx.next_write(1024).len(), ends[1] - ends[0] - 5);
     b.tx.consume(ends[1] - ends[0] - 5);
@@ -992,7 +992,7 @@ fn with_no_version_known_a_frame_under_another_key_is_a_wrong_key_at_once() {
 }
 
 #[test]
-fn what_is_decided_by_silence_is_sent_at_once() {
+fn a_decision_after_silence_is_sent_at_once() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     let refuse =
         |b: &mut Bench, code, seqno| arrive(b, &seal_under(Version::V33, KEY, code, seqno, b"json obj data unvalid"));
@@ -1024,7 +1024,7 @@ fn what_is_decided_by_silence_is_sent_at_once() {
     }
 }
 
-/// A reason that is added must be added to the list, too.
+/// Fails to compile for a new reason, which must be added to the list.
 #[test]
 fn every_reason_is_in_the_list_once() {
     let place = |reason: DownReason| match reason {

@@ -1,4 +1,4 @@
-//! One discovery datagram: what it says, whatever its port and framing.
+//! Decoding and encoding of one discovery datagram, of any port and framing.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
@@ -15,27 +15,28 @@ use crate::wire::{FrameError, FrameKind, frame_kind};
 #[cfg(feature = "emulator")]
 use crate::wire::{be32, frame_6699};
 
-/// What a discovery datagram says.
+/// Content of a discovery datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "both roles must look at both directions")]
 pub enum Datagram<'a> {
-    /// A device says where it is.
+    /// A device announces itself.
     Announcement(Announcement<'a>),
     /// A client asks devices to announce themselves: another program, or this one.
     InfoRequest {
-        /// Where the answer goes, to UDP 7000; `None` when the request names no IPv4 address and cannot be answered.
+        /// Address of the answer, to UDP 7000; `None` if the request has no IPv4 address and cannot be answered.
         ip: Option<Ipv4Addr>,
     },
 }
 
 impl<'a> Datagram<'a> {
-    /// Decodes a datagram in place, whatever port it came to: 6699 frames, 55AA frames with clear or encrypted text,
-    /// both kinds of text without a frame, and the beacon of a device that waits to be paired. `datagram` is scratch afterwards.
+    /// Decodes a datagram of any port in place: 6699 frames, 55AA frames with clear or encrypted text, both kinds of
+    /// text without a frame, and the beacon of a device that waits to be paired. The bytes of `datagram` have no
+    /// meaning afterwards.
     ///
-    /// Nothing in it is proven: the keys of discovery are public.
+    /// Its content is not proven: the keys of discovery are public.
     ///
     /// # Errors
-    /// Why the datagram is not one of this protocol, or names no device.
+    /// The datagram is not one of this protocol, or has no device id.
     pub fn decode(datagram: &'a mut [u8]) -> Result<Self, AnnouncementError> {
         let beacon = is_beacon(datagram);
         let text = find_text(datagram, beacon)?;
@@ -44,19 +45,19 @@ impl<'a> Datagram<'a> {
     }
 }
 
-/// What a device says about itself. Everything is a claim; only the id is always there.
+/// Announcement of a device. None of it is proven, and only the id is always there.
 ///
-/// Decoded texts are 1 to 64 printable ASCII characters without space, quotation mark and backslash; a text that is
-/// not is dropped.
+/// Decoded texts are 1 to 64 printable ASCII characters without space, quotation mark and backslash; other texts are
+/// dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Announcement<'a> {
-    /// Device id (`gwId`); what [`DeviceId::new`](crate::DeviceId::new) accepts. Before activation, and in beacons that
-    /// name no id, the uuid.
+    /// Device id (`gwId`), valid for [`DeviceId::new`](crate::DeviceId::new). Before activation, and in beacons without
+    /// an id, the uuid.
     pub id: &'a str,
-    /// The device's own address.
+    /// Address of the device, as the device knows it.
     pub ip: Option<Ipv4Addr>,
-    /// Protocol version: 3.1 when the device does not say, `None` when it is one that this crate does not know.
+    /// Protocol version: 3.1 if the datagram has none, `None` if it is one that this crate does not know.
     pub version: Option<Version>,
     /// Product id. Not a secret.
     pub product_key: Option<&'a str>,
@@ -80,7 +81,7 @@ pub struct Announcement<'a> {
 }
 
 impl<'a> Announcement<'a> {
-    /// What an activated device of `version` says, all but product key and uuid: set the fields for those.
+    /// Creates the announcement of an activated device of `version`, without product key and uuid: set their fields.
     pub const fn new(id: &'a str, ip: Ipv4Addr, version: Version) -> Self {
         let (setup, later) = match version {
             Version::V31 | Version::V32 => (None, None),
@@ -107,16 +108,16 @@ impl<'a> Announcement<'a> {
         }
     }
 
-    /// Whether the device waits to be paired: it sends the beacon, or says that it is not activated.
+    /// Returns whether the device waits to be paired: this is the beacon, or the device is not activated.
     pub const fn is_unpaired(&self) -> bool {
         self.beacon || matches!(self.active, Some(0))
     }
 
-    /// Where the device is, for a datagram that came from `source`: at the address that it names, or else where the
-    /// datagram came from.
+    /// Returns the address of the device, for a datagram from `source`: the announced address, or else that of the
+    /// sender.
     ///
     /// # Errors
-    /// [`NoHost`] when that is no address of a single IPv4 host.
+    /// [`NoHost`] when that is not the address of a single IPv4 host.
     pub fn origin(&self, source: IpAddr) -> Result<Origin, NoHost> {
         let source = source.to_canonical();
         let address = match (self.ip, source) {
@@ -181,13 +182,13 @@ impl<'a> Announcement<'a> {
     }
 }
 
-/// Where an announced device is, and who says so.
+/// Address of an announced device, and sender of the announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Origin {
-    /// The device's address.
+    /// Address of the device.
     pub address: Ipv4Addr,
-    /// The sender, when it is not the device itself: a relay, a container's bridge, or somebody who forges.
+    /// Sender, if it is not the device itself: a relay, a container's bridge, or a forger.
     pub relayed_by: Option<IpAddr>,
 }
 
@@ -204,7 +205,7 @@ impl fmt::Display for NoHost {
 
 impl core::error::Error for NoHost {}
 
-/// The size of the largest info request.
+/// Size of the largest info request, in bytes.
 pub const MAX_PROBE: usize = 87;
 
 /// Writes the request that makes 3.5 devices announce themselves to `ip`:7000, and returns its size, at most
@@ -223,19 +224,19 @@ pub fn write_probe(ip: Ipv4Addr, iv: &[u8; 12], out: &mut [u8]) -> Result<usize,
     })
 }
 
-/// A request for announcements as devices of 3.5 read it, on UDP 7000.
+/// Request for announcements, as devices of 3.5 read it on UDP 7000.
 #[cfg(feature = "emulator")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
-    /// Where the answer goes, to UDP 7000.
+    /// Address of the answer, to UDP 7000.
     pub ip: Ipv4Addr,
 }
 
 #[cfg(feature = "emulator")]
 impl Probe {
-    /// Decodes a datagram in place. `None` for what a device does not answer: it wants a 6699 frame of the right
-    /// command that verifies, with an `ip` and a `from`, whatever that is. `datagram` is scratch afterwards.
+    /// Decodes a datagram in place. Returns `None` for one that a device does not answer: it needs a valid 6699 frame
+    /// of the right command, with an `ip` and any `from`. The bytes of `datagram` have no meaning afterwards.
     pub fn decode(datagram: &mut [u8]) -> Option<Self> {
         let command = datagram.get(frame_6699::COMMAND).and_then(be32)?;
         if frame_kind(datagram) != Some(FrameKind::F6699) || CommandCode(command) != CommandCode::REQ_DEVINFO {
@@ -254,15 +255,15 @@ impl Probe {
     }
 }
 
-/// Why a datagram announces no device.
+/// Reason why a datagram announces no device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnnouncementError {
-    /// It is not framed or encrypted as discovery datagrams are: something else that uses the port, or damaged.
+    /// It is not framed or encrypted like a discovery datagram: it is from another protocol, or damaged.
     Frame(FrameError),
-    /// The frame is intact, but what it holds is not a JSON object.
+    /// The frame is intact, but its content is not a JSON object.
     NotJson,
-    /// There is no usable device id (`gwId`) in it.
+    /// It has no valid device id (`gwId`).
     NoId,
 }
 
@@ -291,18 +292,18 @@ impl From<FrameError> for AnnouncementError {
     }
 }
 
-/// Whether the frame is that of a device that waits to be paired, going by its command.
+/// Returns whether the command is that of a beacon.
 fn is_beacon(datagram: &[u8]) -> bool {
     frame_kind(datagram) == Some(FrameKind::F6699) && datagram.get(10..14) == Some(&BEACON.0.to_be_bytes())
 }
 
-/// Decrypts `datagram` in place; the result is where its JSON lies.
+/// Decrypts `datagram` in place, and returns the range of its JSON.
 #[expect(clippy::arithmetic_side_effects, reason = "the NULs that are counted lie in the text")]
 fn find_text(datagram: &mut [u8], beacon: bool) -> Result<Range<usize>, AnnouncementError> {
     let mut text = match frame_kind(datagram) {
         Some(FrameKind::F6699) => {
             let keys = Keys::new(Version::V35, if beacon { &PAIRING_KEY } else { &UDP_KEY });
-            // With `Sender::Device` a return code is removed where there is one, and requests have none.
+            // `Sender::Device` removes a return code if there is one; requests have none.
             open(&keys, Sender::Device, datagram)?.payload
         }
         Some(FrameKind::F55aa) => {
@@ -313,7 +314,7 @@ fn find_text(datagram: &mut [u8], beacon: bool) -> Result<Range<usize>, Announce
         None => {
             let body = 0..datagram.len();
             open_text(datagram, body).map_err(|error| match error {
-                // What is no ciphertext either was never meant for this protocol.
+                // Neither a frame nor ciphertext: not of this protocol.
                 FrameError::Padding => FrameError::Prefix,
                 other => other,
             })?
@@ -400,7 +401,7 @@ fn parse(text: &[u8], beacon: bool) -> Result<Datagram<'_>, AnnouncementError> {
     Ok(Datagram::Announcement(Announcement { id, ..found }))
 }
 
-/// A text that may be kept and shown.
+/// Returns a text that is safe to keep and to show.
 fn plain<'a>(value: &Value<'a>) -> Option<&'a str> {
     let fine = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     value
@@ -428,7 +429,7 @@ fn write_ip(ip: Ipv4Addr, w: &mut Writer<'_>) {
     w.byte(b'"');
 }
 
-/// The entries of an object, with commas between those that are there.
+/// Writer of the entries of an object, with commas between them.
 struct Fields<'w, 'b> {
     w: &'w mut Writer<'b>,
     count: usize,
@@ -467,19 +468,19 @@ impl Fields<'_, '_> {
     }
 }
 
-/// The longest text that is taken from an announcement.
+/// Longest text that is taken from an announcement, in bytes.
 pub(super) const MAX_TEXT: usize = 64;
 
-/// The public key of discovery: the MD5 of `yGAdlopoPVldABfn`.
+/// Public key of discovery: the MD5 of `yGAdlopoPVldABfn`.
 pub(super) const UDP_KEY: [u8; 16] =
     [0x6c, 0x1e, 0xc8, 0xe2, 0xbb, 0x9b, 0xb5, 0x9a, 0xb5, 0x0b, 0x0d, 0xaf, 0x64, 0x9b, 0x41, 0x0a];
 
-/// The public key of beacons: the MD5 of `OXLvslCvUxcTPLGO`.
+/// Public key of beacons: the MD5 of `OXLvslCvUxcTPLGO`.
 pub(super) const PAIRING_KEY: [u8; 16] =
     [0xc6, 0xf2, 0x3a, 0xef, 0x1c, 0xaf, 0xb1, 0x70, 0xb8, 0xd8, 0x12, 0xd7, 0x50, 0x9c, 0x8e, 0x6d];
 
-/// The command of beacons. Inside of a connection it means something else.
+/// Command code of beacons. In connections this code means something else.
 pub(super) const BEACON: CommandCode = CommandCode::SCENE_EXECUTE;
 
-/// Named by one implementation as the key of 3.3 announcements; no capture needs it, so it is tried last.
+/// Key of 3.3 announcements in one other implementation. No capture needs it, so it is tried last.
 pub(super) const OTHER_UDP_KEY: [u8; 16] = *b"yG9shRKIBrIBUjc3";

@@ -18,29 +18,29 @@ pub struct SeenDevice {
     pub ip: Ipv4Addr,
     /// Protocol version; `None` when it is one that this crate does not know.
     pub version: Option<Version>,
-    /// When it was last heard.
+    /// Time of its last announcement.
     pub last_seen: Instant,
     product_key: heapless::String<MAX_TEXT, u8>,
-    /// The scan in which it was last reported.
+    /// Number of the scan in which it was last reported.
     scan: u32,
 }
 
 impl SeenDevice {
-    /// Product id, when the device names one.
+    /// Returns the product id, if the device has announced one.
     pub fn product_key(&self) -> Option<&str> {
         (!self.product_key.is_empty()).then_some(self.product_key.as_str())
     }
 }
 
-/// What an announcement changes for those who know the device.
+/// Kind of change that an announcement brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "new, changed or neither: there is no fourth")]
 pub enum SightingKind {
-    /// Not heard before, or not for as long as entries live, or not yet in the current scan.
+    /// First announcement: ever, since the entry expired, or in the current scan.
     New,
-    /// Heard before with another address, version or product key.
+    /// Known before, with another address, version or product key.
     Changed,
-    /// Heard before, nothing changed: a good moment to reconnect.
+    /// Known before, nothing changed: a good moment to reconnect.
     SeenAgain,
 }
 
@@ -53,7 +53,7 @@ impl<const N: usize> Cache<N> {
         Self { entries: heapless::Vec::new() }
     }
 
-    /// Enters what was heard from `ip`; `None` for an id that is not one. A full table forgets the device that was
+    /// Enters an announcement from `ip`; returns `None` for an invalid id. A full table drops the device that was
     /// silent for the longest time.
     pub(super) fn note(
         &mut self,
@@ -71,7 +71,7 @@ impl<const N: usize> Cache<N> {
             entry.version = seen.version;
             entry.last_seen = now;
             entry.scan = scan;
-            // An announcement without the key does not take it back: firmware leaves it out on one port only.
+            // An announcement without the key does not remove it: firmware leaves it out on one port only.
             if let Some(key) = seen.product_key.filter(|_| other_product) {
                 entry.product_key = heapless::String::try_from(key).unwrap_or_default();
             }

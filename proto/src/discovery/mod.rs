@@ -1,4 +1,4 @@
-//! Finding devices: announcements in, probes out.
+//! Discovery of devices: announcements in, probes out.
 
 mod announcement;
 mod cache;
@@ -17,28 +17,28 @@ pub use cache::{SeenDevice, SightingKind};
 
 use crate::time::Instant;
 
-/// How [`Discovery`] behaves.
+/// Configuration of [`Discovery`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiscoveryConfig {
     /// UDP ports that the driver listens on: clear announcements, encrypted ones, answers to probes. Not used by the
     /// machine itself.
     pub listen_ports: [u16; 3],
-    /// The port that probes go to.
+    /// Destination port of probes.
     pub probe_port: u16,
-    /// Where probes go instead of each interface's broadcast address: one device, or one host with many.
+    /// Destination of probes in place of each interface's broadcast address: one device, or one host with many.
     pub probe_address: Option<Ipv4Addr>,
     /// Time between two rounds of probes.
     pub probe_interval: Duration,
-    /// How long a silent device stays known.
+    /// Time after which a silent device is forgotten.
     pub lifetime: Duration,
-    /// Whether an announcement may come from another address than the one it names. Only for networks with a relay:
-    /// it lets every host that reaches the socket redirect connections.
+    /// Whether an announcement may come from another address than the one it names. Only for networks with a relay: it
+    /// allows every host that reaches the socket to redirect connections.
     pub trust_relayed: bool,
 }
 
 impl Default for DiscoveryConfig {
-    /// The ports of the protocol, probes every 6 s, entries that live for 60 s, no relay.
+    /// Returns the ports of the protocol, probes every 6 s, entries that live for 60 s, no relay.
     fn default() -> Self {
         Self {
             listen_ports: [6666, 6667, 7000],
@@ -51,20 +51,20 @@ impl Default for DiscoveryConfig {
     }
 }
 
-/// An IPv4 interface that probes leave from.
+/// IPv4 interface that sends probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "probing needs these two addresses and nothing else")]
 pub struct Interface {
-    /// Its address: what the sending socket is bound to, and where devices answer.
+    /// Address of the interface: the sending socket is bound to it, and devices answer to it.
     pub address: Ipv4Addr,
-    /// Its broadcast address; 255.255.255.255 where it is not known.
+    /// Broadcast address of the interface; 255.255.255.255 if it is not known.
     pub broadcast: Ipv4Addr,
 }
 
-/// The discovery machine: it decodes announcements, remembers up to `N` devices, and says when to send probes.
+/// Discovery machine: decodes announcements, remembers up to `N` devices, and schedules probes.
 ///
-/// Listening costs nothing: feed every datagram of the three ports to [`handle_datagram`](Self::handle_datagram).
-/// Devices up to 3.4 announce themselves every few seconds; 3.5 devices answer probes, which are sent during a scan.
+/// Listening is cheap: pass every datagram of the three ports to [`handle_datagram`](Self::handle_datagram). Devices up
+/// to 3.4 announce themselves every few seconds; 3.5 devices answer probes, which are sent during a scan.
 pub struct Discovery<const N: usize = 64> {
     config: DiscoveryConfig,
     interfaces: heapless::Vec<Interface, MAX_INTERFACES>,
@@ -76,15 +76,15 @@ pub struct Discovery<const N: usize = 64> {
 
 #[derive(Clone, Copy)]
 struct Probing {
-    /// When the scan ends.
+    /// End of the scan.
     ends: Instant,
-    /// When the current round began, or the next one begins.
+    /// Start of the current round, or of the next one.
     round: Instant,
-    /// The interface whose turn it is in this round.
+    /// Index of the next interface in this round.
     turn: usize,
 }
 
-/// What [`Discovery::poll`] asks the driver to do.
+/// Output of [`Discovery::poll`]: an instruction to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "every variant is an order to the driver")]
 pub enum DiscoveryOutput {
@@ -97,39 +97,39 @@ pub enum DiscoveryOutput {
         /// Size of the datagram.
         len: usize,
     },
-    /// Nothing to send before `until`; never, when it is `None`.
+    /// Nothing to send before `until`, or at all if that is `None`.
     Wait {
-        /// When to poll again.
+        /// Time of the next poll.
         until: Option<Instant>,
     },
 }
 
-/// An announcement that was believed, as far as announcements can be.
+/// Accepted announcement. It is still not proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sighting<'a> {
-    /// Whether it is news.
+    /// Kind of change that it brings.
     pub kind: SightingKind,
-    /// Where the device is.
+    /// Address of the device.
     pub address: Ipv4Addr,
-    /// The sender, when it is not the device itself; never without [`trust_relayed`](DiscoveryConfig::trust_relayed).
+    /// Sender, if it is not the device itself; never without [`trust_relayed`](DiscoveryConfig::trust_relayed).
     pub relayed_by: Option<IpAddr>,
-    /// What it said; `ip` is always filled in and equals `address`.
+    /// Content of the announcement; its `ip` is always `address`.
     pub announcement: Announcement<'a>,
 }
 
 impl<const N: usize> Discovery<N> {
-    /// A machine that knows no device and no interface, and is not scanning.
+    /// Creates a machine that knows no device and no interface, and is not scanning.
     pub const fn new(config: DiscoveryConfig) -> Self {
         Self { config, interfaces: heapless::Vec::new(), cache: Cache::new(), scan: 0, probing: None }
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     pub const fn config(&self) -> &DiscoveryConfig {
         &self.config
     }
 
-    /// Replaces the interfaces that probes leave from, at most [`MAX_INTERFACES`].
+    /// Replaces the interfaces that send probes, at most [`MAX_INTERFACES`].
     ///
     /// # Errors
     /// [`TooManyInterfaces`]; the interfaces then stay as they were.
@@ -138,7 +138,7 @@ impl<const N: usize> Discovery<N> {
         Ok(())
     }
 
-    /// Adds one interface; one with the same address is replaced.
+    /// Adds one interface, or replaces the one with the same address.
     ///
     /// # Errors
     /// [`TooManyInterfaces`] beyond [`MAX_INTERFACES`]; nothing is changed.
@@ -152,25 +152,26 @@ impl<const N: usize> Discovery<N> {
     }
 
     /// Begins a scan: for `duration` (use [`Duration::MAX`] for ever), a round of probes now and every
-    /// [`probe_interval`](DiscoveryConfig::probe_interval). Every device that is heard from now on is reported as
-    /// [`SightingKind::New`] once more, also when it is known. A scan that goes on already is not shortened.
+    /// [`probe_interval`](DiscoveryConfig::probe_interval). Every device that announces itself from now on is reported
+    /// as [`SightingKind::New`] once more, also if it is known. Does not shorten a running scan.
     pub fn start_scan(&mut self, now: Instant, duration: Duration) {
         self.scan = self.scan.wrapping_add(1);
         let ends = self.probing.map_or(now, |probing| probing.ends).max(now + duration);
         self.probing = Some(Probing { ends, round: now, turn: 0 });
     }
 
-    /// Sends no more probes. Announcements are still decoded and reported.
+    /// Stops the probes. Announcements are still decoded and reported.
     pub const fn stop_scan(&mut self) {
         self.probing = None;
     }
 
-    /// Whether a scan is going on.
+    /// Returns whether a scan is running.
     pub fn is_scanning(&self, now: Instant) -> bool {
         self.probing.is_some_and(|probing| now < probing.ends)
     }
 
-    /// The devices heard within [`lifetime`](DiscoveryConfig::lifetime), in no particular order.
+    /// Returns the devices that announced themselves within [`lifetime`](DiscoveryConfig::lifetime), in no particular
+    /// order.
     pub fn devices(&self, now: Instant) -> impl Iterator<Item = &SeenDevice> {
         self.cache.iter(now, self.config.lifetime)
     }
@@ -180,11 +181,11 @@ impl<const N: usize> Discovery<N> {
         self.cache.clear();
     }
 
-    /// Decodes one datagram in place, from any of the three ports, and enters what it says. A full table forgets the
+    /// Decodes one datagram in place, from any of the three ports, and enters its announcement. A full table drops the
     /// device that was silent for the longest time.
     ///
     /// # Errors
-    /// Why the datagram does not count; nothing is changed then. Drivers count such datagrams and go on.
+    /// The datagram is not an accepted announcement; nothing is changed then. Drivers count such datagrams and go on.
     pub fn handle_datagram<'d>(
         &mut self,
         datagram: &'d mut [u8],
@@ -212,7 +213,7 @@ impl<const N: usize> Discovery<N> {
         Ok(Sighting { kind, address, relayed_by, announcement })
     }
 
-    /// Says what is to be done next; call it until it says [`DiscoveryOutput::Wait`].
+    /// Returns the next instruction; call it until it returns [`DiscoveryOutput::Wait`].
     #[expect(clippy::arithmetic_side_effects, reason = "the index of an interface, and one more")]
     pub fn poll(&mut self, now: Instant, rng: &mut dyn CryptoRng, out: &mut [u8; MAX_PROBE]) -> DiscoveryOutput {
         loop {
@@ -227,7 +228,7 @@ impl<const N: usize> Discovery<N> {
                 return DiscoveryOutput::Wait { until: Some(probing.round.min(probing.ends)) };
             }
             let Some(interface) = self.interfaces.get(probing.turn) else {
-                // The next round counts from now, so that a driver that slept through some sends one, not many.
+                // The next round counts from now, so that a driver that slept through several sends one, not all.
                 let interval = self.config.probe_interval.max(SHORTEST_INTERVAL);
                 probing.round = now + interval;
                 probing.turn = 0;
@@ -257,19 +258,19 @@ impl<const N: usize> fmt::Debug for Discovery<N> {
     }
 }
 
-/// Why a datagram reports no device.
+/// Reason why a datagram reports no device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DiscoveryError {
     /// It is not an announcement.
     Malformed(AnnouncementError),
-    /// It is a client's request for announcements: another program's, or this one's own broadcast. Ignore it.
+    /// It is a client's request for announcements, of another program or of this one. Ignore it.
     InfoRequest,
-    /// It names another address than the one it came from: forged, or relayed. Set
+    /// It contains another address than its sender's: forged, or relayed. Set
     /// [`trust_relayed`](DiscoveryConfig::trust_relayed) only if there is a relay.
-    /// [`Device::handle_relayed`](crate::Device::handle_relayed) makes it the reason why a device is not found.
+    /// [`Device::handle_relayed`](crate::Device::handle_relayed) reports it as the reason why a device is not found.
     ForeignAddress,
-    /// The device's address is not one that a single host can have.
+    /// The announced address is not that of a single host.
     NotUnicast,
 }
 
@@ -295,7 +296,7 @@ impl core::error::Error for DiscoveryError {
     }
 }
 
-/// More than [`MAX_INTERFACES`] interfaces. Leave out those without devices.
+/// There are more than [`MAX_INTERFACES`] interfaces. Leave out those without devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct TooManyInterfaces;
@@ -308,10 +309,10 @@ impl fmt::Display for TooManyInterfaces {
 
 impl core::error::Error for TooManyInterfaces {}
 
-/// How many interfaces probes can leave from.
+/// Most interfaces that can send probes.
 pub const MAX_INTERFACES: usize = 8;
 
-/// Rounds never follow each other more quickly than this, whatever is configured: no flood, and `poll` always ends.
+/// Least time between two rounds, whatever is configured: it prevents a flood, and `poll` always ends.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

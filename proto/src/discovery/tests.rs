@@ -42,7 +42,7 @@ fn announcement(id: &str, ip: Ipv4Addr, version: Version) -> Vec<u8> {
     out[..len].to_vec()
 }
 
-/// A 55AA frame with `body` behind the return code, as an announcement.
+/// Returns a 55AA frame with `body` behind the return code, as an announcement.
 fn framed(body: &[u8]) -> Vec<u8> {
     let mut out = vec![0; body.len() + 64];
     let head = Head {
@@ -64,7 +64,7 @@ fn json(text: &str) -> Result<String, AnnouncementError> {
 }
 
 #[test]
-fn every_vector_decodes_to_what_it_says() {
+fn every_vector_decodes_as_expected() {
     for vector in datagrams() {
         let mut bytes = vector.frame();
         assert_eq!(vector.payload_encoding, Encoding::Text);
@@ -94,7 +94,7 @@ fn every_vector_decodes_to_what_it_says() {
 }
 
 #[test]
-fn what_this_side_sends_is_identical_to_the_vectors() {
+fn sent_probes_are_identical_to_the_vectors() {
     let mut announced = 0;
     for vector in datagrams() {
         let mut bytes = vector.frame();
@@ -102,7 +102,7 @@ fn what_this_side_sends_is_identical_to_the_vectors() {
         let iv = vector.iv().unwrap_or_default();
         let mut out = [0; 512];
         let len = match Datagram::decode(&mut bytes).unwrap() {
-            // Forms that are accepted but not sent: without frame or return code, reserved code.
+            // Accepted but not sent: datagrams without frame or return code, and the reserved code.
             _ if vector.retcode.is_none() && vector.direction == Direction::Device => continue,
             _ if vector.cmd == Some(CommandCode::BOARDCAST_LPV34.0) => continue,
             Datagram::Announcement(seen) => {
@@ -187,7 +187,7 @@ fn fields_of_the_wrong_form_are_dropped_and_unknown_ones_ignored() {
 }
 
 #[test]
-fn errors_say_what_is_wrong() {
+fn errors_have_texts() {
     use AnnouncementError::{Frame, NoId, NotJson};
     for text in [r#"{"ip":"192.0.2.10"}"#, r#"{"gwId":""}"#, r#"{"gwId":7}"#, r#"{"gwId":"a b"}"#, "{}"] {
         assert_eq!(json(text), Err(NoId), "{text}");
@@ -270,7 +270,7 @@ fn an_announcement_must_come_from_the_address_it_names() {
     let seen = relayed.handle_datagram(&mut bytes, from(other), at(0));
     assert_eq!(seen.unwrap().address, HOME);
 
-    // The source counts where the datagram names none, also when the socket shows it as IPv6.
+    // The source counts if the datagram has no address, also if the socket shows it as IPv6.
     let mut bytes = format!(r#"{{"gwId":"{ID}"}}"#).into_bytes();
     let mapped = SocketAddr::new(IpAddr::V6(other.to_ipv6_mapped()), 1);
     let seen = strict.handle_datagram(&mut bytes, mapped, at(0)).unwrap();
@@ -282,7 +282,7 @@ fn an_announcement_must_come_from_the_address_it_names() {
 }
 
 #[test]
-fn the_beacon_of_a_device_that_waits_to_be_paired_is_told_from_an_announcement() {
+fn the_beacon_of_an_unpaired_device_differs_from_an_announcement() {
     assert_eq!(PAIRING_KEY, md5(b"OXLvslCvUxcTPLGO"));
     let mut out = [0; 512];
     let beacon = Announcement { beacon: true, active: Some(0), ..Announcement::new(ID, HOME, Version::V35) };
@@ -290,7 +290,7 @@ fn the_beacon_of_a_device_that_waits_to_be_paired_is_told_from_an_announcement()
     assert_eq!(Datagram::decode(&mut out[..len]), Ok(Datagram::Announcement(beacon)));
     assert!(beacon.is_unpaired());
 
-    // Built by hand: the uuid takes the place of an id, the sender that of an address.
+    // A hand-made beacon: the uuid replaces the id, and the sender's address the announced one.
     let seal_as = |key: &[u8; 16], command, text: &[u8]| {
         let head = Head { sender: Sender::Device, seqno: 0, command, retcode: Some(RetCode::OK), header: None };
         let mut out = vec![0; 256];
@@ -303,12 +303,12 @@ fn the_beacon_of_a_device_that_waits_to_be_paired_is_told_from_an_announcement()
     let mut discovery = Discovery::<4>::new(DiscoveryConfig::default());
     let seen = discovery.handle_datagram(&mut bytes, from(HOME), at(0)).unwrap();
     assert_eq!((seen.announcement.id, seen.address, seen.announcement.beacon), ("uuid0123456789ab", HOME, true));
-    // The key of the one is no key of the other.
+    // Neither key opens the other kind.
     for (key, command) in [(&UDP_KEY, CommandCode(0x11)), (&PAIRING_KEY, CommandCode::UDP_NEW)] {
         let error = Datagram::decode(&mut seal_as(key, command, text)).map(|_| ());
         assert_eq!(error, Err(AnnouncementError::Frame(FrameError::Integrity)));
     }
-    // Outside of a beacon, a uuid is no id; and a paired device is none that waits.
+    // Outside of beacons a uuid is no id, and a paired device does not wait to be paired.
     let error = Datagram::decode(&mut seal_as(&UDP_KEY, CommandCode::UDP_NEW, text)).map(|_| ());
     assert_eq!(error, Err(AnnouncementError::NoId));
     assert!(!Announcement::new(ID, HOME, Version::V35).is_unpaired());
@@ -320,7 +320,7 @@ fn md5(text: &[u8]) -> [u8; 16] {
 }
 
 #[test]
-fn the_sender_is_told_where_it_is_not_the_device() {
+fn another_sender_is_reported() {
     let seen = Announcement::new(ID, HOME, Version::V33);
     let relay: IpAddr = "172.17.0.1".parse().unwrap();
     assert_eq!(seen.origin(HOME.into()).map(|origin| origin.relayed_by), Ok(None));
@@ -406,7 +406,7 @@ fn sightings_are_new_changed_or_seen_again_and_expire() {
 }
 
 #[test]
-fn a_full_table_forgets_the_device_silent_for_longest() {
+fn a_full_table_removes_the_device_silent_for_longest() {
     let mut d = Discovery::<3>::new(DiscoveryConfig::default());
     for (second, id) in [(0, "a"), (1, "b"), (2, "c"), (3, "a"), (4, "d")] {
         kind(&mut d, id, HOME, Version::V33, at(second));
@@ -429,10 +429,10 @@ fn a_second_scan_reports_every_device_again() {
     assert_eq!(kind(&mut d, ID, HOME, Version::V35, at(22)), SeenAgain);
 }
 
-/// Interface, destination and datagram.
+/// Sent probe: interface, destination and datagram.
 type Sent = (Ipv4Addr, SocketAddrV4, Vec<u8>);
 
-/// Polls until there is nothing to do; returns what was sent and the deadline.
+/// Polls until there is nothing to do; returns the sent datagrams and the deadline.
 fn drain<const N: usize>(d: &mut Discovery<N>, rng: &mut Counter, now: Instant) -> (Vec<Sent>, Option<Instant>) {
     let mut sent = Vec::new();
     for _ in 0..100 {
@@ -471,7 +471,7 @@ fn probes_leave_every_interface_at_the_configured_pace() {
             let ip = Some(interface);
             assert_eq!(Datagram::decode(&mut bytes), Ok(Datagram::InfoRequest { ip }));
         }
-        // A poll that comes early changes nothing.
+        // An early poll changes nothing.
         assert_eq!(drain(&mut d, &mut rng, at(second + 3)), (vec![], until));
     }
     ivs.sort();
@@ -480,7 +480,7 @@ fn probes_leave_every_interface_at_the_configured_pace() {
     assert_eq!(drain(&mut d, &mut rng, at(19)), (vec![], None));
     assert!(!d.is_scanning(at(19)));
 
-    // A driver that slept sends one round, not all that it missed; stopping ends it.
+    // A driver that slept sends one round, not all that it missed. Stopping the scan stops the rounds.
     d.start_scan(at(20), Duration::MAX);
     assert_eq!(drain(&mut d, &mut rng, at(100)).0.len(), 2);
     assert_eq!(drain(&mut d, &mut rng, at(100)), (vec![], Some(at(106))));
@@ -525,7 +525,7 @@ fn interfaces_are_bounded() {
 
 #[cfg(feature = "emulator")]
 #[test]
-fn a_device_answers_what_names_an_address_and_a_sender() {
+fn a_device_answers_probes_with_an_address_and_a_sender() {
     let probe = |command, text: &str| {
         let head = Head { sender: Sender::Controller, seqno: 0, command, retcode: None, header: None };
         let mut out = vec![0; 256];

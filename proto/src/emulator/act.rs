@@ -1,14 +1,14 @@
-//! Doing what a request demands, one action at a time.
+//! Execution of a request, one action at a time.
 
 use core::ops::Range;
 
 use super::config::EmulatorConfig;
-use super::line::{Frame, Io, Line, Reports};
+use super::frame_sender::{Frame, FrameSender, Io, Reports};
 use super::model::{DpKind, Model, Unfit};
 use super::quirks::ErrorReply;
-use super::receive::Glance;
-use super::request::{Action, Request, Which, is_control, target};
-use super::{Emulator, Notice, Step, reply};
+use super::receive::FrameHead;
+use super::request::{Positions, ReplyAction, Request, is_control, target};
+use super::{Emulator, EmulatorStep, RawEvent, reply};
 use crate::buf::Rx;
 use crate::codec::NoRoom;
 use crate::ids::DpId;
@@ -17,92 +17,92 @@ use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
 
-/// A request that is being answered. Its opened frame lies at the front of the receive buffer.
-pub(super) struct Current {
+/// Request that is being answered. Its opened frame is at the front of the receive buffer.
+pub(super) struct PendingRequest {
     pub(super) command: CommandCode,
     seqno: u32,
     /// Size of the frame.
     pub(super) len: usize,
-    /// Where the payload lies in the frame.
+    /// Range of the payload in the frame.
     payload: Range<usize>,
-    /// Not to be answered before.
+    /// Earliest time of the answer.
     due: Instant,
-    actions: &'static [Action],
+    actions: &'static [ReplyAction],
     next: usize,
-    /// What was taken and is to be pushed.
-    changes: Which,
-    /// What was not taken.
-    misfits: Which,
+    /// Values that were accepted and must be pushed.
+    changes: Positions,
+    /// Values that were not accepted.
+    rejected: Positions,
     reports: Reports,
 }
 
-impl Current {
-    /// Whether every action is taken.
+impl PendingRequest {
+    /// Returns whether every action is done.
     pub(super) const fn is_done(&self) -> bool {
         self.next >= self.actions.len()
     }
 
     pub(super) fn new(
         config: &EmulatorConfig,
-        glance: &Glance,
+        head: &FrameHead,
         len: usize,
         payload: Range<usize>,
         now: Instant,
-        actions: &'static [Action],
+        actions: &'static [ReplyAction],
     ) -> Self {
         Self {
-            command: glance.command,
-            seqno: glance.seqno,
+            command: head.command,
+            seqno: head.seqno,
             len,
             payload,
             due: now + config.quirks().delay,
             actions,
             next: 0,
-            changes: Which::NONE,
-            misfits: Which::NONE,
+            changes: Positions::NONE,
+            rejected: Positions::NONE,
             reports: Reports::new(config),
         }
     }
 }
 
 impl Emulator {
-    /// Takes the next action of the current request.
+    /// Performs the next action of the current request.
     #[expect(clippy::arithmetic_side_effects, reason = "the index of an action, and one more")]
     pub(super) fn advance(
         &mut self,
-        current: &mut Current,
+        current: &mut PendingRequest,
         io: &mut Io<'_, '_>,
         model: &mut dyn Model,
         rx: &mut Rx<'_>,
-    ) -> Result<Step, NoRoom> {
+    ) -> Result<EmulatorStep, NoRoom> {
         let Some(action) = current.actions.get(current.next) else {
-            return Ok(Step::Again);
+            return Ok(EmulatorStep::Again);
         };
         if io.now < current.due {
-            return Ok(Step::Idle(Some(current.due)));
+            return Ok(EmulatorStep::Idle(Some(current.due)));
         }
         let offset = rx.offset();
-        let notice = self.act(*action, current, io, model, rx, offset)?;
+        let event = self.act(*action, current, io, model, rx, offset)?;
         current.next += 1;
-        Ok(notice.map_or(Step::Again, Step::Notice))
+        Ok(event.map_or(EmulatorStep::Again, EmulatorStep::Event))
     }
 
     fn act(
         &mut self,
-        action: Action,
-        current: &mut Current,
+        action: ReplyAction,
+        current: &mut PendingRequest,
         io: &mut Io<'_, '_>,
         model: &mut dyn Model,
         rx: &mut Rx<'_>,
         offset: usize,
-    ) -> Result<Option<Notice>, NoRoom> {
-        let (config, line) = (&self.config, &mut self.line);
+    ) -> Result<Option<RawEvent>, NoRoom> {
+        let (config, sender) = (&self.config, &mut self.sender);
         let (command, seqno) = (current.command, current.seqno);
         let payload = rx.unread().get(current.payload.clone()).unwrap_or_default();
         let request = Request::parse(command, payload).unwrap_or_default();
         let cid = target(config, model, &request);
         match action {
-            Action::Ack => {
+            ReplyAction::Ack => {
                 let mut frame = Frame::reply(command, Some(seqno));
                 if is_control(command) && config.quirks().ack_retcode_one {
                     frame.retcode = match config.version() {
@@ -110,77 +110,77 @@ impl Emulator {
                         _ => RetCode(1),
                     };
                 }
-                line.send(config, io, &frame, |_| {})?;
+                sender.send(config, io, &frame, |_| {})?;
             }
-            Action::Write => {
+            ReplyAction::Write => {
                 for (at, (id, value)) in request.dps.into_iter().flatten().enumerate() {
-                    let taken = match value {
+                    let accepted = match value {
                         DpValue::Null if config.quirks().null_as_value => write_nothing(model, cid, id),
                         DpValue::Null => Err(Unfit::Kind),
                         value => model.write(cid, id, value),
                     };
-                    match taken {
+                    match accepted {
                         Ok(changed) if changed || config.quirks().push_unchanged => current.changes.set(at),
                         Ok(_) => {}
-                        Err(_) => current.misfits.set(at),
+                        Err(_) => current.rejected.set(at),
                     }
                 }
             }
-            Action::PushChanged => {
+            ReplyAction::PushChanged => {
                 let changes = current.changes;
                 let filter = |id| {
                     let mut entries = request.dps.into_iter().flatten().enumerate();
                     entries.any(|(at, (found, _))| found == id && changes.has(at))
                 };
-                push_some(line, config, io, model, cid, &filter)?;
+                push_some(sender, config, io, model, cid, &filter)?;
             }
-            Action::PushAsked => {
+            ReplyAction::PushAsked => {
                 let first = match config.quirks().device22_one_dp {
                     true => first_dp(model, cid, &|id| request.asks(id)),
                     false => None,
                 };
                 let filter = |id| request.asks(id) && first.is_none_or(|first| first == id);
-                push_some(line, config, io, model, cid, &filter)?;
+                push_some(sender, config, io, model, cid, &filter)?;
             }
-            Action::PushAll => push_some(line, config, io, model, cid, &|_| true)?,
-            Action::ReplyAsked => line.reply(config, io, command, seqno, cid, &|w| {
+            ReplyAction::PushAll => push_some(sender, config, io, model, cid, &|_| true)?,
+            ReplyAction::ReplyAsked => sender.reply(config, io, command, seqno, cid, &|w| {
                 reply::state_of(w, config, model, cid, &|id| request.asks(id));
             })?,
-            Action::ReplyAll => line.reply(config, io, command, seqno, cid, &|w| {
+            ReplyAction::ReplyAll => sender.reply(config, io, command, seqno, cid, &|w| {
                 reply::state_of(w, config, model, cid, &|_| true);
             })?,
-            Action::Report => {
+            ReplyAction::Report => {
                 let wants = |cid: &str| request.wants_child(cid);
-                line.report_children(config, io, model, Some(seqno), &wants, &mut current.reports)?;
+                sender.report_children(config, io, model, Some(seqno), &wants, &mut current.reports)?;
             }
-            Action::Refuse(_) if config.quirks().errors == ErrorReply::Silence => {}
-            Action::Refuse(error) => {
+            ReplyAction::Refuse(_) if config.quirks().errors == ErrorReply::Silence => {}
+            ReplyAction::Refuse(error) => {
                 let mut frame = Frame::reply(command, Some(seqno));
                 let is_device22 = error == DeviceError::DataUnvalid && config.is_device22();
                 if !(is_device22 && config.quirks().refusal_retcode_zero) {
                     frame.retcode = RetCode::REFUSED;
                 }
-                line.send(config, io, &frame, |w| w.text(error.text()))?;
-                return Ok(Some(Notice::Refused { command, error }));
+                sender.send(config, io, &frame, |w| w.text(error.text()))?;
+                return Ok(Some(RawEvent::Refused { command, error }));
             }
-            Action::Written | Action::Misfits | Action::NoneTaken => {
+            ReplyAction::Written | ReplyAction::Rejected | ReplyAction::AllRejected => {
                 let payload = shift(&current.payload, offset);
-                let (taken, which) = match action {
-                    Action::Written => (true, current.changes),
-                    Action::Misfits => (false, current.misfits),
-                    _ => (false, Which::ALL),
+                let (accepted, which) = match action {
+                    ReplyAction::Written => (true, current.changes),
+                    ReplyAction::Rejected => (false, current.rejected),
+                    _ => (false, Positions::ALL),
                 };
-                // A control without any value changes nothing, and nothing of it is left out.
+                // A control without any value changes and rejects nothing.
                 let any = !which.is_empty() && request.dps.is_some_and(|mut dps| dps.next().is_some());
                 let is_own = cid.is_none();
-                return Ok(any.then_some(Notice::Values { command, payload, which, taken, is_own }));
+                return Ok(any.then_some(RawEvent::Values { command, payload, which, accepted, is_own }));
             }
         }
         Ok(None)
     }
 }
 
-/// Writes what firmware takes a null for.
+/// Writes the value that firmware reads in place of a null.
 fn write_nothing(model: &mut dyn Model, cid: Option<&str>, wanted: DpId) -> Result<bool, Unfit> {
     let mut nothing = None;
     model.dps(cid, &mut |id, value| {
@@ -196,16 +196,16 @@ fn write_nothing(model: &mut dyn Model, cid: Option<&str>, wanted: DpId) -> Resu
     nothing.map_or(Err(Unfit::Kind), |nothing| model.write(cid, wanted, nothing))
 }
 
-/// The first DP of the model that `filter` lets through.
+/// Returns the first DP of the model for which `filter` is true.
 fn first_dp(model: &dyn Model, cid: Option<&str>, filter: &dyn Fn(DpId) -> bool) -> Option<DpId> {
     let mut first = None;
     model.dps(cid, &mut |id, _| first = first.or(Some(id).filter(|id| filter(*id))));
     first
 }
 
-/// Pushes the DPs that `filter` lets through, if there are any.
+/// Pushes the DPs for which `filter` is true, if there are any.
 fn push_some(
-    line: &mut Line,
+    sender: &mut FrameSender,
     config: &EmulatorConfig,
     io: &mut Io<'_, '_>,
     model: &dyn Model,
@@ -216,7 +216,7 @@ fn push_some(
     if !reply::any_dp(model, cid, &filter) {
         return Ok(());
     }
-    line.push(config, io, cid, &|w| reply::dps_of(w, model, cid, &filter))
+    sender.push(config, io, cid, &|w| reply::dps_of(w, model, cid, &filter))
 }
 
 fn shift(range: &Range<usize>, by: usize) -> Range<usize> {

@@ -1,4 +1,4 @@
-//! What one emulated device is.
+//! Configuration of one emulated device.
 
 use core::time::Duration;
 
@@ -7,23 +7,23 @@ use crate::ids::{DeviceId, LocalKey};
 use crate::time::Instant;
 use crate::version::{Dialect, Version};
 
-/// Identity and habits of an emulated device, the same for all of its connections.
+/// Identity and behaviour of an emulated device, the same for all of its connections.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct EmulatorConfig {
-    /// The device id.
+    /// Device id.
     pub id: DeviceId,
-    /// The protocol version it speaks.
+    /// Protocol version that it uses.
     pub version: Version,
-    /// Its local key.
+    /// Local key.
     pub local_key: LocalKey,
-    /// Which queries it understands; 3.2 is always device22.
+    /// Request dialect that it understands; 3.2 is always device22.
     pub dialect: Dialect,
-    /// How it behaves where devices differ. Without the feature `quirks` it is firmware of its version that does nobody
-    /// harm: as [`Quirks::of`] with [`strict_reads`](Quirks::strict_reads) off.
+    /// Behaviour where devices differ. Without the feature `quirks` it is that of [`Quirks::of`] the version, with
+    /// [`strict_reads`](Quirks::strict_reads) off.
     #[cfg(feature = "quirks")]
     pub quirks: Quirks,
-    /// A connection without a valid frame for so long is closed. Firmware uses 30 s.
+    /// Time without a valid frame after which a connection is closed. Firmware uses 30 s.
     pub idle: Duration,
     /// Seconds since 1970 at [`Instant::ZERO`], for the time in pushes. 0 makes a device without time
     /// synchronisation, which counts from its boot.
@@ -31,7 +31,8 @@ pub struct EmulatorConfig {
 }
 
 impl EmulatorConfig {
-    /// A device that behaves as firmware of `version`, in the ordinary dialect, without time synchronisation.
+    /// Creates the configuration of a device that behaves like firmware of `version`, in the ordinary dialect, without
+    /// time synchronisation.
     pub fn new(id: DeviceId, version: Version, local_key: LocalKey) -> Self {
         Self {
             id,
@@ -58,7 +59,7 @@ impl EmulatorConfig {
         self
     }
 
-    /// Sets how long a silent connection is kept.
+    /// Sets the time without a valid frame after which a connection is closed.
     pub const fn with_idle(mut self, idle: Duration) -> Self {
         self.idle = idle;
         self
@@ -70,31 +71,32 @@ impl EmulatorConfig {
         self
     }
 
-    /// The version; a constant where the build has no other.
+    /// Returns the version; a constant if the build has no other.
     pub(super) const fn version(&self) -> Version {
         self.version.narrowed()
     }
 
-    /// How it behaves where devices differ.
+    /// Returns the behaviour where devices differ.
     #[cfg(feature = "quirks")]
     pub(super) const fn quirks(&self) -> &Quirks {
         &self.quirks
     }
 
-    /// How it behaves where devices differ: a constant where the build has one version, so that nothing else is compiled.
+    /// Returns the behaviour where devices differ: a constant if the build has one version, so that no other code is
+    /// compiled.
     #[cfg(not(feature = "quirks"))]
     #[inline(always)]
     pub(super) const fn quirks(&self) -> Quirks {
-        // Bytes that a pipe cuts are no reason for firmware to close.
+        // On a UART, bytes that are cut anywhere must not close the connection.
         Quirks { strict_reads: false, ..Quirks::of(self.version()) }
     }
 
-    /// Whether only a map of nulls is understood as a query.
+    /// Returns whether queries must be maps of nulls.
     pub(super) fn is_device22(&self) -> bool {
         self.version().fixed_dialect().unwrap_or(self.dialect) == Dialect::Device22
     }
 
-    /// What a push at `now` says about the time.
+    /// Returns the time for a push at `now`.
     pub(super) fn unix_time(&self, now: Instant) -> u64 {
         if self.quirks().bad_clock {
             return 809;

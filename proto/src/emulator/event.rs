@@ -1,8 +1,8 @@
-//! What the emulator tells its driver.
+//! Output of the emulator: instructions and events for its driver.
 
 use core::fmt;
 
-use super::request::Which;
+use super::request::Positions;
 use crate::ids::DpId;
 use crate::json::Text;
 use crate::payload::{DeviceError, DpValue, Dps, Payload};
@@ -10,89 +10,90 @@ use crate::time::Instant;
 use crate::wire::FrameError;
 use crate::wire::command::CommandCode;
 
-/// What [`Emulator::poll`](super::Emulator::poll) orders or tells. Exhaustive: each variant must be obeyed.
+/// Output of [`Emulator::poll`](super::Emulator::poll): an instruction to the driver, or an event. Exhaustive, because
+/// a driver must handle each variant.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "every variant is an order to the driver")]
 pub enum EmulatorOutput<'b> {
-    /// Write what is pending, as far as that is possible at once, and close the connection. Every further poll says
-    /// the same, but for [`HangupReason::NoRoom`].
+    /// Write the pending bytes, as far as that is possible at once, and close the connection. Every further poll
+    /// returns the same, except for [`HangupReason::NoRoom`].
     Hangup {
-        /// Why.
+        /// Reason.
         reason: HangupReason,
     },
-    /// Something happened. Poll again after looking at it.
+    /// An event for the application. Poll again after handling it.
     Event(EmulatorEvent<'b>),
-    /// Write what is pending, and poll again once more of it is written; otherwise poll after the next read, or at
+    /// Write the pending bytes, and poll again once more of them are written; otherwise poll after the next read, or at
     /// `until`.
     Wait {
-        /// When time itself is the next thing to happen.
+        /// Time of the next poll; `None` for no deadline.
         until: Option<Instant>,
     },
 }
 
-/// Something that happened on the connection, lent from the receive buffer.
+/// Event of the connection. Borrows its bytes from the receive buffer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EmulatorEvent<'b> {
-    /// A session key is agreed on (3.4 and 3.5; other versions are ready from the start).
+    /// A session key was negotiated (3.4 and 3.5; other versions are ready from the start).
     Negotiated,
-    /// A request arrived. It is acted on by the next polls.
+    /// A request arrived. The next polls execute it.
     Request {
-        /// Its sequence number.
+        /// Sequence number of the request.
         seqno: u32,
-        /// What is requested.
+        /// Command code of the request.
         command: CommandCode,
-        /// The request itself, decrypted.
+        /// Decrypted payload of the request.
         payload: Payload<'b>,
-        /// The sub-device that it is for.
+        /// Target sub-device; `None` for the device itself.
         cid: Option<Text<'b>>,
     },
-    /// The request before changed DPs, or named values that are pushed all the same ([`Quirks::push_unchanged`]). A
+    /// The last request changed DPs, or had values that are pushed even if unchanged ([`Quirks::push_unchanged`]). A
     /// server pushes them to the device's other connections.
     ///
     /// [`Quirks::push_unchanged`]: super::Quirks::push_unchanged
     Written {
-        /// The sub-device that they belong to.
+        /// Sub-device of the DPs; `None` for the device itself.
         cid: Option<Text<'b>>,
-        /// The DPs with the values of the request.
+        /// DPs with the values of the request.
         dps: WrittenDps<'b>,
     },
-    /// The request before was acknowledged, but these of its values were not taken: DPs that the device does not have,
-    /// and values that they cannot have ([`Model::write`](super::Model::write)). Devices do not tell the controller.
+    /// The last request was acknowledged, but these of its values were not accepted: unknown DPs, and invalid values
+    /// ([`Model::write`](super::Model::write)). Devices do not report that to the controller.
     Ignored {
-        /// The sub-device that is meant.
+        /// Sub-device of the DPs; `None` for the device itself.
         cid: Option<Text<'b>>,
-        /// The DPs with the values of the request.
+        /// DPs with the values of the request.
         dps: WrittenDps<'b>,
     },
-    /// The request before was refused.
+    /// The last request was refused.
     Refused {
-        /// What was requested.
+        /// Command code of the request.
         command: CommandCode,
-        /// How the device put it.
+        /// Text of the refusal.
         error: DeviceError,
     },
-    /// A command that has no place here was dropped: one before the negotiation, or one numbered 0 in 3.4.
+    /// A misplaced command was dropped: one before the negotiation, or one with the number 0 in 3.4.
     Dropped {
-        /// The command.
+        /// Command code.
         command: CommandCode,
     },
-    /// Bytes that are no frame for this device were dropped.
+    /// Bytes that are not a valid frame for this device were dropped.
     Discarded {
-        /// What is wrong with them.
+        /// Check that failed.
         error: FrameError,
     },
 }
 
-/// DPs of a request, with the values of the request.
+/// Iterator over DPs of a request, with the values of the request.
 #[derive(Clone, Debug)]
 pub struct WrittenDps<'a> {
     dps: core::iter::Enumerate<core::iter::Flatten<core::option::IntoIter<Dps<'a>>>>,
-    which: Which,
+    which: Positions,
 }
 
 impl<'a> WrittenDps<'a> {
-    pub(super) fn new(dps: Option<Dps<'a>>, which: Which) -> Self {
+    pub(super) fn new(dps: Option<Dps<'a>>, which: Positions) -> Self {
         Self { dps: dps.into_iter().flatten().enumerate(), which }
     }
 }
@@ -106,11 +107,11 @@ impl<'a> Iterator for WrittenDps<'a> {
     }
 }
 
-/// Why the device closes a connection.
+/// Reason why the device closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HangupReason {
-    /// No valid frame came for the whole idle time.
+    /// No valid frame came during the idle time.
     Idle,
     /// 3.4, 3.5: a frame of another version came. In 3.4 these are 6699 frames and frames with a right CRC, in 3.5
     /// all but 6699 frames.
@@ -119,14 +120,14 @@ pub enum HangupReason {
     Integrity,
     /// 3.4, 3.5: the last message of the negotiation proves another key.
     WrongProof,
-    /// 3.4, 3.5: a command too many came before a session key was agreed on, see
+    /// 3.4, 3.5: too many commands came before the negotiation, see
     /// [`Quirks::early_commands`](super::Quirks::early_commands).
     NotNegotiated,
-    /// 3.4, 3.5: a negotiation began although there is a session key.
+    /// 3.4, 3.5: a negotiation began although there was a session key.
     Renegotiation,
     /// 3.5: a sequence number was not greater than the one before.
     Sequence,
-    /// 3.5: what followed a whole frame was not completed within 10 ms, or is no frame.
+    /// 3.5: the bytes behind a whole frame did not become a frame within 10 ms.
     Unfinished,
     /// 3.5: a frame of 4096 bytes or more.
     TooLong {
@@ -135,13 +136,13 @@ pub enum HangupReason {
     },
     /// The device's own sequence numbers are used up.
     Exhausted,
-    /// The reply does not fit the lent buffer, even when that is empty. A driver that can lends a larger one, and polls
-    /// again.
+    /// The reply does not fit the lent buffer, even if that is empty. A driver with more memory lends a larger one and
+    /// polls again.
     NoRoom {
-        /// Bytes that the reply takes.
+        /// Size of the reply in bytes.
         need: usize,
     },
-    /// A quirk demands it.
+    /// A quirk closes the connection.
     Quirk,
 }
 
@@ -166,16 +167,16 @@ impl fmt::Display for HangupReason {
     }
 }
 
-/// Why a push was not accepted. Nothing was sent and nothing changed.
+/// Reason why a push was not accepted. Nothing was sent, and nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushError {
-    /// The connection has no session key yet, or is to be closed: leave it out, the controller will ask for the state.
-    /// With [`Quirks::early_pushes`](super::Quirks::early_pushes) only the latter.
+    /// The connection has no session key yet, or is closing: skip it, the controller will ask for the state. With
+    /// [`Quirks::early_pushes`](super::Quirks::early_pushes) only the latter.
     NotReady,
     /// There are no DPs to push, or the text is not a JSON object of DP numbers.
     Dps,
-    /// The send buffer has no room: write what is pending and try again.
+    /// The send buffer has no room: write the pending bytes and try again.
     NoRoom {
         /// Bytes of the whole frame.
         need: usize,

@@ -1,38 +1,37 @@
-//! What a device is and remembers.
+//! Model of a device: its DPs and sub-devices.
 
 use core::fmt;
 
 use crate::ids::{Cid, DpId};
 use crate::payload::DpValue;
 
-/// What a device is and remembers, shared by all of its connections and lent to each poll.
+/// DPs and sub-devices of a device, shared by all of its connections and lent to each poll.
 ///
-/// `cid` names a sub-device; `None` is the device itself.
+/// `cid` is the id of a sub-device; `None` means the device itself.
 pub trait Model {
-    /// Calls `visit` with every DP that can be read and its value, in the order of query replies. Returns false, without
-    /// visiting anything, when there is no such sub-device, or when a gateway has no DPs of its own and refuses
-    /// queries for them.
+    /// Calls `visit` with every readable DP and its value, in the order of query replies. Returns false, without a
+    /// visit, if there is no such sub-device, or if a gateway has no DPs of its own and refuses queries for them.
     fn dps(&self, cid: Option<&str>, visit: &mut dyn FnMut(DpId, DpValue<'_>)) -> bool;
 
-    /// Writes one DP and returns whether that changed something.
+    /// Writes one DP and returns whether that changed its value.
     ///
     /// # Errors
-    /// [`Unfit`] when the device does not take that; nothing is changed then. The controller is not told: devices
-    /// acknowledge everything.
+    /// [`Unfit`] if the device does not accept the value; nothing is changed then. The controller does not learn of it:
+    /// devices acknowledge every control.
     fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit>;
 
-    /// What kind of DP this is. By default, every one is [`Plain`](DpKind::Plain).
+    /// Returns the kind of a DP. By default, every one is [`Plain`](DpKind::Plain).
     fn kind(&self, cid: Option<&str>, dp: DpId) -> DpKind {
         let _ = (cid, dp);
         DpKind::Plain
     }
 
-    /// Calls `visit` with every sub-device and whether it is online. By default there is none.
+    /// Calls `visit` with every sub-device and whether it is online. By default there are none.
     fn children(&self, visit: &mut dyn FnMut(&str, bool)) {
         let _ = visit;
     }
 
-    /// Whether the device answers sub-device queries. By default, when it has a sub-device.
+    /// Returns whether the device answers sub-device queries. By default it does if it has a sub-device.
     fn is_gateway(&self) -> bool {
         let mut any = false;
         self.children(&mut |_, _| any = true);
@@ -53,7 +52,7 @@ pub enum DpKind {
     Bitmap,
 }
 
-/// Why a device does not take a value.
+/// Reason why a device does not accept a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
@@ -80,7 +79,7 @@ impl core::error::Error for Unfit {}
 /// A [`Model`] in fixed memory: up to `DPS` values of the device and its sub-devices together, and up to `CHILDREN`
 /// sub-devices. Values are booleans, integers and texts of up to 64 bytes.
 ///
-/// A write is taken when the DP exists and its value is of the same kind.
+/// It accepts a write if the DP exists and its value is of the same kind.
 #[derive(Clone, Debug, Default)]
 pub struct FixedModel<const DPS: usize, const CHILDREN: usize = 0> {
     dps: heapless::Vec<Entry, DPS>,
@@ -89,7 +88,7 @@ pub struct FixedModel<const DPS: usize, const CHILDREN: usize = 0> {
 
 #[derive(Clone, Debug)]
 struct Entry {
-    /// Index of the sub-device.
+    /// Index of the sub-device; `None` for the device itself.
     child: Option<usize>,
     dp: DpId,
     kind: DpKind,
@@ -103,7 +102,7 @@ enum Fixed {
     Text(heapless::String<64, u8>),
 }
 
-/// Why a [`FixedModel`] does not take something.
+/// Reason why a [`FixedModel`] cannot store a DP or sub-device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -128,7 +127,7 @@ impl fmt::Display for ModelError {
 impl core::error::Error for ModelError {}
 
 impl<const DPS: usize, const CHILDREN: usize> FixedModel<DPS, CHILDREN> {
-    /// A device without DPs and sub-devices.
+    /// Creates a device without DPs and sub-devices.
     pub const fn new() -> Self {
         Self { dps: heapless::Vec::new(), children: heapless::Vec::new() }
     }
@@ -145,7 +144,7 @@ impl<const DPS: usize, const CHILDREN: usize> FixedModel<DPS, CHILDREN> {
         self.children.push((cid.clone(), online)).map_err(|_| ModelError::Full)
     }
 
-    /// Adds a DP, or sets it to a value of any kind. Returns whether that changed something.
+    /// Adds a DP, or sets it to a value of any kind. Returns whether that changed it.
     ///
     /// # Errors
     /// Every [`ModelError`]; nothing is changed then.
@@ -161,7 +160,7 @@ impl<const DPS: usize, const CHILDREN: usize> FixedModel<DPS, CHILDREN> {
         self.dps.push(entry).map(|()| true).map_err(|_| ModelError::Full)
     }
 
-    /// Says what kind of DP this is; nothing happens when there is no such one.
+    /// Sets the kind of a DP, if there is such a DP.
     pub fn set_kind(&mut self, cid: Option<&str>, dp: DpId, kind: DpKind) {
         if let Some(entry) = self.child(cid).and_then(|child| self.entry(child, dp)) {
             entry.kind = kind;

@@ -1,4 +1,4 @@
-//! The names of the quirks.
+//! Names of the quirks.
 
 use core::fmt;
 use core::num::NonZeroU32;
@@ -7,8 +7,8 @@ use core::time::Duration;
 use super::quirks::{ControlReply, ErrorReply, QueryReply, Quirks, Segments, Seqnos, UpdateReply};
 
 impl Quirks {
-    /// Every name that [`set`](Self::set) takes, with what it does. `=N` stands for a number. Some name what a version
-    /// does anyway, to have the others do it.
+    /// All names that [`set`](Self::set) accepts, with a description. `=N` stands for a number. Some are the normal
+    /// behaviour of one version, for use with the others.
     pub const NAMES: &'static [(&'static str, &'static str)] = &[
         ("push-before-ack", "push the change before acknowledging the control, as 3.5"),
         ("ack-before-push", "acknowledge the control before pushing the change, as up to 3.4"),
@@ -77,7 +77,7 @@ impl Quirks {
         ("delay-ms=N", "hold every answer back for N milliseconds"),
     ];
 
-    /// Turns on the quirk called `name`, one of [`NAMES`](Self::NAMES).
+    /// Turns on the quirk `name`, one of [`NAMES`](Self::NAMES).
     ///
     /// # Errors
     /// [`UnknownQuirk`] for any other name, and for a number that is missing, superfluous or out of range.
@@ -170,7 +170,7 @@ impl Quirks {
     }
 }
 
-/// The text names no quirk. Use one of [`Quirks::NAMES`], with a number where the name has one.
+/// Text is no name of a quirk. Use one of [`Quirks::NAMES`], with a number where the name has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to say")]
 pub struct UnknownQuirk;

@@ -1,45 +1,45 @@
-//! Ways in which devices, and emulators of devices, differ from each other.
+//! Differences between devices, and between emulators of devices.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::version::Version;
 
-/// How a device behaves where devices differ. [`of`](Self::of) gives what firmware of a version does; 3.5 is the
+/// Behaviour of a device where devices differ. [`of`](Self::of) returns that of the firmware of a version; 3.5 is the
 /// vendor's own device software. [`Default`] is firmware of 3.3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quirks {
-    /// How a control is answered.
+    /// Answer to a control.
     pub control: ControlReply,
-    /// How an update request is answered.
+    /// Answer to an update request.
     pub update: UpdateReply,
-    /// How an ordinary query is answered.
+    /// Answer to an ordinary query.
     pub query: QueryReply,
-    /// Ordinary queries that are refused on each connection before one is answered.
+    /// Number of ordinary queries that are refused on each connection before one is answered.
     pub refuse_queries: u32,
     /// A null in a control is taken as a value, as ordinary firmware does: false, 0, or an empty text.
     pub null_as_value: bool,
     /// A device22 query is answered with the first of the DPs that it asks for.
     pub device22_one_dp: bool,
-    /// What becomes of refusals.
+    /// Form of refusals.
     pub errors: ErrorReply,
-    /// Sequence numbers of what the device sends.
+    /// Sequence numbers of the device's frames.
     pub seqnos: Seqnos,
-    /// How a driver cuts what it writes. Not used by the machine itself.
+    /// Segments that a driver writes. Not used by the machine itself.
     pub segments: Segments,
     /// Query replies come in the wrapper of pushes (`{"protocol":4,...}`).
     pub wrapped_reply: bool,
-    /// Query replies carry the version header.
+    /// Query replies have the version header.
     pub reply_header: bool,
-    /// Pushes come without version header.
+    /// Pushes have no version header.
     pub push_without_header: bool,
-    /// Pushes name every value of a control that was taken, also those that changed nothing.
+    /// Pushes contain every accepted value of a control, also unchanged ones.
     pub push_unchanged: bool,
-    /// A control that is taken apart is acknowledged with return code 1, whatever came of it; in 3.5 in the byte order
+    /// A control that could be parsed is acknowledged with return code 1, whatever its result; in 3.5 in the byte order
     /// of a little-endian chip.
     pub ack_retcode_one: bool,
-    /// Frames come without return code.
+    /// Frames have no return code.
     pub no_retcode: bool,
     /// A device22 refusal has return code 0.
     pub refusal_retcode_zero: bool,
@@ -51,33 +51,33 @@ pub struct Quirks {
     pub unknown_cid_error: bool,
     /// Sub-device queries are not answered, as by 3.3 gateways.
     pub no_children_report: bool,
-    /// Sub-devices named in one report frame; `None` for all of them.
+    /// Most sub-devices in one report frame; `None` for all of them.
     pub report_chunk: Option<NonZeroU32>,
     /// Heartbeats are not answered.
     pub ignore_heartbeats: bool,
     /// 3.4 and 3.5: a frame that does not verify is ignored instead of ending the connection, so that a controller with
-    /// a wrong key meets silence until the idle limit.
+    /// a wrong key receives nothing until the idle limit.
     pub silent_on_wrong_key: bool,
-    /// Commands before the negotiation that are dropped; the next one ends the connection.
+    /// Number of commands before the negotiation that are dropped; the next one ends the connection.
     pub early_commands: u8,
     /// Pushes also go to controllers that have not negotiated yet, then under the local key.
     pub early_pushes: bool,
     /// 3.5: heartbeats are answered unread, also before the negotiation.
     pub blind_heartbeats: bool,
-    /// 3.4 takes the sequence number 0, 3.5 every one.
+    /// 3.4 accepts the sequence number 0, 3.5 any number.
     pub ignore_seqnos: bool,
-    /// 3.5 reads as the vendor's software does: a first read below 50 bytes is ignored, what follows a whole frame has to
-    /// become one within 10 ms, and what is no frame ends the connection. Not for pipes that cut what they carry, such as
-    /// a UART.
+    /// 3.5 reads like the vendor's software: it ignores a first read below 50 bytes, the bytes behind a whole frame
+    /// must become a frame within 10 ms, and garbage ends the connection. Not for transports that cut frames anywhere,
+    /// such as a UART.
     pub strict_reads: bool,
     /// 3.5: frames of 4096 bytes and more are dropped instead of ending the connection.
     pub drop_long_frames: bool,
-    /// A driver that serves several controllers stops serving all of them for good when one closes in the middle of a
+    /// A driver that serves several controllers stops serving all of them for good if one closes in the middle of a
     /// frame. Not used by the machine itself; see [`Emulator::is_amid_frame`](super::Emulator::is_amid_frame).
     pub wedge_on_cut_frame: bool,
-    /// 3.4 and 3.5: the query of older versions (0a) is answered, too.
+    /// 3.4 and 3.5: the query of older versions (0a) is also answered.
     pub answer_dp_query: bool,
-    /// `cid` is ignored by devices that are no gateways.
+    /// Devices that are no gateways ignore `cid`.
     pub ignore_cid: bool,
     /// Controls without `data`, and those whose `data` names another device, are acknowledged and not obeyed.
     pub wrapped_controls: bool,
@@ -89,40 +89,40 @@ pub struct Quirks {
     pub ignore_other_version: bool,
     /// The second message of the negotiation proves another key.
     pub wrong_proof: bool,
-    /// The first negotiation of the connection gives a key that begins with zero, which firmware takes for no key.
+    /// The first negotiation of the connection gives a key that begins with zero, which firmware treats as no key.
     pub zero_key: bool,
-    /// Everything after the negotiation is sealed under a wrong key.
+    /// All frames after the negotiation are sealed under a wrong key.
     pub wrong_key: bool,
-    /// Pushes carry the time 809, as if counted since boot.
+    /// Pushes have the time 809, as if counted since boot.
     pub bad_clock: bool,
     /// A few random bytes follow each frame.
     pub garbage: bool,
-    /// After so many frames (the negotiation does not count) nothing is sent any more.
+    /// Number of frames, without the negotiation, after which nothing is sent any more.
     pub silent_after: Option<u32>,
-    /// After so many frames (the negotiation does not count) the connection is closed.
+    /// Number of frames, without the negotiation, after which the connection is closed.
     pub close_after: Option<u32>,
-    /// How long an answer is held back.
+    /// Delay of each answer.
     pub delay: Duration,
 }
 
-/// How a control is answered.
+/// Answer to a control.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ControlReply {
-    /// Acknowledgement, then push of what changed: 3.1 to 3.4.
+    /// Acknowledgement, then push of the changes: 3.1 to 3.4.
     #[default]
     AckThenPush,
-    /// Push of what changed, then acknowledgement: 3.5.
+    /// Push of the changes, then acknowledgement: 3.5.
     PushThenAck,
     /// Push only.
     PushOnly,
     /// Acknowledgement only.
     AckOnly,
-    /// Written, but not answered.
+    /// Write without answer.
     Silence,
 }
 
-/// How an update request is answered.
+/// Answer to an update request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpdateReply {
@@ -137,44 +137,45 @@ pub enum UpdateReply {
     Silence,
 }
 
-/// How an ordinary query is answered.
+/// Answer to an ordinary query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QueryReply {
-    /// With the state.
+    /// Reply with the state.
     #[default]
     State,
-    /// Without values; the state is pushed.
+    /// Reply without values, then push of the state.
     EmptyThenPush,
-    /// Not at all; the state is pushed.
+    /// Push of the state, no reply.
     PushOnly,
-    /// Without values.
+    /// Reply without values.
     Empty,
-    /// Not at all.
+    /// Nothing.
     Silence,
 }
 
-/// What becomes of refusals.
+/// Form of refusals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorReply {
     /// Sealed like any other reply.
     #[default]
     Sealed,
-    /// 3.2 and 3.3: in clear text. Other versions, and builds without 3.1: as [`Sealed`](Self::Sealed).
+    /// 3.2 and 3.3: in clear text. Other versions, and builds without 3.1: like [`Sealed`](Self::Sealed).
     Clear,
     /// Not sent.
     Silence,
 }
 
-/// Sequence numbers of what a device sends.
+/// Sequence numbers of a device's frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Seqnos {
-    /// Up to 3.3 an echo in replies and 0 in pushes and heartbeat replies; the device's own counter in 3.4 and 3.5.
+    /// Numbers of faithful firmware: up to 3.3 an echo in replies and 0 in pushes and heartbeat replies; the device's
+    /// own counter in 3.4 and 3.5.
     #[default]
     Faithful,
-    /// An echo in every reply; pushes as faithful firmware does.
+    /// An echo in every reply; pushes like faithful firmware.
     Echo,
     /// The device's own counter in everything.
     Counter,
@@ -182,21 +183,21 @@ pub enum Seqnos {
     Zero,
 }
 
-/// How a driver cuts the device's frames into segments.
+/// Segments into which a driver cuts the device's frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Segments {
-    /// One write for what one poll produced.
+    /// One write per poll.
     #[default]
     AsIs,
-    /// One write for each byte.
+    /// One write per byte.
     OneByte,
-    /// One write for everything until no more input waits.
+    /// One write for all replies until no more input waits.
     Merged,
 }
 
 impl Quirks {
-    /// Firmware of 3.3.
+    /// Behaviour of 3.3 firmware.
     const V33: Self = Self {
         control: ControlReply::AckThenPush,
         update: UpdateReply::AckThenPush,
@@ -244,7 +245,7 @@ impl Quirks {
         delay: Duration::ZERO,
     };
 
-    /// What firmware of `version` does.
+    /// Returns the behaviour of firmware of `version`.
     ///
     /// 3.5 is the vendor's published device software. 3.1 to 3.4 are known by captures and by other programs.
     pub const fn of(version: Version) -> Self {

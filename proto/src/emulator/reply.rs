@@ -1,4 +1,4 @@
-//! The JSON that devices send.
+//! JSON that devices send.
 
 use core::cell::Cell;
 
@@ -9,10 +9,10 @@ use crate::json::Writer;
 use crate::payload::DpValue;
 use crate::version::Version;
 
-/// Writes the `dps` of a message.
+/// Function that writes the `dps` of a message.
 pub(super) type WriteDps<'a> = &'a dyn Fn(&mut Writer<'_>);
 
-/// The DPs of the model that `filter` lets through.
+/// Writes the DPs of the model for which `filter` is true.
 pub(super) fn dps_of(w: &mut Writer<'_>, model: &dyn Model, cid: Option<&str>, filter: &dyn Fn(DpId) -> bool) {
     let mut first = true;
     w.byte(b'{');
@@ -24,7 +24,7 @@ pub(super) fn dps_of(w: &mut Writer<'_>, model: &dyn Model, cid: Option<&str>, f
     w.byte(b'}');
 }
 
-/// As [`dps_of`], for a query reply.
+/// Like [`dps_of`], for a query reply.
 pub(super) fn state_of(
     w: &mut Writer<'_>,
     config: &EmulatorConfig,
@@ -43,7 +43,7 @@ pub(super) fn state_of(
     w.byte(b'}');
 }
 
-/// Whether [`dps_of`] has anything to write.
+/// Returns whether [`dps_of`] has anything to write.
 pub(super) fn any_dp(model: &dyn Model, cid: Option<&str>, filter: &dyn Fn(DpId) -> bool) -> bool {
     let mut any = false;
     model.dps(cid, &mut |id, _| any |= filter(id));
@@ -61,13 +61,14 @@ fn entry(w: &mut Writer<'_>, first: &mut bool, id: DpId, value: DpValue<'_>) {
     value.write(w);
 }
 
-/// A name as it stands before its value, and the value.
+/// Writes a name, given with its quotes and colon, and its value.
 fn string_field(w: &mut Writer<'_>, name: &str, value: &str) {
     w.text(name);
     w.string(value);
 }
 
-/// A query reply. Field order is that of firmware: 3.1 names itself first, 3.5 last, the others not at all.
+/// Writes a query reply. The order of fields is that of firmware: 3.1 has its id first, 3.5 last, the others not at
+/// all.
 pub(super) fn query_reply(w: &mut Writer<'_>, config: &EmulatorConfig, cid: Option<&str>, dps: WriteDps<'_>) {
     w.byte(b'{');
     if config.version() == Version::V31 && cid.is_none() {
@@ -84,7 +85,7 @@ pub(super) fn query_reply(w: &mut Writer<'_>, config: &EmulatorConfig, cid: Opti
     w.byte(b'}');
 }
 
-/// A push, or a query reply that looks like one.
+/// Writes a push, or a query reply in the form of one.
 pub(super) fn push(
     w: &mut Writer<'_>,
     config: &EmulatorConfig,
@@ -124,7 +125,7 @@ pub(super) fn push(
     w.byte(b'}');
 }
 
-/// A sub-device report about `count` of those that `filter` lets through, beginning with number `from`.
+/// Writes a sub-device report about `count` of those for which `filter` is true, beginning with number `from`.
 #[expect(clippy::arithmetic_side_effects, reason = "the difference is taken where it is not negative")]
 pub(super) fn children(
     w: &mut Writer<'_>,
@@ -159,7 +160,7 @@ pub(super) fn children(
     w.text("}}");
 }
 
-/// The number of sub-devices that `filter` lets through.
+/// Returns the number of sub-devices for which `filter` is true.
 pub(super) fn child_count(model: &dyn Model, filter: &dyn Fn(&str) -> bool) -> usize {
     let count = Cell::new(0usize);
     model.children(&mut |cid, _| {

@@ -1,4 +1,4 @@
-//! What a request asks for, and what firmware does about it.
+//! Parsing of requests, and the actions of firmware for each.
 
 use super::config::EmulatorConfig;
 use super::model::Model;
@@ -10,21 +10,21 @@ use crate::payload::{DeviceError, DpValue, Dps, Payload, SUB_DEVICES_QUERY};
 use crate::version::Version;
 use crate::wire::command::CommandCode;
 
-/// One step of what a device does about a request.
+/// One action of a device for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum ReplyAction {
     /// Send an empty reply.
     Ack,
     /// Store the values of the request.
     Write,
-    /// Push what the request changed.
+    /// Push the changes of the request.
     PushChanged,
-    /// Tell the driver what the request changed.
+    /// Report the changes of the request to the driver.
     Written,
-    /// Tell the driver which values were not taken.
-    Misfits,
-    /// Tell the driver that no value was taken.
-    NoneTaken,
+    /// Report the rejected values to the driver.
+    Rejected,
+    /// Report to the driver that all values were rejected.
+    AllRejected,
     /// Push the DPs that the request asks for.
     PushAsked,
     /// Push the whole state.
@@ -35,17 +35,17 @@ pub(super) enum Action {
     ReplyAll,
     /// Send reports about sub-devices.
     Report,
-    /// Refuse, and tell the driver.
+    /// Refuse, and report that to the driver.
     Refuse(DeviceError),
 }
 
-/// The fields of a request that matter.
+/// Parsed fields of a request.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Request<'a> {
     pub(super) dps: Option<Dps<'a>>,
-    /// There is a `data`, as 3.4 and 3.5 have it.
+    /// Whether there is a `data`, as in 3.4 and 3.5.
     is_wrapped: bool,
-    /// The device that is meant.
+    /// Id of the target device.
     dev_id: Option<Text<'a>>,
     /// `dpId` of an update request.
     ids: Option<Array<'a>>,
@@ -58,8 +58,7 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Reads the payload of a request; `None` when it is no JSON object.
     ///
-    /// What stands inside `data` counts. In a query it does not: a gateway that is given the cid there answers for
-    /// itself.
+    /// The fields inside `data` count, except in a query: a gateway that gets the cid there answers for itself.
     pub(super) fn parse(command: CommandCode, payload: &'a [u8]) -> Option<Self> {
         let mut top = Self::default();
         let mut data = None;
@@ -104,24 +103,23 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The sub-device that is meant.
+    /// Returns the target sub-device.
     pub(super) const fn cid_text(&self) -> Option<Text<'a>> {
         self.cid
     }
 
-    /// The sub-device that is meant, as a name. Firmware ids hold no escapes; what does is nobody's, and so is an
-    /// empty one.
+    /// Returns the id of the target sub-device. A cid with escapes becomes an empty one, which matches no sub-device.
     pub(super) fn cid(&self) -> Option<&'a str> {
         self.cid.map(|text| text.as_str().unwrap_or_default())
     }
 
-    /// Whether the request asks for this DP, by a null or in a list.
+    /// Returns whether the request asks for this DP, by a null or in a list.
     pub(super) fn asks(&self, id: DpId) -> bool {
         let listed = self.ids.is_some_and(|mut ids| ids.any(|value| value.integer() == Some(i64::from(id.0))));
         listed || self.dps.is_some_and(|dps| dps.value(id).is_some())
     }
 
-    /// Whether a sub-device query is about this one; an empty list means all.
+    /// Returns whether a sub-device query is about this one; an empty list means all.
     pub(super) fn wants_child(&self, cid: &str) -> bool {
         let Some(list) = self.cids else { return true };
         let mut empty = true;
@@ -142,15 +140,15 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Some DPs of a request by position, the first 128 of them.
+/// Set of DPs of a request, by position. Distinguishes the first 128.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Which {
+pub(super) struct Positions {
     listed: u128,
-    /// Whether those behind belong to them.
+    /// Whether all DPs behind those belong to the set.
     beyond: bool,
 }
 
-impl Which {
+impl Positions {
     pub(super) const LIMIT: usize = 128;
     pub(super) const ALL: Self = Self { listed: u128::MAX, beyond: true };
     pub(super) const NONE: Self = Self { listed: 0, beyond: false };
@@ -175,7 +173,7 @@ const fn is_query_code(command: CommandCode) -> bool {
     matches!(command, CommandCode::DP_QUERY | CommandCode::DP_QUERY_NEW)
 }
 
-/// Whether the device knows the query.
+/// Returns whether this is a query that the device knows.
 pub(super) fn is_query(config: &EmulatorConfig, command: CommandCode) -> bool {
     match command {
         CommandCode::DP_QUERY => !config.version().negotiates() || config.quirks().answer_dp_query,
@@ -188,32 +186,32 @@ pub(super) const fn is_control(command: CommandCode) -> bool {
     matches!(command, CommandCode::CONTROL | CommandCode::CONTROL_NEW)
 }
 
-/// The sub-device that a request is for; `None` for the device itself.
+/// Returns the target sub-device of a request; `None` for the device itself.
 pub(super) fn target<'a>(config: &EmulatorConfig, model: &dyn Model, request: &Request<'a>) -> Option<&'a str> {
     request.cid().filter(|_| !config.quirks().ignore_cid || model.is_gateway())
 }
 
-/// What a device does about a request whose payload could not be decrypted.
-pub(super) fn plan_unreadable(config: &EmulatorConfig, command: CommandCode) -> &'static [Action] {
+/// Returns the actions for a request whose payload could not be decrypted.
+pub(super) fn plan_unreadable(config: &EmulatorConfig, command: CommandCode) -> &'static [ReplyAction] {
     match command {
-        // Nobody looks into heartbeats.
-        CommandCode::HEART_BEAT if !config.quirks().ignore_heartbeats => &[Action::Ack],
+        // Firmware does not read the payload of heartbeats.
+        CommandCode::HEART_BEAT if !config.quirks().ignore_heartbeats => &[ReplyAction::Ack],
         _ if is_query(config, command) => refuse(DeviceError::DataFormat),
         _ if is_control(command) && config.version().negotiates() => refuse(DeviceError::ParseData),
         _ => &[],
     }
 }
 
-/// What a device does about a request, where `asked` queries came before on this connection.
+/// Returns the actions for a request, after `queries` queries on this connection.
 pub(super) fn plan(
     config: &EmulatorConfig,
     model: &dyn Model,
     opened: &Opened,
     payload: &[u8],
-    asked: u32,
-) -> &'static [Action] {
+    queries: u32,
+) -> &'static [ReplyAction] {
     let (quirks, command) = (&config.quirks(), opened.command);
-    // What anybody could have written is not obeyed.
+    // A request in clear text, which anybody could have written, is refused.
     match config.version() {
         Version::V31 if command == CommandCode::CONTROL && !opened.encrypted => {
             return refuse(DeviceError::ParseData);
@@ -224,36 +222,36 @@ pub(super) fn plan(
         _ => {}
     }
     if command == CommandCode::HEART_BEAT {
-        return if quirks.ignore_heartbeats { &[] } else { &[Action::Ack] };
+        return if quirks.ignore_heartbeats { &[] } else { &[ReplyAction::Ack] };
     }
     if is_query(config, command) {
-        // 3.5 firmware takes whatever begins with a JSON value, and a version header is a number.
+        // 3.5 firmware accepts any payload that begins with a JSON value, and a version header is a number.
         let is_some_value =
             || config.version() == Version::V35 && (opened.header.is_some() || Value::parse(payload).is_some());
         let request = Request::parse(command, payload).or_else(|| is_some_value().then(Request::default));
         let Some(request) = request else {
             return refuse(DeviceError::DataFormat);
         };
-        if config.is_device22() || asked < quirks.refuse_queries {
+        if config.is_device22() || queries < quirks.refuse_queries {
             return refuse(DeviceError::DataUnvalid);
         }
         return known(config, model, &request).unwrap_or(match quirks.query {
-            QueryReply::State => &[Action::ReplyAll],
-            QueryReply::EmptyThenPush => &[Action::Ack, Action::PushAll],
-            QueryReply::PushOnly => &[Action::PushAll],
-            QueryReply::Empty => &[Action::Ack],
+            QueryReply::State => &[ReplyAction::ReplyAll],
+            QueryReply::EmptyThenPush => &[ReplyAction::Ack, ReplyAction::PushAll],
+            QueryReply::PushOnly => &[ReplyAction::PushAll],
+            QueryReply::Empty => &[ReplyAction::Ack],
             QueryReply::Silence => &[],
         });
     }
     if is_control(command) {
-        // Up to 3.3 there is no wrapper.
+        // Up to 3.3 there is no `data`.
         let must_wrap = quirks.wrapped_controls && config.version().negotiates() && !config.is_device22();
         return match Request::parse(command, payload) {
             None => refuse(DeviceError::ParseData),
-            Some(request) if must_wrap && !request.is_wrapped => &[Action::Ack, Action::NoneTaken],
+            Some(request) if must_wrap && !request.is_wrapped => &[ReplyAction::Ack, ReplyAction::AllRejected],
             Some(request) if request.dps.is_none() => refuse(DeviceError::DataFormat),
             Some(request) if must_wrap && request.dev_id.is_some_and(|id| id != *config.id.as_str()) => {
-                &[Action::Ack, Action::NoneTaken]
+                &[ReplyAction::Ack, ReplyAction::AllRejected]
             }
             Some(request) => known(config, model, &request).unwrap_or_else(|| plan_control(config, command, &request)),
         };
@@ -261,45 +259,55 @@ pub(super) fn plan(
     let request = Request::parse(command, payload);
     match (command, request) {
         (CommandCode::UPDATE_DPS, Some(request)) => known(config, model, &request).unwrap_or(match quirks.update {
-            UpdateReply::AckThenPush => &[Action::Ack, Action::PushAsked],
-            UpdateReply::AckOnly => &[Action::Ack],
-            UpdateReply::PushOnly => &[Action::PushAsked],
+            UpdateReply::AckThenPush => &[ReplyAction::Ack, ReplyAction::PushAsked],
+            UpdateReply::AckOnly => &[ReplyAction::Ack],
+            UpdateReply::PushOnly => &[ReplyAction::PushAsked],
             UpdateReply::Silence => &[],
         }),
         (CommandCode::LAN_EXT_STREAM, Some(request))
             if model.is_gateway() && request.req_type.is_some_and(|kind| kind == *SUB_DEVICES_QUERY) =>
         {
-            if quirks.no_children_report { &[] } else { &[Action::Report] }
+            if quirks.no_children_report { &[] } else { &[ReplyAction::Report] }
         }
         _ if quirks.unknown_command_error => refuse(DeviceError::DataUnvalid),
         _ => &[],
     }
 }
 
-fn plan_control(config: &EmulatorConfig, command: CommandCode, request: &Request<'_>) -> &'static [Action] {
+fn plan_control(config: &EmulatorConfig, command: CommandCode, request: &Request<'_>) -> &'static [ReplyAction] {
     let is_query = config.is_device22() && command == CommandCode::CONTROL_NEW && request.only_nulls();
     if is_query {
         return if config.quirks().device22_data_in_reply {
-            &[Action::ReplyAsked]
+            &[ReplyAction::ReplyAsked]
         } else {
-            &[Action::Ack, Action::PushAsked]
+            &[ReplyAction::Ack, ReplyAction::PushAsked]
         };
     }
     match config.quirks().control {
-        ControlReply::AckThenPush => {
-            &[Action::Ack, Action::Write, Action::PushChanged, Action::Written, Action::Misfits]
+        ControlReply::AckThenPush => &[
+            ReplyAction::Ack,
+            ReplyAction::Write,
+            ReplyAction::PushChanged,
+            ReplyAction::Written,
+            ReplyAction::Rejected,
+        ],
+        ControlReply::PushThenAck => &[
+            ReplyAction::Write,
+            ReplyAction::PushChanged,
+            ReplyAction::Ack,
+            ReplyAction::Written,
+            ReplyAction::Rejected,
+        ],
+        ControlReply::PushOnly => {
+            &[ReplyAction::Write, ReplyAction::PushChanged, ReplyAction::Written, ReplyAction::Rejected]
         }
-        ControlReply::PushThenAck => {
-            &[Action::Write, Action::PushChanged, Action::Ack, Action::Written, Action::Misfits]
-        }
-        ControlReply::PushOnly => &[Action::Write, Action::PushChanged, Action::Written, Action::Misfits],
-        ControlReply::AckOnly => &[Action::Ack, Action::Write, Action::Written, Action::Misfits],
-        ControlReply::Silence => &[Action::Write, Action::Written, Action::Misfits],
+        ControlReply::AckOnly => &[ReplyAction::Ack, ReplyAction::Write, ReplyAction::Written, ReplyAction::Rejected],
+        ControlReply::Silence => &[ReplyAction::Write, ReplyAction::Written, ReplyAction::Rejected],
     }
 }
 
-/// What to do about a request for somebody who is not there; `None` when the sub-device, or the device, is.
-fn known(config: &EmulatorConfig, model: &dyn Model, request: &Request<'_>) -> Option<&'static [Action]> {
+/// Returns the actions for a request to an unknown sub-device; `None` if the target exists.
+fn known(config: &EmulatorConfig, model: &dyn Model, request: &Request<'_>) -> Option<&'static [ReplyAction]> {
     let cid = target(config, model, request);
     if model.dps(cid, &mut |_, _| {}) {
         None
@@ -312,12 +320,12 @@ fn known(config: &EmulatorConfig, model: &dyn Model, request: &Request<'_>) -> O
     }
 }
 
-const fn refuse(error: DeviceError) -> &'static [Action] {
+const fn refuse(error: DeviceError) -> &'static [ReplyAction] {
     match error {
-        DeviceError::DataUnvalid => &[Action::Refuse(DeviceError::DataUnvalid)],
-        DeviceError::DataFormat => &[Action::Refuse(DeviceError::DataFormat)],
-        DeviceError::ParseData => &[Action::Refuse(DeviceError::ParseData)],
-        DeviceError::GwIdInvalid => &[Action::Refuse(DeviceError::GwIdInvalid)],
-        DeviceError::DevidNotFound => &[Action::Refuse(DeviceError::DevidNotFound)],
+        DeviceError::DataUnvalid => &[ReplyAction::Refuse(DeviceError::DataUnvalid)],
+        DeviceError::DataFormat => &[ReplyAction::Refuse(DeviceError::DataFormat)],
+        DeviceError::ParseData => &[ReplyAction::Refuse(DeviceError::ParseData)],
+        DeviceError::GwIdInvalid => &[ReplyAction::Refuse(DeviceError::GwIdInvalid)],
+        DeviceError::DevidNotFound => &[ReplyAction::Refuse(DeviceError::DevidNotFound)],
     }
 }

@@ -1,8 +1,8 @@
 //! JSON without memory: a pull reader that borrows from the payload, and a bounded writer.
 //!
-//! Kept no-alloc readers do not fit: serde-json-core fills structs whose fields are known beforehand, and picojson
-//! wants valid UTF-8, copies escaped strings to a scratch buffer and does not give nested values as text. A DPS map
-//! has unknown keys, and its values may be anything, invalid UTF-8 included.
+//! The maintained no-alloc readers do not fit: serde-json-core fills structs with known fields, and picojson needs
+//! valid UTF-8, copies escaped strings to a scratch buffer and does not return nested values as text. A DPS map has
+//! unknown keys, and its values may be anything, invalid UTF-8 included.
 
 mod reader;
 mod text;

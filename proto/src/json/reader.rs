@@ -1,8 +1,8 @@
-//! Pull reader: one value at a time, borrowed, nothing copied.
+//! Pull reader: one value at a time, borrowed, without copies.
 
 use super::text::Text;
 
-/// How deep arrays and objects may nest. Deeper text is refused, so that hostile input costs no stack.
+/// Limit for nested arrays and objects. The reader refuses deeper text, so that hostile input costs no stack.
 const MAX_DEPTH: u32 = 32;
 
 /// One JSON value. Arrays and objects are the checked text between their brackets, brackets included.
@@ -23,7 +23,7 @@ impl<'a> Value<'a> {
         Self::split(text).map(|(value, _)| value)
     }
 
-    /// As [`parse`](Self::parse), with what follows the value.
+    /// Like [`parse`](Self::parse), with the text behind the value.
     #[inline]
     #[expect(clippy::arithmetic_side_effects, reason = "what is left of a text is no longer than the text")]
     pub(crate) fn split(text: &'a [u8]) -> Split<'a, Self> {
@@ -71,7 +71,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// An integer, also one that is written as a string of digits.
+    /// Returns an integer, also one that is written as a string of digits.
     pub(crate) fn integer(&self) -> Option<i64> {
         match self {
             Self::Number(digits) => parse_integer(digits),
@@ -81,30 +81,30 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The entries of a JSON object, in order. Ends at the closing bracket or at the first thing that is not JSON.
+/// Entries of a JSON object, in order. Ends at the closing bracket or at the first bytes that are not JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Object<'a> {
-    /// The object that `text` begins with; what follows its closing bracket is not looked at.
+    /// Returns the object that `text` begins with. Ignores the bytes behind its closing bracket.
     pub(crate) fn new(text: &'a [u8]) -> Option<Self> {
         skip_space(text).strip_prefix(b"{").map(|rest| Self { rest })
     }
 
-    /// The text that is not read yet.
+    /// Returns the text that has not been read yet.
     pub(crate) const fn remaining(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Goes on with text that [`remaining`](Self::remaining) gave.
+    /// Continues with a text that [`remaining`](Self::remaining) has returned.
     pub(crate) const fn resume(rest: &'a [u8]) -> Self {
         Self { rest }
     }
 
-    /// The key of the next entry; its value must be taken with [`value`](Self::value) or [`object`](Self::object)
-    /// before the next key.
+    /// Returns the key of the next entry; its value must be taken with [`value`](Self::value) or
+    /// [`object`](Self::object) before the next key.
     #[inline]
     pub(crate) fn key(&mut self) -> Option<Text<'a>> {
         let (key, rest) = split_string(next_item(self.rest)?)?;
@@ -112,7 +112,7 @@ impl<'a> Object<'a> {
         Some(Text::literal(key))
     }
 
-    /// The value of the entry whose key was just taken.
+    /// Returns the value of the entry whose key was just taken.
     #[inline]
     pub(crate) fn value(&mut self) -> Option<Value<'a>> {
         let (value, rest) = Value::split(self.rest)?;
@@ -120,8 +120,9 @@ impl<'a> Object<'a> {
         Some(value)
     }
 
-    /// The value of the entry whose key was just taken, when it is an object, with only its end looked for: what is
-    /// in it is checked when its entries are read. `Some(None)` when it is no object, and is still to be taken.
+    /// Returns the value of the entry whose key was just taken, when it is an object. Looks for its end only: its
+    /// content is checked when its entries are read. Returns `Some(None)` when it is no object; the caller then takes
+    /// it as another value.
     #[inline]
     pub(crate) fn object(&mut self) -> Option<Option<Self>> {
         let Some(inner) = Self::new(self.rest) else { return Some(None) };
@@ -129,18 +130,18 @@ impl<'a> Object<'a> {
         Some(Some(inner))
     }
 
-    /// As [`object`](Self::object), but hands over to the inner object, from which [`leave`](Self::leave) comes back.
+    /// Like [`object`](Self::object), but does not move behind the inner object; [`leave`](Self::leave) does.
     pub(crate) fn enter(&self) -> Option<Self> {
         Self::new(self.rest)
     }
 
-    /// Goes on behind `inner`, whose entries have all been read.
+    /// Continues behind `inner`, whose entries have all been read.
     pub(crate) fn leave(&mut self, inner: &Self) -> Option<()> {
         self.rest = skip_space(inner.rest).strip_prefix(b"}")?;
         Some(())
     }
 
-    /// What is left after the entries read so far: after the last one, the closing bracket.
+    /// Returns whether the closing bracket follows the entries read so far.
     pub(crate) fn is_closed(&self) -> bool {
         skip_space(self.rest).first() == Some(&b'}')
     }
@@ -158,7 +159,7 @@ impl<'a> Iterator for Object<'a> {
     }
 }
 
-/// The values of a JSON array, in order.
+/// Values of a JSON array, in order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Array<'a> {
     rest: &'a [u8],
@@ -180,10 +181,10 @@ impl<'a> Iterator for Array<'a> {
     }
 }
 
-/// Something at the front of a text, and what follows it.
+/// Item at the front of a text, and the text behind it.
 type Split<'a, T> = Option<(T, &'a [u8])>;
 
-/// The next item behind an opening bracket or a comma; `None` at the closing bracket.
+/// Returns the next item behind an opening bracket or a comma; `None` at the closing bracket.
 #[inline]
 fn next_item(text: &[u8]) -> Option<&[u8]> {
     let text = skip_space(text);
@@ -202,8 +203,7 @@ fn skip_space(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Splits off a string literal and gives its inside. Control characters in it are tolerated, because devices send
-/// them.
+/// Splits off a string literal and returns its inside. Accepts control characters in it, because devices send them.
 #[inline]
 #[expect(clippy::arithmetic_side_effects, reason = "an offset in the text, and two more")]
 fn split_string(text: &[u8]) -> Split<'_, &[u8]> {
@@ -214,7 +214,7 @@ fn split_string(text: &[u8]) -> Split<'_, &[u8]> {
         let (literal, behind) = inside.split_at_checked(at)?;
         match behind.split_first()? {
             (b'"', rest) => return Some((literal, rest)),
-            // An escape: whatever follows the backslash belongs to it.
+            // The byte behind the backslash belongs to the escape, whatever it is.
             _ => at += 2,
         }
     }
@@ -297,7 +297,7 @@ fn skip_nested(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Skips to behind the bracket that closes the one before `text`, minding strings and nothing else.
+/// Skips to behind the bracket that closes the one before `text`. Skips strings, and checks nothing else.
 #[expect(clippy::arithmetic_side_effects, reason = "no deeper than the text is long, and returns at zero")]
 fn skip_brackets(text: &[u8]) -> Option<&[u8]> {
     let mut bytes = text.iter();
@@ -325,7 +325,7 @@ fn skip_brackets(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// In an object, skips a key and its colon; in an array, nothing.
+/// Skips a key and its colon in an object, and nothing in an array.
 #[inline]
 fn skip_key(text: &[u8], is_object: u32) -> Option<&[u8]> {
     if is_object & 1 == 0 {
@@ -335,7 +335,7 @@ fn skip_key(text: &[u8], is_object: u32) -> Option<&[u8]> {
     skip_space(rest).strip_prefix(b":")
 }
 
-/// The value of plain digits with an optional sign, when it fits.
+/// Returns the value of plain digits with an optional sign, when it fits.
 #[expect(clippy::arithmetic_side_effects, reason = "eighteen digits fit 64 bits")]
 pub(crate) fn parse_integer(digits: &[u8]) -> Option<i64> {
     let (negative, digits) = match digits.split_first()? {

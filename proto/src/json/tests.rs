@@ -1,4 +1,4 @@
-//! Limits of the reader, broken text, and strings that are not quite text.
+//! Limits of the reader, broken text, and strings with invalid UTF-8 or escapes.
 
 extern crate std;
 
@@ -73,7 +73,7 @@ fn unfinished_and_mismatched_text_is_no_value() {
 }
 
 #[test]
-fn values_are_told_apart() {
+fn values_are_distinguished() {
     let of = |text: &'static str| Value::parse(text.as_bytes()).expect("a value");
     assert!(matches!(of(" \t\r\nnull"), Value::Null));
     assert!(matches!(of("true"), Value::Bool(true)));

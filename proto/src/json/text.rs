@@ -1,4 +1,4 @@
-//! Strings, numbers and raw JSON as they lie in a payload.
+//! Strings, numbers and raw JSON, as in a payload.
 
 use core::fmt;
 
@@ -14,17 +14,17 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Plain text, to be escaped when written.
+    /// Wraps plain text, which is escaped when written.
     pub const fn plain(text: &'a str) -> Self {
         Self { bytes: text.as_bytes(), literal: false }
     }
 
-    /// The inside of a checked string literal.
+    /// Wraps the inside of a checked string literal.
     pub(super) const fn literal(bytes: &'a [u8]) -> Self {
         Self { bytes, literal: true }
     }
 
-    /// The text without copying, when it holds no escapes and is valid UTF-8.
+    /// Returns the text without copying, when it holds no escapes and is valid UTF-8.
     pub fn as_str(&self) -> Option<&'a str> {
         if self.literal && self.bytes.contains(&b'\\') {
             return None;
@@ -32,17 +32,17 @@ impl<'a> Text<'a> {
         core::str::from_utf8(self.bytes).ok()
     }
 
-    /// The characters, with escapes resolved. Invalid UTF-8 and lone surrogates become U+FFFD.
+    /// Returns the characters, with escapes resolved. Invalid UTF-8 and lone surrogates become U+FFFD.
     pub const fn chars(&self) -> Chars<'a> {
         Chars { rest: self.bytes, literal: self.literal }
     }
 
-    /// The bytes as they lie in the payload, for names without escapes.
+    /// Returns the bytes as in the payload, for names without escapes.
     pub(crate) const fn raw(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Whether the text is `plain`, for names without escapes.
+    /// Returns whether the text is `plain`, for names without escapes.
     pub(crate) fn is(&self, plain: &str) -> bool {
         self.bytes == plain.as_bytes()
     }
@@ -76,7 +76,7 @@ impl fmt::Debug for Text<'_> {
 }
 
 impl PartialEq for Text<'_> {
-    /// Compares the characters that the two stand for.
+    /// Compares the characters, with escapes resolved.
     fn eq(&self, other: &Self) -> bool {
         self.chars().eq(other.chars())
     }
@@ -178,7 +178,7 @@ impl Iterator for Chars<'_> {
 
 /// A number that is not an `i64`, as its JSON text: a fraction, an exponent, or too many digits.
 ///
-/// Kept as text so that firmware that never looks at fractions does not link the conversion.
+/// Kept as text so that firmware that does not read fractions does not link the conversion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decimal<'a>(&'a str);
 
@@ -195,12 +195,12 @@ impl<'a> Decimal<'a> {
         Self(core::str::from_utf8(text).unwrap_or("0"))
     }
 
-    /// The number as it is written.
+    /// Returns the number as it is written.
     pub const fn as_str(&self) -> &'a str {
         self.0
     }
 
-    /// The nearest `f64`; infinite when the number is too large.
+    /// Returns the nearest `f64`; infinite when the number is too large.
     pub fn to_f64(&self) -> f64 {
         self.0.parse().unwrap_or(f64::NAN)
     }
@@ -212,7 +212,7 @@ impl fmt::Display for Decimal<'_> {
     }
 }
 
-/// JSON text as received: an array or object that is not taken apart.
+/// JSON text as received: an array or object that is not parsed further.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct JsonText<'a>(&'a [u8]);
 
@@ -227,12 +227,12 @@ impl<'a> JsonText<'a> {
         Self(text)
     }
 
-    /// The bytes; strings inside may hold invalid UTF-8.
+    /// Returns the bytes; strings inside may hold invalid UTF-8.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
-    /// The text, when it is valid UTF-8.
+    /// Returns the text, when it is valid UTF-8.
     pub fn as_str(&self) -> Option<&'a str> {
         core::str::from_utf8(self.0).ok()
     }

@@ -1,6 +1,6 @@
 //! Bounded writer of compact JSON.
 
-/// Writes into a lent slice and keeps counting past its end, so that a failed attempt tells how much room it needs.
+/// Writes into a lent slice and keeps counting past its end, so that a failed attempt shows how much room it needs.
 pub(crate) struct Writer<'a> {
     buf: &'a mut [u8],
     len: usize,
@@ -11,7 +11,7 @@ impl<'a> Writer<'a> {
         Self { buf, len: 0 }
     }
 
-    /// Bytes that were to be written; more than the slice holds when it did not suffice.
+    /// Returns the number of bytes written so far; more than the slice holds when that was too small.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -41,7 +41,8 @@ impl<'a> Writer<'a> {
         while 10_u64.checked_pow(digits).is_some_and(|power| power <= value) {
             digits += 1;
         }
-        // By subtraction: small chips divide 64 bits in a routine that is larger than all of this writer.
+        // Subtracts instead of dividing: small chips divide 64 bits in a routine that is larger than all of this
+        // writer.
         for exponent in (0..digits).rev() {
             let power = 10_u64.saturating_pow(exponent);
             let mut digit = b'0';
@@ -60,7 +61,7 @@ impl<'a> Writer<'a> {
         self.unsigned(value.unsigned_abs());
     }
 
-    /// A string literal with quotes: ASCII only, everything else as `\uXXXX`, as Python's encoder writes it.
+    /// Writes a string literal with quotes: ASCII only, everything else as `\uXXXX`, as Python's encoder writes it.
     pub(crate) fn string(&mut self, text: &str) {
         self.byte(b'"');
         for c in text.chars() {
@@ -69,7 +70,7 @@ impl<'a> Writer<'a> {
         self.byte(b'"');
     }
 
-    /// One character inside a string literal.
+    /// Writes one character inside a string literal.
     pub(crate) fn string_char(&mut self, c: char) {
         match c {
             '"' => self.text("\\\""),
@@ -93,8 +94,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// JSON text as it is, but without white space between tokens and with non-ASCII characters escaped. The text
-    /// is not checked: what is not JSON stays not JSON.
+    /// Writes JSON text, without white space between tokens and with non-ASCII characters escaped. Does not check the
+    /// text.
     pub(crate) fn json(&mut self, text: &str) {
         let (mut in_string, mut escaped) = (false, false);
         for c in text.chars() {

@@ -1,9 +1,9 @@
-//! Data points: values, maps to write, maps as received.
+//! Data points: values, maps to write, received maps.
 
 use crate::ids::DpId;
 use crate::json::{Decimal, JsonText, Object, Text, Value, Writer, parse_integer};
 
-/// The value of a data point, as received or as to be written.
+/// Value of a data point, received or to be written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "these are the kinds of JSON values")]
 pub enum DpValue<'a> {
@@ -22,12 +22,12 @@ pub enum DpValue<'a> {
 }
 
 impl<'a> DpValue<'a> {
-    /// A plain string.
+    /// Creates a plain string.
     pub const fn text(text: &'a str) -> Self {
         Self::Str(Text::plain(text))
     }
 
-    /// The value, when it is a boolean.
+    /// Returns the value, when it is a boolean.
     pub const fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -35,7 +35,7 @@ impl<'a> DpValue<'a> {
         }
     }
 
-    /// The value, when it is an integer.
+    /// Returns the value, when it is an integer.
     pub const fn as_int(&self) -> Option<i64> {
         match self {
             Self::Int(value) => Some(*value),
@@ -43,7 +43,7 @@ impl<'a> DpValue<'a> {
         }
     }
 
-    /// The value, when it is a string without escapes and valid UTF-8.
+    /// Returns the value, when it is a string without escapes and valid UTF-8.
     pub fn as_str(&self) -> Option<&'a str> {
         match self {
             Self::Str(text) => text.as_str(),
@@ -98,7 +98,7 @@ impl<'a> From<&'a str> for DpValue<'a> {
     }
 }
 
-/// DPs to be written, in either of two forms.
+/// DPs to write, in one of two forms.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "both forms must be handled wherever DPs are written")]
 pub enum DpMap<'a> {
@@ -109,7 +109,7 @@ pub enum DpMap<'a> {
 }
 
 impl<'a> DpMap<'a> {
-    /// Whether this is at least one DP, and for JSON, whether it is an object of DP numbers.
+    /// Returns whether there is at least one DP, and JSON is an object of DP numbers.
     pub(crate) fn is_valid(&self) -> bool {
         match self {
             Self::Pairs(pairs) => !pairs.is_empty(),
@@ -121,14 +121,14 @@ impl<'a> DpMap<'a> {
         }
     }
 
-    /// Whether one of the values is null, which firmware takes for a value.
+    /// Returns whether one of the values is null, which firmware would take for a value to set.
     pub(crate) fn has_null(&self) -> bool {
         let mut found = false;
         self.each(&mut |_, value| found |= matches!(value, DpValue::Null));
         found
     }
 
-    /// Hands over the DPs, one by one.
+    /// Calls `take` with each DP.
     pub(crate) fn each(&self, take: &mut dyn FnMut(DpId, DpValue<'a>)) {
         match self {
             Self::Pairs(pairs) => pairs.iter().for_each(|(id, value)| take(*id, *value)),
@@ -153,7 +153,7 @@ impl<'a> DpMap<'a> {
     }
 }
 
-/// Writes the map of nulls that queries device22 firmware, as much of it as fits `limit` bytes.
+/// Writes the map of nulls that queries device22 firmware, with as many DPs as fit `limit` bytes.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "the writer has moved forward from the start, in a buffer in memory"
@@ -161,7 +161,7 @@ impl<'a> DpMap<'a> {
 pub(crate) fn write_nulls(w: &mut Writer<'_>, ids: impl Iterator<Item = DpId>, limit: usize) {
     let start = w.len();
     w.byte(b'{');
-    // The longest entry is `,"65535":null` and the closing bracket.
+    // 14 bytes: the longest entry, `,"65535":null`, and the closing bracket.
     for (i, id) in ids.enumerate() {
         if w.len() - start + 14 > limit {
             break;
@@ -181,25 +181,25 @@ fn write_key(w: &mut Writer<'_>, index: usize, id: DpId) {
     w.text("\":");
 }
 
-/// The DPs of a received message, in order. Keys that are not DP numbers are passed over. A DP that comes more than once
-/// comes out as often: its last value counts.
+/// DPs of a received message, in order. Skips keys that are not DP numbers. Yields a repeated DP each time; its last
+/// value counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Dps<'a>(pub(super) Object<'a>);
 
 impl<'a> Dps<'a> {
-    /// Reads a JSON object of DPs, such as `{"1":true}`; `None` when it is no JSON object. Iteration ends at the
-    /// first thing that is not JSON.
+    /// Reads a JSON object of DPs, such as `{"1":true}`; `None` when it is no JSON object. Iteration ends at the first
+    /// bytes that are not JSON.
     pub fn parse(json: &'a [u8]) -> Option<Self> {
         Object::new(json).map(Self)
     }
 
-    /// The text that is not read yet: the next DPs, and what follows them in the payload. Where it begins can be kept
-    /// beside a copy of the payload, for [`resume`](Self::resume).
+    /// Returns the text that has not been read yet: the next DPs, and the rest of the payload. A caller can store its
+    /// offset beside a copy of the payload, for [`resume`](Self::resume).
     pub const fn remaining(&self) -> &'a [u8] {
         self.0.remaining()
     }
 
-    /// Goes on with text that [`remaining`](Self::remaining) gave, without another search for it in the payload.
+    /// Continues with a text that [`remaining`](Self::remaining) has returned, without a second search in the payload.
     ///
     /// ```
     /// # use rustuya_proto::{Dps, Report};
@@ -212,7 +212,7 @@ impl<'a> Dps<'a> {
         Self(Object::resume(remaining))
     }
 
-    /// The value of one DP, the last one where it comes more than once.
+    /// Returns the value of one DP, the last one where it is repeated.
     pub fn value(self, id: DpId) -> Option<DpValue<'a>> {
         self.filter(|(found, _)| *found == id).last().map(|(_, value)| value)
     }
@@ -231,7 +231,7 @@ impl<'a> Iterator for Dps<'a> {
     }
 }
 
-/// A key that is spelled in plain digits.
+/// Reads a key of plain digits.
 #[expect(clippy::arithmetic_side_effects, reason = "five digits fit 32 bits")]
 fn dp_id(key: &Text<'_>) -> Option<DpId> {
     let digits = key.raw();

@@ -1,4 +1,4 @@
-//! Requests: which code and which JSON a command becomes, per version and dialect. Key order is tinytuya's.
+//! Requests: command code and JSON of each command, per version and dialect. The order of keys is tinytuya's.
 
 use super::{DpMap, Dps, SUB_DEVICES_QUERY, write_nulls};
 use crate::ids::DpId;
@@ -6,10 +6,10 @@ use crate::json::Writer;
 use crate::version::{Dialect, Version};
 use crate::wire::command::CommandCode;
 
-/// Device22 firmware is known to read requests up to about this many bytes.
+/// Largest request that device22 firmware is known to read, in bytes, roughly.
 const DEVICE22_REQUEST_LIMIT: usize = 255;
 
-/// What a request carries besides its fixed fields.
+/// Variable part of a request.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "every form must be handled where requests are written")]
 pub enum RequestData<'a> {
@@ -23,19 +23,19 @@ pub enum RequestData<'a> {
     Json(&'a str),
 }
 
-/// The fields that every request of one device shares.
+/// Fields that all requests of one device share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Envelope<'a> {
     pub(crate) version: Version,
     pub(crate) dialect: Dialect,
     pub(crate) device: &'a str,
-    /// The sub-device that is meant.
+    /// Target sub-device; `None` for the device itself.
     pub(crate) cid: Option<&'a str>,
     /// Seconds since 1970.
     pub(crate) unix_time: u64,
 }
 
-/// The code that `command` is sent under.
+/// Returns the command code of `command` on the wire.
 pub(crate) const fn wire_code(version: Version, dialect: Dialect, command: CommandCode) -> CommandCode {
     match command {
         CommandCode::DP_QUERY => match (dialect, version.negotiates()) {
@@ -74,7 +74,7 @@ pub(crate) fn write_request(w: &mut Writer<'_>, envelope: &Envelope<'_>, command
             o.optional("cid", cid);
             o.key("dps");
             let limit = DEVICE22_REQUEST_LIMIT.saturating_sub(o.w.len() + 1);
-            // Nulls, whatever the data: a query writes nothing.
+            // Nulls for all data: a query must not write.
             match data {
                 RequestData::None => write_nulls(o.w, core::iter::empty(), limit),
                 RequestData::Ids(ids) => write_nulls(o.w, ids.iter().copied(), limit),
@@ -113,7 +113,7 @@ pub(crate) fn write_request(w: &mut Writer<'_>, envelope: &Envelope<'_>, command
     o.end();
 }
 
-/// The requests that are a few fixed fields with an optional `dps` at the end.
+/// Writes the requests that consist of a few fixed fields and an optional `dps` at the end.
 fn write_plain(o: &mut Fields<'_, '_>, envelope: &Envelope<'_>, command: CommandCode) {
     let Envelope { version, device, cid, unix_time, .. } = *envelope;
     let child = cid.unwrap_or(device);
@@ -150,7 +150,7 @@ fn write_data(w: &mut Writer<'_>, data: RequestData<'_>, limit: usize) {
     }
 }
 
-/// The list of an update request; from a DP map, its numbers.
+/// Writes the list of an update request: of a DP map, its numbers.
 fn write_ids(w: &mut Writer<'_>, data: RequestData<'_>) {
     let mut before = b'[';
     let mut list = |id: DpId| {
@@ -170,7 +170,7 @@ fn write_ids(w: &mut Writer<'_>, data: RequestData<'_>) {
     w.byte(b']');
 }
 
-/// The fields of one JSON object.
+/// Writer of the fields of one JSON object.
 struct Fields<'w, 'b> {
     w: &'w mut Writer<'b>,
     first: bool,
@@ -196,7 +196,7 @@ impl Fields<'_, '_> {
         }
     }
 
-    /// `devId`, `uid` (filled with the device id, the account's is not needed) and `t` as a string.
+    /// Writes `devId`, `uid` (the device id: firmware does not need the account's) and `t` as a string.
     fn owner(&mut self, device: &str, unix_time: u64) {
         self.string("devId", device);
         self.string("uid", device);

@@ -1,4 +1,4 @@
-//! What payloads mean: DP values, requests per version and dialect, reports and refusals.
+//! Meaning of payloads: DP values, requests per version and dialect, reports and refusals.
 
 mod dps;
 mod envelope;

@@ -1,4 +1,4 @@
-//! What devices say: state, sub-device lists, refusals.
+//! Messages of devices: state, sub-device lists, refusals.
 
 use core::fmt;
 
@@ -6,37 +6,37 @@ use super::{DpValue, Dps};
 use crate::json::{Array, Object, Text, Value};
 use crate::version::Version;
 
-/// `reqType` of the question for a gateway's sub-devices.
+/// `reqType` of the query for a gateway's sub-devices.
 pub(crate) const SUB_DEVICES_QUERY: &str = "subdev_online_stat_query";
 
-/// The payload of a received message: JSON, a text, or nothing.
+/// Payload of a received message: JSON, a text, or nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Payload<'a>(&'a [u8]);
 
 impl<'a> Payload<'a> {
-    /// Takes the payload of an opened frame; NULs and spaces at its end do not count.
+    /// Wraps the payload of an opened frame, without NULs and spaces at its end.
     #[expect(clippy::arithmetic_side_effects, reason = "the padding that is counted lies in the bytes")]
     pub fn new(bytes: &'a [u8]) -> Self {
         let padding = bytes.iter().rev().take_while(|b| matches!(b, 0 | b' ')).count();
         Self(bytes.get(..bytes.len() - padding).unwrap_or_default())
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
-    /// Whether there is nothing, as in an acknowledgement.
+    /// Returns whether the payload is empty, as in an acknowledgement.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The message, when the payload is a JSON object.
+    /// Parses the message; `None` when the payload is no JSON object.
     pub fn report(&self) -> Option<Report<'a>> {
         Report::parse(self.0)
     }
 
-    /// The refusal that the payload spells out, when it is one of the texts that devices are known to send.
+    /// Returns the refusal in the payload, when it is one of the texts that devices are known to send.
     pub fn error(&self) -> Option<DeviceError> {
         if self.0.starts_with(b"{") {
             return None;
@@ -44,7 +44,7 @@ impl<'a> Payload<'a> {
         DeviceError::from_text(self.0)
     }
 
-    /// Whether this is text but not JSON: an error, however it is worded.
+    /// Returns whether this is text but not JSON, and so an error, known or not.
     pub(crate) fn is_plain_text(&self) -> bool {
         !self.0.is_empty() && !matches!(self.0.first(), Some(b'{' | b'['))
     }
@@ -56,7 +56,7 @@ impl fmt::Debug for Payload<'_> {
     }
 }
 
-/// Texts by which devices refuse a request.
+/// Text by which a device refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceError {
@@ -81,7 +81,7 @@ impl DeviceError {
         (Self::DevidNotFound, "devid not found"),
     ];
 
-    /// The device's words.
+    /// Returns the text as devices send it.
     pub fn text(self) -> &'static str {
         Self::TEXTS.iter().find(|(error, _)| *error == self).map_or("", |(_, text)| text)
     }
@@ -93,38 +93,39 @@ impl DeviceError {
     }
 }
 
-/// A message in any of the shapes that devices use, taken apart without copying.
+/// Parsed message, in any of the shapes that devices use. Borrows from the payload.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Report<'a> {
-    /// The DPs: all of them in a query's answer, the changed ones in a push.
+    /// DPs: all of them in a query's answer, the changed ones in a push.
     pub dps: Option<Dps<'a>>,
-    /// The sub-device that the message is about; `None` for the device itself.
+    /// Sub-device that the message is about; `None` for the device itself.
     pub cid: Option<Text<'a>>,
-    /// The device id, when the message names one.
+    /// Device id, when the message contains one.
     pub device_id: Option<Text<'a>>,
-    /// The device's own time: seconds since 1970, or since boot, or wrong. Not for ordering.
+    /// Time of the device's own clock: seconds since 1970, or since boot, or wrong. Not for ordering.
     pub time: Option<i64>,
-    /// Whether this push was provoked by a query.
+    /// Whether a query caused this push.
     pub from_query: bool,
-    /// Whether this is what controllers send (`"protocol":5`, the question for sub-devices), and no device.
+    /// Whether only controllers send this (`"protocol":5`, the query for sub-devices).
     pub(crate) from_controller: bool,
-    /// Whether this is what controllers send up to 3.3: it names a user, or DPs by number alone. Devices leave the user
-    /// empty, and some name themselves as gateway.
+    /// Whether controllers send this up to 3.3: it has a user, or DP numbers without values. Devices leave the user
+    /// empty, and some send their own id as `gwId`.
     pub(crate) is_request: bool,
     /// `reqType` of an extension stream.
     pub req_type: Option<Text<'a>>,
     /// Sub-devices that are online, in a sub-device report.
     pub online: Option<CidList<'a>>,
-    /// Sub-devices that are offline. A child in neither list of one report says nothing: reports come in parts.
+    /// Sub-devices that are offline. Reports come in parts: the absence of a child from both lists of one report means
+    /// nothing.
     pub offline: Option<CidList<'a>>,
     /// Sub-devices that are reachable by another path.
     pub nearby: Option<CidList<'a>>,
 }
 
 impl<'a> Report<'a> {
-    /// Reads a message; `None` when `json` is not a whole JSON object. The inside of `dps` is checked only as it is
-    /// iterated: iteration ends at the first thing that is not JSON.
+    /// Reads a message; `None` when `json` is not a whole JSON object. Checks the inside of `dps` only during
+    /// iteration, which ends at the first bytes that are not JSON.
     pub fn parse(json: &'a [u8]) -> Option<Self> {
         let mut report = Self::default();
         let mut entries = Object::new(json)?;
@@ -132,9 +133,9 @@ impl<'a> Report<'a> {
         entries.is_closed().then_some(report)
     }
 
-    /// Reads all entries, at the top level or inside the wrapper `data`. What stands at the top level counts; the
-    /// inside of the wrapper fills the gaps. Of what comes twice at the same level, the last one counts. `own`: a bit for
-    /// each field that stood at the top level.
+    /// Reads all entries, at the top level or inside the wrapper `data`. Fields of the top level come first; those of
+    /// the wrapper fill the gaps. Of repeated fields at the same level, the last one counts. `own` has a bit for each
+    /// field that was found at the top level.
     fn fields(&mut self, entries: &mut Object<'a>, own: &mut u8, wrapped: bool) -> Option<()> {
         while let Some(key) = entries.key() {
             match key.raw() {
@@ -165,14 +166,14 @@ impl<'a> Report<'a> {
             b"protocol" => self.from_controller |= value.integer() == Some(5),
             b"type" => self.from_query |= value.text().is_some_and(|t| t.is("query")),
             b"reqType" => {
-                // Devices answer with another one.
+                // Devices answer with another `reqType`.
                 self.from_controller |= !wrapped && value.text().is_some_and(|kind| kind.is(SUB_DEVICES_QUERY));
                 put(&mut self.req_type, value.text(), 16, own, wrapped);
             }
             b"online" => put(&mut self.online, list(&value), 32, own, wrapped),
             b"offline" => put(&mut self.offline, list(&value), 64, own, wrapped),
             b"nearby" => put(&mut self.nearby, list(&value), 128, own, wrapped),
-            // Later versions have a key for each connection.
+            // Later versions have a key for each connection, so an echoed request fails its check anyway.
             _ if wrapped || !(Version::V31.is_supported() || Version::V33.is_supported()) => {}
             b"uid" => self.is_request |= value.text().is_some_and(|user| !user.raw().is_empty()),
             b"dpId" => self.is_request = true,
@@ -180,13 +181,13 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The value of one DP.
+    /// Returns the value of one DP.
     pub fn value(&self, id: crate::ids::DpId) -> Option<DpValue<'a>> {
         self.dps?.value(id)
     }
 }
 
-/// Stores a field that was found. One from inside the wrapper yields to one from the top level.
+/// Stores a field. A field of the top level takes precedence over one of the wrapper.
 #[inline]
 fn put<T>(slot: &mut Option<T>, found: Option<T>, bit: u8, own: &mut u8, wrapped: bool) {
     if found.is_some() && !(wrapped && *own & bit != 0) {
@@ -197,7 +198,7 @@ fn put<T>(slot: &mut Option<T>, found: Option<T>, bit: u8, own: &mut u8, wrapped
     }
 }
 
-/// A list of sub-device ids.
+/// List of sub-device ids.
 #[derive(Clone, Copy, Debug)]
 pub struct CidList<'a>(Array<'a>);
 

@@ -37,8 +37,8 @@ fn written(envelope: &Envelope<'_>, command: CommandCode, data: RequestData<'_>)
     String::from_utf8(buf[..len].to_vec()).expect("ASCII")
 }
 
-/// The command and the data that a client vector was made from; `None` for frames that are not made by the request
-/// writer: negotiation and empty heartbeats.
+/// Returns the command and the data that a client vector was made from; `None` for frames that are not made by the
+/// request writer: negotiation and empty heartbeats.
 fn request(vector: &Vector) -> Option<(CommandCode, RequestData<'static>)> {
     const ON: RequestData<'_> = RequestData::Dps(DpMap::Pairs(&[(DpId(1), DpValue::Bool(true))]));
     const OFF: RequestData<'_> = RequestData::Dps(DpMap::Pairs(&[(DpId(1), DpValue::Bool(false))]));
@@ -94,7 +94,7 @@ fn every_request_is_written_and_sealed_to_the_same_bytes() {
         };
         assert_eq!(written(&envelope, command, data), vector.payload, "{name}");
 
-        // Command to bytes as the machines do it: the text is written at its final place.
+        // Like the machines, writes the text at its final place.
         let code = wire_code(version, envelope.dialect, command);
         assert_eq!(Some(code.0), vector.cmd, "{name}");
         let header =
@@ -221,7 +221,7 @@ fn device22_queries_are_maps_of_nulls_within_the_limit() {
     for version in Version::ALL {
         let e = Envelope { dialect: Dialect::Device22, ..envelope(version) };
         let owner = format!("\"devId\":\"{DEVICE}\",\"uid\":\"{DEVICE}\",\"t\":\"1700000000\"");
-        // Whatever it is given, a query writes nothing, and no DP that was not named.
+        // A query never writes, whatever its data, and never contains a DP that was not named.
         for (data, nulls) in [
             (RequestData::None, "{}"),
             (RequestData::Json(r#"{"20":true,"7":[{}]}"#), r#"{"20":null,"7":null}"#),
@@ -431,7 +431,7 @@ fn refusals_are_known_by_their_words() {
 }
 
 #[test]
-fn what_controllers_write_is_told_from_what_devices_answer() {
+fn requests_are_distinguished_from_answers() {
     let is_request = |text: &str| Payload::new(text.as_bytes()).report().is_some_and(|report| report.is_request);
     for ours in [r#"{"devId":"a","uid":"a","t":"1","dps":{"1":true}}"#, r#"{"dpId":[18,19]}"#] {
         assert!(is_request(ours), "{ours}");
@@ -454,7 +454,7 @@ fn what_controllers_write_is_told_from_what_devices_answer() {
 }
 
 #[test]
-fn of_what_comes_twice_the_last_counts_and_the_top_level_before_the_wrapper() {
+fn repeated_members_use_the_last_and_the_top_level_first() {
     for (json, wanted) in [
         (r#"{"dps":{"1":1},"dps":{"1":2},"t":5,"t":6}"#, 2),
         (r#"{"data":{"dps":{"1":1},"dps":{"1":2},"t":5,"t":6}}"#, 2),

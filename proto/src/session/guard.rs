@@ -1,7 +1,7 @@
-//! Frames that the device did not just send: our own, thrown back, and those that came before.
+//! Detection of frames that the device did not just send: reflected frames of our own, and replayed ones.
 //!
-//! Both ends of a connection seal under the same key, and up to 3.4 without a nonce. So whoever stands between them can
-//! return our frames as the device's, and send the device's again, without knowing the key.
+//! Both ends of a connection seal under the same key, and up to 3.4 without a nonce. An attacker between them can
+//! therefore return our frames as the device's, and repeat the device's, without the key.
 
 use core::fmt;
 
@@ -10,25 +10,25 @@ use crate::version::Version;
 use crate::wire::be32;
 use crate::wire::command::CommandCode;
 
-/// Checksums that are remembered, of frames of both directions.
-const PRINTS: usize = 16;
-/// How far the number of a device's next frame may be ahead for that to be counting.
+/// Number of checksums to remember, of frames of both directions.
+const FINGERPRINTS: usize = 16;
+/// Largest step between the numbers of two frames that shows that the device counts.
 const NEAR: u32 = 256;
-/// Set in the checksum of a frame that we sent.
+/// Bit set in the checksum of a frame that we sent.
 const OURS: u32 = 1;
 
-/// Kinds of frames that may be numbered by counters of their own.
+/// Kinds of frames. A device may number each by a counter of its own.
 const PUSHES: usize = 0;
 const HEARTBEATS: usize = 1;
 const ANSWERS: usize = 2;
 
-/// Why a frame is ignored that is sealed under the right key.
+/// Reason to ignore a frame that is sealed under the right key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Repeated {
-    /// It is one of our own.
+    /// We sent it ourselves.
     Reflected,
-    /// It came before, on this connection or, under the local key, on another one.
+    /// It was received before, on this connection or, under the local key, on another one.
     Replayed,
 }
 
@@ -41,49 +41,50 @@ impl fmt::Display for Repeated {
     }
 }
 
-/// What is remembered of one connection to recognise such frames.
+/// Memory of one connection that shows such frames.
 #[derive(Default)]
 pub(super) struct Guard {
-    prints: [u32; PRINTS],
+    fingerprints: [u32; FINGERPRINTS],
     at: u8,
-    /// The last number of each kind.
+    /// Last number of each kind.
     last: [u32; 3],
-    /// Which of the numbers below the last answer's have come, one bit for each.
-    came: u32,
-    /// The kinds that are known to count, one bit for each.
+    /// Numbers below the last answer's that were received, one bit for each.
+    seen: u32,
+    /// Kinds that are known to count, one bit for each.
     counts: u8,
-    /// The kinds that are known not to.
-    free: u8,
-    /// The device's answer in the negotiation has come.
-    begun: bool,
-    /// It had a return code, which controllers never send.
+    /// Kinds that are known not to count, one bit for each.
+    uncounted: u8,
+    /// The device has answered in the negotiation.
+    negotiated: bool,
+    /// Its answer had a return code, which controllers never send.
     retcodes: bool,
 }
 
 impl Guard {
-    /// Notes a frame that we send.
-    pub(super) fn note_own(&mut self, frame: &[u8]) {
-        self.note(print(frame) | OURS);
+    /// Remembers a frame that we send.
+    pub(super) fn remember_own(&mut self, frame: &[u8]) {
+        self.remember(fingerprint(frame) | OURS);
     }
 
-    /// Notes the device's answer in the negotiation. It proves the key with our nonce, so it is no old one, and shows how
-    /// the device numbers its frames: by a counter of its own or, where it has `ours`, by the numbers of ours.
+    /// Processes the device's answer in the negotiation. It proves the key with our nonce, so it is not replayed, and
+    /// its number shows how the device numbers its frames: by a counter of its own or, if it is `ours`, by the numbers
+    /// of our frames.
     pub(super) fn begin(&mut self, answer: &Opened, ours: u32) {
-        self.begun = true;
+        self.negotiated = true;
         self.retcodes = answer.retcode.is_some();
         self.last = [answer.seqno; 3];
-        self.came = u32::MAX;
+        self.seen = u32::MAX;
         self.counts = 0;
-        self.free = if answer.seqno == ours { 1 << HEARTBEATS | 1 << ANSWERS } else { 0 };
+        self.uncounted = if answer.seqno == ours { 1 << HEARTBEATS | 1 << ANSWERS } else { 0 };
     }
 
-    /// Whether answers may have the numbers of what they answer.
+    /// Returns whether answers may repeat the number of the request.
     pub(super) const fn may_echo(&self) -> bool {
-        self.free >> ANSWERS & 1 == 1
+        self.uncounted >> ANSWERS & 1 == 1
     }
 
-    /// Looks at a frame of a device that passed its check. `next` is the number of our next frame. `early`: it is sealed
-    /// under the local key where a session key is negotiated.
+    /// Checks a frame of a device that passed its integrity check, and remembers it. `next` is the number of our next
+    /// frame. `early` means that the frame is sealed under the local key although a session key is negotiated.
     pub(super) fn check(
         &mut self,
         version: Version,
@@ -92,31 +93,31 @@ impl Guard {
         next: u32,
         early: bool,
     ) -> Option<Repeated> {
-        let print = print(frame);
-        if self.prints.contains(&(print | OURS)) {
+        let fingerprint = fingerprint(frame);
+        if self.fingerprints.contains(&(fingerprint | OURS)) {
             return Some(Repeated::Reflected);
         }
-        // Up to 3.3 numbers prove nothing, and equal frames are nothing special: pushes have the number 0.
+        // Up to 3.3 numbers prove nothing, and equal frames are common: pushes have the number 0.
         if !version.negotiates() {
             return None;
         }
-        // An older one of ours than is remembered.
+        // One of our frames that is too old to be remembered.
         let bare = self.retcodes && opened.retcode.is_none() && opened.encrypted;
         if bare && (1..next).contains(&opened.seqno) {
             return Some(Repeated::Reflected);
         }
-        // In 3.4, what has no number may be the same again.
+        // In 3.4, two frames without a number may be equal.
         let is_unique = opened.seqno != 0 || version == Version::V35;
-        if is_unique && self.prints.contains(&print) || !self.is_new(opened, early) {
+        if is_unique && self.fingerprints.contains(&fingerprint) || !self.is_new(opened, early) {
             return Some(Repeated::Replayed);
         }
         if is_unique {
-            self.note(print);
+            self.remember(fingerprint);
         }
         None
     }
 
-    /// Whether the number of a device's frame is one that may come now.
+    /// Returns whether the device may send a frame with this number now.
     #[expect(
         clippy::arithmetic_side_effects,
         reason = "the numbers are near the ends of 16 bits, and a step ahead is at least one"
@@ -130,7 +131,7 @@ impl Guard {
         let Some(last) = self.last.get_mut(kind) else { return true };
         let (bit, seqno) = (1u8 << kind, opened.seqno);
         let step = match seqno.wrapping_sub(*last) {
-            // Some count with 16 bits: 0 follows 65,535, and what has such a number after that is old.
+            // Some count with 16 bits: 0 follows 65,535, and a high number after that is an old one.
             _ if self.counts & bit != 0 && *last < NEAR && (0x1_0000 - NEAR..0x1_0000).contains(&seqno) => {
                 seqno.wrapping_sub(0x1_0000).wrapping_sub(*last)
             }
@@ -139,48 +140,48 @@ impl Guard {
         };
         let (is_ahead, is_near) = (step != 0 && step <= u32::MAX / 2, (1..=NEAR).contains(&step));
         if early {
-            // Anybody may have recorded it on another connection, so it has to be just the next one.
-            let is_next = self.begun && step == 1;
+            // It may be a recording of another connection, so only the next number is accepted.
+            let is_next = self.negotiated && step == 1;
             *last = if is_next { seqno } else { *last };
             return is_next;
         }
-        if self.free & bit != 0 {
+        if self.uncounted & bit != 0 {
             return true;
         }
         if is_ahead {
             *last = seqno;
             self.counts |= if is_near { bit } else { 0 };
             if kind == ANSWERS {
-                // What a long way back may be missing is not waited for.
-                self.came = self.came.checked_shl(step).map_or(u32::MAX, |came| came | 1 << (step - 1));
+                // Counts numbers that are far behind as received.
+                self.seen = self.seen.checked_shl(step).map_or(u32::MAX, |seen| seen | 1 << (step - 1));
             }
             return true;
         }
         if self.counts & bit == 0 {
-            self.free |= bit;
+            self.uncounted |= bit;
             return true;
         }
-        // Answers may overtake each other; a number that was passed over may come once.
+        // Answers may overtake each other: each skipped number may come once.
         let missing = 1u32.checked_shl(step.wrapping_neg().wrapping_sub(1)).unwrap_or(0);
-        let is_missing = kind == ANSWERS && missing & !self.came != 0;
-        self.came |= if is_missing { missing } else { 0 };
+        let is_missing = kind == ANSWERS && missing & !self.seen != 0;
+        self.seen |= if is_missing { missing } else { 0 };
         is_missing
     }
 
-    fn note(&mut self, print: u32) {
-        let at = usize::from(self.at) % PRINTS;
-        if let Some(slot) = self.prints.get_mut(at) {
-            *slot = print;
+    fn remember(&mut self, fingerprint: u32) {
+        let at = usize::from(self.at) % FINGERPRINTS;
+        if let Some(slot) = self.fingerprints.get_mut(at) {
+            *slot = fingerprint;
         }
         self.at = self.at.wrapping_add(1);
     }
 }
 
-/// The last four bytes of a frame's CRC, HMAC or tag, without the bit that tells ours from the device's. Never zero.
-fn print(frame: &[u8]) -> u32 {
+/// Returns the last four bytes of a frame's CRC, HMAC or tag, without the bit [`OURS`]. Never returns zero.
+fn fingerprint(frame: &[u8]) -> u32 {
     let end = frame.len().saturating_sub(4);
-    let word = frame.get(end.saturating_sub(4)..end).and_then(be32).unwrap_or_default();
-    (word & !OURS).max(2)
+    let end_bytes = frame.get(end.saturating_sub(4)..end).and_then(be32).unwrap_or_default();
+    (end_bytes & !OURS).max(2)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Session key negotiation of 3.4 and 3.5: the messages and the key, without any I/O order.
+//! Session key negotiation of 3.4 and 3.5: the payloads of its messages, and the key.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use crate::codec::keys::{hmac_sha256, same};
 use crate::ids::LocalKey;
 use crate::version::Version;
 
-/// A nonce of either side.
+/// Nonce of either side.
 pub type Nonce = [u8; 16];
 
 /// Size of the first message's payload.
@@ -21,18 +21,18 @@ pub(crate) const RESP_LEN: usize = 48;
 /// Size of the third message's payload: an HMAC.
 pub(crate) const FINISH_LEN: usize = 32;
 
-/// The key of one connection. Wiped when dropped, absent from `Debug` output.
+/// Key of one connection. Wiped when dropped, absent from `Debug` output.
 #[derive(Clone)]
 pub struct SessionKey([u8; 16]);
 
 impl SessionKey {
-    /// The raw bytes. The caller keeps the copy secret and wipes it.
+    /// Returns the raw bytes. The caller keeps the copy secret and wipes it.
     pub const fn expose(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// Whether firmware takes this key for "no key": its first byte is zero. Happens once in 256 negotiations; the
-    /// controller must start over with another nonce instead of finishing.
+    /// Returns whether firmware takes this key for "no key": its first byte is zero. This happens once in 256
+    /// negotiations; the controller must then start over with another nonce instead of finishing.
     pub const fn is_refused_by_firmware(&self) -> bool {
         self.0[0] == 0
     }
@@ -52,7 +52,7 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-/// The session key that follows from the two nonces; `None` for versions that do not negotiate.
+/// Derives the session key from the two nonces; `None` for versions that do not negotiate.
 ///
 /// With x the exclusive or of the nonces, 3.4 encrypts x as one AES-ECB block under the local key; 3.5 encrypts it
 /// with AES-GCM, the first 12 bytes of the controller's nonce being the IV.
@@ -79,14 +79,14 @@ pub fn derive_session_key(
     }
 }
 
-/// What a side of the negotiation proves its key with: HMAC-SHA-256 of the other side's nonce under the local key.
-/// The second message carries it behind the device's nonce, the third consists of it. A secret may be guessed from
-/// it, so it is not to be published.
+/// Returns the proof of the key in the negotiation: HMAC-SHA-256 of the other side's nonce under the local key. The
+/// second message has it behind the device's nonce, the third consists of it. Do not publish it: it allows an attacker
+/// to test guesses of the key.
 pub fn negotiation_proof(local: &LocalKey, nonce: &Nonce) -> [u8; 32] {
     hmac_sha256(local.expose(), nonce)
 }
 
-/// The payload of the second message.
+/// Returns the payload of the second message.
 #[cfg(feature = "emulator")]
 pub(crate) fn resp(local: &LocalKey, controller: &Nonce, device: &Nonce) -> [u8; RESP_LEN] {
     let mut payload = [0; RESP_LEN];
@@ -97,14 +97,14 @@ pub(crate) fn resp(local: &LocalKey, controller: &Nonce, device: &Nonce) -> [u8;
     payload
 }
 
-/// Checks the second message against our nonce; the device's nonce when it holds.
+/// Checks the second message against our nonce, and returns the device's nonce if the proof is right.
 pub(crate) fn check_resp(local: &LocalKey, controller: &Nonce, payload: &[u8]) -> Option<Nonce> {
     let (device, rest) = payload.split_first_chunk::<16>()?;
     let proof = rest.get(..32)?;
     same(proof, &hmac_sha256(local.expose(), controller)).then_some(*device)
 }
 
-/// The payload of the third message.
+/// Returns the payload of the third message.
 pub(crate) fn finish(local: &LocalKey, device: &Nonce) -> [u8; FINISH_LEN] {
     negotiation_proof(local, device)
 }

@@ -1,4 +1,4 @@
-//! What a frame tells about its sender, whichever version was expected.
+//! Properties of a sender, found from a frame that may be of any version.
 
 use crate::codec::{self, Keys, Sender, VersionHeader};
 use crate::ids::LocalKey;
@@ -6,30 +6,30 @@ use crate::payload::Payload;
 use crate::version::Version;
 use crate::wire::{FrameKind, frame_55aa, frame_kind};
 
-/// What a frame tells about its sender.
+/// Properties of a sender, found from one of its frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
-    /// The version that has this form.
+    /// Version that has frames of this form.
     pub(crate) form: Form,
-    /// Whether the frame is sealed under our local key; `None` where it does not show.
+    /// Whether the frame is sealed under our local key; `None` where that cannot be found out.
     pub(crate) key: Option<bool>,
 }
 
-/// The form of a frame.
+/// Form of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// That of this version. 3.3 stands for 3.2 as well.
+    /// Form of this version. 3.3 stands for 3.2 as well.
     Exactly(Version),
-    /// That of 3.1, 3.2 and 3.3: a right CRC, and nothing that tells them apart.
+    /// Form of 3.1, 3.2 and 3.3: a right CRC, and no difference between them.
     Crc,
 }
 
-/// What a [`Hint`] comes to.
+/// Conclusion from a [`Hint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// The sender speaks another version: this one, or (`None`) one of 3.1, 3.2 and 3.3.
+    /// The sender uses another version: this one, or (`None`) one of 3.1, 3.2 and 3.3.
     Speaks(Option<Version>),
-    /// The sender speaks the version that was expected, under another key.
+    /// The sender uses the expected version, under another key.
     OtherKey,
 }
 
@@ -43,7 +43,7 @@ impl Form {
 }
 
 impl Hint {
-    /// What to conclude where `expected` is to be spoken; `None` when nothing is wrong.
+    /// Compares the hint with the `expected` version; returns `None` when nothing is wrong.
     pub(crate) fn finding(self, expected: Version) -> Option<Finding> {
         match (self.form, self.key) {
             (form, key) if form.is_of(expected.narrowed()) => (key == Some(false)).then_some(Finding::OtherKey),
@@ -53,8 +53,8 @@ impl Hint {
     }
 }
 
-/// Looks at a whole frame that could not be opened as it was expected. The frame may be changed. The key of a version
-/// that this build leaves out is not looked at: its ciphers would be needed for nothing else.
+/// Examines a whole frame that could not be opened. May change its bytes. Does not check the key of a version that this
+/// build leaves out: the build would need its ciphers for nothing else.
 pub(super) fn of_frame(local: &LocalKey, frame: &mut [u8]) -> Option<Hint> {
     match frame_kind(frame)? {
         FrameKind::F6699 => {
@@ -73,7 +73,7 @@ pub(super) fn of_frame(local: &LocalKey, frame: &mut [u8]) -> Option<Hint> {
     }
 }
 
-/// Looks at the body of a frame with a right CRC, behind its return code.
+/// Examines the body of a frame with a right CRC, behind its return code.
 pub(crate) fn of_body(local: &LocalKey, body: &[u8]) -> Hint {
     let payload = Payload::new(body);
     let has_state = || payload.report().is_some_and(|report| report.dps.is_some());
@@ -84,19 +84,19 @@ pub(crate) fn of_body(local: &LocalKey, body: &[u8]) -> Hint {
     match VersionHeader::at_front_of(body).map(|header| header.version()) {
         Some(Some(Version::V31)) => Hint { form: Form::Exactly(Version::V31), key: None },
         Some(Some(Version::V32 | Version::V33)) => ciphertext(body.get(VersionHeader::LEN..).unwrap_or_default()),
-        // Clear JSON without state may be anything; nothing but 3.1 sends its state in the clear.
+        // Only 3.1 sends its state in the clear. Clear JSON without state may come from any version.
         _ if has_state() => Hint { form: Form::Exactly(Version::V31), key: None },
         _ if is_text(body) || !codec::is_ciphertext_length(body.len()) => Hint { form: Form::Crc, key: None },
         _ => ciphertext(body),
     }
 }
 
-/// Whether a frame of `version` is sealed under the local key.
+/// Returns whether a frame of `version` is sealed under the local key.
 fn is_sealed(version: Version, local: &LocalKey, frame: &mut [u8]) -> bool {
     codec::open(&Keys::new(version, local.expose()), Sender::Device, frame).is_ok()
 }
 
-/// Whether a frame of this length can carry an HMAC: ciphertext, with a return code or without.
+/// Returns whether a frame of this length can carry an HMAC: ciphertext, with a return code or without.
 const fn has_hmac_length(len: usize) -> bool {
     match len.checked_sub(frame_55aa::BODY + frame_55aa::HMAC_FOOTER) {
         Some(body) => matches!(body % 16, 0 | 4),
@@ -104,7 +104,7 @@ const fn has_hmac_length(len: usize) -> bool {
     }
 }
 
-/// Whether these bytes are text, ASCII or not. Ciphertext is, by chance, once in thousands.
+/// Returns whether these bytes are text, ASCII or not. Ciphertext is text by chance, once in thousands.
 pub(crate) fn is_text(body: &[u8]) -> bool {
     core::str::from_utf8(body).is_ok_and(|text| !text.chars().any(char::is_control))
 }

@@ -1,6 +1,7 @@
-//! One connection, either end of it: sequence numbers, negotiation, sealed and opened frames, what was heard when.
+//! Session of one connection, at either end: sequence numbers, negotiation, sealed and opened frames, times of
+//! activity.
 //!
-//! A session is used for one connection and thrown away with it; nothing of it survives.
+//! A session lives as long as its connection and passes no state to the next one.
 
 pub(crate) mod guard;
 pub(crate) mod handshake;
@@ -25,104 +26,106 @@ use guard::{Guard, Repeated};
 use handshake::{Nonce, SessionKey};
 use hint::Hint;
 
-/// The largest frame that is ever sent: firmware of 3.5 takes nothing from 4096 bytes on.
+/// Largest frame to send, in bytes: firmware of 3.5 refuses frames of 4096 bytes and more.
 pub(crate) const MAX_FRAME: usize = 4095;
 
-/// One connection.
+/// State of one connection.
 pub(crate) struct Session {
-    /// Which end we are.
+    /// Our end of the connection.
     role: Sender,
-    /// The key in force: the local key until the negotiation ends, then the session key.
+    /// Key in use: the local key until the negotiation ends, then the session key.
     keys: Keys,
     phase: Phase,
-    /// The number of our next frame.
+    /// Number of our next frame.
     seqno: u32,
-    /// When a whole frame was last sent.
+    /// Time when a whole frame was last sent.
     pub(crate) last_tx: Instant,
-    /// When a valid frame was last received; at first, when the connection began.
+    /// Time when a valid frame was last received; at first, start of the connection.
     pub(crate) last_rx: Instant,
-    /// Unbelievable or misplaced frames since the last good one.
+    /// Number of invalid or misplaced frames since the last good one.
     pub(crate) bad_in_row: u8,
-    /// Frames since the last good one that came before.
+    /// Number of repeated frames since the last good one.
     pub(crate) repeated_in_row: u8,
-    /// A frame under the final key was received.
+    /// Whether a frame under the final key was received.
     confirmed: bool,
     guard: Guard,
-    /// Times that bytes were skipped before a frame, since the count was last taken.
+    /// Number of times that bytes were skipped before a frame, since [`take_skips`](Self::take_skips).
     skips: u8,
-    /// Bytes still to come of a frame that is too large to be kept.
-    unwanted: u32,
+    /// Bytes still to receive, and skip, of a frame that is too large to be kept.
+    skip_left: u32,
 }
 
-/// Where the negotiation stands. Secrets in here are wiped with the session.
+/// State of the negotiation. Its secrets are wiped with the session.
 enum Phase {
-    /// Everything is sealed with the final key.
+    /// All frames are sealed with the final key.
     Ready,
-    /// Controller: the first message is to be sent.
+    /// Controller: must send the first message.
     StartDue,
-    /// Controller: the first message is sent, with this nonce.
+    /// Controller: has sent the first message, with this nonce.
     AwaitResp { ours: Nonce },
-    /// Controller: the third message is to be sent, then the key changes.
+    /// Controller: must send the third message, then the key changes.
     FinishDue { theirs: Nonce, key: SessionKey },
-    /// Device: no usable first message yet.
+    /// Device: has not received a usable first message.
     #[cfg(feature = "emulator")]
     AwaitStart,
-    /// Device: the second message is to be sent.
+    /// Device: must send the second message.
     #[cfg(feature = "emulator")]
     RespDue { theirs: Nonce },
-    /// Device: the second message is sent.
+    /// Device: has sent the second message.
     #[cfg(feature = "emulator")]
     AwaitFinish { ours: Nonce, theirs: Nonce },
 }
 
-/// What the front of the receive buffer turned out to be. Each call takes at most one frame.
+/// Result of one look at the receive buffer. Each call takes at most one frame.
 pub(crate) enum Received {
-    /// No whole frame is there.
+    /// There is no whole frame.
     Nothing,
     /// A frame for the layer above; its payload range counts from the beginning of the storage.
     Frame(Opened),
-    /// A frame under the local key where a session key is negotiated: firmware pushes to every client, also to one that
-    /// it has no session key for yet.
+    /// A frame under the local key although a session key is negotiated: firmware pushes to every client, also to one
+    /// without a session key.
     Early(Opened),
     /// A message of the negotiation was taken.
     Negotiation,
-    /// The negotiation cannot succeed: the controller did not prove our key.
+    /// The negotiation failed: the controller did not prove our key.
     #[cfg(feature = "emulator")]
     WrongProof,
-    /// A frame that may not be believed, with what it betrays about its sender.
+    /// An invalid frame, with the properties of its sender that it shows.
     Bad {
         #[cfg_attr(not(feature = "emulator"), expect(dead_code, reason = "only devices tell errors apart"))]
         error: FrameError,
         hint: Option<Hint>,
     },
-    /// A valid frame that has no place at this point of the protocol.
+    /// A valid frame that is not allowed at this point of the protocol.
     Unexpected,
     /// A valid frame that the device did not send just now.
     Repeated { command: CommandCode, why: Repeated },
-    /// The beginning of a frame that is too large to be kept. Nothing of it was verified; its bytes are skipped, those
-    /// still to come too.
+    /// The beginning of a frame that is too large to be kept. None of it was verified. Its bytes are skipped, also
+    /// those that are still to come.
     TooLong { seqno: u32, command: CommandCode, len: usize },
 }
 
-/// What a controller does with what it receives. Handed in, so that firmware which is a device alone has no code for it.
+/// Checks of received frames that only controllers make. Parameters, so that firmware with the device role alone does
+/// not link them.
 struct Checks {
-    /// Finds out what a frame that cannot be opened tells about its sender.
-    look: fn(&LocalKey, &mut [u8]) -> Option<Hint>,
-    /// Finds out whether a frame came before; `true` for one under the local key where there is a session key.
-    check: fn(&mut Session, &[u8], &Opened, bool) -> Option<Repeated>,
+    /// Examines a frame that cannot be opened.
+    examine: fn(&LocalKey, &mut [u8]) -> Option<Hint>,
+    /// Finds out whether a frame is repeated; the last argument is `true` for one under the local key where there is a
+    /// session key.
+    find_repetition: fn(&mut Session, &[u8], &Opened, bool) -> Option<Repeated>,
 }
 
-/// The head of a frame to send, but for what the session itself knows.
+/// Head of a frame to send, without the fields that the session adds.
 pub(crate) struct Outgoing {
     pub(crate) command: CommandCode,
     pub(crate) retcode: Option<RetCode>,
     pub(crate) header: Option<VersionHeader>,
-    /// Overrides the session's counter, which then stays as it is.
+    /// Number to send in place of the session's counter, which then stays as it is.
     pub(crate) seqno: Option<u32>,
 }
 
 impl Session {
-    /// The controller's end of a fresh connection.
+    /// Returns the controller's end of a fresh connection.
     pub(crate) fn controller(version: Version, local: &LocalKey, now: Instant) -> Self {
         let phase = if version.negotiates() { Phase::StartDue } else { Phase::Ready };
         Self::new(Sender::Controller, version, local, phase, 1, now)
@@ -131,7 +134,7 @@ impl Session {
     fn new(role: Sender, version: Version, local: &LocalKey, phase: Phase, seqno: u32, now: Instant) -> Self {
         let keys = Keys::new(version, local.expose());
         let (last_tx, last_rx) = (now, now);
-        let (bad_in_row, repeated_in_row, confirmed, skips, unwanted) = (0, 0, false, 0, 0);
+        let (bad_in_row, repeated_in_row, confirmed, skips, skip_left) = (0, 0, false, 0, 0);
         let guard = Guard::default();
         Self {
             role,
@@ -145,7 +148,7 @@ impl Session {
             confirmed,
             guard,
             skips,
-            unwanted,
+            skip_left,
         }
     }
 
@@ -153,37 +156,37 @@ impl Session {
         self.keys.version().narrowed()
     }
 
-    /// Whether application messages may be sent and received.
+    /// Returns whether application messages may be sent and received.
     pub(crate) const fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready)
     }
 
-    /// Device: whether only the third message is missing.
+    /// Returns whether the device only waits for the third message.
     #[cfg(feature = "emulator")]
     pub(crate) const fn awaits_finish(&self) -> bool {
         matches!(self.phase, Phase::AwaitFinish { .. })
     }
 
-    /// Whether the counter is about to wrap, so that the connection must be replaced.
+    /// Returns whether the counter is about to wrap, so that the connection must be replaced.
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.seqno == u32::MAX
     }
 
-    /// Times that bytes had to be skipped to find the next frame, since this was last asked.
+    /// Returns how often bytes were skipped to find the next frame since the last call, and resets the count.
     pub(crate) fn take_skips(&mut self) -> u32 {
         core::mem::take(&mut self.skips).into()
     }
 
     /// Takes the next frame out of `rx`, skipping garbage in front of it.
     pub(crate) fn receive(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> Received {
-        let checks = Checks { look: hint::of_frame, check: Self::came_before };
+        let checks = Checks { examine: hint::of_frame, find_repetition: Self::find_repetition };
         let (received, len) = self.receive_in_place(now, local, rx, &checks);
         rx.consume(len);
         received
     }
 
-    /// As [`receive`](Self::receive), but leaves the frame at the front of `rx`, opened; the number of bytes to
-    /// consume comes with it. Opening the same frame twice does not work.
+    /// Like [`receive`](Self::receive), but leaves the opened frame at the front of `rx` and returns the number of
+    /// bytes to consume. The same frame cannot be opened twice.
     fn receive_in_place(
         &mut self,
         now: Instant,
@@ -191,9 +194,9 @@ impl Session {
         rx: &mut Rx<'_>,
         checks: &Checks,
     ) -> (Received, usize) {
-        let dropped = rx.drop_up_to(self.unwanted);
-        self.unwanted = self.unwanted.saturating_sub(dropped);
-        if self.unwanted > 0 {
+        let dropped = rx.drop_up_to(self.skip_left);
+        self.skip_left = self.skip_left.saturating_sub(dropped);
+        if self.skip_left > 0 {
             return (Received::Nothing, 0);
         }
         let limit = rx.limit();
@@ -207,7 +210,7 @@ impl Session {
             Front::Bad(error) => (self.bad(error, None), 4),
             Front::TooLong(len) => {
                 let (seqno, command) = seqno_and_command(rx.unread());
-                self.unwanted = u32::try_from(len).unwrap_or(u32::MAX);
+                self.skip_left = u32::try_from(len).unwrap_or(u32::MAX);
                 self.last_rx = now;
                 (Received::TooLong { seqno, command, len }, 0)
             }
@@ -222,11 +225,11 @@ impl Session {
                     Ok(opened) => (opened, !self.is_ready()),
                     Err(error) => match self.open_early(local, frame) {
                         Some(opened) => (opened, true),
-                        None => return (self.bad(error, (checks.look)(local, frame)), len),
+                        None => return (self.bad(error, (checks.examine)(local, frame)), len),
                     },
                 };
                 let is_negotiation = opened.command.is_negotiation() && self.version().negotiates();
-                if !is_negotiation && let Some(why) = (checks.check)(self, frame, &opened, is_early) {
+                if !is_negotiation && let Some(why) = (checks.find_repetition)(self, frame, &opened, is_early) {
                     self.repeated_in_row = self.repeated_in_row.saturating_add(1);
                     return (Received::Repeated { command: opened.command, why }, len);
                 }
@@ -246,19 +249,19 @@ impl Session {
         }
     }
 
-    /// Whether a device's frame is one of ours, or came before.
-    fn came_before(&mut self, frame: &[u8], opened: &Opened, early: bool) -> Option<Repeated> {
+    /// Returns whether a device's frame is reflected or replayed.
+    fn find_repetition(&mut self, frame: &[u8], opened: &Opened, early: bool) -> Option<Repeated> {
         let version = self.version();
         self.guard.check(version, frame, opened, self.seqno, early && version.negotiates())
     }
 
-    /// The number of our next frame, where the device's answers may have the numbers of what they answer.
+    /// Returns the number of our next frame, if the device's answers may repeat the number of the request.
     pub(crate) fn may_echo(&self) -> Option<u32> {
         (!self.version().negotiates() || self.guard.may_echo()).then_some(self.seqno)
     }
 
-    /// Opens a frame that the device sent under the local key before it took the end of the negotiation in. Until a
-    /// frame under the session key has come, such frames may be under way.
+    /// Opens a frame that the device sent under the local key before it processed the end of the negotiation. Such
+    /// frames may come until the first one under the session key.
     fn open_early(&self, local: &LocalKey, frame: &mut [u8]) -> Option<Opened> {
         let expected = self.role == Sender::Controller && self.version().negotiates() && self.is_ready();
         if !expected || self.confirmed {
@@ -267,7 +270,7 @@ impl Session {
         codec::open(&Keys::new(self.version(), local.expose()), Sender::Device, frame).ok()
     }
 
-    /// Handles an opened frame of the negotiation, hands any other one up.
+    /// Handles an opened frame of the negotiation, and passes any other frame to the caller.
     fn take(&mut self, local: &LocalKey, frame: &[u8], mut opened: Opened, offset: usize) -> Received {
         let command = opened.command;
         let payload = frame.get(opened.payload.clone()).unwrap_or_default();
@@ -283,10 +286,10 @@ impl Session {
                 let theirs = handshake::check_resp(local, ours, payload);
                 let key = |theirs| handshake::derive_session_key(self.version(), local, ours, &theirs);
                 let Some((theirs, key)) = theirs.and_then(|theirs| Some((theirs, key(theirs)?))) else {
-                    // It is sealed under our key, so that the key is right: an answer to another nonce.
+                    // It is sealed under our key, so the key is right and the answer belongs to another nonce.
                     return Received::Repeated { command, why: Repeated::Replayed };
                 };
-                // Nothing is sent between our first message and its answer.
+                // The last number sent: nothing is sent between our first message and its answer.
                 self.guard.begin(&opened, self.seqno.saturating_sub(1));
                 self.phase =
                     if key.is_refused_by_firmware() { Phase::StartDue } else { Phase::FinishDue { theirs, key } };
@@ -326,8 +329,8 @@ impl Session {
         }
     }
 
-    /// Sends the message of the negotiation that is due, if there is one and `tx` has room for it. Returns whether
-    /// something changed.
+    /// Sends the next message of the negotiation, if one is due and `tx` has room for it. Returns whether the state
+    /// changed.
     pub(crate) fn negotiate(
         &mut self,
         now: Instant,
@@ -388,7 +391,7 @@ impl Session {
         self.seal(None, now, rng, tx, out, None, write)
     }
 
-    /// Seals one message under `keys`, or under the key in force.
+    /// Seals one message under `keys`, or else under the key in use.
     #[expect(clippy::too_many_arguments, reason = "the one place where everything about a frame meets")]
     fn seal(
         &mut self,
@@ -411,7 +414,7 @@ impl Session {
         let head = Head { sender: self.role, seqno, command: out.command, retcode: out.retcode, header: out.header };
         let len = codec::seal_body(keys.unwrap_or(&self.keys), &head, &iv, tx.spare(), write)?;
         if self.role == Sender::Controller {
-            self.guard.note_own(tx.spare().get(..len).unwrap_or_default());
+            self.guard.remember_own(tx.spare().get(..len).unwrap_or_default());
         }
         tx.commit(len);
         if out.seqno.is_none() {
@@ -427,7 +430,7 @@ impl Session {
     }
 }
 
-/// A frame under the local key: for the layer above, unless it is of a negotiation.
+/// Classifies a frame under the local key: [`Received::Early`], unless it is of a negotiation.
 fn early(mut opened: Opened, offset: usize) -> Received {
     if opened.command.is_negotiation() {
         return Received::Unexpected;

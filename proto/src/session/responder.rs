@@ -1,5 +1,4 @@
-//! The device's end of a session: the answer to the first message of the negotiation, and frames that only devices
-//! send.
+//! Device's end of a session: the answer to the first message of the negotiation, and frames that only devices send.
 
 use rand_core::CryptoRng;
 
@@ -13,35 +12,35 @@ use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
 
-/// How the first message of the negotiation is answered.
+/// Properties of the answer to the first message of the negotiation.
 pub(crate) struct Resp {
     pub(crate) retcode: Option<RetCode>,
-    /// Overrides the session's counter.
+    /// Number to send in place of the session's counter.
     pub(crate) seqno: Option<u32>,
-    /// Proves another key than ours.
+    /// Whether to prove another key than ours.
     pub(crate) wrong_proof: bool,
-    /// Chooses the nonce so that the session key begins with a zero byte, instead of so that it does not.
+    /// Whether to choose a nonce that makes the session key begin with a zero byte, instead of one that avoids it.
     pub(crate) zero_key: bool,
 }
 
 impl Session {
-    /// The device's end of a fresh connection.
+    /// Returns the device's end of a fresh connection.
     pub(crate) fn device(version: Version, local: &LocalKey, first_seqno: u32, now: Instant) -> Self {
         let phase = if version.negotiates() { Phase::AwaitStart } else { Phase::Ready };
         Self::new(Sender::Device, version, local, phase, first_seqno, now)
     }
 
-    /// As [`receive`](Self::receive), but leaves the opened frame at the front of `rx`, to be consumed by the caller.
+    /// Like [`receive`](Self::receive), but leaves the opened frame at the front of `rx`; the caller consumes it.
     pub(crate) fn receive_kept(&mut self, now: Instant, local: &LocalKey, rx: &mut Rx<'_>) -> (Received, usize) {
-        self.receive_in_place(now, local, rx, &Checks { look: |_, _| None, check: |_, _, _, _| None })
+        self.receive_in_place(now, local, rx, &Checks { examine: |_, _| None, find_repetition: |_, _, _, _| None })
     }
 
-    /// Whether the controller's first message waits for its answer.
-    pub(crate) const fn owes_resp(&self) -> bool {
+    /// Returns whether the controller's first message is not answered yet.
+    pub(crate) const fn is_resp_due(&self) -> bool {
         matches!(self.phase, Phase::RespDue { .. })
     }
 
-    /// Answers the controller's first message, if it waits for that. Nothing changes without room.
+    /// Answers the controller's first message, if that is due. Changes nothing when there is no room.
     pub(crate) fn respond(
         &mut self,
         now: Instant,
@@ -66,7 +65,7 @@ impl Session {
         Ok(())
     }
 
-    /// As [`send`](Self::send), sealed under other keys than those in force.
+    /// Like [`send`](Self::send), but sealed under other keys than those in use.
     pub(crate) fn send_under(
         &mut self,
         keys: &Keys,
@@ -80,15 +79,16 @@ impl Session {
     }
 }
 
-/// Draws our nonce. A key with a zero first byte makes controllers that do not know the rule talk into the void, so
-/// the nonce avoids it, unless it is wanted.
+/// Draws our nonce. Avoids a session key with a zero first byte unless `zero_key`: controllers that do not know the
+/// rule would use a key that the device refuses.
 fn device_nonce(version: Version, local: &LocalKey, theirs: &Nonce, rng: &mut dyn CryptoRng, zero_key: bool) -> Nonce {
     let is_zero = |ours: &Nonce| {
         handshake::derive_session_key(version, local, theirs, ours).is_some_and(|key| key.is_refused_by_firmware())
     };
     let mut ours = hex_nonce(rng);
     if zero_key {
-        // Any two bytes in front: in 3.5 only one first byte in 256 gives such a key, and it need not be a hex digit.
+        // Tries all values of the first two bytes: in 3.5 only one first byte in 256 gives such a key, and it need not
+        // be a hex digit.
         for front in 0..=u16::MAX {
             if is_zero(&ours) {
                 break;
@@ -108,7 +108,7 @@ fn device_nonce(version: Version, local: &LocalKey, theirs: &Nonce, rng: &mut dy
     ours
 }
 
-/// Devices use 16 lowercase hex characters as their nonce.
+/// Draws a nonce of 16 lowercase hex characters, as devices do.
 #[expect(clippy::arithmetic_side_effects, reason = "a digit below 16")]
 fn hex_nonce(rng: &mut dyn CryptoRng) -> Nonce {
     let mut nonce = [0; 16];

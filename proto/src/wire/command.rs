@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The command field of a frame. Open: devices may send codes that are not listed here.
+/// Command field of a frame. Not an enum: devices may send codes that are not listed here.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a plain number with names")]
 pub struct CommandCode(pub u32);
@@ -61,15 +61,15 @@ commands! {
     UDP_NEW = 0x13, "UdpNew";
     /// Wi-Fi setup.
     AP_CONFIG_NEW = 0x14, "ApConfigNew";
-    /// Wi-Fi setup: what went wrong (`WIFI_ERR_APP_TO_DEV`).
+    /// Wi-Fi setup: the error (`WIFI_ERR_APP_TO_DEV`).
     WIFI_ERR = 0x15, "WifiErr";
-    /// Setup by an app: asks what the device is (`FRM_AP_CFG_GET_DEV_INFO`).
+    /// Setup by an app: query of the device's description (`FRM_AP_CFG_GET_DEV_INFO`).
     AP_CFG_GET_DEV_INFO = 0x16, "ApCfgGetDevInfo";
     /// Setup by an app: the list of DPs (`FRM_AP_CFG_SET_DEV_SCHEMA`).
     AP_CFG_SET_DEV_SCHEMA = 0x17, "ApCfgSetDevSchema";
     /// Setup by an app: the time (`FRM_AP_CFG_SET_TIME`).
     AP_CFG_SET_TIME = 0x18, "ApCfgSetTime";
-    /// Setup by an app: what the cloud said (`FRM_AP_CFG_SET_ACTIVE_INFO`).
+    /// Setup by an app: the answer of the cloud (`FRM_AP_CFG_SET_ACTIVE_INFO`).
     AP_CFG_SET_ACTIVE_INFO = 0x19, "ApCfgSetActiveInfo";
     /// Firmware update over the LAN begins (`FRM_LAN_OTA_START`).
     LAN_OTA_START = 0x1a, "LanOtaStart";
@@ -95,22 +95,22 @@ commands! {
     LAN_UPD_LOG = 0x30, "LanUpdLog";
     /// Extensions chosen by `reqType`, such as the sub-device list.
     LAN_EXT_STREAM = 0x40, "LanExtStream";
-    /// The same before the device is bound to an account (`FRM_LAN_EXT_BEFORE_ACTIVATE`).
+    /// Extensions before the device is bound to an account (`FRM_LAN_EXT_BEFORE_ACTIVATE`).
     LAN_EXT_BEFORE_ACTIVATE = 0x42, "LanExtBeforeActivate";
 }
 
 impl CommandCode {
-    /// The name of a listed code, such as `DpQuery`.
+    /// Returns the name of a listed code, such as `DpQuery`.
     pub fn name(self) -> Option<&'static str> {
         Self::NAMED.iter().find(|(code, _)| *code == self).map(|(_, name)| *name)
     }
 
-    /// The code with this name; upper and lower case are the same.
+    /// Returns the code with this name; upper and lower case are the same.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMED.iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(code, _)| *code)
     }
 
-    /// Whether a sender puts the version header in front of this command's payload (3.2 and later).
+    /// Returns whether a sender puts the version header in front of this command's payload (3.2 and later).
     pub const fn carries_version_header(self) -> bool {
         !matches!(
             self,
@@ -125,7 +125,7 @@ impl CommandCode {
         )
     }
 
-    /// Whether this is one of the three negotiation messages.
+    /// Returns whether this is one of the three negotiation messages.
     pub const fn is_negotiation(self) -> bool {
         matches!(self, Self::SESS_KEY_NEG_START | Self::SESS_KEY_NEG_RESP | Self::SESS_KEY_NEG_FINISH)
     }
@@ -140,26 +140,26 @@ impl fmt::Debug for CommandCode {
     }
 }
 
-/// The return code of a device's frame, as its four bytes stand there, read as big-endian.
+/// Return code of a device's frame: its four bytes, read as big-endian.
 ///
-/// Compare with zero, nothing else: 3.5 firmware acknowledges a *successful* control with 1 in its host's byte
-/// order, and only a code together with a text is an error. [`number`](Self::number) and `Display` show that 1 as 1.
+/// Compare it with zero only: 3.5 firmware acknowledges a *successful* control with 1 in its host's byte order, and
+/// only a code together with a text is an error. [`number`](Self::number) and `Display` show that 1 as 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a plain number with a name")]
 pub struct RetCode(pub u32);
 
 impl RetCode {
-    /// Fine.
+    /// Success.
     pub const OK: Self = Self(0);
-    /// Refused, when a text comes with it.
+    /// Refusal, when a text comes with it.
     pub const REFUSED: Self = Self(1);
 
-    /// Whether the code is zero.
+    /// Returns whether the code is zero.
     pub const fn is_ok(self) -> bool {
         self.0 == 0
     }
 
-    /// The number that the device means: firmware writes it in either byte order, and means the smaller one.
+    /// Returns the number that the device means: firmware writes it in either byte order, and means the smaller one.
     ///
     /// ```
     /// # use rustuya_proto::RetCode;

@@ -14,7 +14,7 @@ pub(crate) const SUFFIX: [u8; 4] = [0x00, 0x00, 0xaa, 0x55];
 pub(crate) const SEQNO: Range<usize> = 4..8;
 pub(crate) const COMMAND: Range<usize> = SEQNO.end..12;
 pub(crate) const LENGTH: Range<usize> = COMMAND.end..16;
-/// Where the body (return code and payload) begins.
+/// Offset of the body (return code and payload).
 pub(crate) const BODY: usize = LENGTH.end;
 
 /// Footer with a CRC-32: the CRC and the suffix.

@@ -19,12 +19,12 @@ pub(crate) const SEQNO: Range<usize> = 6..10;
 pub(crate) const COMMAND: Range<usize> = SEQNO.end..14;
 pub(crate) const LENGTH: Range<usize> = COMMAND.end..18;
 pub(crate) const IV: Range<usize> = LENGTH.end..30;
-/// Where the ciphertext begins.
+/// Offset of the ciphertext.
 pub(crate) const BODY: usize = IV.end;
 
 pub(crate) const IV_LEN: usize = 12;
 pub(crate) const TAG_LEN: usize = 16;
 /// The smallest value of the length field.
 pub(crate) const MIN_LENGTH: usize = IV_LEN + TAG_LEN;
-/// What follows the ciphertext: tag and suffix.
+/// Size of tag and suffix, which follow the ciphertext.
 pub(crate) const FOOTER: usize = TAG_LEN + SUFFIX.len();

@@ -1,4 +1,4 @@
-//! Frames as bytes: where one begins, how long it is, what its header says. Nothing here knows a key.
+//! Frames as bytes: their start, their length and their header. Needs no key.
 
 pub(crate) mod command;
 pub(crate) mod frame_55aa;
@@ -18,7 +18,7 @@ pub enum FrameKind {
     F6699,
 }
 
-/// Why bytes are not a frame that may be believed.
+/// Reason why bytes are not a frame that can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -57,7 +57,7 @@ impl fmt::Display for FrameError {
 
 impl core::error::Error for FrameError {}
 
-/// The kind of the frame that `front` begins with.
+/// Returns the kind of the frame that `front` begins with.
 pub fn frame_kind(front: &[u8]) -> Option<FrameKind> {
     match *front.first_chunk::<4>()? {
         frame_55aa::PREFIX => Some(FrameKind::F55aa),
@@ -66,7 +66,8 @@ pub fn frame_kind(front: &[u8]) -> Option<FrameKind> {
     }
 }
 
-/// The size of the frame that `front` begins with, from its header alone; `None` while the header is incomplete.
+/// Returns the size of the frame that `front` begins with, from its header alone; `None` while the header is
+/// incomplete.
 ///
 /// # Errors
 /// [`FrameError::Prefix`] when `front` cannot become a frame, [`FrameError::Length`] when the length field is too
@@ -94,27 +95,27 @@ pub fn frame_len(front: &[u8]) -> Result<Option<usize>, FrameError> {
     Ok(Some(length.saturating_add(around)))
 }
 
-/// What the front of a byte stream holds.
+/// Content of the front of a byte stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Front {
     /// A whole frame of this many bytes. Only its prefix, length and suffix are checked.
     Frame(usize),
     /// The beginning of a frame, or nothing.
     Partial,
-    /// The beginning of a frame of this many bytes, which is too large to be kept. To be skipped as a whole.
+    /// The beginning of a frame of this many bytes, which is too large to be kept. The caller skips it as a whole.
     TooLong(usize),
     /// Something that looks like a frame but cannot be one; skip its prefix.
     Bad(FrameError),
 }
 
-/// Larger than any frame that a device can have memory for. A header that promises more is none.
+/// Larger than any frame that a device can have memory for. Bytes that announce a larger one are not a header.
 const LARGEST: usize = 1 << 20;
-/// No command code is larger. A header that has one, and announces a frame that is too large, is none.
+/// No command code is larger. Bytes that hold a larger one, and announce a frame that is too large, are not a header.
 const LAST_COMMAND: u32 = 0xff;
 
-/// Finds the next frame in `stream`: the number of bytes to drop in front of it, and what follows them.
-/// A frame of more than `capacity` bytes is too long; its bytes are not searched for frames, because ciphertext may
-/// look like anything.
+/// Finds the next frame in `stream`. Returns the number of bytes to drop in front of it, and the content behind them. A
+/// frame of more than `capacity` bytes is too long; its bytes are not searched for frames, because ciphertext may look
+/// like anything.
 pub(crate) fn next_frame(stream: &[u8], capacity: usize) -> (usize, Front) {
     let garbage = find_prefix(stream);
     let Some(front) = stream.get(garbage..) else {
@@ -134,13 +135,13 @@ pub(crate) fn next_frame(stream: &[u8], capacity: usize) -> (usize, Front) {
     (garbage, found)
 }
 
-/// Whether a device may have sent the header that `front` begins with, of a frame of `need` bytes.
+/// Returns whether the header that `front` begins with, of a frame of `need` bytes, can come from a device.
 fn is_plausible(front: &[u8], need: usize) -> bool {
     let reserved = frame_kind(front) != Some(FrameKind::F6699) || front.get(4..6) == Some(&[0, 0]);
     need <= LARGEST && reserved && seqno_and_command(front).1.0 <= LAST_COMMAND
 }
 
-/// The sequence number and the command in the header of a frame, as it is, unverified.
+/// Returns the sequence number and the command in the header of a frame, unverified.
 pub(crate) fn seqno_and_command(frame: &[u8]) -> (u32, CommandCode) {
     let (seqno, command) = match frame_kind(frame) {
         Some(FrameKind::F6699) => (frame_6699::SEQNO, frame_6699::COMMAND),
@@ -150,7 +151,7 @@ pub(crate) fn seqno_and_command(frame: &[u8]) -> (u32, CommandCode) {
     (number(seqno), CommandCode(number(command)))
 }
 
-/// The suffix that belongs to the prefix of `frame`.
+/// Returns the suffix that belongs to the prefix of `frame`.
 pub(crate) fn suffix_of(frame: &[u8]) -> &'static [u8; 4] {
     match frame_kind(frame) {
         Some(FrameKind::F6699) => &frame_6699::SUFFIX,
@@ -158,7 +159,7 @@ pub(crate) fn suffix_of(frame: &[u8]) -> &'static [u8; 4] {
     }
 }
 
-/// The offset of the first frame prefix, or of what may become one at the very end.
+/// Returns the offset of the first frame prefix, or of the beginning of one at the very end.
 fn find_prefix(stream: &[u8]) -> usize {
     if frame_kind(stream).is_some() {
         return 0;

@@ -1,83 +1,83 @@
-//! One command, and what may still come of it.
+//! Entry of the table: one command and its state.
 
 use core::time::Duration;
 
 use crate::device::command::CommandId;
-use crate::device::shows::{Shows, text_mark};
-use crate::device::talk::Way;
+use crate::device::dialect::QueryForm;
+use crate::device::expected_push::{ExpectedPush, text_mark};
 use crate::ids::DpId;
 use crate::json::Text;
 use crate::time::Instant;
 use crate::wire::command::{CommandCode, RetCode};
 
-/// How long firmware may be silent about a way to ask that it may not know.
+/// Time limit for the answer to a query that firmware may not know.
 const UNKNOWN: Duration = Duration::from_millis(500);
 
-/// What a command is, as far as its answer is concerned.
+/// Kind of answer that a command gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::device) enum Asks {
-    /// Answered by a reply with the same code and nothing else.
+pub(in crate::device) enum ExpectedReply {
+    /// A reply with the same code, and nothing else.
     Reply,
-    /// A query, answered by a reply with the same code, or by pushes where that has no values or does not come.
+    /// Of a query: a reply with the same code, or pushes if the reply has no values or does not come.
     State,
-    /// A query for certain DPs: an empty acknowledgement promises a push, and a push of any of them is the answer.
+    /// Of a query for certain DPs: a push of any of them, which may follow an empty acknowledgement.
     State22,
-    /// A write or a measurement: a push that is owed to it is as good as the acknowledgement.
+    /// Of a write or a measurement: the acknowledgement, or the push that it causes.
     Change,
 }
 
-/// Ordered, so that one comparison tells what is open, settled or decided.
+/// State of a command. Ordered, so that one comparison shows whether it is open, settled or decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(super) enum State {
+pub(super) enum EntryState {
     // Open.
     Waiting,
-    /// Query: answered without values, the push is outstanding.
+    /// Query that was answered without values; the push is outstanding.
     Acked,
-    // Settled: resolved, and kept for what may still come of it.
-    /// Resolved by a push; its own acknowledgement is still owed and must not be taken for a later command's.
-    AckOwed,
-    /// Its time limit is over; an answer that comes late must not be taken for a later command's.
+    // Settled: resolved, and kept because more frames may come for it.
+    /// Resolved by a push; its acknowledgement is still due and must not be taken for a later command's.
+    AckDue,
+    /// Resolved by its time limit; its late answer must not be taken for a later command's.
     Late,
-    /// Resolved and acknowledged; its own push may still come and must not be taken for a later command's.
+    /// Acknowledged; its push may still come and must not be taken for a later command's.
     Done,
-    /// The same when its time limit is over: only a push of the very value is its own.
+    /// Acknowledged, with its time limit over: only a push of exactly its value belongs to it.
     Past,
-    // Decided without a frame, but not told yet.
-    /// A query that was answered by pushes, or by a frame without values alone.
+    // Decided without a frame, and not reported yet.
+    /// Query that was answered by pushes, or only by a frame without values.
     Acknowledged,
-    /// A query that was refused in every way that was tried.
+    /// Query that was refused in every way that was tried.
     Refused,
     Unanswered,
     Lost,
 }
 
-/// One command.
+/// Command in the table.
 #[derive(Clone, Debug)]
 pub(in crate::device) struct Entry {
     pub(in crate::device) id: CommandId,
     pub(in crate::device) code: CommandCode,
     pub(in crate::device) seqno: u32,
     pub(in crate::device) deadline: Instant,
-    pub(in crate::device) asks: Asks,
+    pub(in crate::device) expects: ExpectedReply,
     /// Checksum of the cid, or zero for the device itself.
     pub(super) cid: u32,
-    /// The DPs that no push has shown yet.
-    pub(super) shows: Shows,
-    pub(super) state: State,
-    /// How many answers are still to come, where it stands for older commands of its code as well.
-    pub(super) owed: u8,
-    /// A push has shown values that may be what this query asks for, or, of a resolved write, what it wrote.
+    /// DPs that no push has shown yet.
+    pub(super) expected_push: ExpectedPush,
+    pub(super) state: EntryState,
+    /// Number of answers that are still due; more than one if older commands of its code were evicted.
+    pub(super) answers_due: u8,
+    /// Whether a push has shown values that this query may ask for, or that this resolved write wrote.
     pub(super) shown: bool,
-    /// A query for certain DPs.
+    /// Whether this is a query for certain DPs.
     pub(in crate::device) named: bool,
-    /// While it was open, an answer of its kind was taken for one that was late. That may have been its own.
-    pub(super) passed_over: bool,
-    /// Its time limit is over, and its answer may still come.
-    pub(super) awaits: bool,
-    /// The refusal after which this query is asked again.
+    /// Whether an answer of its kind was taken for a late one while it was open. It may have been its own.
+    pub(super) answer_diverted: bool,
+    /// Whether its time limit is over and its answer may still come.
+    pub(super) expects_late_answer: bool,
+    /// Refusal that caused the retry of this query.
     pub(super) refused: Option<RetCode>,
-    /// How it is asked again, and when; in no way stands for a refusal, unless an answer comes before.
-    pub(super) again: Option<(Option<Way>, Instant)>,
+    /// Way and time of the retry; no way means a refusal, unless an answer comes before.
+    pub(super) retry: Option<(Option<QueryForm>, Instant)>,
 }
 
 impl Entry {
@@ -86,43 +86,43 @@ impl Entry {
         code: CommandCode,
         seqno: u32,
         deadline: Instant,
-        asks: Asks,
+        expects: ExpectedReply,
         cid: Option<&str>,
-        shows: Shows,
+        expected_push: ExpectedPush,
     ) -> Self {
         let cid = cid.map_or(0, |cid| text_mark(&Text::plain(cid)));
-        let state = State::Waiting;
-        let (owed, refused, again) = (1, None, None);
-        let (shown, named, passed_over, awaits) = (false, false, false, false);
+        let state = EntryState::Waiting;
+        let (answers_due, refused, retry) = (1, None, None);
+        let (shown, named, answer_diverted, expects_late_answer) = (false, false, false, false);
         Self {
             id,
             code,
             seqno,
             deadline,
-            asks,
+            expects,
             cid,
-            shows,
+            expected_push,
             state,
-            owed,
+            answers_due,
             shown,
             named,
-            passed_over,
-            awaits,
+            answer_diverted,
+            expects_late_answer,
             refused,
-            again,
+            retry,
         }
     }
 
-    /// It is to be asked again after this refusal.
-    pub(in crate::device) fn ask_again(&mut self, refused: RetCode, way: Way, at: Instant) {
+    /// Schedules a retry after this refusal.
+    pub(in crate::device) fn schedule_retry(&mut self, refused: RetCode, way: QueryForm, at: Instant) {
         self.refused = Some(refused);
-        self.again = Some((Some(way), at));
+        self.retry = Some((Some(way), at));
     }
 
-    /// It was sent again.
-    pub(in crate::device) fn asked_again(
+    /// Records that the retry was sent.
+    pub(in crate::device) fn on_retry_sent(
         &mut self,
-        way: Way,
+        way: QueryForm,
         code: CommandCode,
         seqno: u32,
         ids: &[DpId],
@@ -130,20 +130,20 @@ impl Entry {
     ) {
         self.code = code;
         self.seqno = seqno;
-        self.state = State::Waiting;
-        self.again = match way {
-            Way::Plain | Way::Nulls => None,
-            // Silence is an answer, too.
-            Way::Other | Way::Measure { then_nulls: false } => Some((None, now + UNKNOWN)),
-            Way::Measure { then_nulls: true } => Some((Some(Way::Nulls), now + UNKNOWN)),
+        self.state = EntryState::Waiting;
+        self.retry = match way {
+            QueryForm::Plain | QueryForm::Nulls => None,
+            // Silence decides, too.
+            QueryForm::Other | QueryForm::Measure { then_nulls: false } => Some((None, now + UNKNOWN)),
+            QueryForm::Measure { then_nulls: true } => Some((Some(QueryForm::Nulls), now + UNKNOWN)),
         };
-        if matches!(way, Way::Measure { .. } | Way::Nulls) {
-            self.asks = Asks::State22;
-            self.shows = Shows::any_of(ids);
+        if matches!(way, QueryForm::Measure { .. } | QueryForm::Nulls) {
+            self.expects = ExpectedReply::State22;
+            self.expected_push = ExpectedPush::any_of(ids);
         }
     }
 
-    /// The refusal that it was met with, if any.
+    /// Returns its refusal, if any.
     pub(in crate::device) const fn refusal(&self) -> Option<RetCode> {
         self.refused
     }
@@ -153,33 +153,33 @@ impl Entry {
     }
 
     pub(super) fn is_control(&self) -> bool {
-        self.asks == Asks::Change && self.code != CommandCode::UPDATE_DPS
+        self.expects == ExpectedReply::Change && self.code != CommandCode::UPDATE_DPS
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.state <= State::Acked
+        self.state <= EntryState::Acked
     }
 
-    /// Whether an answer is still to come: not while a query that was refused waits to be asked again.
+    /// Returns whether an answer is due. False while a refused query waits for its retry.
     pub(super) fn is_on_wire(&self) -> bool {
-        !matches!(self.again, Some((Some(_), _))) || self.code == CommandCode::UPDATE_DPS
+        !matches!(self.retry, Some((Some(_), _))) || self.code == CommandCode::UPDATE_DPS
     }
 
     pub(super) const fn is_query(&self) -> bool {
-        matches!(self.asks, Asks::State | Asks::State22)
+        matches!(self.expects, ExpectedReply::State | ExpectedReply::State22)
     }
 
-    /// Whether it is resolved, and kept only for what may still come of it.
+    /// Returns whether it is resolved, and kept only because more frames may come for it.
     pub(super) fn is_settled(&self) -> bool {
-        (State::AckOwed..=State::Past).contains(&self.state)
+        (EntryState::AckDue..=EntryState::Past).contains(&self.state)
     }
 
     pub(super) fn is_decided(&self) -> bool {
-        self.state > State::Past
+        self.state > EntryState::Past
     }
 
-    /// Whether it is resolved, and an answer to it is still expected.
-    pub(super) const fn is_owed(&self) -> bool {
-        matches!(self.state, State::AckOwed | State::Late)
+    /// Returns whether it is resolved and its answer is still due.
+    pub(super) const fn is_answer_due(&self) -> bool {
+        matches!(self.state, EntryState::AckDue | EntryState::Late)
     }
 }

@@ -1,4 +1,4 @@
-//! Which frame answers which command.
+//! Matching of frames with commands.
 
 extern crate std;
 
@@ -14,7 +14,7 @@ use crate::version::Version;
 
 const CONTROL: CommandCode = CommandCode::CONTROL_NEW;
 
-/// The table of a 3.4 connection, where acknowledgements are matched by code and order.
+/// Table of a 3.4 connection, where code and order match acknowledgements with commands.
 struct Table {
     pending: Pending,
     last: u32,
@@ -26,29 +26,35 @@ impl Table {
         Self { pending: Pending::new(), last: 0, now: Instant::ZERO }
     }
 
-    fn add(&mut self, code: CommandCode, asks: Asks, cid: Option<&str>, data: RequestData<'_>) -> CommandId {
+    fn add(
+        &mut self,
+        code: CommandCode,
+        expects: ExpectedReply,
+        cid: Option<&str>,
+        data: RequestData<'_>,
+    ) -> CommandId {
         self.last += 1;
         let id = CommandId(self.last);
-        let shows = Shows::remember(&Kind::Request { command: code, data }, asks);
+        let expected_push = ExpectedPush::remember(&Kind::Request { command: code, data }, expects);
         assert!(self.pending.has_room());
         let deadline = self.now + Duration::from_secs(5);
-        self.pending.push(Entry::new(id, code, self.last, deadline, asks, cid, shows));
+        self.pending.push(Entry::new(id, code, self.last, deadline, expects, cid, expected_push));
         id
     }
 
-    /// A control of these DPs.
+    /// Adds a control of these DPs.
     fn write(&mut self, dps: &str) -> CommandId {
-        self.add(CONTROL, Asks::Change, None, RequestData::Dps(DpMap::Json(dps)))
+        self.add(CONTROL, ExpectedReply::Change, None, RequestData::Dps(DpMap::Json(dps)))
     }
 
-    /// The command that a frame resolves.
-    fn hear(&mut self, command: CommandCode, text: &str) -> Option<CommandId> {
+    /// Processes a frame and returns the command that it resolves.
+    fn receive(&mut self, command: CommandCode, text: &str) -> Option<CommandId> {
         let opened = opened(command);
         self.take(None, &opened, text)
     }
 
-    /// The same, on a connection where answers may have the numbers of what they answer.
-    fn hear_numbered(&mut self, command: CommandCode, seqno: u32, text: &str) -> Option<CommandId> {
+    /// Does the same on a connection where answers may repeat the number of the request.
+    fn receive_numbered(&mut self, command: CommandCode, seqno: u32, text: &str) -> Option<CommandId> {
         self.take(Some(self.last + 1), &Opened { seqno, ..opened(command) }, text)
     }
 
@@ -61,15 +67,15 @@ impl Table {
     }
 
     fn push(&mut self, text: &str) -> Option<CommandId> {
-        self.hear(CommandCode::STATUS, text)
+        self.receive(CommandCode::STATUS, text)
     }
 
     fn acknowledge(&mut self) -> Option<CommandId> {
-        self.hear(CONTROL, "")
+        self.receive(CONTROL, "")
     }
 }
 
-/// A device's frame with an empty payload.
+/// Returns a device's frame with an empty payload.
 fn opened(command: CommandCode) -> Opened {
     let keys = Keys::new(Version::V34, b"0123456789abcdef");
     let head = Head { sender: Sender::Device, seqno: 99, command, retcode: Some(RetCode::OK), header: None };
@@ -91,7 +97,7 @@ fn an_acknowledgement_that_comes_after_its_push_is_not_the_next_commands() {
 
 #[test]
 fn a_push_that_comes_after_its_acknowledgement_is_not_the_next_commands() {
-    // The push of the first, or what the device made of its value, comes when the second is under way already.
+    // The push of the first, perhaps with a clamped value, comes when the second is already sent.
     for shown in [r#"{"dps":{"2":200}}"#, r#"{"dps":{"2":100}}"#] {
         let mut t = Table::new();
         let first = t.write(r#"{"2":200}"#);
@@ -114,10 +120,10 @@ fn a_push_belongs_to_the_control_that_wrote_its_value() {
 
     let mut t = Table::new();
     let (on, off) = (t.write(r#"{"1":true}"#), t.write(r#"{"1":false}"#));
-    let again = t.write(r#"{"1":true}"#);
+    let retry = t.write(r#"{"1":true}"#);
     assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(on), "of two, the older");
     assert_eq!(t.push(r#"{"dps":{"1":false}}"#), Some(off));
-    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(again));
+    assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(retry));
 }
 
 #[test]
@@ -141,21 +147,21 @@ fn a_state_that_shows_another_value_acknowledges_nothing() {
 }
 
 #[test]
-fn what_was_shown_is_not_refused() {
+fn values_already_pushed_are_not_refused() {
     let mut t = Table::new();
-    // Firmware that obeys and does not acknowledge refuses all the same.
+    // Firmware that obeys without acknowledgements still sends refusals.
     for value in 0..3 {
         let id = t.write(&std::format!(r#"{{"1":{value}}}"#));
         assert_eq!(t.push(&std::format!(r#"{{"dps":{{"1":{value}}}}}"#)), Some(id));
     }
     let refused = t.write(r#"{"2":1}"#);
-    assert_eq!(t.hear(CONTROL, "data format error"), Some(refused));
-    // A rounded value may have been another's, or one that was set by hand.
+    assert_eq!(t.receive(CONTROL, "data format error"), Some(refused));
+    // A rounded value may belong to another command, or have been set by hand.
     t.pending.lose_all();
     let clamped = t.write(r#"{"3":300}"#);
     assert_eq!(t.push(r#"{"dps":{"3":255}}"#), Some(clamped));
     t.write(r#"{"2":2}"#);
-    assert_eq!(t.hear(CONTROL, "data format error"), None, "the rounded one's");
+    assert_eq!(t.receive(CONTROL, "data format error"), None, "the rounded one's");
 }
 
 #[test]
@@ -167,7 +173,7 @@ fn where_controls_are_answered_a_push_of_another_value_acknowledges_none() {
         last = t.write(&std::format!(r#"{{"1":{value}}}"#));
     }
     assert_eq!(t.acknowledge(), Some(first));
-    // It makes room for this one, before its push has come.
+    // The first is evicted for this one, before its push has come.
     t.write(r#"{"1":100}"#);
     assert_eq!(t.push(r#"{"dps":{"1":0}}"#), None);
     assert_eq!(t.push(&std::format!(r#"{{"dps":{{"1":{}}}}}"#, CAPACITY - 1)), Some(last));
@@ -188,7 +194,7 @@ fn a_device_that_pushes_its_dps_one_by_one_answers_each_control_once() {
 }
 
 #[test]
-fn values_are_compared_by_what_they_mean() {
+fn values_are_compared_by_meaning() {
     for (written, shown) in [
         (r#"{"3":"grün"}"#, r#"{"dps":{"3":"gr\u00fcn"}}"#),
         (r#"{"3":"a\/b"}"#, r#"{"dps":{"3":"a/b"}}"#),
@@ -225,7 +231,7 @@ fn values_are_compared_by_what_they_mean() {
 fn sub_devices_have_pushes_of_their_own() {
     let mut t = Table::new();
     let dps = RequestData::Dps(DpMap::Json(r#"{"1":true}"#));
-    let plug = t.add(CONTROL, Asks::Change, Some("plug"), dps);
+    let plug = t.add(CONTROL, ExpectedReply::Change, Some("plug"), dps);
     let own = t.write(r#"{"1":true}"#);
     assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(own));
     assert_eq!(t.push(r#"{"cid":"lamp","dps":{"1":true}}"#), None);
@@ -236,7 +242,7 @@ fn sub_devices_have_pushes_of_their_own() {
 fn a_measurement_takes_any_value_and_yields_to_a_control_that_wrote_it() {
     let mut t = Table::new();
     let ids = [DpId(1), DpId(2)];
-    let measured = t.add(CommandCode::UPDATE_DPS, Asks::Change, None, RequestData::Ids(&ids));
+    let measured = t.add(CommandCode::UPDATE_DPS, ExpectedReply::Change, None, RequestData::Ids(&ids));
     let off = t.write(r#"{"1":false}"#);
     assert_eq!(t.push(r#"{"dps":{"1":false}}"#), Some(off));
     assert_eq!(t.push(r#"{"dps":{"2":7}}"#), Some(measured));
@@ -248,8 +254,8 @@ fn a_query_of_device22_has_its_push_though_a_control_wrote_the_same() {
     let on = t.write(r#"{"1":true}"#);
     assert_eq!(t.acknowledge(), Some(on));
     let ids = [DpId(1)];
-    let query = t.add(CONTROL, Asks::State22, None, RequestData::Ids(&ids));
-    assert_eq!(t.hear(CONTROL, ""), None, "it promises a push");
+    let query = t.add(CONTROL, ExpectedReply::State22, None, RequestData::Ids(&ids));
+    assert_eq!(t.receive(CONTROL, ""), None, "it promises a push");
     assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(query));
 }
 
@@ -258,14 +264,14 @@ fn a_query_for_certain_dps_is_answered_by_a_push_of_one_of_them() {
     let mut t = Table::new();
     let ids = [DpId(20), DpId(201), DpId(1000)];
     for shown in [20, 201, 1000] {
-        let query = t.add(CONTROL, Asks::State22, None, RequestData::Ids(&ids));
+        let query = t.add(CONTROL, ExpectedReply::State22, None, RequestData::Ids(&ids));
         assert_eq!(t.push(r#"{"dps":{"1":true,"21":4}}"#), None, "of other DPs");
         assert_eq!(t.push(&std::format!(r#"{{"dps":{{"1":true,"{shown}":4}}}}"#)), Some(query));
         assert_eq!(t.acknowledge(), None, "its own, which comes late");
     }
 }
 
-/// Lets time pass, and says what became of a query.
+/// Lets time pass, and returns the decided command.
 fn decided(t: &mut Table, millis: u64) -> Option<(CommandId, Outcome)> {
     t.pending.expire(Instant::from_millis(millis), None);
     t.pending.take_decided()
@@ -276,22 +282,22 @@ fn a_query_without_values_waits_for_pushes_and_no_longer() {
     const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
     let outcome = Outcome::Acknowledged { retcode: None };
     for nothing in ["", "{}", r#"{"dps":{}}"#, r#"{"devId":"x"}"#] {
-        // Nothing at all follows.
+        // Nothing follows.
         let mut t = Table::new();
-        let query = t.add(QUERY, Asks::State, None, RequestData::None);
-        assert_eq!(t.hear(QUERY, nothing), None, "{nothing:?}");
+        let query = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
+        assert_eq!(t.receive(QUERY, nothing), None, "{nothing:?}");
         assert_eq!(decided(&mut t, 1499), None);
         assert_eq!(decided(&mut t, 1500), Some((query, outcome)));
         // A push follows, and perhaps another one.
-        let query = t.add(QUERY, Asks::State, None, RequestData::None);
-        assert_eq!(t.hear(QUERY, nothing), None);
+        let query = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
+        assert_eq!(t.receive(QUERY, nothing), None);
         assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None, "told as what it is");
         assert_eq!(decided(&mut t, 299), None);
         assert_eq!(decided(&mut t, 300), Some((query, outcome)));
         // The values follow in a second answer.
-        let query = t.add(QUERY, Asks::State, None, RequestData::None);
-        assert_eq!(t.hear(QUERY, nothing), None);
-        assert_eq!(t.hear(QUERY, r#"{"dps":{"1":true}}"#), Some(query));
+        let query = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
+        assert_eq!(t.receive(QUERY, nothing), None);
+        assert_eq!(t.receive(QUERY, r#"{"dps":{"1":true}}"#), Some(query));
     }
 }
 
@@ -299,18 +305,18 @@ fn a_query_without_values_waits_for_pushes_and_no_longer() {
 fn a_push_does_not_take_the_place_of_an_answer_that_may_come() {
     const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
     let mut t = Table::new();
-    let query = t.add(QUERY, Asks::State, None, RequestData::None);
+    let query = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
     assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None);
     assert_eq!(decided(&mut t, 4999), None, "as long as any query");
-    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":true,"2":3}}"#), Some(query));
-    // The answer does not come: what was pushed is all there is.
-    let query = t.add(QUERY, Asks::State, None, RequestData::None);
-    let child = t.add(QUERY, Asks::State, Some("c1"), RequestData::None);
+    assert_eq!(t.receive(QUERY, r#"{"dps":{"1":true,"2":3}}"#), Some(query));
+    // The answer does not come: the pushed values are all there is.
+    let query = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
+    let child = t.add(QUERY, ExpectedReply::State, Some("c1"), RequestData::None);
     assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None);
     assert_eq!(decided(&mut t, 5000), Some((query, Outcome::Acknowledged { retcode: None })));
     assert_eq!(decided(&mut t, 5000), Some((child, Outcome::Unanswered)), "the push was not the child's");
-    // What shows the value of a control is the control's.
-    let query = t.add(QUERY, Asks::State, None, RequestData::None);
+    // A push that shows the value of a control belongs to the control.
+    let query = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
     let on = t.write(r#"{"1":true}"#);
     assert_eq!(t.push(r#"{"dps":{"1":true}}"#), Some(on));
     assert_eq!(decided(&mut t, 5000), Some((query, Outcome::Unanswered)));
@@ -322,10 +328,10 @@ fn a_childs_query_is_answered_by_its_own_frame_whatever_the_numbers_say() {
     for next in [None, Some(3)] {
         let mut t = Table::new();
         let (a, b) = (
-            t.add(QUERY, Asks::State, Some("a"), RequestData::None),
-            t.add(QUERY, Asks::State, Some("b"), RequestData::None),
+            t.add(QUERY, ExpectedReply::State, Some("a"), RequestData::None),
+            t.add(QUERY, ExpectedReply::State, Some("b"), RequestData::None),
         );
-        // The number of the other one's query.
+        // `seqno` is the number of the other child's query.
         for (text, seqno, wanted) in [
             (r#"{"dps":{"1":1}}"#, 1, None),
             (r#"{"cid":"c","dps":{"1":1}}"#, 1, None),
@@ -339,7 +345,7 @@ fn a_childs_query_is_answered_by_its_own_frame_whatever_the_numbers_say() {
 }
 
 #[test]
-fn what_is_settled_makes_room_and_is_forgotten_in_time() {
+fn resolved_entries_make_room_and_expire() {
     let mut t = Table::new();
     for _ in 0..20 {
         let id = t.write(r#"{"1":true}"#);
@@ -362,7 +368,7 @@ fn what_is_settled_makes_room_and_is_forgotten_in_time() {
     assert!(t.pending.deadline().is_none_or(|due| due > Instant::ZERO + Duration::from_secs(1)));
 }
 
-/// Lets everything that is open expire, and takes what became of it.
+/// Lets all open commands expire, and returns their ids.
 fn expire(t: &mut Table) -> std::vec::Vec<CommandId> {
     t.now = t.now + Duration::from_secs(5);
     t.pending.expire(t.now, None);
@@ -389,12 +395,12 @@ fn a_late_acknowledgement_is_not_the_next_commands() {
 #[test]
 fn a_late_state_is_not_the_next_querys() {
     let mut t = Table::new();
-    let query = |t: &mut Table| t.add(CommandCode::DP_QUERY_NEW, Asks::State, None, RequestData::None);
+    let query = |t: &mut Table| t.add(CommandCode::DP_QUERY_NEW, ExpectedReply::State, None, RequestData::None);
     let late = query(&mut t);
     assert_eq!(expire(&mut t), [late]);
     let next = query(&mut t);
-    assert_eq!(t.hear(CommandCode::DP_QUERY_NEW, r#"{"dps":{"1":true}}"#), None);
-    assert_eq!(t.hear(CommandCode::DP_QUERY_NEW, r#"{"dps":{"1":false}}"#), Some(next));
+    assert_eq!(t.receive(CommandCode::DP_QUERY_NEW, r#"{"dps":{"1":true}}"#), None);
+    assert_eq!(t.receive(CommandCode::DP_QUERY_NEW, r#"{"dps":{"1":false}}"#), Some(next));
 }
 
 #[test]
@@ -402,8 +408,8 @@ fn late_acknowledgements_are_counted() {
     for numbered in [false, true] {
         let mut t = Table::new();
         let acknowledge = |t: &mut Table, seqno| match numbered {
-            // Nothing has shown yet whose numbers these are.
-            true => t.hear_numbered(CONTROL, seqno, ""),
+            // Nothing has shown yet who counts these numbers.
+            true => t.receive_numbered(CONTROL, seqno, ""),
             false => t.acknowledge(),
         };
         let late: [CommandId; 3] = core::array::from_fn(|_| t.write(r#"{"1":true}"#));
@@ -418,22 +424,23 @@ fn late_acknowledgements_are_counted() {
 }
 
 #[test]
-fn answers_that_are_all_late_answer_nobody_until_there_is_another_connection() {
+fn late_answers_resolve_nothing_until_the_next_connection() {
     const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
     let mut t = Table::new();
-    let first = t.add(QUERY, Asks::State, None, RequestData::None);
+    let first = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
     assert_eq!(expire(&mut t), [first]);
-    let second = t.add(QUERY, Asks::State, None, RequestData::None);
-    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":1}}"#), None, "the first one's");
+    let second = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
+    assert_eq!(t.receive(QUERY, r#"{"dps":{"1":1}}"#), None, "the first one's");
     assert!(!t.pending.is_out_of_step(), "its own may still come");
     assert_eq!(expire(&mut t), [second]);
-    // Whether that was the first one's answer or the second one's is open, and so it would be with all that follow.
+    // It is not known whether that was the first one's answer or the second one's, nor would it be for any later
+    // answer.
     assert!(t.pending.is_out_of_step() && !t.pending.has_room() && t.pending.is_idle());
-    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":2}}"#), None);
+    assert_eq!(t.receive(QUERY, r#"{"dps":{"1":2}}"#), None);
     t.pending.lose_all();
     assert!(!t.pending.is_out_of_step() && t.pending.has_room());
-    let third = t.add(QUERY, Asks::State, None, RequestData::None);
-    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":3}}"#), Some(third));
+    let third = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
+    assert_eq!(t.receive(QUERY, r#"{"dps":{"1":3}}"#), Some(third));
 }
 
 #[test]
@@ -448,7 +455,7 @@ fn a_late_command_is_not_expected_for_long() {
 }
 
 #[test]
-fn what_is_resolved_on_a_connection_that_ends_expects_nothing_of_the_next() {
+fn resolved_entries_expect_nothing_on_the_next_connection() {
     let mut t = Table::new();
     let late = t.write(r#"{"1":true}"#);
     t.now = t.now + Duration::from_secs(5);
@@ -460,35 +467,35 @@ fn what_is_resolved_on_a_connection_that_ends_expects_nothing_of_the_next() {
 }
 
 #[test]
-fn a_number_that_belongs_to_nobody_answers_nobody() {
+fn an_unknown_sequence_number_resolves_nothing() {
     let mut t = Table::new();
     let first = t.write(r#"{"1":true}"#);
-    assert_eq!(t.hear_numbered(CONTROL, 1, ""), Some(first), "the device is known to echo");
+    assert_eq!(t.receive_numbered(CONTROL, 1, ""), Some(first), "the device is known to echo");
     let late: [CommandId; 2] = core::array::from_fn(|_| t.write(r#"{"2":true}"#));
     assert_eq!(expire(&mut t), late);
-    // Longer than they are remembered.
+    // Longer than the table remembers them.
     t.now = t.now + 2 * LATE;
     t.pending.expire(t.now, None);
     assert!(t.pending.entries.is_empty());
     let next = t.write(r#"{"1":false}"#);
     for seqno in [1, 2, 3, 1] {
-        assert_eq!(t.hear_numbered(CONTROL, seqno, ""), None, "number {seqno}, which was answered or given up");
+        assert_eq!(t.receive_numbered(CONTROL, seqno, ""), None, "number {seqno}, which was answered or given up");
     }
-    assert_eq!(t.hear_numbered(CommandCode::DP_QUERY, 2, r#"{"dps":{"1":true}}"#), None);
-    assert_eq!(t.hear_numbered(CONTROL, 4, ""), Some(next));
+    assert_eq!(t.receive_numbered(CommandCode::DP_QUERY, 2, r#"{"dps":{"1":true}}"#), None);
+    assert_eq!(t.receive_numbered(CONTROL, 4, ""), Some(next));
     assert!(!t.pending.is_out_of_step());
-    // Where there is no number, order tells.
+    // Without a number, order matches them.
     let last = t.write(r#"{"1":true}"#);
-    assert_eq!(t.hear_numbered(CONTROL, 0, ""), Some(last));
+    assert_eq!(t.receive_numbered(CONTROL, 0, ""), Some(last));
 }
 
 #[test]
 fn numbers_that_are_not_ours_tell_nothing() {
     let mut t = Table::new();
-    // By chance one of them is that of the command.
+    // By chance one of them is the number of the command.
     for seqno in [500, 501, 3, 504, 505] {
         let id = t.write(r#"{"1":true}"#);
-        assert_eq!(t.hear_numbered(CONTROL, seqno, ""), Some(id), "number {seqno}");
+        assert_eq!(t.receive_numbered(CONTROL, seqno, ""), Some(id), "number {seqno}");
     }
 }
 
@@ -518,12 +525,12 @@ fn a_push_that_comes_long_after_its_acknowledgement_is_not_the_next_commands() {
 fn an_answer_that_comes_after_pushes_were_enough_is_not_the_next_querys() {
     const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
     let mut t = Table::new();
-    let first = t.add(QUERY, Asks::State, None, RequestData::None);
+    let first = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
     assert_eq!(t.push(r#"{"dps":{"1":true}}"#), None);
     assert_eq!(decided(&mut t, 5000), Some((first, Outcome::Acknowledged { retcode: None })));
-    let second = t.add(QUERY, Asks::State, None, RequestData::None);
-    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":true}}"#), None, "the first one's");
-    assert_eq!(t.hear(QUERY, r#"{"dps":{"1":false}}"#), Some(second));
+    let second = t.add(QUERY, ExpectedReply::State, None, RequestData::None);
+    assert_eq!(t.receive(QUERY, r#"{"dps":{"1":true}}"#), None, "the first one's");
+    assert_eq!(t.receive(QUERY, r#"{"dps":{"1":false}}"#), Some(second));
 }
 
 #[test]
@@ -553,14 +560,14 @@ fn a_clamped_push_is_not_claimed_by_a_command_that_expired() {
 }
 
 #[test]
-fn a_query_that_waits_to_be_asked_again_takes_no_answer_and_stands_last_then() {
+fn a_query_before_its_retry_takes_no_answer_and_is_last_after_it() {
     const QUERY: CommandCode = CommandCode::DP_QUERY_NEW;
     let mut table = Table::new();
-    let refused = table.add(QUERY, Asks::State, None, RequestData::None);
-    let child = table.add(QUERY, Asks::State, Some("child"), RequestData::None);
+    let refused = table.add(QUERY, ExpectedReply::State, None, RequestData::None);
+    let child = table.add(QUERY, ExpectedReply::State, Some("child"), RequestData::None);
     let soon = table.now + Duration::from_millis(300);
-    table.pending.entry_mut(0).expect("is there").ask_again(RetCode::REFUSED, Way::Plain, soon);
-    // A refusal names nobody: it is for the one query that is on the wire.
+    table.pending.entry_mut(0).expect("is there").schedule_retry(RetCode::REFUSED, QueryForm::Plain, soon);
+    // A refusal has no cid: it belongs to the one query that is on the wire.
     let said = Payload::new(b"devid not found");
     let refusal = Opened { retcode: Some(RetCode::REFUSED), ..opened(QUERY) };
     match table.pending.answer(None, &refusal, &said, None, false, table.now) {
@@ -568,13 +575,13 @@ fn a_query_that_waits_to_be_asked_again_takes_no_answer_and_stands_last_then() {
         Match::Refused(at) => assert_eq!(table.pending.take(at).expect("is there").id, child),
         _ => panic!("it refuses one"),
     }
-    // Asked again, it is behind one that was sent meanwhile.
-    let between = table.add(QUERY, Asks::State, None, RequestData::None);
+    // The retry comes after the query that was sent meanwhile.
+    let between = table.add(QUERY, ExpectedReply::State, None, RequestData::None);
     table.last += 1;
     let last = table.last;
     let first = table.pending.entry_mut(0).expect("is there");
     assert_eq!(first.id, refused);
-    first.asked_again(Way::Plain, QUERY, last, &[], table.now);
-    assert_eq!(table.hear(QUERY, r#"{"dps":{"1":1}}"#), Some(between));
-    assert_eq!(table.hear(QUERY, r#"{"dps":{"1":2}}"#), Some(refused));
+    first.on_retry_sent(QueryForm::Plain, QUERY, last, &[], table.now);
+    assert_eq!(table.receive(QUERY, r#"{"dps":{"1":1}}"#), Some(between));
+    assert_eq!(table.receive(QUERY, r#"{"dps":{"1":2}}"#), Some(refused));
 }

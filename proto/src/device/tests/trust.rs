@@ -1,4 +1,4 @@
-//! Whom the machine believes: hosts that claim to be the device, and announcements that anybody can send.
+//! Trust: hosts that claim to be the device, and announcements that anybody can send.
 
 use super::*;
 
@@ -6,8 +6,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().expect("valid")
 }
 
-/// Where the machine dials; the dial fails.
-fn dials_in_vain(b: &mut Bench) -> IpAddr {
+/// Returns the address that the machine dials, and lets the dial fail.
+fn fail_to_connect(b: &mut Bench) -> IpAddr {
     for _ in 0..10 {
         let (seen, until) = b.drain();
         let dial = seen.iter().find_map(|seen| match seen {
@@ -34,7 +34,7 @@ fn relabel(frame: &mut [u8], command: CommandCode) {
 }
 
 #[test]
-fn a_host_that_says_3_1_is_not_believed_where_the_version_is_open() {
+fn a_host_of_3_1_is_not_believed_without_a_configured_version() {
     let mut b = Bench::new(|c| c);
     b.device.handle_announcement(ip("192.0.2.1"), Some(Version::V31), b.now);
     assert_eq!(b.device.version(), None, "an announcement proves nothing");
@@ -49,7 +49,7 @@ fn a_host_that_says_3_1_is_not_believed_where_the_version_is_open() {
 }
 
 #[test]
-fn what_we_sent_ourselves_answers_nothing_and_proves_nothing() {
+fn own_frames_answer_nothing_and_prove_nothing() {
     for version in [Version::V31, Version::V32, Version::V33] {
         let mut b = Bench::new(|c| c.version(version));
         b.connect();
@@ -58,7 +58,7 @@ fn what_we_sent_ourselves_answers_nothing_and_proves_nothing() {
         let id = b.send(&Command::set(DpMap::Pairs(&ON))).expect("sent");
         let mut echo = b.tx.pending().to_vec();
         b.tx.clear();
-        // As a push, too: nothing but a checksum guards the command code.
+        // As a push, too: only a checksum protects the command code.
         let mut told = arrive(&mut b, &echo);
         relabel(&mut echo, CommandCode::STATUS);
         told.extend(arrive(&mut b, &echo));
@@ -77,7 +77,7 @@ fn the_place_that_proved_the_key_is_tried_first_and_between_others() {
     b.device.handle_announcement(home, None, b.now);
     let conn = b.connect();
     b.drain();
-    hear(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
+    receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.drain();
     b.device.handle_announcement(forged, None, b.now);
     assert_eq!(b.device.address(), Some(home), "where it is, not where somebody says it is");
@@ -85,35 +85,35 @@ fn the_place_that_proved_the_key_is_tried_first_and_between_others() {
     let mut tried = Vec::new();
     for n in 0..6 {
         b.device.handle_announcement(if n < 3 { forged } else { other }, None, b.now);
-        tried.push(dials_in_vain(&mut b));
+        tried.push(fail_to_connect(&mut b));
         assert_eq!(b.device.address(), Some(home));
     }
     assert_eq!(tried, [home, forged, home, other, home, other]);
 }
 
 #[test]
-fn two_places_that_are_merely_heard_of_take_turns() {
+fn two_announced_addresses_alternate() {
     let (real, forged) = (ip("192.0.2.1"), ip("192.0.2.66"));
     let mut b = Bench::new(|c| DeviceConfig { address: None, ..c.version(Version::V33) });
     let mut tried = Vec::new();
     for _ in 0..4 {
         b.device.handle_announcement(real, None, b.now);
         b.device.handle_announcement(forged, None, b.now);
-        tried.push(dials_in_vain(&mut b));
+        tried.push(fail_to_connect(&mut b));
     }
     assert_eq!(tried.iter().filter(|to| **to == real).count(), 2, "{tried:?}");
 }
 
 #[test]
-fn the_question_for_sub_devices_is_not_its_own_answer() {
+fn the_query_for_sub_devices_is_not_its_own_answer() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     b.connect();
     b.drain();
     let asked = b.send(&Command::sub_devices()).expect("sent");
-    // Somebody has it from an earlier connection, which this one does not remember.
-    let question = r#"{"reqType":"subdev_online_stat_query","data":{"cids":[]}}"#;
+    // An attacker has it from an earlier connection, which this one does not remember.
+    let query = r#"{"reqType":"subdev_online_stat_query","data":{"cids":[]}}"#;
     let list = CommandCode::LAN_EXT_STREAM;
-    assert_eq!(hear(&mut b, list, 1, question), [Seen::Ignored(list, Repeated::Reflected)]);
-    let seen = hear(&mut b, list, 1, r#"{"reqType":"subdev_online_stat_report","data":{"online":["c1"]}}"#);
+    assert_eq!(receive(&mut b, list, 1, query), [Seen::Ignored(list, Repeated::Reflected)]);
+    let seen = receive(&mut b, list, 1, r#"{"reqType":"subdev_online_stat_report","data":{"online":["c1"]}}"#);
     assert!(matches!(seen.as_slice(), [Seen::Resolved(id, Outcome::Acknowledged { .. })] if *id == asked), "{seen:?}");
 }

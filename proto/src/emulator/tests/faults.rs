@@ -1,9 +1,9 @@
-//! Quirks one by one, buffers that are too small, pushes from outside.
+//! Single quirks, buffers that are too small, pushes by the caller.
 
 use super::*;
 
 #[test]
-fn every_name_sets_something_and_nothing_else_is_taken() {
+fn every_name_sets_something_and_others_are_refused() {
     for (name, does) in Quirks::NAMES {
         let name = name.replace("=N", "=3");
         let sets = |version: Version| {
@@ -36,7 +36,7 @@ fn controls_can_be_answered_in_another_way() {
         }
         let mut pair = Pair::new(quirky(version, &["push-unchanged"]), plug());
         assert_eq!(commands(&pair.set(r#"{"1":false}"#)), [control, 8]);
-        assert_eq!(pair.bench.told("Written"), 1, "the other connections hear of it, too");
+        assert_eq!(pair.bench.told("Written"), 1, "the other connections receive it, too");
     }
 }
 
@@ -195,8 +195,8 @@ fn keys_and_proofs_can_be_wrong() {
 
         let mut pair = Pair::new(quirky(version, &["zero-key"]), plug());
         assert_eq!(commands(&pair.ask(CommandCode::HEART_BEAT, "")), [9], "the second attempt is a good one");
-        assert!(pair.bench.emulator.line.session.is_ready());
-        let nonces = pair.bench.emulator.line.session.negotiate(
+        assert!(pair.bench.emulator.sender.session.is_ready());
+        let nonces = pair.bench.emulator.sender.session.negotiate(
             Instant::ZERO,
             &LocalKey::new(KEY),
             &mut Counter::default(),
@@ -216,7 +216,7 @@ fn the_zero_key_quirk_costs_exactly_one_attempt() {
     for version in [Version::V34, Version::V35] {
         let mut pair = Pair::raw(quirky(version, &["zero-key"]), plug(), KEY);
         pair.negotiate();
-        assert!(!pair.bench.emulator.line.zero_key);
+        assert!(!pair.bench.emulator.sender.zero_key);
         let bytes = {
             let mut tx = TxBuf::new(vec![0; 1024]);
             pair.session.negotiate(Instant::ZERO, &pair.key, &mut pair.rng, &mut tx.lend());
@@ -278,7 +278,7 @@ fn a_reply_that_can_never_fit_ends_the_connection() {
         }
         assert!(matches!(pair.bench.hangup, Some(HangupReason::NoRoom { need }) if need > 70), "{version}");
     }
-    // Sub-device reports shrink instead.
+    // Sub-device reports are split instead.
     let mut pair = Pair::new(config(Version::V33), gateway());
     pair.bench.tx = TxBuf::new(vec![0; 130]);
     let all = r#"{"reqType":"subdev_online_stat_query","data":{"cids":[]}}"#;
@@ -349,7 +349,7 @@ fn secrets_stay_out_of_debug_output() {
 }
 
 #[test]
-fn a_fixed_model_says_when_it_is_full() {
+fn a_full_fixed_model_is_an_error() {
     let mut model: FixedModel<1, 1> = FixedModel::new();
     assert_eq!(model.set(None, DpId(1), DpValue::Bool(true)), Ok(true));
     assert_eq!(model.set(None, DpId(1), DpValue::Bool(true)), Ok(false));
@@ -365,7 +365,7 @@ fn a_fixed_model_says_when_it_is_full() {
     assert!(model.is_gateway() && model.write(None, DpId(1), DpValue::Int(1)) == Err(Unfit::Kind));
 }
 
-/// On a pipe that hides its ends, the first message of a negotiation is all that tells a new controller from the old.
+/// On a transport without connections, only the first message of a negotiation shows a new controller.
 #[test]
 fn another_connection_shows_in_its_first_message() {
     for version in [Version::V34, Version::V35] {
@@ -381,7 +381,7 @@ fn another_connection_shows_in_its_first_message() {
         let bench = &mut pair.bench;
         let meets = |bench: &Bench| bench.emulator.meets_another(&bench.rx);
         assert!(!meets(bench), "{version}: nothing there");
-        // What the old connection left behind in the pipe does not hide it.
+        // Remains of the old connection in front of it do not hide it.
         for (before, expected) in [(query.as_slice(), false), (b"rubbish".as_slice(), true)] {
             let bytes = [before, start.pending()].concat();
             bench.rx.clear();

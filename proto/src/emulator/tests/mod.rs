@@ -1,4 +1,4 @@
-//! The emulator against raw client frames, and against the controller's end of a session.
+//! Tests of the emulator against raw client frames, and against the controller's end of a session.
 
 extern crate std;
 
@@ -26,7 +26,7 @@ const KEY: [u8; 16] = *b"0123456789abcdef";
 const CHILD: &str = "a4c1380123456789";
 const CLOCK: u64 = 1_700_000_000;
 
-/// A frame from the device as the controller reads it.
+/// Frame from the device, as the controller reads it.
 #[derive(Debug, PartialEq, Eq)]
 struct Reply {
     seqno: u32,
@@ -37,7 +37,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// The parts that most tests look at.
+    /// Returns the parts that most tests compare.
     fn brief(&self) -> (u32, Option<u32>, &str) {
         (self.command, self.retcode, &self.text)
     }
@@ -47,7 +47,7 @@ fn id() -> DeviceId {
     DeviceId::new("eb0123456789abcdefghij").expect("an id")
 }
 
-/// What makes 3.5 behave as the versions before it, so that one test holds for all of them.
+/// Quirks that make 3.5 behave like the other versions, so that one test covers all of them.
 const LIKE_OTHERS: &[&str] = &[
     "ack-before-push",
     "push-changes-only",
@@ -65,7 +65,7 @@ const LIKE_OTHERS: &[&str] = &[
     "push-bitmaps",
 ];
 
-/// A device that behaves as others do, also where its version does not.
+/// Returns the configuration of a device that behaves like other versions.
 fn config(version: Version) -> EmulatorConfig {
     quirky(version, &[])
 }
@@ -79,7 +79,7 @@ fn quirky(version: Version, names: &[&str]) -> EmulatorConfig {
     config
 }
 
-/// DPs 1, 2, 9 and 101.
+/// Returns a model with DPs 1, 2, 9 and 101.
 fn plug() -> FixedModel<16, 8> {
     let mut model = FixedModel::new();
     for (dp, value) in [(1, DpValue::Bool(false)), (2, DpValue::Int(10)), (9, DpValue::Int(0))] {
@@ -89,7 +89,7 @@ fn plug() -> FixedModel<16, 8> {
     model
 }
 
-/// [`plug`] with two sub-devices, the second one offline.
+/// Returns [`plug`] with two sub-devices, the second one offline.
 fn gateway() -> FixedModel<16, 8> {
     let mut model = plug();
     for (cid, online) in [(CHILD, true), ("00124b002d8e6a68", false)] {
@@ -100,7 +100,7 @@ fn gateway() -> FixedModel<16, 8> {
     model
 }
 
-/// An emulator and the raw bytes around it.
+/// Emulator with its buffers.
 struct Bench {
     emulator: Emulator,
     model: FixedModel<16, 8>,
@@ -127,7 +127,7 @@ impl Bench {
         }
     }
 
-    /// Polls once; `None` when there is nothing more to do, else what `Wait` said.
+    /// Polls once; returns `None` if there may be more to do, else the deadline of `Wait`.
     fn poll(&mut self) -> Option<Option<Instant>> {
         let Self { emulator, model, rx, tx, rng, .. } = self;
         match emulator.poll(self.now, rng, model, rx, tx) {
@@ -149,7 +149,7 @@ impl Bench {
         Some(None)
     }
 
-    /// Polls until nothing more happens, writing everything out; the bytes written.
+    /// Polls until nothing more happens, and returns all the bytes sent.
     fn drain(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         for _ in 0..10_000 {
@@ -190,7 +190,7 @@ impl Bench {
     }
 }
 
-/// A [`Bench`] with a controller's session at the other end.
+/// [`Bench`] with a controller's session at the other end.
 struct Pair {
     bench: Bench,
     session: Session,
@@ -200,7 +200,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Connected and, where that is needed, negotiated.
+    /// Creates a connected pair, negotiated if the version requires it.
     fn new(config: EmulatorConfig, model: FixedModel<16, 8>) -> Self {
         let mut pair = Self::raw(config, model, KEY);
         for _ in 0..8 {
@@ -220,7 +220,7 @@ impl Pair {
         Self { bench: Bench::new(config, model), session, key, rng: Counter::default(), inbox }
     }
 
-    /// Sends what the negotiation demands, and takes what comes back.
+    /// Runs the negotiation, and returns the replies.
     fn negotiate(&mut self) -> Vec<Reply> {
         let mut tx = TxBuf::new(vec![0; 1024]);
         self.session.negotiate(self.bench.now, &self.key, &mut self.rng, &mut tx.lend());
@@ -253,7 +253,7 @@ impl Pair {
         }
     }
 
-    /// The bytes of one request with the version header where it belongs.
+    /// Returns the bytes of one request with the version header where it belongs.
     fn request(&mut self, command: CommandCode, text: &str) -> Vec<u8> {
         let version = self.session.version();
         let has_header = command.carries_version_header() && version != Version::V31;
@@ -274,7 +274,7 @@ impl Pair {
         self.take(&answer)
     }
 
-    /// The code that controls have in this version.
+    /// Returns the code that controls have in this version.
     fn control(&self) -> CommandCode {
         if self.session.version().negotiates() { CommandCode::CONTROL_NEW } else { CommandCode::CONTROL }
     }
@@ -306,7 +306,7 @@ fn texts(replies: &[Reply]) -> Vec<&str> {
     replies.iter().map(|reply| reply.text.as_str()).collect()
 }
 
-/// A frame under a key of the test's choosing.
+/// Seals a frame under the given key.
 fn sealed(version: Version, key: &[u8; 16], seqno: u32, command: CommandCode, text: &str) -> Vec<u8> {
     let header =
         (command.carries_version_header() && version != Version::V31).then(|| VersionHeader::controller(version));
@@ -317,7 +317,7 @@ fn sealed(version: Version, key: &[u8; 16], seqno: u32, command: CommandCode, te
     out
 }
 
-/// The text of a device's frame under a key of the test's choosing.
+/// Opens a device's frame under the given key.
 fn opened(version: Version, key: &[u8; 16], frame: &[u8]) -> (u32, Option<u32>, String) {
     let mut frame = frame.to_vec();
     let opened = open(&Keys::new(version, key), Sender::Device, &mut frame).expect("a frame");

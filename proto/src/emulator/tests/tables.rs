@@ -1,4 +1,4 @@
-//! What firmware answers to which request, and how versions differ.
+//! Answers of firmware to each request, per version.
 
 use super::*;
 
@@ -7,7 +7,7 @@ const OLD: [Version; 3] = [Version::V31, Version::V32, Version::V33];
 const NEW: [Version; 2] = [Version::V34, Version::V35];
 
 #[test]
-fn heartbeats_are_answered_whatever_they_say() {
+fn heartbeats_with_any_payload_are_answered() {
     for version in ALL {
         let mut pair = Pair::new(config(version), plug());
         for text in ["", "{}", "nonsense"] {
@@ -50,7 +50,7 @@ fn queries_of_the_other_generation_are_unknown() {
 }
 
 #[test]
-fn what_is_not_json_is_refused_in_words() {
+fn invalid_json_is_refused_with_a_text() {
     for version in ALL {
         let mut pair = Pair::new(config(version), plug());
         let (query, control) = (pair.query(), pair.control());
@@ -103,7 +103,7 @@ fn a_control_is_acknowledged_and_its_changes_are_pushed() {
 }
 
 #[test]
-fn values_of_another_kind_are_not_taken() {
+fn values_of_another_kind_are_not_accepted() {
     let mut pair = Pair::new(config(Version::V33), plug());
     let unfit = [r#"{"1":1}"#, r#"{"2":true}"#, r#"{"2":1.5}"#, r#"{"101":[]}"#, r#"{"1":null}"#, r#"{"77":1}"#];
     for (before, dps) in unfit.into_iter().chain(["{}"]).enumerate() {
@@ -137,7 +137,7 @@ fn device22_refuses_queries_and_answers_nulls() {
 }
 
 #[test]
-fn an_update_request_is_acknowledged_and_the_asked_dps_are_pushed() {
+fn an_update_request_is_acknowledged_and_the_requested_dps_are_pushed() {
     for version in ALL {
         let mut pair = Pair::new(config(version), plug());
         let replies = pair.ask(CommandCode::UPDATE_DPS, r#"{"dpId":[2,9,50]}"#);
@@ -168,7 +168,7 @@ fn a_gateway_reports_its_children() {
 }
 
 #[test]
-fn sub_devices_are_asked_and_set_by_cid() {
+fn sub_devices_are_queried_and_set_by_cid() {
     for version in [Version::V33, Version::V34, Version::V35] {
         let mut pair = Pair::new(config(version), gateway());
         let (query, control) = (pair.query(), pair.control());
@@ -326,7 +326,7 @@ fn a_controller_with_another_key_gets_nothing_out_of_the_negotiation() {
 }
 
 #[test]
-fn what_cannot_be_decrypted_is_refused_under_the_real_key() {
+fn undecryptable_requests_are_refused_under_the_real_key() {
     for version in [Version::V32, Version::V33] {
         let other = b"fedcba9876543210";
         let mut bench = Bench::new(config(version), plug());

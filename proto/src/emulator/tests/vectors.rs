@@ -1,4 +1,4 @@
-//! What the vectors say: the client's frames are understood, and the device's come out byte for byte.
+//! Vectors: the client's frames are understood, and the device's are sent byte for byte.
 
 use rustuya_vectors::{Direction, Transport, Vector, by_name, tinytuya};
 
@@ -19,7 +19,7 @@ fn negotiated(version: &str, group: &str, bench: &mut Bench) -> Vec<u8> {
     answer
 }
 
-/// The byte that becomes this hex digit of a nonce.
+/// Returns the random byte that becomes this hex digit of a nonce.
 fn nibble(hex: u8) -> u8 {
     char::from(hex).to_digit(16).expect("devices use hex digits") as u8
 }
@@ -53,9 +53,9 @@ fn after_a_key_that_begins_with_zero_firmware_has_no_key() {
         let mut config = quirky(version, &["zero-key"]);
         config.local_key = vector_key(start);
         let mut bench = Bench::new(config, plug());
-        // The nonce of the vector already gives such a key, so it is taken as it is.
+        // The nonce of the vector already gives such a key, so it is used unchanged.
         let resp = named(&format!("v{version}/{group}/2-resp"));
-        bench.emulator.line.session =
+        bench.emulator.sender.session =
             Session::device(version, &vector_key(start), resp.seqno.expect("framed"), Instant::ZERO);
         assert_eq!(negotiated(version.as_str(), group, &mut bench), resp.frame());
         assert!(!bench.emulator.is_ready());
@@ -91,7 +91,7 @@ fn requests_of_the_vectors_get_the_answers_of_the_vectors() {
         if version.negotiates() {
             negotiated(version.as_str(), "handshake", &mut bench);
         }
-        bench.emulator.line.report = if version == Version::V31 { 8 } else { 62046 };
+        bench.emulator.sender.report = if version == Version::V31 { 8 } else { 62046 };
         for (request, answers) in ANSWERS {
             bench.model = FixedModel::new();
             let dps: &[(u16, i64)] = match *request {
@@ -112,7 +112,7 @@ fn requests_of_the_vectors_get_the_answers_of_the_vectors() {
             let answer = bench.feed(&request.frame());
             assert_eq!(answer, frames, "{}", request.name);
             if version == Version::V31 {
-                bench.emulator.line.report = 8;
+                bench.emulator.sender.report = 8;
             }
         }
         assert_eq!(bench.hangup, None);

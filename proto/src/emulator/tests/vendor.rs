@@ -1,4 +1,4 @@
-//! 3.5 as the vendor's own device software has it.
+//! Behaviour of 3.5 in the vendor's own device software.
 
 use core::time::Duration;
 
@@ -22,7 +22,7 @@ fn negotiated() -> Pair {
     Pair::new(vendor(), plug())
 }
 
-/// A frame under the local key.
+/// Returns a frame under the local key.
 fn under_local(seqno: u32, command: CommandCode, text: &str) -> Vec<u8> {
     sealed(V35, &KEY, seqno, command, text)
 }
@@ -239,7 +239,7 @@ fn a_frame_of_50_bytes_and_more_is_waited_for() {
 }
 
 #[test]
-fn what_follows_a_whole_frame_has_to_be_one_within_10_ms() {
+fn bytes_behind_a_frame_must_be_one_within_10_ms() {
     let whole = under_local(1, CommandCode::HEART_BEAT, "");
     let next = under_local(2, CommandCode::HEART_BEAT, "");
     for (rest, cut) in [(next.as_slice(), 1), (&next, 30), (&next, 49), (b"no frame", 8)] {
@@ -269,7 +269,7 @@ fn what_follows_a_whole_frame_has_to_be_one_within_10_ms() {
 }
 
 #[test]
-fn what_is_no_frame_ends_the_connection() {
+fn an_invalid_frame_ends_the_connection() {
     let mut bench = Bench::new(vendor(), plug());
     bench.feed(&[b'x'; 60]);
     bench.later(Duration::from_millis(10).as_millis() as u64);
@@ -280,7 +280,7 @@ fn what_is_no_frame_ends_the_connection() {
     bench.feed(&sealed(Version::V34, &KEY, 1, CommandCode::SESS_KEY_NEG_START, "ClientNonce-0001"));
     assert_eq!(bench.hangup, Some(HangupReason::OtherVersion));
 
-    // A controller that asks in both versions at once finds it.
+    // So a controller that sends queries of both versions at once is disconnected.
     let both = [
         sealed(Version::V34, &KEY, 1, CommandCode::SESS_KEY_NEG_START, "ClientNonce-0001"),
         under_local(1, CommandCode::SESS_KEY_NEG_START, "ClientNonce-0001"),
@@ -321,7 +321,7 @@ fn pushes_reach_controllers_that_have_not_negotiated_under_the_local_key() {
     let early = pair.bench.drain();
     let expected = r#"{"protocol":4,"t":1700000000,"data":{"dps":{"1":true}}}"#;
     assert_eq!(opened(V35, &KEY, &early), (8, Some(0), expected.to_owned()));
-    // Amid the negotiation, too.
+    // Also during the negotiation.
     let start = under_local(1, CommandCode::SESS_KEY_NEG_START, "ClientNonce-0001");
     let resp = pair.bench.feed(&start);
     assert_eq!(opened(V35, &KEY, &resp).0, 4);
@@ -358,7 +358,7 @@ fn raw_dps_read_as_false_and_bitmaps_are_never_pushed() {
 }
 
 #[test]
-fn what_it_sends_may_be_of_any_size() {
+fn sent_frames_may_have_any_size() {
     let mut pair = negotiated();
     for dp in 10..16 {
         pair.bench.model.set(None, DpId(dp), "x".repeat(64).as_str().into()).expect("room");
@@ -366,7 +366,7 @@ fn what_it_sends_may_be_of_any_size() {
     pair.bench.tx = TxBuf::new(vec![0; 256]);
     assert_eq!(pair.ask(CommandCode::DP_QUERY_NEW, "{}"), []);
     let Some(HangupReason::NoRoom { need }) = pair.bench.hangup else { panic!("{:?}", pair.bench.hangup) };
-    // A driver that can lends more, and goes on.
+    // A driver that can lend a larger buffer goes on.
     pair.bench.hangup = None;
     pair.bench.tx = TxBuf::new(vec![0; need]);
     let answer = pair.bench.drain();

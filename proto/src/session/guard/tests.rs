@@ -1,4 +1,4 @@
-//! Which numbers a device's frames may have.
+//! Numbers that a device's frames may have.
 
 use super::*;
 use crate::wire::command::RetCode;
@@ -7,8 +7,8 @@ const ACK: CommandCode = CommandCode::CONTROL_NEW;
 const PUSH: CommandCode = CommandCode::STATUS;
 const BEAT: CommandCode = CommandCode::HEART_BEAT;
 
-/// A connection of 3.4, whose frames differ in their footers unless said otherwise.
-struct Heard {
+/// Connection of 3.4, whose frames differ in their footers by default.
+struct Connection {
     guard: Guard,
     frames: u32,
 }
@@ -17,20 +17,20 @@ fn opened(command: CommandCode, seqno: u32, retcode: Option<RetCode>) -> Opened 
     Opened { seqno, command, retcode, header: None, encrypted: true, payload: 0..0 }
 }
 
-impl Heard {
-    /// The device has answered our first message with this number.
+impl Connection {
+    /// Creates a connection whose device has answered our first message with this number.
     fn new(resp: u32) -> Self {
         let mut guard = Guard::default();
         guard.begin(&opened(CommandCode::SESS_KEY_NEG_RESP, resp, Some(RetCode::OK)), 1);
         Self { guard, frames: 0 }
     }
 
-    /// The last bytes of a frame.
+    /// Returns the last bytes of a frame.
     fn footer(number: u32) -> [u8; 8] {
         ((u64::from(number) + 1) << 40).to_be_bytes()
     }
 
-    /// Whether a frame with this command and number is believed.
+    /// Returns whether a frame with this command and number is accepted.
     fn takes(&mut self, command: CommandCode, seqno: u32) -> bool {
         self.frames += 1;
         self.check(Version::V34, self.frames, &opened(command, seqno, Some(RetCode::OK)), false).is_none()
@@ -42,9 +42,9 @@ impl Heard {
 }
 
 #[test]
-fn a_device_that_counts_does_not_go_back() {
+fn sequence_numbers_of_a_counting_device_increase() {
     for first in [7, 0xfd39, u32::MAX - 3] {
-        let mut h = Heard::new(first);
+        let mut h = Connection::new(first);
         let mut number = first;
         for command in [ACK, PUSH, BEAT, PUSH, ACK, PUSH, BEAT, ACK] {
             number = number.wrapping_add(1);
@@ -61,7 +61,7 @@ fn a_device_that_counts_does_not_go_back() {
 #[test]
 fn counters_wrap() {
     for last in [0xffff, u32::MAX] {
-        let mut h = Heard::new(last - 2);
+        let mut h = Connection::new(last - 2);
         assert!(h.takes(PUSH, last - 1));
         assert!(h.takes(PUSH, last));
         assert!(h.takes(PUSH, 0));
@@ -73,42 +73,42 @@ fn counters_wrap() {
 
 #[test]
 fn answers_may_overtake_each_other_once() {
-    let mut h = Heard::new(50);
+    let mut h = Connection::new(50);
     for (number, taken) in [(51, true), (54, true), (53, true), (53, false), (52, true), (51, false), (50, false)] {
         assert_eq!(h.takes(ACK, number), taken, "{number}");
     }
-    // Pushes do not: the older state would stay.
+    // Pushes may not: the older state would remain.
     for (number, taken) in [(55, true), (58, true), (57, false)] {
         assert_eq!(h.takes(PUSH, number), taken, "{number}");
     }
 }
 
 #[test]
-fn what_devices_that_do_not_count_send_is_believed() {
+fn frames_of_devices_that_do_not_count_are_believed() {
     // Without numbers.
-    let mut h = Heard::new(0);
+    let mut h = Connection::new(0);
     for command in [ACK, PUSH, BEAT, PUSH, ACK, ACK] {
         assert!(h.takes(command, 0));
     }
-    // With ours in answers, in any order, several times, and none in pushes.
-    let mut h = Heard::new(1);
+    // With our numbers in answers, in any order, several times, and none in pushes.
+    let mut h = Connection::new(1);
     for (command, number) in [(BEAT, 3), (ACK, 5), (PUSH, 0), (ACK, 4), (ACK, 4), (PUSH, 0), (BEAT, 3)] {
         assert!(h.takes(command, number), "{number}");
     }
     assert!(h.guard.may_echo());
-    // With ours in answers, but for the negotiation.
-    let mut h = Heard::new(0xfd39);
+    // With our numbers in answers, except in the negotiation.
+    let mut h = Connection::new(0xfd39);
     for number in [3, 5, 4, 4] {
         assert!(h.takes(ACK, number), "{number}");
     }
     // With a counter for each kind.
-    let mut h = Heard::new(100);
+    let mut h = Connection::new(100);
     for (command, number) in [(PUSH, 900), (ACK, 101), (PUSH, 901), (BEAT, 7), (ACK, 102), (BEAT, 8)] {
         assert!(h.takes(command, number), "{number}");
     }
     assert!(!h.takes(PUSH, 900), "it counts, too");
     // One number for an acknowledgement and its push.
-    let mut h = Heard::new(100);
+    let mut h = Connection::new(100);
     for number in 101..104 {
         assert!(h.takes(ACK, number) && h.takes(PUSH, number), "{number}");
     }
@@ -118,16 +118,16 @@ fn what_devices_that_do_not_count_send_is_believed() {
 fn equal_frames_are_one_frame_where_they_cannot_be_two() {
     let retcode = Some(RetCode::OK);
     for (version, resp, seqno, second) in [
-        // Of 3.5 no two are equal, whatever their number.
+        // No two frames of 3.5 are equal, whatever their number.
         (Version::V35, 0, 0, Some(Repeated::Replayed)),
         (Version::V35, 1, 4, Some(Repeated::Replayed)),
         (Version::V34, 1, 4, Some(Repeated::Replayed)),
-        // Of 3.4 and before, two pushes without numbers may be.
+        // Up to 3.4, two pushes without numbers may be equal.
         (Version::V34, 0, 0, None),
         (Version::V33, 0, 0, None),
         (Version::V31, 0, 0, None),
     ] {
-        let mut h = Heard::new(resp);
+        let mut h = Connection::new(resp);
         assert_eq!(h.check(version, 1, &opened(ACK, seqno, retcode), false), None);
         assert_eq!(h.check(version, 1, &opened(ACK, seqno, retcode), false), second, "{version}, {seqno}");
         assert_eq!(h.check(version, 2, &opened(ACK, seqno, retcode), false), None, "{version}, {seqno}: another");
@@ -137,11 +137,11 @@ fn equal_frames_are_one_frame_where_they_cannot_be_two() {
 #[test]
 fn our_own_frames_are_known_again() {
     for version in Version::ALL {
-        let mut h = Heard::new(0xfd39);
-        for frame in 0..PRINTS as u32 {
-            h.guard.note_own(&Heard::footer(frame));
+        let mut h = Connection::new(0xfd39);
+        for frame in 0..FINGERPRINTS as u32 {
+            h.guard.remember_own(&Connection::footer(frame));
         }
-        for frame in 0..PRINTS as u32 {
+        for frame in 0..FINGERPRINTS as u32 {
             let ours = opened(ACK, 900 + frame, None);
             assert_eq!(h.check(version, frame, &ours, false), Some(Repeated::Reflected), "{version}");
         }
@@ -152,12 +152,12 @@ fn our_own_frames_are_known_again() {
 }
 
 #[test]
-fn what_is_sealed_under_the_local_key_has_to_be_the_next() {
+fn frames_under_the_local_key_must_have_the_next_number() {
     let retcode = Some(RetCode::OK);
     let mut guard = Guard::default();
-    let early = guard.check(Version::V35, &Heard::footer(1), &opened(PUSH, 1, retcode), 2, true);
+    let early = guard.check(Version::V35, &Connection::footer(1), &opened(PUSH, 1, retcode), 2, true);
     assert_eq!(early, Some(Repeated::Replayed), "before the negotiation has shown anything");
-    let mut h = Heard::new(50);
+    let mut h = Connection::new(50);
     for (frame, (seqno, taken)) in
         [(0, false), (50, false), (52, false), (51, true), (51, false), (52, true)].iter().enumerate()
     {

@@ -1,4 +1,4 @@
-//! What goes out on one connection, numbered and sealed as the device at hand does it.
+//! Sending of frames on one connection, numbered and sealed according to the device's quirks.
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -16,30 +16,30 @@ use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::{CommandCode, RetCode};
 
-/// What every call passes on.
+/// Parameters that all sending calls share.
 pub(super) struct Io<'a, 't> {
     pub(super) now: Instant,
     pub(super) rng: &'a mut dyn CryptoRng,
     pub(super) tx: &'a mut Tx<'t>,
 }
 
-/// The sending half of a connection.
-pub(super) struct Line {
+/// Sending half of a connection.
+pub(super) struct FrameSender {
     pub(super) session: Session,
     /// Number of the next push, for its version header.
     pub(super) report: u32,
-    /// Frames sent, the negotiation not counted.
+    /// Number of frames sent, without the negotiation.
     pub(super) sent: u32,
-    /// Whether the next negotiation is to give a key that begins with zero.
+    /// Whether the next negotiation has to give a key that begins with zero.
     pub(super) zero_key: bool,
     /// Sequence number of the controller's last frame.
-    pub(super) heard: u32,
+    pub(super) last_received: u32,
 }
 
-/// The head of a frame but for its numbers.
+/// Head of a frame to send, without its number.
 pub(super) struct Frame {
     pub(super) command: CommandCode,
-    /// The sequence number that is answered; `None` in pushes.
+    /// Sequence number of the request; `None` for pushes.
     pub(super) answers: Option<u32>,
     pub(super) retcode: RetCode,
     pub(super) header: Option<VersionHeader>,
@@ -51,11 +51,11 @@ impl Frame {
     }
 }
 
-/// How far a series of sub-device reports has come.
+/// Progress of a series of sub-device reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reports {
     sent: usize,
-    /// Sub-devices in one frame.
+    /// Most sub-devices in one frame.
     chunk: usize,
 }
 
@@ -66,12 +66,12 @@ impl Reports {
     }
 }
 
-impl Line {
+impl FrameSender {
     /// Answers the first message of the negotiation.
     pub(super) fn respond(&mut self, config: &EmulatorConfig, io: &mut Io<'_, '_>) -> Result<(), NoRoom> {
         let how = Resp {
             retcode: (!config.quirks().no_retcode).then_some(RetCode::OK),
-            seqno: seqno(config, Some(self.heard), CommandCode::SESS_KEY_NEG_RESP),
+            seqno: seqno(config, Some(self.last_received), CommandCode::SESS_KEY_NEG_RESP),
             wrong_proof: config.quirks().wrong_proof,
             zero_key: config.quirks().zero_key && self.zero_key,
         };
@@ -80,7 +80,7 @@ impl Line {
         Ok(())
     }
 
-    /// Sends one frame, unless the device has gone silent.
+    /// Sends one frame, unless [`Quirks::silent_after`](super::Quirks::silent_after) has been reached.
     pub(super) fn send(
         &mut self,
         config: &EmulatorConfig,
@@ -157,7 +157,7 @@ impl Line {
         })
     }
 
-    /// Sends what is left of a series of sub-device reports. Frames already sent stay counted on failure.
+    /// Sends the rest of a series of sub-device reports. On failure, frames that were sent stay counted.
     pub(super) fn report_children(
         &mut self,
         config: &EmulatorConfig,
@@ -176,7 +176,7 @@ impl Line {
             });
             match sent {
                 Ok(()) => series.sent = from.saturating_add(chunk),
-                // Too many for the buffer: fewer at a time.
+                // Too many for the buffer: retries with fewer per frame.
                 Err(_) if io.tx.is_empty() && chunk > 1 => series.chunk = chunk / 2,
                 Err(no_room) => return Err(no_room),
             }
@@ -186,12 +186,12 @@ impl Line {
         }
     }
 
-    /// The keys for a frame that is not sealed under those in force.
+    /// Returns other keys than those in use, for a frame that a quirk affects.
     fn other_keys(&self, config: &EmulatorConfig, frame: &Frame) -> Option<Keys> {
         let is_refusal = frame.retcode == RetCode::REFUSED;
         let in_clear = config.quirks().errors == ErrorReply::Clear && is_refusal;
         if in_clear && matches!(config.version(), Version::V32 | Version::V33) && Version::V31.is_supported() {
-            // 3.1 frames are the same but for the encryption.
+            // 3.1 frames differ only in the encryption.
             return Some(Keys::new(Version::V31, config.local_key.expose()));
         }
         config.quirks().wrong_key.then(|| {
@@ -204,7 +204,7 @@ impl Line {
     }
 }
 
-/// The sequence number of a frame; `None` for the device's own counter.
+/// Returns the sequence number for a frame; `None` for the device's own counter.
 fn seqno(config: &EmulatorConfig, answers: Option<u32>, command: CommandCode) -> Option<u32> {
     match (config.quirks().seqnos, answers) {
         (Seqnos::Zero, _) => Some(0),
@@ -216,7 +216,7 @@ fn seqno(config: &EmulatorConfig, answers: Option<u32>, command: CommandCode) ->
     }
 }
 
-/// Appends bytes that cannot be mistaken for a frame, as far as there is room.
+/// Appends random bytes that never look like a frame, as many as there is room for.
 #[expect(clippy::arithmetic_side_effects, reason = "at most seven")]
 fn garbage(io: &mut Io<'_, '_>) {
     let mut bytes = [0; 7];

@@ -1,78 +1,76 @@
-//! The DPs that a push has to show, and checksums that tell values and sub-devices apart.
+//! DPs that the push of a command shows, and checksums that distinguish values and sub-devices.
 
 use super::command::Kind;
-use super::pending::Asks;
+use super::pending::ExpectedReply;
 use crate::ids::DpId;
 use crate::json::Text;
 use crate::payload::{DpMap, DpValue, Report, RequestData};
 use crate::version::Version;
 
-/// How many written DPs are remembered per command, to recognise the push that shows them.
+/// Number of written DPs to remember per command, to recognise the push that shows them.
 const WRITTEN: usize = 4;
-/// Fills the places of DPs that were not written; firmware has no DP of this number.
+/// Placeholder for an unused entry; firmware has no DP of this number.
 const NO_DP: u16 = u16::MAX;
 
-/// A DP that a push is to show.
+/// DP that a push has to show.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written {
     pub(super) dp: u16,
-    /// Checksum of the value, or zero where there is none.
+    /// Checksum of the value, or zero if there is none.
     pub(super) mark: u16,
 }
 
 impl Written {
     pub(super) const NOTHING: Self = Self { dp: NO_DP, mark: 0 };
 
-    /// The first few DPs of a command.
+    /// Returns the first few DPs of a command.
     pub(super) fn remember(command: &Kind<'_>) -> [Self; WRITTEN] {
         let mut remembered = [Self::NOTHING; WRITTEN];
         let mut slots = remembered.iter_mut();
-        let mut note = |id: DpId, mark| {
+        let mut add = |id: DpId, mark| {
             if let Some(slot) = slots.next() {
                 *slot = Self { dp: id.0, mark };
             }
         };
         match command {
-            Kind::Request { data: RequestData::Dps(map), .. } => {
-                map.each(&mut |id, value| note(id, value_mark(&value)))
-            }
-            Kind::Request { data: RequestData::Ids(ids), .. } => ids.iter().for_each(|id| note(*id, 0)),
+            Kind::Request { data: RequestData::Dps(map), .. } => map.each(&mut |id, value| add(id, value_mark(&value))),
+            Kind::Request { data: RequestData::Ids(ids), .. } => ids.iter().for_each(|id| add(*id, 0)),
             _ => {}
         }
         remembered
     }
 }
 
-/// The DPs that a push has to show.
+/// DPs that a push has to show.
 #[derive(Clone, Debug)]
-pub(super) enum Shows {
-    /// What was written.
+pub(super) enum ExpectedPush {
+    /// The DPs that were written, with their values.
     Written([Written; WRITTEN]),
-    /// Any of these DPs, one bit for each that leaves the same remainder.
+    /// Any of these DPs: bit `id % 128` for each.
     AnyOf([u32; 4]),
 }
 
-impl Shows {
-    /// What the push of a command shows.
-    pub(super) fn remember(command: &Kind<'_>, asks: Asks) -> Self {
+impl ExpectedPush {
+    /// Returns the DPs that the push of a command shows.
+    pub(super) fn remember(command: &Kind<'_>, expects: ExpectedReply) -> Self {
         if !Version::ANY_DEVICE22 {
             return Self::Written(Written::remember(command));
         }
         let mut set = [0; 4];
-        let mut note = |id: DpId| insert(&mut set, id);
+        let mut add = |id: DpId| insert(&mut set, id);
         match command {
-            Kind::Request { data: RequestData::Ids(ids), .. } if asks == Asks::State22 => {
-                ids.iter().copied().for_each(note);
+            Kind::Request { data: RequestData::Ids(ids), .. } if expects == ExpectedReply::State22 => {
+                ids.iter().copied().for_each(add);
             }
-            Kind::Request { data: RequestData::Json(text), .. } if asks == Asks::State22 => {
-                DpMap::Json(text).each(&mut |id, _| note(id));
+            Kind::Request { data: RequestData::Json(text), .. } if expects == ExpectedReply::State22 => {
+                DpMap::Json(text).each(&mut |id, _| add(id));
             }
             _ => return Self::Written(Written::remember(command)),
         }
         Self::AnyOf(set)
     }
 
-    /// Any of these.
+    /// Creates the set of these DPs, any of which is enough.
     pub(super) fn any_of(ids: &[DpId]) -> Self {
         let mut set = [0; 4];
         ids.iter().for_each(|id| insert(&mut set, *id));
@@ -103,8 +101,8 @@ pub(super) fn text_mark(text: &Text<'_>) -> u32 {
     mark(text.chars().map(u32::from))
 }
 
-/// Equal for equal values, however they are spelled: integers by value, text by character. Numbers with a fraction,
-/// arrays and objects go by their JSON text.
+/// Returns the checksum of a value: of integers by value, of text by character, of fractions, arrays and objects by
+/// their JSON text.
 pub(super) fn value_mark(value: &DpValue<'_>) -> u16 {
     let mark = match value {
         DpValue::Str(text) => text_mark(text),
@@ -114,7 +112,7 @@ pub(super) fn value_mark(value: &DpValue<'_>) -> u16 {
         DpValue::Float(number) => bytes_mark(number.as_str().as_bytes()),
         DpValue::Json(text) => bytes_mark(text.as_bytes()),
     };
-    // Never zero, as the whole is not.
+    // Never zero, which means that there is no value.
     (mark as u16).max(1)
 }
 
@@ -122,7 +120,8 @@ fn bytes_mark(bytes: &[u8]) -> u32 {
     mark(bytes.iter().map(|byte| u32::from(*byte)))
 }
 
-/// FNV-1a, never zero: enough to tell the few children and values apart that have commands outstanding.
+/// Returns the FNV-1a checksum, never zero. It only has to distinguish the few children and values with outstanding
+/// commands.
 fn mark(parts: impl Iterator<Item = u32>) -> u32 {
     parts.fold(0x811c_9dc5, |mark: u32, part| (mark ^ part).wrapping_mul(0x0100_0193)).max(1)
 }

@@ -1,4 +1,4 @@
-//! Lists the devices that announce themselves within 18 seconds, as they are heard.
+//! Lists the devices that announce themselves within 18 seconds, as the announcements arrive.
 
 use rustuya_runtime_blocking::{PollThread, Scanner, SightingKind};
 

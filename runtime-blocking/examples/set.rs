@@ -1,4 +1,4 @@
-//! Sets one DP: `set DEVICE_ID ADDRESS DP VALUE`, with the local key in `RUSTUYA_KEY`. The value is JSON, or text.
+//! Sets one DP: `set DEVICE_ID ADDRESS DP VALUE`, with the local key in `RUSTUYA_KEY`. The value is JSON, or else text.
 
 use core::error::Error;
 use std::env;

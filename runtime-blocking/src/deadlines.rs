@@ -1,18 +1,18 @@
-//! When tasks are to have their next turn, whatever happens until then.
+//! Deadlines of tasks.
 
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-/// Deadlines of all tasks, the next one first. One that was overtaken by an earlier one stays in the heap, and is
-/// passed over when its time comes.
+/// Deadlines of all tasks, the next one first. A deadline that was replaced by an earlier one stays in the heap, and is
+/// ignored when its time comes.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines(BinaryHeap<Reverse<(Instant, usize)>>);
 
 impl Deadlines {
-    /// Makes sure that the task has its turn at `until`, or before. A deadline that is set already and not later is
-    /// left as it is: one that comes too early costs a look around, and most are moved many times before they come.
+    /// Schedules the task to run at `until` or earlier. Keeps an earlier deadline: one spurious run is cheaper than a
+    /// new entry for each of the many changes.
     pub(crate) fn arm(&mut self, token: usize, armed: &mut Option<Instant>, until: Option<Instant>) {
         if let Some(until) = until
             && armed.is_none_or(|at| until < at)
@@ -22,13 +22,14 @@ impl Deadlines {
         }
     }
 
-    /// The next deadline that is over, and its task: to be obeyed if it is the one that the task is armed with.
+    /// Returns the next deadline that is over, and its task. It counts only if it is the deadline that the task is
+    /// armed with.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(Instant, usize)> {
         let Reverse((at, _)) = self.0.peek()?;
         if *at > now { None } else { self.0.pop().map(|Reverse(due)| due) }
     }
 
-    /// Time until the next deadline.
+    /// Returns the time until the next deadline.
     pub(crate) fn wait(&self) -> Option<Duration> {
         let Reverse((at, _)) = self.0.peek()?;
         Some(at.saturating_duration_since(Instant::now()))

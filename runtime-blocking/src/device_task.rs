@@ -1,4 +1,4 @@
-//! One device's loop, a turn at a time. It does what the link orders and decides nothing.
+//! Task of one device. It executes the actions of the link and decides nothing.
 
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
@@ -14,7 +14,7 @@ use rustuya_runtime::driver::{
 };
 use rustuya_runtime::proto::LossReason;
 
-use crate::turns::Next;
+use crate::scheduler::Next;
 
 pub(crate) struct DeviceTask {
     link: DrivenLink,
@@ -30,12 +30,12 @@ enum Wire {
     Up(Arc<TcpStream>),
 }
 
-/// What the socket is ready for. The selector tells only of changes.
+/// Readiness of the socket. The selector is edge-triggered: it reports only changes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ready {
     read: bool,
     write: bool,
-    /// The other end has closed: reading goes on to the end without being told again.
+    /// The other end has closed: reads continue to the end without further events.
     ended: bool,
 }
 
@@ -44,7 +44,7 @@ impl DeviceTask {
         Self { link, wire: Wire::Off, candidates: Candidates::default(), ready: Ready::default() }
     }
 
-    pub(crate) fn note(&mut self, event: &Event) {
+    pub(crate) fn on_event(&mut self, event: &Event) {
         self.ready.ended |= event.is_read_closed() || event.is_error();
         self.ready.read |= event.is_readable() || self.ready.ended;
         self.ready.write |= event.is_writable() || event.is_write_closed() || event.is_error();
@@ -54,7 +54,7 @@ impl DeviceTask {
         self.link.close();
     }
 
-    pub(crate) fn turn(&mut self, waker: &Waker, token: Token, registry: &Registry) -> Next {
+    pub(crate) fn run(&mut self, waker: &Waker, token: Token, registry: &Registry) -> Next {
         loop {
             self.finish_look_up(waker, token, registry);
             self.finish_dial(token, registry);
@@ -80,7 +80,7 @@ impl DeviceTask {
         }
     }
 
-    /// Looks whether the host name was looked up.
+    /// Polls the look-up of the host name.
     fn finish_look_up(&mut self, waker: &Waker, token: Token, registry: &Registry) {
         let Wire::LookingUp(looking) = &mut self.wire else { return };
         let Poll::Ready(found) = looking.as_mut().poll(&mut Context::from_waker(waker)) else { return };
@@ -98,7 +98,7 @@ impl DeviceTask {
         self.dial(why, token, registry);
     }
 
-    /// Dials the next address; without any, the dial has failed for this reason.
+    /// Dials the next address; if there is none, reports the loss with this reason.
     fn dial(&mut self, mut failed: LossReason, token: Token, registry: &Registry) {
         for to in self.candidates.by_ref() {
             self.link.resolved(to);
@@ -114,7 +114,7 @@ impl DeviceTask {
         self.link.lost(failed);
     }
 
-    /// Looks whether the connection that is being made is there.
+    /// Checks whether the dial has succeeded.
     fn finish_dial(&mut self, token: Token, registry: &Registry) {
         let Wire::Dialing(stream) = &self.wire else { return };
         if !self.ready.write {
@@ -137,7 +137,7 @@ impl DeviceTask {
         }
     }
 
-    /// Has the connection be reset when it is dropped.
+    /// Makes the drop of the connection reset it.
     fn reset(&self) {
         if let Wire::Up(stream) = &self.wire
             && let Err(error) = reset_on_drop(&**stream)
@@ -150,7 +150,7 @@ impl DeviceTask {
         let stream = match core::mem::replace(&mut self.wire, Wire::Off) {
             Wire::Off | Wire::LookingUp(_) => None,
             Wire::Dialing(stream) => Some(stream),
-            // The link has let go of the outlet before it gave the order.
+            // The link dropped the direct writer before it returned the action.
             Wire::Up(stream) => Arc::into_inner(stream),
         };
         if let Some(mut stream) = stream
@@ -175,21 +175,21 @@ fn dial(to: SocketAddr, token: Token, registry: &Registry) -> io::Result<TcpStre
     Ok(stream)
 }
 
-/// Whether a dial has succeeded. From then on, Nagle's delay is off: some firmware discards a frame that arrives in two
-/// segments.
+/// Returns whether a dial has succeeded. Then turns Nagle's delay off: some firmware discards a frame that arrives in
+/// two segments.
 fn is_connected(stream: &TcpStream) -> Result<bool, LossReason> {
     if let Some(error) = stream.take_error().map_err(|error| loss(&error))? {
         return Err(loss(&error));
     }
     match stream.peer_addr() {
         Ok(_) => stream.set_nodelay(true).map(|()| true).map_err(|error| loss(&error)),
-        // Woken for nothing.
+        // A spurious wake-up.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
         Err(error) => Err(loss(&error)),
     }
 }
 
-/// The ends of a connection during one turn.
+/// Connection with its readiness, during one run.
 struct Ends<'a> {
     stream: &'a TcpStream,
     ready: &'a mut Ready,
@@ -203,7 +203,7 @@ impl Transport for Ends<'_> {
         let mut stream = self.stream;
         let result = stream.read(into);
         match &result {
-            Ok(n) if *n > 0 && *n < into.len() && TELLS_OF_MORE && !self.ready.ended => self.ready.read = false,
+            Ok(n) if *n > 0 && *n < into.len() && REPORTS_MORE && !self.ready.ended => self.ready.read = false,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready.read = false,
             _ => {}
         }
@@ -223,9 +223,9 @@ impl Transport for Ends<'_> {
     }
 }
 
-/// After a read that left room, the selector is sure to tell of the next bytes, and of the end; elsewhere only after a
-/// read that would have had to wait.
-const TELLS_OF_MORE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+/// Whether the selector reports the next bytes, and the end, after a read that left room. On other systems it does so
+/// only after a read that returned `WouldBlock`.
+const REPORTS_MORE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 #[derive(Debug)]
 struct Writer(Arc<TcpStream>);

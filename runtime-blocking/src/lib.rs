@@ -9,15 +9,15 @@ mod device_task;
 mod discovery;
 mod discovery_task;
 mod listener;
-mod mailbox;
 mod manager;
 mod poll_thread;
 mod registry;
 mod scanner;
+mod scheduler;
 mod sending;
 mod sub_device;
 mod sync;
-mod turns;
+mod task_queue;
 mod wait;
 
 pub use builder::DeviceBuilder;

@@ -1,4 +1,4 @@
-//! DiscoveryAction by blocking.
+//! Blocking listener of events.
 
 use core::time::Duration;
 use std::sync::mpsc::RecvTimeoutError;
@@ -8,11 +8,11 @@ use rustuya_runtime::{Entry, Event};
 
 use crate::wait::{block_on, poll_until};
 
-/// Receives what happens from the moment it was made, in order. Also an [`Iterator`], which waits for each entry.
+/// Receiver of the events since its creation, in order. Also an [`Iterator`], which waits for each entry.
 ///
-/// Each listener has a queue of its own, bounded in entries and in bytes. While a listener keeps reading, a device that
-/// pushes much waits for it a moment, unless it has commands to answer; a listener that does not keep up loses the
-/// oldest entries and is told how many. No command and no other device waits for a listener.
+/// Each listener has a queue of its own, limited in entries and in bytes. While a listener keeps reading, a device that
+/// pushes much waits for it a moment, unless it has commands to answer; a slow listener loses the oldest entries and
+/// receives their number. No command and no other device waits for a listener.
 ///
 /// Ends (`None`) when the source was closed or its last handle dropped, after everything queued was received.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl<T: Entry> Listener<T> {
         block_on(self.0.recv())
     }
 
-    /// As [`recv`](Self::recv), for `timeout` at most.
+    /// Like [`recv`](Self::recv), for `timeout` at most.
     ///
     /// # Errors
     /// [`RecvTimeoutError::Timeout`] when there was nothing in time, [`RecvTimeoutError::Disconnected`] after the last
@@ -42,17 +42,17 @@ impl<T: Entry> Listener<T> {
         }
     }
 
-    /// The next entry if there is one already.
+    /// Returns the next entry, if there is one already.
     pub fn try_recv(&mut self) -> Option<T> {
         self.0.try_recv()
     }
 
-    /// How many entries this listener lost so far by being slow.
+    /// Returns the number of entries that this listener has lost so far.
     pub fn missed(&self) -> u64 {
         self.0.missed()
     }
 
-    /// Whether nothing will come any more; what is queued can still be received.
+    /// Returns whether the source has ended; queued entries can still be received.
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
     }

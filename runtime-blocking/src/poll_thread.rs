@@ -1,4 +1,4 @@
-//! The thread that all devices run on.
+//! Thread of all devices.
 
 use core::fmt;
 use std::io;
@@ -10,41 +10,41 @@ use rustuya_runtime::driver::{DrivenDiscovery, DrivenLink, Runtime};
 
 use crate::device_task::DeviceTask;
 use crate::discovery_task::DiscoveryTask;
-use crate::turns::{Post, Task, Turns};
+use crate::scheduler::{Queue, Scheduler, Task};
 
-/// A thread that waits for the sockets of any number of devices and discoveries. Clones are the same thread.
+/// Thread that waits for the sockets of any number of devices and discoveries. Clones are the same thread.
 ///
-/// Everything that runs on it holds it, too: every [`Device`](crate::Device), [`Registry`](crate::Registry),
-/// [`Manager`](crate::Manager) and [`Discovery`](crate::Discovery). When the last of all these is dropped, what is
-/// encoded is given a second to leave, and the thread ends before the drop returns.
+/// Everything that runs on it keeps it alive: every [`Device`](crate::Device), [`Registry`](crate::Registry),
+/// [`Manager`](crate::Manager) and [`Discovery`](crate::Discovery). When the last of all these is dropped, encoded
+/// commands have a second to leave, and the thread ends before the drop returns.
 #[derive(Clone)]
 pub struct PollThread(Arc<Handle>);
 
 struct Handle {
-    post: Arc<Post>,
+    queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl PollThread {
-    /// Starts a thread that has nothing to do yet.
+    /// Starts a thread without tasks.
     ///
     /// # Errors
     /// When the operating system has no thread or no selector left.
     pub fn start() -> io::Result<Self> {
-        let (turns, post) = Turns::new()?;
-        let over = Over(Arc::clone(&post));
+        let (scheduler, queue) = Scheduler::new()?;
+        let close = CloseOnDrop(Arc::clone(&queue));
         let run = move || {
-            // Dropped last, also when something panics: whoever comes later must not wait for this thread.
-            let _over = over;
-            turns.run();
+            // Dropped last, also after a panic: later callers must not wait for this thread.
+            let _close = close;
+            scheduler.run();
         };
         let thread = thread::Builder::new().name("rustuya".into()).spawn(run)?;
-        Ok(Self(Arc::new(Handle { post, thread: Some(thread) })))
+        Ok(Self(Arc::new(Handle { queue, thread: Some(thread) })))
     }
 
     fn run(&self, task: Task) {
-        // Without a thread the task is dropped, and with it every wait for it ends.
-        drop(self.0.post.add(task));
+        // If the thread has ended, dropping the task ends every wait for it.
+        drop(self.0.queue.add(task));
     }
 }
 
@@ -66,7 +66,7 @@ impl fmt::Debug for PollThread {
 }
 
 impl PartialEq for PollThread {
-    /// Whether both are the same thread.
+    /// Returns whether both are the same thread.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -74,9 +74,9 @@ impl PartialEq for PollThread {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.post.stop();
+        self.queue.stop();
         if let Some(thread) = self.thread.take()
-            // A foreign waker, which runs on the thread, may hold the last handle.
+            // The last handle may be in a caller's waker, which runs on this thread.
             && thread.thread().id() != thread::current().id()
             && thread.join().is_err()
         {
@@ -85,10 +85,10 @@ impl Drop for Handle {
     }
 }
 
-/// Takes the mailbox out of use.
-struct Over(Arc<Post>);
+/// Guard that closes the mailbox.
+struct CloseOnDrop(Arc<Queue>);
 
-impl Drop for Over {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         drop(self.0.close());
     }

@@ -1,47 +1,47 @@
-//! Where the devices of a program live.
+//! Registry of devices.
 
 use crate::discovery::Discovery;
 use crate::poll_thread::PollThread;
 use crate::wait::block_on;
 
-/// Where devices live, each once, however many [`Manager`](crate::Manager)s hold them. Clones are the same registry;
-/// there is none but those that a program makes.
+/// Registry of devices, which contains each device once, however many [`Manager`](crate::Manager)s hold it. Clones are
+/// the same registry. There is no global one.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    // In this order: connections are to end before the thread does.
+    // Dropped in this order: connections must end before the thread.
     pub(crate) inner: rustuya_runtime::Registry,
     pub(crate) thread: PollThread,
 }
 
 impl Registry {
-    /// A registry with defaults, whose devices run on `thread`.
+    /// Creates a registry with defaults, whose devices run on `thread`.
     pub fn new(thread: PollThread) -> Self {
         Self::builder(thread).build()
     }
 
-    /// Describes a registry; everything has a default.
+    /// Creates a builder with defaults.
     pub fn builder(thread: PollThread) -> RegistryBuilder {
         RegistryBuilder { inner: rustuya_runtime::Registry::builder(thread.clone()), thread }
     }
 
-    /// How many devices live here.
+    /// Returns the number of devices.
     pub fn len(&self) -> usize {
         self.inner.len()
     }
 
-    /// Whether no device lives here.
+    /// Returns whether there are no devices.
     pub fn is_empty(&self) -> bool {
         self.inner.is_empty()
     }
 
-    /// Ends every device, answers every pending command, and returns when all connections are closed. Managers are
-    /// empty afterwards and can be filled again.
+    /// Ends every device, fails every pending command, and returns when all connections are closed. Managers are empty
+    /// afterwards and can be filled again.
     pub fn shutdown(&self) {
         block_on(self.inner.shutdown());
     }
 }
 
-/// How a [`Registry`] is to be; made by [`Registry::builder`].
+/// Configuration of a [`Registry`]; made by [`Registry::builder`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing before build"]
 pub struct RegistryBuilder {
@@ -50,38 +50,38 @@ pub struct RegistryBuilder {
 }
 
 impl RegistryBuilder {
-    /// How many devices are dialed at a time; 128 by default, at least 1. The others wait in line. A dial counts until it
-    /// is answered, half a second at most, so that neither addresses where nobody is nor devices that answer it and then
-    /// say nothing hold others up.
+    /// Limits the number of dials at a time; 128 by default, at least 1. The others wait in a queue. A dial counts
+    /// until it is answered, half a second at most, so that neither dead addresses nor devices that accept and stay
+    /// silent delay others.
     pub fn dials_at_once(self, most: usize) -> Self {
         Self { inner: self.inner.dials_at_once(most), ..self }
     }
 
-    /// How many bytes are remembered of all devices together, 8,388,608 by default: a thousand ordinary devices, or thirty
-    /// large gateways. Each device has 4096 in any case. Beyond that, what has no room is told as
+    /// Limits the memory for the state of all devices together, in bytes, 8,388,608 by default: a thousand ordinary
+    /// devices, or thirty large gateways. Each device has 4096 bytes in any case. Values beyond that are reported as
     /// [`Event::Unkept`](crate::Event::Unkept).
     pub fn memory_limit(self, bytes: usize) -> Self {
         Self { inner: self.inner.memory_limit(bytes), ..self }
     }
 
-    /// How many bytes of events wait for each listener of a [`Manager`](crate::Manager), 8,388,608 by default and 1024 at
-    /// least. A listener that does not keep up loses the oldest, and is told how many.
+    /// Limits the events that wait for each listener of a [`Manager`](crate::Manager), in bytes, 8,388,608 by default
+    /// and 1024 at least. A slow listener loses the oldest events, and receives their number.
     pub fn backlog_limit(self, bytes: usize) -> Self {
         Self { inner: self.inner.backlog_limit(bytes), ..self }
     }
 
-    /// Locates devices by this service, which is best on the same thread. By default one is started on the usual
-    /// ports when the first device is added.
+    /// Finds devices with this service, which is best on the same thread. By default one is started on the usual ports
+    /// when the first device is added.
     pub fn discovery(self, discovery: &Discovery) -> Self {
         Self { inner: self.inner.discovery(&discovery.inner), ..self }
     }
 
-    /// Listens for no announcements: devices need an address, and are reconnected by the clock alone.
+    /// Turns discovery off: devices need an address, and reconnect by the clock alone.
     pub fn without_discovery(self) -> Self {
         Self { inner: self.inner.without_discovery(), ..self }
     }
 
-    /// The registry.
+    /// Creates the registry.
     pub fn build(self) -> Registry {
         Registry { inner: self.inner.build(), thread: self.thread }
     }

@@ -1,4 +1,4 @@
-//! Scans on their own, without a service that stays.
+//! Single scans, without a running service.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
@@ -11,75 +11,75 @@ use crate::discovery::{Discovery, DiscoveryBuilder};
 use crate::poll_thread::PollThread;
 use crate::wait::block_on;
 
-/// Looks for devices on the local network: listens for their announcements, and asks those that do not announce
-/// themselves, on every IPv4 interface.
+/// Scanner for devices on the local network: listens for their announcements, and sends probes to those that do not
+/// announce themselves, on every IPv4 interface.
 ///
-/// Every scan starts anew and reports every device. It shares the ports with whoever listens on them in this process,
-/// such as a manager that keeps devices connected.
+/// Every scan starts anew and reports every device. It shares the ports with other listeners of this process, such as a
+/// manager.
 #[derive(Clone, Debug)]
 pub struct Scanner {
     inner: rustuya_runtime::Scanner,
     thread: PollThread,
 }
 
-/// A running scan: what it hears, as it is heard. Ends with the scan; dropping it ends the scan. Also an [`Iterator`],
-/// which waits for each device.
+/// Running scan, which receives announcements as they arrive. Dropping it ends the scan. Also an [`Iterator`], which
+/// waits for each device.
 #[derive(Debug)]
 pub struct Scan {
-    // In this order: the scan is to end before the thread does.
+    // Dropped in this order: the scan must end before the thread.
     inner: rustuya_runtime::Scan,
     _thread: PollThread,
 }
 
 impl Scanner {
-    /// A scanner whose scans take 18 s: long enough to hear any device three times.
+    /// Creates a scanner whose scans take 18 s: long enough for three announcements of any device.
     pub fn new(thread: PollThread) -> Self {
         Self { inner: rustuya_runtime::Scanner::new(thread.clone()), thread }
     }
 
-    /// How long a scan takes.
+    /// Sets the duration of a scan.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { inner: self.inner.timeout(timeout), ..self }
     }
 
-    /// As [`DiscoveryBuilder::bind_address`].
+    /// Like [`DiscoveryBuilder::bind_address`].
     #[must_use]
     pub fn bind_address(self, address: Ipv4Addr) -> Self {
         Self { inner: self.inner.bind_address(address), ..self }
     }
 
-    /// As [`DiscoveryBuilder::broadcast_address`].
+    /// Like [`DiscoveryBuilder::broadcast_address`].
     #[must_use]
     pub fn broadcast_address(self, address: Ipv4Addr) -> Self {
         Self { inner: self.inner.broadcast_address(address), ..self }
     }
 
-    /// As [`DiscoveryBuilder::ports`].
+    /// Like [`DiscoveryBuilder::ports`].
     #[must_use]
     pub fn ports(self, ports: [u16; 3]) -> Self {
         Self { inner: self.inner.ports(ports), ..self }
     }
 
-    /// As [`DiscoveryBuilder::probe_to`].
+    /// Like [`DiscoveryBuilder::probe_to`].
     #[must_use]
     pub fn probe_to(self, addresses: impl IntoIterator<Item = SocketAddrV4>) -> Self {
         Self { inner: self.inner.probe_to(addresses), ..self }
     }
 
-    /// As [`DiscoveryBuilder::active`].
+    /// Like [`DiscoveryBuilder::active`].
     #[must_use]
     pub fn active(self, active: bool) -> Self {
         Self { inner: self.inner.active(active), ..self }
     }
 
-    /// As [`DiscoveryBuilder::trust_relayed`].
+    /// Like [`DiscoveryBuilder::trust_relayed`].
     #[must_use]
     pub fn trust_relayed(self, trust: bool) -> Self {
         Self { inner: self.inner.trust_relayed(trust), ..self }
     }
 
-    /// Scans, and returns all devices that were heard, each once, as it was heard last.
+    /// Scans, and returns all devices, each once, with its last announcement.
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
@@ -87,7 +87,7 @@ impl Scanner {
         Ok(self.stream()?.all())
     }
 
-    /// Scans; what is heard comes as it is heard, also when it is heard again.
+    /// Starts a scan, which receives all announcements as they arrive, repeated ones too.
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
@@ -95,7 +95,7 @@ impl Scanner {
         Ok(Scan { inner: self.inner.stream()?, _thread: self.thread.clone() })
     }
 
-    /// As [`stream`](Self::stream), for one device: whatever else is announced takes it no room.
+    /// Like [`stream`](Self::stream), for one device: other announcements take no room in the queue.
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
@@ -103,7 +103,7 @@ impl Scanner {
         Ok(Scan { inner: self.inner.stream_of(id)?, _thread: self.thread.clone() })
     }
 
-    /// As [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
+    /// Like [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
@@ -111,7 +111,7 @@ impl Scanner {
         Ok(Sweep { inner: self.inner.sweep(network)?, _thread: self.thread.clone() })
     }
 
-    /// Scans until this device is heard.
+    /// Scans until this device announces itself.
     ///
     /// # Errors
     /// When the UDP ports cannot be bound.
@@ -120,22 +120,22 @@ impl Scanner {
     }
 }
 
-/// A network that is being looked through: what comes of it, at once. Ends with the search; dropping it ends the search.
-/// Also an [`Iterator`], which waits for what comes next.
+/// Running search of a network, which receives results at once. Dropping it ends the search. Also an [`Iterator`],
+/// which waits for the next result.
 #[derive(Debug)]
 pub struct Sweep {
-    // In this order: the search is to end before the thread does.
+    // Dropped in this order: the search must end before the thread.
     inner: rustuya_runtime::Sweep,
     _thread: PollThread,
 }
 
 impl Sweep {
-    /// How many entries were lost because they were not received in time.
+    /// Returns the number of entries that were lost because they were not received in time.
     pub fn missed(&self) -> u64 {
         self.inner.missed()
     }
 
-    /// Waits for what comes next; `None` when the search is over.
+    /// Waits for the next result; `None` when the search is over.
     pub fn recv(&mut self) -> Option<Swept> {
         block_on(self.inner.recv())
     }
@@ -150,32 +150,32 @@ impl Iterator for Sweep {
 }
 
 impl Scan {
-    /// Goes on to the end, and returns all devices that are heard, each once, as it was heard last.
+    /// Waits for the end, and returns all devices, each once, with its last announcement.
     pub fn all(&mut self) -> Vec<DiscoveredDevice> {
         block_on(self.inner.all())
     }
 
-    /// Goes on until this device is heard; `None` when the scan ends without it.
+    /// Waits until this device announces itself; `None` when the scan ends without it.
     pub fn find(&mut self, id: &str) -> Option<DiscoveredDevice> {
         block_on(self.inner.find(id))
     }
 
-    /// As [`Discovery::relayed`].
+    /// Like [`Discovery::relayed`].
     pub fn relayed(&self) -> Vec<DiscoveredDevice> {
         self.inner.relayed()
     }
 
-    /// How many entries were lost because they were not received in time.
+    /// Returns the number of entries that were lost because they were not received in time.
     pub fn missed(&self) -> u64 {
         self.inner.missed()
     }
 
-    /// As [`Discovery::counts`].
+    /// Like [`Discovery::counts`].
     pub fn counts(&self) -> Counts {
         self.inner.counts()
     }
 
-    /// Waits for the next device that is heard; `None` when the scan is over.
+    /// Waits for the next announcement; `None` when the scan is over.
     pub fn recv(&mut self) -> Option<DiscoveredDevice> {
         block_on(self.inner.recv())
     }

@@ -1,4 +1,4 @@
-//! Commands as calls.
+//! Blocking commands.
 
 use core::time::Duration;
 
@@ -6,11 +6,11 @@ use rustuya_runtime::{CommandError, Reply};
 
 use crate::wait::block_on;
 
-/// A command that is yet to be given: by [`send`](Self::send), [`acknowledged`](Self::acknowledged),
-/// [`confirmed`](Self::confirmed) or [`queue`](Self::queue), which differ in what they wait for.
+/// Command that is not sent yet. [`send`](Self::send), [`acknowledged`](Self::acknowledged),
+/// [`confirmed`](Self::confirmed) and [`queue`](Self::queue) send it, and differ in what they wait for.
 ///
-/// While there is no connection they wait for one, up to the command time-out of the device, or
-/// [`timeout`](Self::timeout). `close`, `delete` and `shutdown` end every wait at once.
+/// Without a connection they wait for one, up to the command time-out of the device, or [`timeout`](Self::timeout).
+/// `close`, `delete` and `shutdown` end every wait at once.
 #[derive(Debug)]
 #[must_use = "a command is given with `send`, `acknowledged` or `queue`"]
 pub struct Sending(rustuya_runtime::Sending);
@@ -20,8 +20,8 @@ impl Sending {
         Self(inner)
     }
 
-    /// Gives the command, and returns when it is written to the device's connection. If it fails after that, listeners
-    /// are told, by [`Event::Failed`](crate::Event::Failed). For a device that was configured with
+    /// Sends the command, and returns when it is written to the device's connection. If it fails after that, listeners
+    /// receive [`Event::Failed`](crate::Event::Failed). For a device configured with
     /// [`nowait`](crate::DeviceBuilder::nowait) it returns as soon as the command is queued.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Sending {
         block_on(self.0)
     }
 
-    /// Gives the command, and returns the device's answer.
+    /// Sends the command, and returns the device's answer.
     ///
     /// # Errors
     /// See [`CommandError`].
@@ -38,20 +38,20 @@ impl Sending {
         block_on(self.0.acknowledged())
     }
 
-    /// Gives a write, and returns when the device shows what was written, by a push or when it is asked: an
-    /// acknowledgement proves that the device has received it, not that it did something. Gives the DPs as the device
-    /// shows them. Of what writes no DPs, returns the answer.
+    /// Sends a write, and returns when the device shows the written values, in a push or in its answer to a query: an
+    /// acknowledgement proves only that the device has received them. Returns the DPs as the device shows them; for
+    /// commands that write no DPs, returns the answer.
     ///
     /// # Errors
-    /// [`CommandError::NoEffect`] says what is there instead; see [`CommandError`] for others.
+    /// [`CommandError::NoEffect`] with the values that the device shows instead; see [`CommandError`] for others.
     pub fn confirmed(self) -> Result<Reply, CommandError> {
         block_on(self.0.confirmed())
     }
 
-    /// Gives the command, and does not wait for anything. If it fails, listeners are told.
+    /// Queues the command, and does not wait. If it fails, listeners receive an event.
     ///
     /// # Errors
-    /// What can be said at once: [`CommandError::InvalidDp`], [`CommandError::InvalidValue`],
+    /// Errors that are known at once: [`CommandError::InvalidDp`], [`CommandError::InvalidValue`],
     /// [`CommandError::Closed`].
     pub fn queue(self) -> Result<(), CommandError> {
         self.0.queue()

@@ -3,27 +3,27 @@
 
 #[cfg(all(test, rustuya_loom))]
 pub(crate) use {
-    bell::Bell,
+    poll_waker::PollWaker,
     loom::sync::{Mutex, MutexGuard, atomic::AtomicBool},
 };
 #[cfg(not(all(test, rustuya_loom)))]
 pub(crate) use {
     core::sync::atomic::AtomicBool,
-    mio::Waker as Bell,
+    mio::Waker as PollWaker,
     std::sync::{Mutex, MutexGuard},
 };
 
 #[cfg(all(test, rustuya_loom))]
-mod bell {
+mod poll_waker {
     use std::io;
 
     use loom::sync::Notify;
 
     /// Wakes one thread of a model, in place of a selector's.
     #[derive(Debug)]
-    pub(crate) struct Bell(Notify);
+    pub(crate) struct PollWaker(Notify);
 
-    impl Bell {
+    impl PollWaker {
         pub(crate) fn new(_: &mio::Registry, _: mio::Token) -> io::Result<Self> {
             Ok(Self::default())
         }
@@ -38,7 +38,7 @@ mod bell {
         }
     }
 
-    impl Default for Bell {
+    impl Default for PollWaker {
         fn default() -> Self {
             Self(Notify::new())
         }

@@ -1,4 +1,4 @@
-//! Waiting for a future on a thread that has nothing else to do.
+//! Blocking wait for a future.
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::time::Instant;
 
-/// Wakes the thread that waits. Not `thread::park`, whose one token may belong to somebody else on the same thread.
+/// Blocks and wakes one thread. Not `thread::park`, whose single token other code on the same thread may use.
 #[derive(Debug, Default)]
 struct Parker {
     woken: Mutex<bool>,
@@ -14,7 +14,8 @@ struct Parker {
 }
 
 thread_local! {
-    /// A thread waits for one thing at a time. A late wake-up by an earlier one costs a look at the next.
+    /// Parker of the thread, which waits for one future at a time. A late wake-up by an earlier one costs one extra
+    /// poll.
     static PARKER: (Arc<Parker>, Waker) = parker();
 }
 
@@ -33,9 +34,9 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Blocks until `poll` is ready, or until `deadline`; `None` then.
+/// Blocks until `poll` is ready, or until `deadline`, which returns `None`.
 pub(crate) fn poll_until<T>(deadline: Option<Instant>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
-    // A thread that is about to end has lost its own.
+    // Thread-locals of a thread that is ending are gone.
     let (parking, waker) = PARKER.try_with(Clone::clone).unwrap_or_else(|_| parker());
     let mut cx = Context::from_waker(&waker);
     loop {
@@ -49,7 +50,7 @@ pub(crate) fn poll_until<T>(deadline: Option<Instant>, mut poll: impl FnMut(&mut
 }
 
 impl Parker {
-    /// Waits for a wake-up. Says whether there was one before `deadline`.
+    /// Waits for a wake-up. Returns whether there was one before `deadline`.
     fn park(&self, deadline: Option<Instant>) -> bool {
         let mut woken = self.lock();
         while !*woken {

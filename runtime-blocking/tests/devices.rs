@@ -8,7 +8,7 @@ use common::{ID, KEY, OTHER_KEY, SOON, controller, fake, next, thread};
 use rustuya_runtime_blocking::{Address, CommandError, Device, Dialect, DownReason, Event, PollThread, Version};
 use serde_json::json;
 
-/// Query, set one, set several, update, and a push from the device's side.
+/// Queries, sets one DP, sets several, updates, and receives a push.
 fn converse(thread: &PollThread, version: Version, dialect: Dialect) {
     let lamp = fake(version).dialect(dialect).start().expect("a free port");
     let device =
@@ -40,7 +40,7 @@ fn converse(thread: &PollThread, version: Version, dialect: Dialect) {
 }
 
 #[test]
-fn every_version_and_dialect_is_queried_set_and_heard() {
+fn every_version_and_dialect_is_queried_set_and_received() {
     let thread = thread();
     for version in Version::ALL {
         converse(&thread, version, Dialect::Default);
@@ -153,7 +153,7 @@ fn a_device_is_reconfigured_in_place() {
 }
 
 #[test]
-fn a_host_name_is_looked_up_and_its_absence_told() {
+fn a_host_name_is_looked_up_and_its_absence_reported() {
     let thread = thread();
     let lamp = fake(Version::V34).start().expect("a free port");
     let describe = |name: &str| {

@@ -23,7 +23,7 @@ fn announce(lamp: &FaultyDevice, to: SocketAddr) {
 }
 
 #[test]
-fn announcements_are_heard_once_as_news_and_then_again() {
+fn announcements_are_new_once_and_then_repeated() {
     let discovery = discovery().start(&poll_thread()).expect("free ports");
     let ports = discovery.local_addrs().to_vec();
     let mut listener = discovery.listener();
@@ -116,7 +116,7 @@ fn a_scan_beside_a_service_shares_its_ports_and_takes_its_own_time() {
     let fleet: Vec<_> = (0..20).map(|n| format!("bf{n:020}")).collect();
     let fleet: Vec<_> =
         fleet.iter().map(|id| FaultyDevice::builder(id, KEY, Version::V34).start().expect("a free port")).collect();
-    // On a thread of its own, as another part of the program might have one.
+    // On a thread of its own, like another part of the program.
     let scanner = Scanner::new(poll_thread()).ports(ports).bind_address(LOCALHOST).active(false);
     let mut long = scanner.clone().timeout(SOON * 10).stream().expect("the ports are shared");
     let mut short = scanner.timeout(Duration::from_millis(300)).stream().expect("the ports are shared");
@@ -126,7 +126,7 @@ fn a_scan_beside_a_service_shares_its_ports_and_takes_its_own_time() {
     announce(&fleet[0], discovery.local_addrs()[1]);
     assert_eq!(long.by_ref().take(21).count(), 21, "it goes on after the short one");
     assert_eq!(discovery.counts().datagrams, 21);
-    // Many more datagrams than are taken in at once, all on one port, leave the others their turn.
+    // Many more datagrams than are received at once, all on one port, do not starve the other ports.
     let socket = std::net::UdpSocket::bind("127.0.0.66:0").expect("a free port");
     for n in 0..2_000 {
         let text = format!(r#"{{"gwId":"forged{n}","ip":"127.0.0.66"}}"#);

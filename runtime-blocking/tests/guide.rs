@@ -1,9 +1,9 @@
-//! The excerpts in the guide for those who write drivers are what the drivers are.
+//! Checks that the excerpts in the guide for drivers are in the drivers.
 
 use std::fs;
 use std::path::Path;
 
-/// Every block of code that names its file in its first line, with that file.
+/// Returns every block of code with the file that its first line names.
 fn excerpts(page: &str) -> Vec<(String, String)> {
     let blocks = page.split("```rust,ignore\n").skip(1);
     let code = blocks.map(|block| block.split("```").next().unwrap_or_default());
@@ -14,7 +14,7 @@ fn excerpts(page: &str) -> Vec<(String, String)> {
     .collect()
 }
 
-/// Lines without the indentation that all of them have, and without empty ones.
+/// Returns the lines without indentation and without empty ones.
 fn lines(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
 }

@@ -1,4 +1,4 @@
-//! What becomes of callers and listeners when connections come and go.
+//! Callers and listeners while connections come and go.
 
 mod common;
 
@@ -15,7 +15,7 @@ use rustuya_runtime_blocking::{
 use rustuya_tests::faulty::{Fault, FaultyDevice, PowerLoss, Request};
 use serde_json::json;
 
-/// Far longer than a test may take: who waits that long was not released.
+/// Far longer than a test may take: a caller that waits that long was not released.
 const FOREVER: Duration = Duration::from_secs(600);
 
 fn backoff(first: Duration) -> Timing {
@@ -122,13 +122,13 @@ fn many_threads_calling_at_once_are_all_answered() {
         assert_eq!((metrics.sent, metrics.acknowledged), (320, 320), "{version}");
         let controls = [CommandCode::CONTROL, CommandCode::CONTROL_NEW];
         let control = |request: &&Request| controls.contains(&request.command);
-        // The device may answer before it notes what was asked.
+        // The device may answer before it records the request.
         assert!(lamp.wait_for(SOON, |state| state.requests().filter(control).count() == 320), "{version}");
         let mut values: Vec<u64> = (lamp.requests().iter().filter(control))
             .filter_map(|request| request.payload.as_ref())
             .filter_map(|payload| [&payload["dps"], &payload["data"]["dps"]].iter().find_map(|dps| dps["2"].as_u64()))
             .collect();
-        // Each caller's commands arrive in the order in which it gave them.
+        // Each caller's commands arrive in the order in which it sent them.
         values.sort_by_key(|value| value / 100);
         let expected: Vec<u64> = (0..16).flat_map(|caller| (0..20).map(move |n| caller * 100 + n)).collect();
         assert_eq!(values, expected, "{version}");
@@ -136,13 +136,13 @@ fn many_threads_calling_at_once_are_all_answered() {
 }
 
 #[test]
-fn queued_commands_wait_for_nothing_and_failures_are_told() {
+fn queued_commands_wait_for_nothing_and_failures_are_reported() {
     let lamp = fake(Version::V33).start().expect("a free port");
     let limit = Duration::from_millis(200);
     let builder = controller(&lamp).version(Version::V33).nowait(true).command_timeout(limit);
     let device = builder.spawn(&poll_thread());
     let mut events = device.listener();
-    // Not connected yet, and done all the same.
+    // Returns although there is no connection yet.
     device.set_value(1, true).send().expect("is queued");
     assert!(lamp.wait_for(SOON, |state| state.dps(None)["1"] == json!(true)));
     device.set_value(2, 5).queue().expect("is queued");
@@ -160,7 +160,7 @@ fn queued_commands_wait_for_nothing_and_failures_are_told() {
 }
 
 #[test]
-fn listeners_wait_as_long_as_they_are_told() {
+fn listeners_respect_their_time_limit() {
     let lamp = fake(Version::V34).start().expect("a free port");
     let device = controller(&lamp).version(Version::V34).spawn(&poll_thread());
     device.query().expect("answers");
@@ -226,7 +226,7 @@ fn a_device_that_was_away_is_connected_again() {
 }
 
 #[test]
-fn managers_share_a_registry_and_hear_all_of_their_devices() {
+fn managers_share_a_registry_and_receive_events_of_all_devices() {
     let one = fake(Version::V33).start().expect("a free port");
     let two =
         FaultyDevice::builder("another", KEY, Version::V35).dps(json!({ "1": false })).start().expect("a free port");

@@ -1,4 +1,4 @@
-//! The thread itself. Its tests count threads, so they run one at a time and alone in their process.
+//! Tests of the thread itself. They count threads, so they run one at a time and alone in their process.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -19,11 +19,11 @@ use serde_json::json;
 
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The folders of those threads of this process that are poll threads.
+/// Returns the folders of this process's poll threads.
 fn folders() -> Vec<PathBuf> {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux lists threads");
     let folders = tasks.filter_map(|task| Some(task.ok()?.path()));
-    // One that ends meanwhile is none.
+    // A thread that ends meanwhile does not count.
     folders.filter(|at| fs::read_to_string(at.join("comm")).is_ok_and(|name| name.trim_end() == "rustuya")).collect()
 }
 
@@ -31,7 +31,7 @@ fn poll_threads() -> usize {
     folders().len()
 }
 
-/// How long the only poll thread has computed so far.
+/// Returns the CPU time of the only poll thread.
 fn computed() -> Duration {
     let [folder] = folders().try_into().expect("one thread");
     let text = fs::read_to_string(folder.join("schedstat")).expect("Linux counts time");
@@ -43,7 +43,7 @@ fn a_thousand_devices_share_one_thread() {
     let _alone = ALONE.lock();
     const DEVICES: usize = 1000;
     const PER_HOST: usize = 50;
-    // One host stands for many devices: it knows one key and does not mind which id it is called by.
+    // One host stands for many devices: it has one key and accepts any device id.
     let hosts: Vec<FaultyDevice> = (0..DEVICES / PER_HOST)
         .map(|_| fake(Version::V35).max_clients(PER_HOST).start().expect("a free port"))
         .collect();
@@ -60,7 +60,7 @@ fn a_thousand_devices_share_one_thread() {
         assert_eq!(device.wait_connected(Duration::from_secs(60)), Ok(Version::V35));
     }
     assert_eq!(poll_threads(), 1);
-    // All of them at once, and then one that waits.
+    // All of them at once, and then one by one.
     for device in &devices {
         device.status().queue().expect("is queued");
     }
@@ -69,7 +69,7 @@ fn a_thousand_devices_share_one_thread() {
     }
     let metrics = manager.metrics();
     assert_eq!((metrics.connects, metrics.acknowledged), (DEVICES as u64, 2 * DEVICES as u64));
-    // Those of one host that do not answer hold up nobody.
+    // Silent devices of one host delay no others.
     hosts[0].power_off(PowerLoss::Silence);
     let start = Instant::now();
     for device in &devices[PER_HOST..] {
@@ -121,7 +121,7 @@ fn the_last_handle_of_any_kind_joins_the_thread() {
     assert!(sub.gateway().is_connected());
     drop(manager);
     assert_eq!(poll_threads(), 1);
-    // What is given right before the end still leaves.
+    // A command right before the end is still sent.
     sub.gateway().set_value(2, 99).queue().expect("is queued");
     drop(sub);
     assert_eq!(poll_threads(), 0);
@@ -129,14 +129,14 @@ fn the_last_handle_of_any_kind_joins_the_thread() {
     while listener.recv().is_some() {}
 }
 
-/// Holds a handle until it is woken, and drops it there.
+/// Waker that holds a handle and drops it when it is woken.
 struct Holder(Mutex<Option<(PollThread, Sender<()>)>>);
 
 impl Wake for Holder {
     fn wake(self: Arc<Self>) {
         if let Some((thread, dropped)) = self.0.lock().expect("nobody panics").take() {
             drop(thread);
-            // Nobody waits for a second wake-up.
+            // The receiver may be gone after the first wake-up.
             let _ = dropped.send(());
         }
     }
@@ -146,7 +146,7 @@ impl Wake for Holder {
 fn a_handle_may_be_dropped_where_the_thread_cannot_be_joined() {
     let _alone = ALONE.lock();
     let thread = thread();
-    // The shared crate's own handles do not hold the thread.
+    // Handles of the shared crate do not keep the thread alive.
     let device = rustuya_runtime::Device::builder("nowhere", KEY).expect("usable id and key").spawn(&thread);
     let mut listener = device.listener();
     let (sender, dropped) = channel();

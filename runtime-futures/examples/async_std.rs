@@ -17,7 +17,7 @@ impl Net for AsyncStd {
     type Socket = UdpSocket;
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // A handle that is dropped leaves its task running.
+        // Dropping the handle leaves the task running.
         drop(task::spawn(task));
     }
 

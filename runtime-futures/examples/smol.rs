@@ -26,12 +26,12 @@ impl Net for Smol {
         Ok(stream)
     }
 
-    fn outlet(&self, stream: &TcpStream) -> Option<Arc<dyn DirectWriter>> {
+    fn direct_writer(&self, stream: &TcpStream) -> Option<Arc<dyn DirectWriter>> {
         Some(Arc::new(Writer(stream.clone().into())))
     }
 
     fn reset(stream: &TcpStream) {
-        // Where that fails, the connection ends in the ordinary way.
+        // If that fails, the connection is closed in the ordinary way.
         reset_on_drop(stream).ok();
     }
 
@@ -48,7 +48,7 @@ impl Net for Smol {
     }
 }
 
-/// The socket of a connection, which does not block.
+/// Non-blocking socket of a connection.
 struct Writer(Arc<Async<std::net::TcpStream>>);
 
 impl DirectWriter for Writer {

@@ -1,4 +1,4 @@
-//! What a [`Net`] brings along for the shared loops: one task per device, one per discovery.
+//! Adapter of a [`Net`] to the shared loops: one task per device, one per discovery.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -15,16 +15,17 @@ use rustuya_runtime::driver::{DrivenDiscovery, DrivenLink, LARGEST_DATAGRAM, Loo
 
 use crate::net::Net;
 
-/// Devices run as tasks of the async runtime that a [`Net`] stands for. Clones are the same one.
+/// Runtime that runs devices as tasks on a [`Net`]. Clones are the same runtime.
 pub struct Futures<N>(Arc<N>);
 
 impl<N: Net> Futures<N> {
-    /// A runtime for [`Device`](crate::Device)s, [`Registry`](crate::Registry)s and [`Discovery`](crate::Discovery).
+    /// Creates a runtime for [`Device`](crate::Device)s, [`Registry`](crate::Registry)s and
+    /// [`Discovery`](crate::Discovery).
     pub fn new(net: N) -> Self {
         Self(Arc::new(net))
     }
 
-    /// What it was made with.
+    /// Returns the [`Net`].
     pub fn net(&self) -> &N {
         &self.0
     }
@@ -54,8 +55,8 @@ impl<N: Net> Reactor for Glue<N> {
         let net = Arc::clone(&self.0);
         Box::pin(async move {
             let stream = net.dial(to).await?;
-            let outlet = net.outlet(&stream);
-            Ok((stream, outlet))
+            let direct_writer = net.direct_writer(&stream);
+            Ok((stream, direct_writer))
         })
     }
 
@@ -90,7 +91,7 @@ impl<N: Net> Reactor for Glue<N> {
     }
 }
 
-/// A socket that waits for the next datagram.
+/// Socket with a pending receive.
 struct Receiver<N: Net>(Receiving<N>);
 
 type Receiving<N> = Pin<Box<dyn Future<Output = Received<N>> + Send>>;

@@ -1,4 +1,4 @@
-//! The scenarios with async-std.
+//! Scenarios with async-std.
 
 #[allow(dead_code, reason = "the example's own program is not run here")]
 #[path = "../examples/async_std.rs"]

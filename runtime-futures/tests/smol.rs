@@ -1,4 +1,4 @@
-//! The scenarios with smol.
+//! Scenarios with smol.
 
 #[allow(dead_code, reason = "the example's own program is not run here")]
 #[path = "../examples/smol.rs"]

@@ -1,4 +1,4 @@
-//! The scenarios, for any runtime. Devices are on loopback and run on threads of their own.
+//! Scenarios, for any runtime. Devices are on loopback and run on threads of their own.
 
 use core::future::poll_fn;
 use core::net::Ipv4Addr;
@@ -21,15 +21,15 @@ const ID: &str = "device-under-test-01";
 const SOON: Duration = Duration::from_secs(20);
 const FOREVER: Duration = Duration::from_secs(600);
 
-/// A test for each scenario.
+/// Defines a test for each scenario.
 macro_rules! scenarios {
     ($block_on:path, $net:expr) => {
         scenarios!($block_on, $net,
-            every_version_and_dialect_is_queried_set_and_heard, the_version_is_found_out, gateways_route,
+            every_version_and_dialect_is_queried_set_and_received, the_version_is_found_out, gateways_route,
             a_wrong_key_is_diagnosed, waiting_commands_end_on_close, commands_fail_with_the_reason,
-            many_commands_at_once_are_all_answered, dropped_commands_are_taken_back, slow_listeners_lag_alone,
-            devices_come_back, the_last_handle_ends_the_connection, managers_hear_all_of_their_devices,
-            announcements_are_heard, announcements_locate_devices, a_hundred_devices);
+            many_commands_at_once_are_all_answered, dropped_commands_are_withdrawn, slow_listeners_lag_alone,
+            devices_come_back, the_last_handle_ends_the_connection, managers_receive_events_of_all_devices,
+            announcements_are_received, announcements_locate_devices, a_hundred_devices);
     };
     ($block_on:path, $net:expr, $($name:ident),*) => {$(
         #[test]
@@ -114,7 +114,7 @@ fn asked(fake: &FaultyDevice, command: CommandCode) {
     assert!(fake.wait_for(SOON, |state| state.requests().any(|request| request.command == command)), "was not asked");
 }
 
-pub(crate) async fn every_version_and_dialect_is_queried_set_and_heard(runtime: &Futures<impl Net>) {
+pub(crate) async fn every_version_and_dialect_is_queried_set_and_received(runtime: &Futures<impl Net>) {
     let default = Version::ALL.map(|version| (version, Dialect::Default));
     let device22 = [Version::V33, Version::V34].map(|version| (version, Dialect::Device22));
     for (version, dialect) in default.into_iter().chain(device22) {
@@ -204,7 +204,7 @@ pub(crate) async fn many_commands_at_once_are_all_answered(runtime: &Futures<imp
     }
 }
 
-pub(crate) async fn dropped_commands_are_taken_back(runtime: &Futures<impl Net>) {
+pub(crate) async fn dropped_commands_are_withdrawn(runtime: &Futures<impl Net>) {
     let lamp = fake(Version::V35).start().expect("a free port");
     lamp.power_off(PowerLoss::Reset);
     let mut timing = Timing::DEFAULT;
@@ -264,7 +264,7 @@ pub(crate) async fn the_last_handle_ends_the_connection(runtime: &Futures<impl N
     assert_eq!(events.recv().await, None);
 }
 
-pub(crate) async fn managers_hear_all_of_their_devices(runtime: &Futures<impl Net>) {
+pub(crate) async fn managers_receive_events_of_all_devices(runtime: &Futures<impl Net>) {
     let lamps = ["one", "two"].map(|id| {
         FaultyDevice::builder(id, KEY, Version::V35).dps(json!({ "1": false })).start().expect("a free port")
     });
@@ -289,7 +289,7 @@ pub(crate) async fn managers_hear_all_of_their_devices(runtime: &Futures<impl Ne
     while events.recv().await.is_some() {}
 }
 
-pub(crate) async fn announcements_are_heard(runtime: &Futures<impl Net>) {
+pub(crate) async fn announcements_are_received(runtime: &Futures<impl Net>) {
     let discovery = discovery().start(runtime).expect("free ports");
     let ports = discovery.local_addrs().to_vec();
     let mut listener = discovery.listener();
@@ -321,7 +321,7 @@ pub(crate) async fn announcements_locate_devices(runtime: &Futures<impl Net>) {
 }
 
 pub(crate) async fn a_hundred_devices(runtime: &Futures<impl Net>) {
-    // A host stands for many devices: it knows one key and does not mind which id it is called by.
+    // A host stands for many devices: it has one key and accepts any device id.
     let hosts = [(); 2].map(|()| fake(Version::V35).max_clients(50).start().expect("a free port"));
     let devices: Vec<Device> = (0..100)
         .map(|n| {

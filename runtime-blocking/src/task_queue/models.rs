@@ -1,4 +1,4 @@
-//! Models of threads that post, and of the poll thread that sleeps and collects.
+//! Models of threads that queue tasks, and of the poll thread that sleeps and takes them.
 
 use core::task::Waker;
 
@@ -13,14 +13,14 @@ fn each_order(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// Collects as the poll thread does, until `done` returns true for what was collected.
-fn run(mailbox: &Mailbox<u8>, mut done: impl FnMut(Vec<u8>, &[usize], bool) -> bool) {
+/// Takes the content as the poll thread does, until `done` returns true for it.
+fn run(queue: &TaskQueue<u8>, mut done: impl FnMut(Vec<u8>, &[usize], bool) -> bool) {
     let mut woken = Vec::new();
     loop {
-        if mailbox.doze() {
-            mailbox.bell.wait();
+        if queue.begin_sleep() {
+            queue.waker.wait();
         }
-        let (new, stop) = mailbox.collect(&mut woken);
+        let (new, stop) = queue.take(&mut woken);
         if done(new, &woken, stop) {
             return;
         }
@@ -29,19 +29,19 @@ fn run(mailbox: &Mailbox<u8>, mut done: impl FnMut(Vec<u8>, &[usize], bool) -> b
 }
 
 #[test]
-fn a_thread_that_sleeps_is_rung_for_a_task_and_for_the_end() {
+fn a_thread_that_sleeps_is_woken_for_a_task_and_for_the_end() {
     each_order(|| {
-        let mailbox = Arc::new(Mailbox::new(Bell::default()));
+        let queue = Arc::new(TaskQueue::new(PollWaker::default()));
         let other = {
-            let mailbox = Arc::clone(&mailbox);
-            thread::spawn(move || mailbox.add(1))
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.add(1))
         };
         let last = {
-            let mailbox = Arc::clone(&mailbox);
-            thread::spawn(move || mailbox.stop())
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.stop())
         };
         let (mut tasks, mut stopped) = (Vec::new(), false);
-        run(&mailbox, |new, _, stop| {
+        run(&queue, |new, _, stop| {
             tasks.extend(new);
             stopped |= stop;
             stopped && !tasks.is_empty()
@@ -55,11 +55,11 @@ fn a_thread_that_sleeps_is_rung_for_a_task_and_for_the_end() {
 #[test]
 fn a_task_that_is_woken_in_its_turn_gets_another_one() {
     each_order(|| {
-        let mailbox = Arc::new(Mailbox::<u8>::new(Bell::default()));
-        let alarm = Alarm::new(&mailbox, 7);
+        let queue = Arc::new(TaskQueue::<u8>::new(PollWaker::default()));
+        let task_waker = TaskWaker::new(&queue, 7);
         let changes = Arc::new(Mutex::new(0));
         let other = {
-            let (changes, waker) = (Arc::clone(&changes), Waker::from(Arc::clone(&alarm)));
+            let (changes, waker) = (Arc::clone(&changes), Waker::from(Arc::clone(&task_waker)));
             thread::spawn(move || {
                 for _ in 0..2 {
                     *changes.lock().expect("no panic") += 1;
@@ -67,12 +67,12 @@ fn a_task_that_is_woken_in_its_turn_gets_another_one() {
                 }
             })
         };
-        run(&mailbox, |_, woken, _| {
+        run(&queue, |_, woken, _| {
             if woken != [7] {
                 assert!(woken.is_empty(), "{woken:?}");
                 return false;
             }
-            alarm.reset();
+            task_waker.reset();
             *changes.lock().expect("no panic") == 2
         });
         other.join().expect("no panic");
@@ -82,13 +82,13 @@ fn a_task_that_is_woken_in_its_turn_gets_another_one() {
 #[test]
 fn a_task_is_run_or_given_back() {
     each_order(|| {
-        let mailbox = Arc::new(Mailbox::new(Bell::default()));
+        let queue = Arc::new(TaskQueue::new(PollWaker::default()));
         let other = {
-            let mailbox = Arc::clone(&mailbox);
-            thread::spawn(move || mailbox.add(1))
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.add(1))
         };
-        let (collected, _) = mailbox.collect(&mut Vec::new());
-        let left = mailbox.close();
+        let (collected, _) = queue.take(&mut Vec::new());
+        let left = queue.close();
         let given_back = other.join().expect("no panic").is_err();
         assert_eq!(collected.len() + left.len() + usize::from(given_back), 1);
     });

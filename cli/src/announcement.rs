@@ -32,7 +32,7 @@ struct Shown<'a> {
 struct Refused {
     error: &'static str,
     detail: String,
-    /// Where the answer to a request goes.
+    /// Address of the answer to a request.
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<Ipv4Addr>,
 }

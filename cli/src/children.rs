@@ -17,29 +17,29 @@ use crate::target::{Child, Target, TargetArgs};
 
 /// Ask gateways for their sub-devices; prints which of them are online
 ///
-/// With --devices, names are printed as well, and sub-devices in the file that the gateway did not speak of. Gateways that
-/// speak 3.3, and devices that are no gateways, often do not answer.
+/// With --devices, names are printed as well, and sub-devices in the file that the gateway did not report. Gateways of
+/// 3.3, and devices that are no gateways, often do not answer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Device ids of gateways; with --devices, also names
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "GATEWAY")]
     ids: Vec<String>,
-    /// Print one JSON object for each sub-device: {"gateway":..,"cid":..,"online":true}, with --devices also "id" and "name".
-    /// "online" is null when the gateway did not speak of it
+    /// Print one JSON object for each sub-device: {"gateway":..,"cid":..,"online":true}, with --devices also "id" and
+    /// "name". "online" is null if the gateway did not report it
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     target: TargetArgs,
 }
 
-/// Gateways with many sub-devices tell of them in several frames. After so long without one, it was the last.
+/// Time without a further report after which the last one was the end: gateways with many sub-devices send several.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The sub-devices that a gateway spoke of, by cid.
-type Heard = BTreeMap<String, bool>;
+/// Sub-devices that a gateway has reported, by cid.
+type Reported = BTreeMap<String, bool>;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct ChildLine<'a> {
     gateway: &'a str,
     cid: &'a str,
     online: Option<bool>,
@@ -61,46 +61,46 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             }
         }
         let listed = core::mem::take(&mut selected.children);
-        let show = |target: &Target, heard: Heard| show(target, &listed, &heard, args.json);
+        let show = |target: &Target, reported: Reported| show(target, &listed, &reported, args.json);
         each(&args.target, selected, args.json, |device, target| ask(device, target.timeout), show).await
     })
 }
 
-async fn ask(device: Device, limit: Duration) -> Result<Heard, CommandError> {
+async fn ask(device: Device, limit: Duration) -> Result<Reported, CommandError> {
     let mut events = device.listener();
-    let mut heard = Heard::new();
+    let mut reported = Reported::new();
     let reply = device.sub_discover().acknowledged().await?;
-    take(&mut heard, reply.payload().as_ref());
-    // A gateway that goes on and on is not listened to for ever.
+    take(&mut reported, reply.payload().as_ref());
+    // Limits the wait for a gateway that never stops sending reports.
     let ends = Instant::now() + limit;
     while let Ok(Some(event)) = timeout_at(ends.min(Instant::now() + PAUSE), events.recv()).await {
         if let Event::Message(message) = event
             && message.command() == CommandCode::LAN_EXT_STREAM
         {
-            take(&mut heard, serde_json::from_slice(message.bytes()).ok().as_ref());
+            take(&mut reported, serde_json::from_slice(message.bytes()).ok().as_ref());
         }
     }
-    Ok(heard)
+    Ok(reported)
 }
 
-/// Takes in what a report says. A later one wins.
-fn take(heard: &mut Heard, report: Option<&Value>) {
+/// Adds the content of a report. A later report replaces earlier entries.
+fn take(reported: &mut Reported, report: Option<&Value>) {
     for (list, online) in [("/data/online", true), ("/data/offline", false)] {
         let cids = report.and_then(|report| report.pointer(list)?.as_array()).into_iter().flatten();
-        heard.extend(cids.filter_map(Value::as_str).map(|cid| (cid.to_owned(), online)));
+        reported.extend(cids.filter_map(Value::as_str).map(|cid| (cid.to_owned(), online)));
     }
 }
 
-fn show(target: &Target, listed: &[Child], heard: &Heard, json: bool) -> anyhow::Result<()> {
+fn show(target: &Target, listed: &[Child], reported: &Reported, json: bool) -> anyhow::Result<()> {
     let mine = || listed.iter().filter(|child| child.gateway == target.id.as_str());
     let known = |cid: &str| mine().find(|child| child.cid == cid);
-    let spoken_of = heard.iter().map(|(cid, online)| (cid.as_str(), Some(*online), known(cid)));
-    let silent = mine().filter(|child| !heard.contains_key(&child.cid));
-    let all: Vec<_> = spoken_of.chain(silent.map(|child| (child.cid.as_str(), None, Some(child)))).collect();
+    let answered = reported.iter().map(|(cid, online)| (cid.as_str(), Some(*online), known(cid)));
+    let missing = mine().filter(|child| !reported.contains_key(&child.cid));
+    let all: Vec<_> = answered.chain(missing.map(|child| (child.cid.as_str(), None, Some(child)))).collect();
     if json {
         return all.iter().try_for_each(|(cid, online, child)| {
             let (id, name) = (child.map(|child| child.id.as_str()), child.and_then(|child| child.name.as_deref()));
-            json_line_now(&Line { gateway: target.id.as_str(), cid, online: *online, id, name })
+            json_line_now(&ChildLine { gateway: target.id.as_str(), cid, online: *online, id, name })
         });
     }
     if all.is_empty() {
@@ -112,7 +112,7 @@ fn show(target: &Target, listed: &[Child], heard: &Heard, json: bool) -> anyhow:
         let state = match online {
             Some(true) => "online",
             Some(false) => "offline",
-            None => "not spoken of",
+            None => "not reported",
         };
         let name = child.and_then(|child| child.name.as_deref()).unwrap_or_default();
         table.add_row([plain(cid), state.to_owned(), plain(name)]);
@@ -127,12 +127,12 @@ mod tests {
 
     #[test]
     fn reports_are_added_up() {
-        let mut heard = Heard::new();
-        take(&mut heard, Some(&json!({ "data": { "online": ["a", "b"], "offline": ["c", 5] } })));
-        take(&mut heard, Some(&json!({ "data": { "online": ["c"], "offline": 7 } })));
-        take(&mut heard, Some(&json!("data unvalid")));
-        take(&mut heard, None);
+        let mut reported = Reported::new();
+        take(&mut reported, Some(&json!({ "data": { "online": ["a", "b"], "offline": ["c", 5] } })));
+        take(&mut reported, Some(&json!({ "data": { "online": ["c"], "offline": 7 } })));
+        take(&mut reported, Some(&json!("data unvalid")));
+        take(&mut reported, None);
         let expected = [("a".to_owned(), true), ("b".to_owned(), true), ("c".to_owned(), true)];
-        assert_eq!(heard, Heard::from(expected));
+        assert_eq!(reported, Reported::from(expected));
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Where each shell looks for such scripts.
+/// Folder of such scripts for each shell.
 const WHERE: &str = "\
 Where it goes:
   bash        rustuya completions bash > ~/.local/share/bash-completion/completions/rustuya
@@ -26,7 +26,7 @@ Where it goes:
   elvish      eval (rustuya completions elvish | slurp)";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    // Not to stdout at once: the generator panics where that is closed.
+    // Not directly to stdout: the generator panics if that is closed.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "rustuya", &mut script);
     Ok(std::io::stdout().lock().write_all(&script)?)

@@ -1,4 +1,4 @@
-//! The connections to the devices that are meant.
+//! Connections to the target devices.
 
 use anyhow::{Context, bail};
 use rustuya_proto::DeviceError;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::target::{Target, TargetArgs};
 
-/// Begins to listen for announcements when the address of any target is not known, and makes a manager for all.
+/// Creates a manager for all targets. Listens for announcements if the address of any target is not known.
 pub(crate) fn manager(args: &TargetArgs, targets: &[Target]) -> anyhow::Result<Manager> {
     let registry = Registry::builder(Tokio);
     let registry = if targets.iter().all(|target| target.address != Address::Auto) {
@@ -23,12 +23,12 @@ pub(crate) fn manager(args: &TargetArgs, targets: &[Target]) -> anyhow::Result<M
     Ok(Manager::new(&registry.build()))
 }
 
-/// Begins to connect. Sub-devices share the connection of their gateway.
+/// Starts to connect. Sub-devices share the connection of their gateway.
 pub(crate) fn connect(manager: &Manager, target: &Target) -> anyhow::Result<Device> {
     connect_with(manager, target, |builder| builder)
 }
 
-/// As [`connect`], with what `more` adds where the connection is not there yet.
+/// Like [`connect`], but passes the builder of a new connection through `more`.
 pub(crate) fn connect_with(
     manager: &Manager,
     target: &Target,
@@ -37,12 +37,12 @@ pub(crate) fn connect_with(
     if let Some(device) = manager.get(target.id.as_str()) {
         return Ok(device);
     }
-    manager.add_with(more(target.builder())).with_context(|| target.blamed().to_owned())
+    manager.add_with(more(target.builder())).with_context(|| target.error_name().to_owned())
 }
 
 impl Target {
     fn builder(&self) -> DeviceBuilder {
-        // So that the versions that a device does not speak can be told from a wrong key in time.
+        // Short enough to distinguish a wrong version from a wrong key in time.
         let mut timing = Timing::DEFAULT;
         timing.answer = timing.answer.min(self.timeout.mul_f64(0.3));
         timing.negotiate = timing.answer;
@@ -57,7 +57,7 @@ impl Target {
         builder.address(self.address.clone())
     }
 
-    /// Runs one command on the device, which is being connected. Gives up as soon as it is clear that key or version must
+    /// Runs one command on the device, which is still connecting. Fails as soon as it is clear that key or version must
     /// be corrected.
     pub(crate) async fn run<T>(
         &self,
@@ -68,16 +68,16 @@ impl Target {
         let is_hopeless = |reason: DownReason| self.is_hopeless(reason);
         let mut result = tokio::select! {
             result = command => result,
-            reason = told(device, is_hopeless) => Err(CommandError::NotConnected { reason: Some(reason) }),
+            reason = wait_for_reason(device, is_hopeless) => Err(CommandError::NotConnected { reason: Some(reason) }),
         };
-        // Up to 3.3, nothing is negotiated before the first command: what came of it may be the first that shows that
-        // version or key are wrong, or that the device is busy or silent. What that was is found out right after.
+        // Up to 3.3, nothing is negotiated before the first command: its failure may be the first sign of a wrong
+        // version or key, or of a busy or silent device. The diagnosis follows right after it.
         if matches!(
             result,
             Err(CommandError::NoAnswer | CommandError::Unanswered | CommandError::ConnectionLost { .. })
         ) && !device.version().is_some_and(Version::negotiates)
         {
-            let cause = told(device, |reason| self.is_hopeless(reason) || is_cause(reason));
+            let cause = wait_for_reason(device, |reason| self.is_hopeless(reason) || is_cause(reason));
             match tokio::time::timeout_at(deadline, cause).await {
                 Ok(reason) if self.is_hopeless(reason) => {
                     result = Err(CommandError::NotConnected { reason: Some(reason) });
@@ -87,7 +87,9 @@ impl Target {
             }
         }
         if self.address == Address::Auto && matches!(result, Err(CommandError::NotConnected { reason: None })) {
-            bail!("no announcement heard; check that the device has power and is in this network, or give --address");
+            bail!(
+                "no announcement received; check that the device has power and is in this network, or give --address"
+            );
         }
         if let Err(error @ CommandError::NotConnected { reason: Some(DownReason::Relayed) }) = &result {
             bail!("{error} (--trust-relayed, or --address)");
@@ -99,23 +101,23 @@ impl Target {
             && text == DeviceError::DataFormat.text()
             && self.version.is_some_and(|version| version != Version::V31)
         {
-            bail!("{text}: devices of 3.1 say so to requests of other versions; check the version");
+            bail!("{text}: devices of 3.1 send this to requests of other versions; check the version");
         }
         Ok(result?)
     }
 
-    /// Whether more attempts are useless.
+    /// Returns whether more attempts are useless.
     fn is_hopeless(&self, reason: DownReason) -> bool {
         match reason {
             DownReason::WrongKey { .. } | DownReason::TooOld { .. } | DownReason::Unresolved => true,
-            // Without a version of the user's, the next attempt is made with the right one.
+            // Without a configured version, the next attempt uses the right one.
             DownReason::WrongVersion { .. } => self.version.is_some(),
             _ => false,
         }
     }
 }
 
-/// Whether this says more than that the connection ended.
+/// Returns whether the reason is a cause, and not only the end of the connection.
 const fn is_cause(reason: DownReason) -> bool {
     matches!(
         reason,
@@ -128,14 +130,14 @@ const fn is_cause(reason: DownReason) -> bool {
 }
 
 /// Waits until the device is down for such a reason.
-async fn told(device: &Device, is_such: impl Fn(DownReason) -> bool) -> DownReason {
+async fn wait_for_reason(device: &Device, is_wanted: impl Fn(DownReason) -> bool) -> DownReason {
     let mut listener = device.listener();
-    if let Some(reason) = device.diagnosis().filter(|reason| is_such(*reason)) {
+    if let Some(reason) = device.diagnosis().filter(|reason| is_wanted(*reason)) {
         return reason;
     }
     while let Some(event) = listener.recv().await {
         if let Event::Down { reason, .. } = event
-            && is_such(reason)
+            && is_wanted(reason)
         {
             return reason;
         }

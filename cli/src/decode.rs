@@ -61,14 +61,14 @@ struct Decoded {
     payload_hex: String,
 }
 
-/// Bytes that did not.
+/// Bytes that are not a valid frame.
 #[derive(Serialize)]
 struct Refused {
     error: &'static str,
     detail: String,
-    /// Where the refused bytes begin in their argument.
+    /// Offset of the refused bytes in their argument.
     offset: usize,
-    /// How many bytes were passed over.
+    /// Number of skipped bytes.
     length: usize,
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// Prints every frame in `stream` and returns how many were refused.
+/// Prints every frame in `stream` and returns the number of refused ones.
 fn decode_stream(keys: &Keys, sender: Sender, stream: &mut [u8], out: &mut impl Write) -> anyhow::Result<usize> {
     let mut refused = 0;
     let mut at = 0;
@@ -109,7 +109,7 @@ fn decode_stream(keys: &Keys, sender: Sender, stream: &mut [u8], out: &mut impl 
                         at += length;
                         continue;
                     }
-                    // The length field may be what is damaged, so the next frame may begin inside this one.
+                    // The length field may be damaged, so the next frame may begin inside this one.
                     Err(error @ FrameError::Suffix) => (error, next_prefix(rest)),
                     Err(error) => (error, length),
                 }
@@ -127,13 +127,13 @@ fn decode_stream(keys: &Keys, sender: Sender, stream: &mut [u8], out: &mut impl 
     Ok(refused)
 }
 
-/// The frame that `rest` begins with.
+/// Returns the frame that `rest` begins with.
 fn whole_frame(rest: &mut [u8]) -> Result<&mut [u8], FrameError> {
     let len = frame_len(rest)?.ok_or(FrameError::Length)?;
     rest.get_mut(..len).ok_or(FrameError::Length)
 }
 
-/// The offset of the next prefix behind the front of `rest`, or the end.
+/// Returns the offset of the next prefix behind the front of `rest`, or the end.
 fn next_prefix(rest: &[u8]) -> usize {
     (1..rest.len()).find(|at| rest.get(*at..).and_then(frame_kind).is_some()).unwrap_or(rest.len())
 }
@@ -151,7 +151,7 @@ fn open_frame(keys: &Keys, sender: Sender, frame: &mut [u8]) -> Result<Decoded, 
     })
 }
 
-/// JSON objects and arrays as they are, other text as a string, everything else (such as nonces) as `null`.
+/// Returns JSON objects and arrays as they are, other text as a string, and other bytes (such as nonces) as `null`.
 fn readable(payload: &[u8]) -> Value {
     let text = String::from_utf8_lossy(payload);
     if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(&text) {
@@ -164,7 +164,7 @@ fn readable(payload: &[u8]) -> Value {
     Value::String(text.into_owned())
 }
 
-/// What to do about it, as far as the bytes tell.
+/// Describes the error, as far as the bytes show its cause.
 fn detail(error: FrameError, version: Version, found: Option<FrameKind>) -> String {
     let expected = match version {
         Version::V35 => FrameKind::F6699,
@@ -172,10 +172,10 @@ fn detail(error: FrameError, version: Version, found: Option<FrameKind>) -> Stri
     };
     match (error, found) {
         (FrameError::Integrity, Some(FrameKind::F6699)) if expected != FrameKind::F6699 => {
-            format!("a 6699 frame: the device speaks 3.5, not {version}")
+            format!("a 6699 frame: the device uses 3.5, not {version}")
         }
         (FrameError::Integrity, Some(FrameKind::F55aa)) if expected != FrameKind::F55aa => {
-            format!("a 55AA frame: the device speaks 3.4 or older, not {version}")
+            format!("a 55AA frame: the device uses 3.4 or older, not {version}")
         }
         (FrameError::Length, Some(_)) => "the length field is impossible, or the frame is not complete".to_owned(),
         _ => error.to_string(),

@@ -10,7 +10,7 @@ use crate::input::shown;
 use crate::output::{complain, json_line_now};
 use crate::target::{Selected, Target, TargetArgs};
 
-/// A device that the command failed for, in JSON.
+/// Device for which the command failed, in JSON.
 #[derive(Serialize)]
 pub(crate) struct Failed<'a> {
     pub(crate) id: &'a str,
@@ -21,8 +21,8 @@ pub(crate) struct Failed<'a> {
     pub(crate) error: String,
 }
 
-/// Runs `work` for each target, and shows what succeeded as it does. Of one device, a failure is returned; of
-/// several, failures are shown, as JSON or on stderr, and counted.
+/// Runs `work` for each target, and shows each success at once. Returns the failure of a single device; shows the
+/// failures of several, as JSON or on stderr, and counts them.
 pub(crate) async fn each<T, F>(
     args: &TargetArgs,
     selected: Selected,
@@ -57,13 +57,13 @@ where
             Ok(value) => show(&target, value)?,
             Err(error) if !several => {
                 manager.shutdown().await;
-                return Err(error.context(target.blamed().to_owned()));
+                return Err(error.context(target.error_name().to_owned()));
             }
             Err(error) => {
                 failed += 1;
                 let cid = target.cid.as_ref().map(|cid| cid.as_str());
                 let error = format!("{error:#}");
-                show_failure(json, &Failed { id: target.id.as_str(), name: target.called(), cid, error })?;
+                show_failure(json, &Failed { id: target.id.as_str(), name: target.display_name(), cid, error })?;
             }
         }
     }

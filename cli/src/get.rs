@@ -15,8 +15,8 @@ use crate::target::{Target, TargetArgs};
 
 /// Ask devices for their state; prints their DPs
 ///
-/// Several devices are asked at the same time, and each is printed in a line as it answers. Those that do not are told
-/// on stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
+/// Several devices are asked at the same time, and each is printed in a line as it answers. Failures are printed on
+/// stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Device ids; with --devices, also names
@@ -25,25 +25,25 @@ pub(crate) struct Args {
     /// Ask the gateway ID for this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
-    /// Ask for these DPs. device22 firmware, which includes 3.2, tells only what it is asked for; other firmware tells
-    /// everything. Those that it does not tell are named on stderr
+    /// Ask for these DPs. device22 firmware, which includes 3.2, answers only for named DPs; other firmware sends its
+    /// whole state. DPs that do not come are listed on stderr
     #[arg(long, value_name = "DP,...", value_delimiter = ',', value_parser = dp)]
     dp: Vec<u16>,
     /// Print one JSON object, such as {"1":true,"2":50}; of several devices, one for each, such as
     /// {"id":..,"name":..,"dps":{"1":true}}
     #[arg(long)]
     json: bool,
-    /// Write the version and the address that worked into --devices, so that the next command begins with them, whatever
-    /// somebody announces. All else in the file stays as it is
+    /// Write the version and the address that worked into --devices, so that the next command begins with them,
+    /// whatever is announced. All else in the file stays as it is
     #[arg(long, requires = "devices")]
     remember: bool,
     #[command(flatten)]
     target: TargetArgs,
 }
 
-/// The state of one of several devices.
+/// State of one of several devices.
 #[derive(Serialize)]
-struct Line<'a> {
+struct StateLine<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -74,13 +74,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-/// What a device has answered by.
+/// Version and address that a device has answered with.
 struct Worked {
     version: Option<Version>,
     address: Option<IpAddr>,
 }
 
-/// Asks one device, for `dps` if any are named.
+/// Queries one device, for `dps` if any are given.
 fn ask(
     device: Device,
     target: &Target,
@@ -98,10 +98,10 @@ fn ask(
         };
         if !state.missing.is_empty() {
             let missing: Vec<String> = state.missing.iter().map(ToString::to_string).collect();
-            eprintln!("rustuya: {name}: does not tell DP {}", missing.join(", "));
+            eprintln!("rustuya: {name}: no answer for DP {}", missing.join(", "));
         }
         if wanted.is_empty() && state.partial {
-            eprintln!("rustuya: {name}: may have more DPs than these; --dp asks for others");
+            eprintln!("rustuya: {name}: may have more DPs; --dp asks for others");
         }
         Ok((state, Worked { version: device.version(), address: device.address() }))
     }
@@ -117,7 +117,7 @@ fn show(dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
 fn show_line(target: &Target, dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
     if json {
         let cid = target.cid.as_ref().map(|cid| cid.as_str());
-        return json_line_now(&Line { id: target.id.as_str(), name: target.called(), cid, dps });
+        return json_line_now(&StateLine { id: target.id.as_str(), name: target.display_name(), cid, dps });
     }
     let state = if dps.is_empty() { NOTHING.to_owned() } else { dp_line(dps) };
     line_now(&format!("{}: {state}", target.name))

@@ -1,6 +1,6 @@
-//! What is given on the command line.
+//! Arguments of the command line.
 //!
-//! Keys are not parsed by clap: its messages repeat the text that is wrong.
+//! clap does not parse keys, because its messages repeat the wrong text.
 
 use core::fmt;
 use core::str::FromStr;
@@ -10,7 +10,7 @@ use std::path::Path;
 use rustuya_runtime_tokio::text;
 use serde_json::{Map, Value};
 
-/// The command line is wrong: exit status 2.
+/// Wrong command line: exit status 2.
 #[derive(Debug)]
 pub struct UsageError(String);
 
@@ -22,23 +22,23 @@ impl fmt::Display for UsageError {
 
 impl core::error::Error for UsageError {}
 
-/// What stands for an argument that is not repeated.
+/// Replacement for an argument that is not repeated.
 pub(crate) const HIDDEN: &str = "(not repeated: it may be a local key)";
 
-/// A name that was given, unless it may be a key in the place of a name.
+/// Returns the given name, or [`HIDDEN`] if it may be a key.
 pub(crate) fn shown(name: &str) -> &str {
     if text::may_be_key(name) { HIDDEN } else { name }
 }
 
-/// A file that was given, with the option that named it, likewise.
+/// Returns the given path with its option, or [`HIDDEN`] in place of a path that may be a key.
 pub(crate) fn file(option: &str, path: &Path) -> String {
     let name = path.display().to_string();
-    // A whole path is no misspelt key.
+    // An absolute path is no misspelt key.
     let is_path = path.is_absolute() && name.chars().count() != 16;
     format!("{option} {}", if is_path { &name } else { shown(&name) }).trim_start().to_owned()
 }
 
-/// Reads hex digits of either case; white space and colons between them are fine, as captures show them.
+/// Reads hex digits of either case. Accepts white space and colons between them, as in captures.
 pub(crate) fn hex_bytes(name: &str, text: &str) -> Result<Vec<u8>, UsageError> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
     let bytes = hex::decode(digits).map_err(|error| {
@@ -62,7 +62,7 @@ pub(crate) fn hex_16(name: &str, text: &str) -> Result<[u8; 16], UsageError> {
     })
 }
 
-/// Refuses a value that has the right form but makes no sense here.
+/// Creates the error for a value that has the right form but makes no sense here.
 pub(crate) fn unfit(message: &str) -> UsageError {
     UsageError(message.to_owned())
 }
@@ -74,7 +74,7 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
     seconds.filter(sensible).ok_or("must be a number of seconds above 0")
 }
 
-/// A hundred years: more would overflow clocks.
+/// A hundred years; more would overflow clocks.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// UDP ports of announcements.
@@ -104,7 +104,7 @@ pub(crate) fn dp(text: &str) -> Result<u16, &'static str> {
     text.trim().parse().map_err(|_| "DPs are numbers from 0 to 65535, such as 1,20")
 }
 
-/// Whether `text` is the number of a DP.
+/// Returns whether `text` is the number of a DP.
 pub(crate) fn is_dp(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|dp| dp.to_string() == text)
 }

@@ -1,4 +1,4 @@
-//! Where local keys come from. They are never printed.
+//! Sources of local keys, which are never printed.
 
 use core::fmt;
 use std::ffi::OsString;
@@ -11,14 +11,14 @@ use zeroize::Zeroizing;
 
 use crate::input::{UsageError, hex_16, unfit};
 
-/// The environment variable that holds a local key.
+/// Environment variable with a local key.
 const VARIABLE: &str = "RUSTUYA_KEY";
 
-/// Options that name a local key. Without them, `RUSTUYA_KEY` is used.
+/// Options with a local key. Without them, `RUSTUYA_KEY` is used.
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyArgs {
-    /// File whose first line is the local key. Without it, the key is taken from --devices, where there is that option,
-    /// or from the environment variable RUSTUYA_KEY
+    /// File whose first line is the local key. Without it, the key is taken from --devices, if there is that option, or
+    /// from the environment variable RUSTUYA_KEY
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Local key, 16 characters. Other users of this machine can see it in the process list, and the shell keeps it
@@ -34,7 +34,7 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// The key, when one of the options names it.
+    /// Returns the key of the options, if there is one.
     pub(crate) fn explicit(&self) -> anyhow::Result<Option<LocalKey>> {
         if let Some(key) = &self.key {
             return Ok(Some(key.read("--key")?));
@@ -42,7 +42,7 @@ impl KeyArgs {
         let Some(path) = &self.key_file else {
             return Ok(None);
         };
-        // The name is not repeated: it may be the key itself, given to the wrong option.
+        // The error does not repeat the path: it may be the key itself, given to the wrong option.
         let bytes = Zeroizing::new(std::fs::read(path).context("--key-file: the file cannot be read")?);
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -55,7 +55,7 @@ impl KeyArgs {
         Ok(Some(key.map_err(|error| unfit(&format!("--key-file: {error}")))?))
     }
 
-    /// The key that the options name, else the one in the environment.
+    /// Returns the key of the options, or else of the environment.
     pub(crate) fn any(&self) -> anyhow::Result<LocalKey> {
         match self.explicit()? {
             Some(key) => Ok(key),
@@ -64,15 +64,15 @@ impl KeyArgs {
     }
 }
 
-/// The environment variable that holds a key as hex digits.
+/// Environment variable with a key as hex digits.
 const HEX_VARIABLE: &str = "RUSTUYA_KEY_HEX";
 
-/// A key as hex digits: from an option of this name, else from a file, else from the environment.
+/// Reads a key of hex digits from the option, or else from the file, or else from the environment.
 pub(crate) fn hex_key(option: &str, given: Option<&Secret>, file: Option<&Path>) -> anyhow::Result<[u8; 16]> {
     let variable = || std::env::var_os(HEX_VARIABLE).filter(|value| !value.is_empty()).map(Secret::from);
     let (source, text) = match (given, file) {
         (Some(given), _) => (option, given.clone()),
-        // The name is not repeated: it may be the key itself, given to the wrong option.
+        // The error does not repeat the path: it may be the key itself, given to the wrong option.
         (None, Some(path)) => {
             let bytes = Zeroizing::new(std::fs::read(path).context("--key-file: the file cannot be read")?);
             let text = text::decode(&bytes).map_err(|error| unfit(&format!("--key-file: {error}")))?;
@@ -88,13 +88,13 @@ pub(crate) fn hex_key(option: &str, given: Option<&Secret>, file: Option<&Path>)
     Ok(hex_16(source, digits)?)
 }
 
-/// The key in `RUSTUYA_KEY`, when that is set and not empty.
+/// Returns the key in `RUSTUYA_KEY`, if that is set and not empty.
 pub(crate) fn from_environment() -> Result<Option<LocalKey>, UsageError> {
     let value = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
     value.map(|value| Secret::from(value).read(VARIABLE)).transpose()
 }
 
-/// The key as text of 16 characters.
+/// Returns the key as text of 16 characters.
 pub(crate) fn as_text(key: &LocalKey) -> Zeroizing<String> {
     Zeroizing::new(key.expose().iter().copied().map(char::from).collect())
 }
@@ -104,7 +104,7 @@ pub(crate) fn as_text(key: &LocalKey) -> Zeroizing<String> {
 pub(crate) struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Reads the key. `source` is named when it is none.
+    /// Reads the key. An error contains `source`.
     pub(crate) fn read(&self, source: &str) -> Result<LocalKey, UsageError> {
         // Sixteen bytes that are not UTF-8 are a key in Latin-1.
         let key = match core::str::from_utf8(&self.0) {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_not_repeated() {
+    fn input_that_is_no_key_is_not_repeated() {
         let secret = Secret::from(OsString::from("hunter2hunter2"));
         let error = secret.read("--key-file").expect_err("14 characters").to_string();
         assert!(error.starts_with("--key-file: "), "{error}");

@@ -37,7 +37,7 @@ use tokio::runtime::Runtime;
 
 pub use crate::input::UsageError;
 
-/// Talk to Tuya devices on the local network, and look into what they say.
+/// Control Tuya devices on the local network, and inspect their traffic.
 #[derive(Debug, Parser)]
 #[command(name = "rustuya", version, about)]
 struct Cli {
@@ -63,15 +63,15 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// Runs the command that `args` are, the program's name first, and returns the exit status.
+/// Runs the command line `args`, which begins with the program's name, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let command = match Cli::try_parse_from(args) {
         Ok(Cli { command }) => command,
-        Err(mut told) => {
-            discreet(&mut told);
-            // Where help cannot be written, there is nobody to be told.
-            let _ = told.print();
-            return u8::try_from(told.exit_code()).unwrap_or(2);
+        Err(mut error) => {
+            hide_values(&mut error);
+            // An error of writing cannot be reported anywhere.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
     let result = match command {
@@ -105,25 +105,24 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// Takes out of a message what may be a key in the place of another argument.
-fn discreet(told: &mut clap::Error) {
+/// Removes from a message an argument that may be a key.
+fn hide_values(error: &mut clap::Error) {
     let mut kinds = vec![ContextKind::InvalidValue, ContextKind::InvalidSubcommand];
-    if told.kind() == ErrorKind::UnknownArgument {
+    if error.kind() == ErrorKind::UnknownArgument {
         kinds.push(ContextKind::InvalidArg);
     }
     for kind in kinds {
-        if let Some(ContextValue::String(given)) = told.get(kind)
+        if let Some(ContextValue::String(given)) = error.get(kind)
             && text::may_be_key(given)
         {
-            told.insert(kind, ContextValue::String(input::HIDDEN.to_owned()));
-            // Advice repeats it.
-            told.remove(ContextKind::Suggested);
+            error.insert(kind, ContextValue::String(input::HIDDEN.to_owned()));
+            // The suggestion would repeat it.
+            error.remove(ContextKind::Suggested);
         }
     }
 }
 
-/// Reads words such as `1=true`, which say what DPs are to be set to, as `rustuya set` does: values that are not JSON are
-/// taken as text.
+/// Parses assignments of DPs such as `1=true`, like `rustuya set`: values that are not JSON are taken as text.
 ///
 /// ```
 /// let dps = rustuya_cli::dp_values(&["1=true".to_owned(), "5=red".to_owned()])?;
@@ -132,22 +131,22 @@ fn discreet(told: &mut clap::Error) {
 /// ```
 ///
 /// # Errors
-/// [`UsageError`] for a word of another form, a value that no DP can have, and a DP that comes twice.
+/// [`UsageError`] for a word of another form, a value that no DP can have, and a repeated DP.
 pub fn dp_values(words: &[String]) -> Result<Map<String, Value>, UsageError> {
     set::assignments(words)
 }
 
-/// Runs what a subcommand does on sockets. One thread is enough for it.
+/// Runs the network part of a subcommand, on one thread.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = runtime()?;
     let result = runtime.block_on(work);
-    // A name that is still being looked up is waited for no longer.
+    // Does not wait for a pending look-up of a host name.
     runtime.shutdown_background();
     result
 }
 
 fn runtime() -> io::Result<Runtime> {
-    // With fewer, tokio panics instead of saying so.
+    // With fewer descriptors tokio panics instead of returning an error.
     need_descriptors(6)?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
@@ -170,13 +169,13 @@ mod tests {
             &[KEY],
         ];
         for given in arguments {
-            let mut told = Cli::try_parse_from(["rustuya"].iter().chain(given)).expect_err("no such argument");
-            discreet(&mut told);
-            let text = told.render().to_string();
+            let mut error = Cli::try_parse_from(["rustuya"].iter().chain(given)).expect_err("no such argument");
+            hide_values(&mut error);
+            let text = error.render().to_string();
             assert!(!text.contains(KEY), "{given:?}: {text}");
         }
-        let mut told = Cli::try_parse_from(["rustuya", "get", "lamp", "--dialect", "devce22"]).expect_err("misspelt");
-        discreet(&mut told);
-        assert!(told.render().to_string().contains("devce22"), "what cannot be a key is shown");
+        let mut error = Cli::try_parse_from(["rustuya", "get", "lamp", "--dialect", "devce22"]).expect_err("misspelt");
+        hide_values(&mut error);
+        assert!(error.render().to_string().contains("devce22"), "what cannot be a key is shown");
     }
 }

@@ -1,4 +1,4 @@
-//! Lines on stdout.
+//! Output on stdout and stderr.
 
 use core::time::Duration;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> anyhow:
     if !line.contains(is_active) {
         return Ok(writeln!(out, "{line}")?);
     }
-    // These stand in strings only, where JSON has a spelling for them that means the same.
+    // These occur only in strings, where JSON has an equal escape for them.
     let mut shown = String::with_capacity(line.len());
     for c in line.chars() {
         if is_active(c) {
@@ -31,8 +31,8 @@ pub(crate) fn line(out: &mut impl Write, text: &impl core::fmt::Display) -> anyh
     Ok(writeln!(out, "{}", plain(&text.to_string()))?)
 }
 
-/// Text from elsewhere, fit for a terminal: what would move the cursor, colour or reorder the line, or end it, is shown as
-/// its number.
+/// Makes foreign text safe for a terminal: escapes characters that would move the cursor, colour, reorder or end the
+/// line.
 pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -45,40 +45,40 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal does something with it instead of showing it: control characters, line ends beyond ASCII, and what
-/// changes the direction of the text that follows.
+/// Returns whether a terminal acts on the character instead of showing it: control characters, line ends beyond ASCII,
+/// and characters that change the direction of text.
 fn is_active(c: char) -> bool {
     let directs = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || directs || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
-/// Writes one value as one line of JSON, and makes it visible at once.
+/// Writes one value as one line of JSON, and flushes it.
 pub(crate) fn json_line_now(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     json_line(&mut out, value)?;
     Ok(out.flush()?)
 }
 
-/// Writes one line of text, whatever is in it, and makes it visible at once.
+/// Writes one line of text, whatever is in it, and flushes it.
 pub(crate) fn line_now(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", plain(text))?;
     Ok(out.flush()?)
 }
 
-/// Writes several lines, such as a table, and makes them visible at once. What is in them is [`plain`].
+/// Writes several lines, such as a table, and flushes them. Their content must be [`plain`].
 pub(crate) fn lines_now(lines: &impl core::fmt::Display) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{lines}")?;
     Ok(out.flush()?)
 }
 
-/// Says on stderr why something failed. Errors hold what devices and files say.
+/// Prints an error on stderr, escaped, because errors contain text of devices and files.
 pub(crate) fn complain(error: &impl core::fmt::Display) {
     eprintln!("rustuya: {}", plain(&format!("{error:#}")));
 }
 
-/// DPs as a table for people.
+/// Formats DPs as a table.
 pub(crate) fn dp_table(dps: &Map<String, Value>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["DP", "value"]);
@@ -88,13 +88,13 @@ pub(crate) fn dp_table(dps: &Map<String, Value>) -> Table {
     table
 }
 
-/// DPs in one line for people.
+/// Formats DPs in one line.
 pub(crate) fn dp_line(dps: &Map<String, Value>) -> String {
     let pairs: Vec<String> = dps.iter().map(|(dp, value)| format!("{dp}={value}")).collect();
     pairs.join(" ")
 }
 
-/// A duration for people, in the unit that suits it.
+/// Formats a duration in a suitable unit.
 pub(crate) fn short(duration: Duration) -> String {
     let micros = duration.as_micros();
     match micros {
@@ -104,17 +104,17 @@ pub(crate) fn short(duration: Duration) -> String {
     }
 }
 
-/// Whether the command failed only because nobody reads its output any more, as with `| head`.
+/// Returns whether the command failed only because the reader of its output has ended, as with `| head`.
 pub(crate) fn reader_left(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// A command's name, or its code where it has none.
+/// Returns a command's name, or its code if it has none.
 pub(crate) fn command_name(command: CommandCode) -> String {
     command.name().map_or_else(|| format!("{:#04x}", command.0), str::to_owned)
 }
 
-/// The word for a dialect.
+/// Returns the word for a dialect.
 pub(crate) const fn dialect_name(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Default => "default",
@@ -122,7 +122,7 @@ pub(crate) const fn dialect_name(dialect: Dialect) -> &'static str {
     }
 }
 
-/// The word for a frame error in JSON.
+/// Returns the word for a frame error in JSON.
 pub(crate) fn error_kind(error: FrameError) -> &'static str {
     match error {
         FrameError::Prefix => "prefix",
@@ -139,11 +139,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Clears the screen (C0 and C1), deletes, turns the direction of the text, ends the line.
+    /// Text that clears the screen (C0 and C1), deletes, changes the direction of text and ends the line.
     const HOSTILE: &str = "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\u{2066}\u{61c}\u{2028}\n\r";
 
     #[test]
-    fn what_a_terminal_would_act_on_is_shown_instead() {
+    fn control_characters_are_escaped() {
         let shown = plain(HOSTILE);
         assert!(!shown.contains(is_active), "{shown:?}");
         assert_eq!(plain("Lâmpada \"1\" 客厅 💡\\"), "Lâmpada \"1\" 客厅 💡\\");

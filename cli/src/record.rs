@@ -1,4 +1,4 @@
-//! The record of what `rustuya watch` exchanges with devices.
+//! Record of the traffic of `rustuya watch`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use crate::target::Target;
 
 type Shared = Arc<Mutex<Recorder<SharedWriter<File>>>>;
 
-/// A record that is being written, if one is wanted.
+/// Record that is being written, if `--record` is given.
 pub(crate) struct Record {
     file: Option<(PathBuf, SharedWriter<File>)>,
     full: bool,
-    /// Of several devices, each has a number, from 1.
+    /// Whether each device has a number, from 1, because there are several.
     numbered: bool,
     recorders: Vec<Shared>,
 }
@@ -40,7 +40,7 @@ impl Record {
         Ok(Self { file, full, numbered, recorders: Vec::new() })
     }
 
-    /// Has the device recorded that is about to be made.
+    /// Adds a recorder to the device of `builder`.
     pub(crate) fn add_to(&mut self, builder: DeviceBuilder) -> DeviceBuilder {
         let Some((_, out)) = &self.file else { return builder };
         let recorder = if self.full { Recorder::full(out.clone()) } else { Recorder::redacted(out.clone()) };
@@ -50,7 +50,7 @@ impl Record {
         builder.record(recorder)
     }
 
-    /// Whether all could be written so far.
+    /// Returns the error of the first failed write, if any.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let Some((path, _)) = &self.file else { return Ok(()) };
         let full = self.recorders.iter().any(|recorder| {
@@ -60,7 +60,7 @@ impl Record {
         if full { self.flush(path) } else { Ok(()) }
     }
 
-    /// Writes what is held back, and tells why it could not be.
+    /// Writes buffered lines, and returns an error of writing.
     fn flush(&self, path: &Path) -> anyhow::Result<()> {
         for recorder in &self.recorders {
             let finished = recorder.lock().unwrap_or_else(PoisonError::into_inner).finish();
@@ -69,13 +69,13 @@ impl Record {
         Ok(())
     }
 
-    /// Writes what is held back.
+    /// Writes buffered lines.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         self.file.as_ref().map_or(Ok(()), |(path, _)| self.flush(path))
     }
 }
 
-/// Only for the user's eyes: a record tells of a home, whatever is left out.
+/// Creates a file that only the user can read: even a redacted record shows the activity in a home.
 #[cfg(unix)]
 fn create(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;

@@ -1,4 +1,4 @@
-//! `rustuya replay`: a record, repeated without the device.
+//! `rustuya replay`: repeats a record without the device.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -15,10 +15,9 @@ use crate::output::{command_name, dialect_name, json_line, line};
 
 /// Repeat what `rustuya watch --record` wrote, without the device, and print what happens
 ///
-/// The record is fed to the same code that spoke with the device. Where that does something else than it did, a step
-/// "diverged" tells so, and the exit status is 1: the record is not complete, the key is another, or this version
-/// behaves differently. With --json, each step is {"micros":..,"device":..,"line":..,"step":..} and what belongs
-/// to it.
+/// The record is fed to the same code that was connected to the device. If that behaves differently, a step "diverged"
+/// says so, and the exit status is 1: the record is not complete, the key is wrong, or this version behaves
+/// differently. With --json, each step is {"micros":..,"device":..,"line":..,"step":..} and its details.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The record; - reads standard input
@@ -57,7 +56,7 @@ fn replay(args: &Args, input: impl BufRead) -> anyhow::Result<()> {
     }
 }
 
-/// A step in JSON.
+/// Converts a step to JSON.
 fn object(step: &Step) -> Value {
     let (word, detail) = what(&step.what);
     let mut object = Map::new();
@@ -73,7 +72,7 @@ fn object(step: &Step) -> Value {
     Value::Object(object)
 }
 
-/// The word for what happened, and what belongs to it.
+/// Returns the JSON name of an event, and its details.
 fn what(what: &Happened) -> (&'static str, Value) {
     match what {
         Happened::Created => ("created", Value::Null),
@@ -82,7 +81,7 @@ fn what(what: &Happened) -> (&'static str, Value) {
         Happened::Hangup { connection } => ("hangup", json!({ "connection": connection })),
         Happened::Held { connection } => ("held", json!({ "connection": connection })),
         Happened::Dialed { connection } => ("dialed", json!({ "connection": connection })),
-        Happened::Lost { connection, why } => ("lost", json!({ "connection": connection, "reason": loss(*why) })),
+        Happened::Lost { connection, why } => ("lost", json!({ "connection": connection, "reason": loss_name(*why) })),
         Happened::Announced { address, version } => {
             ("announced", json!({ "ip": address, "version": version.map(|version| version.as_str()) }))
         }
@@ -111,7 +110,7 @@ fn what(what: &Happened) -> (&'static str, Value) {
             ("message", json!({ "command": command, "seqno": seqno, "retcode": retcode, "payload": payload }))
         }
         Happened::Resolved { number, outcome, payload } => {
-            let (word, retcode) = fate(*outcome);
+            let (word, retcode) = outcome_name(*outcome);
             ("resolved", json!({ "number": number, "outcome": word, "retcode": retcode, "payload": payload }))
         }
         Happened::Diverged(divergence) => ("diverged", json!({ "reason": divergence.to_string() })),
@@ -119,8 +118,8 @@ fn what(what: &Happened) -> (&'static str, Value) {
     }
 }
 
-/// The word for a command's fate, and the return code in it.
-fn fate(outcome: Outcome) -> (&'static str, Option<u32>) {
+/// Returns the JSON name of a command's outcome, and its return code.
+fn outcome_name(outcome: Outcome) -> (&'static str, Option<u32>) {
     match outcome {
         Outcome::Acknowledged { retcode } => ("acknowledged", retcode.map(RetCode::number)),
         Outcome::Rejected { retcode, .. } => ("rejected", retcode.map(RetCode::number)),
@@ -130,8 +129,8 @@ fn fate(outcome: Outcome) -> (&'static str, Option<u32>) {
     }
 }
 
-/// The word for the end of a connection.
-const fn loss(why: LossReason) -> &'static str {
+/// Returns the JSON name of a loss reason.
+const fn loss_name(why: LossReason) -> &'static str {
     match why {
         LossReason::Refused => "refused",
         LossReason::Unreachable => "unreachable",

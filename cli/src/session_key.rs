@@ -1,4 +1,4 @@
-//! `rustuya session-key`: the key of a 3.4 or 3.5 connection, from what its negotiation shows.
+//! `rustuya session-key`: derives the key of a 3.4 or 3.5 connection from its negotiation.
 
 use std::io::Write;
 use std::path::PathBuf;

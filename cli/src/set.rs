@@ -13,24 +13,25 @@ use crate::input::{UsageError, is_dp, shown, unfit};
 use crate::output::{dp_line, json_line_now, line_now, short};
 use crate::target::{Target, TargetArgs};
 
-/// Set DPs of devices, and wait until they acknowledge them, or for what --wait says
+/// Set DPs of devices, and wait until they acknowledge them, or as --wait says
 ///
-/// Several devices are set at the same time, and each is printed in a line when it is done. Those that fail are
-/// told on stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
+/// Several devices are set at the same time, and each is printed in a line when it is done. Failures are printed on
+/// stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Device ids, with --devices also names; then what to set, such as 1=true 2=50 5='"red"'. Values that are not JSON
-    /// are taken as text
+    /// Device ids, with --devices also names; then the DPs to set, such as 1=true 2=50 5='"red"'. Values that are not
+    /// JSON are taken as text
     #[arg(required = true, value_name = "ID|DP=VALUE")]
     words: Vec<String>,
     /// Let the gateway ID set them on this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
-    /// What to wait for: the effect, until the device shows what was set, and say what is there instead; its
-    /// acknowledgement; until it is written; none, once it is connected. Some devices obey and never acknowledge
+    /// What to wait for: effect waits until the device shows the values, and fails with those that it shows instead;
+    /// ack for its acknowledgement; written until the command is sent; none only for the connection. Some devices obey
+    /// and never acknowledge
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Wait::Ack)]
     wait: Wait,
-    /// Send each DP in a frame of its own, for devices that take no more at a time
+    /// Send each DP in a frame of its own, for devices that accept no more at a time
     #[arg(long)]
     one_by_one: bool,
     /// Print one JSON object for each device
@@ -40,10 +41,10 @@ pub(crate) struct Args {
     target: TargetArgs,
 }
 
-/// How far a command is waited for.
+/// Event that the command waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Wait {
-    /// Until the device shows what was set
+    /// Until the device shows the values
     Effect,
     /// Until the device acknowledges it
     Ack,
@@ -54,7 +55,7 @@ enum Wait {
 }
 
 impl Wait {
-    /// What has happened after it.
+    /// Returns the text for the event that has happened.
     const fn past(self) -> &'static str {
         match self {
             Self::Effect => "confirmed in",
@@ -72,13 +73,13 @@ struct Done<'a> {
     name: Option<&'a str>,
     cid: Option<&'a str>,
     set: &'a Map<String, Value>,
-    /// How far it was waited for.
+    /// Event that was waited for.
     #[serde(serialize_with = "name_of")]
     wait: Wait,
     /// Name of the command that answered.
     answer: Option<&'static str>,
     retcode: Option<u32>,
-    /// From handing the command over to its answer, on the connection that is up by then.
+    /// Time from sending the command to its answer, on an open connection.
     micros: u128,
 }
 
@@ -97,7 +98,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             }
             json_line_now(&Done {
                 id: target.id.as_str(),
-                name: target.called(),
+                name: target.display_name(),
                 cid: target.cid.as_ref().map(|cid| cid.as_str()),
                 set: &dps,
                 wait: args.wait,
@@ -127,7 +128,7 @@ fn name_of<S: serde::Serializer>(wait: &Wait, serializer: S) -> Result<S::Ok, S:
     })
 }
 
-/// What a command has at least once there is a connection.
+/// Least time limit of a command once there is a connection.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Sets the DPs of one device.
@@ -144,7 +145,7 @@ fn set(
         device.wait_connected(timeout).await?;
         let begun = Instant::now();
         let sending = sub.map_or_else(|| device.set_dps(dps.clone()), |sub| sub.set_dps(dps.clone()));
-        // The whole takes no longer than that, and has a moment where the connection came last.
+        // Limits the whole to `timeout`, with a short time left if the connection took all of it.
         let sending = sending.timeout(ends.saturating_duration_since(begun).max(LEAST));
         let reply = match wait {
             Wait::Effect => Some(sending.confirmed().await?),
@@ -156,9 +157,9 @@ fn set(
     }
 }
 
-/// Tells ids, which come first, from what is to be set.
+/// Splits ids, which come first, from assignments.
 fn words(words: &[String], all: bool) -> Result<(&[String], Map<String, Value>), UsageError> {
-    // The first word is an id whatever it looks like, for names may hold anything.
+    // The first word is always an id, because names may contain any characters.
     let least = if all { 0 } else { 1.min(words.len()) };
     let found = words.iter().skip(least).position(|word| word.contains('='));
     let (ids, dps) = words.split_at(found.map_or(words.len(), |at| at + least));
@@ -168,7 +169,7 @@ fn words(words: &[String], all: bool) -> Result<(&[String], Map<String, Value>),
     match (all, ids.first()) {
         (true, Some(id)) => {
             let id = shown(id);
-            Err(unfit(&format!("{id}: --all takes no ids, and what is to be set must be DP=VALUE")))
+            Err(unfit(&format!("{id}: --all takes no ids, and DPs to set must be DP=VALUE")))
         }
         _ => Ok((ids, assignments(dps)?)),
     }
@@ -181,7 +182,7 @@ pub(crate) fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageE
             let text = shown(text);
             unfit(&format!("{text}: must be DP=VALUE, the DP being a number, such as 1=true"))
         })?;
-        let value = assigned(value).ok_or_else(|| {
+        let value = parse_value(value).ok_or_else(|| {
             unfit(&format!(
                 "{text}: no DP can be set to that; if the text is meant, give it in quotes, such as '{dp}=\"NaN\"'"
             ))
@@ -193,8 +194,8 @@ pub(crate) fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageE
     Ok(dps)
 }
 
-/// A value as JSON, or else as text; `None` for what is no value in either.
-fn assigned(text: &str) -> Option<Value> {
+/// Reads a value as JSON, or else as text; `None` for one that no DP can have.
+fn parse_value(text: &str) -> Option<Value> {
     const NONE: [&str; 5] = ["nan", "inf", "infinity", "none", "null"];
     match serde_json::from_str(text) {
         Ok(value) => Some(value).filter(|value| !has_null(value)),

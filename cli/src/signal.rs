@@ -1,10 +1,10 @@
-//! How commands that run for long are told to end.
+//! Signals that end long-running commands.
 
 use core::time::Duration;
 use std::io;
 use std::sync::mpsc;
 
-/// Ctrl-C, or on Unix also SIGTERM.
+/// Receiver of Ctrl-C, and on Unix also of SIGTERM.
 #[derive(Debug)]
 pub(crate) struct Stop {
     #[cfg(unix)]
@@ -15,26 +15,26 @@ pub(crate) struct Stop {
     interrupt: tokio::signal::windows::CtrlC,
 }
 
-/// So long a command may take to end by itself once it was told to.
+/// Time for a command to end by itself after the signal.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Ends the process a while after the first signal, whatever the command waits for then: a reader of its output that does
-/// not read, or a name server that does not answer.
-fn insist() -> io::Result<()> {
-    let (tell, told) = mpsc::channel();
-    let insists = move || {
-        let begun = crate::runtime().and_then(|runtime| {
+/// Ends the process [`GRACE`] after the first signal, even if the command is blocked: by a reader of its output that does
+/// not read, or by a name server that does not answer.
+fn exit_after_grace() -> io::Result<()> {
+    let (send, started) = mpsc::channel();
+    let wait = move || {
+        let started = crate::runtime().and_then(|runtime| {
             let inside = runtime.enter();
             let stop = Stop::signals()?;
             drop(inside);
             Ok((runtime, stop))
         });
-        let (begun, outcome) = match begun {
+        let (begun, outcome) = match started {
             Ok(begun) => (Some(begun), Ok(())),
             Err(error) => (None, Err(error)),
         };
-        // It is waited for.
-        let _ = tell.send(outcome);
+        // The receiver waits for it.
+        let _ = send.send(outcome);
         if let Some((runtime, mut stop)) = begun {
             runtime.block_on(async {
                 stop.wait().await;
@@ -43,33 +43,33 @@ fn insist() -> io::Result<()> {
             std::process::exit(1);
         }
     };
-    // Everything is made in the thread: a runtime that comes to nothing cannot be dropped within another one.
-    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(insists);
+    // The thread creates everything, because a runtime whose creation fails cannot be dropped within another one.
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
     thread.map_err(|error| io::Error::new(error.kind(), format!("no thread can be started: {error}")))?;
-    told.recv().map_err(io::Error::other)?
+    started.recv().map_err(io::Error::other)?
 }
 
 impl Stop {
-    /// From now on, the signals end the command, which has a moment to say goodbye.
+    /// Takes over the signals: they now end the command, within [`GRACE`].
     pub(crate) fn new() -> io::Result<Self> {
-        insist()?;
+        exit_after_grace()?;
         Self::signals()
     }
 
-    /// From now on, the signals no longer end the process by themselves.
+    /// Takes over the signals, which no longer end the process by themselves.
     #[cfg(unix)]
     fn signals() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// From now on, Ctrl-C no longer ends the process by itself.
+    /// Takes over Ctrl-C, which no longer ends the process by itself.
     #[cfg(windows)]
     fn signals() -> io::Result<Self> {
         Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
     }
 
-    /// Waits for either.
+    /// Waits for either signal.
     #[cfg(unix)]
     pub(crate) async fn wait(&mut self) {
         tokio::select! {
@@ -78,7 +78,7 @@ impl Stop {
         }
     }
 
-    /// Waits for it.
+    /// Waits for the signal.
     #[cfg(windows)]
     pub(crate) async fn wait(&mut self) {
         self.interrupt.recv().await;

@@ -17,18 +17,18 @@ use crate::key::{self, KeyArgs};
 use crate::output::{complain, json_line_now};
 use crate::signal::Stop;
 
-/// Be a virtual device until Ctrl-C; prints one JSON object per command received
+/// Run a virtual device until Ctrl-C; prints one JSON object per command received
 ///
-/// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes". Each command that arrives gives
-/// {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. Where they come faster than they can be printed, {"missed":N} says
-/// how many are left out.
+/// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes". Each command
+/// that arrives gives {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. If they come faster than they can be
+/// printed, {"missed":N} gives the number of omitted ones.
 ///
-/// A value that a controller writes and the device does not take
-/// gives {"unfit":{"cid":..,"dp":..,"value":..,"why":..}}; the controller is not told, real devices acknowledge everything.
+/// A rejected value of a controller's write gives {"unfit":{"cid":..,"dp":..,"value":..,"why":..}}; the controller does
+/// not learn of it, because real devices acknowledge every write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = quirk_list())]
 pub(crate) struct Args {
-    /// Protocol version to speak: 3.1, 3.2, 3.3, 3.4 or 3.5
+    /// Protocol version to use: 3.1, 3.2, 3.3, 3.4 or 3.5
     #[arg(long, value_name = "V")]
     version: Version,
     /// Device id
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// TCP port to listen on; 0 takes a free one
     #[arg(long, value_name = "P", default_value_t = rustuya_proto::DEFAULT_PORT)]
     port: u16,
-    /// The DPs it has. Controllers can set these, to values of the same kind [default: {"1":false}, nothing for a
+    /// DPs of the device. Controllers can set these, to values of the same kind [default: {"1":false}, none for a
     /// gateway]
     #[arg(long, value_name = "JSON")]
     dps: Option<String>,
@@ -55,22 +55,23 @@ pub(crate) struct Args {
     /// Report this sub-device as offline. Can be repeated
     #[arg(long, value_name = "CID", requires = "sub")]
     offline: Vec<String>,
-    /// What the DPs can hold, as "mapping" in devices.json: {"2":{"type":"Integer","values":{"min":10,"max":1000}}}
+    /// Allowed values of the DPs, like "mapping" in devices.json:
+    /// {"2":{"type":"Integer","values":{"min":10,"max":1000}}}
     #[arg(long, value_name = "JSON")]
     schema: Option<String>,
-    /// Refuse DPs and values that no real device could have, and end with an error after a value that was not taken
+    /// Refuse DPs and values that no real device could have, and end with an error after a rejected write
     #[arg(long)]
     strict: bool,
     /// Announce the device there, every 5 seconds. Can be repeated
     #[arg(long, value_name = "HOST:PORT")]
     announce: Vec<String>,
-    /// Hear requests for announcements there, as devices do on UDP port 7000, and answer them. Only 3.5 devices do
+    /// Receive requests for announcements there, like devices on UDP port 7000, and answer them. Only 3.5 devices do
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0.0.0.0:7000")]
     answer_probes: Option<String>,
     /// UDP port to which requests for announcements are answered
     #[arg(long, value_name = "P", default_value = "7000", requires = "answer_probes")]
     answer_port: u16,
-    /// Behave otherwise than firmware of the version does, in one of the ways listed below. Can be repeated
+    /// Behave differently from firmware of the version, in one of the ways listed below. Can be repeated
     #[arg(long, value_name = "NAME")]
     quirk: Vec<String>,
 }
@@ -80,12 +81,12 @@ struct Listening<'a> {
     listening: SocketAddr,
     id: &'a str,
     version: &'static str,
-    /// Where it hears requests for announcements.
+    /// Address that receives requests for announcements.
     #[serde(skip_serializing_if = "Option::is_none")]
     probes: Option<SocketAddr>,
 }
 
-/// So many requests came faster than they could be printed, before the one that follows.
+/// Number of requests that were not printed because they came too fast, before the one that follows.
 #[derive(Serialize)]
 struct Missed {
     missed: u64,
@@ -152,15 +153,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             builder = builder.quirk(quirk)?;
         }
         let device = match builder.start().await {
-            // In strict mode, it refuses some DPs before it listens.
+            // In strict mode, some DPs are refused before it listens.
             Err(error) if error.get_ref().is_some_and(|error| error.is::<SimulationError>()) => {
                 return Err(unfit(&error.to_string()).into());
             }
             other => other.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?,
         };
         let (mut requests, mut unfit) = (device.requests(), device.unfit_listener());
-        let mut short = is_short(false);
-        let mut looks = tokio::time::interval(LOOK);
+        let mut short = check_descriptors(false);
+        let mut checks = tokio::time::interval(CHECK_INTERVAL);
         json_line_now(&Listening {
             listening: device.local_addr(),
             id: device.id(),
@@ -184,11 +185,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 write = unfit.recv() => if let Some(write) = write {
                     json_line_now(&Unfit::from(write))?;
                 },
-                _ = looks.tick() => short = is_short(short),
+                _ = checks.tick() => short = check_descriptors(short),
                 () = stop.wait() => {
                     device.stop().await;
                     let count = device.unfit_writes().len();
-                    anyhow::ensure!(!args.strict || count == 0, "values that were not taken: {count}");
+                    anyhow::ensure!(!args.strict || count == 0, "values that were not accepted: {count}");
                     return Ok(());
                 }
             }
@@ -215,11 +216,11 @@ impl From<UnfitWrite> for Unfit {
     }
 }
 
-/// How often it is seen to that there are file descriptors for controllers.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval of the check for free file descriptors.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether no controller can be accepted for want of a file descriptor; said once as long as it lasts.
-fn is_short(before: bool) -> bool {
+/// Returns whether there is no file descriptor left for a controller. Prints a warning when that begins.
+fn check_descriptors(before: bool) -> bool {
     let short = need_descriptors(1).is_err_and(|error| is_out_of_descriptors(&error));
     if short && !before {
         let reason = DownReason::OutOfDescriptors;
@@ -228,7 +229,7 @@ fn is_short(before: bool) -> bool {
     short
 }
 
-/// Nothing else goes on while it is looked up.
+/// Looks up an address of the command line. Blocks: nothing else runs yet.
 fn address(option: &str, host: impl ToSocketAddrs) -> anyhow::Result<SocketAddr> {
     let mut found = host.to_socket_addrs().with_context(|| format!("{option}: no such address"))?;
     found.next().with_context(|| format!("{option}: no such address"))

@@ -1,4 +1,4 @@
-//! Which devices are meant, and where they are.
+//! Target devices of a command.
 
 use core::str::FromStr;
 use core::time::Duration;
@@ -13,60 +13,60 @@ use rustuya_runtime_tokio::{
 use crate::input::{self, Ports, UsageError, seconds, shown, unfit};
 use crate::key::{self, KeyArgs};
 
-/// Options that say how devices are reached.
+/// Options that select devices and how to reach them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
-    /// Where the device is: an IP address, or a host name, which is looked up for each connection; [fe80::1%eth0]:6668 has
-    /// a zone and a port. Without it, the address is taken from --devices; what has none there is looked for on the local
-    /// network
+    /// Address of the device: an IP address, or a host name, which is looked up for each connection;
+    /// [fe80::1%eth0]:6668 has a zone and a port. Without it, the address is taken from --devices; a device without one
+    /// there is searched on the local network
     #[arg(long, value_name = "HOST[:PORT]")]
     address: Option<Address>,
     /// TCP port, unless --address or --devices says so [default: 6668]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// Protocol version of the device: 3.1, 3.2, 3.3, 3.4, 3.5, or auto to find out. Without it, the version is taken
-    /// from --devices, else found out
+    /// from --devices, or else found out
     #[arg(long, value_name = "V")]
     version: Option<VersionSpec>,
-    /// The oldest protocol version that is believed where none is known. 3.1 encrypts nothing that it reads: with 3.1 here,
-    /// any host that claims to be the device is believed. Without it, taken from --devices, else 3.3
+    /// Oldest protocol version that is believed if none is configured. 3.1 encrypts neither queries nor answers: with
+    /// 3.1 here, any host that claims to be the device is believed. Without it, taken from --devices, or else 3.3
     #[arg(long, value_name = "V")]
     min_version: Option<Version>,
-    /// Dialect of the device: default, device22, or auto to find out. device22 firmware, which includes 3.2, is asked by
-    /// a write of nulls, which other firmware takes for values. Without it, the dialect is taken from --devices, else
-    /// found out
+    /// Dialect of the device: default, device22, or auto to find out. Queries to device22 firmware, which includes 3.2,
+    /// are writes of nulls, which other firmware takes for values. Without it, the dialect is taken from --devices, or
+    /// else found out
     #[arg(long, value_name = "DIALECT")]
-    dialect: Option<Talks>,
-    /// A devices.json or snapshot.json as tinytuya writes it: id, name, key, ip, version and, where added by hand,
+    dialect: Option<DialectSpec>,
+    /// A devices.json or snapshot.json as tinytuya writes it: id, name, key, ip, version and, if added by hand,
     /// dev_type (default or device22) of each device
     #[arg(long, value_name = "FILE")]
     devices: Option<PathBuf>,
-    /// Every device in --devices, sub-devices among them
+    /// Every device in --devices, also sub-devices
     #[arg(long, requires = "devices")]
     all: bool,
     #[command(flatten)]
     key: KeyArgs,
-    /// How long to wait for the connection; the answer may take three tenths of it, at most 5 seconds. `set` takes no
+    /// Time limit for the connection; that of the answer is three tenths of it, at most 5 seconds. `set` takes no
     /// longer than this as a whole
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
-    /// The largest frame that is received; a larger one is skipped, and its command fails
+    /// Largest frame to receive; a larger one is skipped, and its command fails
     #[arg(long, value_name = "BYTES", default_value = "65536")]
     receive_limit: usize,
-    /// UDP ports to listen on when a device is looked for: of clear announcements, of encrypted ones, and of answers
-    /// to probes
+    /// UDP ports to listen on when a device is searched: of clear announcements, of encrypted ones, and of answers to
+    /// probes
     #[arg(long, value_name = "A,B,C", default_value = "6666,6667,7000")]
     pub(crate) discovery_ports: Ports,
-    /// Believe announcements that come from another address than the one they name, as through a relay or a container's
-    /// bridge. Any host in the network can then say where a device is
+    /// Believe announcements that come from another address than the announced one, as through a relay or a container's
+    /// bridge. Any host in the network can then redirect connections
     #[arg(long)]
     pub(crate) trust_relayed: bool,
 }
 
-/// A device, or a sub-device behind one.
+/// Target: a device, or a sub-device behind one.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// As it was asked for.
+    /// Name or id as the user gave it.
     pub(crate) name: String,
     pub(crate) id: DeviceId,
     pub(crate) cid: Option<Cid>,
@@ -74,38 +74,38 @@ pub(crate) struct Target {
     pub(crate) address: Address,
     pub(crate) port: u16,
     pub(crate) version: Option<Version>,
-    /// The oldest version that is believed where none is known; `None` is the library's default.
+    /// Oldest version that is believed if none is configured; `None` is the library's default.
     pub(crate) min_version: Option<Version>,
     pub(crate) dialect: Option<Dialect>,
     pub(crate) timeout: Duration,
     pub(crate) pacing: Pacing,
-    /// The largest frame that is received, in bytes.
+    /// Largest frame to receive, in bytes.
     pub(crate) receive_limit: usize,
 }
 
-/// What is meant by a command line.
+/// Targets of a command line.
 #[derive(Debug)]
 pub(crate) struct Selected {
     pub(crate) targets: Vec<Target>,
-    /// Devices in the file that nothing can be done with.
+    /// Devices in the file that cannot be used.
     pub(crate) unusable: Vec<Unusable>,
-    /// Whether there may be more than one, so that each must be named in what is printed.
+    /// Whether there may be more than one target, so that the output must contain their names.
     pub(crate) several: bool,
-    /// The sub-devices in the file.
+    /// Sub-devices in the file.
     pub(crate) children: Vec<Child>,
 }
 
-/// A sub-device in the file.
+/// Sub-device in the file.
 #[derive(Debug)]
 pub(crate) struct Child {
-    /// The id of its gateway.
+    /// Id of its gateway.
     pub(crate) gateway: String,
     pub(crate) cid: String,
     pub(crate) id: String,
     pub(crate) name: Option<String>,
 }
 
-/// An entry of the file without which others can go on.
+/// Entry of the file that cannot be used; the others can.
 #[derive(Debug)]
 pub(crate) struct Unusable {
     pub(crate) id: String,
@@ -114,22 +114,22 @@ pub(crate) struct Unusable {
 }
 
 impl TargetArgs {
-    /// How long to wait for the connection.
+    /// Returns the time limit for the connection.
     pub(crate) const fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// The file of devices.
+    /// Returns the path of the devices file.
     pub(crate) fn devices(&self) -> Option<&Path> {
         self.devices.as_deref()
     }
 
-    /// Whether every device of the file is meant.
+    /// Returns whether `--all` is given.
     pub(crate) const fn is_all(&self) -> bool {
         self.all
     }
 
-    /// Finds out what is meant by each of `names`, all with this `cid` if there is one; or by `--all`.
+    /// Resolves each of `names`, all with this `cid` if there is one, or `--all`.
     pub(crate) fn resolve(&self, names: &[String], cid: Option<&str>) -> anyhow::Result<Selected> {
         let file = self.devices.as_deref();
         let context = || input::file("--devices", file.unwrap_or(Path::new("")));
@@ -175,7 +175,7 @@ impl TargetArgs {
         let mut cid = cid.map(str::to_owned);
         if let (Some(list), Some(child)) = (list, listed.filter(|listed| listed.is_sub_device())) {
             let gateway = list.gateway(child);
-            listed = Some(gateway.with_context(|| format!("--devices does not tell which gateway {name} is behind"))?);
+            listed = Some(gateway.with_context(|| format!("--devices has no gateway for {name}"))?);
             if cid.is_none() {
                 let known = child.cid().map(str::to_owned);
                 cid = Some(
@@ -190,7 +190,7 @@ impl TargetArgs {
             None => listed.and_then(DeviceEntry::version),
         };
         let dialect = match self.dialect {
-            Some(Talks(dialect)) => dialect,
+            Some(DialectSpec(dialect)) => dialect,
             None => listed.and_then(DeviceEntry::dialect),
         };
         let given = self.address.as_ref().filter(|address| **address != Address::Auto);
@@ -203,7 +203,7 @@ impl TargetArgs {
         if let Address::Name(host, _) = &address
             && text::local_key(host).is_ok_and(|host| host == key)
         {
-            return Err(unfit("--address: this is the local key, and no address").into());
+            return Err(unfit("--address: this is the local key, not an address").into());
         }
         Ok(Target {
             name: name.to_owned(),
@@ -245,13 +245,13 @@ impl TargetArgs {
 }
 
 impl Target {
-    /// What it is called in errors: ids are longer than keys, and what is not may be one in the place of an id.
-    pub(crate) fn blamed(&self) -> &str {
-        if self.called().is_none() { shown(&self.name) } else { &self.name }
+    /// Returns its name for errors. Replaces an unknown name that may be a key: ids are longer than keys.
+    pub(crate) fn error_name(&self) -> &str {
+        if self.display_name().is_none() { shown(&self.name) } else { &self.name }
     }
 
-    /// What it is called, unless that is its id.
-    pub(crate) fn called(&self) -> Option<&str> {
+    /// Returns its name, unless that is its id.
+    pub(crate) fn display_name(&self) -> Option<&str> {
         (self.name != self.id.as_str()).then_some(self.name.as_str())
     }
 }
@@ -278,11 +278,11 @@ impl FromStr for VersionSpec {
     }
 }
 
-/// A dialect, or none that is known.
+/// Dialect, or `None` to find it out.
 #[derive(Clone, Copy, Debug)]
-struct Talks(Option<Dialect>);
+struct DialectSpec(Option<Dialect>);
 
-impl FromStr for Talks {
+impl FromStr for DialectSpec {
     type Err = UsageError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -1,4 +1,4 @@
-//! `rustuya watch`: what happens to devices.
+//! `rustuya watch`: events of devices.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -19,9 +19,9 @@ use crate::record::Record;
 use crate::signal::Stop;
 use crate::target::{Selected, Target, TargetArgs, Unusable};
 
-/// Stay connected to devices and print what happens, until Ctrl-C
+/// Stay connected to devices and print their events, until Ctrl-C
 ///
-/// With --json, each line is {"time":..,"id":..,"event":..} and what belongs to the event: up (version), down (reason,
+/// With --json, each line is {"time":..,"id":..,"event":..} and the details of the event: up (version), down (reason,
 /// advice, retry_in), state (command, cid, dps), message (command, cid, payload), sub_device (cid, online), error
 /// (reason), dialect, lagged (lost; without id).
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Device ids; with --devices, also names
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
     ids: Vec<String>,
-    /// Watch this sub-device of the gateway ID alone
+    /// Watch only this sub-device of the gateway ID
     #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
     /// Print one JSON object per event
@@ -38,41 +38,41 @@ pub(crate) struct Args {
     /// End after N events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// End after so many seconds. With --for or --count, a device that was never connected is a failure
+    /// End after this number of seconds. With --for or --count, a device that was never connected is a failure
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
-    /// Write every byte with direction and time into this file, which is overwritten, for a bug report: `rustuya
-    /// replay` repeats it without the device. Keys, ids, addresses and values are made unreadable; sizes, times, DP
-    /// numbers and the structure of payloads stay
+    /// Write every byte with direction and time to this file, which is overwritten, for a bug report: `rustuya replay`
+    /// repeats it without the device. Keys, ids, addresses and values are masked; sizes, times, DP numbers and the
+    /// structure of payloads stay
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Record the bytes as they are, with real ids and addresses: whoever has the file and the local key can read
-    /// everything. One device only
+    /// Record the original bytes, with real ids and addresses: the file together with the local key shows everything.
+    /// One device only
     #[arg(long, requires = "record")]
     record_payloads: bool,
     #[command(flatten)]
     target: TargetArgs,
 }
 
-/// One connection, and what of it is of interest.
+/// Connection, with the targets that it serves.
 struct Watched {
     device: Device,
     targets: Vec<Target>,
-    /// It has been up.
+    /// Whether it has been up.
     up: bool,
-    /// Why the state could not be asked for, as far as it was printed.
-    told: Vec<(Option<String>, String)>,
+    /// Errors of queries that were printed already, with their cid.
+    printed: Vec<(Option<String>, String)>,
 }
 
-/// The state of a device could not be asked for.
-struct Unasked {
+/// Failed query for the state of a device.
+struct FailedQuery {
     id: String,
     cid: Option<String>,
     error: CommandError,
 }
 
 #[derive(Default, Serialize)]
-struct Line<'a> {
+struct EventLine<'a> {
     time: String,
     #[serde(skip_serializing_if = "str::is_empty")]
     id: &'a str,
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let manager = manager(&args.target, &targets)?;
         let mut record = Record::create(args.record.as_deref(), args.record_payloads, &targets)?;
         for entry in &unusable {
-            Line::unusable(entry).show(args.json)?;
+            EventLine::unusable(entry).show(args.json)?;
         }
         let mut watched: BTreeMap<String, Watched> = BTreeMap::new();
         let mut events = manager.listener();
@@ -121,7 +121,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 device,
                 targets: Vec::new(),
                 up: false,
-                told: Vec::new(),
+                printed: Vec::new(),
             });
             entry.targets.push(target);
         }
@@ -135,15 +135,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let mut left = args.count.unwrap_or(u64::MAX);
         while left > 0 {
             let line = tokio::select! {
-                Some(news) = events.recv() => match watched.get_mut(&*news.device_id) {
+                Some(received) = events.recv() => match watched.get_mut(&*received.device_id) {
                     Some(watched) => {
-                        watched.note(&news.event, &send);
-                        watched.line(news.event)
+                        watched.on_event(&received.event, &send);
+                        watched.line(received.event)
                     }
-                    None => Line::about_listener(&news.event),
+                    None => EventLine::lost_events(&received.event),
                 },
-                Some(Unasked { id, cid, error }) = failures.recv() => {
-                    watched.get_mut(&id).and_then(|watched| watched.unasked(cid, &error))
+                Some(FailedQuery { id, cid, error }) = failures.recv() => {
+                    watched.get_mut(&id).and_then(|watched| watched.failed_query(cid, &error))
                 }
                 () = &mut end => break,
                 () = stop.wait() => {
@@ -157,33 +157,33 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             }
             record.check()?;
         }
-        let diagnoses = watched.values().filter(|watched| !watched.up).map(Watched::never_up).collect();
+        let diagnoses = watched.values().filter(|watched| !watched.up).map(Watched::never_connected).collect();
         finish(&manager, record, diagnoses, several, unusable.len(), watched.len()).await
     })
 }
 
-/// Ends the connections, and says which devices were never connected.
+/// Ends the connections, and reports the devices that were never connected.
 async fn finish(
     manager: &Manager,
     record: Record,
-    never_up: Vec<anyhow::Error>,
+    never_connected: Vec<anyhow::Error>,
     several: bool,
     unusable: usize,
     connections: usize,
 ) -> anyhow::Result<()> {
     manager.shutdown().await;
     record.finish()?;
-    let failed = never_up.len() + unusable;
+    let failed = never_connected.len() + unusable;
     if several {
-        never_up.iter().for_each(complain);
+        never_connected.iter().for_each(complain);
         return if failed == 0 { Ok(()) } else { bail!("{failed} of {} devices failed", connections + unusable) };
     }
-    never_up.into_iter().next().map_or(Ok(()), Err)
+    never_connected.into_iter().next().map_or(Ok(()), Err)
 }
 
 impl Watched {
-    /// Notes what concerns the connection. The state is asked for on each new one; the answer arrives as an event.
-    fn note(&mut self, event: &Event, send: &mpsc::Sender<Unasked>) {
+    /// Asks for the state on each new connection; the answer arrives as an event.
+    fn on_event(&mut self, event: &Event, send: &mpsc::Sender<FailedQuery>) {
         if !matches!(event, Event::Up { .. }) {
             return;
         }
@@ -193,19 +193,19 @@ impl Watched {
         }
     }
 
-    /// Why the connection never came about.
-    fn never_up(&self) -> anyhow::Error {
+    /// Returns why the connection was never up.
+    fn never_connected(&self) -> anyhow::Error {
         let error = CommandError::NotConnected { reason: self.device.diagnosis() };
-        anyhow::Error::new(error).context(self.targets.first().map_or("", Target::blamed).to_owned())
+        anyhow::Error::new(error).context(self.targets.first().map_or("", Target::error_name).to_owned())
     }
 
-    /// What the user called the device, or its sub-device.
+    /// Returns the user's name for the device, or for its sub-device.
     fn name(&self, cid: Option<&str>) -> &str {
         let same = |target: &&Target| target.cid.as_ref().map(|cid| cid.as_str()) == cid;
         self.targets.iter().find(same).or(self.targets.first()).map_or("", |target| &target.name)
     }
 
-    /// Whether news of this sub-device, or of the device itself, are of interest.
+    /// Returns whether events of this sub-device, or of the device itself, are watched.
     fn wants(&self, cid: Option<&str>) -> bool {
         self.targets.iter().any(|target| match &target.cid {
             None => true,
@@ -213,9 +213,9 @@ impl Watched {
         })
     }
 
-    /// What is printed about an event, if anything.
-    fn line(&self, event: Event) -> Option<Line<'_>> {
-        let mut line = Line { id: self.device.id(), ..Line::default() };
+    /// Returns the line for an event, if it is printed.
+    fn line(&self, event: Event) -> Option<EventLine<'_>> {
+        let mut line = EventLine { id: self.device.id(), ..EventLine::default() };
         match event {
             Event::Up { version } => {
                 line.event = "up";
@@ -267,18 +267,18 @@ impl Watched {
         Some(self.named(line))
     }
 
-    /// What is printed when the state cannot be asked for: once, and not on each connection.
-    fn unasked(&mut self, cid: Option<String>, error: &CommandError) -> Option<Line<'_>> {
-        let told = (cid.clone(), error.to_string());
-        if self.told.contains(&told) {
+    /// Returns the line for a failed query; each failure only once, and not on each connection.
+    fn failed_query(&mut self, cid: Option<String>, error: &CommandError) -> Option<EventLine<'_>> {
+        let printed = (cid.clone(), error.to_string());
+        if self.printed.contains(&printed) {
             return None;
         }
-        self.told.push(told);
-        let reason = Some(format!("does not tell its state: {error}"));
-        Some(self.named(Line { id: self.device.id(), event: "error", cid, reason, ..Line::default() }))
+        self.printed.push(printed);
+        let reason = Some(format!("the query failed: {error}"));
+        Some(self.named(EventLine { id: self.device.id(), event: "error", cid, reason, ..EventLine::default() }))
     }
 
-    fn named<'a>(&'a self, mut line: Line<'a>) -> Line<'a> {
+    fn named<'a>(&'a self, mut line: EventLine<'a>) -> EventLine<'a> {
         let name = self.name(line.cid.as_deref());
         line.name = (name != line.id).then_some(name);
         line.time = now();
@@ -287,7 +287,7 @@ impl Watched {
 }
 
 /// Asks for the state.
-async fn ask(device: Device, cid: Option<String>, send: mpsc::Sender<Unasked>) {
+async fn ask(device: Device, cid: Option<String>, send: mpsc::Sender<FailedQuery>) {
     let result = match &cid {
         Some(text) => match device.sub(text) {
             Ok(sub) => sub.status().acknowledged().await,
@@ -304,7 +304,7 @@ async fn ask(device: Device, cid: Option<String>, send: mpsc::Sender<Unasked>) {
     ) = result
     {
         // The receiver is gone only when the command ends.
-        let _ = send.send(Unasked { id: device.id().to_owned(), cid, error }).await;
+        let _ = send.send(FailedQuery { id: device.id().to_owned(), cid, error }).await;
     }
 }
 
@@ -312,7 +312,7 @@ fn now() -> String {
     stamp(SystemTime::now())
 }
 
-/// A time as text. A clock that is set to before 1970 or after 9999 shows the last moment that has one.
+/// Formats a time. A clock before 1970 or after 9999 is moved to the nearest time that has a format.
 fn stamp(time: SystemTime) -> String {
     // 9999-12-31T23:59:59.999Z
     const LAST: Duration = Duration::from_millis(253_402_300_799_999);
@@ -320,16 +320,16 @@ fn stamp(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
-impl<'a> Line<'a> {
-    /// About an entry of the file that cannot be watched.
+impl<'a> EventLine<'a> {
+    /// Creates the line for an entry of the file that cannot be used.
     fn unusable(entry: &'a Unusable) -> Self {
         let name = (entry.name != entry.id).then_some(entry.name.as_str());
         let reason = Some(format!("{:#}", entry.error));
         Self { time: now(), id: &entry.id, name, event: "error", reason, ..Self::default() }
     }
 
-    /// About events of all devices that were lost.
-    fn about_listener(event: &Event) -> Option<Self> {
+    /// Creates the line for lost events, which belong to no device.
+    fn lost_events(event: &Event) -> Option<Self> {
         match event {
             Event::Lagged(lost) => Some(Self { time: now(), event: "lagged", lost: Some(*lost), ..Self::default() }),
             _ => None,
@@ -337,17 +337,17 @@ impl<'a> Line<'a> {
     }
 
     fn show(&self, json: bool) -> anyhow::Result<()> {
-        if json { json_line_now(self) } else { line_now(&self.for_people()) }
+        if json { json_line_now(self) } else { line_now(&self.to_text()) }
     }
 
-    fn for_people(&self) -> String {
+    fn to_text(&self) -> String {
         let name = self.name.unwrap_or(self.id);
         let who = match &self.cid {
             Some(cid) if cid != name => format!("{name} {cid}"),
             _ => name.to_owned(),
         };
         let what = match self.event {
-            "up" => format!("up, speaks {}", self.version.unwrap_or_default()),
+            "up" => format!("up, version {}", self.version.unwrap_or_default()),
             "down" => {
                 let retry = match self.retry_in {
                     Some(wait) => format!("next attempt in {}", short(Duration::from_secs_f64(wait))),
@@ -361,7 +361,7 @@ impl<'a> Line<'a> {
                 let payload = self.payload.as_ref().map(ToString::to_string).unwrap_or_default();
                 format!("{} {payload}", self.command.as_deref().unwrap_or_default())
             }
-            "dialect" => format!("speaks the {} dialect", self.dialect.unwrap_or_default()),
+            "dialect" => format!("uses the {} dialect", self.dialect.unwrap_or_default()),
             "lagged" => format!("{} events lost: the reader is too slow", self.lost.unwrap_or_default()),
             "sub_device" => if self.online == Some(true) { "is online" } else { "is offline" }.to_owned(),
             _ => self.reason.clone().unwrap_or_default(),

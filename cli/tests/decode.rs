@@ -1,4 +1,4 @@
-//! The commands that look into recorded traffic, against every vector.
+//! Commands that decode recorded traffic, against every vector.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -32,7 +32,7 @@ fn decode(version: &str, key: &str, from: Direction, frames: &[&str]) -> (i32, V
     (output.status.code().expect("an exit status"), lines(&output))
 }
 
-/// What is to be printed for a vector.
+/// Returns the expected output for a vector.
 fn expected(vector: &Vector) -> Value {
     let bytes = vector.payload_bytes();
     let text = core::str::from_utf8(&bytes).unwrap_or("\0");
@@ -113,13 +113,13 @@ fn every_negative_is_refused_with_its_kind() {
             Expect::Length => Some("length"),
             Expect::Prefix => Some("prefix"),
             Expect::Padding => Some("padding"),
-            // A good frame with a wrong proof inside: nothing that a single frame can show.
+            // A valid frame with a wrong proof, which a single frame cannot show.
             Expect::Handshake => None,
         };
         let session = negative.session_key_hex.as_deref();
         let key = session.unwrap_or(&negative.local_key_hex);
         let version = negative.version.as_str();
-        // A good frame behind it is still found, where this key opens it.
+        // A valid frame behind it is still found, if this key opens it.
         let good = ACK.repeat(usize::from(version == "3.3"));
         let stream = format!("{}{good}", negative.frame_hex);
         let (status, printed) = decode(version, key, negative.direction, &[&stream]);
@@ -208,7 +208,7 @@ fn garbage_and_cut_frames_are_placed() {
     assert_eq!(brief, ["prefix 0 2", good, "prefix 30 1", "integrity 31 28", good, "length 87 15", good]);
     assert_eq!(status, 1);
 
-    // The other kind of frame tells which version it is.
+    // The other kind of frame shows the version.
     let status_35 = negatives().iter().find(|n| n.name == "v3.5/iv-bit");
     let frame = &status_35.expect("that vector").frame_hex;
     let (_, printed) = decode("3.3", KEY, Direction::Device, &[frame]);
@@ -365,7 +365,7 @@ fn every_udp_vector_is_shown() {
 }
 
 #[test]
-fn what_is_no_announcement_says_why() {
+fn invalid_announcements_have_a_reason() {
     let hex = |text: &str| -> String { text.bytes().map(|b| format!("{b:02x}")).collect() };
     let bare = rustuya(&["announcement", &hex(r#"{"gwId":"a"}"#)]);
     let line = "{\"id\":\"a\",\"ip\":null,\"version\":\"3.1\",\"product_key\":null}\n";

@@ -1,4 +1,4 @@
-//! The virtual devices of the demo.
+//! Virtual devices of the demo.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -9,16 +9,16 @@ use rustuya_runtime_tokio::{Dialect, Version};
 use rustuya_virtual_device::VirtualDevice;
 use serde_json::{Map, Value};
 
-/// What one of them is.
-pub(super) struct Plan {
+/// Description of one device.
+pub(super) struct DevicePlan {
     pub(super) name: &'static str,
     version: Version,
     device22: bool,
     dps: &'static str,
-    /// What the demo sets from here.
+    /// DPs that the demo sets.
     set: &'static str,
-    /// What happens at the device.
-    press: &'static str,
+    /// DPs that change at the device, as if by hand.
+    by_hand: &'static str,
     children: &'static [ChildPlan],
 }
 
@@ -27,91 +27,91 @@ struct ChildPlan {
     cid: &'static str,
     dps: &'static str,
     set: &'static str,
-    press: &'static str,
+    by_hand: &'static str,
 }
 
-const PLANS: &[Plan] = &[
-    Plan {
+const PLANS: &[DevicePlan] = &[
+    DevicePlan {
         name: "old plug",
         version: Version::V31,
         device22: false,
         dps: r#"{"1":false,"9":0}"#,
         set: r#"{"1":true}"#,
-        press: r#"{"1":false}"#,
+        by_hand: r#"{"1":false}"#,
         children: &[],
     },
-    Plan {
+    DevicePlan {
         name: "curtain",
         version: Version::V32,
         device22: false,
         dps: r#"{"1":"stop","2":20}"#,
         set: r#"{"1":"open","2":100}"#,
-        press: r#"{"1":"stop"}"#,
+        by_hand: r#"{"1":"stop"}"#,
         children: &[],
     },
-    Plan {
+    DevicePlan {
         name: "bulb",
         version: Version::V33,
         device22: false,
         dps: r#"{"20":false,"22":400}"#,
         set: r#"{"20":true,"22":1000}"#,
-        press: r#"{"22":10}"#,
+        by_hand: r#"{"22":10}"#,
         children: &[],
     },
-    Plan {
+    DevicePlan {
         name: "air conditioner",
         version: Version::V33,
         device22: true,
         dps: r#"{"1":true,"2":24}"#,
         set: r#"{"2":21}"#,
-        press: r#"{"1":false}"#,
+        by_hand: r#"{"1":false}"#,
         children: &[],
     },
-    Plan {
+    DevicePlan {
         name: "heater",
         version: Version::V34,
         device22: false,
         dps: r#"{"1":false,"16":180}"#,
         set: r#"{"1":true,"16":215}"#,
-        press: r#"{"16":190}"#,
+        by_hand: r#"{"16":190}"#,
         children: &[],
     },
-    Plan {
+    DevicePlan {
         name: "power strip",
         version: Version::V35,
         device22: false,
         dps: r#"{"1":false,"2":false}"#,
         set: r#"{"1":true,"2":true}"#,
-        press: r#"{"2":false}"#,
+        by_hand: r#"{"2":false}"#,
         children: &[],
     },
-    Plan {
+    DevicePlan {
         name: "gateway",
         version: Version::V34,
         device22: false,
         dps: r#"{"4":false,"32":"normal"}"#,
         set: r#"{"32":"arm"}"#,
-        press: r#"{"4":true}"#,
+        by_hand: r#"{"4":true}"#,
         children: &[
             ChildPlan {
                 name: "radiator valve",
                 cid: "a4c1380000000001",
                 dps: r#"{"2":200,"3":195}"#,
                 set: r#"{"2":225}"#,
-                press: r#"{"3":201}"#,
+                by_hand: r#"{"3":201}"#,
             },
             ChildPlan {
                 name: "wall switch",
                 cid: "a4c1380000000002",
                 dps: r#"{"1":false,"2":false}"#,
                 set: r#"{"1":true}"#,
-                press: r#"{"2":true}"#,
+                by_hand: r#"{"2":true}"#,
             },
         ],
     },
 ];
 
-/// A device that runs, or the place of a sub-device behind one.
+/// Running device, or a sub-device behind one.
 pub(super) struct Member {
     pub(super) name: &'static str,
     pub(super) id: String,
@@ -119,9 +119,9 @@ pub(super) struct Member {
     pub(super) version: Version,
     pub(super) device22: bool,
     pub(super) set: Map<String, Value>,
-    pub(super) press: Map<String, Value>,
+    pub(super) by_hand: Map<String, Value>,
     pub(super) virtual_device: VirtualDevice,
-    /// For a sub-device: its cid.
+    /// Cid of a sub-device.
     pub(super) cid: Option<&'static str>,
 }
 
@@ -150,7 +150,7 @@ pub(super) async fn start(announce: [SocketAddr; 3]) -> anyhow::Result<Vec<Membe
             builder = builder.sub(child.cid, map(child.dps)?)?;
         }
         let virtual_device = builder.start().await.with_context(|| format!("{} cannot start", plan.name))?;
-        let member = |name, cid, set, press| -> anyhow::Result<Member> {
+        let member = |name, cid, set, by_hand| -> anyhow::Result<Member> {
             Ok(Member {
                 name,
                 id: id.clone(),
@@ -158,14 +158,14 @@ pub(super) async fn start(announce: [SocketAddr; 3]) -> anyhow::Result<Vec<Membe
                 version: plan.version,
                 device22: plan.device22 || plan.version.fixed_dialect() == Some(Dialect::Device22),
                 set: map(set)?,
-                press: map(press)?,
+                by_hand: map(by_hand)?,
                 virtual_device: virtual_device.clone(),
                 cid,
             })
         };
-        members.push(member(plan.name, None, plan.set, plan.press)?);
+        members.push(member(plan.name, None, plan.set, plan.by_hand)?);
         for child in plan.children {
-            members.push(member(child.name, Some(child.cid), child.set, child.press)?);
+            members.push(member(child.name, Some(child.cid), child.set, child.by_hand)?);
         }
     }
     Ok(members)
@@ -176,13 +176,13 @@ fn map(text: &str) -> anyhow::Result<Map<String, Value>> {
 }
 
 impl Member {
-    /// What the device itself holds now.
-    pub(super) fn holds(&self) -> Map<String, Value> {
+    /// Returns the device's own DPs.
+    pub(super) fn current_dps(&self) -> Map<String, Value> {
         self.virtual_device.dps(self.cid)
     }
 
-    /// How it is spoken to, for people.
-    pub(super) fn speaks(&self) -> String {
+    /// Returns its version and dialect as text.
+    pub(super) fn version_text(&self) -> String {
         match (self.cid, self.device22) {
             (Some(_), _) => format!("{} gateway", self.version),
             (None, true) => format!("{} device22", self.version),

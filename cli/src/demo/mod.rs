@@ -1,4 +1,4 @@
-//! `rustuya demo`: the library at work, without a single real device.
+//! `rustuya demo`: the library with virtual devices.
 
 mod fleet;
 mod script;
@@ -13,8 +13,8 @@ use view::View;
 
 /// Watch the library at work on virtual devices of every protocol version, in ten seconds
 ///
-/// Nothing leaves this machine: the devices live on the loopback interface. Every answer is checked against what the
-/// device holds; the exit status is 1 if one is wrong.
+/// Nothing leaves this machine: the devices are on the loopback interface. Every answer is checked against the state of
+/// the device; the exit status is 1 if one is wrong.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print one JSON object per step, {"step":..,"name":..,"id":..,"micros":..}; does not pause for people
@@ -32,5 +32,5 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-/// More than it ever takes where it works.
+/// Time limit of the whole demo.
 const LIMIT: Duration = Duration::from_secs(30);

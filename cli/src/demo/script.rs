@@ -1,4 +1,4 @@
-//! What happens in the demo, step by step. Every step checks what it shows.
+//! Script of the demo. Every step checks what it shows.
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -11,7 +11,7 @@ use rustuya_runtime_tokio::{
 use serde_json::{Map, Value};
 
 use super::fleet::{self, Member};
-use super::view::{Step, View};
+use super::view::{DemoStep, View};
 use crate::output::dp_line;
 
 pub(super) async fn play(view: &mut View) -> anyhow::Result<()> {
@@ -19,55 +19,55 @@ pub(super) async fn play(view: &mut View) -> anyhow::Result<()> {
     let builder = Discovery::builder().ports([0, 0, 0]).bind_address(Ipv4Addr::LOCALHOST).active(false);
     let discovery = builder.start(&Tokio).context("cannot listen for announcements on the loopback interface")?;
     let ports = discovery.local_addrs().try_into().context("three ports")?;
-    let mut heard = discovery.listener();
+    let mut announcements = discovery.listener();
 
-    view.phase_is("virtual devices start and announce themselves");
+    view.set_phase("virtual devices start and announce themselves");
     let started = Instant::now();
     let members = fleet::start(ports).await?;
-    let found = find(&members, &mut heard, started).await?;
+    let found = find(&members, &mut announcements, started).await?;
     view.rows(&members)?;
     view.pause(700).await;
     for (row, ip, took) in found {
         if let Some(member) = members.get(row) {
-            view.step(row, Step::Found { ip, version: member.version, took })?;
+            view.step(row, DemoStep::Found { ip, version: member.version, took })?;
             view.pause(80).await;
         }
     }
     view.pause(400).await;
 
-    view.phase_is("connecting; address and version come from the announcements");
+    view.set_phase("connecting; address and version come from the announcements");
     let devices = connect(&members, &discovery, view).await?;
     view.pause(400).await;
 
-    view.phase_is("asking every device for its state");
+    view.set_phase("querying the state of every device");
     for (row, (member, device)) in members.iter().zip(&devices).enumerate() {
         let asked = Instant::now();
         let reply = ask(member, device).await.with_context(|| member.name)?;
         let took = asked.elapsed();
         check_state(member, &reply.dps)?;
-        view.step(row, Step::State { dps: &reply.dps, took })?;
+        view.step(row, DemoStep::State { dps: &reply.dps, took })?;
         view.pause(120).await;
     }
     view.pause(400).await;
 
-    view.phase_is("setting values, and waiting for each acknowledgement");
+    view.set_phase("setting values, and waiting for each acknowledgement");
     for (row, (member, device)) in members.iter().zip(&devices).enumerate() {
         let begun = Instant::now();
         set(member, device).await.with_context(|| member.name)?;
         let took = begun.elapsed();
-        check_holds(member, &member.set)?;
-        view.step(row, Step::Set { dps: &member.set, took })?;
+        check_dps(member, &member.set)?;
+        view.step(row, DemoStep::Set { dps: &member.set, took })?;
         view.pause(120).await;
     }
     view.pause(400).await;
 
-    view.phase_is("somebody uses the devices by hand: they push what changed");
+    view.set_phase("the devices are used by hand: they push the changes");
     for (row, (member, device)) in members.iter().zip(&devices).enumerate() {
         let mut events = device.listener();
         let begun = Instant::now();
-        member.virtual_device.set_dps(member.cid, member.press.clone())?;
-        pushed(member, &mut events).await?;
-        view.step(row, Step::Pushed { dps: &member.press, took: begun.elapsed() })?;
+        member.virtual_device.set_dps(member.cid, member.by_hand.clone())?;
+        wait_for_push(member, &mut events).await?;
+        view.step(row, DemoStep::Pushed { dps: &member.by_hand, took: begun.elapsed() })?;
         view.pause(120).await;
     }
     view.pause(400).await;
@@ -82,24 +82,24 @@ pub(super) async fn play(view: &mut View) -> anyhow::Result<()> {
     view.done(begun.elapsed())
 }
 
-/// Waits until every device was heard. Gives row, address and time of each.
+/// Waits until every device has announced itself. Returns row, address and time of each.
 async fn find(
     members: &[Member],
-    heard: &mut Listener<DiscoveredDevice>,
+    announcements: &mut Listener<DiscoveredDevice>,
     started: Instant,
 ) -> anyhow::Result<Vec<(usize, Ipv4Addr, Duration)>> {
     let mut seen = Vec::new();
     let mut missing: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
     while !missing.is_empty() {
-        let Ok(Some(found)) = tokio::time::timeout(PATIENCE, heard.recv()).await else {
-            bail!("{} devices were not heard of", missing.len());
+        let Ok(Some(found)) = tokio::time::timeout(STEP_LIMIT, announcements.recv()).await else {
+            bail!("{} devices were not found", missing.len());
         };
         missing.retain(|id| *id != found.id);
         let row = members.iter().position(|member| member.id == found.id && member.cid.is_none());
         if let Some((row, member)) = row.and_then(|row| Some((row, members.get(row)?))) {
             ensure!(
                 found.version == Some(member.version),
-                "{}: announced as {:?}, but speaks {}",
+                "{}: announced as {:?}, but uses {}",
                 member.name,
                 found.version,
                 member.version
@@ -112,7 +112,7 @@ async fn find(
     Ok(seen)
 }
 
-/// Connects to every device, and finds the sub-devices behind the gateway. Gives one handle for each member.
+/// Connects to every device, and finds the sub-devices behind the gateway. Returns one handle for each member.
 async fn connect(members: &[Member], discovery: &Discovery, view: &mut View) -> anyhow::Result<Vec<Device>> {
     let mut devices: Vec<Device> = Vec::new();
     for (row, member) in members.iter().enumerate() {
@@ -121,22 +121,22 @@ async fn connect(members: &[Member], discovery: &Discovery, view: &mut View) -> 
             let report = gateway.sub_discover().acknowledged().await.with_context(|| member.name)?;
             let online = report.payload();
             let online = online.as_ref().and_then(|payload| payload.pointer("/data/online"));
-            let online = online.and_then(Value::as_array).context("the gateway's report lists nobody")?;
+            let online = online.and_then(Value::as_array).context("the gateway's report has no list")?;
             ensure!(online.iter().any(|entry| entry == cid), "{}: the gateway does not list it", member.name);
             devices.push(gateway);
         } else {
             let port = member.virtual_device.local_addr().port();
-            let builder = Device::builder(&member.id, &member.key)?.port(port).command_timeout(PATIENCE);
-            // 3.1 proves nothing; here it is known to be that.
+            let builder = Device::builder(&member.id, &member.key)?.port(port).command_timeout(STEP_LIMIT);
+            // 3.1 proves nothing; here the version is known.
             let builder = builder.min_version(member.version.min(Version::V33));
-            // What is shown is what the script asks.
+            // Only the queries of the script are shown.
             let builder = builder.query_on_connect(false);
             let device = builder.discovery(discovery).spawn(&Tokio);
-            let version = device.wait_connected(PATIENCE).await.with_context(|| member.name)?;
+            let version = device.wait_connected(STEP_LIMIT).await.with_context(|| member.name)?;
             ensure!(version == member.version, "{}: connected as {version}", member.name);
             devices.push(device);
         }
-        view.step(row, Step::Connected { version: member.version, took: begun.elapsed() })?;
+        view.step(row, DemoStep::Connected { version: member.version, took: begun.elapsed() })?;
         view.pause(120).await;
     }
     Ok(devices)
@@ -148,7 +148,7 @@ async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyh
     let (Some(member), Some(device)) = (members.get(found), devices.get(found)) else {
         bail!("nothing to unplug");
     };
-    view.phase_is("the power strip is unplugged");
+    view.set_phase("the power strip is unplugged");
     let mut events = device.listener();
     let begun = Instant::now();
     member.virtual_device.unplug().await;
@@ -158,10 +158,10 @@ async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyh
             _ => continue,
         }
     };
-    view.step(found, Step::Down { reason, took: begun.elapsed() })?;
+    view.step(found, DemoStep::Down { reason, took: begun.elapsed() })?;
     view.pause(1300).await;
 
-    view.phase_is("the power strip is plugged in: its announcement wakes the connection");
+    view.set_phase("the power strip is plugged in: its announcement wakes the connection");
     let begun = Instant::now();
     member.virtual_device.plug().await.with_context(|| format!("{}: cannot come back", member.name))?;
     let version = loop {
@@ -170,17 +170,17 @@ async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyh
             _ => continue,
         }
     };
-    view.step(found, Step::Back { version, took: begun.elapsed() })?;
+    view.step(found, DemoStep::Back { version, took: begun.elapsed() })?;
     let asked = Instant::now();
     let reply = ask(member, device).await.with_context(|| member.name)?;
     let took = asked.elapsed();
     check_state(member, &reply)?;
-    view.step(found, Step::State { dps: &reply, took })
+    view.step(found, DemoStep::State { dps: &reply, took })
 }
 
-/// Asks by name, because firmware of 3.2 tells nothing else.
+/// Queries named DPs, because firmware of 3.2 answers only for those.
 async fn ask(member: &Member, device: &Device) -> anyhow::Result<Queried> {
-    let dps: Vec<u16> = member.holds().keys().filter_map(|dp| dp.parse().ok()).collect();
+    let dps: Vec<u16> = member.current_dps().keys().filter_map(|dp| dp.parse().ok()).collect();
     Ok(match member.cid {
         Some(cid) => device.sub(cid)?.query_dps(&dps).await?,
         None => device.query_dps(&dps).await?,
@@ -194,11 +194,11 @@ async fn set(member: &Member, device: &Device) -> anyhow::Result<Reply> {
     })
 }
 
-/// Waits for the push of what was pressed.
-async fn pushed(member: &Member, events: &mut Listener) -> anyhow::Result<()> {
+/// Waits for the push of a change by hand.
+async fn wait_for_push(member: &Member, events: &mut Listener) -> anyhow::Result<()> {
     loop {
         match next(events).await.with_context(|| format!("{}: no push", member.name))? {
-            Event::Message(message) if message.cid() == member.cid && message.dps() == member.press => {
+            Event::Message(message) if message.cid() == member.cid && message.dps() == member.by_hand => {
                 return Ok(());
             }
             _ => continue,
@@ -207,31 +207,31 @@ async fn pushed(member: &Member, events: &mut Listener) -> anyhow::Result<()> {
 }
 
 async fn next(events: &mut Listener) -> anyhow::Result<Event> {
-    match tokio::time::timeout(PATIENCE, events.recv()).await {
+    match tokio::time::timeout(STEP_LIMIT, events.recv()).await {
         Ok(Some(event)) => Ok(event),
         Ok(None) => Err(CommandError::Closed.into()),
-        Err(_) => bail!("nothing happened for {} s", PATIENCE.as_secs()),
+        Err(_) => bail!("no event for {} s", STEP_LIMIT.as_secs()),
     }
 }
 
-/// What the device answered must be what it holds: all of it, or for device22 what was asked for.
+/// Checks that an answer matches the state of the device: all of it, or for device22 the queried DPs.
 fn check_state(member: &Member, answered: &Map<String, Value>) -> anyhow::Result<()> {
-    let held = member.holds();
-    let same = answered.iter().all(|(dp, value)| held.get(dp) == Some(value));
-    let enough = if member.device22 { !answered.is_empty() } else { answered.len() == held.len() };
-    ensure!(same && enough, "{}: answered {}, but holds {}", member.name, dp_line(answered), dp_line(&held));
+    let actual = member.current_dps();
+    let same = answered.iter().all(|(dp, value)| actual.get(dp) == Some(value));
+    let enough = if member.device22 { !answered.is_empty() } else { answered.len() == actual.len() };
+    ensure!(same && enough, "{}: answered {}, but its state is {}", member.name, dp_line(answered), dp_line(&actual));
     Ok(())
 }
 
-fn check_holds(member: &Member, wanted: &Map<String, Value>) -> anyhow::Result<()> {
-    let held = member.holds();
-    let same = wanted.iter().all(|(dp, value)| held.get(dp) == Some(value));
-    ensure!(same, "{}: acknowledged {}, but holds {}", member.name, dp_line(wanted), dp_line(&held));
+fn check_dps(member: &Member, wanted: &Map<String, Value>) -> anyhow::Result<()> {
+    let actual = member.current_dps();
+    let same = wanted.iter().all(|(dp, value)| actual.get(dp) == Some(value));
+    ensure!(same, "{}: acknowledged {}, but its state is {}", member.name, dp_line(wanted), dp_line(&actual));
     Ok(())
 }
 
 /// The device that is unplugged.
 const UNPLUGGED: &str = "power strip";
 
-/// How long one step may take.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// Time limit of one step.
+const STEP_LIMIT: Duration = Duration::from_secs(8);

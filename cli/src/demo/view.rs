@@ -1,4 +1,4 @@
-//! What the demo shows: a table that is drawn again in place, a table at the end, or lines of JSON.
+//! Output of the demo: a table that is redrawn in place, a table at the end, or lines of JSON.
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::fleet::Member;
 use crate::output::{dp_line, json_line_now, lines_now, short};
 
-/// Something that was done and checked.
-pub(super) enum Step<'a> {
+/// Step that was done and checked.
+pub(super) enum DemoStep<'a> {
     Found { ip: Ipv4Addr, version: Version, took: Duration },
     Connected { version: Version, took: Duration },
     State { dps: &'a Map<String, Value>, took: Duration },
@@ -26,11 +26,11 @@ pub(super) enum Step<'a> {
 
 pub(super) struct View {
     mode: Mode,
-    /// There is room for every column, and for lines between them.
+    /// Whether there is room for every column, and for lines between them.
     wide: bool,
     phase: &'static str,
     rows: Vec<Row>,
-    /// The last outage, in words.
+    /// Lines about the outage.
     outage: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ enum Mode {
     Json,
     /// The table once, at the end.
     Plain,
-    /// The table, drawn again after each step; so many lines of it are on the screen.
+    /// The table, redrawn after each step. `drawn` lines of it are on the screen.
     Live {
         drawn: u16,
     },
@@ -48,7 +48,7 @@ struct Row {
     name: &'static str,
     id: String,
     cid: Option<&'static str>,
-    speaks: String,
+    version_text: String,
     link: Link,
     found: Option<Duration>,
     connected: Option<Duration>,
@@ -72,23 +72,23 @@ impl View {
         let wide = screen.is_none_or(|(columns, _)| columns >= WIDE);
         let mode = match screen {
             _ if json => Mode::Json,
-            // Elsewhere it cannot be drawn again: it has scrolled away, or its lines are broken.
+            // A smaller screen cannot redraw it: lines have scrolled away or are wrapped.
             Some((columns, rows)) if columns >= NARROW && rows >= HEIGHT => Mode::Live { drawn: 0 },
             _ => Mode::Plain,
         };
         Self { mode, wide, phase: "", rows: Vec::new(), outage: Vec::new() }
     }
 
-    /// What is being done.
+    /// Returns the current phase.
     pub(super) const fn phase(&self) -> &'static str {
         self.phase
     }
 
-    pub(super) const fn phase_is(&mut self, phase: &'static str) {
+    pub(super) const fn set_phase(&mut self, phase: &'static str) {
         self.phase = phase;
     }
 
-    /// What there is to see from now on.
+    /// Shows the devices.
     pub(super) fn rows(&mut self, members: &[Member]) -> anyhow::Result<()> {
         self.rows = members.iter().map(Row::new).collect();
         let devices = members.iter().filter(|member| member.cid.is_none()).count();
@@ -104,8 +104,8 @@ impl View {
         }
     }
 
-    /// Shows what was done with one device.
-    pub(super) fn step(&mut self, row: usize, step: Step<'_>) -> anyhow::Result<()> {
+    /// Shows a step of one device.
+    pub(super) fn step(&mut self, row: usize, step: DemoStep<'_>) -> anyhow::Result<()> {
         let Some(row) = self.rows.get_mut(row) else {
             return Ok(());
         };
@@ -118,16 +118,16 @@ impl View {
         if matches!(self.mode, Mode::Live { .. }) { self.draw() } else { Ok(()) }
     }
 
-    /// Gives people time to look.
+    /// Pauses on a terminal, for the reader.
     pub(super) async fn pause(&self, millis: u64) {
         if matches!(self.mode, Mode::Live { .. }) {
             tokio::time::sleep(Duration::from_millis(millis)).await;
         }
     }
 
-    /// Everything went well.
+    /// Shows the success of the demo.
     pub(super) fn done(&mut self, took: Duration) -> anyhow::Result<()> {
-        self.phase = "done: every answer was checked against what the device holds";
+        self.phase = "done: every answer was checked against the state of the device";
         match self.mode {
             Mode::Json => json_line_now(&json!({ "step": "done", "micros": micros(took) })),
             Mode::Plain => lines_now(&self.text()),
@@ -180,7 +180,7 @@ impl Row {
             name: member.name,
             id: member.id.clone(),
             cid: member.cid,
-            speaks: member.speaks(),
+            version_text: member.version_text(),
             link: Link::Off,
             found: None,
             connected: None,
@@ -191,31 +191,31 @@ impl Row {
         }
     }
 
-    /// Takes a step into the table. Gives what is to be told below it.
-    fn take(&mut self, step: &Step<'_>) -> Option<String> {
+    /// Adds a step to the table. Returns a line to show below it, if any.
+    fn take(&mut self, step: &DemoStep<'_>) -> Option<String> {
         match step {
-            Step::Found { took, .. } => self.found = Some(*took),
-            Step::Connected { took, .. } => {
+            DemoStep::Found { took, .. } => self.found = Some(*took),
+            DemoStep::Connected { took, .. } => {
                 self.connected = Some(*took);
                 self.link = Link::Up;
             }
-            Step::State { dps, took } => {
+            DemoStep::State { dps, took } => {
                 self.state = Some(*took);
                 self.show(dps);
             }
-            Step::Set { dps, took } => {
+            DemoStep::Set { dps, took } => {
                 self.set = Some(*took);
                 self.show(dps);
             }
-            Step::Pushed { dps, took } => {
+            DemoStep::Pushed { dps, took } => {
                 self.pushed = Some(*took);
                 self.show(dps);
             }
-            Step::Down { reason, took } => {
+            DemoStep::Down { reason, took } => {
                 self.link = Link::Down;
                 return Some(format!("{} unplugged: down after {}, {reason}", self.name, short(*took)));
             }
-            Step::Back { took, .. } => {
+            DemoStep::Back { took, .. } => {
                 self.link = Link::Back;
                 return Some(format!("{} plugged in: connected again after {}", self.name, short(*took)));
             }
@@ -235,7 +235,7 @@ impl Row {
             Link::Back => Cell::new("up again").fg(Color::Green).add_attribute(Attribute::Bold),
         };
         let name = if self.cid.is_some() { format!("  {}", self.name) } else { self.name.to_owned() };
-        let mut cells = vec![Cell::new(name), Cell::new(&self.speaks), link];
+        let mut cells = vec![Cell::new(name), Cell::new(&self.version_text), link];
         for took in [self.found, self.connected, self.state, self.set, self.pushed] {
             cells.push(Cell::new(took.map(short).unwrap_or_default()));
         }
@@ -243,17 +243,17 @@ impl Row {
         cells
     }
 
-    fn json(&self, step: &Step<'_>) -> Value {
+    fn json(&self, step: &DemoStep<'_>) -> Value {
         let (word, took, detail) = match step {
-            Step::Found { ip, version, took } => {
+            DemoStep::Found { ip, version, took } => {
                 ("found", took, json!({ "ip": ip.to_string(), "version": version.as_str() }))
             }
-            Step::Connected { version, took } => ("connected", took, json!({ "version": version.as_str() })),
-            Step::State { dps, took } => ("state", took, json!({ "dps": dps })),
-            Step::Set { dps, took } => ("set", took, json!({ "dps": dps })),
-            Step::Pushed { dps, took } => ("pushed", took, json!({ "dps": dps })),
-            Step::Down { reason, took } => ("down", took, json!({ "reason": reason.to_string() })),
-            Step::Back { version, took } => ("back", took, json!({ "version": version.as_str() })),
+            DemoStep::Connected { version, took } => ("connected", took, json!({ "version": version.as_str() })),
+            DemoStep::State { dps, took } => ("state", took, json!({ "dps": dps })),
+            DemoStep::Set { dps, took } => ("set", took, json!({ "dps": dps })),
+            DemoStep::Pushed { dps, took } => ("pushed", took, json!({ "dps": dps })),
+            DemoStep::Down { reason, took } => ("down", took, json!({ "reason": reason.to_string() })),
+            DemoStep::Back { version, took } => ("back", took, json!({ "version": version.as_str() })),
         };
         let mut line = json!({ "step": word, "name": self.name, "id": self.id, "cid": self.cid });
         if let (Value::Object(line), Value::Object(detail)) = (&mut line, detail) {
@@ -268,20 +268,20 @@ fn micros(took: Duration) -> Value {
     Value::from(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
 }
 
-const COLUMNS: [&str; 9] = ["device", "speaks", "link", "found", "connect", "query", "set", "push", "DPs"];
+const COLUMNS: [&str; 9] = ["device", "version", "link", "found", "connect", "query", "set", "push", "DPs"];
 
 const HEADLINE: &str = "\
 rustuya demo: seven virtual Tuya devices, one of them a gateway with two
-sub-devices, live on this machine's loopback interface. They are found by their
-announcements, connected to in the protocol version that each of them speaks,
-asked, controlled and watched; one is unplugged and comes back.
+sub-devices, run on this machine's loopback interface. They are found by their
+announcements, connected to in the protocol version that each of them uses,
+queried, controlled and watched; one is unplugged and comes back.
 ";
 
-/// Columns on the screen that the whole table takes.
+/// Columns of the whole table.
 const WIDE: u16 = 116;
 
-/// Columns that it takes without lines, and without the DPs.
+/// Columns of the table without lines and without DPs.
 const NARROW: u16 = 80;
 
-/// Lines of the table with what is below it.
+/// Lines of the table, and of the text below it.
 const HEIGHT: u16 = 20;

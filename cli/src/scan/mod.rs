@@ -19,45 +19,45 @@ use crate::output::plain;
 use crate::signal::Stop;
 use view::View;
 
-/// Look for devices on the local network, and show them as they are heard
+/// Search devices on the local network, and show them as they announce themselves
 ///
-/// Devices announce themselves every few seconds; those of 3.5 are asked to. With --json, each device gives
-/// {"id":..,"ip":..,"version":..,"product_key":..,"name":..} as it is heard, and again when anything of it changes;
-/// with "relayed_by":.. when another address has announced it, and "unpaired":true when it waits to be paired. With
-/// --network, an address whose device is not known gives {"id":null,"ip":..,"port":..}.
-/// Hearing nobody is no failure, but --find is one when it ends without the device.
+/// Devices announce themselves every few seconds; those of 3.5 answer probes. With --json, each device gives
+/// {"id":..,"ip":..,"version":..,"product_key":..,"name":..} when it announces itself, and again when any of these
+/// changes; with "relayed_by":.. if another address has announced it, and "unpaired":true if it waits to be paired.
+/// With --network, an address whose device is not known gives {"id":null,"ip":..,"port":..}. A scan without devices is
+/// no failure, but --find without its device is one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How long to look; 18 seconds are enough to hear any device three times
+    /// Duration of the search; 18 seconds are enough for three announcements of any device
     #[arg(long, value_name = "SECONDS", default_value = "18", value_parser = seconds)]
     timeout: Duration,
-    /// End as soon as this device is heard, and show nothing else; with --devices, also a name
+    /// End as soon as this device is found, and show nothing else; with --devices, also a name
     #[arg(long, value_name = "ID")]
     find: Option<String>,
     /// Print one JSON object per device
     #[arg(long)]
     json: bool,
-    /// Look through this network instead, address by address, such as another subnet: 192.168.5.0/24. Devices of 3.5 are
-    /// found by asking, others by the port that they listen on, without their id. At most 65536 addresses, 200 in a
-    /// second. Can be repeated
+    /// Search this network instead, address by address, such as another subnet: 192.168.5.0/24. Devices of 3.5 are
+    /// found by probes, others by their open port, without their id. At most 65536 addresses, 200 per second. Can be
+    /// repeated
     #[arg(long, value_name = "ADDRESS/PREFIX", conflicts_with_all = ["timeout", "broadcast", "probe"])]
     network: Vec<Network>,
     /// TCP port of devices, with --network
     #[arg(long, value_name = "PORT", default_value_t = rustuya_proto::DEFAULT_PORT, requires = "network")]
     port: u16,
-    /// Listen on this address only, and ask from it only. On most systems, broadcasts are then not heard
+    /// Listen on this address only, and send probes from it only. On most systems this receives no broadcasts
     #[arg(long, value_name = "IP")]
     bind: Option<Ipv4Addr>,
-    /// Where to broadcast requests, instead of each interface's own address, such as that of another subnet
+    /// Broadcast address of probes, in place of each interface's own, such as that of another subnet
     #[arg(long, value_name = "IP")]
     broadcast: Option<Ipv4Addr>,
-    /// Ask there instead of broadcasting. Can be repeated
+    /// Send probes there instead of broadcasting. Can be repeated
     #[arg(long, value_name = "IP:PORT", conflicts_with = "broadcast")]
     probe: Vec<SocketAddrV4>,
-    /// UDP ports to listen on: of clear announcements, of encrypted ones, and of answers to requests
+    /// UDP ports to listen on: of clear announcements, of encrypted ones, and of answers to probes
     #[arg(long, value_name = "A,B,C", default_value = "6666,6667,7000")]
     discovery_ports: Ports,
-    /// Believe announcements that come from another address than the one they name, as through a relay or a container's
+    /// Believe announcements that come from another address than the announced one, as through a relay or a container's
     /// bridge. Without it, such devices are listed at the end
     #[arg(long)]
     trust_relayed: bool,
@@ -81,17 +81,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let mut view = View::new(args.json, list.as_ref());
         let mut found = false;
         loop {
-            let news = tokio::select! {
-                news = scan.recv() => news,
+            let device = tokio::select! {
+                device = scan.recv() => device,
                 () = stop.wait() => break,
             };
-            let Some(news) = news else { break };
-            if wanted.as_ref().is_some_and(|wanted| *wanted != news.id) {
+            let Some(device) = device else { break };
+            if wanted.as_ref().is_some_and(|wanted| *wanted != device.id) {
                 continue;
             }
             found = true;
-            if news.kind != SightingKind::SeenAgain {
-                view.heard(&news)?;
+            if device.kind != SightingKind::SeenAgain {
+                view.show_device(&device)?;
             }
             if wanted.is_some() {
                 break;
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         view.done()?;
         if !args.trust_relayed {
-            tell_relayed(&scan.relayed(), wanted.as_deref().filter(|_| !found));
+            report_relayed(&scan.relayed(), wanted.as_deref().filter(|_| !found));
         }
         let dropped = scan.counts().dropped.max(scan.missed());
         if dropped > 0 {
@@ -110,26 +110,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         match (found, &args.find) {
             (true, _) => {}
-            (false, Some(wanted)) => bail!("{} was not heard; {}", shown(wanted), args.advice()),
-            (false, None) => eprintln!("rustuya: no device was heard; {}", args.advice()),
+            (false, Some(wanted)) => bail!("{} was not found; {}", shown(wanted), args.advice()),
+            (false, None) => eprintln!("rustuya: no device was found; {}", args.advice()),
         }
         Ok(())
     })
 }
 
-/// Lists what was announced from elsewhere: only `wanted`, if one is.
-fn tell_relayed(relayed: &[DiscoveredDevice], wanted: Option<&str>) {
+/// Lists devices that were announced from other addresses; only `wanted`, if there is one.
+fn report_relayed(relayed: &[DiscoveredDevice], wanted: Option<&str>) {
     for found in relayed.iter().filter(|found| wanted.is_none_or(|wanted| wanted == found.id)) {
         let by = found.relayed_by.map(|by| by.to_string()).unwrap_or_default();
         eprintln!(
-            "rustuya: {} at {} was heard from another address, {by}, and not believed; if {by} is a relay: --trust-relayed",
+            "rustuya: {} at {} was announced by another address, {by}, so it is not trusted; if {by} is a relay: --trust-relayed",
             plain(&found.id),
             found.ip
         );
     }
 }
 
-/// Says what failed, and who may hold the ports where that can be the reason.
+/// Adds context to an error of listening, with advice if other programs may use the ports.
 fn no_ports(error: io::Error) -> anyhow::Error {
     let words = if is_out_of_descriptors(&error) {
         "cannot listen for announcements"
@@ -139,7 +139,7 @@ fn no_ports(error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(words)
 }
 
-/// The id that is meant.
+/// Returns the device id for an id or a name.
 fn id_of(wanted: &str, list: Option<&DevicesFile>) -> anyhow::Result<String> {
     let listed = list.map(|list| list.find(wanted)).transpose().context("--find")?.flatten();
     match listed {
@@ -169,7 +169,7 @@ impl Args {
         scan.map_err(no_ports)
     }
 
-    /// What to check when nothing comes.
+    /// Returns advice for a scan without results.
     fn advice(&self) -> String {
         let Ports([clear, encrypted, answers]) = self.discovery_ports;
         format!(

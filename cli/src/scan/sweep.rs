@@ -1,4 +1,4 @@
-//! `rustuya scan --network`: addresses, one by one.
+//! `rustuya scan --network`: search of networks, address by address.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -14,8 +14,8 @@ use crate::block_on;
 use crate::input::shown;
 use crate::signal::Stop;
 
-/// Looks through the networks, one after the other. Addresses where something listens that has not said which device it
-/// is come at the end of each.
+/// Searches the networks, one after the other. Addresses with an open port and without an announcement are shown at the
+/// end of each.
 pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>) -> anyhow::Result<()> {
     block_on(async {
         let mut stop = Stop::new()?;
@@ -31,9 +31,9 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
                 let news = tokio::select! {
                     news = sweep.recv() => news,
                     () = stop.wait() => break true,
-                    () = tokio::time::sleep(STILL) => {
-                        // Something is told much more often, unless there is no socket left to go on with.
-                        need_descriptors(1).context("the search cannot go on")?;
+                    () = tokio::time::sleep(STALLED) => {
+                        // Progress comes more often, unless no socket is left.
+                        need_descriptors(1).context("the search cannot continue")?;
                         continue;
                     }
                 };
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
                             continue;
                         }
                         progress.clear();
-                        view.heard(&news)?;
+                        view.show_device(&news)?;
                         any = true;
                         found = true;
                         if wanted.is_some() {
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
             };
             progress.clear();
             for ip in open.difference(&known).filter(|_| wanted.is_none()) {
-                view.open(*ip, args.port)?;
+                view.show_open_port(*ip, args.port)?;
                 any = true;
             }
             if stopped {
@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
         match wanted {
             Some(wanted) if !found => {
                 let wanted = shown(wanted);
-                bail!("{wanted} was not found; up to 3.4, devices in other networks do not say which they are")
+                bail!("{wanted} was not found; up to 3.4, devices in other networks do not send their id")
             }
             None if !any => eprintln!("rustuya: no device was found: nothing listens on TCP {} there", args.port),
             _ => {}
@@ -80,10 +80,10 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
     })
 }
 
-/// Longer than an address may take.
-const STILL: Duration = Duration::from_secs(5);
+/// Longer than one address takes.
+const STALLED: Duration = Duration::from_secs(5);
 
-/// How far the search is, for people who watch.
+/// Progress of the search, shown on a terminal.
 struct Progress {
     shown: bool,
     wanted: bool,
@@ -97,7 +97,7 @@ impl Progress {
     fn show(&mut self, done: u32, total: u32) {
         if self.wanted {
             self.shown = true;
-            // It is only for the eye.
+            // Output errors of the progress do not matter.
             drop(write!(io::stderr(), "\r{done} of {total} addresses"));
         }
     }

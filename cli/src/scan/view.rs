@@ -1,4 +1,4 @@
-//! What a scan shows: a table that is drawn again in place, or a line for each device.
+//! Output of a scan: a table that is redrawn in place, or a line for each device.
 
 use core::net::{IpAddr, Ipv4Addr};
 use std::io::{self, IsTerminal, Write};
@@ -16,9 +16,9 @@ pub(super) struct View<'a> {
     mode: Mode,
     list: Option<&'a DevicesFile>,
     begun: Instant,
-    /// What the table holds, in the order in which it was heard.
+    /// Rows of the table, in the order of the first announcements.
     rows: Vec<(String, [String; 6])>,
-    /// Announcements of devices that the table has no room for.
+    /// Number of announcements of devices that the table has no room for.
     left_out: u64,
 }
 
@@ -26,14 +26,14 @@ enum Mode {
     Json,
     /// A line for each device.
     Plain,
-    /// The table, drawn again for each device; so many lines of it are on the screen.
+    /// The table, redrawn for each device. `drawn` lines of it are on the screen.
     Live {
         drawn: u16,
     },
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct DeviceLine<'a> {
     id: &'a str,
     ip: Ipv4Addr,
     version: Option<&'static str>,
@@ -58,13 +58,13 @@ impl<'a> View<'a> {
     }
 
     /// Shows a device that is new or has changed.
-    pub(super) fn heard(&mut self, found: &DiscoveredDevice) -> anyhow::Result<()> {
+    pub(super) fn show_device(&mut self, found: &DiscoveredDevice) -> anyhow::Result<()> {
         let listed = self.list.and_then(|list| list.devices().find(|listed| listed.id() == found.id));
         let name = listed.and_then(|listed| listed.name());
         let version = found.version.map(|version| version.as_str());
         let product_key = found.product_key.as_deref();
         match self.mode {
-            Mode::Json => json_line_now(&Line {
+            Mode::Json => json_line_now(&DeviceLine {
                 id: &found.id,
                 ip: found.ip,
                 version,
@@ -99,17 +99,17 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Shows an address where something listens on the port of devices, and nothing more is known.
-    pub(super) fn open(&mut self, ip: IpAddr, port: u16) -> anyhow::Result<()> {
+    /// Shows an address with an open port and an unknown device.
+    pub(super) fn show_open_port(&mut self, ip: IpAddr, port: u16) -> anyhow::Result<()> {
         #[derive(Serialize)]
-        struct Open {
+        struct OpenPortLine {
             id: Option<&'static str>,
             ip: IpAddr,
             port: u16,
         }
 
         match self.mode {
-            Mode::Json => json_line_now(&Open { id: None, ip, port }),
+            Mode::Json => json_line_now(&OpenPortLine { id: None, ip, port }),
             Mode::Plain => line_now(&format!("{:<15}  {:<22}  (TCP {port} is open)", ip.to_string(), "?")),
             Mode::Live { .. } => {
                 let row = ["", "?", &ip.to_string(), "?", "TCP port is open", &short(self.begun.elapsed())];
@@ -119,7 +119,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The scan is over.
+    /// Shows the final state.
     pub(super) fn done(&mut self) -> anyhow::Result<()> {
         if matches!(self.mode, Mode::Live { .. }) && !self.rows.is_empty() {
             self.draw(true)?;
@@ -133,8 +133,8 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Draws the table. While the scan goes on, as much of its end as fits the screen: what has scrolled away cannot
-    /// be drawn again.
+    /// Draws the table. While the scan is running, only as much of its end as fits the screen, because lines that have
+    /// scrolled away cannot be redrawn.
     fn draw(&mut self, whole: bool) -> anyhow::Result<()> {
         let Mode::Live { drawn } = &mut self.mode else { return Ok(()) };
         let (width, height) = terminal::size().unwrap_or(SCREEN);
@@ -155,14 +155,14 @@ impl<'a> View<'a> {
     }
 }
 
-/// What is unusual about a device.
+/// Returns remarks about an unusual device.
 fn remarks(found: &DiscoveredDevice) -> impl Iterator<Item = String> {
     let unpaired = found.unpaired.then(|| "waiting to be paired".to_owned());
     let relayed = found.relayed_by.map(|by| format!("announced by {by}"));
     unpaired.into_iter().chain(relayed)
 }
 
-/// All devices as a table, no wider than `width`, with their names if there are any.
+/// Formats all devices as a table, no wider than `width`, with their names if there are any.
 fn table(rows: &[(String, [String; 6])], names: bool, width: u16) -> String {
     let columns = usize::from(!names);
     let mut table = Table::new();
@@ -177,15 +177,15 @@ fn table(rows: &[(String, [String; 6])], names: bool, width: u16) -> String {
     table.to_string()
 }
 
-/// Rows of the table at most: each new one has all of them drawn again.
+/// Most rows of the table: each new one redraws all of them.
 const MOST_ROWS: usize = 1024;
 
 const COLUMNS: [&str; 6] = ["name", "id", "address", "version", "product", "after"];
 
-/// In fewer columns a table cannot be read.
+/// Least columns for a readable table.
 const NARROW: u16 = 60;
 
-/// Columns and lines of a screen that does not tell.
+/// Columns and lines of a screen of unknown size.
 const SCREEN: (u16, u16) = (80, 24);
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! The commands under clocks that are set to other times than ours.
+//! Commands with a clock that is set to another time.
 
 use std::process::{Command, Stdio};
 
 use crate::common::{ID, KEY, Simulated, TempFile, finish, rustuya};
 use serde_json::Value;
 
-/// Stands between a program and the system's clock.
+/// Source of a library that replaces the system's clock.
 const CLOCK: &str = r#"
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -19,7 +19,7 @@ int clock_gettime(clockid_t clock, struct timespec *told) {
 }
 "#;
 
-/// The library that does, built by the compiler that links Rust programs, too.
+/// Builds the library with the compiler that also links Rust programs.
 fn library() -> TempFile {
     let (source, library) = (TempFile::new("clock.c", CLOCK.as_bytes()), TempFile::new("clock.so", b""));
     let mut cc = Command::new("cc");
@@ -55,7 +55,7 @@ fn every_clock_will_do() {
                 done.stdout
             };
             run("set", &["1=true"]);
-            // The device is told the time with each write, as a number or as text.
+            // Each write contains the time, as a number or as text.
             let told = simulated.process.line_where(|line| line["payload"].to_string().contains(r#""t":"#));
             let time = ["/payload/t", "/payload/data/t"].into_iter().find_map(|at| told.pointer(at));
             let time = time.unwrap_or_else(|| panic!("a time: {told}"));

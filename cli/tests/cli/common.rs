@@ -1,4 +1,4 @@
-//! The real command, with time limits, and with an eye on the key: it must not appear in any output.
+//! Runs the real command, with time limits, and checks that no output contains the key.
 
 use core::time::Duration;
 use std::io::{BufRead, BufReader};
@@ -8,15 +8,15 @@ use std::thread;
 
 use serde_json::Value;
 
-/// A key with what shells, JSON and formats could stumble over.
+/// Key with special characters of shells, JSON and formats.
 pub(crate) const KEY: &str = "a$`\"{}\\~^&;=()[]";
 pub(crate) const WRONG_KEY: &str = "not the key here";
 pub(crate) const ID: &str = "bf0123456789abcdefgh";
 
-/// More than anything takes, also on a busy machine.
+/// Time limit of each step, also on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a command came to.
+/// Result of a command.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -37,7 +37,7 @@ impl Done {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
     }
 
-    /// Asserts that it failed with this status, and with all of these words on stderr.
+    /// Asserts that it failed with this status, and with all of these texts on stderr.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -47,7 +47,7 @@ impl Done {
     }
 }
 
-/// The command with the key in its environment.
+/// Creates the command with the key in its environment.
 pub(crate) fn rustuya(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rustuya"));
     command.args(args).env("RUSTUYA_KEY", KEY).stdin(Stdio::null());
@@ -77,7 +77,7 @@ pub(crate) fn finish(mut command: Command) -> Done {
     done
 }
 
-/// A command that goes on until it is told to end, and its lines of JSON.
+/// Running command, with its lines of JSON.
 pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
@@ -98,7 +98,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// The next line.
+    /// Waits for the next line.
     #[track_caller]
     pub(crate) fn line(&self) -> Value {
         let line = self.lines.recv_timeout(LIMIT).expect("a line comes in time");
@@ -106,7 +106,7 @@ impl Running {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    /// The next line that this is true of.
+    /// Waits for the next line for which `wanted` is true.
     #[track_caller]
     pub(crate) fn line_where(&self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         for _ in 0..1000 {
@@ -118,14 +118,14 @@ impl Running {
         panic!("no such line among a thousand");
     }
 
-    /// Sends a signal by its name, and gives the exit status.
+    /// Sends a signal by its name, and returns the exit status.
     #[cfg(unix)]
     #[track_caller]
     pub(crate) fn signal(mut self, name: &str) -> Option<i32> {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill exists");
         assert!(sent.success(), "the process lives");
-        // Its standard output ends when it does.
+        // Its standard output ends with it.
         for _ in 0..1000 {
             match self.lines.recv_timeout(LIMIT) {
                 Ok(_) => {}
@@ -136,7 +136,7 @@ impl Running {
         panic!("process {id} does not end on {name}");
     }
 
-    /// Waits for its end by itself, and gives the exit status.
+    /// Waits until it ends by itself, and returns the exit status.
     #[track_caller]
     pub(crate) fn ended(mut self) -> Option<i32> {
         let mut rest = Vec::new();
@@ -161,7 +161,7 @@ pub(crate) struct Simulated {
     pub(crate) process: Running,
     /// `127.0.0.1:PORT`.
     pub(crate) address: String,
-    /// What it said first.
+    /// Its first line.
     pub(crate) listening: Value,
 }
 
@@ -171,7 +171,7 @@ impl Simulated {
         Self::start_as(ID, version, args)
     }
 
-    /// With another id.
+    /// Starts it with another id.
     #[track_caller]
     pub(crate) fn start_as(id: &str, version: &str, args: &[&str]) -> Self {
         let mut all = vec!["simulate", "--version", version, "--id", id, "--port", "0"];
@@ -182,7 +182,7 @@ impl Simulated {
         simulated
     }
 
-    /// By this command, such as under another clock.
+    /// Starts it with this command, such as with another clock.
     #[track_caller]
     pub(crate) fn run_by(command: Command) -> Self {
         let process = Running::run(command);
@@ -198,20 +198,20 @@ impl Simulated {
         finish(self.command(subcommand, args))
     }
 
-    /// A subcommand on this device.
+    /// Creates a subcommand on this device.
     pub(crate) fn command(&self, subcommand: &str, args: &[&str]) -> Command {
         let mut command = rustuya(&[subcommand, ID, "--address", &self.address]);
         command.args(args);
         command
     }
 
-    /// The port alone.
+    /// Returns the port alone.
     pub(crate) fn port(&self) -> &str {
         self.address.rsplit(':').next().expect("a port")
     }
 }
 
-/// A file that is deleted in the end.
+/// File that is deleted when it is dropped.
 pub(crate) struct TempFile(std::path::PathBuf);
 
 impl TempFile {
@@ -228,7 +228,7 @@ impl TempFile {
 
 impl Drop for TempFile {
     fn drop(&mut self) {
-        // Leaving it behind harms nobody.
+        // A leftover file does no harm.
         let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -6,7 +6,7 @@ use crate::common::run;
 use serde_json::{Value, json};
 
 #[test]
-fn the_demo_goes_through_every_step() {
+fn the_demo_runs_every_step() {
     let done = run(&["demo", "--json"]);
     done.succeeded();
     let lines: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

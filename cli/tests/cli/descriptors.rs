@@ -1,4 +1,4 @@
-//! The commands with hardly any file descriptors.
+//! Commands with hardly any file descriptors.
 
 use core::ops::RangeInclusive;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -8,11 +8,10 @@ use std::thread;
 use crate::common::{Done, ID, KEY, Simulated, finish, rustuya};
 use crate::scan::{free_ports, listed};
 
-/// From what every process has open to what is enough for every command.
+/// Limits, from the descriptors that every process has to a number that is enough for every command.
 const LIMITS: RangeInclusive<u32> = 3..=32;
 
-/// Runs the command with so many descriptors at most. One that goes on and on is told to end as soon as it says
-/// something.
+/// Runs the command with this limit of descriptors. Ends one that keeps running after its first output.
 fn run(limit: u32, args: &[&str]) -> Done {
     let mut child = Command::new("sh")
         .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_rustuya")])
@@ -34,11 +33,12 @@ fn run(limit: u32, args: &[&str]) -> Done {
     Done { code: child.wait().expect("it ends").code(), stdout, stderr }
 }
 
-/// Every count of descriptors is enough, or the command says that it is not, and what helps. Returns the least that is.
+/// Asserts that the command either works or reports the lack of descriptors, with advice, at every limit. Returns the
+/// least limit that is enough.
 #[track_caller]
 fn ends_well(args: &[&str]) -> u32 {
     let limits: Vec<u32> = LIMITS.collect();
-    // A device takes no more connections than four.
+    // A device accepts at most four connections.
     let at_once = limits.chunks(3).flat_map(|limits| {
         thread::scope(|scope| {
             let started: Vec<_> = limits.iter().map(|limit| (*limit, scope.spawn(|| run(*limit, args)))).collect();
@@ -48,7 +48,7 @@ fn ends_well(args: &[&str]) -> u32 {
     let all: Vec<_> = at_once.collect();
     let mut least = *LIMITS.end() + 1;
     for (limit, done) in all.iter().rev() {
-        // The shared libraries could not be loaded: nothing of the program has run.
+        // The shared libraries could not be loaded, so the program has not run.
         let unloaded = done.code == Some(127) && done.stderr.contains("shared libraries");
         match done.code {
             Some(0) => least = *limit,
@@ -70,16 +70,16 @@ fn ends_well(args: &[&str]) -> u32 {
 }
 
 #[test]
-fn a_shortage_is_told_by_scan() {
+fn scan_reports_a_shortage() {
     let ports = listed(free_ports());
     let common = ["scan", "--bind", "127.0.0.1", "--discovery-ports", &ports];
     ends_well(&[&common[..], &["--timeout", "0.5"]].concat());
-    // One address that refuses.
+    // An address that refuses.
     ends_well(&[&common[..], &["--network", "127.0.0.9/32", "--port", "9"]].concat());
 }
 
 #[test]
-fn a_shortage_is_told_by_what_talks_to_devices() {
+fn device_commands_report_a_shortage() {
     let commands = [&["get", ID][..], &["set", ID, "1=true"], &["watch", ID, "--count", "2", "--for", "5"]];
     thread::scope(|scope| {
         for (command, host) in
@@ -95,26 +95,26 @@ fn a_shortage_is_told_by_what_talks_to_devices() {
 }
 
 #[test]
-fn a_shortage_is_told_by_what_listens() {
+fn listening_commands_report_a_shortage() {
     let simulate = ["simulate", "--version", "3.5", "--id", ID, "--port", "0"];
     let least = ends_well(&simulate);
-    // It has begun to listen, and has none left for those who come.
-    let told = run(least, &simulate).stderr;
-    assert!(told.contains("no controller can connect") && told.contains("ulimit -n"), "{told}");
+    // It listens, and has none left for controllers.
+    let text = run(least, &simulate).stderr;
+    assert!(text.contains("no controller can connect") && text.contains("ulimit -n"), "{text}");
     let ports = listed(free_ports());
     let heard = ["get", ID, "--version", "3.4", "--discovery-ports", &ports, "--timeout", "0.5"];
-    // With enough of them, nobody announces the device.
+    // With enough descriptors, no announcement comes.
     for limit in LIMITS {
         let done = run(limit, &heard);
-        let told = ["out of file descriptors", "no announcement heard", "shared libraries"];
-        assert!(told.iter().any(|told| done.stderr.contains(told)), "with {limit}: {done:?}");
+        let text = ["out of file descriptors", "no announcement received", "shared libraries"];
+        assert!(text.iter().any(|word| done.stderr.contains(word)), "with {limit}: {done:?}");
         assert!(!done.stderr.contains("panicked") && !done.stderr.contains("free the UDP"), "with {limit}: {done:?}");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_search_that_has_no_sockets_left_midway_says_so() {
+fn a_search_without_sockets_left_reports_it() {
     let ports = listed(free_ports());
     let everywhere = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port");
     let port = everywhere.local_addr().expect("an address").port().to_string();
@@ -125,18 +125,18 @@ fn a_search_that_has_no_sockets_left_midway_says_so() {
     let limit = ["--nofile=3:3", "--pid", &search.id().to_string()];
     assert!(Command::new("prlimit").args(limit).status().expect("prlimit exists").success());
     let done = search.wait_with_output().expect("it ends");
-    let told = String::from_utf8(done.stderr).expect("UTF-8");
-    assert_eq!(done.status.code(), Some(1), "{told}");
-    for word in ["the search cannot go on", "out of file descriptors", "ulimit -n"] {
-        assert!(told.contains(word), "{told}");
+    let text = String::from_utf8(done.stderr).expect("UTF-8");
+    assert_eq!(done.status.code(), Some(1), "{text}");
+    for word in ["the search cannot continue", "out of file descriptors", "ulimit -n"] {
+        assert!(text.contains(word), "{text}");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_another_thread_the_commands_say_so() {
+fn commands_report_that_no_thread_can_be_started() {
     let simulated = Simulated::start("3.4", &[]);
-    // A stack that does not fit any memory: no thread can be started.
+    // No memory has room for such a stack, so no thread can be started.
     let run = |args: &[&str]| {
         let mut command = rustuya(args);
         command.env("RUST_MIN_STACK", (1_u64 << 46).to_string());
@@ -145,7 +145,7 @@ fn without_another_thread_the_commands_say_so() {
         done
     };
     let at = ["--port", simulated.port(), "--version", "3.4"];
-    // An address needs none; a name has to be looked up.
+    // Only a name needs a thread, for its lookup.
     run(&[&["get", ID, "--address", "127.0.0.1"][..], &at].concat()).succeeded();
     run(&[&["get", ID, "--address", "localhost"][..], &at].concat()).failed(1, &["or give an IP address"]);
     for command in

@@ -3,7 +3,7 @@
 use crate::common::{ID, KEY, Running, Simulated, TempFile, WRONG_KEY, finish, run, rustuya};
 use serde_json::{Value, json};
 
-/// Names of the commands that a simulated device has received, up to and including `last`.
+/// Returns the names of the commands that a simulated device has received, up to and including `last`.
 fn received(simulated: &Simulated, last: &str) -> Vec<Value> {
     let mut names = Vec::new();
     simulated.process.line_where(|line| {
@@ -21,7 +21,7 @@ fn asks_sets_and_watches(version: &str) {
         _ => ("DpQueryNew", "ControlNew"),
     };
 
-    // 3.1 is not believed where the version is open, unless that is asked for.
+    // Without a configured version, 3.1 is believed only with --min-version.
     let least = if version == "3.1" { "3.1" } else { "3.3" };
     let everything = ["--json", "--dp", "1,2,5", "--min-version", least];
     for told in [version, "auto"] {
@@ -49,7 +49,7 @@ fn asks_sets_and_watches(version: &str) {
 }
 
 #[test]
-fn set_waits_for_what_it_is_told() {
+fn set_waits_as_configured() {
     let silent = Simulated::start("3.4", &["--dps", r#"{"1":false,"2":50}"#, "--quirk", "silent-control"]);
     silent.run("set", &["--timeout", "2", "1=true"]).failed(1, &["did not answer"]);
     for (wait, past) in
@@ -68,7 +68,7 @@ fn set_waits_for_what_it_is_told() {
     assert_eq!((names.last(), second.last()), (Some(&json!("ControlNew")), Some(&json!("ControlNew"))));
 }
 
-/// A change made by one process is seen by another.
+/// Checks that `watch` shows a change made by another process.
 fn watches(simulated: &Simulated, version: &str) {
     let address = simulated.address.as_str();
     let watch = Running::start(&["watch", ID, "--address", address, "--version", version, "--json", "--count", "3"]);
@@ -77,7 +77,7 @@ fn watches(simulated: &Simulated, version: &str) {
     let time = up["time"].as_str().expect("a time");
     assert!(time.len() == 24 && time.ends_with('Z') && time.contains('T'), "{time}");
     if version == "3.2" {
-        // Nothing is heard of yet: it shows its DPs when it is asked to measure.
+        // No DP is known yet: the device shows its DPs after a request to measure.
         let state = watch.line_where(|line| line["event"] == "state" && !line["dps"]["1"].is_null());
         assert_eq!(state["dps"]["1"], json!(true), "{state}");
         return;
@@ -119,9 +119,9 @@ fn version_3_5() {
 }
 
 #[test]
-fn device22_tells_what_is_named_and_is_not_written_to() {
+fn device22_answers_named_dps_and_queries_write_nothing() {
     let dps = r#"{"20":true,"21":"white"}"#;
-    // What it shows when it is asked to measure, which changes nothing, need not be named.
+    // DPs that the device pushes after a request to measure, which changes nothing, need not be named.
     let simulated = Simulated::start("3.3", &["--device22", "--dps", dps]);
     for version in ["3.3", "auto"] {
         let measured = simulated.run("get", &["--json", "--version", version]);
@@ -193,7 +193,7 @@ fn a_wrong_version_is_named() {
 }
 
 #[test]
-fn a_host_that_speaks_3_1_is_believed_only_where_that_is_asked_for() {
+fn a_host_of_3_1_is_believed_only_on_request() {
     let liar = Simulated::start("3.1", &["--dps", r#"{"1":true}"#]);
     let advice = ["3.1", "too old to be believed", "min_version", "--version 3.1, or --min-version"];
     for (subcommand, args) in [("get", &["--json"][..]), ("set", &["1=false"])] {
@@ -210,7 +210,7 @@ fn a_host_that_speaks_3_1_is_believed_only_where_that_is_asked_for() {
 }
 
 #[test]
-fn what_worked_is_remembered_where_that_is_asked_for() {
+fn version_and_address_are_remembered_on_request() {
     let simulated = Simulated::start("3.5", &["--dps", r#"{"1":true}"#]);
     let text = format!(r#"[{{"room":"hall","id":"{ID}","key":"","version":"","more":[1,2]}}]"#);
     let file = TempFile::new("remembered.json", text.as_bytes());
@@ -220,7 +220,7 @@ fn what_worked_is_remembered_where_that_is_asked_for() {
     simulated.run("get", &["--devices", file.path(), "--json", "--remember"]).succeeded();
     let known = format!(r#"[{{"room":"hall","id":"{ID}","key":"","version":"3.5","more":[1,2],"ip":"127.0.0.1"}}]"#);
     assert_eq!(read(), known);
-    // What it was is not believed to be less any more.
+    // The remembered version is not lowered any more.
     drop(simulated);
     let liar = Simulated::start("3.3", &["--dps", r#"{"1":false}"#]);
     liar.run("get", &["--devices", file.path(), "--json"]).failed(1, &["version"]);
@@ -229,10 +229,10 @@ fn what_worked_is_remembered_where_that_is_asked_for() {
 
 #[cfg(unix)]
 #[test]
-fn what_cannot_be_remembered_is_told_and_so_is_the_answer() {
+fn a_failure_to_remember_is_reported_after_the_answer() {
     let simulated = Simulated::start("3.5", &["--dps", r#"{"1":true}"#]);
     let mut command = simulated.command("get", &["--devices", "/dev/stdin", "--json", "--remember"]);
-    // It can be read once.
+    // A pipe can be read only once.
     let (rest, mut given) = std::io::pipe().expect("a pipe");
     std::io::Write::write_all(&mut given, format!(r#"[{{"id":"{ID}","key":""}}]"#).as_bytes()).expect("has room");
     drop(given);
@@ -243,7 +243,7 @@ fn what_cannot_be_remembered_is_told_and_so_is_the_answer() {
 }
 
 #[test]
-fn nobody_there_is_a_failure_with_advice() {
+fn a_missing_device_is_a_failure_with_advice() {
     let simulated = Simulated::start("3.3", &[]);
     let address = simulated.address.clone();
     drop(simulated);
@@ -264,7 +264,7 @@ fn refusals_of_the_device_are_passed_on() {
 }
 
 #[test]
-fn quirks_change_what_the_device_does() {
+fn quirks_change_the_behaviour() {
     let simulated = Simulated::start("3.3", &["--quirk", "drop-ack", "--quirk", "delay-ms=1"]);
     let set = simulated.run("set", &["--json", "1=true"]).json();
     assert_eq!((&set["answer"], &set["retcode"]), (&json!("Status"), &Value::Null), "the push is the answer");
@@ -273,7 +273,7 @@ fn quirks_change_what_the_device_does() {
 }
 
 #[test]
-fn a_list_of_devices_says_where_they_are() {
+fn a_list_of_devices_contains_addresses() {
     let simulated = Simulated::start("3.4", &["--sub", r#"c1={"1":false}"#, "--dps", r#"{"4":1}"#]);
     let port: u16 = simulated.port().parse().expect("a port");
     let list = json!([
@@ -365,7 +365,7 @@ fn return_codes_are_the_number_that_the_device_means() {
 
 #[cfg(unix)]
 #[test]
-fn signals_end_what_goes_on() {
+fn signals_end_running_commands() {
     let simulated = Simulated::start("3.3", &[]);
     let watch = Running::start(&["watch", ID, "--address", &simulated.address, "--json"]);
     watch.line_where(|line| line["event"] == "state");
@@ -417,14 +417,14 @@ fn children_are_listed_with_their_state_and_their_names() {
     let mute = Simulated::start("3.3", &["--sub", "c1={\"1\":1}", "--quirk", "no-children-report"]);
     let unanswered = mute.run("children", &["--version", "3.3", "--timeout", "3"]);
     unanswered.failed(1, &["did not answer"]);
-    // Nothing was to take effect.
+    // The command writes nothing.
     assert!(!unanswered.stderr.contains("effect"), "{unanswered:?}");
 }
 
-/// Standard output that nobody reads, and that takes nothing more.
+/// A full pipe as standard output, without a reader.
 #[cfg(unix)]
 #[test]
-fn signals_end_what_is_stuck_in_writing() {
+fn signals_end_commands_blocked_by_their_output() {
     use std::io::Write as _;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
@@ -440,7 +440,7 @@ fn signals_end_what_is_stuck_in_writing() {
         while full.write(&[b' '; 4096]).is_ok() {}
         full.set_nonblocking(false).expect("can be set");
         let mut child = rustuya(args).stdout(Stdio::from(OwnedFd::from(full))).spawn().expect("the command starts");
-        // Until it is told, it is stuck. The signals are in its hands by then.
+        // It is blocked until the signal comes. By now it has taken over the signals.
         sleep(core::time::Duration::from_millis(1500));
         assert!(child.try_wait().expect("can be asked").is_none(), "{args:?}");
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill exists");

@@ -3,7 +3,7 @@
 use crate::common::{Done, ID, KEY, Running, Simulated, TempFile, WRONG_KEY, finish, rustuya};
 use serde_json::{Value, json};
 
-/// Two devices of their own, one that is a gateway, and one that is off.
+/// Home with two simple devices, a gateway, and a device that is off.
 struct Home {
     plug: Simulated,
     hub: Simulated,
@@ -38,7 +38,7 @@ impl Home {
     }
 }
 
-/// The lines of JSON, ordered by name.
+/// Returns the lines of JSON, ordered by name.
 fn lines(done: &Done) -> Vec<Value> {
     let mut lines: Vec<Value> =
         done.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
@@ -47,7 +47,7 @@ fn lines(done: &Done) -> Vec<Value> {
 }
 
 #[test]
-fn several_devices_are_asked_and_set_at_once() {
+fn several_devices_are_queried_and_set_at_once() {
     let home = Home::new("several.json", KEY);
     let got = home.run(&["get", "plug", "hub", "valve", "--json"]);
     got.succeeded();
@@ -91,7 +91,7 @@ fn some_fail_and_the_others_do_not_suffer() {
     };
     failure(0, "heater", &["refuses connections", "check address"]);
     assert_eq!(lines[1], json!({ "id": ID, "name": "hub", "dps": { "4": 1 } }));
-    failure(2, "lost", &["which gateway"]);
+    failure(2, "lost", &["has no gateway for lost"]);
     failure(3, "plug", &["wrong local key", "fetch the local key again"]);
     assert_eq!(lines[4], json!({ "id": ID, "name": "valve", "cid": "c1", "dps": { "1": false } }));
 
@@ -127,5 +127,5 @@ fn who_was_never_connected_is_named_in_the_end() {
     assert!(!done.stderr.contains("plug"), "{done:?}");
     let all = home.run(&["watch", "--all", "--for", "1"]);
     all.failed(1, &["heater: not connected", "2 of 4 devices failed"]);
-    assert!(all.stdout.contains(" lost --devices does not tell which gateway"), "{all:?}");
+    assert!(all.stdout.contains(" lost --devices has no gateway for"), "{all:?}");
 }

@@ -1,4 +1,4 @@
-//! How long a command may take as a whole.
+//! Time limit of a command as a whole.
 
 use core::time::Duration;
 use std::thread;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::common::{ID, KEY, run};
 
 #[test]
-fn set_takes_no_longer_than_it_may_and_tells_what_may_have_happened() {
+fn set_keeps_its_time_limit_and_reports_a_possible_effect() {
     let device = FaultyDevice::builder(ID, KEY, Version::V33).dps(json!({ "1": 0 })).start().expect("a device");
     device.set_fault(Fault::RefuseDial);
     let port = device.addr().port().to_string();
@@ -20,13 +20,13 @@ fn set_takes_no_longer_than_it_may_and_tells_what_may_have_happened() {
     let begun = Instant::now();
     let done = thread::scope(|scope| {
         let done = scope.spawn(|| run(&set));
-        // Most of the time is over when there is a connection.
+        // Most of the time has passed before the connection.
         thread::sleep(Duration::from_millis(3_000));
         device.set_fault(Fault::Silent);
         done.join().expect("no panic")
     });
     let took = begun.elapsed();
-    // The acknowledgement is waited for in vain, and then what the device shows.
+    // Neither the acknowledgement nor the effect comes.
     assert!(took < Duration::from_secs(5), "{took:?}: {done:?}");
     done.failed(1, &["may have taken effect"]);
 }

@@ -1,4 +1,4 @@
-//! The `rustuya` command as a whole: the real binary, on the loopback interface.
+//! Tests of the whole `rustuya` command: the real binary, on the loopback interface.
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod clocks;

@@ -1,4 +1,4 @@
-//! A session is recorded, and repeated without the device.
+//! Records of a session, repeated without the device.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn words(steps: &[Value]) -> Vec<&str> {
     steps.iter().filter_map(|step| step["step"].as_str()).collect()
 }
 
-/// Two events of a device, recorded.
+/// Records two events of a device.
 #[track_caller]
 fn record(simulated: &Simulated, version: &str, file: &TempFile, more: &[&str]) {
     let args = ["--version", version, "--count", "2", "--record", file.path()];
@@ -107,7 +107,7 @@ fn several_devices_are_recorded_with_their_numbers() {
 }
 
 #[test]
-fn what_is_no_record_is_refused() {
+fn invalid_records_are_refused() {
     let other = TempFile::new("other.record", b"{\"id\":1}\n");
     let refused = run(&["replay", other.path()]);
     refused.failed(1, &["line 1 of the record", "no record", other.path()]);

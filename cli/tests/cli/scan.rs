@@ -3,7 +3,7 @@
 use crate::common::{Done, ID, KEY, Running, Simulated, TempFile, run};
 use serde_json::{Value, json};
 
-/// Three UDP ports that nobody holds.
+/// Returns three free UDP ports.
 pub(crate) fn free_ports() -> [u16; 3] {
     let sockets = [(); 3].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port"));
     sockets.map(|socket| socket.local_addr().expect("an address").port())
@@ -16,7 +16,7 @@ pub(crate) fn listed(ports: [u16; 3]) -> String {
 const LAMP: &str = "bf00000000000000lamp";
 
 #[test]
-fn devices_are_shown_as_they_are_heard() {
+fn devices_are_shown_as_they_announce_themselves() {
     let ports = free_ports();
     let (clear, encrypted) = (format!("127.0.0.1:{}", ports[0]), format!("127.0.0.1:{}", ports[1]));
     let list = json!([{ "id": LAMP, "name": "lamp", "key": KEY }]);
@@ -57,19 +57,19 @@ fn one_device_is_looked_for_and_found_by_asking() {
     assert_eq!(words.stdout, format!("{:<15}  {ID:<22}  3.5  strip\n", "127.0.0.1"));
     scan(&["--find", "valve"]).failed(2, &["look for its gateway"]);
     let unheard = scan(&["--find", "somebody", "--timeout", "1"]);
-    unheard.failed(1, &["somebody was not heard", "check that"]);
+    unheard.failed(1, &["somebody was not found", "check that"]);
     assert!(unheard.stdout.is_empty(), "{unheard:?}");
 }
 
 #[test]
-fn hearing_nobody_is_no_failure_but_comes_with_advice() {
+fn finding_no_device_is_no_failure_but_comes_with_advice() {
     let ports = free_ports();
     let Done { code, stdout, stderr } =
         run(&["scan", "--bind", "127.0.0.1", "--discovery-ports", &listed(ports), "--timeout", "0.3"]);
     assert_eq!((code, stdout.as_str()), (Some(0), ""));
     let [clear, encrypted, answers] = ports;
     let firewall = format!("firewall lets UDP {clear}, {encrypted} and {answers} in");
-    for words in ["no device was heard", "same network", &firewall] {
+    for words in ["no device was found", "same network", &firewall] {
         assert!(stderr.contains(words), "{words}: {stderr}");
     }
 }
@@ -96,7 +96,7 @@ fn other_versions_do_not_answer_probes() {
     assert_eq!(Simulated::start("3.3", &[]).listening.get("probes"), None::<&Value>);
 }
 
-/// Has `from` announce a device at 127.0.0.1, again and again, until the result is dropped.
+/// Announces a device at 127.0.0.1 from the address `from`, repeatedly, until the result is dropped.
 struct Relay(std::sync::Arc<core::sync::atomic::AtomicBool>);
 
 impl Relay {
@@ -106,7 +106,7 @@ impl Relay {
         let ends = std::sync::Arc::clone(&over);
         std::thread::spawn(move || {
             while !ends.load(core::sync::atomic::Ordering::Relaxed) {
-                // Nobody may listen yet.
+                // The scan may not listen yet.
                 let _sent = socket.send_to(&datagram, ("127.0.0.1", port));
                 std::thread::sleep(core::time::Duration::from_millis(50));
             }
@@ -126,7 +126,7 @@ fn announcement() -> Vec<u8> {
 }
 
 #[test]
-fn what_a_relay_announces_is_told_and_believed_when_it_is_trusted() {
+fn relayed_announcements_are_reported_and_believed_on_request() {
     let ports = free_ports();
     let list = listed(ports);
     let lamp = Simulated::start("3.4", &[]);
@@ -136,8 +136,8 @@ fn what_a_relay_announces_is_told_and_believed_when_it_is_trusted() {
 
     let cautious = scan(&["--timeout", "1"]);
     assert_eq!((cautious.code, cautious.stdout.as_str()), (Some(0), ""), "{cautious:?}");
-    assert!(cautious.stderr.contains("heard from another address, 127.0.0.9"), "{cautious:?}");
-    scan(&["--timeout", "1", "--find", ID]).failed(1, &["heard from another address", "--trust-relayed"]);
+    assert!(cautious.stderr.contains("announced by another address, 127.0.0.9"), "{cautious:?}");
+    scan(&["--timeout", "1", "--find", ID]).failed(1, &["announced by another address", "--trust-relayed"]);
     let trusting = scan(&["--timeout", "60", "--find", ID, "--trust-relayed"]);
     let expected = json!({
         "id": ID, "ip": "127.0.0.1", "version": "3.4", "product_key": null, "relayed_by": "127.0.0.9"
@@ -183,7 +183,7 @@ fn a_network_is_looked_through_address_by_address() {
     let words = sweep("127.0.0.1", &[]);
     words.succeeded();
     assert!(words.stdout.starts_with("127.0.0.1 ") && words.stdout.contains("is open"), "{words:?}");
-    // Nothing on that port of the others.
+    // The other addresses have no open port.
     let nobody = sweep("127.0.0.8/29", &[]);
     assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(0), ""), "{nobody:?}");
     assert!(nobody.stderr.contains("nothing listens on TCP"), "{nobody:?}");

@@ -1,4 +1,4 @@
-//! DPs that come twice in one message: whatever prints them prints the last value.
+//! Repeated DPs in one message: every command prints the last value.
 
 use rustuya_proto::{CommandCode, Head, Keys, Sender, Version, VersionHeader, seal};
 use rustuya_tests::faulty::{Fault, FaultyDevice, STALE};
@@ -29,7 +29,7 @@ fn the_last_value_is_printed_by_every_command() {
         };
         assert_eq!(of("get", &["--json"]).json(), dps);
         of("get", &[]);
-        // It is confirmed by what the device shows.
+        // The device confirms it by its state.
         of("set", &["2=75", "--wait", "effect"]);
 
         let record = TempFile::new(&format!("twice-{version}-{whole}.record"), b"");
@@ -38,7 +38,7 @@ fn the_last_value_is_printed_by_every_command() {
         assert_eq!(state["dps"], json!({ "1": false, "2": 75 }), "{version}");
         let replay = finish(rustuya(&["replay", record.path(), "--json"]));
         replay.succeeded();
-        // The payload is shown as it came; whoever reads it as JSON takes the last one.
+        // The payload is shown as received; a JSON reader takes the last value.
         let answer = lines(&replay).into_iter().find(|line| line["step"] == "resolved").expect("an answer");
         let payload: Value = serde_json::from_str(answer["payload"].as_str().expect("text")).expect("JSON");
         let told = payload.pointer("/dps").or(payload.pointer("/data/dps"));

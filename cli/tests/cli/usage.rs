@@ -1,4 +1,4 @@
-//! What is wrong on the command line gives exit status 2, a reason, and never the key.
+//! Errors of the command line give exit status 2 and a reason, and never contain the key.
 
 use crate::common::{ID, KEY, TempFile, finish, run, rustuya};
 
@@ -50,7 +50,7 @@ fn files_of_devices() {
     let mut keyless = rustuya(&["get", "lmp", "--devices", one.path()]);
     keyless.env_remove("RUSTUYA_KEY");
     finish(keyless).failed(2, &["--devices does not list lmp"]);
-    // Refused for the second, so that nothing is looked for.
+    // Refused because of the second id, so that no search begins.
     refused(&["get", "lmp", "no such id", "--devices", one.path()], &["lmp: --devices does not list it"]);
     let other = TempFile::new("other.json", b"{}");
     run(&["get", "--all", "--devices", other.path()]).failed(1, &["no list of devices", "tinytuya"]);
@@ -159,7 +159,7 @@ fn keys_that_are_none_are_not_repeated() {
         told.failed(2, &["--key-file: ", words]);
         assert!(!told.stderr.contains("hunter"), "{told:?}");
     }
-    // What is no file may be the key.
+    // A path without a file may be the key.
     let key_as_file = without(&["--key-file", "hunter2hunter2ab"], None);
     key_as_file.failed(1, &["--key-file: the file cannot be read"]);
     assert!(!key_as_file.stderr.contains("hunter2"), "{key_as_file:?}");
@@ -167,7 +167,7 @@ fn keys_that_are_none_are_not_repeated() {
 }
 
 #[test]
-fn what_may_be_a_key_in_the_place_of_something_else_is_not_repeated() {
+fn a_possible_key_in_another_place_is_not_repeated() {
     const STRAY: &str = "hunter2hunter2ab";
     let one = TempFile::new("stray.json", br#"[{"id":"bf0123456789abcd0001","key":"0123456789abcdef","name":"lamp"}]"#);
     let quiet = ["--discovery-ports", "0,0,0", "--timeout", "0.1"];

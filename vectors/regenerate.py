@@ -37,7 +37,7 @@ from framing import (
     zero_header,
 )
 
-PINNED = (Path(__file__).resolve().parent / "requirements.txt").read_text().strip().split("==")[1]
+PINNED = (Path(__file__).resolve().parent / "requirements.txt").read_text().split()[0].split("==")[1]
 ODD_KEY = b"x'$]a{7~&Z<q#9!?"
 CLIENT_NONCE = b"ClientNonce-0001"
 DEVICE_NONCE = b"8655251406c6abcd"

@@ -7,6 +7,7 @@
 //! | `RUSTUYA_INTEROP_NODE_MODULES` | the folder of Node packages that holds tuyapi and `@tuyapi/stub` |
 //! | `RUSTUYA_INTEROP_BINARY` | the `rustuya` program |
 
+mod cloud;
 mod controller;
 mod process;
 mod tinytuya;

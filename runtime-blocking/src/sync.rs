@@ -1,16 +1,16 @@
 //! Locks, atomics and the selector's waker, shared by threads: of the standard library and mio or, in the models, of
 //! loom, which tries every order in which threads can take them. `cargo xtask test --only models` runs the models.
 
-#[cfg(all(test, rustuya_loom))]
-pub(crate) use {
-    poll_waker::PollWaker,
-    loom::sync::{Mutex, MutexGuard, atomic::AtomicBool},
-};
 #[cfg(not(all(test, rustuya_loom)))]
 pub(crate) use {
     core::sync::atomic::AtomicBool,
     mio::Waker as PollWaker,
     std::sync::{Mutex, MutexGuard},
+};
+#[cfg(all(test, rustuya_loom))]
+pub(crate) use {
+    loom::sync::{Mutex, MutexGuard, atomic::AtomicBool},
+    poll_waker::PollWaker,
 };
 
 #[cfg(all(test, rustuya_loom))]

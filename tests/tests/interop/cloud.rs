@@ -79,7 +79,10 @@ impl Drop for Place {
     }
 }
 
-fn entries(path: &Path) -> Vec<(String, Option<String>, Option<String>, bool, Option<String>)> {
+/// Id, name, key, whether it is a sub-device, and the id of its gateway.
+type Entry = (String, Option<String>, Option<String>, bool, Option<String>);
+
+fn entries(path: &Path) -> Vec<Entry> {
     let file = DevicesFile::read(path).expect("readable");
     let entry = |listed: &rustuya_runtime_tokio::DeviceEntry| {
         let key = listed.local_key().ok().flatten();

@@ -76,7 +76,9 @@ fn need_threads(count: usize) -> std::io::Result<()> {
     let mut waiting = Vec::new();
     for _ in 0..count {
         let (end, ends) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::Builder::new().spawn(move || drop(ends.recv()))?;
+        let thread = std::thread::Builder::new().spawn(move || {
+            let _ = ends.recv();
+        })?;
         waiting.push((end, thread));
     }
     for (end, thread) in waiting {

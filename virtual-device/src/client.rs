@@ -1,4 +1,4 @@
-//! One controller's connection to a virtual device.
+//! Connection of one controller to a virtual device.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use crate::server::{Inner, hold};
 use crate::store::Store;
 
-/// A request that reached a virtual device.
+/// A request that a virtual device received.
 ///
 /// ```
 /// # use rustuya_runtime_tokio::Listener;
@@ -37,9 +37,9 @@ pub struct Request {
     pub command: CommandCode,
     /// Name of the command code, such as `DpQuery`, when it has one.
     pub name: Option<&'static str>,
-    /// The sub-device that it is for; `None` for the device itself.
+    /// The sub-device that it addresses; `None` for the device itself.
     pub cid: Option<String>,
-    /// The payload: JSON, a string when it is none, `None` when there is none.
+    /// Payload: JSON, or a string if it is not JSON; `None` if it is empty.
     pub payload: Option<Value>,
 }
 
@@ -49,7 +49,7 @@ impl Entry for Request {
     }
 }
 
-/// A value in a controller's request that a virtual device did not take. The controller was not told: devices
+/// A value in a controller's request that a virtual device did not accept. The controller gets no error: devices
 /// acknowledge everything.
 ///
 /// ```
@@ -73,13 +73,13 @@ impl Entry for Request {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UnfitWrite {
-    /// The sub-device that was meant; `None` for the device itself.
+    /// The sub-device that it addresses; `None` for the device itself.
     pub cid: Option<String>,
     /// The DP.
     pub dp: u16,
     /// The value.
     pub value: Value,
-    /// What is wrong with it. `None`: nothing, but it stands where 3.5 does not look (outside of `data`), or the
+    /// Reason. `None` if the value itself is valid, but stands where 3.5 does not look (outside of `data`), or the
     /// request names another device.
     pub why: Option<Unfit>,
 }
@@ -90,19 +90,19 @@ impl Entry for UnfitWrite {
     }
 }
 
-/// Something that controllers are to hear of.
+/// Change to be pushed to controllers.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Dps {
-        /// The connection that made the change, which the machine has told already; `None` for the device itself.
+        /// Connection that made the change, which its machine has answered already; `None` for the device itself.
         by: Option<u64>,
         cid: Option<String>,
         /// JSON text of the changed DPs.
         dps: String,
     },
-    /// A sub-device came or went.
+    /// A sub-device was added or removed.
     Children,
-    /// So many changes were dropped, because the controller does not read.
+    /// This many changes were dropped because the controller does not read.
     Lost(u64),
 }
 
@@ -125,7 +125,7 @@ pub(crate) struct Client {
     buffers: Buffers,
     timer: Timer<tokio::time::Sleep>,
     changes: Listener<Change>,
-    /// A change that found no room yet.
+    /// Change that has found no room yet.
     unpushed: Option<Change>,
     inner: Arc<Inner>,
 }
@@ -145,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Serves the connection until either side ends it, or the device stops serving.
+    /// Serves the connection until either side closes it, or the device stops serving.
     pub(crate) async fn run(mut self) {
         let mut wedged = self.inner.wedged.subscribe();
         let is_wedged = tokio::select! {
@@ -163,7 +163,7 @@ impl Client {
     async fn serve(&mut self) {
         while let Ok(until) = self.turn() {
             let writing = !self.buffers.is_flushed();
-            // With answers that the controller does not take, no more requests are taken either.
+            // While the controller does not take answers, read no more requests.
             let reading = !writing;
             self.buffers.reclaim(&self.inner.pool);
             let interest = if writing { Interest::WRITABLE } else { Interest::READABLE };
@@ -181,7 +181,7 @@ impl Client {
                     let at = until.map(|until| self.inner.clock.wake_up(until));
                     self.timer.poll(at, cx, |at| tokio::time::sleep_until(at.into()))
                 }) => {
-                    // What has come in time must not be judged late.
+                    // Handle received requests before time limits.
                     if reading && self.read().is_err() {
                         break;
                     }
@@ -191,7 +191,7 @@ impl Client {
         }
     }
 
-    /// Lets the machine do what it can and writes the result. `Err` ends the connection.
+    /// Lets the machine do what it can, and writes the result. `Err` ends the connection.
     fn turn(&mut self) -> Result<Option<Instant>, LossReason> {
         self.buffers.lend_tx(&self.inner.pool);
         loop {
@@ -229,7 +229,7 @@ impl Client {
         }
     }
 
-    /// Hands the change that waits to the machine. Says whether it took it.
+    /// Passes the waiting change to the machine. Returns whether it took it.
     fn push(&mut self, now: Instant) -> bool {
         let Some(change) = self.unpushed.take() else { return false };
         let (cid, dps) = match &change {
@@ -251,18 +251,18 @@ impl Client {
                     self.unpushed = Some(change);
                     return false;
                 }
-                // The controller may have sent its last message of the negotiation: it is up at its own end.
+                // The controller may have sent its last message of the negotiation: its end of the connection is up.
                 Err(PushError::NotReady) if self.machine.awaits_finish() => {
                     self.unpushed = Some(change);
                     return false;
                 }
-                // Before the negotiation there is nobody to tell; the controller will ask.
+                // Before the negotiation there is no receiver; the controller will query the state.
                 result => return result.is_ok(),
             }
         }
     }
 
-    /// Writes as much as the socket takes. Says whether that was anything.
+    /// Writes as much as the socket takes. Returns whether it took any.
     fn write(&mut self) -> Result<bool, LossReason> {
         let step = match self.inner.config.quirks.segments {
             Segments::OneByte => 1,

@@ -1,4 +1,4 @@
-//! The handle of a virtual device, and its description.
+//! Handle of a virtual device, and its configuration.
 
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -21,8 +21,8 @@ use crate::error::SimulationError;
 use crate::server::{Action, Announcing, Inner, Server};
 use crate::store::Store;
 
-/// A device that exists only here: it accepts controllers, answers them from its DPs, pushes changes to all of them
-/// and announces itself, as firmware of its version does. For development and tests without hardware.
+/// A simulated device: it accepts controllers, answers them from its DPs, pushes changes to all of them and announces
+/// itself, as firmware of its version does. For development and tests without hardware.
 ///
 /// Clones are handles of the same device. It ends when the last one is dropped.
 ///
@@ -65,10 +65,10 @@ struct Handle {
 }
 
 impl VirtualDevice {
-    /// Describes a device: its id, its local key of 16 characters, the version it speaks.
+    /// Configures a device: its id, its local key of 16 characters, and its version.
     ///
     /// # Errors
-    /// [`SimulationError`] when the id or the key cannot be one.
+    /// [`SimulationError`] if the id or the key is invalid.
     pub fn builder(id: &str, local_key: &str, version: Version) -> Result<VirtualDeviceBuilder, SimulationError> {
         Ok(VirtualDeviceBuilder {
             config: EmulatorConfig::new(DeviceId::new(id)?, version, text::local_key(local_key)?),
@@ -87,17 +87,17 @@ impl VirtualDevice {
         })
     }
 
-    /// The device id.
+    /// Returns the device id.
     pub fn id(&self) -> &str {
         self.0.inner.config.id.as_str()
     }
 
-    /// The version it speaks.
+    /// Returns the version.
     pub fn version(&self) -> Version {
         self.0.inner.config.version
     }
 
-    /// The dialect it understands; device22 for 3.2.
+    /// Returns the dialect; device22 for 3.2.
     pub fn dialect(&self) -> Dialect {
         match self.version() {
             Version::V32 => Dialect::Device22,
@@ -105,25 +105,25 @@ impl VirtualDevice {
         }
     }
 
-    /// Where it accepts controllers; the same also while unplugged.
+    /// Returns the address at which it accepts controllers; it stays the same while unplugged.
     pub fn local_addr(&self) -> SocketAddr {
         self.0.address
     }
 
-    /// Where it hears requests for announcements, if it does.
+    /// Returns the address at which it receives probes, if it does.
     pub fn probe_addr(&self) -> Option<SocketAddr> {
         self.0.probe_address
     }
 
-    /// Changes or adds DPs, as if by hand at the device, and pushes them to all controllers, changed or not: as firmware
-    /// does that reports a measurement again. A cid that is not known makes a new sub-device.
+    /// Changes or adds DPs, as a user does at the device, and pushes them to all controllers, changed or not, as
+    /// firmware does that reports a measurement again. An unknown cid adds a sub-device.
     ///
-    /// The push is for every controller whose connection is up at its own end when this is called, whether this end has
+    /// Pushes to every controller whose end of the connection is up at the time of the call, whether this end has
     /// noticed it or not. See [`lost_pushes`](Self::lost_pushes) for those that do not read.
     ///
     /// # Errors
     /// [`SimulationError::Dps`], [`SimulationError::Impossible`] or [`SimulationError::Id`], in
-    /// [strict](VirtualDeviceBuilder::strict) mode also [`SimulationError::Value`]; nothing is changed then.
+    /// [strict](VirtualDeviceBuilder::strict) mode also [`SimulationError::Value`]. On an error, nothing is changed.
     pub fn set_dps(&self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
         let inner = &self.0.inner;
         let mut store = inner.store();
@@ -135,8 +135,8 @@ impl VirtualDevice {
         Ok(())
     }
 
-    /// Says whether a sub-device is online, and reports that to all controllers. It answers either way: gateways
-    /// answer from their memory.
+    /// Sets whether a sub-device is online, and reports that to all controllers. Queries are answered either way, as
+    /// gateways answer from their memory.
     ///
     /// # Errors
     /// [`SimulationError::UnknownSub`].
@@ -149,30 +149,30 @@ impl VirtualDevice {
         Ok(())
     }
 
-    /// How many pushes controllers did not get, in all: 1024 wait for each of those that do not read, and the oldest are
-    /// dropped then. Counted as soon as the connection has room again; each time is a warning in the log, too.
+    /// Returns the number of pushes that controllers did not get: 1024 wait for each controller that does not read,
+    /// then the oldest are dropped. Counted as soon as the connection has room again, with a warning in the log.
     pub fn lost_pushes(&self) -> u64 {
         self.0.inner.lost_pushes.load(Ordering::Relaxed)
     }
 
-    /// The values that controllers wrote and the device did not take, the first 1024 of them. It acknowledged them, as
-    /// real devices do. An automation that is right writes none: tests check that there is none.
+    /// Returns the values that controllers wrote and the device did not accept, the first 1024 of them. It acknowledged
+    /// them, as real devices do. A correct automation writes none; tests check that there is none.
     pub fn unfit_writes(&self) -> Vec<UnfitWrite> {
         self.0.inner.unfit_writes().clone()
     }
 
-    /// Receives every write that is not taken, from now on.
+    /// Makes a listener for writes that are not accepted, from now on.
     pub fn unfit_listener(&self) -> Listener<UnfitWrite> {
         self.0.inner.unfit.listener()
     }
 
-    /// The DPs of the device, or of a sub-device; empty when there is no such one.
+    /// Returns the DPs of the device, or of a sub-device; empty if it does not exist.
     pub fn dps(&self, cid: Option<&str>) -> Map<String, Value> {
         self.0.inner.store().dps(cid).cloned().unwrap_or_default()
     }
 
-    /// Receives every request of every controller from now on. A listener that is too slow loses the oldest; see
-    /// [`Listener::missed`].
+    /// Makes a listener for the requests of all controllers from now on. A listener that is too slow loses the oldest;
+    /// see [`Listener::missed`].
     ///
     /// ```
     /// # use core::time::Duration;
@@ -209,11 +209,11 @@ impl VirtualDevice {
     /// [`plug`](Self::plug). Its DPs stay.
     ///
     /// # Cancel safety
-    /// Safe: once begun, it is done also without the future.
+    /// Safe: once begun, it completes without the future.
     pub async fn unplug(&self) {
         let (done, wait) = oneshot::channel();
         if self.0.orders.send(Action::Unplug(done)).await.is_ok() {
-            // A stopped device is as unplugged as can be.
+            // A stopped device is unplugged as well.
             let _ = wait.await;
         }
     }
@@ -221,10 +221,10 @@ impl VirtualDevice {
     /// Puts the device back on the network, at the same address, and announces it at once.
     ///
     /// # Errors
-    /// When the port was taken by another program in the meantime, or the device was stopped.
+    /// If another program has taken the port in the meantime, or the device was stopped.
     ///
     /// # Cancel safety
-    /// Safe: once begun, it is done also without the future.
+    /// Safe: once begun, it completes without the future.
     pub async fn plug(&self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
         let stopped = || io::Error::new(io::ErrorKind::NotConnected, "the virtual device was stopped");
@@ -232,14 +232,14 @@ impl VirtualDevice {
         wait.await.map_err(|_| stopped())?
     }
 
-    /// Ends the device for good, for all clones, and returns when its port is free. Stopping again does nothing.
+    /// Stops the device for good, for all clones, and returns once its port is free. Stopping again does nothing.
     ///
     /// # Cancel safety
-    /// Safe: once begun, it is done also without the future.
+    /// Safe: once begun, it completes without the future.
     pub async fn stop(&self) {
         let (done, wait) = oneshot::channel();
         if self.0.orders.send(Action::Stop(done)).await.is_ok() {
-            // An answer that does not come means that another clone was first.
+            // If the answer does not come, another clone was first.
             let _ = wait.await;
         }
         self.0.inner.close();
@@ -263,7 +263,7 @@ impl Drop for Handle {
     }
 }
 
-/// What a virtual device is to be like; made by [`VirtualDevice::builder`].
+/// Configuration of a virtual device; made by [`VirtualDevice::builder`].
 ///
 /// ```
 /// # use core::time::Duration;
@@ -295,45 +295,45 @@ pub struct VirtualDeviceBuilder {
 }
 
 impl VirtualDeviceBuilder {
-    /// The dialect it understands; ignored for 3.2, which is always device22.
+    /// Sets the dialect; ignored for 3.2, which is always device22.
     pub const fn dialect(mut self, dialect: Dialect) -> Self {
         self.config.dialect = dialect;
         self
     }
 
-    /// Adds DPs. Controllers can write those that exist, with values of the same kind. One that is null exists and was
-    /// never set: it is a text that is left out of query replies until it is written.
+    /// Adds DPs. Controllers can write those that exist, with values of the same kind. A null stands for a text that
+    /// was never set: it is left out of answers to queries until it is written.
     ///
     /// # Errors
-    /// [`SimulationError::Dps`] when a key is not a number from 0 to 65535, [`SimulationError::Impossible`] when no device
+    /// [`SimulationError::Dps`] if a key is not a number from 0 to 65535, [`SimulationError::Impossible`] if no device
     /// sends such a value.
     pub fn dps(mut self, dps: Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.set(None, dps)?;
         Ok(self)
     }
 
-    /// Adds a sub-device, which makes this a gateway.
+    /// Adds a sub-device, which makes this device a gateway.
     ///
     /// # Errors
-    /// [`SimulationError::Id`] when `cid` cannot be one, the others as for [`dps`](Self::dps).
+    /// [`SimulationError::Id`] if `cid` is invalid, others as for [`dps`](Self::dps).
     pub fn sub(mut self, cid: &str, dps: Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.set(Some(cid), dps)?;
         Ok(self)
     }
 
-    /// Says what the DPs of the device or of a sub-device can hold, as `mapping` in tinytuya's `devices.json` does, by
+    /// Sets the types of the DPs of the device or of a sub-device, as `mapping` in tinytuya's `devices.json` does, by
     /// DP number: `{ "2": { "type": "Integer", "values": { "min": 10, "max": 1000 } } }`. Types are Boolean, Integer,
     /// Enum (`range`), String and Json (`maxlen`, bytes), Raw, and Bitmap (`maxlen`, bits). DPs without a value exist
     /// from then on, never set.
     ///
     /// # Errors
-    /// [`SimulationError::Schema`], [`SimulationError::Id`] when `cid` cannot be one.
+    /// [`SimulationError::Schema`]; [`SimulationError::Id`] if `cid` is invalid.
     pub fn schema(mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.specify(cid, schema)?;
         Ok(self)
     }
 
-    /// Has the gateway report this sub-device as offline, until [`VirtualDevice::set_online`].
+    /// Makes the gateway report this sub-device as offline, until [`VirtualDevice::set_online`].
     ///
     /// # Errors
     /// [`SimulationError::UnknownSub`]: add it first.
@@ -341,70 +341,71 @@ impl VirtualDeviceBuilder {
         if self.store.set_online(cid, false) { Ok(self) } else { Err(SimulationError::UnknownSub) }
     }
 
-    /// For tests: [`start`](Self::start) and [`set_dps`](VirtualDevice::set_dps) refuse what no real device could have
-    /// (fractions, lists, numbers of more than 32 bits, values that the schema excludes, and in 3.5 DPs above 255), and
-    /// each write that is not taken is a warning in the log. See [`unfit_writes`](VirtualDevice::unfit_writes).
+    /// Sets strict mode, for tests: [`start`](Self::start) and [`set_dps`](VirtualDevice::set_dps) refuse values that
+    /// no real device has (fractions, lists, numbers of more than 32 bits, values that the schema excludes, and in 3.5
+    /// DPs above 255), and each write that is not accepted is a warning in the log. See
+    /// [`unfit_writes`](VirtualDevice::unfit_writes).
     pub const fn strict(mut self, is_strict: bool) -> Self {
         self.is_strict = is_strict;
         self
     }
 
-    /// Where to accept controllers, 127.0.0.1:6668 by default; port 0 takes a free one.
+    /// Sets the address at which it accepts controllers, 127.0.0.1:6668 by default; port 0 takes a free one.
     pub const fn bind(mut self, address: SocketAddr) -> Self {
         self.bind = address;
         self
     }
 
-    /// Announces the device to this address, too. Can be repeated; without it, it is silent.
+    /// Adds an address to which the device is announced. Without one, it is silent.
     pub fn announce_to(mut self, address: SocketAddr) -> Self {
         self.announcing.to.push(address);
         self
     }
 
-    /// Time between announcements, 5 s by default.
+    /// Sets the time between announcements, 5 s by default.
     pub const fn announce_every(mut self, interval: Duration) -> Self {
         self.announcing.every = interval;
         self
     }
 
-    /// The address to name in announcements. By default the one they are sent from, as controllers demand.
+    /// Sets the address named in announcements. By default the one that they are sent from, as controllers demand.
     pub const fn announce_as(mut self, address: Ipv4Addr) -> Self {
         self.announcing.ip = Some(address);
         self
     }
 
-    /// The product id in announcements.
+    /// Sets the product id in announcements.
     pub fn product_key(mut self, product_key: &str) -> Self {
         self.announcing.product_key = Some(product_key.to_owned());
         self
     }
 
-    /// Hears requests for announcements on `listen` (devices use UDP port 7000), and answers them to port
-    /// `answer_port` (7000) of the address that they name. Only 3.5 devices do; other versions ignore them.
+    /// Receives probes on `listen` (devices use UDP port 7000), and answers them to port `answer_port` (7000) of the
+    /// address that they name. Only for 3.5; other versions ignore probes.
     pub const fn answer_probes(mut self, listen: SocketAddr, answer_port: u16) -> Self {
         self.probes = Some(listen);
         self.announcing.answer_port = answer_port;
         self
     }
 
-    /// Turns on a deviation from what firmware of the version does by its name, such as `push-before-ack` or `close-after=3`:
+    /// Turns on a deviation from the firmware of the version by its name, such as `push-before-ack` or `close-after=3`:
     /// [`Quirks::NAMES`](crate::Quirks::NAMES) lists them. Can be repeated.
     ///
     /// # Errors
-    /// [`SimulationError::Quirk`], whose source names those that there are.
+    /// [`SimulationError::Quirk`], whose source lists the valid names.
     pub fn quirk(mut self, name: &str) -> Result<Self, SimulationError> {
         self.config.quirks.set(name)?;
         Ok(self)
     }
 
-    /// How many controllers may be connected at a time, 3 by default. Others are accepted and closed at once; while
-    /// the limit is reached, the device does not announce itself.
+    /// Limits simultaneous controllers, 3 by default. Further ones are accepted and closed at once; at the limit, the
+    /// device does not announce itself.
     pub const fn max_clients(mut self, limit: usize) -> Self {
         self.max_clients = limit;
         self
     }
 
-    /// How long a connection may be silent before the device closes it, 30 s by default.
+    /// Sets the time after which the device closes a silent connection, 30 s by default.
     pub const fn idle(mut self, limit: Duration) -> Self {
         self.config.idle = limit;
         self
@@ -413,11 +414,11 @@ impl VirtualDeviceBuilder {
     /// Puts the device on the network.
     ///
     /// # Errors
-    /// When an address cannot be bound. In [strict](Self::strict) mode also of the kind `InvalidInput`, with a
+    /// If an address cannot be bound. In [strict](Self::strict) mode also of the kind `InvalidInput`, with a
     /// [`SimulationError`] as its source.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with time and I/O enabled.
+    /// Panics outside of a tokio runtime with time and I/O enabled.
     ///
     /// # Cancel safety
     /// Safe: a dropped future leaves nothing behind.
@@ -460,7 +461,7 @@ impl VirtualDeviceBuilder {
     }
 }
 
-/// The largest DP number that devices of this version have.
+/// Returns the largest DP number of devices of this version.
 const fn largest_dp(version: Version) -> u16 {
     match version {
         Version::V35 => u8::MAX as u16,
@@ -468,5 +469,5 @@ const fn largest_dp(version: Version) -> u16 {
     }
 }
 
-/// Entries that wait for one slow listener or connection at most.
+/// Queue limit of one slow listener or connection, in entries.
 const CAPACITY: usize = 1024;

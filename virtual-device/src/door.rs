@@ -1,4 +1,4 @@
-//! Where controllers come in.
+//! Acceptor of controllers.
 
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
@@ -13,16 +13,17 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Change;
 
-/// A connection that was accepted, and what is to be pushed on it from then on.
+/// Accepted connection, with the changes to be pushed on it from then on.
 pub(crate) struct Arrival {
     pub(crate) stream: TcpStream,
     pub(crate) changes: Listener<Change>,
 }
 
-/// Accepts connections and tells them of changes.
+/// Accepts connections and publishes changes to them.
 ///
-/// A connection is up at the controller's end as soon as the system has completed it, and waits to be accepted
-/// here. Up to 3.3 nothing else is needed to be told of changes, so whatever waits is accepted before each change.
+/// A connection is up at the controller's end as soon as the system has completed it, and waits to be accepted here. Up
+/// to 3.3 the controller needs nothing else to receive pushes, so all waiting connections are accepted before each
+/// change.
 pub(crate) struct Door {
     changes: Source<Change>,
     state: Mutex<State>,
@@ -30,16 +31,17 @@ pub(crate) struct Door {
 
 #[derive(Default)]
 struct State {
-    /// `None` while unplugged. The second is the same socket, to look at it without the task that waits at the first.
+    /// `None` while unplugged. The second is the same socket, to accept from it without the task that waits at the
+    /// first.
     listener: Option<(TcpListener, std::net::TcpListener)>,
     /// Accepted before a change, and not served yet.
     early: VecDeque<(std::net::TcpStream, Listener<Change>)>,
-    /// The task that accepts.
+    /// Waker of the task that accepts.
     waker: Option<Waker>,
 }
 
 impl Door {
-    /// A closed one. At most `capacity` changes wait for each connection.
+    /// Makes a closed one. At most `capacity` changes wait for each connection.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { changes: Source::new(capacity), state: Mutex::default() }
     }
@@ -63,7 +65,7 @@ impl Door {
         self.lock().listener.is_some()
     }
 
-    /// Tells every connection of a change, also those that wait to be accepted.
+    /// Publishes a change to every connection, including those that wait to be accepted.
     pub(crate) fn publish(&self, change: &Change) {
         let mut state = self.lock();
         let waiting = core::iter::from_fn(|| state.listener.as_ref()?.1.accept().ok());
@@ -77,7 +79,7 @@ impl Door {
         }
     }
 
-    /// The next connection.
+    /// Waits for the next connection.
     ///
     /// # Cancel safety
     /// Safe: a connection is taken only when the future completes.
@@ -92,14 +94,14 @@ impl Door {
                 }
                 let Some((listener, _)) = &state.listener else { return Poll::Pending };
                 let accepted = listener.poll_accept(cx);
-                // Before the lock is let go: a change that comes next is for this connection, too.
+                // Under the same lock: the next change is for this connection, too.
                 accepted.map_ok(|(stream, _)| Arrival { stream, changes: self.changes.listener() })
             })
             .await
             {
                 return arrival;
             }
-            // Out of file descriptors, most likely: others may close some.
+            // Most likely out of file descriptors: wait until some are closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -1,8 +1,8 @@
-//! Why a virtual device cannot be.
+//! Errors of virtual devices.
 
 use rustuya_proto::{InvalidId, InvalidKey, Unfit, UnknownQuirk};
 
-/// A virtual device cannot be described like this.
+/// Reason why a virtual device cannot be configured.
 ///
 /// ```
 /// # use rustuya_runtime_tokio::Version;
@@ -15,10 +15,10 @@ use rustuya_proto::{InvalidId, InvalidKey, Unfit, UnknownQuirk};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulationError {
-    /// The id of a device or sub-device is unusable.
+    /// The id of a device or sub-device is invalid.
     #[error("invalid id")]
     Id(#[from] InvalidId),
-    /// The local key is unusable.
+    /// The local key is invalid.
     #[error("invalid local key")]
     Key(#[from] InvalidKey),
     /// There is no such quirk.
@@ -27,7 +27,7 @@ pub enum SimulationError {
     /// The DPs are not an object whose keys are DP numbers from 0 to 65535.
     #[error("DPs must be a JSON object whose keys are numbers from 0 to 65535")]
     Dps,
-    /// What a DP can hold is not said in a way that is understood.
+    /// The type of a DP is not understood.
     #[error(
         "invalid schema: each DP needs a type, such as Boolean, and its values, as mapping in devices.json has them"
     )]
@@ -41,7 +41,7 @@ pub enum SimulationError {
     Impossible {
         /// The DP.
         dp: u16,
-        /// What the value is.
+        /// Kind of the value.
         what: &'static str,
     },
     /// A real device could not have this value. Only in strict mode.
@@ -49,7 +49,7 @@ pub enum SimulationError {
     Value {
         /// The DP.
         dp: u16,
-        /// Why not.
+        /// Reason.
         why: Unfit,
     },
     /// There is no such sub-device.

@@ -1,4 +1,4 @@
-//! The task of one virtual device: it accepts controllers and announces the device.
+//! Task of one virtual device: accepts controllers and announces the device.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use crate::client::{Change, Client, Request, UnfitWrite};
 use crate::door::{Arrival, Door};
 use crate::store::Store;
 
-/// What a virtual device's handle, task and connections share.
+/// State shared by the handle, the task and the connections of a virtual device.
 pub(crate) struct Inner {
     pub(crate) config: EmulatorConfig,
     pub(crate) store: Mutex<Store>,
@@ -27,10 +27,10 @@ pub(crate) struct Inner {
     pub(crate) lost_pushes: AtomicU64,
     pub(crate) requests: Source<Request>,
     pub(crate) unfit: Source<UnfitWrite>,
-    /// The first of them.
+    /// Limited to the first [`UNFIT_KEPT`].
     pub(crate) unfit_writes: Mutex<Vec<UnfitWrite>>,
     pub(crate) is_strict: bool,
-    /// Nobody is served any more.
+    /// Set while no connection is served.
     pub(crate) wedged: watch::Sender<bool>,
     pub(crate) clock: Clock,
     pub(crate) pool: Pool,
@@ -41,8 +41,8 @@ impl Inner {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has DPs pushed to all controllers but the one that wrote them, without those that are never pushed. With the
-    /// store locked: changes are pushed in the order in which they were made.
+    /// Pushes DPs to all controllers except the one that wrote them, without those that are never pushed. Called with
+    /// the store locked, so that changes are pushed in their order.
     pub(crate) fn publish(&self, store: &Store, by: Option<u64>, cid: Option<String>, mut dps: Map<String, Value>) {
         if self.config.quirks.hold_bitmaps {
             let kind = |key: &str| key.parse().map(|dp| store.kind(cid.as_deref(), DpId(dp)));
@@ -85,22 +85,22 @@ impl Inner {
     }
 }
 
-/// From the handle to the task. Each is answered when it is done.
+/// Call of the handle to the task. Each is answered when it is done.
 pub(crate) enum Action {
     Unplug(oneshot::Sender<()>),
     Plug(oneshot::Sender<io::Result<()>>),
     Stop(oneshot::Sender<()>),
 }
 
-/// How a virtual device makes itself known.
+/// Announcement of a virtual device.
 #[derive(Clone, Debug)]
 pub(crate) struct Announcing {
     pub(crate) to: Vec<SocketAddr>,
     pub(crate) every: Duration,
-    /// The address to name instead of the one that it is sent from.
+    /// Address to name instead of the one that it is sent from.
     pub(crate) ip: Option<Ipv4Addr>,
     pub(crate) product_key: Option<String>,
-    /// The port at the asking controller that answers go to.
+    /// Port of the controller to which probes are answered.
     pub(crate) answer_port: u16,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct Server {
     pub(crate) inner: Arc<Inner>,
     pub(crate) address: SocketAddr,
     pub(crate) announcing: Announcing,
-    /// Where requests for announcements arrive.
+    /// Socket that receives probes.
     pub(crate) probes: Option<UdpSocket>,
     pub(crate) max_clients: usize,
     pub(crate) clients: JoinSet<()>,
@@ -127,7 +127,7 @@ impl Server {
                         self.inner.door.close();
                         self.clients.shutdown().await;
                         self.inner.wedged.send_replace(false);
-                        // The one who asked may have lost interest.
+                        // The caller may have dropped its future.
                         let _ = done.send(());
                     }
                     Some(Action::Plug(done)) => {
@@ -152,9 +152,9 @@ impl Server {
                 }
                 (len, from) = receive(self.probes.as_ref(), &mut datagram) => {
                     let asked = datagram.get_mut(..len).and_then(Probe::decode);
-                    // Also with as many controllers as it takes.
+                    // Also at the limit of controllers.
                     let answers = self.inner.config.version == Version::V35 && self.is_alive();
-                    // Firmware answers to the address in the probe. Here that would let anybody have others flooded.
+                    // Firmware answers to the address in the probe. Here that would let anybody flood others.
                     if asked.is_some() && answers {
                         self.announce((from.ip(), self.announcing.answer_port).into(), true).await;
                     }
@@ -171,14 +171,14 @@ impl Server {
     }
 
     fn serve(&mut self, Arrival { stream, changes }: Arrival) {
-        // Those who have left make room.
+        // Closed connections make room.
         while self.clients.try_join_next().is_some() {}
         if *self.inner.wedged.borrow() {
             // The system goes on accepting them.
             self.clients.spawn(hold(stream));
             return;
         }
-        // As firmware does where it does not refuse: accept, and close at once.
+        // As firmware does that does not refuse: accept, and close at once.
         if self.clients.len() >= self.max_clients || stream.set_nodelay(true).is_err() {
             return;
         }
@@ -186,7 +186,7 @@ impl Server {
         self.clients.spawn(Client::new(self.accepted, stream, changes, Arc::clone(&self.inner)).run());
     }
 
-    /// Whether the device announces itself: not while it is unplugged, nor while it takes no more controllers.
+    /// Returns whether the device announces itself: not while it is unplugged, nor at the limit of controllers.
     fn is_visible(&self) -> bool {
         self.is_alive() && self.clients.len() < self.max_clients
     }
@@ -203,7 +203,7 @@ impl Server {
 
     async fn try_announce(&self, to: SocketAddr, is_answer: bool) -> io::Result<()> {
         let from = self.announcing.ip.or_else(|| ipv4(self.address)).unwrap_or(Ipv4Addr::UNSPECIFIED);
-        // The address to name may be one that a relay has; then any socket will do.
+        // The address to name may be that of a relay; then any socket will do.
         let socket = bind_shared((from, 0).into()).or_else(|_| bind_shared(ANY))?;
         let socket = UdpSocket::from_std(socket)?;
         socket.connect(to).await?;
@@ -242,7 +242,7 @@ async fn receive(socket: Option<&UdpSocket>, datagram: &mut [u8]) -> (usize, Soc
     }
 }
 
-/// The IPv4 address of a socket address, if it has one.
+/// Returns the IPv4 address of a socket address, if it has one.
 fn ipv4(address: SocketAddr) -> Option<Ipv4Addr> {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => Some(ip),
@@ -252,11 +252,11 @@ fn ipv4(address: SocketAddr) -> Option<Ipv4Addr> {
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// Announcements never follow each other more quickly than this, whatever is configured.
+/// Shortest interval of announcements, whatever is configured.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Writes that are remembered; those behind are told only.
+/// Limit of stored writes; further ones are only published.
 const UNFIT_KEPT: usize = 1024;
 
-/// More than any request for announcements; what is longer is cut, and then refused.
+/// Longer than any probe; longer datagrams are truncated, and then refused.
 const LARGEST_DATAGRAM: usize = 512;

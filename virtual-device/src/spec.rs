@@ -1,9 +1,9 @@
-//! What a DP of a virtual device can hold.
+//! Types of the DPs of a virtual device.
 
 use rustuya_proto::{DpKind, Unfit};
 use serde_json::{Map, Value};
 
-/// What a DP can hold.
+/// Type of a DP.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Spec {
     Bool,
@@ -12,16 +12,16 @@ pub(crate) enum Spec {
         max: i64,
     },
     Enum(Vec<String>),
-    /// At most so many bytes.
+    /// Most bytes.
     Text(u64),
     Raw,
-    /// So many bits.
+    /// Number of bits.
     Bitmap(u32),
 }
 
 impl Spec {
-    /// Reads an entry of `mapping` in tinytuya's `devices.json`, or of the vendor's specifications. `None` when it is
-    /// none.
+    /// Parses an entry of `mapping` in tinytuya's `devices.json`, or of the vendor's specifications. `None` if it is
+    /// neither.
     pub(crate) fn parse(entry: &Value) -> Option<Self> {
         let kind = entry.get("type")?.as_str()?;
         // An object, the JSON text of one, or the fields themselves.
@@ -60,7 +60,7 @@ impl Spec {
         }
     }
 
-    /// Whether the DP can have this value.
+    /// Checks a value against the type.
     pub(crate) fn check(&self, value: &Value) -> Result<(), Unfit> {
         let text = || value.as_str().ok_or(Unfit::Kind);
         let integer = || value.as_i64().ok_or(Unfit::Kind);
@@ -83,8 +83,8 @@ impl Spec {
     }
 }
 
-/// What a device whose DP held `old` makes of `value`, when nothing more is known of the DP: it wants the same kind. One
-/// that was never set is a text.
+/// Checks `value` against the former value, `old`, of a DP without a type: it must be of the same kind. A DP that was
+/// never set is a text.
 pub(crate) fn check_alike(old: &Value, value: &Value) -> Result<(), Unfit> {
     let alike = match old {
         Value::Null => value.is_string(),
@@ -93,7 +93,7 @@ pub(crate) fn check_alike(old: &Value, value: &Value) -> Result<(), Unfit> {
     if alike { Ok(()) } else { Err(Unfit::Kind) }
 }
 
-/// Whether any device could send this value: booleans, numbers of 32 bits, and texts.
+/// Returns whether any device could send this value: booleans, numbers of 32 bits, and texts.
 pub(crate) fn is_sendable(value: &Value) -> bool {
     match value {
         Value::Bool(_) | Value::String(_) => true,
@@ -102,7 +102,7 @@ pub(crate) fn is_sendable(value: &Value) -> bool {
     }
 }
 
-/// What this value is, if no device at all could send it. Null may stand for one that was never set.
+/// Returns the kind of a value that no device could send. Null may stand for a DP that was never set.
 pub(crate) fn impossible(value: &Value) -> Option<&'static str> {
     match value {
         Value::Null | Value::Bool(_) => None,
@@ -114,10 +114,10 @@ pub(crate) fn impossible(value: &Value) -> Option<&'static str> {
     }
 }
 
-/// With it, a push has less than the 64 KiB that controllers receive by default, in every version.
+/// Keeps every push below the 64 KiB that controllers receive by default, in every version.
 const LONGEST_TEXT: usize = 48_000;
 
-/// The specifications in an object by DP number; the key of the first that is none as error.
+/// Parses the types in an object by DP number; the error is the key of the first invalid one.
 pub(crate) fn parse_all(schema: &Map<String, Value>) -> Result<Vec<(u16, Spec)>, String> {
     let entry = |(key, entry): (&String, &Value)| {
         let spec = Spec::parse(entry).ok_or_else(|| key.clone())?;

@@ -1,4 +1,4 @@
-//! What a virtual device remembers.
+//! DPs of a virtual device.
 
 use core::str::FromStr as _;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::error::SimulationError;
 use crate::spec::{Spec, check_alike, impossible, is_sendable, parse_all};
 
-/// The DPs of a device and of its sub-devices.
+/// DPs of a device and of its sub-devices.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     own: Dps,
@@ -31,15 +31,15 @@ struct Child {
 }
 
 impl Store {
-    /// The DPs of the device, or of a sub-device; `None` when there is no such one.
+    /// Returns the DPs of the device, or of a sub-device; `None` if it does not exist.
     pub(crate) fn dps(&self, cid: Option<&str>) -> Option<&Map<String, Value>> {
         self.of(cid).map(|dps| &dps.values)
     }
 
-    /// Adds or replaces DPs of any kind; a new cid makes a new sub-device. Null stands for one that was never set.
+    /// Adds or replaces DPs of any kind; a new cid adds a sub-device. Null stands for a DP that was never set.
     ///
     /// # Errors
-    /// Nothing is changed when a key is not a DP number, no device could send a value, or the cid cannot be one.
+    /// If a key is not a DP number, no device could send a value, or the cid is invalid. Then nothing is changed.
     pub(crate) fn set(&mut self, cid: Option<&str>, dps: Map<String, Value>) -> Result<(), SimulationError> {
         for (key, value) in &dps {
             let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
@@ -60,10 +60,10 @@ impl Store {
         self.set(cid, dps.clone())
     }
 
-    /// Says what DPs can hold. Those that have no value yet exist from now on, never set.
+    /// Sets the types of DPs. Those that have no value yet exist from now on, never set.
     ///
     /// # Errors
-    /// [`SimulationError::Schema`], or the cid cannot be one; nothing is changed then.
+    /// [`SimulationError::Schema`], or the cid is invalid. Then nothing is changed.
     pub(crate) fn specify(&mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<(), SimulationError> {
         let specs = parse_all(schema).map_err(|key| SimulationError::Schema { dp: key.parse().ok() })?;
         let dps = self.made(cid)?;
@@ -74,16 +74,16 @@ impl Store {
         Ok(())
     }
 
-    /// Says whether a sub-device is online; whether there is such a one.
+    /// Sets whether a sub-device is online; returns whether it exists.
     pub(crate) fn set_online(&mut self, cid: &str, is_online: bool) -> bool {
         let child = self.children.iter_mut().find(|child| child.cid.as_str() == cid);
         child.map(|child| child.is_online = is_online).is_some()
     }
 
-    /// Whether a real device could have these values: its DPs are known, and each can hold its value.
+    /// Checks that a real device could have these values: its DPs exist, and each value fits its type.
     ///
     /// # Errors
-    /// [`SimulationError::Value`] names the first that could not. `limit` is the largest DP number.
+    /// [`SimulationError::Value`] names the first that does not. `limit` is the largest DP number.
     pub(crate) fn check_all(
         &self,
         cid: Option<&str>,
@@ -108,13 +108,13 @@ impl Store {
         Ok(())
     }
 
-    /// As [`check_all`](Self::check_all), for everything that is there.
+    /// As [`check_all`](Self::check_all), for all DPs.
     pub(crate) fn check_everything(&self, limit: u16) -> Result<(), SimulationError> {
         self.check_all(None, &self.own.values, limit)?;
         self.children.iter().try_for_each(|child| self.check_all(Some(child.cid.as_str()), &child.dps.values, limit))
     }
 
-    /// Whether a controller may write this.
+    /// Checks that a controller may write this.
     pub(crate) fn check(&self, cid: Option<&str>, dp: DpId, value: &Value) -> Result<(), Unfit> {
         let dps = self.of(cid).ok_or(Unfit::Unknown)?;
         let old = dps.values.get(&dp.to_string()).ok_or(Unfit::Unknown)?;
@@ -138,7 +138,7 @@ impl Store {
         }
     }
 
-    /// The DPs of the device or of a sub-device, which is made if there is no such one.
+    /// Returns the DPs of the device or of a sub-device, which is added if it does not exist.
     fn made(&mut self, cid: Option<&str>) -> Result<&mut Dps, SimulationError> {
         let Some(name) = cid else { return Ok(&mut self.own) };
         let at = match self.children.iter().position(|child| child.cid.as_str() == name) {
@@ -161,7 +161,7 @@ impl Model for Store {
                 with_value(value, |value| visit(id, value));
             }
         }
-        // A gateway without DPs of its own refuses to be asked for them.
+        // A gateway without DPs of its own refuses a query for them.
         !dps.is_empty() || cid.is_some() || self.children.is_empty()
     }
 

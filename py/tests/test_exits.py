@@ -118,14 +118,15 @@ def test_asyncio_run_ends_while_its_executor_waits() -> None:
 @pytest.mark.parametrize(
     "order", ["import concurrent.futures.thread, rustuya", "import rustuya, concurrent.futures.thread"]
 )
-@pytest.mark.parametrize("call", ["listener().recv()", "wait_connected(None)"])
-def test_a_loop_in_a_worker_of_an_executor_is_released(order: str, call: str) -> None:
+@pytest.mark.parametrize("wait", ["async for _ in device.listener(): pass", "await device.wait_connected(None)"])
+def test_a_loop_in_a_worker_of_an_executor_is_released(order: str, wait: str) -> None:
     body = f"""
     import asyncio
     from rustuya import aio
     virtual.unplug()
     async def main():
-        await aio.Device.of(virtual.device()).{call}
+        device = aio.Device.of(virtual.device())
+        {wait}
     pool = concurrent.futures.ThreadPoolExecutor()
     waits = pool.submit(asyncio.run, main())
     time.sleep(0.1)

@@ -125,7 +125,12 @@ def call(function: Any, arguments: dict[str, Any]) -> str | None:
 
             asyncio.run(bounded())
         closing = getattr(result, "close", None)
-        if closing is not None and not inspect.iscoroutinefunction(closing):
+        # A setter returns its own handle, which the next calls need.
+        if (
+            result is not getattr(function, "__self__", None)
+            and closing is not None
+            and not inspect.iscoroutinefunction(closing)
+        ):
             closing()
     except asyncio.TimeoutError:
         return None
@@ -183,6 +188,9 @@ def test_what_is_refused_is_told_in_our_own_words(virtual_device: Callable[..., 
             if (name.rsplit(".", 1)[-1], each.name) in ANYTHING or each.kind is inspect.Parameter.POSITIONAL_ONLY:
                 continue
             for value in WRONG:
+                # A large time limit is valid, and such a call would not return.
+                if value == 2**70 and each.name.startswith("timeout"):
+                    continue
                 told = call(function, {**needed, each.name: value})
                 checked += 1
                 # Errors of the system about a path are not ours.

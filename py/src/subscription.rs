@@ -15,13 +15,19 @@ use crate::held::Held;
 use crate::lifecycle::{enter, lock};
 use crate::{args, exceptions};
 
-/// Returns whether a call gives a coroutine: the function itself is async, or its `__call__`.
-fn is_async(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+/// Returns whether one of these functions of `inspect` is true of the function, or of its `__call__`.
+fn is_kind(function: &Bound<'_, PyAny>, kinds: &[&str]) -> PyResult<bool> {
     let py = function.py();
     let _inside = enter(py);
     let inspect = py.import("inspect")?;
-    let is_async = |what: &Bound<'_, PyAny>| inspect.call_method1("iscoroutinefunction", (what,))?.is_truthy();
-    Ok(is_async(function)? || is_async(&function.getattr("__call__")?)?)
+    for what in [function, &function.getattr("__call__")?] {
+        for kind in kinds {
+            if inspect.call_method1(*kind, (what,))?.is_truthy()? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Number of calls of one subscription before the next one gets its turn.
@@ -112,12 +118,16 @@ impl<F: Feed> CallSource for FeedCalls<F> {
     }
 }
 
-/// Refuses a callback that is not callable, or async.
+/// Refuses a callback that is not callable, or whose call would run nothing: an async function, a generator.
 pub(crate) fn check(function: &Bound<'_, PyAny>) -> PyResult<()> {
     if !function.is_callable() {
         return Err(args::wrong_type(function, "callback", "a function of one event"));
     }
-    if is_async(function)? {
+    if is_kind(function, &["isgeneratorfunction", "isasyncgenfunction"])? {
+        let text = "a call of a generator function runs nothing: give a function without `yield`";
+        return Err(exceptions::leaf(function.py(), "InvalidType", 912, text));
+    }
+    if is_kind(function, &["iscoroutinefunction"])? {
         let text = "an async function is not awaited here: give a function, or subscribe with rustuya.aio";
         return Err(exceptions::leaf(function.py(), "InvalidType", 912, text));
     }

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,33 @@ def test_the_synchronous_face_refuses_async_callbacks(lamp: VirtualDevice, manag
             for source in (device, manager):
                 with pytest.raises(TypeError, match=r"rustuya\.aio"):
                     source.subscribe(function)
+
+
+def test_generators_are_refused_as_callbacks(lamp: VirtualDevice, manager: rustuya.Manager) -> None:
+    def generator(event: object) -> Iterator[object]:
+        yield event
+
+    async def async_generator(event: object) -> AsyncIterator[object]:
+        yield event
+
+    class Calls:
+        def __call__(self, event: object) -> Iterator[object]:
+            yield event
+
+    functions: list[Callable[[object], object]] = [generator, async_generator, Calls()]
+    with lamp.device() as device:
+        for function in functions:
+            for source in (device, manager):
+                with pytest.raises(TypeError, match="yield"):
+                    source.subscribe(function)
+
+    async def main() -> None:
+        async with aio.Device.of(lamp.device()) as device:
+            for function in functions:
+                with pytest.raises(TypeError, match="yield"):
+                    device.subscribe(function)
+
+    asyncio.run(main())
 
 
 def test_the_other_face_awaits_them_one_after_the_other(lamp: VirtualDevice) -> None:

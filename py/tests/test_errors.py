@@ -126,7 +126,7 @@ def test_a_file_of_devices(virtual_device: Callable[..., VirtualDevice], tmp_pat
     with pytest.raises(FileNotFoundError):
         Device.from_devices_file(tmp_path / "none.json")
     path.write_text("[]")
-    with pytest.raises(rustuya.DeviceNotFound, match="lists no devices$"):
+    with pytest.raises(rustuya.DeviceNotFound, match=r"lists no devices$"):
         Device.from_devices_file(path)
     path.write_text('{"key": "' + OTHER)
     with pytest.raises(rustuya.ConfigError) as caught:

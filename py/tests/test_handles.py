@@ -62,7 +62,7 @@ def test_what_a_closed_handle_hears_ends_while_others_go_on(lamp: VirtualDevice)
         heard = goes_on.recv(5000)
         assert heard is not None
         assert heard.dps == {"1": 7}
-        iterates = threading.Thread(target=lambda: [told.append(event) for event in device.listener()], daemon=True)
+        iterates = threading.Thread(target=lambda: told.extend(device.listener()), daemon=True)
         iterates.start()
         device.close()
         # Earlier events are delivered.

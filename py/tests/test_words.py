@@ -280,7 +280,8 @@ def test_no_text_is_rusts_own(virtual_device: Callable[..., VirtualDevice]) -> N
             fails(lambda: wrong.query())
             tell(wrong.diagnosis)
     refusing = virtual_device(version="3.3", dps={"1": True}, quirks=["refuse-queries=1000"])
-    with rustuya.Device(**{**refusing.config, "local_key": "f" * 16}) as wrong:
+    other_key: dict[str, Any] = {**refusing.config, "local_key": "f" * 16}
+    with rustuya.Device(**other_key) as wrong:
         fails(lambda: wrong.query(timeout=1))
         wrong.reconfigure(local_key=KEY)
         fails(lambda: wrong.query(timeout=1))

@@ -406,7 +406,7 @@ class State(Mapping[str, Json]):
         self._values = values
         self._ages = ages
         self._stale_dps = frozenset(stale_dps)
-        self._stale_reason = stale_reason
+        self._stale_reason: StaleReason | None = stale_reason
         self._stale_text = stale_text
 
     @property

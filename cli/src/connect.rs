@@ -132,7 +132,8 @@ const fn is_cause(reason: DownReason) -> bool {
 /// Waits until the device is down for such a reason.
 async fn wait_for_reason(device: &Device, is_wanted: impl Fn(DownReason) -> bool) -> DownReason {
     let mut listener = device.listener();
-    if let Some(reason) = device.diagnosis().filter(|reason| is_wanted(*reason)) {
+    // While connected, the diagnosis is that of an earlier attempt.
+    if let Some(reason) = device.diagnosis().filter(|reason| !device.is_connected() && is_wanted(*reason)) {
         return reason;
     }
     while let Some(event) = listener.recv().await {

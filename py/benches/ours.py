@@ -115,7 +115,8 @@ def events(job: Job, orders: Orders) -> Figures:
     figures: Figures = {}
     with rustuya.Manager() as manager:
         for device in [add(manager, job, index) for index in range(job.devices)]:
-            device.wait_connected()
+            # The events of the first query must not be counted with the pushes.
+            device.wait_ready()
         for name, take in WAYS.items():
             figures |= by_listener(manager, Rounds(f"events_{name}", job, orders), take)
             figures |= by_callback(manager, Rounds(f"subscribe_{name}", job, orders), take)
@@ -172,7 +173,7 @@ async def events_of_a_loop(job: Job, orders: Orders) -> Figures:
     figures: Figures = {}
     async with aio.Manager() as manager:
         for device in [add(manager, job, index) for index in range(job.devices)]:
-            await device.wait_connected()
+            await device.wait_ready()
         for name, take in WAYS.items():
             rounds, content, received = Rounds(f"aio_{name}", job, orders), 0, 0
 

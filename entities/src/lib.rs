@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
+mod entity;
+mod schema;
+mod value;
+
+pub use entity::{Category, Channel, Codec, ColorForm, Entity, EntityKind, Role, StateClass, Word};
+pub use schema::{Access, DpKind, DpSpec, NumberSpec, Origin, Schema};
+pub use value::{Color, Data, DpSource, Number, ParseNumberError, Reading, Value, Writes};

@@ -7,5 +7,5 @@ mod schema;
 mod value;
 
 pub use entity::{Category, Channel, Codec, ColorForm, Entity, EntityKind, Role, StateClass, Word};
-pub use schema::{Access, DpKind, DpSpec, NumberSpec, Origin, Schema};
+pub use schema::{Access, DpKind, DpOptions, DpSpec, Fact, NumberSpec, Options, Origin, Schema};
 pub use value::{Color, Data, DpSource, Number, ParseNumberError, Reading, Value, Writes};

@@ -26,11 +26,31 @@ pub struct Entity {
     pub category: Category,
     /// Shown without the user's asking. DPs without a known meaning are not.
     pub is_enabled: bool,
+    /// HVAC mode that a climate has while it is on, if its own modes do not say: a heater that is only switched is in
+    /// `heat`.
+    pub on_mode: Option<Cow<'static, str>>,
     /// Its DPs by role, the main one first.
     pub channels: Vec<(Role, Channel)>,
 }
 
 impl Entity {
+    /// Makes an entity without channels, named like the device, and enabled.
+    pub fn new(id: impl Into<String>, kind: EntityKind, code: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            kind,
+            name: None,
+            code: code.into(),
+            device_class: None,
+            state_class: None,
+            unit: String::new(),
+            category: Category::Primary,
+            is_enabled: true,
+            on_mode: None,
+            channels: Vec::new(),
+        }
+    }
+
     /// Returns the channel of a role.
     pub fn channel(&self, role: &Role) -> Option<&Channel> {
         self.channels.iter().find(|(found, _)| found == role).map(|(_, channel)| channel)

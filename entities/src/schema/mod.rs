@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::entity::{Category, EntityKind, StateClass};
 use crate::value::Number;
 
 /// DPs of one device, by number, as far as they are known.
@@ -14,8 +15,24 @@ pub struct Schema {
     pub product_id: Option<String>,
     /// Model of the product.
     pub model: Option<String>,
+    /// Name that the user gave to the device.
+    pub name: Option<String>,
     /// DPs by number.
     pub dps: BTreeMap<u16, DpSpec>,
+    /// Settings of the user for the whole device.
+    pub options: Options,
+}
+
+/// Settings of the user for a whole device: facts that no specification of the vendor has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The positions of covers count the other way round than is usual for the category.
+    pub is_cover_inverted: Option<bool>,
+    /// The warmest light in kelvin.
+    pub min_kelvin: Option<u32>,
+    /// The coldest light in kelvin.
+    pub max_kelvin: Option<u32>,
 }
 
 impl Schema {
@@ -39,8 +56,69 @@ pub struct DpSpec {
     pub kind: DpKind,
     /// Direction.
     pub access: Access,
-    /// Source of this specification.
+    /// Source that has this DP, of all facts that [`others`](Self::others) does not name.
     pub origin: Origin,
+    /// Facts from other sources.
+    pub others: Vec<(Fact, Origin)>,
+    /// Settings of the user for the entities of this DP.
+    pub options: DpOptions,
+}
+
+impl DpSpec {
+    /// Makes the specification of a DP that is reported and set.
+    pub fn new(dp: u16, code: impl Into<String>, kind: DpKind, origin: Origin) -> Self {
+        Self {
+            dp,
+            code: code.into(),
+            name: None,
+            kind,
+            access: Access::ReadWrite,
+            origin,
+            others: Vec::new(),
+            options: DpOptions::default(),
+        }
+    }
+
+    /// Returns the source of one fact; `None` for a direction that no source has.
+    pub fn origin_of(&self, fact: Fact) -> Option<Origin> {
+        let other = self.others.iter().find(|(found, _)| *found == fact).map(|(_, origin)| *origin);
+        let has_no_access = matches!(self.origin, Origin::Mapping | Origin::Customary | Origin::Observed);
+        other.or((fact != Fact::Access || !has_no_access).then_some(self.origin))
+    }
+}
+
+/// One fact about a DP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fact {
+    /// The code.
+    Code,
+    /// The type.
+    Type,
+    /// Limits, step and scale; words; labels.
+    Range,
+    /// The unit.
+    Unit,
+    /// The direction.
+    Access,
+}
+
+/// Settings of the user for the entities of one DP. They replace what the tables of this crate say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DpOptions {
+    /// The DP has no entity.
+    pub is_hidden: bool,
+    /// Shown without the user's asking, or not.
+    pub is_enabled: Option<bool>,
+    /// Kind of the entity.
+    pub kind: Option<EntityKind>,
+    /// Device class; empty for none.
+    pub device_class: Option<String>,
+    /// Meaning of the values over time.
+    pub state_class: Option<StateClass>,
+    /// Part in the daily use of the device.
+    pub category: Option<Category>,
 }
 
 /// Type of a DP, with its range.
@@ -128,6 +206,8 @@ pub enum Origin {
     Cloud,
     /// A profile in a directory that the user named.
     Profile,
+    /// The vendor's standard set of codes.
+    Standard,
     /// The DP numbers that are customary for the category.
     Customary,
     /// The type of a value that the device sent.

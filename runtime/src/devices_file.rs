@@ -8,6 +8,8 @@ use std::io;
 use std::path::Path;
 
 use rustuya_proto::{DeviceId, Dialect, InvalidKey, LocalKey, Version};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use self::field::Field;
@@ -62,6 +64,12 @@ pub struct DeviceEntry {
     cid: Option<String>,
     uuid: Option<String>,
     parent: Option<String>,
+    category: Option<String>,
+    product_id: Option<String>,
+    product_name: Option<String>,
+    model: Option<String>,
+    /// JSON text, so that a list of thousands of devices is read without a tree for each.
+    mapping: Option<Box<RawValue>>,
 }
 
 /// Reason why a file of devices cannot be used.
@@ -270,6 +278,42 @@ impl DeviceEntry {
     /// Returns the id of a sub-device's gateway. [`DevicesFile::gateway`] also finds one that is not named.
     pub fn parent(&self) -> Option<&str> {
         self.parent.as_deref()
+    }
+
+    /// Returns the category of the product, such as `dj` for lights.
+    pub fn category(&self) -> Option<&str> {
+        self.category.as_deref()
+    }
+
+    /// Returns the id of the product.
+    pub fn product_id(&self) -> Option<&str> {
+        self.product_id.as_deref()
+    }
+
+    /// Returns the name of the product.
+    pub fn product_name(&self) -> Option<&str> {
+        self.product_name.as_deref()
+    }
+
+    /// Returns the model of the product.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Returns the `mapping` of the file: the code, type and range of each DP, as the cloud gave them. `None` if the
+    /// file has none, or one that is nested deeper than 127 levels.
+    ///
+    /// ```
+    /// # use rustuya_runtime::DevicesFile;
+    /// let file = DevicesFile::parse(br#"[{ "id": "bf0123456789abcdefgh", "category": "dj",
+    ///     "mapping": { "20": { "code": "switch_led", "type": "Boolean", "values": {} } } }]"#)?;
+    /// let lamp = file.find("bf0123456789abcdefgh")?.ok_or("is listed")?;
+    /// let mapping = lamp.mapping().ok_or("has one")?;
+    /// assert_eq!((lamp.category(), &mapping["20"]["code"]), (Some("dj"), &"switch_led".into()));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn mapping(&self) -> Option<Value> {
+        serde_json::from_str(self.mapping.as_deref()?.get()).ok()
     }
 
     /// Configures the device as the file does. Fields that the file lacks are detected.

@@ -95,6 +95,11 @@ impl DeviceEntry {
             "node_id" => self.cid = text.and_then(owned).or_else(|| self.cid.take()),
             "cid" | "device_cid" if self.cid.is_none() => self.cid = text.and_then(owned),
             "uuid" => self.uuid = text.and_then(owned),
+            "category" => self.category = text.and_then(owned),
+            "product_id" => self.product_id = text.and_then(owned),
+            "productKey" if self.product_id.is_none() => self.product_id = text.and_then(owned),
+            "product_name" => self.product_name = text.and_then(owned),
+            "model" => self.model = text.and_then(owned),
             _ => {}
         }
     }
@@ -159,8 +164,10 @@ impl<'de> Visitor<'de> for Anything {
                     object.devices = found.map(|list| list.into_iter().map(without_ip).collect()).or(object.devices);
                 }
                 "list" => object.devices = fields.next_value::<Field>()?.list.or(object.devices),
+                // Kept as text, whatever its depth.
+                "mapping" => object.entry.mapping = Some(fields.next_value()?),
                 // Skipped, whatever their depth.
-                "dps" | "mapping" | "status" => drop(fields.next_value::<IgnoredAny>()?),
+                "dps" | "status" => drop(fields.next_value::<IgnoredAny>()?),
                 _ => object.take(name, fields.next_value()?),
             }
         }

@@ -164,3 +164,27 @@ fn the_dialect_is_taken_where_it_is_one() {
         assert_eq!(listed.builder().expect("usable").config.dialect, wanted, "{field}");
     }
 }
+
+#[test]
+fn the_product_and_its_mapping_are_kept_as_the_file_has_them() {
+    let file = file(
+        r#"[{"id":"a","key":"","category":"dj","product_id":"p1","product_name":"Bulb","model":"A60",
+             "mapping":{"20":{"code":"switch_led","type":"Boolean","values":{}},"7":[1]}},
+            {"id":"b","productKey":"p2","category":"","mapping":null},{"id":"c","mapping":"odd"}]"#,
+    );
+    let a = one(&file, "a");
+    assert_eq!((a.category(), a.product_id()), (Some("dj"), Some("p1")));
+    assert_eq!((a.product_name(), a.model()), (Some("Bulb"), Some("A60")));
+    let mapping = a.mapping().expect("has one");
+    assert_eq!((&mapping["20"]["code"], &mapping["7"][0]), (&"switch_led".into(), &1.into()));
+    let b = one(&file, "b");
+    assert_eq!((b.category(), b.product_id(), b.mapping()), (None, Some("p2"), Some(Value::Null)));
+    assert_eq!(one(&file, "c").mapping(), Some("odd".into()));
+}
+
+#[test]
+fn a_mapping_of_any_depth_leaves_the_file_readable() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let file = file(&format!(r#"[{{"id":"a","name":"lamp","mapping":{deep}}}]"#));
+    assert_eq!((one(&file, "lamp").id(), one(&file, "lamp").mapping()), ("a", None));
+}

@@ -8,4 +8,4 @@ mod value;
 
 pub use entity::{Category, Channel, Codec, ColorForm, Entity, EntityKind, Role, StateClass, Word};
 pub use schema::{Access, DpKind, DpOptions, DpSpec, Fact, NumberSpec, Options, Origin, Schema};
-pub use value::{Color, Data, DpSource, Number, ParseNumberError, Reading, Value, Writes};
+pub use value::{Color, Data, DpSource, Limit, Number, ParseNumberError, Reading, Value, ValueError, Writes};

@@ -1,6 +1,9 @@
 //! Parts of a device that a user names: lights, switches, sensors.
 
+mod channel;
+
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::schema::{Access, NumberSpec};
 
@@ -204,14 +207,14 @@ pub enum Codec {
 #[non_exhaustive]
 pub struct Word {
     /// The device's word.
-    pub raw: String,
+    pub raw: Arc<str>,
     /// The name, such as `heat_cool` for the device's `auto`.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl Word {
     /// Makes a word with a name.
-    pub fn new(raw: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn new(raw: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { raw: raw.into(), name: name.into() }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use rustuya_proto::DpValue;
+use rustuya_proto::{DpId, DpValue, Dps};
 use serde_json::Value as Json;
 
 use super::Number;
@@ -49,6 +49,50 @@ impl<'a> Data<'a> {
         })
     }
 
+    /// Returns the boolean that the data mean: also 0 and 1 as numbers or text, and `true`, `false`, `on`, `off` as text.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Number(number) => match number.exact(0)? {
+                0 => Some(false),
+                1 => Some(true),
+                _ => None,
+            },
+            Self::Text(text) => {
+                let is = |words: [&str; 3]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+                if is(["true", "on", "1"]) {
+                    Some(true)
+                } else if is(["false", "off", "0"]) {
+                    Some(false)
+                } else {
+                    None
+                }
+            }
+            Self::Json(_) => None,
+        }
+    }
+
+    /// Returns the number that the data mean: also as text.
+    pub fn as_number(&self) -> Option<Number> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Bool(value) => Some(Number::from(u8::from(*value))),
+            Self::Json(_) => None,
+        }
+    }
+
+    /// Returns the data as text: numbers and booleans in their JSON form.
+    pub fn as_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Bool(true) => Cow::Borrowed("true"),
+            Self::Bool(false) => Cow::Borrowed("false"),
+            Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Json(value) => Cow::Owned(value.to_string()),
+        }
+    }
+
     /// Returns the data as a JSON value.
     pub fn to_json(&self) -> Json {
         match self {
@@ -69,6 +113,50 @@ pub trait DpSource {
 impl DpSource for BTreeMap<u16, Json> {
     fn data(&self, dp: u16) -> Option<Data<'_>> {
         Data::from_json(self.get(&dp)?)
+    }
+}
+
+impl DpSource for serde_json::Map<String, Json> {
+    fn data(&self, dp: u16) -> Option<Data<'_>> {
+        Data::from_json(self.get(&dp.to_string())?)
+    }
+}
+
+/// Reads the message anew for each DP. For more than a few DPs, collect its pairs first.
+impl DpSource for Dps<'_> {
+    fn data(&self, dp: u16) -> Option<Data<'_>> {
+        Data::from_dp(&self.value(DpId(dp))?)
+    }
+}
+
+/// Pairs of a received message. The last value of a repeated DP counts.
+impl DpSource for [(DpId, DpValue<'_>)] {
+    fn data(&self, dp: u16) -> Option<Data<'_>> {
+        Data::from_dp(self.iter().rev().find_map(|(id, value)| (id.0 == dp).then_some(value))?)
+    }
+}
+
+impl DpSource for Vec<(DpId, DpValue<'_>)> {
+    fn data(&self, dp: u16) -> Option<Data<'_>> {
+        self.as_slice().data(dp)
+    }
+}
+
+impl<const N: usize> DpSource for [(DpId, DpValue<'_>); N] {
+    fn data(&self, dp: u16) -> Option<Data<'_>> {
+        self.as_slice().data(dp)
+    }
+}
+
+impl<S: DpSource + ?Sized> DpSource for &S {
+    fn data(&self, dp: u16) -> Option<Data<'_>> {
+        (**self).data(dp)
+    }
+}
+
+impl DpSource for Writes {
+    fn data(&self, dp: u16) -> Option<Data<'_>> {
+        self.dps.data(dp)
     }
 }
 

@@ -1,9 +1,17 @@
 //! Values of DPs: as devices send them ([`Data`]) and with their meaning ([`Value`]).
 
+mod color;
 mod data;
+mod error;
 mod number;
+mod range;
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
 
 pub use data::{Data, DpSource, Writes};
+pub use error::{Limit, ValueError};
 pub use number::{Number, ParseNumberError};
 
 /// Value of one DP, with its meaning.
@@ -14,8 +22,8 @@ pub enum Value {
     Bool(bool),
     /// A number in its unit: scale applied, exact.
     Number(Number),
-    /// A word of an enum, or text.
-    Text(String),
+    /// A word of an enum, or text. Shared: reading a word that the entity knows allocates nothing.
+    Text(Arc<str>),
     /// Labels of the bits that are set, in the order of the bits. A bit without a label is named `bit_N`, N from 0.
     Labels(Vec<String>),
     /// A color.
@@ -24,8 +32,59 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// Several named values, such as voltage, current and power of a phase.
     Group(Vec<(String, Self)>),
+    /// Several values in order, such as the steps of a scene.
+    List(Vec<Self>),
     /// Data without a known meaning.
-    Json(serde_json::Value),
+    Json(Json),
+}
+
+impl Value {
+    /// Makes a word or text.
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// Returns the value as JSON: numbers as numbers, labels and steps as arrays, groups and colors as objects, bytes as
+    /// hexadecimal text.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Bool(value) => (*value).into(),
+            Self::Number(value) => value.to_json(),
+            Self::Text(text) => Json::String(text.to_string()),
+            Self::Labels(labels) => labels.iter().map(|label| Json::String(label.clone())).collect(),
+            Self::Color(color) => json!({"h": color.hue, "s": color.saturation, "v": color.value}),
+            Self::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+            Self::Group(members) => {
+                Json::Object(members.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
+            }
+            Self::List(values) => values.iter().map(Self::to_json).collect(),
+            Self::Json(value) => value.clone(),
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<Number> for Value {
+    fn from(value: Number) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Color> for Value {
+    fn from(color: Color) -> Self {
+        Self::Color(color)
+    }
 }
 
 /// A color: hue 0 to 360 degrees, saturation and brightness 0 to 1000 permille.

@@ -84,7 +84,7 @@ mod _native {
     #[pymodule_export]
     use crate::sub_device::SubDevice;
     #[pymodule_export]
-    use crate::subscription::{Subscription, next_callback, report_from_python};
+    use crate::subscription::{Subscription, check_callback, next_callback, report_from_python};
     #[pymodule_export]
     use crate::testing::{VirtualDevice, quirk_names};
     #[pymodule_export]

@@ -118,15 +118,22 @@ impl<F: Feed> CallSource for FeedCalls<F> {
     }
 }
 
-/// Refuses a callback that is not callable, or whose call would run nothing: an async function, a generator.
-pub(crate) fn check(function: &Bound<'_, PyAny>) -> PyResult<()> {
-    if !function.is_callable() {
-        return Err(args::wrong_type(function, "callback", "a function of one event"));
+/// Refuses a callback that is not callable, and a generator function, whose call runs nothing.
+#[pyfunction]
+pub(crate) fn check_callback(callback: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !callback.is_callable() {
+        return Err(args::wrong_type(callback, "callback", "a function of one event"));
     }
-    if is_kind(function, &["isgeneratorfunction", "isasyncgenfunction"])? {
+    if is_kind(callback, &["isgeneratorfunction", "isasyncgenfunction"])? {
         let text = "a call of a generator function runs nothing: give a function without `yield`";
-        return Err(exceptions::leaf(function.py(), "InvalidType", 912, text));
+        return Err(exceptions::leaf(callback.py(), "InvalidType", 912, text));
     }
+    Ok(())
+}
+
+/// Refuses a callback that [`check_callback`] refuses, and an async function, which nobody awaits here.
+pub(crate) fn check(function: &Bound<'_, PyAny>) -> PyResult<()> {
+    check_callback(function)?;
     if is_kind(function, &["iscoroutinefunction"])? {
         let text = "an async function is not awaited here: give a function, or subscribe with rustuya.aio";
         return Err(exceptions::leaf(function.py(), "InvalidType", 912, text));

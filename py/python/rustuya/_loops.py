@@ -217,11 +217,7 @@ async def _deliver(receiver: Receiver[T], callback: Callable[[T], object]) -> No
 
 
 def subscribe(listener: Callable[[], Receiver[T]], callback: Callable[[T], object]) -> Callable[[], None]:
-    if not callable(callback):
-        raise InvalidType(f"callback must be a function of one event, not {type(callback).__name__}")
-    for function in (callback, type(callback).__call__):
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise InvalidType("a call of a generator function runs nothing: give a function without `yield`")
+    _native.check_callback(callback)
     receiver = listener()
     task = asyncio.get_running_loop().create_task(_deliver(receiver, callback))
 

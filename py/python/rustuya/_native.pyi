@@ -43,6 +43,7 @@ __all__ = [
     "SweepReceiver",
     "VirtualDevice",
     "announcement",
+    "check_callback",
     "command_names",
     "configure",
     "decode",
@@ -103,6 +104,9 @@ def configure(
         InvalidType, InvalidValue: an argument is of another type, or out of range.
         ClosedError: there is a device, manager or scanner, or the interpreter is about to end.
     """
+
+def check_callback(callback: object) -> None:
+    """Refuses a callback that is not callable, and a generator function, whose call runs nothing."""
 
 def command_names() -> list[tuple[str, int]]:
     """Returns every named command with its number."""

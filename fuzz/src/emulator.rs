@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use rustuya_proto::{Dialect, DpValue, Instant, LocalKey, Model as _, Quirks, Sender, Version, frame_len};
+use rustuya_seeded::SeededRng;
 
-use crate::input::{Input, Repeatable};
+use crate::input::Input;
 use crate::machines::{CHILD, Memory, Peer, emulator_config, model};
 
 /// Runs a connection whose other end sends the input. The first byte selects version and dialect, the second a quirk.
@@ -25,7 +26,7 @@ pub fn emulator(data: &[u8]) {
     if let Some((name, _)) = named {
         quirks.set(name).expect("named by itself");
     }
-    let (mut now, mut rng, mut model) = (Instant::from_millis(1_000), Repeatable(u64::from(first)), model());
+    let (mut now, mut rng, mut model) = (Instant::from_millis(1_000), SeededRng::new(u64::from(first)), model());
     let before = snapshot(&model);
     let mut config = emulator_config(version, dialect, quirks);
     if !has_key {

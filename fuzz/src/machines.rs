@@ -7,8 +7,9 @@ use rustuya_proto::{
     EmulatorConfig, EmulatorEvent, EmulatorOutput, Event, FixedModel, Instant, LocalKey, LossReason, Message, Output,
     Payload, Quirks, RequestData, RxBuf, SendError, TxBuf, Version,
 };
+use rustuya_seeded::SeededRng;
 
-use crate::input::{Input, Repeatable};
+use crate::input::Input;
 use crate::tap::Tap;
 
 pub(crate) const KEY: [u8; 16] = *b"0123456789abcdef";
@@ -58,7 +59,7 @@ pub(crate) struct World {
     pub(crate) emulated: EmulatorConfig,
     model: Memory,
     pub(crate) now: Instant,
-    rng: Repeatable,
+    rng: SeededRng,
     pub(crate) rx: RxBuf<Vec<u8>>,
     pub(crate) tx: TxBuf<Vec<u8>>,
     open: BTreeSet<CommandId>,
@@ -80,7 +81,7 @@ impl World {
             emulated,
             model: model(),
             now,
-            rng: Repeatable(1),
+            rng: SeededRng::new(1),
             rx: RxBuf::new(vec![0; sizes[0]]),
             tx: TxBuf::new(vec![0; sizes[1]]),
             open: BTreeSet::new(),
@@ -256,7 +257,7 @@ impl World {
 
 impl Peer {
     /// Creates a device that has just accepted a connection.
-    pub(crate) fn new(config: EmulatorConfig, tx: usize, now: Instant, rng: &mut Repeatable) -> Self {
+    pub(crate) fn new(config: EmulatorConfig, tx: usize, now: Instant, rng: &mut SeededRng) -> Self {
         let tap = Tap::new(config.version, &config.local_key);
         Self {
             emulator: Emulator::new(config, now, rng),
@@ -270,7 +271,7 @@ impl Peer {
     }
 
     /// Polls the device until it waits or hangs up.
-    pub(crate) fn poll(&mut self, model: &mut Memory, now: Instant, rng: &mut Repeatable) {
+    pub(crate) fn poll(&mut self, model: &mut Memory, now: Instant, rng: &mut SeededRng) {
         for _ in 0..MAX_POLLS {
             match self.emulator.poll(now, rng, model, &mut self.rx, &mut self.tx) {
                 EmulatorOutput::Hangup { .. } => {
@@ -304,7 +305,7 @@ impl Peer {
     }
 
     /// Changes a DP at the device.
-    pub(crate) fn push(&mut self, choice: u8, now: Instant, rng: &mut Repeatable) {
+    pub(crate) fn push(&mut self, choice: u8, now: Instant, rng: &mut SeededRng) {
         if choice == 0 {
             self.emulator.report_children();
         } else {

@@ -4,36 +4,9 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use rustuya_proto::{
     CommandCode, Device, DeviceConfig, DeviceId, DownReason, Event, Head, Instant, Keys, LocalKey, LossReason, NoRoom,
-    Output, RxBuf, Sender, TryCryptoRng, TryRng, TxBuf, Version, open, seal,
+    Output, RxBuf, Sender, TxBuf, Version, open, seal,
 };
-
-struct Counting(u8);
-
-impl TryRng for Counting {
-    type Error = core::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        for slot in out {
-            self.0 = self.0.wrapping_add(1);
-            *slot = self.0;
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counting {}
+use rustuya_seeded::SeededRng;
 
 fn config() -> DeviceConfig {
     let id = DeviceId::new("eb0123456789abcdefghij").unwrap();
@@ -48,7 +21,7 @@ fn first(config: DeviceConfig, announced: Option<Version>) -> Option<DownReason>
         device.handle_announcement(IpAddr::V4(Ipv4Addr::LOCALHOST), announced, Instant::ZERO);
     }
     let (mut rx, mut tx) = (RxBuf::new([0; 512]), TxBuf::new([0; 512]));
-    match device.poll(Instant::ZERO, &mut Counting(0), &mut rx, &mut tx) {
+    match device.poll(Instant::ZERO, &mut SeededRng::new(0), &mut rx, &mut tx) {
         Output::Dial { .. } => None,
         Output::Event(Event::Down { reason, retry_at }) => {
             assert!(retry_at.is_some_and(|at| at > Instant::ZERO), "no busy loop: {retry_at:?}");
@@ -99,12 +72,12 @@ fn the_search_tries_only_what_the_build_has() {
     let (mut rx, mut tx) = (RxBuf::new([0; 512]), TxBuf::new([0; 512]));
     let (mut now, mut dials) = (Instant::ZERO, 0);
     for _ in 0..100 {
-        match device.poll(now, &mut Counting(0), &mut rx, &mut tx) {
+        match device.poll(now, &mut SeededRng::new(0), &mut rx, &mut tx) {
             Output::Dial { conn, .. } => {
                 dials += 1;
                 device.handle_dialed(conn, now);
                 assert!(tx.is_empty());
-                while let Output::Event(_) = device.poll(now, &mut Counting(0), &mut rx, &mut tx) {}
+                while let Output::Event(_) = device.poll(now, &mut SeededRng::new(0), &mut rx, &mut tx) {}
                 device.handle_lost(conn, LossReason::Closed, now);
             }
             Output::Event(Event::Down { reason, .. }) => {
@@ -123,13 +96,13 @@ fn told(config: DeviceConfig, how: Option<LossReason>, connections: usize) -> Ve
     let (mut rx, mut tx) = (RxBuf::new([0; 512]), TxBuf::new([0; 512]));
     let (mut now, mut dials, mut told) = (Instant::ZERO, 0, Vec::new());
     for _ in 0..10_000 {
-        match device.poll(now, &mut Counting(0), &mut rx, &mut tx) {
+        match device.poll(now, &mut SeededRng::new(0), &mut rx, &mut tx) {
             Output::Dial { conn, .. } if dials < connections => {
                 dials += 1;
                 device.handle_dialed(conn, now);
                 // Until the machine sends.
                 while tx.is_empty() {
-                    match device.poll(now, &mut Counting(0), &mut rx, &mut tx) {
+                    match device.poll(now, &mut SeededRng::new(0), &mut rx, &mut tx) {
                         Output::Wait { until: Some(until) } => now = until,
                         Output::Event(Event::Down { reason, .. }) => told.push(reason),
                         _ => {}

@@ -259,6 +259,7 @@ pub(crate) fn quote(out: &mut String, chars: impl Iterator<Item = char>) {
 #[cfg(test)]
 mod tests {
     use rustuya_proto::Payload;
+    use rustuya_seeded::SeededRng;
 
     use super::*;
 
@@ -319,11 +320,8 @@ mod tests {
             "{ \"data\" : {\"cid\":\"\u{e9}\",\"dps\":{\"9\":{\"a\":[true,false]}}} , \"protocol\" : 4 } \0",
             "json obj data unvalid",
         ];
-        let mut state = 1u64;
-        let mut below = |limit: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(state >> 33).expect("31 bits") % limit
-        };
+        let mut rng = SeededRng::new(1);
+        let mut below = |limit: usize| rng.index(limit);
         for round in 0..20_000 {
             let mut text = SAMPLES[below(4)].as_bytes().to_vec();
             for _ in 0..below(5) {

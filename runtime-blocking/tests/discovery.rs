@@ -8,8 +8,8 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 
 use common::{ID, KEY, SOON, fake, thread as poll_thread};
+use rustuya_faulty::{FaultyDevice, PowerLoss};
 use rustuya_runtime_blocking::{Device, DiscoveredDevice, Discovery, DiscoveryBuilder, Scanner, SightingKind, Version};
-use rustuya_tests::faulty::{FaultyDevice, PowerLoss};
 use serde_json::json;
 
 const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;

@@ -9,10 +9,10 @@ use std::thread;
 use std::time::Instant;
 
 use common::{ID, KEY, SOON, asked, controller, fake, next, thread as poll_thread};
+use rustuya_faulty::{Fault, FaultyDevice, PowerLoss, Request};
 use rustuya_runtime_blocking::{
     CommandCode, CommandError, Device, DownReason, Event, Listener, Manager, Registry, Timing, Version,
 };
-use rustuya_tests::faulty::{Fault, FaultyDevice, PowerLoss, Request};
 use serde_json::json;
 
 /// Far longer than a test may take: a caller that waits that long was not released.

@@ -13,8 +13,8 @@ use std::task::Wake;
 use std::time::Instant;
 
 use common::{KEY, SOON, controller, fake, thread};
+use rustuya_faulty::{FaultyDevice, PowerLoss};
 use rustuya_runtime_blocking::{Device, Discovery, Manager, PollThread, Registry, Scanner, Version};
-use rustuya_tests::faulty::{FaultyDevice, PowerLoss};
 use serde_json::json;
 
 static ALONE: Mutex<()> = Mutex::new(());

@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use rlimit::Resource;
+use rustuya_faulty::FaultyDevice;
 use rustuya_proto::{Timing, Version};
 use rustuya_runtime::driver::Runtime;
 use rustuya_runtime::{
@@ -16,7 +17,6 @@ use rustuya_runtime::{
 };
 use rustuya_runtime_blocking as blocking;
 use rustuya_runtime_tokio::TokioHandle;
-use rustuya_tests::faulty::FaultyDevice;
 use serde_json::json;
 
 const ID: &str = "eb0123456789abcdefghij";

@@ -3,10 +3,10 @@
 use core::time::Duration;
 use std::time::Instant;
 
+use rustuya_faulty::{FLOOD_DP, Fault, FaultyDevice, PowerLoss};
 use rustuya_runtime_tokio::{
     CommandError, Device, DownReason, Event, Listener, Manager, ManagerEvent, Pacing, Registry, Timing, Tokio, Version,
 };
-use rustuya_tests::faulty::{FLOOD_DP, Fault, FaultyDevice, PowerLoss};
 use serde_json::json;
 
 const KEY: &str = "0123456789abcdef";

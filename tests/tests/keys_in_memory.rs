@@ -14,10 +14,10 @@ use std::os::unix::fs::FileExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustuya_faulty::FaultyDevice;
 use rustuya_proto::{self as proto, DeviceId, LocalKey, Version};
 use rustuya_runtime_blocking as blocking;
 use rustuya_runtime_tokio::{self as rt, Tokio};
-use rustuya_tests::faulty::FaultyDevice;
 use serde_json::json;
 
 const ID: &str = "eb0123456789abcdefghij";

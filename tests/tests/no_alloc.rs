@@ -6,7 +6,7 @@ use rustuya_proto::{
     EmulatorOutput, Event, FixedModel, Head, Instant, Keys, LocalKey, Output, Payload, RetCode, RxBuf, Sender, TxBuf,
     Version, VersionHeader, frame_len, open, seal,
 };
-use rustuya_tests::rng::SeededRng;
+use rustuya_seeded::SeededRng;
 
 const KEY: [u8; 16] = *b"0123456789abcdef";
 const PUSH: &[u8] =

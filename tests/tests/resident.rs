@@ -8,10 +8,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use rustuya_faulty::FaultyDevice;
 use rustuya_proto::Version;
 use rustuya_runtime_blocking as blocking;
 use rustuya_runtime_tokio::{self as rt, Event, Tokio};
-use rustuya_tests::faulty::FaultyDevice;
 use serde_json::{Map, Value, json};
 
 const ID: &str = "eb0123456789abcdefghij";

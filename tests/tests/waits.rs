@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
+use rustuya_conformance::Simulated;
+use rustuya_faulty::{Fault, FaultyDevice};
 use rustuya_proto::{CommandCode, Version};
 use rustuya_runtime::{CommandError, Device, Sending};
-use rustuya_tests::faulty::{Fault, FaultyDevice};
-use rustuya_tests::simulated::Simulated;
 use serde_json::json;
 
 const ID: &str = "eb0123456789abcdefghij";
@@ -20,8 +20,7 @@ const NOTHING: Duration = Duration::from_millis(10);
 fn pair(version: Version, quirks: &[&str]) -> (Simulated, FaultyDevice, Device) {
     let world = Simulated::new(7);
     let builder = FaultyDevice::builder(ID, KEY, version).dps(json!({ "1": false, "2": 50 }));
-    let with =
-        |builder: rustuya_tests::faulty::FaultyDeviceBuilder, quirk: &&str| builder.quirk(quirk).expect("a quirk");
+    let with = |builder: rustuya_faulty::FaultyDeviceBuilder, quirk: &&str| builder.quirk(quirk).expect("a quirk");
     let fake = quirks.iter().fold(builder, with).start_in(world.net());
     let builder = Device::builder(ID, KEY).expect("usable").address(fake.addr()).version(version);
     let device = builder.command_timeout(Duration::from_secs(10)).spawn(&world);

@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 use rustuya_proto::LocalKey;
+use rustuya_seeded::SeededRng;
 
 /// Number of devices beyond the fleet, for the raw sockets.
 pub(crate) const EXTRA: usize = 8;
@@ -30,7 +31,7 @@ impl VirtualDevice {
         let [_, _, high, low] = number.to_be_bytes();
         Self {
             id: format!("fleet{index:017}"),
-            key: format!("{:016x}", mix(u64::from(number))),
+            key: format!("{:016x}", SeededRng::new(u64::from(number)).bits()),
             address: Ipv4Addr::new(127, 1, high, low),
         }
     }
@@ -46,14 +47,6 @@ impl VirtualDevice {
     pub(crate) fn local_key(&self) -> Result<LocalKey> {
         LocalKey::from_text(&self.key).context("the key of a virtual device")
     }
-}
-
-/// Finaliser of splitmix64: gives neighbouring numbers different keys.
-const fn mix(number: u64) -> u64 {
-    let mut x = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::thread;
 use std::time::Instant;
 
+use rustuya_faulty::{Fault, FaultyDevice};
 use rustuya_proto::Version;
-use rustuya_tests::faulty::{Fault, FaultyDevice};
 use serde_json::json;
 
 use crate::common::{ID, KEY, run};

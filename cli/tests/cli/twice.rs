@@ -1,7 +1,7 @@
 //! Repeated DPs in one message: every command prints the last value.
 
+use rustuya_faulty::{Fault, FaultyDevice, STALE};
 use rustuya_proto::{CommandCode, Head, Keys, Sender, Version, VersionHeader, seal};
-use rustuya_tests::faulty::{Fault, FaultyDevice, STALE};
 use serde_json::{Value, json};
 
 use crate::common::{Done, ID, KEY, TempFile, finish, run, rustuya};

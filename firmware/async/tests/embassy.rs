@@ -15,6 +15,7 @@ use embassy_time::{MockDriver, Timer};
 use embedded_io_async::ErrorType;
 use rustuya_firmware_async::{App, Clock, Datagrams, Driver, Send, Socket};
 use rustuya_proto::*;
+use rustuya_seeded::SeededRng;
 
 const ID: &str = "eb0123456789abcdefghij";
 const KEY: &[u8; 16] = b"0123456789abcdef";
@@ -114,28 +115,6 @@ impl Clock for Virtual {
     }
 }
 
-struct Counting(u64);
-
-impl TryRng for Counting {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        self.try_next_u64().map(|n| n as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Ok(self.0 ^ self.0 >> 29)
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        out.fill_with(|| self.try_next_u64().unwrap_or_default() as u8);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counting {}
-
 struct Watching(Rc<World>);
 
 impl App for Watching {
@@ -217,7 +196,7 @@ async fn serve(socket: &mut TcpSocket<'_>, version: Version, world: &World) {
 
 /// Serves the controller until it leaves, or trouble begins.
 async fn talk(socket: &mut TcpSocket<'_>, version: Version, world: &World) {
-    let mut rng = Counting(7);
+    let mut rng = SeededRng::new(7);
     let config = EmulatorConfig::new(DeviceId::new(ID).unwrap(), version, LocalKey::new(*KEY));
     let mut device = Emulator::new(config, Virtual.now(), &mut rng);
     let mut model: FixedModel<1> = FixedModel::new();
@@ -281,7 +260,7 @@ fn comes_back(version: Version, trouble: Trouble) {
     config.version = Some(version);
     // Tests only reconnecting, not the detection of the version.
     let config = config.probe_on_failure(false);
-    let mut rng = Counting(1);
+    let mut rng = SeededRng::new(1);
     let driver = Driver {
         socket: Tcp { socket: TcpSocket::new(near, &mut rx, &mut tx), world: Rc::clone(&world) },
         udp: NoAnnouncements,

@@ -12,6 +12,7 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::ErrorType;
 use rustuya_firmware_async::{App, Clock, Datagrams, Driver, Send, Socket};
 use rustuya_proto::*;
+use rustuya_seeded::SeededRng;
 
 const ID: &str = "eb0123456789abcdefghij";
 const KEY: &[u8; 16] = b"0123456789abcdef";
@@ -87,28 +88,6 @@ impl Clock for Host {
     }
 }
 
-struct Counting(u64);
-
-impl TryRng for Counting {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        self.try_next_u64().map(|n| n as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Ok(self.0 ^ self.0 >> 29)
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        out.fill_with(|| self.try_next_u64().unwrap_or_default() as u8);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counting {}
-
 /// Application that presses a button on each connection; done when the switch was reported on twice.
 struct Button<'a> {
     pressed: bool,
@@ -145,7 +124,7 @@ fn serve(listener: &TcpListener, version: Version) {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let start = Host(time::Instant::now());
-        let mut rng = Counting(7);
+        let mut rng = SeededRng::new(7);
         let config = EmulatorConfig::new(DeviceId::new(ID).unwrap(), version, LocalKey::new(*KEY));
         let mut device = Emulator::new(config, start.now(), &mut rng);
         let mut model: FixedModel<1> = FixedModel::new();
@@ -192,7 +171,7 @@ fn talk(version: Version) {
         socket: Tcp::default(),
         udp: Udp(udp),
         app: Button { pressed: false, ups: 0, reported: &reported },
-        rng: &mut Counting(1),
+        rng: &mut SeededRng::new(1),
         device: Device::new(config, clock.now()),
         discovery: Discovery::<4>::new(DiscoveryConfig::default()),
         clock,

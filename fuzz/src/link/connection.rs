@@ -1,6 +1,6 @@
 //! Clock of the thread, and a connection with visible bytes.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io::{self, ErrorKind, Write};
@@ -10,21 +10,21 @@ use std::time::Instant;
 
 use rustuya_proto::{self as proto, Rng as _, frame_len};
 use rustuya_runtime::driver::{DirectWriter, DrivenDiscovery, DrivenLink, Runtime, Sources, Transport};
+use rustuya_seeded::SeededRng;
 
 use super::writes::numbers;
-use crate::input::Repeatable;
 use crate::machines::Peer;
 
 thread_local! {
     static START: Instant = Instant::now();
     static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-    static DRAWN: Cell<u64> = const { Cell::new(0) };
+    static RNG: RefCell<SeededRng> = const { RefCell::new(SeededRng::new(7)) };
 }
 
 /// Resets the clock to zero, and the random generator.
 pub(super) fn reset_clock() {
     NOW.set(Duration::ZERO);
-    DRAWN.set(7);
+    RNG.set(SeededRng::new(7));
 }
 
 /// Returns the time since the beginning.
@@ -56,11 +56,7 @@ impl Runtime for VirtualRuntime {
 
     fn sources(&self) -> Option<Sources> {
         let now = || START.with(|start| *start) + NOW.get();
-        let random = |into: &mut [u8]| {
-            let mut rng = Repeatable(DRAWN.get());
-            rng.fill_bytes(into);
-            DRAWN.set(rng.0);
-        };
+        let random = |into: &mut [u8]| RNG.with_borrow_mut(|rng| rng.fill_bytes(into));
         Some(Sources::SYSTEM.with_now(now).with_random(random))
     }
 }

@@ -17,9 +17,10 @@ use rustuya_proto::{CommandCode, Dialect, EmulatorConfig, LocalKey, LossReason, 
 use rustuya_record::{Happened, Recorder, Replay};
 use rustuya_runtime::driver::{Action, Destination, DirectWriter, DrivenLink, Transport};
 use rustuya_runtime::{CommandError, Device, DeviceBuilder, Event, Listener, Pacing};
+use rustuya_seeded::SeededRng;
 use serde_json::json;
 
-use crate::input::{Input, Repeatable};
+use crate::input::Input;
 use crate::machines::{CHILD, KEY, Memory, Peer, emulator_config, model};
 use crate::session::{alter, record};
 use connection::{
@@ -73,7 +74,7 @@ struct Run {
     open: Vec<Open>,
     emulated: EmulatorConfig,
     model: Memory,
-    rng: Repeatable,
+    rng: SeededRng,
     recorded: [Vec<u8>; 2],
     buffer: Option<RecordBuffer>,
     redacted: bool,
@@ -119,7 +120,7 @@ impl Run {
             open: Vec::new(),
             emulated: emulator_config(version, dialect, quirks),
             model: model(),
-            rng: Repeatable(1),
+            rng: SeededRng::new(1),
             recorded: Default::default(),
             buffer,
             redacted: first & 0x10 != 0,

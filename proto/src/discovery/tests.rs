@@ -7,6 +7,7 @@ use std::vec;
 use std::vec::Vec;
 use std::{assert, assert_eq, format};
 
+use rustuya_seeded::SeededRng;
 use rustuya_vectors::{Direction, Encoding, Transport, Vector, tinytuya};
 
 use super::announcement::{OTHER_UDP_KEY, PAIRING_KEY, UDP_KEY};
@@ -240,14 +241,9 @@ fn damage_and_garbage_are_refused_without_harm() {
             assert!(damaged || vector.cmd.is_none(), "{} {bit}", vector.name);
         }
     }
-    let mut state = 1u32;
+    let mut rng = SeededRng::new(1);
     for len in 0..2000usize {
-        let mut bytes: Vec<u8> = core::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state.to_be_bytes()[0]
-        })
-        .take(len % 257)
-        .collect();
+        let mut bytes: Vec<u8> = core::iter::repeat_with(|| rng.bits() as u8).take(len % 257).collect();
         let front: &[u8] = [&b""[..], b"\0\0\x55\xaa", b"\0\0\x66\x99", b"{\"gwId\":"][len % 4];
         let n = front.len().min(bytes.len());
         bytes[..n].copy_from_slice(&front[..n]);

@@ -8,7 +8,6 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import rustuya
@@ -16,40 +15,26 @@ from rustuya import aio
 
 from . import results
 from .results import Result
-from .scene import AT_ONCE, BEGIN, PAUSE, Order, Scene, settings
+from .scene import BEGIN, PAUSE, EventReader, Order, Scene, settings
 
 
-class EventReader:
-    """A listener, with a task that takes its events during a flood."""
+class TaskReader(EventReader):
+    """Takes the events of a flood in a task."""
 
     def __init__(self, listener: Any) -> None:
-        self.listener = listener
+        super().__init__(listener)
         self.taken: asyncio.Queue[Any] = asyncio.Queue()
         self.flood: asyncio.Task[None] | None = None
 
     async def take(self, limit: float) -> list[Any]:
         """Returns the next event and those queued behind it; an empty list if none comes in time."""
-        while self.flood is not None:
+        while self.flooded:
             event = await self.taken.get()
             if event is not None:
-                return [event, *self.more(self.taken.get_nowait)]
-            self.flood = None
+                return self.with_queued(event, self.taken.get_nowait)
+            self.flooded = False
         event = await self.wait(limit)
-        if event is None:
-            return []
-        return [event, *self.more(self.listener.try_recv)]
-
-    def more(self, take: Callable[[], Any]) -> Iterator[Any]:
-        for _ in range(AT_ONCE - 1):
-            try:
-                event = take()
-            except asyncio.QueueEmpty:
-                return
-            if event is None:
-                # Awaits the end of a flood.
-                self.flood = None
-                return
-            yield event
+        return [] if event is None else self.with_queued(event, self.listener.try_recv)
 
     async def wait(self, limit: float) -> Any:
         """Returns the next event; None after the limit or the end."""
@@ -61,7 +46,8 @@ class EventReader:
 
     def attend(self) -> None:
         """Takes events from now on, until a flood is over."""
-        if self.flood is None:
+        if not self.flooded:
+            self.flooded = True
             self.flood = asyncio.create_task(self.take_flood())
 
     async def take_flood(self) -> None:
@@ -89,8 +75,8 @@ class Loops(Scene[aio.Device, aio.Manager]):
         scanner = aio.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
         return scanner.bind_address(order["address"]).active(False)
 
-    def new_reader(self, listener: Any) -> EventReader:
-        return EventReader(listener)
+    def new_reader(self, listener: Any) -> TaskReader:
+        return TaskReader(listener)
 
     async def run(self, order: Order) -> Result:
         try:
@@ -126,11 +112,9 @@ class Loops(Scene[aio.Device, aio.Manager]):
         deadline = time.monotonic() + order["limit"]
         while True:
             events = await reader.take(max(0.0, deadline - time.monotonic()))
-            if not events:
-                return {"events": [{"end": True}] if reader.listener.is_closed else []}
-            wanted = [event for event in events if about is None or event.device_id == about]
-            if wanted:
-                return {"events": [results.event(event) for event in wanted]}
+            answer: Result | None = reader.answer(events, about)
+            if answer is not None:
+                return answer
 
     async def do_reset(self, _order: Order) -> Result:
         for device in self.devices.values():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import rustuya
@@ -87,6 +90,36 @@ def wait_for_listener(address: str, port: int) -> None:
             except ConnectionRefusedError:
                 time.sleep(0.001)
     raise AssertionError("the scan does not begin")
+
+
+class EventReader:
+    """A listener whose events are taken in the background during a flood, so that it keeps up."""
+
+    def __init__(self, listener: Any) -> None:
+        self.listener = listener
+        self.flooded = False
+
+    def with_queued(self, event: Any, take: Callable[[], Any]) -> list[Any]:
+        """Returns the event and those behind it that ``take`` returns without a wait."""
+        events = [event]
+        while len(events) < AT_ONCE:
+            try:
+                event = take()
+            except (queue.Empty, asyncio.QueueEmpty):
+                break
+            if event is None:
+                # The flood is over, or nothing is queued.
+                self.flooded = False
+                break
+            events.append(event)
+        return events
+
+    def answer(self, events: list[Any], about: str | None) -> Result | None:
+        """Returns the answer with the events of this device; None when all are of others."""
+        if not events:
+            return {"events": [{"end": True}] if self.listener.is_closed else []}
+        wanted = [event for event in events if about is None or event.device_id == about]
+        return {"events": [results.event(event) for event in wanted]} if wanted else None
 
 
 class Scene(Generic[DeviceT, ManagerT]):

@@ -8,47 +8,31 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import rustuya
 
 from . import results
 from .results import Result
-from .scene import AT_ONCE, BEGIN, PAUSE, Order, Scene, settings, wait_for_listener
+from .scene import BEGIN, PAUSE, EventReader, Order, Scene, settings, wait_for_listener
 
 
-class EventReader:
-    """A listener, with a thread that takes its events during a flood."""
+class ThreadReader(EventReader):
+    """Takes the events of a flood in a thread."""
 
     def __init__(self, listener: Any) -> None:
-        self.listener = listener
+        super().__init__(listener)
         self.taken: queue.Queue[Any] = queue.Queue()
-        self.flooded = False
 
     def take(self, limit: float) -> list[Any]:
         """Returns the next event and those queued behind it; an empty list if none comes in time."""
         while self.flooded:
             event = self.taken.get()
             if event is not None:
-                return [event, *self.more(self.taken.get_nowait)]
+                return self.with_queued(event, self.taken.get_nowait)
             self.flooded = False
         event = self.wait(limit)
-        if event is None:
-            return []
-        return [event, *self.more(self.listener.try_recv)]
-
-    def more(self, take: Callable[[], Any]) -> Iterator[Any]:
-        for _ in range(AT_ONCE - 1):
-            try:
-                event = take()
-            except queue.Empty:
-                return
-            if event is None:
-                # Awaits the end of a flood.
-                self.flooded = False
-                return
-            yield event
+        return [] if event is None else self.with_queued(event, self.listener.try_recv)
 
     def wait(self, limit: float) -> Any:
         """Returns the next event; None after the limit or the end."""
@@ -90,8 +74,8 @@ class Threads(Scene[rustuya.Device, rustuya.Manager]):
         scanner = rustuya.Scanner().timeout(order["limit"]).ports(tuple(order["ports"]))
         return scanner.bind_address(order["address"]).active(False)
 
-    def new_reader(self, listener: Any) -> EventReader:
-        return EventReader(listener)
+    def new_reader(self, listener: Any) -> ThreadReader:
+        return ThreadReader(listener)
 
     def run(self, order: Order, result: queue.Queue[Result]) -> None:
         try:
@@ -128,18 +112,16 @@ class Threads(Scene[rustuya.Device, rustuya.Manager]):
         return {"done": ticket in self.done}
 
     def do_forget(self, _order: Order) -> Result:
-        raise AssertionError("a thread that waits cannot be result to wait no more")
+        raise AssertionError("a thread that waits cannot be stopped")
 
     def do_receive(self, order: Order) -> Result:
         reader, about = self.readers[order["source"]], order["about"]
         deadline = time.monotonic() + order["limit"]
         while True:
             events = reader.take(max(0.0, deadline - time.monotonic()))
-            if not events:
-                return {"events": [{"end": True}] if reader.listener.is_closed else []}
-            wanted = [event for event in events if about is None or event.device_id == about]
-            if wanted:
-                return {"events": [results.event(event) for event in wanted]}
+            answer: Result | None = reader.answer(events, about)
+            if answer is not None:
+                return answer
 
     def do_reset(self, _order: Order) -> Result:
         for device in self.devices.values():

@@ -3,14 +3,14 @@
 use core::time::Duration;
 
 use rustuya_proto::{Command, CommandCode, Version};
+use rustuya_seeded::SeededRng;
 
-use super::rig::Seeded;
 use super::{KEY, ON, config, emulated, record};
 use crate::{RecordErrorKind, Replay};
 
 #[test]
 fn damaged_records_end_in_an_error_or_not_at_all() {
-    let mut rng = Seeded(5);
+    let mut rng = SeededRng::new(5);
     for version in [Version::V33, Version::V35] {
         let good = record(&config(Some(version), KEY), emulated(version), false, |rig| {
             rig.run(Duration::from_secs(1));
@@ -19,15 +19,15 @@ fn damaged_records_end_in_an_error_or_not_at_all() {
         });
         for round in 0..400 {
             let mut text = good.record.clone();
-            for _ in 0..=rng.below(4) {
-                let at = rng.below(text.len());
-                match rng.below(4) {
+            for _ in 0..=rng.index(4) {
+                let at = rng.index(text.len());
+                match rng.index(4) {
                     0 => text.truncate(at),
-                    1 => text.insert(at, b"0123456789abcdef\"{}[],:\n"[rng.below(24)]),
+                    1 => text.insert(at, b"0123456789abcdef\"{}[],:\n"[rng.index(24)]),
                     2 if at < text.len() => drop(text.remove(at)),
                     _ => {
                         if let Some(byte) = text.get_mut(at) {
-                            *byte = b"0123456789abcdef"[rng.below(16)];
+                            *byte = b"0123456789abcdef"[rng.index(16)];
                         }
                     }
                 }

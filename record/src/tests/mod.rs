@@ -13,9 +13,10 @@ use rustuya_proto::{
 };
 
 use rustuya_runtime::tap::{Note, Tap as _};
+use rustuya_seeded::SeededRng;
 
 use super::{Happened, RecordErrorKind, Recorder, Replay, SharedWriter};
-use rig::{Delivery, Model, Rig, Seeded, Told, replayed};
+use rig::{Delivery, Model, Rig, Told, replayed};
 
 const KEY: &[u8; 16] = b"p;Qz#1'Kx~4\"w(R_";
 const OTHER_KEY: &[u8; 16] = b"another-key-0000";
@@ -299,26 +300,26 @@ fn a_wrong_key_and_a_wrong_version_are_told_the_same() {
 
 #[test]
 fn garbage_between_and_inside_frames_is_told_the_same() {
-    let mut rng = Seeded(99);
+    let mut rng = SeededRng::new(99);
     for version in Version::ALL {
         for _ in 0..12 {
             let bits = rng.bits();
             let recorded = record(&config(Some(version), KEY), emulated(version), false, |rig| {
                 rig.run(Duration::from_secs(1));
-                let mut rng = Seeded(bits);
+                let mut rng = SeededRng::new(bits);
                 for _ in 0..6 {
-                    let mut bytes: Vec<u8> = (0..rng.below(60)).map(|_| rng.bits() as u8).collect();
+                    let mut bytes: Vec<u8> = (0..rng.index(60)).map(|_| rng.bits() as u8).collect();
                     let prefixes: [&[u8]; 4] = [
                         b"\0\0\x55\xaa",
                         b"\0\0\x66\x99",
                         b"\0\0\x55\xaa\0\0\0\x01\0\0\0\x08\0\0\0\x28",
                         b"\0\0\x66\x99\0\0\0\0\0\x07\0\0\0\x08\0\0\0\x30",
                     ];
-                    let at = rng.below(bytes.len());
-                    bytes.splice(at..at, prefixes[rng.below(prefixes.len())].iter().copied());
+                    let at = rng.index(bytes.len());
+                    bytes.splice(at..at, prefixes[rng.index(prefixes.len())].iter().copied());
                     rig.inject(&bytes);
                     rig.ask(Command::request(CommandCode::DP_QUERY, RequestData::None));
-                    rig.run(Duration::from_millis(rng.below(3000) as u64));
+                    rig.run(Duration::from_millis(rng.index(3000) as u64));
                 }
                 rig.run(Duration::from_secs(15));
             });

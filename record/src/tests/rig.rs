@@ -1,60 +1,20 @@
 //! A driver in memory: the machine of a controller and that of a device under one virtual clock, with a tap.
 
-use core::convert::Infallible;
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use rustuya_proto::{
     Command, CommandCode, CommandId, ConnId, CryptoRng, Device, DeviceConfig, Emulator, EmulatorConfig, EmulatorOutput,
-    Event, FixedModel, Instant, LossReason, Message, Outcome, Output, RetCode, RxBuf, TryCryptoRng, TryRng, TxBuf,
-    Version, frame_len,
+    Event, FixedModel, Instant, LossReason, Message, Outcome, Output, RetCode, RxBuf, TxBuf, Version, frame_len,
 };
 
 use rustuya_runtime::tap::{Note, RecordingRng, Tap};
+use rustuya_seeded::SeededRng;
 
 use crate::{Happened, Replay};
 
 pub(super) type Model = FixedModel<16, 4>;
-
-/// A seeded generator (SplitMix64).
-#[derive(Clone)]
-pub(super) struct Seeded(pub(super) u64);
-
-impl Seeded {
-    pub(super) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.bits() >> 33).expect("31 bits") % limit.max(1)
-    }
-}
-
-impl TryRng for Seeded {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok((self.bits() >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.bits())
-    }
-
-    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in dst.chunks_mut(8) {
-            chunk.copy_from_slice(&self.bits().to_be_bytes()[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Seeded {}
 
 /// What happened, comparable between a session and its replay: masking changes nothing of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +51,7 @@ struct Wire {
 pub(super) struct Rig {
     device: Device,
     tap: Box<dyn Tap>,
-    rng: Seeded,
+    rng: SeededRng,
     rx: RxBuf<Vec<u8>>,
     tx: TxBuf<Vec<u8>>,
     pub(super) emulated: EmulatorConfig,
@@ -121,7 +81,7 @@ impl Rig {
         Self {
             device: Device::new(config.clone(), now),
             tap,
-            rng: Seeded(seed),
+            rng: SeededRng::new(seed),
             rx: RxBuf::new(vec![0; BUFFER]),
             tx: TxBuf::new(vec![0; BUFFER]),
             emulated,
@@ -343,7 +303,7 @@ impl Rig {
             let piece = match self.delivery {
                 Delivery::Whole => bytes.len(),
                 Delivery::Bytes => 1,
-                Delivery::Random => 1 + self.rng.below(bytes.len()),
+                Delivery::Random => 1 + self.rng.index(bytes.len()),
             };
             let rest = bytes.split_off(piece);
             wire.down.push_back((at, core::mem::replace(&mut bytes, rest)));

@@ -3,8 +3,8 @@
 
 use core::time::Duration;
 
+use rustuya_faulty::{FaultyDevice, FaultyDeviceBuilder};
 use rustuya_runtime_blocking::{Device, DeviceBuilder, Event, Listener, PollThread, Version};
-use rustuya_tests::faulty::{FaultyDevice, FaultyDeviceBuilder};
 use serde_json::json;
 
 pub(crate) const KEY: &str = "0123456789abcdef";

@@ -8,11 +8,11 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use rustuya_faulty::{Fault, FaultyDevice, FaultyDeviceBuilder, PowerLoss};
 use rustuya_runtime_futures::{
     CommandCode, CommandError, Device, DeviceBuilder, Dialect, Discovery, DiscoveryBuilder, DownReason, Event, Futures,
     Listener, Manager, Net, Registry, Scanner, SightingKind, Timing, Version,
 };
-use rustuya_tests::faulty::{Fault, FaultyDevice, FaultyDeviceBuilder, PowerLoss};
 use serde_json::json;
 
 const KEY: &str = "0123456789abcdef";

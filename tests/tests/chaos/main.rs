@@ -1,10 +1,9 @@
-//! Random episodes of devices on every runtime, compared with a model; see `rustuya_tests::chaos`.
+//! Random episodes of devices on every runtime, compared with a model.
 //!
 //! `cargo xtask chaos` runs this with other numbers, and repeats a failed episode: `RUSTUYA_CHAOS_COMMANDS`,
 //! `_SEED`, `_STEPS` and `_RUNTIME`.
 
-#[path = "../conformance/blocking.rs"]
-mod blocking;
+mod episodes;
 #[expect(dead_code, reason = "the example's own program is not run here")]
 #[path = "../../../runtime-futures/examples/smol.rs"]
 mod smol_example;
@@ -13,13 +12,14 @@ use core::fmt::Debug;
 use core::str::FromStr;
 use core::time::Duration;
 
+use rustuya_conformance::{Asynchronous, Blocking, InMemory, KEY, Plan, ReceivedEvent, Source, Subject};
+use rustuya_faulty::{Fault, FaultyDevice};
 use rustuya_proto::{LocalKey, Timing, Version};
 use rustuya_runtime::Pacing;
 use rustuya_runtime_futures::Futures;
 use rustuya_runtime_tokio::TokioHandle;
-use rustuya_tests::chaos::{Options, run};
-use rustuya_tests::conformance::{Asynchronous, InMemory, KEY, Plan, ReceivedEvent, Source, Subject};
-use rustuya_tests::faulty::{Fault, FaultyDevice};
+
+use episodes::{Options, run};
 
 fn setting<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     let text = std::env::var(format!("RUSTUYA_CHAOS_{name}")).ok()?;
@@ -67,7 +67,7 @@ fn tokio() {
 
 #[test]
 fn blocking() {
-    chaos(&blocking::Blocking::new(), 0.02, true);
+    chaos(&Blocking::new(), 0.02, true);
 }
 
 #[test]

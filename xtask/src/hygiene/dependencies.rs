@@ -208,7 +208,8 @@ mod tests {
         for name in ["rustuya-proto", "rustuya-runtime", "aes", "tokio"] {
             assert!(is_shipped(name), "{name}");
         }
-        for name in ["rustuya-xtask", "rustuya-tests", "cargo_metadata", "proptest"] {
+        for name in ["rustuya-xtask", "rustuya-tests", "rustuya-faulty", "rustuya-seeded", "cargo_metadata", "proptest"]
+        {
             assert!(metadata.packages.iter().any(|package| package.name == name), "{name}");
             assert!(!is_shipped(name), "{name}");
         }

@@ -67,7 +67,7 @@ mod tests {
         let long = "//\n".repeat(601);
         assert_eq!(check(&[file("a/src/b.rs", &long)]).len(), 1);
         assert!(check(&[file("a/src/b/tests.rs", &long)]).is_empty());
-        assert!(check(&[file("tests/src/a.rs", &long)]).is_empty());
+        assert!(check(&[file("tests/faulty/src/a.rs", &long)]).is_empty());
         assert!(check(&[file("a/src/b.rs", &"//\n".repeat(600))]).is_empty());
     }
 }

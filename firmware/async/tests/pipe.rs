@@ -68,7 +68,7 @@ fn a_pipe_is_closed_before_it_is_opened_again() {
     let mut controller = Controller::<1024>::new(config, now);
     let mut pipe = Picky::default();
     for _ in 0..1000 {
-        let until = controller.turn(&mut pipe, &mut Zero, now, |_, _| {});
+        let until = controller.poll(&mut pipe, &mut Zero, now, |_, _| {});
         now = until.unwrap_or(now).max(now + Duration::from_millis(1));
     }
     assert!(pipe.dials > 10 && pipe.hang_ups >= pipe.dials - 1, "{} dials, {} hang-ups", pipe.dials, pipe.hang_ups);

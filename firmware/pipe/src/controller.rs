@@ -7,7 +7,7 @@ use rustuya_proto::{
 
 /// Connection of the board: a TCP socket, a modem, or a UART that ends in a TCP connection. No call waits.
 pub trait Pipe {
-    /// Whether the pipe reports the close of its other end. A socket does, a UART does not.
+    /// True if the pipe reports the close of its other end. A socket does, a UART does not.
     const HAS_CARRIER: bool;
 
     /// Opens the pipe; does nothing where it is always open.
@@ -39,14 +39,14 @@ pub struct Controller<const N: usize> {
 }
 
 impl<const N: usize> Controller<N> {
-    /// Creates a controller that dials in its first turn.
+    /// Creates a controller that dials when it is first polled.
     #[inline(never)] // keeps its temporaries off the caller's stack frame
     pub fn new(config: DeviceConfig, now: Instant) -> Self {
         Self { device: Device::new(config, now), rx: RxBuf::new([0; N]), tx: TxBuf::new([0; N]), open: None }
     }
 
-    /// Does all work that is due at `now`. The next turn is due when bytes arrive, or at the returned instant.
-    pub fn turn(
+    /// Does all work that is due at `now`. The next poll is due when bytes arrive, or at the returned instant.
+    pub fn poll(
         &mut self,
         pipe: &mut impl Pipe,
         rng: &mut dyn CryptoRng,

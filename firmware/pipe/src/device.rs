@@ -29,8 +29,8 @@ impl<const N: usize> Device<N> {
         self.emulator.push(None, dps, now, rng, &mut self.tx)
     }
 
-    /// Does all work that is due at `now`. The next turn is due when bytes arrive, or at the returned instant.
-    pub fn turn<P: Pipe>(
+    /// Does all work that is due at `now`. The next poll is due when bytes arrive, or at the returned instant.
+    pub fn poll<P: Pipe>(
         &mut self,
         pipe: &mut P,
         rng: &mut dyn CryptoRng,

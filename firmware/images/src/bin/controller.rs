@@ -24,7 +24,7 @@ fn main() -> ! {
     let mut app = App::default();
     let mut deepest = 0;
     loop {
-        let until = controller.turn(&mut uart, &mut rng, board::now(), |event, send| app.handle(event, send));
+        let until = controller.poll(&mut uart, &mut rng, board::now(), |event, send| app.handle(event, send));
         let used = stack::used();
         if used > deepest {
             deepest = used;

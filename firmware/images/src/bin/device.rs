@@ -41,7 +41,7 @@ fn main() -> ! {
             let pushed = device.push(DpMap::Pairs(&change), now, &mut rng);
             console::line("dims ", if pushed.is_ok() { "told" } else { "untold" }.into());
         }
-        let until = device.turn(&mut uart, &mut rng, &mut lamp, now, tell);
+        let until = device.poll(&mut uart, &mut rng, &mut lamp, now, tell);
         let used = stack::used();
         if used > deepest {
             deepest = used;

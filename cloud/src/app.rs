@@ -20,7 +20,7 @@ use crate::retry::Retry;
 use crate::seal::Sealing;
 use crate::secret::Secret;
 
-/// Who logs in, and on whose behalf. There is no client id of this library's own: the vendor gives them out.
+/// User of the app, and the client id of the login. This library has none of its own: the vendor gives them out.
 #[derive(Clone, Debug)]
 pub struct AppLogin {
     /// The client id that the vendor gave out.
@@ -38,7 +38,7 @@ impl AppLogin {
     pub const BASE: &str = "https://apigw.iotbing.com";
 }
 
-/// The text of a QR code. Whoever has it can log in: `Debug` does not show it.
+/// The text of a QR code. It is enough to log in: `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct QrText(Secret);
 
@@ -56,7 +56,7 @@ impl fmt::Debug for QrText {
 }
 
 /// Fetches the devices of an app's account, with keys and the meaning of DPs, and logs out again. It holds state only, as
-/// [`Fetch`](crate::Fetch) does, and is driven in the same way; randomness comes from whoever drives it.
+/// [`Fetch`](crate::Fetch) does, and is driven in the same way; randomness comes from the caller.
 #[derive(Debug)]
 pub struct AppFetch {
     login: AppLogin,
@@ -113,7 +113,7 @@ enum Stage {
 
 /// The server forgets a code after about five minutes.
 const CODE_LIVES: u64 = 5 * 60 * 1000;
-/// How many codes are shown before nobody seems to be there.
+/// Number of codes that are shown before the login is given up.
 const MOST_CODES: u32 = 3;
 const POLL: Duration = Duration::from_secs(2);
 /// Ids in one request.
@@ -147,14 +147,14 @@ impl AppFetch {
         }
     }
 
-    /// What the DPs of these products mean is known, and not asked for.
+    /// Leaves out the request for the DPs of these products, whose mappings are known.
     #[must_use]
     pub fn known(mut self, products: impl IntoIterator<Item = (String, Mapping)>) -> Self {
         self.known.extend(products);
         self
     }
 
-    /// What to do next, at `now`, milliseconds since 1970.
+    /// Returns the next step at `now`, milliseconds since 1970.
     pub fn poll(&mut self, now: u64, rng: &mut dyn CryptoRng) -> Step {
         loop {
             if let Some(news) = self.news.pop_front() {

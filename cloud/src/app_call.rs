@@ -39,12 +39,12 @@ pub enum AppCall {
         /// Device id.
         device: String,
     },
-    /// Whether the codes of a device are of its maker's own.
+    /// True if the codes of a device are its maker's own.
     CustomType {
         /// Device id.
         device: String,
     },
-    /// Which DPs of a device report increments: `dp_code`, `report_type`.
+    /// DPs of a device that report increments: `dp_code`, `report_type`.
     ReportTypes {
         /// Device id.
         device: String,
@@ -61,7 +61,7 @@ pub enum AppCall {
 }
 
 impl AppCall {
-    /// What it asks for, in messages.
+    /// Returns the name of the requested data, for messages.
     pub const fn what(&self) -> &'static str {
         match self {
             Self::Homes => "list of homes",
@@ -154,7 +154,7 @@ impl AppSession {
         &self.endpoint
     }
 
-    /// Whether the tokens are to be [renewed](AppCall::Refresh) before the next call.
+    /// Returns whether the tokens must be [renewed](AppCall::Refresh) before the next call.
     pub const fn is_old(&self, now: u64) -> bool {
         now.saturating_add(60_000) > self.expires
     }

@@ -110,7 +110,7 @@ impl FromStr for DataCentre {
     }
 }
 
-/// Where requests go.
+/// Destination of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The data centre, where it is known.
@@ -135,12 +135,12 @@ impl Place {
         Self { centre, base: base.trim_end_matches('/').to_owned() }
     }
 
-    /// What messages call it: the name of the data centre, else the address.
+    /// Returns the name for messages: that of the data centre, else the address.
     pub fn name(&self) -> &str {
         self.centre.map_or(self.base.as_str(), |centre| centre.name())
     }
 
-    /// Where the pictures of devices are: `images.` and the domain of the data centre.
+    /// Returns the host of the devices' pictures: `images.` and the domain of the data centre.
     pub fn icons(&self) -> String {
         let host = match self.centre {
             Some(centre) => centre.host(),

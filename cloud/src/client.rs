@@ -71,7 +71,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one request may take as a whole; 20 seconds.
+    /// Sets the time limit of one request as a whole; 20 seconds by default.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -9,7 +9,7 @@ use crate::centre::DataCentre;
 use crate::json::{self, Wiped};
 use crate::secret::Secret;
 
-/// What tinytuya's `tinytuya.json` says of the project. What it leaves out, or leaves empty, is `None`.
+/// Content of tinytuya's `tinytuya.json` about the project. Left out and empty fields are `None`.
 ///
 /// ```
 /// use rustuya_cloud::{Credentials, DataCentre};

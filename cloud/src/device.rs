@@ -13,7 +13,7 @@ use crate::secret::Secret;
 pub struct CloudDevice {
     /// Device id.
     pub id: String,
-    /// What the user calls it.
+    /// Name that the user gave it.
     pub name: String,
     /// The local key; empty where the cloud does not tell it.
     pub key: Secret,
@@ -33,7 +33,7 @@ pub struct CloudDevice {
     pub biz_type: Option<i64>,
     /// The model.
     pub model: Option<String>,
-    /// Whether it is reached through a gateway.
+    /// True if it is reached through a gateway.
     pub is_sub_device: Option<bool>,
     /// The path of its picture.
     pub icon: Option<String>,
@@ -41,11 +41,11 @@ pub struct CloudDevice {
     pub node_id: Option<String>,
     /// Of a sub-device: the id of its gateway.
     pub gateway_id: Option<String>,
-    /// Whether the cloud reaches it.
+    /// True if the cloud reaches it.
     pub is_online: Option<bool>,
-    /// What its DPs mean; `None` where that is unknown.
+    /// Meaning of its DPs; `None` where that is unknown.
     pub mapping: Option<Mapping>,
-    /// Whether `uuid` and `sn` come from the factory's list.
+    /// True if `uuid` and `sn` come from the factory's list.
     pub(crate) has_factory_info: bool,
     /// The app's user.
     pub(crate) uid: Secret,
@@ -113,7 +113,7 @@ impl CloudDevice {
         self.mapping = self.mapping.take().or(other.mapping);
     }
 
-    /// Whether it is reached through a gateway.
+    /// Returns whether it is reached through a gateway.
     pub fn is_child(&self) -> bool {
         self.is_sub_device == Some(true)
     }

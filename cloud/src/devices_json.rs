@@ -27,22 +27,22 @@ use crate::secret::Secret;
 /// ```
 pub struct DevicesJson {
     list: Wiped,
-    /// What the list is in, where that is an object.
+    /// Object around the list, if the list is a member of one.
     around: Option<Wiped>,
 }
 
-/// What the local network said of a device.
+/// Facts about a device from the local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// Device id.
     pub id: String,
-    /// Where it is.
+    /// Its address.
     pub address: IpAddr,
     /// The version that it speaks, such as `3.4`.
     pub version: Option<&'static str>,
 }
 
-/// What became of one device of the cloud's list.
+/// Effect of a merge on one device of the cloud's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
@@ -56,15 +56,15 @@ pub enum Change {
     Same,
 }
 
-/// What came of a merge.
+/// Result of a merge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Merged {
     /// For each device of the cloud's list, in its order.
     pub changes: Vec<Change>,
-    /// How many were not in the file.
+    /// Number of devices that were not in the file.
     pub new: usize,
-    /// How many entries of the file the cloud does not list. They stay.
+    /// Number of entries of the file that the cloud does not list. They stay.
     pub kept: usize,
 }
 
@@ -195,12 +195,12 @@ impl DevicesJson {
         replace(path.as_ref(), &self.to_text()).map_err(DevicesJsonError::Write)
     }
 
-    /// How many devices the file lists.
+    /// Returns the number of devices in the file.
     pub fn len(&self) -> usize {
         self.entries().len()
     }
 
-    /// Whether it lists none.
+    /// Returns whether it lists no device.
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
@@ -214,7 +214,7 @@ fn is_of(entry: &Value, id: &str) -> bool {
     entry.get("id").and_then(Value::as_str) == Some(id)
 }
 
-/// What the cloud says of a device, in tinytuya's order.
+/// Makes the entry of a device from the cloud's facts, in tinytuya's order.
 fn entry(device: &CloudDevice, all: &[CloudDevice], icons: &str) -> Map<String, Value> {
     let mut entry = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
@@ -264,7 +264,7 @@ fn update(old: &mut Value, new: Map<String, Value>) -> Change {
     for (name, mut value) in new {
         let known = old.get(&name);
         let keeps = match name.as_str() {
-            // What the cloud does not tell does not replace what somebody knew.
+            // Keeps a known value where the cloud has none.
             "key" | "mac" | "parent" | "node_id" | "uuid" | "sn" => value.as_str() == Some(""),
             "mapping" => {
                 let is_empty = |value: &Value| value.as_object().is_none_or(Map::is_empty);

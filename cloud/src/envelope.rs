@@ -1,4 +1,4 @@
-//! What every answer is wrapped in.
+//! Envelope of every answer.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 /// A successful answer.
 pub(crate) struct Opened {
-    /// What was asked for.
+    /// Requested data.
     pub(crate) result: Wiped,
     /// The cloud's clock, in milliseconds since 1970.
     pub(crate) server_time: Option<u64>,

@@ -9,7 +9,7 @@ use crate::secret::Secret;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {
-    /// What was asked for.
+    /// Requested data.
     pub what: &'static str,
     /// The cloud's number for it.
     pub code: Option<i64>,
@@ -22,7 +22,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// What is behind it, as far as that is known.
+    /// Returns the cause, as far as that is known.
     pub fn cause(&self) -> Cause {
         match self.code {
             Some(code) => Cause::of(code),
@@ -47,7 +47,7 @@ impl fmt::Display for ApiError {
 
 impl core::error::Error for ApiError {}
 
-/// What the cloud's numbers mean.
+/// Meaning of the cloud's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -123,7 +123,7 @@ impl Cause {
         }
     }
 
-    /// What helps.
+    /// Returns advice for the user.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Credentials => {
@@ -180,7 +180,7 @@ impl Cause {
         }
     }
 
-    /// Whether the next data centre may answer better.
+    /// Returns whether the next data centre may answer better.
     pub(crate) const fn may_be_elsewhere(self) -> bool {
         matches!(
             self,
@@ -188,13 +188,13 @@ impl Cause {
         )
     }
 
-    /// Whether other calls of the project will fail in the same way.
+    /// Returns whether other calls of the project will fail in the same way.
     pub(crate) const fn is_of_the_plan(self) -> bool {
         matches!(self, Self::PlanExpired | Self::QuotaUsed)
     }
 }
 
-/// Why a request got no answer. Given by whoever sends.
+/// Reason for a request without an answer, as the sender of requests gives it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendFailure {
@@ -222,7 +222,7 @@ pub enum SendFailure {
 }
 
 impl SendFailure {
-    /// What helps.
+    /// Returns advice for the user.
     pub const fn advice(&self) -> &'static str {
         match self {
             Self::HostNotFound => {
@@ -238,7 +238,7 @@ impl SendFailure {
         }
     }
 
-    /// Whether the same request may succeed a moment later.
+    /// Returns whether the same request may succeed a moment later.
     pub(crate) const fn is_passing(&self) -> bool {
         matches!(self, Self::Timeout | Self::Closed | Self::Connect)
     }
@@ -250,7 +250,7 @@ impl SendFailure {
 pub struct Tried {
     /// Its name.
     pub place: String,
-    /// What came of it.
+    /// Error of the attempt.
     pub error: FetchError,
 }
 
@@ -270,7 +270,7 @@ pub enum FetchError {
     /// A request got no answer.
     #[error("{what}: {failure}")]
     Send {
-        /// What was asked for.
+        /// Requested data.
         what: &'static str,
         /// Why there is no answer.
         failure: SendFailure,
@@ -278,7 +278,7 @@ pub enum FetchError {
     /// The server is overloaded, or lets nobody through.
     #[error("{what}: the server answers with HTTP status {status}")]
     Status {
-        /// What was asked for.
+        /// Requested data.
         what: &'static str,
         /// HTTP status.
         status: u16,
@@ -286,23 +286,23 @@ pub enum FetchError {
     /// The answer is not the cloud's.
     #[error("{what}: the answer is {kind}")]
     NotJson {
-        /// What was asked for.
+        /// Requested data.
         what: &'static str,
-        /// What it seems to be.
+        /// Probable kind of the answer.
         kind: &'static str,
     },
     /// The answer is the cloud's, but lacks what was asked for.
     #[error("{what}: the answer has no {missing}")]
     Incomplete {
-        /// What was asked for.
+        /// Requested data.
         what: &'static str,
-        /// What is missing.
+        /// Missing member.
         missing: &'static str,
     },
     /// An answer was not encrypted for this login.
     #[error("{what}: the answer cannot be decrypted")]
     Seal {
-        /// What was asked for.
+        /// Requested data.
         what: &'static str,
     },
     /// The cloud knows no device of this account.
@@ -331,7 +331,7 @@ fn told(tried: &[Tried]) -> String {
 }
 
 impl FetchError {
-    /// What helps.
+    /// Returns advice for the user.
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Api(error) => error.cause().advice(),
@@ -369,7 +369,7 @@ impl FetchError {
     }
 }
 
-/// What says most of why no data centre has the devices.
+/// Chooses the error that best explains why no data centre has the devices.
 fn telling(tried: &[Tried]) -> Option<&FetchError> {
     let rank = |error: &FetchError| match error {
         FetchError::NoDevices { .. } => 1,

@@ -20,7 +20,7 @@ use job::Job;
 use stage::Stage;
 
 /// Fetches the devices of a developer project, with keys, gateways, hardware addresses and the meaning of DPs. It holds
-/// state only: whoever drives it sends the requests, waits, and has the clock.
+/// state only: the caller sends the requests, waits, and has the clock.
 ///
 /// Poll it, do what the [`Step`] says, and poll it again, until [`Step::Done`]. What it asks for is asked once: products
 /// that are [known](Self::known) not at all, others once for all their devices.
@@ -48,7 +48,7 @@ use stage::Stage;
 #[derive(Debug)]
 pub struct Fetch {
     project: Project,
-    /// Where the devices may be, too.
+    /// Other places that may have the devices.
     rest: VecDeque<Place>,
     place: Place,
     tried: Vec<Tried>,
@@ -81,14 +81,14 @@ pub struct Fetch {
     calls: u32,
 }
 
-/// What was sent last.
+/// Last request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flight {
     Token,
     Job,
 }
 
-/// What to do next.
+/// Next step of the caller.
 #[derive(Debug)]
 pub enum Step {
     /// Send this, and give the answer to [`Fetch::handle`].
@@ -101,7 +101,7 @@ pub enum Step {
     Done(Result<Box<Fetched>, FetchError>),
 }
 
-/// What is going on.
+/// Progress of the fetch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Progress {
@@ -121,7 +121,7 @@ pub enum Progress {
     Product {
         /// The number of this one, from 1.
         at: usize,
-        /// How many there are.
+        /// Number of all of them.
         of: usize,
     },
     /// The cloud is busy: the request is made again after this time.
@@ -134,7 +134,7 @@ pub enum Progress {
     LoggedOut,
 }
 
-/// What was fetched.
+/// Fetched devices.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fetched {
@@ -142,11 +142,11 @@ pub struct Fetched {
     pub place: Place,
     /// The devices, in the cloud's order.
     pub devices: Vec<CloudDevice>,
-    /// What could not be found out.
+    /// Facts that could not be fetched.
     pub notes: Vec<Note>,
     /// The cloud's clock less that of this computer, in milliseconds, give or take the time of a request.
     pub clock_offset_ms: i64,
-    /// How many requests it took, of the project's monthly quota.
+    /// Number of requests, which count against the project's monthly quota.
     pub calls: u32,
 }
 
@@ -206,7 +206,7 @@ impl Fetch {
         self
     }
 
-    /// What the DPs of these products mean is known, and not asked for.
+    /// Leaves out the request for the DPs of these products, whose mappings are known.
     #[must_use]
     pub fn known(mut self, products: impl IntoIterator<Item = (String, Mapping)>) -> Self {
         self.known.extend(products);
@@ -220,7 +220,7 @@ impl Fetch {
         self
     }
 
-    /// What to do next, at `now`, milliseconds since 1970.
+    /// Returns the next step at `now`, milliseconds since 1970.
     pub fn poll(&mut self, now: u64) -> Step {
         loop {
             if let Some(news) = self.news.pop_front() {
@@ -346,7 +346,7 @@ impl Fetch {
         }
     }
 
-    /// What must not be repeated in messages.
+    /// Returns the secrets that no message may repeat.
     fn secrets(&self) -> Vec<&Secret> {
         let uids = self.devices.iter().map(|device| &device.uid).chain(&self.owners);
         [Some(&self.project.access_secret), self.token.as_ref()].into_iter().flatten().chain(uids).collect()

@@ -32,7 +32,7 @@ impl Method {
 pub struct Request {
     /// The verb.
     pub method: Method,
-    /// What it asks for, for progress and errors.
+    /// Name of the requested data, for progress and errors.
     pub what: &'static str,
     /// The whole address.
     pub url: Secret,
@@ -48,12 +48,12 @@ impl fmt::Debug for Request {
     }
 }
 
-/// What a server answered. The body holds keys: `Debug` does not show it, and it is wiped when this is dropped.
+/// Answer of a server. The body holds keys: `Debug` does not show it, and it is wiped when this is dropped.
 #[derive(Clone)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// How long the server asks to be left alone, where it says so in seconds.
+    /// Pause that the server asks for, if it does so in seconds.
     pub retry_after: Option<Duration>,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,

@@ -66,7 +66,7 @@ fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
 }
 
-/// Whether the first of these members that is there means yes.
+/// Returns whether the first present of these members means yes.
 pub(crate) fn truth(value: &Value, names: &[&str]) -> Option<bool> {
     names.iter().find_map(|name| match value.get(name)? {
         Value::Bool(truth) => Some(*truth),

@@ -1,10 +1,10 @@
-//! What the DPs of a product mean.
+//! Meaning of a product's DPs.
 
 use serde_json::{Map, Value, json};
 
 use crate::json;
 
-/// Which way a DP goes.
+/// Direction of a DP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
@@ -16,7 +16,7 @@ pub enum Access {
     WriteOnly,
 }
 
-/// What one DP means.
+/// Meaning of one DP.
 ///
 /// Types are spelled as the cloud's specification does: `Boolean`, `Integer`, `Enum`, `String`, `Json`, `Raw`, `Bitmap`;
 /// others are kept as they come.
@@ -31,11 +31,11 @@ pub struct DpSpec {
     pub values: Value,
     /// The text of `values`, for `Json`, in which the order of the members counts.
     pub raw_values: Option<String>,
-    /// Which way it goes, where that is known.
+    /// Its direction, where that is known.
     pub access: Option<Access>,
 }
 
-/// What the DPs of a product mean, by DP number, or by code where the cloud gives no number. Empty where the product has
+/// Meaning of a product's DPs, by DP number, or by code where the cloud gives no number. Empty where the product has
 /// no DPs.
 ///
 /// ```
@@ -123,8 +123,8 @@ impl Mapping {
         mapping
     }
 
-    /// Reads `mapping` of a `devices.json`, whoever wrote it. Units that other tools have mangled are mended. `None` where it
-    /// is unknown.
+    /// Reads `mapping` of a `devices.json` of any tool. Units that other tools have mangled are mended. `None` where it is
+    /// unknown.
     pub fn from_json(value: &Value) -> Option<Self> {
         let mut mapping = Self::default();
         for (id, item) in value.as_object()? {
@@ -173,7 +173,7 @@ impl Mapping {
         self.len() - before
     }
 
-    /// What this DP means.
+    /// Returns the meaning of a DP.
     pub fn get(&self, id: &str) -> Option<&DpSpec> {
         self.0.iter().find(|(known, _)| known == id).map(|(_, dp)| dp)
     }
@@ -183,12 +183,12 @@ impl Mapping {
         self.0.iter().map(|(id, dp)| (id.as_str(), dp))
     }
 
-    /// How many there are.
+    /// Returns the number of DPs.
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the mapping is empty.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

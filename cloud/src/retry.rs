@@ -1,4 +1,4 @@
-//! When a request is made again.
+//! Repetition of requests.
 
 use core::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// How long to wait before the request is made again; `None` where that does not help, or has not.
+    /// Returns the pause before the request is made again; `None` where that does not help, or has not.
     pub(crate) fn wait(&mut self, error: &FetchError, asked: Option<Duration>) -> Option<Duration> {
         let (most, passing) = match error {
             FetchError::Api(error) => (MOST, error.cause() == Cause::Busy),

@@ -18,7 +18,7 @@ const ALPHABET: &[u8; 48] = b"ABCDEFGHJKMNPQRSTWXYZabcdefhijkmnprstwxyz2345678";
 const NONCE: usize = 12;
 const TAG: usize = 16;
 
-/// What is sealed was not sealed with this key, or is damaged.
+/// Sealed text that was not sealed with this key, or is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer cannot be decrypted")]
 pub struct InvalidSeal;

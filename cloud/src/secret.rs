@@ -26,7 +26,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Returns whether the secret is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

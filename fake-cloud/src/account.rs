@@ -1,4 +1,4 @@
-//! What the cloud knows: made up, in the shapes that it sends.
+//! Data of the cloud: made up, in the shapes that it sends.
 
 use serde_json::{Map, Value, json};
 
@@ -17,15 +17,15 @@ pub struct Account {
     pub schema: String,
     /// The app's user code.
     pub user_code: String,
-    /// How long a login of the app's way lives, in seconds.
+    /// Lifetime of a login of the app's kind, in seconds.
     pub login_lives: u64,
-    /// How many devices a page has.
+    /// Number of devices on a page.
     pub page: usize,
-    /// Whether the list of all devices has keys. Since 2023 it has none for some accounts.
+    /// True if the list of all devices has keys. Since 2023 it has none for some accounts.
     pub keys_in_list: bool,
-    /// Whether the list of a user's devices has keys.
+    /// True if the list of a user's devices has keys.
     pub keys_of_user: bool,
-    /// Whether the list of a user's devices tells gateways.
+    /// True if the list of a user's devices tells gateways.
     pub gateways: bool,
     devices: Vec<Value>,
     specifications: Map<String, Value>,

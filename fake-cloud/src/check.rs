@@ -1,4 +1,4 @@
-//! What signatures and seals must be, by this crate's own reckoning.
+//! Checks of signatures and seals, with this crate's own computation.
 
 use aes_gcm::Aes128Gcm;
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};

@@ -41,7 +41,7 @@ pub struct FakeCloud {
 /// The number of every request.
 const TID: &str = "00112233445566778899aabbccddeeff";
 
-/// How a call fails.
+/// Failure of a call.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Fault {
@@ -88,7 +88,7 @@ impl FakeCloud {
     /// Begins to listen on a free port.
     ///
     /// # Errors
-    /// When there is no port, or no certificate can be made.
+    /// Fails when there is no port, or no certificate can be made.
     pub fn start(account: Account) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
@@ -148,7 +148,7 @@ impl FakeCloud {
         self.shared.lock().app.scan_after = Some(polls);
     }
 
-    /// Whether somebody is logged in with the app's way.
+    /// Returns whether a login of the app's kind exists.
     pub fn is_logged_in(&self) -> bool {
         self.shared.lock().app.is_logged_in()
     }
@@ -163,7 +163,7 @@ impl FakeCloud {
         self.shared.lock().calls.clone()
     }
 
-    /// How many calls so far have a path that contains this.
+    /// Counts the calls so far whose path contains this.
     pub fn count(&self, part: &str) -> usize {
         self.shared.lock().calls.iter().filter(|call| call.contains(part)).count()
     }
@@ -183,7 +183,7 @@ impl Shared {
     }
 }
 
-/// What is answered.
+/// Answer of the server.
 pub(crate) enum Reply {
     Json(Value),
     Fault(Fault),

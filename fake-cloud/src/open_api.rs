@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{Call, Refused, Reply, State, check};
 
-/// How far the clock of a client may be off.
+/// Largest accepted deviation of a client's clock.
 const TOLERANCE_MS: u64 = 5 * 60 * 1000;
 
 impl State {

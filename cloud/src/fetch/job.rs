@@ -14,15 +14,15 @@ pub(super) enum Job {
     Full { uid: Secret, last: Option<String> },
     /// The same by an older call, in one piece.
     OfUser { uid: Secret },
-    /// What is behind a gateway.
+    /// Devices behind a gateway.
     Children { gateway: String },
     /// Hardware addresses.
     Factory { ids: Vec<String> },
-    /// What the DPs of a product mean, by any device of it.
+    /// Meaning of a product's DPs, by any device of it.
     Spec { product: String, device: String },
     /// The same, told about.
     SpecBegun { product: String, device: String },
-    /// What the model of a product knows more.
+    /// Further facts from the model of a product.
     Model { product: String, device: String },
 }
 
@@ -33,7 +33,7 @@ impl core::fmt::Debug for Job {
 }
 
 impl Job {
-    /// What it asks for, in messages.
+    /// Returns the name of the requested data, for messages.
     pub(super) const fn what(&self) -> &'static str {
         match self {
             Self::Linked { .. } => "list of devices",

@@ -10,7 +10,7 @@ use crate::json;
 use crate::mapping::Mapping;
 use crate::secret::Secret;
 
-/// What is being asked for.
+/// Present request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     List,

@@ -107,7 +107,7 @@ fn where_none_has_them_every_reason_is_told() {
     let FetchError::Nowhere { tried } = &error else { panic!("{error:?}") };
     assert_eq!((tried.len(), driver.asked.len()), (7, 7));
     assert!(error.to_string().contains("Singapore: the cloud refused the token"), "{error}");
-    // What is known of the subscription is the same everywhere.
+    // The answer about the subscription is the same everywhere.
     let mut driver = Driver::new(Place::all());
     let error = driver.run(|url, _| if url.contains("/token") { lamp(url) } else { refuse(28_841_002) });
     assert_eq!(error.err().and_then(|error| error.cause()), Some(Cause::PlanExpired));

@@ -1,4 +1,4 @@
-//! What can be wrong with a record.
+//! Errors in records.
 
 use core::error::Error;
 use core::fmt;
@@ -18,11 +18,11 @@ use std::io;
 pub struct RecordError {
     /// The line, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// Kind of the error.
     pub kind: RecordErrorKind,
 }
 
-/// What is wrong with a line.
+/// Kind of an error in a line.
 ///
 /// ```
 /// # use rustuya_record::{RecordErrorKind, Replay};
@@ -79,7 +79,7 @@ impl fmt::Display for RecordError {
 }
 
 impl Error for RecordError {
-    /// What the kind, whose text is told already, has behind it.
+    /// Returns the source of the kind, whose own text is part of this error's.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.kind.source()
     }

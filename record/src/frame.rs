@@ -20,8 +20,8 @@ const FOOTER_CRC: usize = 8;
 const IV: Range<usize> = 18..30;
 const BODY_6699: usize = IV.end;
 const SUFFIX: usize = 4;
-/// How often a frame is made anew when it looks different to a machine than the original did. Chance makes one in a
-/// few hundred do so.
+/// Largest number of attempts when a new frame looks different to a machine than the original did, as one in a few
+/// hundred does by chance.
 const ATTEMPTS: u8 = 32;
 
 /// The size of the header of a frame with the prefix that `front` begins with.
@@ -55,7 +55,7 @@ pub(crate) fn mask(frame: &[u8], sender: Sender, ring: &mut KeyRing, ids: &mut P
     masked
 }
 
-/// What a frame is.
+/// Facts about a frame.
 pub(crate) struct Seen {
     pub(crate) command: CommandCode,
     pub(crate) seqno: u32,
@@ -108,7 +108,7 @@ impl Found {
         self.plain.get(self.opened.payload.clone()).unwrap_or_default()
     }
 
-    /// What a message of the negotiation is under the substitute; `None` for any other frame.
+    /// Makes a message of the negotiation under the substitute; `None` for any other frame.
     fn negotiate(&self, sender: Sender, ring: &mut KeyRing) -> Option<Vec<u8>> {
         let payload = self.payload();
         if self.session || !self.version.negotiates() {
@@ -192,24 +192,24 @@ fn with_crc(frame: &[u8], body: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// What lies between the header of a 55AA frame and a CRC.
+/// Returns the bytes between the header of a 55AA frame and a CRC.
 fn body_of(frame: &[u8]) -> Option<&[u8]> {
     frame.get(BODY_55AA..frame.len().checked_sub(FOOTER_CRC)?)
 }
 
-/// Where the payload begins in a body: behind a return code, which three zeros tell.
+/// Returns the position of the payload in a body: behind a return code, which three zeros tell.
 fn behind_retcode(body: &[u8]) -> usize {
     if body.len() >= 4 && body.starts_with(&[0; 3]) { 4 } else { 0 }
 }
 
-/// Whether the body can be nothing but 3.1's.
+/// Returns whether only 3.1 can have written the body.
 fn is_v31(frame: &[u8]) -> bool {
     let body = body_of(frame).unwrap_or_default();
     let payload = body.get(behind_retcode(body)..).unwrap_or_default();
     is_envelope(payload) || payload.starts_with(b"{\"")
 }
 
-/// Whether a payload has the envelope of 3.1: a version, a signature and base64, which no ciphertext looks like.
+/// Returns whether a payload has the envelope of 3.1: a version, a signature and base64. No ciphertext looks like it.
 fn is_envelope(payload: &[u8]) -> bool {
     payload.strip_prefix(b"3.1").is_some_and(|rest| rest.len() >= 16 && rest.iter().all(u8::is_ascii_graphic))
 }
@@ -254,7 +254,7 @@ fn scramble(frame: &[u8], sender: Sender, ids: &mut Pseudonyms, attempt: u8) -> 
     if had_crc && let Some(made) = with_crc(frame, &scrambled) {
         return made;
     }
-    // What stands in place of a CRC may be the end of a ciphertext or of an HMAC.
+    // The bytes in place of a CRC may be the end of a ciphertext or of an HMAC.
     let end = frame.len().saturating_sub(SUFFIX);
     masked.get_mut(BODY_55AA..).unwrap_or_default().iter_mut().zip(&scrambled).for_each(|(slot, byte)| *slot = *byte);
     let footer = BODY_55AA + scrambled.len();
@@ -262,7 +262,7 @@ fn scramble(frame: &[u8], sender: Sender, ids: &mut Pseudonyms, attempt: u8) -> 
     masked
 }
 
-/// How a frame looks to machines of every version, as far as that changes what they do.
+/// Meaning of a frame for machines of every version, as far as that changes what they do.
 #[derive(PartialEq, Eq)]
 enum Look {
     Open {

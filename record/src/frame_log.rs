@@ -61,7 +61,7 @@ impl<F: FnMut(&str) + Send> FrameLog<F> {
             let len = match frame_len(&held) {
                 Ok(Some(len)) if len <= held.len() => len,
                 Ok(_) if held.len() <= MAX_HELD => break,
-                // What is no frame says nothing about where the next one begins.
+                // Bytes that are no frame do not tell where the next one begins.
                 _ => {
                     let line = format!("{} {} bytes that are no frame", way(sender), held.len());
                     (self.tell)(&line);
@@ -132,7 +132,7 @@ impl<F: FnMut(&str) + Send> Tap for FrameLog<F> {
             Note::Sent(bytes) => self.bytes(Sender::Controller, bytes),
             Note::Missed { notes } => {
                 self.begin();
-                let line = format!("{notes} entries are missing here: whoever takes them is too slow");
+                let line = format!("{notes} entries are missing here: they are not read fast enough");
                 (self.tell)(&line);
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! What stands for ids and addresses in a redacted record.
+//! Substitutes of ids and addresses in a redacted record.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::HashMap;
@@ -19,12 +19,12 @@ pub(crate) struct Pseudonyms {
 }
 
 impl Pseudonyms {
-    /// Whether `id` has appeared.
+    /// Returns whether `id` has appeared.
     pub(crate) fn knows(&self, id: &[u8]) -> bool {
         self.ids.contains_key(id)
     }
 
-    /// What stands for `id`, in `len` bytes: its number in base 36 with leading zeros.
+    /// Returns the substitute of `id`, in `len` bytes: its number in base 36 with leading zeros.
     pub(crate) fn id(&mut self, id: &[u8], len: usize) -> Vec<u8> {
         let known = self.ids.len();
         let number = match self.ids.get(id) {
@@ -49,7 +49,7 @@ impl Pseudonyms {
         String::from_utf8(self.id(id.as_bytes(), id.len())).unwrap_or_default()
     }
 
-    /// What stands for `address`: one of 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24, or of 2001:db8::/32.
+    /// Returns the substitute of `address`, in 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 or 2001:db8::/32.
     pub(crate) fn address(&mut self, address: IpAddr) -> IpAddr {
         let at = self.addresses.iter().position(|known| *known == address).unwrap_or_else(|| {
             if self.addresses.len() < MAX_ADDRESSES {

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 //!
-//! A [`Device`](rustuya_proto::Device) machine reads no clock, no socket and no randomness of its own. Whoever notes
-//! every call of it, every byte, every draw and the time of each can therefore repeat a session exactly, on another
-//! computer and without the device. That is what a record is for: a bug report that can be run.
+//! A [`Device`](rustuya_proto::Device) machine reads no clock, no socket and no randomness of its own. With every
+//! call, byte and random number and the time of each, a session can therefore be repeated exactly, on another computer
+//! and without the device. That is what a record is for: a bug report that can be run.
 //!
 //! - A driver reports through a [`Tap`](rustuya_runtime::tap::Tap), one per device, and lends the machine a
 //!   [`RecordingRng`](rustuya_runtime::tap::RecordingRng) as its generator.

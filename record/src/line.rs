@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The format that is written, and the newest that is read.
 pub(crate) const FORMAT: u32 = 1;
-/// What the first line calls itself.
+/// Name of the format in the first line.
 pub(crate) const NAME: &str = "rustuya";
 /// No line is longer than this.
 pub(crate) const MAX_LINE: usize = 1 << 20;
@@ -39,10 +39,10 @@ pub(crate) struct Line {
     pub(crate) at: u64,
     #[serde(flatten)]
     pub(crate) op: Op,
-    /// What the machine drew meanwhile.
+    /// Random bytes that the machine drew meanwhile.
     #[serde(default, skip_serializing_if = "Bytes::is_empty")]
     pub(crate) random: Bytes,
-    /// What it ordered.
+    /// Its orders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) orders: Vec<Order>,
 }
@@ -98,7 +98,7 @@ pub(crate) enum Order {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ConfigLine {
     pub(crate) id: String,
-    /// Which key: a number, from 1, for each that the device was configured with.
+    /// Number of the key, from 1, for each that the device was configured with.
     pub(crate) key: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<IpAddr>,

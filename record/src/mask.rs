@@ -1,11 +1,11 @@
-//! Payloads without what they say: every byte of the same kind as before, and as many of them.
+//! Payloads without their content: every byte of the same kind as before, and as many of them.
 
 use rustuya_proto::DeviceError;
 
 use crate::ids::Pseudonyms;
 
-/// What masked values are made of. Several, because a frame that happens to look like another one under the
-/// substitute key is made again.
+/// Letters of masked values. Several, because a frame that happens to look like another one under the substitute key
+/// is made again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filler {
     letter: u8,
@@ -56,7 +56,7 @@ const REFUSALS: [DeviceError; 5] = [
     DeviceError::DevidNotFound,
 ];
 
-/// What the value behind a key is.
+/// Kind of the value behind a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
     Id,
@@ -85,7 +85,7 @@ pub(crate) fn payload(payload: &[u8], ids: &mut Pseudonyms, filler: Filler) -> V
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace());
     if matches!(first, Some(b'{' | b'[')) {
         let mut masked = json(payload, ids, filler, <[u8]>::len);
-        // What a machine takes off the end, and nothing else, has to stay there.
+        // Keeps exactly those bytes that a machine takes off the end.
         for (slot, byte) in masked.iter_mut().zip(payload).rev() {
             let padding = |byte: u8| matches!(byte, b' ' | 0);
             match (padding(*byte), padding(*slot)) {
@@ -112,7 +112,7 @@ pub(crate) fn command(text: &str, ids: &mut Pseudonyms) -> String {
     String::from_utf8(masked).unwrap_or_default()
 }
 
-/// How long the inside of a string is when everything but ASCII is escaped.
+/// Returns the length of the inside of a string when everything but ASCII is escaped.
 fn wire_len(inside: &[u8]) -> usize {
     let text = String::from_utf8_lossy(inside);
     text.chars().map(|c| if c.is_ascii() { 1 } else { c.len_utf16() * 6 }).sum()
@@ -220,12 +220,12 @@ fn split_string(text: &[u8]) -> (&[u8], bool, &[u8]) {
     (text, false, &[])
 }
 
-/// Whether a key is a DP number.
+/// Returns whether a key is a DP number.
 fn is_dp(key: &[u8]) -> bool {
     (1..=5).contains(&key.len()) && key.iter().all(u8::is_ascii_digit)
 }
 
-/// Whether a key is a name, and not an id.
+/// Returns whether a key is a name, and not an id.
 fn is_name(key: &[u8]) -> bool {
     let plain = key.len() <= 32 && key.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     let digits = key.iter().filter(|b| b.is_ascii_digit()).count();

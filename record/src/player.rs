@@ -13,7 +13,7 @@ use crate::frame::header_len;
 use crate::line::{CommandLine, Data, Line, Op, Order};
 use crate::step::{Divergence, FrameHead, Happened};
 
-/// What a driver receives into before a larger frame comes.
+/// Size of the receive buffer of a driver before a larger frame comes.
 const FRAME: usize = 4096;
 /// So many connections are known by their number; orders about older ones mean nothing.
 const MAX_CONNS: usize = 16;
@@ -32,7 +32,7 @@ pub(crate) struct Player {
     commands: u32,
     recorded: Frames,
     replayed: Frames,
-    /// What was sent on this connection has differed before: all that follows does.
+    /// True if a frame on this connection has differed before: all that follow differ, too.
     differs: bool,
 }
 

@@ -78,8 +78,8 @@ impl<W: Write + Send> Recorder<W> {
         Self::new(out, Some(Redactor::new()))
     }
 
-    /// A record of the bytes as they are, and of the real ids and addresses. Whoever has it and the local key can
-    /// read everything.
+    /// A record of the bytes as they are, and of the real ids and addresses. With the local key, everything
+    /// in it can be read.
     pub const fn full(out: W) -> Self {
         Self::new(out, None)
     }
@@ -291,7 +291,7 @@ impl<W: Write + Send> Tap for Recorder<W> {
             Note::Missed { notes } => return self.missed(notes),
             Note::Command(command) => match self.writing.command(&command) {
                 Some(command) => Op::Command(command),
-                // What it draws before it is refused needs a line nevertheless.
+                // Random bytes that it draws before it is refused need a line nevertheless.
                 None => Op::Poll { times: 0 },
             },
         };

@@ -1,4 +1,4 @@
-//! What a redacted record holds in place of a note: keys, payloads and ids replaced.
+//! Notes of a redacted record: keys, payloads and ids replaced.
 
 use core::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::stream::Stream;
 /// So many keys of one device are told apart.
 const MAX_KEYS: usize = 999;
 
-/// Which way bytes went.
+/// Direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Received,
@@ -87,7 +87,7 @@ impl Redactor {
     }
 }
 
-/// How notes are written down: as they are, or redacted.
+/// Form of the notes: as they are, or redacted.
 pub(crate) struct Writing {
     pub(crate) redactor: Option<Redactor>,
     /// The keys that the device was configured with, in order.

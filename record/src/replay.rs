@@ -40,7 +40,7 @@ impl<R: BufRead> Replay<R> {
     /// Begins to read the record `input`.
     ///
     /// # Errors
-    /// When `input` cannot be read, or is no record of a known format.
+    /// Fails when `input` cannot be read, or is no record of a known format.
     pub fn new(input: R) -> Result<Self, RecordError> {
         let mut replay = Self {
             input,
@@ -56,7 +56,7 @@ impl<R: BufRead> Replay<R> {
         Ok(replay)
     }
 
-    /// Whether the record is without keys, payloads and ids. If not, it needs the [keys](Self::with_keys).
+    /// Returns whether the record is without keys, payloads and ids. If not, it needs the [keys](Self::with_keys).
     pub const fn is_redacted(&self) -> bool {
         self.redacted
     }

@@ -1,4 +1,4 @@
-//! What happens in a replay, owned and fit to be printed.
+//! Events of a replay, owned and fit to be printed.
 
 use core::fmt::{self, Write as _};
 use core::net::{IpAddr, SocketAddr};
@@ -29,7 +29,7 @@ pub struct Step {
     pub what: Happened,
 }
 
-/// What happened. Connections and commands are numbered from 1, in their order.
+/// Event of a replay. Connections and commands are numbered from 1, in their order.
 ///
 /// ```
 /// # use rustuya_record::Happened;
@@ -52,29 +52,29 @@ pub enum Happened {
     Reconfigured,
     /// The machine ordered a dial.
     Dial {
-        /// Which connection.
+        /// Number of the connection.
         connection: u32,
-        /// Where to; in a redacted record an address that stands for the real one.
+        /// Destination; in a redacted record an address that stands for the real one.
         to: SocketAddr,
     },
     /// The machine ordered the end of a connection.
     Hangup {
-        /// Which connection.
+        /// Number of the connection.
         connection: u32,
     },
     /// The dial was held back.
     Held {
-        /// Which connection.
+        /// Number of the connection.
         connection: u32,
     },
     /// The dial succeeded.
     Dialed {
-        /// Which connection.
+        /// Number of the connection.
         connection: u32,
     },
     /// The dial failed, or the connection ended.
     Lost {
-        /// Which connection.
+        /// Number of the connection.
         connection: u32,
         /// Why.
         why: LossReason,
@@ -94,7 +94,7 @@ pub enum Happened {
     Closed,
     /// The caller asked for something, and the machine took it.
     Asked {
-        /// Which command.
+        /// Number of the command.
         number: u32,
         /// Its code, before the version's own is chosen.
         command: CommandCode,
@@ -103,7 +103,7 @@ pub enum Happened {
     },
     /// The caller asked for something, and the machine did not take it.
     Refused {
-        /// Which command.
+        /// Number of the command.
         number: u32,
         /// Its code.
         command: CommandCode,
@@ -114,7 +114,7 @@ pub enum Happened {
     Sent(FrameHead),
     /// Bytes were read.
     Received {
-        /// How many.
+        /// Number of bytes.
         len: usize,
     },
     /// The connection is usable.
@@ -126,7 +126,7 @@ pub enum Happened {
     Down {
         /// Why; [`DownReason::advice`] says what to do about it.
         reason: DownReason,
-        /// When the next attempt is due.
+        /// Time of the next attempt.
         retry_at: Option<Instant>,
     },
     /// The device speaks the other dialect.
@@ -158,7 +158,7 @@ pub enum Happened {
     },
     /// A command found its fate.
     Resolved {
-        /// Which command.
+        /// Number of the command.
         number: u32,
         /// Its fate.
         outcome: Outcome,
@@ -215,7 +215,7 @@ pub enum Divergence {
     },
     /// The bytes that were received find no room in the buffer.
     Overflow {
-        /// How many are left over.
+        /// Number of bytes that are left over.
         left: usize,
     },
 }

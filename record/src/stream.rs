@@ -6,7 +6,7 @@ use crate::frame::{self, header_len};
 use crate::ids::Pseudonyms;
 use crate::keys::KeyRing;
 
-/// What stands for bytes that are no part of a frame.
+/// Substitute of bytes that are no part of a frame.
 const GARBAGE: u8 = b'x';
 
 /// Bytes in, and as many masked bytes out, some of them later.
@@ -14,7 +14,7 @@ pub(crate) struct Stream {
     sender: Sender,
     /// The largest frame that the receiving machine takes.
     capacity: usize,
-    /// What is not masked yet.
+    /// Bytes that are not masked yet.
     raw: Vec<u8>,
     /// So many of `raw` are to stay as they are, because a machine judges them.
     keep: usize,
@@ -64,7 +64,7 @@ impl Stream {
         self.take(self.raw.len());
     }
 
-    /// How many masked bytes wait to be taken.
+    /// Returns the number of masked bytes that wait to be taken.
     pub(crate) const fn ready(&self) -> usize {
         self.masked.len()
     }
@@ -104,8 +104,8 @@ impl Stream {
         }
     }
 
-    /// What looks like a frame is none: a machine passes over its prefix and looks for the next one. Its header has
-    /// to stay for the machine to see the same.
+    /// Rejects bytes that look like a frame: a machine passes over the prefix and looks for the next one. The header
+    /// stays, so that the machine sees the same.
     fn refuse(&mut self) {
         self.keep = self.keep.max(header_len(&self.raw));
         self.take(4);
@@ -122,7 +122,7 @@ impl Stream {
     }
 }
 
-/// Where the first prefix of a frame begins, or what may become one at the very end.
+/// Returns the position of the first prefix of a frame, or of bytes that may become one at the very end.
 fn find_prefix(bytes: &[u8]) -> usize {
     let whole = bytes.windows(4).position(|window| frame_kind(window).is_some());
     whole.unwrap_or_else(|| {

@@ -402,7 +402,7 @@ fn several_devices_share_a_record() {
     assert_eq!(replayed(Replay::new(&*record).expect("a record")).0, told);
 }
 
-/// What waits for a frame that never ends is written after all, and the end of that frame is not shown.
+/// Bytes that wait for a frame that never ends are written after all, and the end of that frame is not shown.
 #[test]
 fn a_frame_that_does_not_end_holds_nothing_back_for_ever() {
     let file = Memory::default();
@@ -424,7 +424,7 @@ fn a_frame_that_does_not_end_holds_nothing_back_for_ever() {
     assert!(String::from_utf8_lossy(&record).contains(&format!("{}\"", hex::encode("x".repeat(SECRET.len())))));
 }
 
-/// What follows a gap would be replayed as something that did not happen.
+/// Notes behind a gap would be replayed as something that did not happen.
 #[test]
 fn a_record_ends_with_an_error_where_notes_were_left_out() {
     for redacted in [true, false] {

@@ -16,7 +16,7 @@ use crate::{Happened, Replay};
 
 pub(super) type Model = FixedModel<16, 4>;
 
-/// What happened, comparable between a session and its replay: masking changes nothing of it.
+/// Event, comparable between a session and its replay: masking changes nothing of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Told {
     Up(Version),
@@ -29,7 +29,7 @@ pub(super) enum Told {
     Resolved(u32, Outcome, Option<usize>),
 }
 
-/// How the device's bytes arrive.
+/// Delivery of the device's bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Delivery {
     Whole,
@@ -338,7 +338,7 @@ fn len(text: &str) -> usize {
     if text.contains(char::REPLACEMENT_CHARACTER) { usize::MAX } else { text.len() }
 }
 
-/// What a replay tells in the same terms, and the payloads that it shows.
+/// Returns the events of a replay in the same terms, and the payloads that it shows.
 pub(super) fn replayed(replay: Replay<&[u8]>) -> (Vec<Told>, Vec<String>) {
     let (mut told, mut texts) = (Vec::new(), Vec::new());
     for step in replay {

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// File whose first line is the key, 32 hex digits
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Who sent the frames
+    /// Sender of the frames
     #[arg(long, value_enum, default_value_t = From::Device)]
     from: From,
     /// Frames as hex digits, one or several back to back

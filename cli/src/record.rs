@@ -17,7 +17,7 @@ type Shared = Arc<Mutex<Recorder<SharedWriter<File>>>>;
 pub(crate) struct Record {
     file: Option<(PathBuf, SharedWriter<File>)>,
     full: bool,
-    /// Whether each device has a number, from 1, because there are several.
+    /// True if each device has a number, from 1, because there are several.
     numbered: bool,
     recorders: Vec<Shared>,
 }

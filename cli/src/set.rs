@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Let the gateway ID set them on this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]
     cid: Option<String>,
-    /// What to wait for: effect waits until the device shows the values, and fails with those that it shows instead;
+    /// Point to wait for: effect waits until the device shows the values, and fails with those that it shows instead;
     /// ack for its acknowledgement; written until the command is sent; none only for the connection. Some devices obey
     /// and never acknowledge
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Wait::Ack)]

@@ -89,7 +89,7 @@ pub(crate) struct Selected {
     pub(crate) targets: Vec<Target>,
     /// Devices in the file that cannot be used.
     pub(crate) unusable: Vec<Unusable>,
-    /// Whether there may be more than one target, so that the output must contain their names.
+    /// True if there may be more than one target, so that the output must contain their names.
     pub(crate) several: bool,
     /// Sub-devices in the file.
     pub(crate) children: Vec<Child>,

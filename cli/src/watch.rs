@@ -58,7 +58,7 @@ pub(crate) struct Args {
 struct Watched {
     device: Device,
     targets: Vec<Target>,
-    /// Whether it has been up.
+    /// True if it has been up.
     up: bool,
     /// Errors of queries that were printed already, with their cid.
     printed: Vec<(Option<String>, String)>,

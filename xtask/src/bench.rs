@@ -9,7 +9,7 @@ pub(crate) mod python;
 
 const FLEET: &str = "benches/fleet/Cargo.toml";
 
-/// What can be timed.
+/// Benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bench {
     /// Fleets of virtual devices on loopback, driven by this library and by another one (Linux)

@@ -4,13 +4,13 @@ use anyhow::{Context as _, Result};
 
 use crate::context::Context;
 
-/// What is to be run.
+/// Size and choice of a run.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Commands given, over all runtimes: most of them in simulated time
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     commands: u64,
-    /// What everything is drawn from
+    /// Seed of the run
     #[arg(long, value_name = "S", default_value_t = 0x5eed)]
     seed: u64,
     /// Steps of each device's life

@@ -1,4 +1,4 @@
-//! Where things are.
+//! Paths and programs.
 
 use std::env;
 use std::ffi::OsString;

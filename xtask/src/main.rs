@@ -70,7 +70,7 @@ enum Command {
     Tsan,
     /// Run a benchmark by hand, in release mode, on a machine that does nothing else
     Bench {
-        /// What to time
+        /// Benchmark to run
         #[arg(value_enum)]
         bench: Bench,
         /// Only see that it runs and that its results make sense, in a few seconds

@@ -12,7 +12,7 @@ pub(crate) struct Shell {
     command: Command,
 }
 
-/// What a finished child left.
+/// Result of a finished child.
 pub(crate) struct Finished {
     pub(crate) success: bool,
     pub(crate) stdout: String,
@@ -93,7 +93,7 @@ impl Shell {
         Ok(done.stdout)
     }
 
-    /// Whether the program starts and succeeds; its output is dropped.
+    /// Runs the program and returns whether it succeeds; drops its output.
     pub(crate) fn succeeds(self) -> bool {
         self.finish().is_ok_and(|done| done.success)
     }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::context::Context;
 
-/// How long.
+/// Duration of a run.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Minutes

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::context::Context;
 use crate::steps;
 
-/// Whether a program is on the search path.
+/// Returns whether a program is on the search path.
 pub(crate) fn on_path(program: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }

@@ -39,7 +39,7 @@ fn main() {
 }
 ";
 
-/// What the compiler reports when a race was found.
+/// Report of the compiler when a race was found.
 const FOUND: &str = "WARNING: ThreadSanitizer: data race";
 
 /// Runs the tests of the runtimes, and random lives of devices on them, with the standard library and all dependencies instrumented.
@@ -79,7 +79,7 @@ pub(crate) fn run(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// What is needed and not there.
+/// Returns a description of the first missing part.
 fn missing(rustc: &impl Fn() -> Shell, host: &str) -> Result<Option<String>> {
     let sysroot = PathBuf::from(rustc().args(["--print", "sysroot"]).stdout()?.trim()).join("lib/rustlib");
     if !sysroot.join("src/rust/library/std").is_dir() {

@@ -101,7 +101,7 @@ struct RunArgs {
 
 #[derive(Args)]
 struct ServerArgs {
-    /// How many devices
+    /// Number of devices
     #[arg(long)]
     devices: usize,
     /// Their protocol version

@@ -20,7 +20,7 @@ pub(crate) struct Plan {
     pub(crate) libraries: Vec<Library>,
     pub(crate) rounds: usize,
     pub(crate) extent: Extent,
-    /// Whether implausible figures are an error.
+    /// True if implausible figures are an error.
     pub(crate) strict: bool,
     pub(crate) output: Output,
 }

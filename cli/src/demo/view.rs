@@ -26,7 +26,7 @@ pub(super) enum DemoStep<'a> {
 
 pub(super) struct View {
     mode: Mode,
-    /// Whether there is room for every column, and for lines between them.
+    /// True if there is room for every column, and for lines between them.
     wide: bool,
     phase: &'static str,
     rows: Vec<Row>,

@@ -59,7 +59,7 @@ pub(super) async fn device(
     talk(&target, report).await
 }
 
-/// What is known of a device before anything is heard: of a sub-device, of its gateway.
+/// Known facts of a device before anything is received: of a sub-device, those of its gateway.
 struct Entry<'a> {
     id: DeviceId,
     cid: Option<Cid>,
@@ -192,12 +192,12 @@ fn announced(args: &Args, entry: &Entry<'_>, heard: &Heard, report: &Report) -> 
         _ => "check that it has power and is in this network; with a client connected, many devices are silent"
             .to_owned(),
     };
-    // Where the address is known, it can be reached without.
+    // A device with a known address can be reached without an announcement.
     let is_known = args.address.is_some() || entry.listed.is_some_and(|listed| *listed.address() != Address::Auto);
     report.step(step, if is_known { Outcome::Note } else { Outcome::Failed }, saw, Some(&advice))
 }
 
-/// Where the device is, and what it speaks, as far as it is known.
+/// Describes the address of the device and its version, as far as they are known.
 fn place(
     args: &Args,
     entry: &Entry<'_>,
@@ -288,7 +288,7 @@ async fn talk(target: &Target, report: &Report) -> anyhow::Result<bool> {
     tell(result, reason, spoken, report)
 }
 
-/// What the outcome of a query says of each step before it.
+/// Derives the result of each earlier step from the outcome of a query.
 fn tell(
     result: Result<Queried, Error>,
     reason: Option<DownReason>,

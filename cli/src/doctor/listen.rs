@@ -1,4 +1,4 @@
-//! What the local network says before the devices are examined.
+//! Announcements on the local network, received before the devices are examined.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Args;
 
-/// What was heard.
+/// Received announcements.
 #[derive(Default)]
 pub(super) struct Heard {
     devices: BTreeMap<String, DiscoveredDevice>,
@@ -15,7 +15,7 @@ pub(super) struct Heard {
     relayed: Vec<DiscoveredDevice>,
     /// Why nobody could be heard at all.
     pub(super) error: Option<String>,
-    /// How long it took, in seconds.
+    /// Duration of the reception, in seconds.
     pub(super) seconds: f64,
 }
 

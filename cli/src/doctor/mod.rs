@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// A devices.json as `rustuya wizard` writes it [default: devices.json, where there is one]
     #[arg(long, value_name = "FILE")]
     devices: Option<PathBuf>,
-    /// Where the device is, instead of what it announces and what the file says
+    /// Address of the device, instead of the announced one and the one in the file
     #[arg(long, value_name = "HOST[:PORT]")]
     address: Option<Address>,
     /// TCP port, unless --address or --devices says so [default: 6668]
@@ -39,10 +39,10 @@ pub(crate) struct Args {
     port: Option<u16>,
     #[command(flatten)]
     key: KeyArgs,
-    /// How long to listen for announcements at most; it ends earlier when all devices were heard
+    /// Time limit for announcements; ends earlier when all devices were heard
     #[arg(long, value_name = "SECONDS", default_value = "12", value_parser = seconds)]
     listen: Duration,
-    /// How long to wait for the connection; the answer may take three tenths of it
+    /// Time limit for the connection; the answer may take three tenths of it
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
     /// UDP ports to listen on: of clear announcements, of encrypted ones, and of answers to probes
@@ -59,7 +59,7 @@ pub(crate) struct Args {
 /// The usual name of the file.
 const USUAL: &str = "devices.json";
 
-/// What a step came to.
+/// Result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Outcome {
@@ -129,7 +129,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-/// What a device is called: by its name where the file has one.
+/// Returns the name of a device in the file, or else the name from the command line.
 fn shown(list: Option<&List>, name: &str) -> String {
     let listed = list.and_then(|list| list.file.find(name).ok().flatten());
     listed.and_then(DeviceEntry::name).unwrap_or_else(|| input::shown(name)).to_owned()

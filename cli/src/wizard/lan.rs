@@ -24,7 +24,7 @@ impl Lan {
             let result = crate::block_on(async {
                 let mut scan =
                     Scanner::new(Tokio).timeout(time).ports(ports).stream().context("see --discovery-ports")?;
-                // Whoever waits for this may have gone.
+                // Fails when the caller has stopped waiting.
                 let _ = started.send(None);
                 while let Some(found) = scan.recv().await {
                     let version = found.version.map(|version| version.as_str());
@@ -44,7 +44,7 @@ impl Lan {
         }
     }
 
-    /// What was heard, once all of these devices were, or the time is over.
+    /// Returns the received announcements once all of these devices were received, or the time is over.
     pub(super) fn finish(self, devices: &[CloudDevice]) -> Vec<Heard> {
         let mut heard = BTreeMap::new();
         let wanted = || devices.iter().filter(|device| !device.is_child());

@@ -74,7 +74,7 @@ pub(crate) struct Args {
     /// Do not search the local network
     #[arg(long)]
     no_scan: bool,
-    /// How long to search the local network at most; it ends earlier when all devices were heard
+    /// Time limit for the search in the local network; ends earlier when all devices were heard
     #[arg(long, value_name = "SECONDS", default_value = "18", value_parser = seconds, conflicts_with = "no_scan")]
     scan_time: Duration,
     /// Print JSON
@@ -86,7 +86,7 @@ pub(crate) struct Args {
     /// Trust the certificates in this file, in PEM form, instead of this system's
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// How long one request may take
+    /// Time limit of one request
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     timeout: Duration,
     /// UDP ports to listen on: of clear announcements, of encrypted ones, and of answers to probes
@@ -215,7 +215,7 @@ impl Args {
         Ok(Login::Project { project: Project { access_id, access_secret }, places, device_ids })
     }
 
-    /// What tinytuya has stored, where there is such a file.
+    /// Reads the credentials that tinytuya has stored, if there is such a file.
     fn stored(&self) -> anyhow::Result<Credentials> {
         match &self.credentials {
             Some(path) => Credentials::read(path).with_context(|| input::file("--credentials", path)),
@@ -246,7 +246,7 @@ fn variable(name: &str) -> Option<Secret> {
     Some(value.trim()).filter(|value| !value.is_empty()).map(Secret::from)
 }
 
-/// What is missing can be asked for only where somebody answers.
+/// Makes the error for a missing answer: without a terminal nobody can be asked.
 fn nobody(missing: &str) -> UsageError {
     unfit(missing)
 }

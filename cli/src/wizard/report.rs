@@ -1,4 +1,4 @@
-//! What was found, at the end.
+//! Report of the found devices, at the end.
 
 use core::net::IpAddr;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(super) struct Report<'a> {
     pub(super) merged: &'a Merged,
     pub(super) heard: &'a [Heard],
     pub(super) path: &'a Path,
-    /// Whether the local network was searched.
+    /// True if the local network was searched.
     pub(super) searched: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the wizard says while it works, on stderr.
+//! Messages of the wizard while it works, on stderr.
 
 use std::io::{self, IsTerminal, Write};
 

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::shell::Shell;
 use crate::steps::python;
 
-/// Where `--write` puts the table.
+/// Page in which `--write` puts the table.
 const RESULTS: &str = "docs/benchmarks.md";
 
 /// Runs it with a wheel that is built and optimised as it is shipped. With `smoke`, that of the tests is enough, and

@@ -1,4 +1,4 @@
-//! Where dependency versions stand, and how old a compiler they accept.
+//! Places of dependency versions, and the age of the compiler that they accept.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -108,12 +108,12 @@ pub(super) fn too_new(metadata: &Metadata, msrv: &Version) -> Vec<Problem> {
         .collect()
 }
 
-/// Whether a package of the workspace may be published.
+/// Returns whether a package of the workspace may be published.
 pub(super) fn is_published(package: &Package) -> bool {
     package.publish.as_ref().is_none_or(|registries| !registries.is_empty())
 }
 
-/// What users of the published crates build: everything reached without dev-dependencies.
+/// Returns the packages that users of the published crates build: everything reached without dev-dependencies.
 fn shipped(metadata: &Metadata) -> HashSet<&PackageId> {
     let members = metadata.workspace_packages().into_iter();
     let mut open: Vec<&PackageId> =

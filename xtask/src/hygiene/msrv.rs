@@ -12,7 +12,7 @@ use crate::context::Context;
 /// The crate whose oldest compiler is that of the workspace.
 const CORE: &str = "rustuya-proto";
 
-/// What the core has, and so everything: [`members`].
+/// Returns the oldest compiler of the core, and so of everything: [`members`].
 pub(super) fn stated(context: &Context) -> Result<Version> {
     context.member(CORE)?.rust_version.clone().context("Cargo.toml has no workspace.package.rust-version")
 }

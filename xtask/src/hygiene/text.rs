@@ -6,7 +6,7 @@ use super::{File, Problem};
 
 const MAX_LINES: usize = 600;
 
-/// What is wrong, and the pattern that finds it. Written so that no pattern matches itself.
+/// Name of each problem, and the pattern that finds it. Written so that no pattern matches itself.
 const FORBIDDEN: [(&str, &str); 3] = [
     ("unfinished code", r"\b(?:todo|unimplemented)!\s*[(\[{]"),
     ("a note about unfinished work", r"\bFIX(?:ME)\b|\bTO(?:DO)\b"),

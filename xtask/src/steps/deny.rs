@@ -12,7 +12,7 @@ use crate::tools;
 /// The workspaces that are checked; `deny.toml` is for both.
 const MANIFESTS: [&str; 2] = ["Cargo.toml", "firmware/Cargo.toml"];
 
-/// What cargo-deny reports when it cannot have the database.
+/// Report of cargo-deny when it cannot have the database.
 const UNREACHABLE: &str = "failed to fetch advisory database";
 
 /// An advisory against every version of a crate that is used here.
@@ -22,13 +22,13 @@ const ADVISORY: (&str, &str, &str) = (
     "```toml\n[advisory]\nid = \"RUSTSEC-2020-9999\"\npackage = \"aes\"\ndate = \"2020-01-01\"\n\n\
      [versions]\npatched = []\n```\n\n# Made up\n\nIt shows that advisories are found.\n",
 );
-/// Where the made-up database is said to be.
+/// Address of the made-up database.
 const DATABASE: &str = "https://advisories.invalid/made-up";
 
 pub(super) fn run(context: &Context) -> Result<String> {
     let config = context.root.join("deny.toml");
     for manifest in MANIFESTS {
-        // What one workspace has to skip or except, the other may not have.
+        // One workspace may not have the exceptions of the other.
         deny(context, manifest, &config)?
             .args(["check", "--hide-inclusion-graph", "--allow", "unmatched-skip", "--allow", "unnecessary-skip"])
             .args(["--allow", "license-exception-not-encountered", "bans", "licenses", "sources"])

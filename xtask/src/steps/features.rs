@@ -8,7 +8,7 @@ use crate::tools;
 
 pub(super) const CORE: &str = "rustuya-proto";
 
-/// Which sets of features.
+/// Sets of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sets {
     /// All versions, with each combination of the other features.

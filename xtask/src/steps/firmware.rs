@@ -91,7 +91,7 @@ fn firmware_cargo(context: &Context) -> Shell {
     Shell::new(&context.cargo, &context.root.join("firmware"))
 }
 
-/// What can be seen without a board: format, lints, and the async driver's test against a device.
+/// Runs the checks that need no board: format, lints, and the async driver's test against a device.
 fn host_checks(context: &Context) -> Result<()> {
     let packages = ["rustuya-firmware-async", "rustuya-firmware-images", "rustuya-firmware-pipe"];
     let each =

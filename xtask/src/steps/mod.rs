@@ -55,7 +55,7 @@ pub(crate) enum Step {
     Demo,
 }
 
-/// What the command line selects.
+/// Selection on the command line.
 pub(crate) struct Selection {
     pub(crate) skip_bare_metal: bool,
     pub(crate) skip_firmware: bool,

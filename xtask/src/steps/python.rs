@@ -65,7 +65,7 @@ pub(crate) fn tools(context: &Context) -> Result<PathBuf> {
 
 /// The Python of an environment with what `requirements` pins, apart from the one of the interop tests.
 pub(crate) fn environment(context: &Context, name: &str, requirements: Option<&Path>) -> Result<PathBuf> {
-    // Where that one could be made, so can this.
+    // A machine that could make that one can make this one.
     tools::python(context)?;
     let pinned = match requirements {
         Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string())?,
@@ -92,7 +92,7 @@ pub(crate) fn install(context: &Context, python: &Path, wheel: &Path) -> Result<
     context.shell(python).args(pip).arg(wheel).run()
 }
 
-/// How a wheel is built.
+/// Optimisation of a wheel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Optimised {
     /// As it is shipped, but for the slow optimisations across crates.

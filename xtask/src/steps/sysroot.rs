@@ -19,7 +19,7 @@ const PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "lld"];
 
 /// The compiler, its sysroot and what is built with them.
 pub(super) struct Sysroot {
-    /// Where everything lies.
+    /// Folder of everything.
     pub(super) folder: PathBuf,
     sysroot: PathBuf,
 }
@@ -87,7 +87,7 @@ impl Sysroot {
     }
 }
 
-/// Where the packaged compiler keeps its library source.
+/// Returns the library source of the packaged compiler.
 fn library_source(context: &Context) -> Option<PathBuf> {
     let sysroot = context.shell(RUSTC).args(["--print", "sysroot"]).stdout().ok()?;
     let source = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core");

@@ -30,7 +30,7 @@ pub(crate) struct Extent {
     pub(crate) events: Duration,
     /// Number of pushes per device in the burst.
     pub(crate) burst: usize,
-    /// Whether to cut the connections at the end.
+    /// True if the connections are cut at the end.
     pub(crate) cut: bool,
 }
 

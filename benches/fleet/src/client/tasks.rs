@@ -35,7 +35,7 @@ pub(crate) trait Client: Sized {
 pub(crate) trait Device: Clone + Send + Sync + 'static {
     type Events: Events;
 
-    /// Whether the library waits for acknowledgements.
+    /// True if the library waits for acknowledgements.
     const ACKNOWLEDGES: bool;
 
     /// Returns once the device is connected.

@@ -25,7 +25,7 @@ pub(super) enum State {
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) index: usize,
-    /// Whether it was counted as ready.
+    /// True if it was counted as ready.
     pub(super) counted: bool,
     session: Session,
     /// Start of an incomplete frame.

@@ -69,7 +69,7 @@ impl Version {
         }
     }
 
-    /// Whether this build has a single way to encode frames, so that no version has to be found out.
+    /// True if this build has a single way to encode frames, so that no version has to be found out.
     pub(crate) const IS_ALONE: bool = cfg!(feature = "v31") as u8
         + cfg!(feature = "v33") as u8
         + cfg!(feature = "v34") as u8
@@ -88,7 +88,7 @@ impl Version {
         }
     }
 
-    /// Whether this build has a version in which devices may use the [device22](Dialect::Device22) dialect. 3.5 has
+    /// True if this build has a version in which devices may use the [device22](Dialect::Device22) dialect. 3.5 has
     /// none: its firmware takes nulls for values.
     pub(crate) const ANY_DEVICE22: bool = !matches!(Self::V33.narrowed(), Self::V35);
 

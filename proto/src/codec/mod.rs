@@ -21,7 +21,7 @@ pub(crate) use open::{ciphertext_fits, crc_fits, hmac_fits, is_ciphertext_length
 pub(crate) use seal::seal_body;
 pub use seal::{Head, NoRoom, seal};
 
-/// Which end of a connection wrote a frame. Devices put a return code first; controllers never do.
+/// Writer of a frame. Devices put a return code first; controllers never do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Sender {

@@ -33,7 +33,7 @@ pub struct Opened {
     pub retcode: Option<RetCode>,
     /// Version header in front of the payload.
     pub header: Option<VersionHeader>,
-    /// Whether the payload was encrypted. An unencrypted one, in 3.2 and 3.3, is a device's error text.
+    /// True if the payload was encrypted. An unencrypted one, in 3.2 and 3.3, is a device's error text.
     pub encrypted: bool,
     /// Range of the payload in the frame, decrypted, without return code, version header and padding.
     pub payload: Range<usize>,

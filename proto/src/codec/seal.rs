@@ -95,7 +95,7 @@ struct Layout {
     #[cfg(feature = "v31")]
     envelope: bool,
     footer: usize,
-    /// Whether an empty text becomes no bytes at all. Devices send it so; controllers send a block of padding.
+    /// True if an empty text becomes no bytes at all. Devices send it so; controllers send a block of padding.
     empty_is_nothing: bool,
 }
 

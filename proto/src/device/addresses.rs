@@ -12,7 +12,7 @@ pub(super) struct Addresses {
     proven: Option<IpAddr>,
     /// Another address, from an announcement.
     announced: Option<IpAddr>,
-    /// Whether the next dial is not the first since the last connection that worked.
+    /// True if the next dial is not the first since the last connection that worked.
     has_dialed: bool,
 }
 

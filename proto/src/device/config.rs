@@ -33,10 +33,10 @@ pub struct DeviceConfig {
     pub min_version: Version,
     /// Request dialect; `None` detects device22 by its refusal (once, and reverts when that does not help).
     pub dialect: Option<Dialect>,
-    /// Whether the connection is kept (the default). If not, it is made on [`connect_now`](super::Device::connect_now)
+    /// True if the connection is kept (the default). If not, it is made on [`connect_now`](super::Device::connect_now)
     /// and closed when no command has been outstanding for a second.
     pub persist: bool,
-    /// Whether attempts with other versions follow a connection that failed for an unclear reason, to tell a wrong key
+    /// True if attempts with other versions follow a connection that failed for an unclear reason, to tell a wrong key
     /// from a wrong version (the default). They send only negotiations and queries.
     pub probe_on_failure: bool,
     /// Time limits.

@@ -49,13 +49,13 @@ pub(super) struct Conn {
     pub(super) attempt: Attempt,
     pub(super) session: Session,
     pub(super) evidence: Evidence,
-    /// Whether a decrypted frame or the negotiation has proven the key.
+    /// True if a decrypted frame or the negotiation has proven the key.
     key_verified: bool,
     /// End of the time in which nothing is sent.
     quiet_until: Option<Instant>,
     /// Deadline for the proof that the device understands us or, up to 3.3, for any frame.
     proof_due: Instant,
-    /// Whether the query that checks the key was sent.
+    /// True if the query that checks the key was sent.
     probe_sent: bool,
     /// Time of the query that checks the key, unless a frame proves it before.
     key_check_at: Option<Instant>,
@@ -64,13 +64,13 @@ pub(super) struct Conn {
     missed: u8,
     /// Deadline of the outstanding heartbeat.
     beat_due: Option<Instant>,
-    /// Whether to send a heartbeat without waiting for silence.
+    /// True if a heartbeat is sent without waiting for silence.
     beat_now: bool,
     /// Number of commands that expired since the last frame from the device.
     unanswered: u8,
-    /// Whether the device may have moved: at `beat_due` a heartbeat checks it.
+    /// True if the device may have moved: at `beat_due` a heartbeat checks it.
     check_pending: bool,
-    /// Whether the next heartbeat is that check, with little time for the answer.
+    /// True if the next heartbeat is that check, with little time for the answer.
     checking: bool,
     up_at: Instant,
     pub(super) idle_since: Instant,

@@ -25,17 +25,17 @@ const CONNECTIONS: u8 = 2;
 /// Knowledge about a device's dialect.
 pub(super) struct DialectState {
     pub(super) dialect: Dialect,
-    /// Whether the dialect changed and that is not reported yet.
+    /// True if the dialect changed and that is not reported yet.
     pub(super) is_unreported: bool,
     /// Query that is being tried in the device22 dialect.
     pub(super) retrying: Option<CommandId>,
-    /// Whether the device22 dialect was tried and did not help.
+    /// True if the device22 dialect was tried and did not help.
     pub(super) no_device22: bool,
-    /// Whether there are sub-devices: then a refused query without a cid proves nothing about the dialect.
+    /// True if there are sub-devices: then a refused query without a cid proves nothing about the dialect.
     pub(super) has_children: bool,
-    /// Whether device22 controls are sent as 0x0d because 0x07 was not answered.
+    /// True if device22 controls are sent as 0x0d because 0x07 was not answered.
     pub(super) control_as_new: bool,
-    /// Whether the dialect is certain: configured, or implied by version 3.2.
+    /// True if the dialect is certain: configured, or implied by version 3.2.
     certain: bool,
     /// Number of ordinary queries refused on this connection since one was answered.
     refusals: u8,
@@ -46,7 +46,7 @@ pub(super) struct DialectState {
     /// DPs that the query `named_by` asks for.
     named: Vec<DpId, MAX_NULLS, u8>,
     named_by: Option<CommandId>,
-    /// Whether a request to measure may still show DPs: none was sent on this connection, or a push came since.
+    /// True if a request to measure may still show DPs: none was sent on this connection, or a push came since.
     may_measure: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) enum QueryForm {
     Other,
     /// Request to measure and report certain DPs, which writes nothing.
     Measure {
-        /// Whether nulls follow if no DP comes.
+        /// True if nulls follow when no DP comes.
         then_nulls: bool,
     },
     /// Control of nulls. Firmware that is not device22 takes it for a write.

@@ -185,7 +185,7 @@ pub enum DownReason {
     Silent,
     /// The local key is wrong.
     WrongKey {
-        /// Whether a frame proved it. If not, every version that was tried was refused.
+        /// True if a frame proved it. If not, every version that was tried was refused.
         sure: bool,
     },
     /// The device speaks another version than configured.

@@ -55,10 +55,10 @@ pub struct Device {
     addresses: Addresses,
     /// Version in use when none is configured.
     resolved: Option<Version>,
-    /// Whether a session key was negotiated under the configured local key: then no version without a negotiation is
+    /// True if a session key was negotiated under the configured local key: then no version without a negotiation is
     /// believed.
     proven: bool,
-    /// Whether a frame of 3.1 was sealed under the local key, which shows that the device uses that version.
+    /// True if a frame of 3.1 was sealed under the local key, which shows that the device uses that version.
     sealed_31: bool,
     search: Search,
     dialect_state: DialectState,
@@ -94,9 +94,9 @@ enum Link {
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     version: Version,
-    /// Whether version or key are uncertain: then nothing is believed before an answer proves them.
+    /// True if version or key are uncertain: then nothing is believed before an answer proves them.
     verify: bool,
-    /// Whether to send nothing at first.
+    /// True if nothing is sent at first.
     listen: bool,
 }
 

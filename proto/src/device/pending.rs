@@ -42,12 +42,12 @@ pub(super) enum Match {
 /// Table of commands, oldest first.
 pub(super) struct Pending {
     entries: Vec<Entry, CAPACITY, u8>,
-    /// Whether an answer had the number of its command: then an answer with an unknown number belongs to no command.
+    /// True if an answer had the number of its command: then an answer with an unknown number belongs to no command.
     echoes: bool,
-    /// Whether a control was answered: then a push of another value than the written one is no answer. It might also be
+    /// True if a control was answered: then a push of another value than the written one is no answer. It might also be
     /// that of a control that was evicted before its push came.
     answers: bool,
-    /// Whether a late answer may have been taken for that of a later command: order alone then no longer matches
+    /// True if a late answer may have been taken for that of a later command: order alone then no longer matches
     /// answers with commands, until there is another connection.
     out_of_step: bool,
 }
@@ -455,9 +455,9 @@ impl Pending {
 /// Result of [`Pending::expire`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Expired {
-    /// Whether the query that was tried in the device22 dialect stayed unanswered.
+    /// True if the query that was tried in the device22 dialect stayed unanswered.
     pub(super) retry22: bool,
-    /// Whether a control stayed unanswered.
+    /// True if a control stayed unanswered.
     pub(super) control: bool,
     /// Number of commands that stayed unanswered.
     pub(super) unanswered: u8,

@@ -31,17 +31,17 @@ const MOST_DOUBLED: u8 = 5;
 /// Evidence from one attempt at a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evidence {
-    /// Whether a frame passed its checks (and was decrypted, if it had ciphertext).
+    /// True if a frame passed its checks (and was decrypted, if it had ciphertext).
     pub(super) good: bool,
-    /// Whether a frame or the negotiation proved the key.
+    /// True if a frame or the negotiation proved the key.
     pub(super) key_verified: bool,
-    /// Whether anything was sent.
+    /// True if anything was sent.
     pub(super) sent: bool,
-    /// Whether the negotiation was answered under our key, but to another nonce than ours.
+    /// True if the negotiation was answered under our key, but to another nonce than ours.
     pub(super) stale: bool,
     /// Age of the connection since the last frame, in units of [`Search::UNIT`].
     pub(super) lived: u8,
-    /// What a frame showed of the device's version or key.
+    /// Fact about the device's version or key that a frame showed.
     pub(super) hint: Option<Hint>,
     /// Refusal of a query in clear text.
     pub(super) refusal: Option<Refusal>,
@@ -79,9 +79,9 @@ pub(super) struct Search {
     step: Option<u8>,
     /// Version whose failure began the round; `None` if none was known.
     failed: Option<Version>,
-    /// Whether the device closed that attempt.
+    /// True if the device closed that attempt.
     failed_closed: bool,
-    /// Whether a round has ended without success, and another one would show the same.
+    /// True if a round has ended without success, and another one would show the same.
     exhausted: bool,
     /// Number of connections that the device closed after we had sent something, in this round or since one was usable.
     closes: u8,
@@ -89,11 +89,11 @@ pub(super) struct Search {
     stayed_open: bool,
     /// Longest time that the device took to close one, in units of [`UNIT`](Self::UNIT); also before we sent anything.
     lived: u8,
-    /// Whether the last attempt was closed before we sent anything.
+    /// True if the last attempt was closed before we sent anything.
     busy: bool,
     /// Refusal in clear text of a query in the form of 3.3, in this round.
     refusal: Option<Refusal>,
-    /// Whether a frame under our key was received in this round.
+    /// True if a frame under our key was received in this round.
     right_key: bool,
     /// Number of times that the time limit was doubled, because all attempts were silent.
     doubled: u8,

@@ -65,7 +65,7 @@ pub struct Announcement<'a> {
     pub uuid: Option<&'a str>,
     /// 2 when the device is activated, 0 when not.
     pub active: Option<i64>,
-    /// Whether the device encrypts.
+    /// True if the device encrypts.
     pub encrypt: Option<bool>,
     /// Setup state.
     pub token: Option<bool>,
@@ -75,7 +75,7 @@ pub struct Announcement<'a> {
     pub security_level: Option<i64>,
     /// `clientLink`; 3.5 firmware sends it, 3 was seen.
     pub client_link: Option<i64>,
-    /// Whether this is the beacon of a device that waits to be paired over its own access point. Such a device takes no
+    /// True if this is the beacon of a device that waits to be paired over its own access point. Such a device takes no
     /// commands.
     pub beacon: bool,
 }

@@ -32,7 +32,7 @@ pub struct DiscoveryConfig {
     pub probe_interval: Duration,
     /// Time after which a silent device is forgotten.
     pub lifetime: Duration,
-    /// Whether an announcement may come from another address than the one it names. Only for networks with a relay: it
+    /// True if an announcement may come from another address than the one it names. Only for networks with a relay: it
     /// allows every host that reaches the socket to redirect connections.
     pub trust_relayed: bool,
 }

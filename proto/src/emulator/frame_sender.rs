@@ -30,7 +30,7 @@ pub(super) struct FrameSender {
     pub(super) report: u32,
     /// Number of frames sent, without the negotiation.
     pub(super) sent: u32,
-    /// Whether the next negotiation has to give a key that begins with zero.
+    /// True if the next negotiation has to give a key that begins with zero.
     pub(super) zero_key: bool,
     /// Sequence number of the controller's last frame.
     pub(super) last_received: u32,

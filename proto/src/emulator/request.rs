@@ -43,7 +43,7 @@ pub(super) enum ReplyAction {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Request<'a> {
     pub(super) dps: Option<Dps<'a>>,
-    /// Whether there is a `data`, as in 3.4 and 3.5.
+    /// True if there is a `data`, as in 3.4 and 3.5.
     is_wrapped: bool,
     /// Id of the target device.
     dev_id: Option<Text<'a>>,
@@ -144,7 +144,7 @@ impl<'a> Request<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Positions {
     listed: u128,
-    /// Whether all DPs behind those belong to the set.
+    /// True if all DPs behind those belong to the set.
     beyond: bool,
 }
 

@@ -105,11 +105,11 @@ pub struct Report<'a> {
     pub device_id: Option<Text<'a>>,
     /// Time of the device's own clock: seconds since 1970, or since boot, or wrong. Not for ordering.
     pub time: Option<i64>,
-    /// Whether a query caused this push.
+    /// True if a query caused this push.
     pub from_query: bool,
-    /// Whether only controllers send this (`"protocol":5`, the query for sub-devices).
+    /// True if only controllers send this (`"protocol":5`, the query for sub-devices).
     pub(crate) from_controller: bool,
-    /// Whether controllers send this up to 3.3: it has a user, or DP numbers without values. Devices leave the user
+    /// True if controllers send this up to 3.3: it has a user, or DP numbers without values. Devices leave the user
     /// empty, and some send their own id as `gwId`.
     pub(crate) is_request: bool,
     /// `reqType` of an extension stream.

@@ -11,7 +11,7 @@ use crate::wire::{FrameKind, frame_55aa, frame_kind};
 pub(crate) struct Hint {
     /// Version that has frames of this form.
     pub(crate) form: Form,
-    /// Whether the frame is sealed under our local key; `None` where that cannot be found out.
+    /// True if the frame is sealed under our local key; `None` where that cannot be known.
     pub(crate) key: Option<bool>,
 }
 

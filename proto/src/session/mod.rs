@@ -46,7 +46,7 @@ pub(crate) struct Session {
     pub(crate) bad_in_row: u8,
     /// Number of repeated frames since the last good one.
     pub(crate) repeated_in_row: u8,
-    /// Whether a frame under the final key was received.
+    /// True if a frame under the final key was received.
     confirmed: bool,
     guard: Guard,
     /// Number of times that bytes were skipped before a frame, since [`take_skips`](Self::take_skips).

@@ -17,9 +17,9 @@ pub(crate) struct Resp {
     pub(crate) retcode: Option<RetCode>,
     /// Number to send in place of the session's counter.
     pub(crate) seqno: Option<u32>,
-    /// Whether to prove another key than ours.
+    /// True if another key than ours is proven.
     pub(crate) wrong_proof: bool,
-    /// Whether to choose a nonce that makes the session key begin with a zero byte, instead of one that avoids it.
+    /// True if the nonce is chosen so that it makes the session key begin with a zero byte, instead of one that avoids it.
     pub(crate) zero_key: bool,
 }
 

@@ -66,13 +66,13 @@ pub(in crate::device) struct Entry {
     pub(super) state: EntryState,
     /// Number of answers that are still due; more than one if older commands of its code were evicted.
     pub(super) answers_due: u8,
-    /// Whether a push has shown values that this query may ask for, or that this resolved write wrote.
+    /// True if a push has shown values that this query may ask for, or that this resolved write wrote.
     pub(super) shown: bool,
-    /// Whether this is a query for certain DPs.
+    /// True if this is a query for certain DPs.
     pub(in crate::device) named: bool,
-    /// Whether an answer of its kind was taken for a late one while it was open. It may have been its own.
+    /// True if an answer of its kind was taken for a late one while it was open. It may have been its own.
     pub(super) answer_diverted: bool,
-    /// Whether its time limit is over and its answer may still come.
+    /// True if its time limit is over and its answer may still come.
     pub(super) expects_late_answer: bool,
     /// Refusal that caused the retry of this query.
     pub(super) refused: Option<RetCode>,

@@ -24,7 +24,7 @@ class Row:
     figure: str
     text: str
     digits: int = 1
-    # Whether the best tenth is shown.
+    # True if the best tenth is shown.
     best: bool = True
     # Target, and whether less is better.
     target: float | None = None

@@ -25,7 +25,7 @@ use crate::wakeup::SocketPair;
 /// Woken operations of one loop.
 struct ReadyQueue {
     ready: Mutex<Vec<Arc<Task>>>,
-    /// Whether the loop was woken and has not drained the queue yet.
+    /// True if the loop was woken and has not drained the queue yet.
     wake_pending: AtomicBool,
     /// `None` for a loop that cannot watch sockets.
     wakeup: Option<SocketPair>,

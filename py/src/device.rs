@@ -152,27 +152,27 @@ impl Device {
         Ok(convert::dialect_name(self.inner(py)?.dialect()))
     }
 
-    /// Whether the connection is usable now.
+    /// True if the connection is usable now.
     #[getter]
     fn is_connected(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.inner(py)?.is_connected())
     }
 
-    /// Whether the device was closed. A closed device stays closed.
+    /// True if the device was closed. A closed device stays closed.
     #[getter]
     fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
         let device = self.inner(py)?;
         Ok(device.is_closed() || self.handle(py)?.closed.load(Ordering::Acquire))
     }
 
-    /// Whether commands return as soon as they are queued.
+    /// True if commands return as soon as they are queued.
     #[getter]
     fn nowait(&self, py: Python<'_>) -> PyResult<bool> {
         let config = self.inner(py)?.config();
         Ok(config.clone().nowait(true) == config)
     }
 
-    /// Whether the connection is kept while it is idle.
+    /// True if the connection is kept while it is idle.
     #[getter]
     fn persist(&self, py: Python<'_>) -> PyResult<bool> {
         let config = self.inner(py)?.config();

@@ -29,7 +29,7 @@ pub(crate) struct Handle {
     pub(crate) device: Held<rt::Device>,
     /// Keeps the device alive for a handle made by `Device(...)`, as a manager does for its devices.
     pub(crate) own: Option<Held<rt::Manager>>,
-    /// Whether this handle was closed. Other handles may still use the device.
+    /// True if this handle was closed. Other handles may still use the device.
     pub(crate) closed: AtomicBool,
     closing: Arc<Closing>,
 }

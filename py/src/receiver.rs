@@ -87,7 +87,7 @@ macro_rules! receiver {
                 Ok(())
             }
 
-            /// Whether the receiver has ended.
+            /// True if the receiver has ended.
             #[getter]
             fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
                 Ok(self.0.get(py)?.is_closed())

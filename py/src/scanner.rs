@@ -18,7 +18,7 @@ use crate::{args, exceptions, models};
 #[pyclass(frozen, module = "rustuya")]
 pub(crate) struct Scanner(Mutex<Settings>, Arc<Mutex<LastScan>>);
 
-/// What the last scan did not return.
+/// Devices and counts that the last scan did not return.
 #[derive(Default)]
 struct LastScan {
     relayed: Vec<rt::DiscoveredDevice>,

@@ -48,7 +48,7 @@ impl SubDevice {
         Ok(Device::new(self.0.get(py)?.gateway().clone()))
     }
 
-    /// Whether the gateway reaches it, as last reported; None before the first report.
+    /// True if the gateway reaches it, as last reported; None before the first report.
     #[getter]
     fn is_online(&self, py: Python<'_>) -> PyResult<Option<bool>> {
         Ok(self.0.get(py)?.is_online())

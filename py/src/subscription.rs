@@ -62,7 +62,7 @@ struct FeedCalls<F: Feed> {
     feed: Mutex<Option<(F, Box<dyn Send>)>>,
     function: Mutex<Option<Py<PyAny>>>,
     convert: fn(Python<'_>, F::Item) -> PyResult<Py<PyAny>>,
-    /// Whether it is queued for the thread of callbacks.
+    /// True if it is queued for the thread of callbacks.
     queued: AtomicBool,
 }
 
@@ -172,7 +172,7 @@ impl Subscription {
         self.end(py)
     }
 
-    /// Whether the function may still be called.
+    /// True if the function may still be called.
     #[getter]
     fn active(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.0.get(py)?.is_active())

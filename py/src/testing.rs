@@ -275,7 +275,7 @@ impl VirtualDevice {
         Err(pyo3::exceptions::PyAssertionError::new_err(text))
     }
 
-    /// Whether it was made with `strict`.
+    /// True if it was made with `strict`.
     #[getter]
     const fn strict(&self) -> bool {
         self.strict

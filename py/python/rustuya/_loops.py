@@ -159,7 +159,7 @@ class Receiver(Generic[Event_co]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the receiver has ended."""
+        """True if the receiver has ended."""
         return self._source.is_closed
 
     @property

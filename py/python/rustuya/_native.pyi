@@ -309,7 +309,7 @@ class DeviceMessageReceiver:
         """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether the receiver has ended."""
+        """True if the receiver has ended."""
     @property
     def missed(self) -> int:
         """Number of entries lost because they were not taken in time."""
@@ -343,7 +343,7 @@ class ManagerEventReceiver:
         """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether the receiver has ended."""
+        """True if the receiver has ended."""
     @property
     def missed(self) -> int:
         """Number of entries lost because they were not taken in time."""
@@ -377,7 +377,7 @@ class ScanReceiver:
         """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether the receiver has ended."""
+        """True if the receiver has ended."""
     @property
     def missed(self) -> int:
         """Number of entries lost because they were not taken in time."""
@@ -411,7 +411,7 @@ class SweepReceiver:
         """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether the receiver has ended."""
+        """True if the receiver has ended."""
     @property
     def missed(self) -> int:
         """Number of entries lost because they were not taken in time."""
@@ -445,7 +445,7 @@ class RequestReceiver:
         """Ends this receiver. Threads and tasks that wait for it return."""
     @property
     def is_closed(self) -> bool:
-        """Whether the receiver has ended."""
+        """True if the receiver has ended."""
     @property
     def missed(self) -> int:
         """Number of entries lost because they were not taken in time."""
@@ -462,7 +462,7 @@ class Subscription:
     def __call__(self) -> None: ...
     @property
     def active(self) -> bool:
-        """Whether the function may still be called."""
+        """True if the function may still be called."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
@@ -587,16 +587,16 @@ class Device:
         """The dialect in use: "default" or "device22"."""
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is usable now."""
+        """True if the connection is usable now."""
     @property
     def is_closed(self) -> bool:
-        """Whether the device was closed. A closed device stays closed."""
+        """True if the device was closed. A closed device stays closed."""
     @property
     def nowait(self) -> bool:
-        """Whether commands return as soon as they are queued."""
+        """True if commands return as soon as they are queued."""
     @property
     def persist(self) -> bool:
-        """Whether the connection is kept while it is idle."""
+        """True if the connection is kept while it is idle."""
     @property
     def product_key(self) -> str | None:
         """The product id, once the device has announced it."""
@@ -1105,7 +1105,7 @@ class SubDevice:
         """A handle of its gateway."""
     @property
     def is_online(self) -> bool | None:
-        """Whether the gateway reaches it, as last reported; None before the first report."""
+        """True if the gateway reaches it, as last reported; None before the first report."""
     @property
     def state(self) -> State:
         """Its DPs as last reported, with their ages. Sends nothing."""
@@ -1645,7 +1645,7 @@ class VirtualDevice:
         """
     @property
     def strict(self) -> bool:
-        """Whether it was made with `strict`."""
+        """True if it was made with `strict`."""
     @property
     def unfit(self) -> list[UnfitWrite]:
         """The first 1024 written values that the device did not accept: a list of dicts with `cid`, `dp`, `value` and

@@ -281,22 +281,22 @@ class Device(_Commands):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is usable now."""
+        """True if the connection is usable now."""
         return self._native.is_connected
 
     @property
     def is_closed(self) -> bool:
-        """Whether the device was closed. A closed device stays closed."""
+        """True if the device was closed. A closed device stays closed."""
         return self._native.is_closed
 
     @property
     def nowait(self) -> bool:
-        """Whether commands return as soon as they are queued."""
+        """True if commands return as soon as they are queued."""
         return self._native.nowait
 
     @property
     def persist(self) -> bool:
-        """Whether the connection is kept while it is idle."""
+        """True if the connection is kept while it is idle."""
         return self._native.persist
 
     @property
@@ -543,7 +543,7 @@ class SubDevice(_Commands):
 
     @property
     def is_online(self) -> bool | None:
-        """Whether the gateway reaches it, as last reported; None before the first report."""
+        """True if the gateway reaches it, as last reported; None before the first report."""
         return self._native.is_online
 
     @property

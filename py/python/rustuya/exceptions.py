@@ -57,7 +57,7 @@ class TuyaError(Exception):
     diagnosis: Diagnosis | None = None
     """The diagnosis with that reason."""
     was_sent: bool = False
-    """Whether the command was sent, so that it may have taken effect. An unsent command can be repeated at once."""
+    """True if the command was sent, so that it may have taken effect. An unsent command can be repeated at once."""
 
 
 class ConfigError(TuyaError, ValueError):

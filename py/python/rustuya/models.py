@@ -300,7 +300,7 @@ class Queried(dict[str, Json]):
     missing: tuple[int, ...]
     """The queried DPs that are not in the answer."""
     partial: bool
-    """Whether the device may have more DPs than these.
+    """True if the device may have more DPs than these.
 
     device22 firmware, which includes 3.2, reports only the queried DPs.
     """
@@ -411,7 +411,7 @@ class State(Mapping[str, Json]):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether every DP was reported on the present connection, in an answer or a push."""
+        """True if every DP was reported on the present connection, in an answer or a push."""
         return self._stale_reason is None
 
     @property

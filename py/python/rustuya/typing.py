@@ -124,7 +124,7 @@ class ConnectionDown(TypedDict):
     speaks: Optional[str]  # noqa: UP045  # can be evaluated on Python 3.9, as the others below
     """For a wrong version, the version that the device speaks, if it is known."""
     sure: bool
-    """Whether the reason is proven."""
+    """True if the reason is proven."""
     retry_in: Optional[float]  # noqa: UP045
     """Seconds until the next attempt; None if it needs an announcement or a command."""
 
@@ -150,7 +150,7 @@ class Freshness(TypedDict):
     """Payload of the kind "freshness"."""
 
     is_fresh: bool
-    """Whether the state is current."""
+    """True if the state is current."""
     reason: Optional[StaleReason]  # noqa: UP045
     """Reason why it may be out of date; None when it is fresh."""
     text: Optional[str]  # noqa: UP045
@@ -195,7 +195,7 @@ class IgnoredFrame(TypedDict):
     """Payload of the kind "ignored"."""
 
     reason: Literal["reflected", "replayed"]
-    """Whether the frame is one of our own, sent back, or was received before."""
+    """True if the frame is one of our own, sent back, or was received before."""
 
 
 EventPayload: TypeAlias = Union[

@@ -158,7 +158,7 @@ class VirtualDevice:
 
     @property
     def strict(self) -> bool:
-        """Whether it was made with `strict`."""
+        """True if it was made with `strict`."""
         return self._native.strict
 
     @property

@@ -223,7 +223,7 @@ impl Transport for Ends<'_> {
     }
 }
 
-/// Whether the selector reports the next bytes, and the end, after a read that left room. On other systems it does so
+/// True if the selector reports the next bytes, and the end, after a read that left room. On other systems it does so
 /// only after a read that returned `WouldBlock`.
 const REPORTS_MORE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 

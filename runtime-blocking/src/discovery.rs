@@ -141,7 +141,7 @@ impl DiscoveryBuilder {
     /// Starts the service, which listens in the background.
     ///
     /// # Errors
-    /// When a port cannot be bound: most often another program holds it exclusively.
+    /// Fails when a port cannot be bound: most often another program holds it exclusively.
     pub fn start(self, thread: &PollThread) -> io::Result<Discovery> {
         Ok(Discovery { inner: self.0.start(thread)?, thread: thread.clone() })
     }

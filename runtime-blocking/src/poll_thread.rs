@@ -29,7 +29,7 @@ impl PollThread {
     /// Starts a thread without tasks.
     ///
     /// # Errors
-    /// When the operating system has no thread or no selector left.
+    /// Fails when the operating system has no thread or no selector left.
     pub fn start() -> io::Result<Self> {
         let (scheduler, queue) = Scheduler::new()?;
         let close = CloseOnDrop(Arc::clone(&queue));

@@ -82,7 +82,7 @@ impl Scanner {
     /// Scans, and returns all devices, each once, with its last announcement.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// Fails when the UDP ports cannot be bound.
     pub fn scan(&self) -> io::Result<Vec<DiscoveredDevice>> {
         Ok(self.stream()?.all())
     }
@@ -90,7 +90,7 @@ impl Scanner {
     /// Starts a scan, which receives all announcements as they arrive, repeated ones too.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// Fails when the UDP ports cannot be bound.
     pub fn stream(&self) -> io::Result<Scan> {
         Ok(Scan { inner: self.inner.stream()?, _thread: self.thread.clone() })
     }
@@ -98,7 +98,7 @@ impl Scanner {
     /// Like [`stream`](Self::stream), for one device: other announcements take no room in the queue.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// Fails when the UDP ports cannot be bound.
     pub fn stream_of(&self, id: &str) -> io::Result<Scan> {
         Ok(Scan { inner: self.inner.stream_of(id)?, _thread: self.thread.clone() })
     }
@@ -106,7 +106,7 @@ impl Scanner {
     /// Like [`Discovery::sweep`]. The result ends with the search; dropping it ends the search.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// Fails when the UDP ports cannot be bound.
     pub fn sweep(&self, network: Network) -> io::Result<Sweep> {
         Ok(Sweep { inner: self.inner.sweep(network)?, _thread: self.thread.clone() })
     }
@@ -114,7 +114,7 @@ impl Scanner {
     /// Scans until this device announces itself.
     ///
     /// # Errors
-    /// When the UDP ports cannot be bound.
+    /// Fails when the UDP ports cannot be bound.
     pub fn find(&self, id: &str) -> io::Result<Option<DiscoveredDevice>> {
         Ok(self.stream_of(id)?.find(id))
     }

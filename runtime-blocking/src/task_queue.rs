@@ -30,7 +30,7 @@ pub(crate) struct Content<T> {
     pub(crate) new: Vec<T>,
     /// Tokens of tasks to run.
     pub(crate) woken: Vec<usize>,
-    /// Whether the thread must end.
+    /// True if the thread must end.
     pub(crate) stop: bool,
 }
 
@@ -102,7 +102,7 @@ impl<T> TaskQueue<T> {
 pub(crate) struct TaskWaker<T> {
     queue: Arc<TaskQueue<T>>,
     token: usize,
-    /// Whether the task is queued already.
+    /// True if the task is queued already.
     is_queued: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! What a program takes in with this crate.
+//! Dependencies of a program with this crate.
 
 use std::process::Command;
 

@@ -242,7 +242,7 @@ async fn a_flood_on_one_port_hides_no_device_on_another_nor_in_a_scan() {
                     return;
                 }
                 let text = format!(r#"{{"gwId":"forged{n}","ip":"127.0.0.66","version":"3.3"}}"#);
-                // What finds no room is lost.
+                // A datagram that finds no room is lost.
                 let _sent = socket.send_to(text.as_bytes(), to);
             }
         }
@@ -367,7 +367,7 @@ async fn a_device_that_waits_to_be_paired_is_shown_as_such_and_not_connected_to(
     assert_eq!(device.address(), None);
 }
 
-/// What a search comes to: devices, open addresses, and the last progress.
+/// Returns the result of a search: devices, open addresses, and the last progress.
 async fn swept(mut sweep: rustuya_runtime_tokio::Sweep) -> (Vec<String>, Vec<IpAddr>, Option<(u32, u32)>) {
     let (mut found, mut open, mut progress) = (Vec::new(), Vec::new(), None);
     while let Some(news) = sweep.recv().await {

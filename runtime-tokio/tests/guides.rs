@@ -27,7 +27,7 @@ fn variants(source: &str, name: &str) -> BTreeSet<String> {
     names.map(|line| line.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
 }
 
-/// Whether the rows of `docs/errors.md` have exactly the variants of the enum, each with the words of its value.
+/// Returns whether the rows of `docs/errors.md` have exactly the variants of the enum, each with the text of its value.
 fn explained(source: &str, name: &str, values: &[(&str, String, &str)]) {
     let known = variants(source, name);
     assert!(!known.is_empty(), "{name}");

@@ -1,4 +1,4 @@
-//! What becomes of commands and listeners when connections come and go.
+//! Commands and listeners while connections come and go.
 
 mod common;
 

@@ -71,7 +71,7 @@ async fn large_writes_go_out_in_parts() {
     soon(device.set_dps(json!({ "1": true, "2": 3, "3": "red" })).acknowledged()).await.expect("acknowledges");
     assert_eq!(controls(&mut requests), [json!({ "1": true, "2": 3 }), json!({ "3": "red" })]);
     assert_eq!(lamp.dps(None), map(json!({ "1": true, "2": 3, "3": "red" })));
-    // What a device accepts at most in one frame is a limit, too, where the parts fit.
+    // The device's own limit of a frame counts, too, where the parts fit.
     let device = connected(&lamp, Pacing::NONE).await;
     let half = "x".repeat(2100);
     lamp.set_dps(None, map(json!({ "4": "" }))).expect("a DP number");

@@ -52,7 +52,7 @@ impl std::io::Write for Shared {
     }
 }
 
-/// What happened in a record, without what differs between redacted and full ones.
+/// Returns the events of a record, without the differences between redacted and full ones.
 fn replayed(record: &[u8], keys: Vec<LocalKey>) -> Vec<Happened> {
     let replay = Replay::new(record).expect("a record").with_keys(keys);
     replay.map(|step| step.expect("is well formed").what).collect()

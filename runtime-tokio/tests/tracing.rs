@@ -1,4 +1,4 @@
-//! What the library tells `tracing`: a span per device, and no secret.
+//! Spans and events for `tracing`: a span per device, and no secret.
 
 mod common;
 

@@ -49,7 +49,7 @@ pub enum DevType {
     Device22,
 }
 
-/// Which end sends the bytes.
+/// Sender of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -59,7 +59,7 @@ pub enum Direction {
     Device,
 }
 
-/// What carries the bytes.
+/// Transport of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
@@ -83,7 +83,7 @@ pub enum KeyUsed {
     None,
 }
 
-/// How the `payload` text stands for bytes.
+/// Encoding of bytes in the text `payload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
@@ -93,7 +93,7 @@ pub enum Encoding {
     Hex,
 }
 
-/// What the bytes of a vector are.
+/// Kind of the bytes of a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -156,16 +156,16 @@ pub struct Vector {
     pub header_hex: Option<String>,
     /// Payload without return code, version header, padding and encryption.
     pub payload: String,
-    /// How `payload` is written.
+    /// Encoding of `payload`.
     pub payload_encoding: Encoding,
     /// The bytes on the wire, in hex.
     pub frame_hex: String,
     /// Remark.
     pub note: Option<String>,
-    /// Whether `frame_hex` is a frame or only a body.
+    /// Kind of the bytes of `frame_hex`: a frame, or only a body.
     #[serde(default)]
     pub kind: Kind,
-    /// Where a captured vector comes from.
+    /// Origin of a captured vector.
     #[serde(default)]
     pub source: Option<String>,
 }

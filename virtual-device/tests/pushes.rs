@@ -41,7 +41,7 @@ async fn a_push_right_after_the_controller_is_connected_reaches_it() {
     }
 }
 
-/// What the system has connected is connected, even before the device has had a chance to look.
+/// A connection that the system has accepted counts, even before the device has had a chance to look.
 #[tokio::test]
 async fn a_push_reaches_controllers_that_were_not_accepted_yet() {
     for version in [Version::V31, Version::V32, Version::V33] {
@@ -64,7 +64,7 @@ async fn a_push_reaches_controllers_that_were_not_accepted_yet() {
     }
 }
 
-/// Whether one more controller is turned away.
+/// Returns whether one more controller is turned away.
 async fn lamp_is_full(lamp: &VirtualDevice) -> bool {
     let stream = tokio::net::TcpStream::connect(lamp.local_addr()).await.expect("the system accepts");
     tokio::task::yield_now().await;
@@ -96,7 +96,7 @@ async fn lost_pushes_are_counted() {
     assert_eq!(lamp.lost_pushes(), 1500 - 1024);
 }
 
-/// Whoever changes a DP last, by hand or from afar, every controller ends up with that value.
+/// The last change of a DP, by hand or from afar, is the value that every controller ends up with.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pushes_come_in_the_order_of_the_changes() {
     for version in Version::ALL {
@@ -127,7 +127,7 @@ async fn pushes_come_in_the_order_of_the_changes() {
     }
 }
 
-/// What is named is pushed, changed or not.
+/// Every named DP is pushed, changed or not.
 #[tokio::test]
 async fn a_value_that_is_set_again_by_hand_is_pushed_again() {
     for version in Version::ALL {

@@ -34,9 +34,9 @@ pub struct Image {
     pub chip: Chip,
     /// Role of the image.
     pub role: Role,
-    /// Whether it supports every version, or only 3.5.
+    /// True if it supports every version, false if only 3.5.
     pub all_versions: bool,
-    /// Whether the ciphers have their compact settings.
+    /// True if the ciphers have their compact settings.
     pub compact: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::tap::Tap;
 pub(super) struct Writes {
     /// For each number, the number of DPs in its command and the number of frames that contained it.
     known: BTreeMap<i64, (u32, u32)>,
-    /// Whether writes of several callers may have been sent in one frame.
+    /// True if writes of several callers may have been sent in one frame.
     pub(super) may_join: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the tests share: devices on loopback and a limit on how long anything may take.
+//! Shared parts of the tests: devices on loopback, and a limit for every wait.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use core::time::Duration;

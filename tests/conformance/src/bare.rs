@@ -82,7 +82,7 @@ struct Request {
     call: Call,
     how: How,
     deadline: Instant,
-    /// Whether it was sent before, on a connection that the machine has ended.
+    /// True if it was sent before, on a connection that the machine has ended.
     again: bool,
     /// DPs pushed since it was sent.
     pushed: Map<String, Value>,

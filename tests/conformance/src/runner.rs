@@ -72,7 +72,7 @@ fn plug_in(node: usize, setup: &Setup, version: Version, port: Option<u16>, stag
 }
 
 struct Run<'a> {
-    /// Whether each device treats nulls as values.
+    /// True if each device treats nulls as values.
     ordinary: Vec<bool>,
     stage: &'a mut dyn Stage,
     devices: Vec<FaultyDevice>,

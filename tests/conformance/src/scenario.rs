@@ -128,7 +128,7 @@ pub enum Want {
     InvalidDp(&'static str),
     /// This is not a valid value.
     InvalidValue,
-    /// Whether each device of the manager is connected, and its diagnosis, in the order of ids.
+    /// Connection (true or false) and diagnosis of each device of the manager, in the order of ids.
     Settled(Vec<(bool, Option<DownReason>)>),
     /// The scan found these devices, each as new.
     Found(Vec<usize>),
@@ -182,7 +182,7 @@ pub enum Source {
 /// Property that can be read at any time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
-    /// Whether the connection is usable.
+    /// The connection is usable, or is not.
     Connected(bool),
     /// The connection is usable, and the device has sent a frame on it.
     Working,
@@ -200,7 +200,7 @@ pub enum Fact {
     State(Option<&'static str>, Value),
     /// Reason why the state of the device or a sub-device may be out of date; `None` when it is fresh.
     Stale(Option<&'static str>, Option<WhyStale>),
-    /// Whether a sub-device is reachable.
+    /// A sub-device is reachable, or is not; `None` before the first report.
     Online(&'static str, Option<bool>),
     /// Address and port are those of this device.
     At(usize),
@@ -212,7 +212,7 @@ pub enum Fact {
     Holds(usize, usize),
     /// Number of devices in the registry.
     Registered(usize),
-    /// Whether the present device is connected, and its diagnosis, in the list of this manager.
+    /// Connection (true or false) and diagnosis of the present device, in the list of this manager.
     DeviceEntry(usize, bool, Option<DownReason>),
     /// The device was closed.
     Closed,

@@ -11,7 +11,7 @@ use crate::scenario::{Ms, Need};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Setup {
-    /// Whether it has the id of the first device, as the same device at another address.
+    /// True if it has the id of the first device, as the same device at another address.
     pub twin: bool,
     /// Last byte of its address, if it has the port of the first device.
     pub elsewhere: Option<u8>,
@@ -27,7 +27,7 @@ pub struct Setup {
     pub quirks: Vec<&'static str>,
     /// Fault from the beginning.
     pub fault: Option<Fault>,
-    /// Whether it has no power at the beginning.
+    /// True if it has no power at the beginning.
     pub off: bool,
     /// Configuration at the controller.
     pub known: Known,
@@ -38,7 +38,7 @@ pub struct Setup {
 /// Configuration of a device at the controller.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// Whether the address is configured; otherwise announcements tell it. The port is always configured.
+    /// True if the address is configured; otherwise announcements tell it. The port is always configured.
     pub address: bool,
     /// The configured version.
     pub speaks: ConfiguredVersion,
@@ -48,9 +48,9 @@ pub struct Known {
     pub key: Option<&'static str>,
     /// Configured dialect.
     pub dialect: Option<Dialect>,
-    /// Whether the idle connection is kept.
+    /// True if the idle connection is kept.
     pub persist: bool,
-    /// Whether commands are done when they are queued.
+    /// True if commands are done when they are queued.
     pub nowait: bool,
     /// Time limit of a command for the connection.
     pub command_timeout: Ms,
@@ -62,13 +62,13 @@ pub struct Known {
     pub backoff: (Ms, Ms),
     /// Spacing of commands.
     pub pacing: Pacing,
-    /// Whether announcements are received.
+    /// True if announcements are received.
     pub discovered: bool,
     /// Largest received frame, in bytes.
     pub receive_limit: usize,
     /// Memory limit of the device, in bytes.
     pub memory_limit: usize,
-    /// Whether the state is queried on each connection. Off, unlike the default: scenarios count requests.
+    /// True if the state is queried on each connection. Off, unlike the default: scenarios count requests.
     pub query_on_connect: bool,
 }
 
@@ -259,7 +259,7 @@ impl Setup {
         self
     }
 
-    /// Whether commands are done when they are queued.
+    /// Makes commands done when they are queued.
     pub fn nowait(mut self) -> Self {
         self.known.nowait = true;
         self
@@ -271,7 +271,7 @@ impl Setup {
         self
     }
 
-    /// Whether announcements are received.
+    /// Receives announcements.
     pub fn discovered(mut self) -> Self {
         self.known.discovered = true;
         self

@@ -134,9 +134,9 @@ pub struct Plan {
     pub version: Option<Version>,
     /// Configured dialect.
     pub dialect: Option<Dialect>,
-    /// Whether the idle connection is kept.
+    /// True if the idle connection is kept.
     pub persist: bool,
-    /// Whether commands are done when they are queued.
+    /// True if commands are done when they are queued.
     pub nowait: bool,
     /// Time limit of a command for the connection.
     pub command_timeout: Duration,
@@ -144,7 +144,7 @@ pub struct Plan {
     pub timing: rustuya_proto::Timing,
     /// Spacing of commands.
     pub pacing: Pacing,
-    /// Whether announcements are received.
+    /// True if announcements are received.
     pub discovered: bool,
     /// Largest received frame, in bytes.
     pub receive_limit: usize,
@@ -152,7 +152,7 @@ pub struct Plan {
     pub memory_limit: usize,
     /// Oldest accepted version while the version is not known.
     pub min_version: Version,
-    /// Whether the state is queried on each connection.
+    /// True if the state is queried on each connection.
     pub query_on_connect: bool,
 }
 
@@ -170,7 +170,7 @@ pub enum Answer {
     },
     /// It waited for a connection, which has this version.
     Up(Version),
-    /// Whether each device of a manager is connected, and its diagnosis.
+    /// Connection (true or false) and diagnosis of each device of a manager.
     Settled(Vec<(bool, Option<DownReason>)>),
     /// These DPs exist.
     Ids(Vec<u16>),
@@ -189,7 +189,7 @@ pub struct FoundDevice {
     pub ip: Ipv4Addr,
     /// The version that it announces.
     pub version: Option<Version>,
-    /// Whether it is new, if the subject tells.
+    /// True if it is new; `None` if the subject does not tell.
     pub new: Option<bool>,
 }
 
@@ -286,7 +286,7 @@ impl From<Stale> for WhyStale {
 /// Snapshot of a device.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Whether the connection is usable.
+    /// True if the connection is usable.
     pub connected: bool,
     /// The version in use.
     pub version: Option<Version>,
@@ -298,7 +298,7 @@ pub struct Snapshot {
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
-    /// Whether it was closed.
+    /// True if it was closed.
     pub closed: bool,
     /// Counters.
     pub counters: Counters,

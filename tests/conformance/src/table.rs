@@ -45,7 +45,7 @@ impl Table {
     /// `RUSTUYA_WRITE=1` rewrites the page.
     ///
     /// # Panics
-    /// When a scenario fails, or the page differs.
+    /// Panics when a scenario fails, or the page differs.
     pub fn check(subjects: &[&dyn Subject], at_once: usize, page: &str, introduction: &str) {
         let only = std::env::var("RUSTUYA_ONLY").ok();
         let table = Self::run(&list::scenarios(), only.as_deref(), subjects, at_once);

@@ -104,7 +104,7 @@ impl FaultyDeviceBuilder {
     /// Puts the device on the network.
     ///
     /// # Errors
-    /// When the address or port cannot be bound.
+    /// Fails when the address or port cannot be bound.
     pub fn start(mut self) -> io::Result<FaultyDevice> {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.config.clock = since_1970.as_secs();

@@ -94,7 +94,7 @@ pub enum Fault {
     OldNumbers,
     /// Every report has each DP twice: first with the text [`STALE`], then with its value.
     DpsTwice {
-        /// Whether all DPs are in two objects of the same name, instead of each DP twice in one object.
+        /// True if all DPs are in two objects of the same name, instead of each DP twice in one object.
         whole: bool,
     },
     /// Controls are executed and changes pushed, but successful ones are not acknowledged.
@@ -114,7 +114,7 @@ pub enum Fault {
     Unreliable {
         /// Inverse rate of each fault; 0 for never.
         one_in: u32,
-        /// Whether requests are lost.
+        /// True if requests are lost.
         requests: bool,
     },
     /// Reports list this sub-device as offline, while queries for it are still answered from the cache.

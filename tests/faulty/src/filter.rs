@@ -15,7 +15,7 @@ pub(crate) struct Filter {
     pub(crate) sent: u32,
     /// Number of frames that were cut in two.
     pub(crate) cuts: usize,
-    /// Whether a fault that applies once per connection has been applied.
+    /// True if a fault that applies once per connection has been applied.
     pub(crate) once: bool,
     /// Delayed answer, with the end of its delay.
     pub(crate) waiting: Option<(Vec<u8>, Instant)>,

@@ -129,7 +129,7 @@ impl FaultyDevice {
     /// Turns the power on; the port is the same.
     ///
     /// # Errors
-    /// When the port cannot be bound again.
+    /// Fails when the port cannot be bound again.
     pub fn power_on(&self) -> io::Result<()> {
         let mut port = self.port();
         let refuses = self.shared.change(|state| {
@@ -147,7 +147,7 @@ impl FaultyDevice {
     /// dials to it are refused. A device without power is at the new address once it has power again.
     ///
     /// # Errors
-    /// When the port is taken at that address; changes nothing then.
+    /// Fails when the port is taken at that address; changes nothing then.
     pub fn move_to(&self, ip: IpAddr) -> io::Result<()> {
         let mut port = self.port();
         let mut new = port.elsewhere(ip)?;
@@ -223,7 +223,7 @@ impl FaultyDevice {
     /// `as_ip` instead.
     ///
     /// # Errors
-    /// When it cannot be sent, or the device has no IPv4 address and `as_ip` is none.
+    /// Fails when it cannot be sent, or the device has no IPv4 address and `as_ip` is none.
     pub fn announce_to(&self, to: SocketAddr, as_ip: Option<Ipv4Addr>) -> io::Result<()> {
         let datagram = self.announcement(as_ip)?;
         UdpSocket::bind((self.addr().ip(), 0))?.send_to(&datagram, to)?;
@@ -233,7 +233,7 @@ impl FaultyDevice {
     /// Returns the datagram of [`announce_to`](Self::announce_to).
     ///
     /// # Errors
-    /// When the device has no IPv4 address and `as_ip` is none.
+    /// Fails when the device has no IPv4 address and `as_ip` is none.
     pub fn announcement(&self, as_ip: Option<Ipv4Addr>) -> io::Result<Vec<u8>> {
         let ip = self.addr().ip();
         let named = match (as_ip, ip) {

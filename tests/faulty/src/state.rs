@@ -54,9 +54,9 @@ pub(crate) struct Conn {
     pub(crate) ops: Sender<Op>,
     pub(crate) cut: Arc<Cut>,
     pub(crate) ready: bool,
-    /// Whether its device is off or has moved.
+    /// True if its device is off or has moved.
     pub(crate) held: bool,
-    /// Whether its device has moved.
+    /// True if its device has moved.
     pub(crate) left: bool,
 }
 

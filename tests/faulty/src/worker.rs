@@ -41,13 +41,13 @@ pub(crate) struct Worker {
     pub(crate) rng: SeededRng,
     pub(crate) wire: Wire,
     pub(crate) ready: bool,
-    /// Whether the device is off or has moved.
+    /// True if the device is off or has moved.
     pub(crate) held: bool,
-    /// Whether the controller wrote during that time.
+    /// True if the controller wrote during that time.
     pub(crate) unheard: bool,
-    /// Whether the device has restarted and does not know this connection.
+    /// True if the device has restarted and does not know this connection.
     pub(crate) forgotten: bool,
-    /// Whether a fault has permanently silenced the device on this connection.
+    /// True if a fault has permanently silenced the device on this connection.
     pub(crate) gone: bool,
 }
 

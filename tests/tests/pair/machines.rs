@@ -82,7 +82,7 @@ struct Wire {
     device_tx: TxBuf<Vec<u8>>,
     to_device: Pipe,
     to_controller: Pipe,
-    /// Whether the device has closed; its last bytes may still be in transit.
+    /// True if the device has closed; its last bytes may still be in transit.
     closed: bool,
     device_until: Option<Instant>,
 }

@@ -20,7 +20,7 @@ pub(crate) struct Agent {
     child: Child,
     orders: ChildStdin,
     answers: Receiver<String>,
-    /// Whether an order may be unfinished.
+    /// True if an order may be unfinished.
     pub(crate) broken: bool,
 }
 

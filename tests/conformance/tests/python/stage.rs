@@ -97,7 +97,7 @@ struct Scene<'a> {
     python: &'a Python,
     agent: Option<Agent>,
     announcements_at: Ipv4Addr,
-    /// Whether the agent receives announcements. It keeps them, so it is not reused.
+    /// True if the agent receives announcements. It keeps them, so it is not reused.
     discovers: bool,
     ids: Vec<String>,
     network: RealTime,

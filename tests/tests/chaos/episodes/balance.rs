@@ -22,7 +22,7 @@ pub(super) struct Listened {
     pub(super) failed: u64,
     /// Refusals by the device among them.
     pub(super) rejected: u64,
-    /// Whether the listener reported lost events.
+    /// True if the listener reported lost events.
     pub(super) lagged: bool,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Balance {
     pub(super) may_be_unreported: u64,
     /// Queries that no caller waits for: of consecutive refused ones, only the first is reported.
     unwaited_queries: u64,
-    /// Whether commands were joined or split, so that the counters do not match one by one.
+    /// True if commands were joined or split, so that the counters do not match one by one.
     pub(super) inexact: bool,
     /// Last write to each place, with the number of its command.
     pub(super) last: BTreeMap<Place, (i64, u64)>,

@@ -18,9 +18,9 @@ pub(super) struct PendingCommand {
     pub(super) number: u64,
     pub(super) writes: Vec<(Place, i64)>,
     how: How,
-    /// Whether the counters include it.
+    /// True if the counters include it.
     pub(super) counts: bool,
-    /// Whether it queries the state.
+    /// True if it queries the state.
     pub(super) asks: bool,
     /// Mark that tells whether its answer is distinguishable from others: see [`Lossy`](super::plan::Lossy).
     mark: Option<u64>,
@@ -72,7 +72,7 @@ impl Episode<'_> {
             _ => (if how == How::Written { Call::Query } else { Call::Status }, Vec::new()),
         };
         let how = if matches!(call, Call::Connection) { self.within(300) } else { how };
-        // Where each command starts in a thread of its own, commands to the same DP wait for each other.
+        // If each command starts in a thread of its own, commands to the same DP wait for each other.
         if !self.at_once && !writes.is_empty() {
             for at in (0..self.open.len()).rev() {
                 if self.open[at].writes.iter().any(|(place, _)| writes.iter().any(|(other, _)| place == other)) {

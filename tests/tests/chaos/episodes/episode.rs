@@ -33,18 +33,18 @@ pub(super) struct Episode<'a> {
     pub(super) plan: Plan,
     pub(super) model: Model,
     pub(super) open: Vec<PendingCommand>,
-    /// Whether a command is queued when `begin` returns.
+    /// True if a command is queued when `begin` returns.
     pub(super) at_once: bool,
     pub(super) can_abandon: bool,
     pub(super) real_time: bool,
     pub(super) gateway: bool,
-    /// Whether every write has a single DP, and is sent alone.
+    /// True if every write has a single DP, and is sent alone.
     pub(super) singles: bool,
     pub(super) tally: Tally,
     pub(super) listened: Listened,
     pub(super) balance: Balance,
     pub(super) by_hand: i64,
-    /// Whether the present fault makes the device handle parts of a write separately.
+    /// True if the present fault makes the device handle parts of a write separately.
     pub(super) splits: bool,
     pub(super) lossy: Lossy,
     /// Last steps, for the report of a failure.

@@ -41,7 +41,7 @@ pub(crate) struct Options {
     pub(crate) at_once: usize,
     /// Steps of each episode.
     pub(crate) steps: usize,
-    /// Whether the subject runs in real time; inexact checks are left out then.
+    /// True if the subject runs in real time; inexact checks are left out then.
     pub(crate) real_time: bool,
 }
 

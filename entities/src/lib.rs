@@ -3,6 +3,8 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod entity;
+#[cfg(feature = "profiles")]
+pub mod profile;
 mod schema;
 mod value;
 

@@ -14,6 +14,10 @@ impl Channel {
     ///
     /// Never fails: what breaks the specification is passed on as far as it has a meaning, and flagged.
     pub fn read(&self, dps: &dyn DpSource) -> Option<Reading> {
+        #[cfg(feature = "profiles")]
+        if let Codec::Rules(rules) = &self.codec {
+            return rules.read(dps);
+        }
         dps.data(self.dp).map(|data| self.codec.decode(&data))
     }
 
@@ -24,6 +28,10 @@ impl Channel {
     pub fn write(&self, value: &Value, dps: &dyn DpSource, writes: &mut Writes) -> Result<(), ValueError> {
         if self.access == Access::ReadOnly {
             return Err(ValueError::new(&self.code, Limit::ReadOnly));
+        }
+        #[cfg(feature = "profiles")]
+        if let Codec::Rules(rules) = &self.codec {
+            return rules.write(value, dps, writes);
         }
         let json = match (&self.codec, value) {
             (Codec::Color { form }, Value::Color(color)) => {
@@ -121,6 +129,9 @@ impl Codec {
             },
             Self::Phase { .. } => passed_on(data),
             Self::Json => Reading::new(Value::Json(data.to_json())),
+            // Its rules look at other DPs, too: `Channel::read` has them.
+            #[cfg(feature = "profiles")]
+            Self::Rules(_) => passed_on(data),
         }
     }
 
@@ -156,6 +167,8 @@ impl Codec {
             (Self::Bytes, Value::Bytes(bytes)) => Ok(Base64::encode_string(bytes).into()),
             (Self::Bytes, _) => Err(Limit::Kind("bytes")),
             (Self::Json, value) => Ok(value.to_json()),
+            #[cfg(feature = "profiles")]
+            (Self::Rules(_), _) => Err(Limit::ReadOnly),
             (Self::On { .. } | Self::Bit { .. } | Self::AnyBit | Self::Labels(_) | Self::Phase { .. }, _) => {
                 Err(Limit::ReadOnly)
             }
@@ -164,7 +177,7 @@ impl Codec {
 }
 
 fn flagged(value: Value, is_in_spec: bool) -> Reading {
-    Reading { value, is_out_of_spec: !is_in_spec }
+    if is_in_spec { Reading::new(value) } else { Reading::out_of_spec(value) }
 }
 
 /// Passes data on that have no meaning here.

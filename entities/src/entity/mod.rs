@@ -200,6 +200,9 @@ pub enum Codec {
     },
     /// Data as they are. Value: `Json`.
     Json,
+    /// By the rules of a device file, which may look at other DPs. Value: as the file says.
+    #[cfg(feature = "profiles")]
+    Rules(crate::profile::Rules),
 }
 
 /// A word of a device and the name that stands for it.

@@ -1,7 +1,8 @@
 //! Data of DPs as devices send and take them.
 
+use core::fmt;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustuya_proto::{DpId, DpValue, Dps};
 use serde_json::Value as Json;
@@ -161,17 +162,29 @@ impl DpSource for Writes {
 }
 
 /// Values to be written to a device with one command, by DP number: what a verb makes of an intent.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Writes {
     /// Values by DP number.
     pub dps: BTreeMap<u16, Json>,
+    /// DPs whose values are secret: `Debug` does not print them.
+    pub sensitive: BTreeSet<u16>,
+}
+
+impl fmt::Debug for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.dps.iter().filter(|(dp, _)| !self.sensitive.contains(dp));
+        f.debug_struct("Writes")
+            .field("dps", &shown.collect::<BTreeMap<_, _>>())
+            .field("sensitive", &self.sensitive)
+            .finish()
+    }
 }
 
 impl Writes {
     /// Makes an empty set.
     pub const fn new() -> Self {
-        Self { dps: BTreeMap::new() }
+        Self { dps: BTreeMap::new(), sensitive: BTreeSet::new() }
     }
 
     /// Adds a DP, or replaces its value.

@@ -42,6 +42,15 @@ pub enum Limit {
     Length(usize),
     /// Values of this kind, such as `a number`.
     Kind(&'static str),
+    /// Nothing in the present state of the device.
+    NotNow {
+        /// Name of what decides.
+        subject: String,
+        /// Its present state; empty if it is unknown or secret.
+        state: String,
+        /// States of it in which the value is taken; empty if all others are.
+        allowed: Vec<String>,
+    },
     /// Nothing: it is only reported.
     ReadOnly,
 }
@@ -80,16 +89,19 @@ impl fmt::Display for ValueError {
             Limit::Step { step, from, unit } => {
                 write!(f, "goes in steps of {step}{}{unit}, from {from} on", gap(unit))
             }
-            Limit::Words(words) => {
-                f.write_str("is one of ")?;
-                for (i, word) in words.iter().enumerate() {
-                    f.write_str(if i > 0 { ", " } else { "" })?;
-                    f.write_str(word)?;
-                }
-                Ok(())
-            }
+            Limit::Words(words) => write!(f, "is one of {}", words.join(", ")),
             Limit::Length(most) => write!(f, "has a length of at most {most}"),
             Limit::Kind(kind) => write!(f, "is {kind}"),
+            Limit::NotNow { subject, state, allowed } => {
+                f.write_str("cannot be set now")?;
+                if !state.is_empty() {
+                    write!(f, ", while {subject} is {state}")?;
+                }
+                match allowed.as_slice() {
+                    [] => Ok(()),
+                    allowed => write!(f, "; it can while {subject} is {}", allowed.join(" or ")),
+                }
+            }
             Limit::ReadOnly => f.write_str("is only reported and cannot be set"),
         }
     }

@@ -6,6 +6,7 @@ mod error;
 mod number;
 mod range;
 
+use core::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -100,7 +101,7 @@ pub struct Color {
 }
 
 /// A value that was read, and its agreement with the specification.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reading {
     /// The value.
@@ -108,16 +109,30 @@ pub struct Reading {
     /// The device sent what its own specification does not allow: a number out of range, a word outside the enum, another
     /// type. Such values are passed on: many devices break their own specification.
     pub is_out_of_spec: bool,
+    /// The value is secret, such as the code of a lock: `Debug` does not print it.
+    pub is_sensitive: bool,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Reading");
+        if self.is_sensitive {
+            text.field("is_sensitive", &true);
+        } else {
+            text.field("value", &self.value);
+        }
+        text.field("is_out_of_spec", &self.is_out_of_spec).finish_non_exhaustive()
+    }
 }
 
 impl Reading {
     /// Returns a value that agrees with the specification.
     pub const fn new(value: Value) -> Self {
-        Self { value, is_out_of_spec: false }
+        Self { value, is_out_of_spec: false, is_sensitive: false }
     }
 
     /// Returns a value that the specification does not allow.
     pub const fn out_of_spec(value: Value) -> Self {
-        Self { value, is_out_of_spec: true }
+        Self { value, is_out_of_spec: true, is_sensitive: false }
     }
 }

@@ -85,6 +85,54 @@ pub enum EntityKind {
     Valve,
 }
 
+impl EntityKind {
+    /// All kinds.
+    pub const ALL: &'static [Self] = &[
+        Self::Alarm,
+        Self::BinarySensor,
+        Self::Button,
+        Self::Climate,
+        Self::Cover,
+        Self::Event,
+        Self::Fan,
+        Self::Humidifier,
+        Self::Light,
+        Self::Lock,
+        Self::Number,
+        Self::Select,
+        Self::Sensor,
+        Self::Siren,
+        Self::Switch,
+        Self::Text,
+        Self::Vacuum,
+        Self::Valve,
+    ];
+
+    /// Returns the name in lower case, such as `binary_sensor`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alarm => "alarm",
+            Self::BinarySensor => "binary_sensor",
+            Self::Button => "button",
+            Self::Climate => "climate",
+            Self::Cover => "cover",
+            Self::Event => "event",
+            Self::Fan => "fan",
+            Self::Humidifier => "humidifier",
+            Self::Light => "light",
+            Self::Lock => "lock",
+            Self::Number => "number",
+            Self::Select => "select",
+            Self::Sensor => "sensor",
+            Self::Siren => "siren",
+            Self::Switch => "switch",
+            Self::Text => "text",
+            Self::Vacuum => "vacuum",
+            Self::Valve => "valve",
+        }
+    }
+}
+
 /// Part of an entity in the daily use of a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -96,6 +144,20 @@ pub enum Category {
     Config,
     /// A fact about the device itself.
     Diagnostic,
+}
+
+impl Category {
+    /// All parts.
+    pub const ALL: &'static [Self] = &[Self::Primary, Self::Config, Self::Diagnostic];
+
+    /// Returns the name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Config => "config",
+            Self::Diagnostic => "diagnostic",
+        }
+    }
 }
 
 /// Meaning of a sensor's values over time, in Home Assistant's words.
@@ -110,6 +172,21 @@ pub enum StateClass {
     TotalIncreasing,
     /// An amount since the last report: each report adds to a sum (`add_ele` of most plugs).
     Increment,
+}
+
+impl StateClass {
+    /// All meanings.
+    pub const ALL: &'static [Self] = &[Self::Measurement, Self::Total, Self::TotalIncreasing, Self::Increment];
+
+    /// Returns the name in lower case, such as `total_increasing`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Measurement => "measurement",
+            Self::Total => "total",
+            Self::TotalIncreasing => "total_increasing",
+            Self::Increment => "increment",
+        }
+    }
 }
 
 /// One DP of an entity, and the way between its data and a value.

@@ -2,6 +2,16 @@
 
 use std::collections::BTreeMap;
 
+mod builder;
+mod explain;
+mod overrides;
+mod read;
+
+pub(crate) use builder::Observed;
+pub use builder::SchemaBuilder;
+pub use explain::Explanation;
+pub use overrides::{OverrideError, Overrides};
+
 use crate::entity::{Category, EntityKind, StateClass};
 use crate::value::Number;
 
@@ -194,6 +204,25 @@ pub enum Access {
     WriteOnly,
 }
 
+impl Access {
+    /// All directions.
+    pub(crate) const ALL: &'static [Self] = &[Self::ReadWrite, Self::ReadOnly, Self::WriteOnly];
+
+    /// Returns `rw`, `ro` or `wr`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "rw",
+            Self::ReadOnly => "ro",
+            Self::WriteOnly => "wr",
+        }
+    }
+
+    /// Whether the DP can be set.
+    pub const fn is_writable(self) -> bool {
+        !matches!(self, Self::ReadOnly)
+    }
+}
+
 /// Source of a fact, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -212,4 +241,19 @@ pub enum Origin {
     Customary,
     /// The type of a value that the device sent.
     Observed,
+}
+
+impl Origin {
+    /// Returns the name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::Mapping => "mapping",
+            Self::Cloud => "cloud",
+            Self::Profile => "profile",
+            Self::Standard => "standard",
+            Self::Customary => "customary",
+            Self::Observed => "observed",
+        }
+    }
 }

@@ -13,8 +13,9 @@ use serde_json::json;
 
 const ERRORS: &str = include_str!("../../docs/errors.md");
 const CORE: &str = include_str!("../../proto/src/device/event.rs");
-const RUNTIME: &str = include_str!("../../runtime/src/error.rs");
-const DEVICES_FILE: &str = include_str!("../../runtime/src/devices_file.rs");
+const RUNTIME: &str = include_str!("../../runtime/src/report/error.rs");
+const FLEET: &str = include_str!("../../runtime/src/fleet/error.rs");
+const DEVICES_FILE: &str = include_str!("../../runtime/src/devices_file/error.rs");
 const RECORD: &str = include_str!("../../record/src/error.rs");
 const SIMULATION: &str = include_str!("../../virtual-device/src/error.rs");
 
@@ -152,7 +153,7 @@ fn every_error_of_a_description_is_explained() {
         ("Discovery", format!("`{}`", AddError::Discovery(io::ErrorKind::AddrInUse.into())), ""),
     ];
     assert_eq!(AddError::Config(ConfigError::Address).to_string(), ConfigError::Address.to_string());
-    explained(RUNTIME, "AddError", &texts);
+    explained(FLEET, "AddError", &texts);
 }
 
 #[test]

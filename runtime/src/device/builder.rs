@@ -1,24 +1,18 @@
-//! Configuration and start of a device.
+//! Configuration of a device.
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::sync::Arc;
 
 use rustuya_proto::{DeviceConfig, Dialect, LocalKey, Timing, Version};
 
-use super::{Device, Inner, Settings};
-use crate::address::Address;
-use crate::destination::stand_in;
+use super::address::Address;
 use crate::discovery::Discovery;
-use crate::link::{DrivenLink, Env, Link, Options, SharedTap};
-use crate::memory;
-use crate::pacing::Pacing;
-use crate::runtime::Runtime;
-use crate::sync::Mutex;
+use crate::io::destination::stand_in;
+use crate::link::{Options, Pacing, SharedTap};
+use crate::report::memory;
 use crate::tap::Tap;
-use crate::wipe::wipe_stack;
 
-/// Configuration of a device; made by [`Device::builder`].
+/// Configuration of a device; made by [`Device::builder`](crate::Device::builder).
 ///
 /// ```
 /// # use core::time::Duration;
@@ -151,7 +145,7 @@ impl DeviceBuilder {
         self
     }
 
-    /// Sets whether the state is queried on each connection, so that [`Device::state`] is complete soon after it. On by
+    /// Sets whether the state is queried on each connection, so that [`Device::state`](crate::Device::state) is complete soon after it. On by
     /// default. It is one query, which writes nothing and counts in no [`Metrics`](crate::Metrics); a query that a
     /// caller submits at that moment takes its place. A gateway reports its own DPs, not those of sub-devices. Devices
     /// whose connection is not [persistent](Self::persist) and those that [sleep](Pacing::sleeps) are not queried.
@@ -218,7 +212,7 @@ impl DeviceBuilder {
     }
 
     /// Passes everything between this device's connection and its protocol machine to a tap: for example the recorder
-    /// of the crate `rustuya-record`. It begins with [`spawn`](Self::spawn); a [reconfigured](Device::reconfigure)
+    /// of the crate `rustuya-record`. It begins with [`spawn`](Self::spawn); a [reconfigured](crate::Device::reconfigure)
     /// device keeps the tap that it was spawned with.
     ///
     /// ```
@@ -238,39 +232,5 @@ impl DeviceBuilder {
     pub fn record(mut self, tap: impl Tap + 'static) -> Self {
         self.tap = Some(SharedTap::new(tap));
         self
-    }
-
-    /// Starts to connect, in the background of a runtime.
-    pub fn spawn(self, runtime: &impl Runtime) -> Device {
-        let (device, start) = self.prepare(Env::standalone());
-        start.drive(runtime);
-        wipe_stack();
-        device
-    }
-
-    /// Makes a device that does nothing yet, and its start.
-    pub(crate) fn prepare(self, env: &Arc<Env>) -> (Device, Start) {
-        let link = Link::new(&self.config, self.options, self.tap, env);
-        let settings = Settings { discovery: self.discovery, ..Settings::default() };
-        let device = Device(Arc::new(Inner { link, settings: Mutex::new(settings) }));
-        let start = Start { link: DrivenLink::new(Arc::clone(device.link())), device: device.clone() };
-        (device, start)
-    }
-}
-
-/// Start of a device. If dropped, the device never starts.
-pub(crate) struct Start {
-    link: DrivenLink,
-    device: Device,
-}
-
-impl Start {
-    /// Lets a runtime drive the device. Runs foreign code.
-    pub(crate) fn drive(self, runtime: &dyn Runtime) {
-        if let Some(sources) = runtime.sources() {
-            self.device.link().with(|engine, _| engine.use_sources(sources));
-        }
-        self.device.watch(0);
-        runtime.drive(self.link);
     }
 }

@@ -3,7 +3,7 @@
 use core::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 
-use super::{Device, Inner};
+use super::handle::{Device, Inner};
 
 /// Handles of one connection are equal: clones, and those that managers and the registry return. Handles of two
 /// connections are not, whatever their ids.

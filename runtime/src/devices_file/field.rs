@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use rustuya_proto::Dialect;
 
-use super::DeviceEntry;
-use crate::address::Address;
+use super::entry::DeviceEntry;
+use crate::device::Address;
 use crate::text;
 
 /// A value of the file, as far as it matters. Deserializing it never fails by itself, because errors of typed

@@ -1,4 +1,10 @@
+use rustuya_proto::{DeviceId, Dialect, InvalidKey, LocalKey, Version};
+use serde_json::Value;
+
 use super::*;
+use crate::device::Device;
+use crate::report::error::ConfigError;
+use crate::text::NotText;
 
 const KEY: &str = "0123456789abcdef";
 

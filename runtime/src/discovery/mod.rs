@@ -1,33 +1,34 @@
 //! Discovery of devices by their announcements.
 
+mod discovered;
 mod network;
 mod receiver;
-mod scanner;
 mod service;
 mod sockets;
+mod subscriber;
 mod sweep;
 mod table;
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
+use std::net::UdpSocket;
 use std::sync::Arc;
 
-use rustuya_proto::{DiscoveryConfig, SightingKind, Version};
+use rustuya_proto::{DiscoveryConfig, SightingKind};
 
-use crate::link::Link;
-use crate::listener::{Entry, Listener};
-use crate::runtime::Runtime;
-use crate::shortage::need_descriptors;
+use crate::io::shortage::need_descriptors;
+use crate::report::listener::Listener;
+pub use discovered::DiscoveredDevice;
+pub(crate) use discovered::all;
 pub use network::{Network, NetworkError};
 pub use receiver::Counts;
 use receiver::Receiver;
-pub use scanner::{Scan, Scanner, Sweep};
 pub use service::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
 use service::{Probes, Service};
 pub use sockets::bind_shared;
+pub(crate) use subscriber::{Location, Subscriber};
 pub use sweep::Swept;
-use table::Table;
 
 /// Receives the announcements of devices, and sends probes for them: during a scan, and as long as a
 /// [`Device`](crate::Device) that uses it has no known address and is not connected (every 6 s at first, every 30 s in
@@ -86,57 +87,6 @@ impl PartialEq for Discovery {
     /// Returns whether both are the same service.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// A device that announced itself.
-///
-/// ```
-/// # use core::time::Duration;
-/// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let discovery = Discovery::builder()
-/// #     .ports([0, 0, 0])
-/// #     .bind_address([127, 0, 0, 1].into())
-/// #     .active(false)
-/// #     .start(&Tokio)?;
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .announce_to(discovery.local_addrs()[1])
-/// #     .announce_every(Duration::from_millis(50))
-/// #     .start()
-/// #     .await?;
-/// let found = discovery.find(lamp.id(), Duration::from_secs(5)).await.ok_or("announces itself")?;
-/// assert_eq!((found.version, found.ip), (Some(Version::V34), [127, 0, 0, 1].into()));
-/// assert_eq!(found.kind, SightingKind::New);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DiscoveredDevice {
-    /// Whether it is new.
-    pub kind: SightingKind,
-    /// Device id.
-    pub id: String,
-    /// Address.
-    pub ip: Ipv4Addr,
-    /// Protocol version; `None` if it is unknown to this crate.
-    pub version: Option<Version>,
-    /// Product id, if the announcement names one. Not a secret.
-    pub product_key: Option<String>,
-    /// Sender of the announcement, if it was not the device itself: a relay. Only with
-    /// [`trust_relayed`](DiscoveryBuilder::trust_relayed), and in what [`Discovery::relayed`] returns.
-    pub relayed_by: Option<IpAddr>,
-    /// Whether it waits to be paired: it has no local key yet, and takes no commands.
-    pub unpaired: bool,
-}
-
-impl Entry for DiscoveredDevice {
-    fn lagged(_lost: u64) -> Option<Self> {
-        None
     }
 }
 
@@ -297,45 +247,16 @@ impl Discovery {
         self.0.service.probe(duration);
     }
 
-    /// Passes announcements of its device to a link, until the result is dropped.
-    pub(crate) fn watch(&self, link: &Arc<Link>) -> Watch {
-        Watch { discovery: self.clone(), id: Arc::clone(&link.id), token: self.0.service.watch(link) }
+    /// Passes the announcements of the device `id` to a subscriber, until the result is dropped.
+    pub(crate) fn watch(&self, id: &Arc<str>, subscriber: Arc<dyn Subscriber>) -> Watch {
+        Watch { discovery: self.clone(), id: Arc::clone(id), token: self.0.service.watch(id, &subscriber) }
     }
-}
-
-/// Collects all devices until the listener ends, each once, by its last announcement.
-async fn all(listener: &mut Listener<DiscoveredDevice>) -> Vec<DiscoveredDevice> {
-    let mut found: Table<(usize, DiscoveredDevice)> = Table::new();
-    let mut count = 0;
-    while let Some(device) = listener.recv().await {
-        if let Some((_, known)) = found.touch(&device.id) {
-            *known = DiscoveredDevice { kind: known.kind, ..device };
-        } else {
-            count += 1;
-            let host = device.relayed_by.unwrap_or_else(|| device.ip.into());
-            let id = device.id.clone();
-            found.insert(&id, host, (count, device), false, |_| false);
-        }
-    }
-    let mut found: Vec<(usize, DiscoveredDevice)> = found.into_values().collect();
-    found.sort_unstable_by_key(|(at, _)| *at);
-    found.into_iter().map(|(_, found)| found).collect()
-}
-
-/// Waits for one device.
-async fn one(listener: &mut Listener<DiscoveredDevice>, id: &str) -> Option<DiscoveredDevice> {
-    while let Some(device) = listener.recv().await {
-        if device.id == id {
-            return Some(device);
-        }
-    }
-    None
 }
 
 /// Longest interval of probes.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// Subscription of a link to the announcements of its device.
+/// Subscription to the announcements of one device.
 pub(crate) struct Watch {
     discovery: Discovery,
     id: Arc<str>,
@@ -416,15 +337,8 @@ impl DiscoveryBuilder {
         self
     }
 
-    /// Starts the service, in the background of a runtime.
-    ///
-    /// # Errors
-    /// If a port cannot be bound: most often another program holds it exclusively.
-    pub fn start(self, runtime: &impl Runtime) -> io::Result<Discovery> {
-        self.start_in(runtime)
-    }
-
-    pub(crate) fn start_in(self, runtime: &dyn Runtime) -> io::Result<Discovery> {
+    /// Opens the sockets. Returns the service, its loop, and the sockets of that loop.
+    pub(crate) fn open(self) -> io::Result<(Discovery, DrivenDiscovery, Vec<UdpSocket>)> {
         let receiver = Receiver::open(self.bind, self.config.listen_ports)?;
         let local_addrs = receiver.local_addrs()?;
         let sockets = receiver.sockets()?;
@@ -433,7 +347,7 @@ impl DiscoveryBuilder {
             need_descriptors(1)?;
         }
         let service = Service::new(receiver, self.config.trust_relayed, self.probes);
-        runtime.listen(DrivenDiscovery::new(Arc::clone(&service)), sockets)?;
-        Ok(Discovery(Arc::new(Inner { service, local_addrs })))
+        let driven = DrivenDiscovery::new(Arc::clone(&service));
+        Ok((Discovery(Arc::new(Inner { service, local_addrs })), driven, sockets))
     }
 }

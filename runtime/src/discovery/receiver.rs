@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use rustuya_proto::{Announcement, Datagram, NoHost, Origin, Version};
 
-use super::service::Service;
 use super::sockets;
 use super::table::Table;
 
@@ -20,7 +19,7 @@ pub(super) struct Receiver {
     bound: Bound,
     sockets: Vec<UdpSocket>,
     sightings: Mutex<Sightings>,
-    services: Mutex<Vec<Weak<Service>>>,
+    services: Mutex<Vec<Weak<dyn Receive>>>,
 }
 
 /// Address and ports to bind.
@@ -86,6 +85,12 @@ pub(super) struct Received<'a> {
     pub(super) now: Instant,
 }
 
+/// Receives every announcement.
+pub(super) trait Receive: Send + Sync {
+    /// Handles an announcement.
+    fn on_announcement(&self, received: &Received<'_>);
+}
+
 /// All receivers of this process.
 static ALL: Mutex<Vec<Weak<Receiver>>> = Mutex::new(Vec::new());
 
@@ -122,7 +127,8 @@ impl Receiver {
         self.sockets.iter().map(UdpSocket::try_clone).collect()
     }
 
-    pub(super) fn add(&self, service: &Arc<Service>) {
+    /// Passes announcements to a service, too, as long as it exists.
+    pub(super) fn add(&self, service: &Arc<dyn Receive>) {
         let mut services = lock(&self.services);
         services.retain(|service| service.strong_count() > 0);
         services.push(Arc::downgrade(service));

@@ -10,13 +10,14 @@ use std::time::Instant;
 
 use rustuya_proto::{MAX_PROBE, SightingKind, write_probe};
 
+use super::discovered::DiscoveredDevice;
 use super::network::Network;
-use super::receiver::{LIFETIME, Received, Receiver, lock};
+use super::receiver::{LIFETIME, Receive, Received, Receiver, lock};
+use super::sockets;
+use super::subscriber::Subscriber;
 use super::sweep::{Sweep, Swept};
-use super::{DiscoveredDevice, sockets};
-use crate::link::Link;
-use crate::listener::{Bounds, Hub, Listener};
-use crate::shortage::is_out_of_descriptors;
+use crate::io::shortage::is_out_of_descriptors;
+use crate::report::listener::{Bounds, Hub, Listener};
 
 /// State of one discovery: its trust, its listeners and its probes.
 #[derive(Debug)]
@@ -34,9 +35,9 @@ pub(super) struct Service {
 /// Subscriptions, scans and sweeps under way.
 #[derive(Debug, Default)]
 struct Plan {
-    /// Subscribed links, by device id. Each subscription has a number of its own, so that a link that subscribes again
-    /// before its former subscription ends stays subscribed.
-    links: HashMap<Arc<str>, Vec<(u64, Weak<Link>)>>,
+    /// Subscribers, by device id. Each subscription has a number of its own, so that one that subscribes again before its
+    /// former subscription ends stays subscribed.
+    subscribers: HashMap<Arc<str>, Vec<Subscription>>,
     /// Number of the last subscription.
     last: u64,
     scans: Vec<Running>,
@@ -50,6 +51,9 @@ struct Plan {
     /// Broadcast addresses, which no device has.
     broadcasts: Vec<Ipv4Addr>,
 }
+
+/// Number of a subscription, and its subscriber.
+type Subscription = (u64, Weak<dyn Subscriber>);
 
 /// A scan under way.
 #[derive(Debug)]
@@ -98,7 +102,7 @@ impl Service {
             waker: Mutex::default(),
             ended: AtomicBool::new(false),
         });
-        service.receiver.add(&service);
+        service.receiver.add(&(Arc::clone(&service) as Arc<dyn Receive>));
         service
     }
 
@@ -143,26 +147,23 @@ impl Service {
         self.wake();
     }
 
-    /// Subscribes a link to the announcements of its device. Returns the number of the subscription.
-    pub(super) fn watch(&self, link: &Arc<Link>) -> u64 {
+    /// Subscribes to the announcements of a device. Returns the number of the subscription.
+    pub(super) fn watch(&self, id: &Arc<str>, subscriber: &Arc<dyn Subscriber>) -> u64 {
         let mut plan = self.plan();
         plan.last += 1;
         let token = plan.last;
-        plan.links.entry(Arc::clone(&link.id)).or_default().push((token, Arc::downgrade(link)));
+        plan.subscribers.entry(Arc::clone(id)).or_default().push((token, Arc::downgrade(subscriber)));
         drop(plan);
-        self.receiver.pin(&link.id);
-        let sighting = self.receiver.sighting(&link.id, self.trust_relayed).filter(|sighting| !sighting.unpaired);
+        self.receiver.pin(id);
+        let sighting = self.receiver.sighting(id, self.trust_relayed).filter(|sighting| !sighting.unpaired);
         if let Some(sighting) = sighting {
-            link.with(|engine, _| {
-                engine.announced(sighting.ip.into(), sighting.version, sighting.product_key.as_deref())
-            });
+            subscriber.on_announcement(sighting.ip, sighting.version, sighting.product_key.as_deref());
         }
         // A 3.5 device announces itself only in answer to a probe, and a former announcement may be out of date.
-        let (unlocated, without_address) =
-            link.with(|engine, _| (engine.needs_discovery(), engine.machine().address().is_none()));
-        if unlocated {
+        let location = subscriber.location();
+        if location.is_wanted {
             let mut plan = self.plan();
-            plan.probe_wanted |= without_address;
+            plan.probe_wanted |= !location.is_known;
             plan.next_search = Some((Instant::now() + self.probes.every, self.probes.every));
             drop(plan);
             self.wake();
@@ -173,73 +174,12 @@ impl Service {
     pub(super) fn unwatch(&self, id: &str, token: u64) {
         self.receiver.unpin(id);
         let mut plan = self.plan();
-        if let Some(links) = plan.links.get_mut(id) {
-            links.retain(|(known, _)| *known != token);
-            if links.is_empty() {
-                plan.links.remove(id);
+        if let Some(subscribers) = plan.subscribers.get_mut(id) {
+            subscribers.retain(|(known, _)| *known != token);
+            if subscribers.is_empty() {
+                plan.subscribers.remove(id);
             }
         }
-    }
-
-    /// Handles an announcement.
-    pub(super) fn on_announcement(&self, received: &Received<'_>) {
-        let Received { announcement, origin, now, .. } = *received;
-        if self.is_ended() {
-            return;
-        }
-        let relayed = origin.relayed_by;
-        let mut plan = self.plan();
-        if plan.broadcasts.contains(&origin.address) {
-            return;
-        }
-        let links = plan.links.get(announcement.id).cloned().unwrap_or_default();
-        let links = links.iter().filter_map(|(_, link)| link.upgrade());
-        if let Some(by) = relayed.filter(|_| !self.trust_relayed) {
-            let wanted = plan.links.contains_key(announcement.id);
-            drop(plan);
-            if wanted && received.is_news(None) {
-                tracing::warn!(
-                    id = announcement.id, ip = %origin.address, %by,
-                    "announced from another address, and not trusted: trust relayed announcements if there is a relay"
-                );
-            }
-            return links.for_each(|link| link.with(|engine, _| engine.relayed()));
-        }
-        let mut wakes = Vec::new();
-        let found = |kind| DiscoveredDevice {
-            kind,
-            id: announcement.id.to_owned(),
-            ip: origin.address,
-            version: announcement.version,
-            product_key: announcement.product_key.map(str::to_owned),
-            relayed_by: relayed,
-            unpaired: announcement.is_unpaired(),
-        };
-        for scan in plan.scans.iter_mut().filter(|scan| now < scan.ends) {
-            if let Some(hub) = &scan.hub
-                && scan.only.as_deref().is_none_or(|only| only == announcement.id)
-            {
-                hub.publish(&found(received.kind(Some(scan.begun))), &mut wakes);
-            }
-        }
-        for sweep in &plan.sweeps {
-            sweep.on_announcement(&found(received.kind(Some(sweep.begun()))), &mut wakes);
-        }
-        drop(plan);
-        let kind = received.kind(Some(self.begun));
-        tracing::debug!(id = announcement.id, ip = %origin.address, version = announcement.version.map(|version| version.as_str()), ?kind, "announced");
-        // A device that waits to be paired has no key, and takes no commands.
-        if !announcement.is_unpaired() {
-            links.for_each(|link| {
-                link.with(|engine, _| {
-                    engine.announced(origin.address.into(), announcement.version, announcement.product_key)
-                });
-            });
-        }
-        if self.hub.is_heard() {
-            self.hub.publish(&found(kind), &mut wakes);
-        }
-        wakes.into_iter().for_each(Waker::wake);
     }
 
     pub(super) fn end(&self) {
@@ -315,21 +255,21 @@ impl Service {
     }
 
     /// Returns whether probes are due for a device without a known address. Schedules the next search as long as any
-    /// link could need one.
+    /// subscriber could need one.
     fn search(&self, now: Instant) -> bool {
         let mut plan = self.plan();
         let Some((_, pause)) = plan.next_search.filter(|(at, _)| *at <= now) else { return false };
-        let links: Vec<_> = plan.links.values().flatten().map(|(_, link)| Weak::clone(link)).collect();
-        // Clear it before looking at the links, not after: a link that subscribes meanwhile sets it anew.
+        let subscribers: Vec<_> =
+            plan.subscribers.values().flatten().map(|(_, subscriber)| Weak::clone(subscriber)).collect();
+        // Clear it before looking at the subscribers, not after: one that subscribes meanwhile sets it anew.
         plan.next_search = None;
         drop(plan);
         let mut findable = false;
         let mut missing = false;
-        for link in links.iter().filter_map(Weak::upgrade) {
-            let (auto, unlocated) =
-                link.with(|engine, _| (engine.machine().config().address.is_none(), engine.needs_discovery()));
-            findable |= auto;
-            missing |= unlocated;
+        for subscriber in subscribers.iter().filter_map(Weak::upgrade) {
+            let location = subscriber.location();
+            findable |= !location.is_configured;
+            missing |= location.is_wanted;
         }
         let mut plan = self.plan();
         if findable && plan.next_search.is_none() {
@@ -359,6 +299,66 @@ impl Service {
                 }
             }
         }
+    }
+}
+
+impl Receive for Service {
+    fn on_announcement(&self, received: &Received<'_>) {
+        let Received { announcement, origin, now, .. } = *received;
+        if self.is_ended() {
+            return;
+        }
+        let relayed = origin.relayed_by;
+        let mut plan = self.plan();
+        if plan.broadcasts.contains(&origin.address) {
+            return;
+        }
+        let subscribers = plan.subscribers.get(announcement.id).cloned().unwrap_or_default();
+        let subscribers = subscribers.iter().filter_map(|(_, subscriber)| subscriber.upgrade());
+        if let Some(by) = relayed.filter(|_| !self.trust_relayed) {
+            let wanted = plan.subscribers.contains_key(announcement.id);
+            drop(plan);
+            if wanted && received.is_news(None) {
+                tracing::warn!(
+                    id = announcement.id, ip = %origin.address, %by,
+                    "announced from another address, and not trusted: trust relayed announcements if there is a relay"
+                );
+            }
+            return subscribers.for_each(|subscriber| subscriber.on_relayed());
+        }
+        let mut wakes = Vec::new();
+        let found = |kind| DiscoveredDevice {
+            kind,
+            id: announcement.id.to_owned(),
+            ip: origin.address,
+            version: announcement.version,
+            product_key: announcement.product_key.map(str::to_owned),
+            relayed_by: relayed,
+            unpaired: announcement.is_unpaired(),
+        };
+        for scan in plan.scans.iter_mut().filter(|scan| now < scan.ends) {
+            if let Some(hub) = &scan.hub
+                && scan.only.as_deref().is_none_or(|only| only == announcement.id)
+            {
+                hub.publish(&found(received.kind(Some(scan.begun))), &mut wakes);
+            }
+        }
+        for sweep in &plan.sweeps {
+            sweep.on_announcement(&found(received.kind(Some(sweep.begun()))), &mut wakes);
+        }
+        drop(plan);
+        let kind = received.kind(Some(self.begun));
+        tracing::debug!(id = announcement.id, ip = %origin.address, version = announcement.version.map(|version| version.as_str()), ?kind, "announced");
+        // A device that waits to be paired has no key, and takes no commands.
+        if !announcement.is_unpaired() {
+            subscribers.for_each(|subscriber| {
+                subscriber.on_announcement(origin.address, announcement.version, announcement.product_key);
+            });
+        }
+        if self.hub.is_heard() {
+            self.hub.publish(&found(kind), &mut wakes);
+        }
+        wakes.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::discovered::DiscoveredDevice;
 use super::network::Network;
-use super::{DiscoveredDevice, sockets};
-use crate::listener::{Bounds, Entry, Hub, Listener};
-use crate::shortage::is_out_of_descriptors;
+use super::sockets;
+use crate::io::shortage::is_out_of_descriptors;
+use crate::report::listener::{Bounds, Entry, Hub, Listener};
 
 /// Result of a sweep.
 ///

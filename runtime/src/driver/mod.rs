@@ -20,13 +20,15 @@
 //! The guide `docs/writing-a-driver.md` goes through the loop.
 
 pub mod polled;
+mod runtime;
 
-pub use crate::buffers::{Buffers, Pool, loss};
-pub use crate::clock::{Clock, unix_time};
-pub use crate::destination::{Candidates, Destination, LookingUp, look_up};
 pub use crate::discovery::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM, bind_shared};
+pub use crate::io::buffers::{Buffers, Pool, loss};
+pub use crate::io::clock::{Clock, unix_time};
+pub use crate::io::destination::{Candidates, Destination, LookingUp, look_up};
+pub use crate::io::shortage::unresolved;
+pub use crate::io::sources::Sources;
+pub use crate::io::transport::{DirectWriter, Transport, reset_on_drop};
 pub use crate::link::{Action, DrivenLink};
-pub use crate::listener::Source;
-pub use crate::runtime::{DirectWriter, Runtime, Transport, reset_on_drop};
-pub use crate::shortage::unresolved;
-pub use crate::sources::Sources;
+pub use crate::report::listener::Source;
+pub use runtime::Runtime;

@@ -14,12 +14,12 @@ use std::time::Instant;
 
 use rustuya_proto::LossReason;
 
-use crate::buffers::loss;
-use crate::destination::{Candidates, Destination, LookingUp, look_up};
 use crate::discovery::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
+use crate::io::buffers::loss;
+use crate::io::destination::{Candidates, Destination, LookingUp, look_up};
+use crate::io::shortage::unresolved;
+use crate::io::transport::{DirectWriter, Transport};
 use crate::link::{Action, DrivenLink};
-use crate::runtime::{DirectWriter, Transport};
-use crate::shortage::unresolved;
 
 /// I/O and timers of an async runtime. Called from within its own tasks.
 ///
@@ -501,7 +501,7 @@ mod tests {
         }
         #[derive(Default)]
         struct Keeps(Arc<Mutex<Option<DrivenDiscovery>>>);
-        impl crate::runtime::Runtime for Keeps {
+        impl crate::driver::Runtime for Keeps {
             fn drive(&self, _: DrivenLink) {}
             fn listen(&self, link: DrivenDiscovery, _: Vec<UdpSocket>) -> io::Result<()> {
                 *self.0.lock().expect("no panic") = Some(link);

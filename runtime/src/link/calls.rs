@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use rustuya_proto::{self as proto, Cid, CommandCode, DeviceConfig};
 
+use super::effect::Effect;
 use super::engine::{Connection, Engine, Phase, flush};
+use super::publisher::Publisher;
 use super::request::{Operation, Request};
+use super::settings::{Env, Options};
+use super::slot::Slot;
 use super::tap::SharedTap;
-use super::{Env, Options};
-use crate::effect::Effect;
-use crate::error::CommandError;
-use crate::metrics::Metrics;
-use crate::publisher::Publisher;
-use crate::slot::Slot;
-use crate::state::Cache;
+use crate::report::error::CommandError;
+use crate::report::metrics::Metrics;
+use crate::report::state::Cache;
 
 impl Engine {
     /// Queues a command, and sends it if that is possible now.
@@ -59,7 +59,7 @@ impl Engine {
             // Callers that do not wait were refused by the link, or were promised that their command is sent.
             CommandError::Busy
         } else if matches!(request.operation, Operation::State | Operation::Diagnosis) {
-            self.queue.watch(*request);
+            self.queue.watchers.add(*request);
             self.resume();
             return true;
         } else if let Some(reason) = self.proven_failure() {
@@ -176,7 +176,7 @@ impl Engine {
     /// Changes configuration and settings. Listeners stay; pending commands are answered.
     pub(crate) fn reconfigure(&mut self, config: &DeviceConfig, options: Options) {
         self.buffers.limit_rx(options.receive_limit);
-        self.observers.queries_state = options.queries_state(config);
+        self.observers.freshness.queries_state = options.queries_state(config);
         self.observers.set_limits(&options, &mut self.wakes);
         if options.host != self.options.host {
             self.dialed_before = None;

@@ -5,26 +5,27 @@ use core::net::{IpAddr, SocketAddr};
 use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::io;
-use std::sync::{Arc, Weak};
-use std::task::Wake;
+use std::sync::Arc;
 
 use rustuya_proto::{self as proto, ConnId, DeviceConfig, Event as MachineEvent, LossReason, Output};
 
+use super::action::Action;
+use super::completion::Completion;
+use super::limiter::Permit;
 use super::machine::Machine;
 use super::observers::Observers;
-use super::queue::{Completion, Queue, SendContext};
+use super::pending_effects::EffectQuery;
+use super::queue::{Queue, SendContext};
 use super::request::{Operation, Request};
+use super::settings::{Env, Options};
 use super::tap::SharedTap;
-use super::{Action, Env, Link, Options};
-use crate::buffers::Buffers;
-use crate::clock::Clock;
-use crate::destination::Destination;
-use crate::effect::EffectQuery;
-use crate::error::CommandError;
-use crate::limiter::Permit;
-use crate::memory::Common;
-use crate::runtime::{DirectWriter, Transport};
-use crate::sources::Sources;
+use crate::io::buffers::{Buffers, loss};
+use crate::io::clock::Clock;
+use crate::io::destination::Destination;
+use crate::io::sources::Sources;
+use crate::io::transport::{DirectWriter, Transport};
+use crate::report::error::CommandError;
+use crate::report::memory::Common;
 
 /// Engine of one device's link.
 pub(crate) struct Engine {
@@ -37,8 +38,6 @@ pub(crate) struct Engine {
     loop_has_connection: bool,
     /// Time of the next dial for a read whose connection was lost, when the connection is not persistent.
     redial_at: Option<proto::Instant>,
-    /// This link, for wakers.
-    link: Weak<Link>,
     /// Waker of the loop; taken when it is called, set again by the next poll.
     waker: Option<Waker>,
     /// Set while the loop waits for a slow listener.
@@ -99,7 +98,7 @@ impl Engine {
         config: &DeviceConfig,
         options: Options,
         tap: Option<SharedTap>,
-        (id, link): (Arc<str>, Weak<Link>),
+        id: Arc<str>,
         memory: &Arc<Common>,
     ) -> Self {
         let clock = Clock::start();
@@ -116,7 +115,6 @@ impl Engine {
             permit: Permit::None,
             loop_has_connection: false,
             redial_at: None,
-            link,
             waker: None,
             paused: false,
             runtime_ended: false,
@@ -134,10 +132,13 @@ impl Engine {
         }
     }
 
+    /// Does all that can be done now, and returns the next step of the loop. Takes `waker`, and leaves the former one in
+    /// its place. `alarm` makes a waker that wakes the loop.
     pub(super) fn poll(
         &mut self,
         mut transport: Option<&mut dyn Transport>,
         waker: &mut Option<Waker>,
+        alarm: &dyn Fn() -> Waker,
         env: &Env,
     ) -> Action {
         core::mem::swap(&mut self.waker, waker);
@@ -155,7 +156,7 @@ impl Engine {
             if self.permit.ends().is_some_and(|ends| ends <= now) {
                 self.release_permit(env);
             }
-            if let Some(action) = self.dial_held(now, env) {
+            if let Some(action) = self.dial_held(now, alarm, env) {
                 return action;
             }
             self.expire(now);
@@ -166,8 +167,7 @@ impl Engine {
             if self.observers.publisher.must_pause()
                 && self.queue.is_idle()
                 && self.observers.effects.is_empty()
-                && let Some(ends) =
-                    self.observers.publisher.paused_until(self.clock.system_time(), || alarm(&self.link))
+                && let Some(ends) = self.observers.publisher.paused_until(self.clock.system_time(), alarm)
             {
                 self.paused = true;
                 return self.sleep(now, Some(self.clock.machine_time(ends)), env);
@@ -210,10 +210,10 @@ impl Engine {
     }
 
     /// Dials if the limiter permits.
-    fn dial_held(&mut self, now: proto::Instant, env: &Env) -> Option<Action> {
+    fn dial_held(&mut self, now: proto::Instant, alarm: &dyn Fn() -> Waker, env: &Env) -> Option<Action> {
         let Connection::Held(conn, to) = self.connection else { return None };
         self.machine.handle_held(conn, now);
-        if !env.limiter.acquire(&mut self.permit, now + DIAL_PERMIT, || alarm(&self.link)) {
+        if !env.limiter.acquire(&mut self.permit, now + DIAL_PERMIT, alarm) {
             return None;
         }
         let to = match &self.options.host {
@@ -296,7 +296,7 @@ impl Engine {
                         Transfer::Nothing
                     }
                 }
-                Err(error) => self.fail(conn, crate::buffers::loss(&error)),
+                Err(error) => self.fail(conn, loss(&error)),
             };
         }
     }
@@ -544,20 +544,6 @@ impl Engine {
             self.wake_loop();
         }
     }
-}
-
-/// Makes a waker that wakes the loop of a link, whichever waker the loop has by then. Cloning and dropping it runs no
-/// foreign code.
-fn alarm(link: &Weak<Link>) -> Waker {
-    struct Alarm(Weak<Link>);
-    impl Wake for Alarm {
-        fn wake(self: Arc<Self>) {
-            if let Some(link) = self.0.upgrade() {
-                link.with(|engine, _| engine.wake_loop());
-            }
-        }
-    }
-    Waker::from(Arc::new(Alarm(Weak::clone(link))))
 }
 
 /// Writes as much as `write` takes, and records it. Returns whether it took any.

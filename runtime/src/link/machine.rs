@@ -9,11 +9,11 @@ use rustuya_proto::{
     TryRng, Version,
 };
 
+use super::pacing::Pacing;
 use super::request::Request;
 use super::tap::{OwnedNote, SharedTap};
-use crate::buffers::{Buffers, FRAME};
-use crate::pacing::Pacing;
-use crate::sources::Drawn;
+use crate::io::buffers::{Buffers, FRAME};
+use crate::io::sources::Drawn;
 use crate::tap::{Note, RecordingRng, Tap};
 
 /// Wraps the machine of one device. Every call that changes it passes through here, so that the tap sees all of them.

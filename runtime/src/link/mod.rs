@@ -3,95 +3,55 @@
 //! Callers send from their own thread while the connection is up and has room. The loop is woken only when something is
 //! left over or a deadline moved. Under the lock no waker is called, cloned or dropped and no tap is called, because
 //! both are foreign code: the thread that held the lock does it afterwards. The driver's transport and direct writer do
-//! run under it, and so do the functions of [`Sources`](crate::Sources) and the subscriber of `tracing`; none of them may
+//! run under it, and so do the functions of [`Sources`](crate::driver::Sources) and the subscriber of `tracing`; none of them may
 //! call back into the device. Callers that wait for nothing do not wait for the lock either: the thread that holds it
 //! sends for them.
 
+mod action;
 mod announced;
 mod calls;
+mod completion;
+mod effect;
 mod engine;
 mod freshness;
+mod limiter;
 mod machine;
 mod observers;
-pub(crate) mod queue;
-pub(crate) mod request;
+mod pacing;
+mod partial;
+mod pending_effects;
+mod publisher;
+mod queue;
+mod request;
+mod settings;
+mod slot;
+mod state_query;
+mod state_report;
 mod tap;
 mod waiter;
+mod watchers;
 
 use core::fmt;
 use core::net::SocketAddr;
 use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
-use core::time::Duration;
-use std::sync::{Arc, LazyLock, PoisonError, TryLockError, Weak};
-use std::time::Instant;
+use std::sync::{Arc, PoisonError, TryLockError, Weak};
+use std::task::Wake;
 
 use rustuya_proto::{Cid, CommandCode, DeviceConfig, LossReason};
 
-use crate::buffers::Pool;
-use crate::destination::Destination;
-use crate::effect::Effect;
-use crate::error::CommandError;
-use crate::limiter::Limiter;
-use crate::memory::Common;
-use crate::pacing::Pacing;
-use crate::runtime::{DirectWriter, Transport};
-use crate::slot::Slot;
+use crate::io::transport::{DirectWriter, Transport};
+use crate::report::error::CommandError;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 use crate::wipe::wipe_stack;
-pub(crate) use engine::Engine;
+pub use action::Action;
+pub(crate) use effect::Effect;
+use engine::Engine;
+pub use pacing::Pacing;
 pub(crate) use request::{Operation, Request, Writes};
+pub(crate) use settings::{Env, Options};
+pub(crate) use slot::{Caller, Slot};
 pub(crate) use tap::SharedTap;
-
-/// State shared by all links of one registry.
-#[derive(Debug)]
-pub(crate) struct Env {
-    pub(crate) pool: Pool,
-    pub(crate) limiter: Limiter,
-    /// Memory budget of all devices together.
-    pub(crate) memory: Arc<Common>,
-}
-
-impl Env {
-    pub(crate) fn new(dials_at_once: usize, memory_limit: usize) -> Arc<Self> {
-        let (limiter, memory) = (Limiter::new(dials_at_once), Common::new(memory_limit));
-        Arc::new(Self { pool: Pool::default(), limiter, memory })
-    }
-
-    /// Environment of links without a registry: shares free buffers, and limits nothing.
-    pub(crate) fn standalone() -> &'static Arc<Self> {
-        static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Env::new(usize::MAX, usize::MAX));
-        &ENV
-    }
-}
-
-/// Settings of one device that the machine does not need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// Time limit for a command to get its connection.
-    pub(crate) timeout: Duration,
-    /// Completes commands as soon as they are queued.
-    pub(crate) nowait: bool,
-    /// Queries the state on each persistent connection.
-    pub(crate) query_on_connect: bool,
-    pub(crate) pacing: Pacing,
-    /// Size limit of a received frame, in bytes.
-    pub(crate) receive_limit: usize,
-    /// Memory limit of the device's state, in bytes.
-    pub(crate) memory_limit: usize,
-    /// Size limit of the queue of each listener, in bytes.
-    pub(crate) backlog_limit: usize,
-    /// Host name to look up for each connection; the machine gets a [`stand_in`](crate::destination::stand_in) address.
-    pub(crate) host: Option<Arc<str>>,
-}
-
-impl Options {
-    /// Returns whether each connection begins with a query. A connection made for one command serves that command
-    /// alone, and a device that sleeps is awake for little else.
-    pub(crate) fn queries_state(&self, config: &DeviceConfig) -> bool {
-        self.query_on_connect && config.persist && self.pacing.sleeps.is_none()
-    }
-}
 
 /// Link of one device.
 pub(crate) struct Link {
@@ -124,11 +84,9 @@ impl Snapshot {
 impl Link {
     pub(crate) fn new(config: &DeviceConfig, options: Options, tap: Option<SharedTap>, env: &Arc<Env>) -> Arc<Self> {
         let id: Arc<str> = config.id.as_str().into();
-        Arc::new_cyclic(|link| {
-            let engine = Engine::new(config, options, tap, (Arc::clone(&id), Weak::clone(link)), &env.memory);
-            let snapshot = Snapshot(AtomicUsize::new(Snapshot::of(&engine)));
-            Self { id, env: Arc::clone(env), engine: Mutex::new(engine), submissions: Mutex::default(), snapshot }
-        })
+        let engine = Engine::new(config, options, tap, Arc::clone(&id), &env.memory);
+        let snapshot = Snapshot(AtomicUsize::new(Snapshot::of(&engine)));
+        Arc::new(Self { id, env: Arc::clone(env), engine: Mutex::new(engine), submissions: Mutex::default(), snapshot })
     }
 
     /// Runs `act` on the engine, then calls the collected wakers without the lock.
@@ -270,6 +228,20 @@ impl Link {
     }
 }
 
+/// Makes a waker that wakes the loop of a link, whichever waker the loop has by then. Cloning and dropping it runs no
+/// foreign code.
+fn alarm(link: &Arc<Link>) -> Waker {
+    struct Alarm(Weak<Link>);
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            if let Some(link) = self.0.upgrade() {
+                link.with(|engine, _| engine.wake_loop());
+            }
+        }
+    }
+    Waker::from(Arc::new(Alarm(Arc::downgrade(link))))
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("id", &self.id).finish_non_exhaustive()
@@ -291,43 +263,6 @@ impl fmt::Debug for Link {
 #[derive(Debug)]
 pub struct DrivenLink(Arc<Link>);
 
-/// Next step of the loop.
-///
-/// ```
-/// # use rustuya_runtime::driver::Action;
-/// /// What a loop that must not block does for each action.
-/// fn meaning(action: Action) -> &'static str {
-///     match action {
-///         Action::Dial(_) => "open a connection in the background, then report it",
-///         Action::Hangup => "drop the connection",
-///         Action::Reset => "reset the connection",
-///         Action::Again => "yield, then poll again",
-///         Action::Sleep(_) => "wait for the transport, the waker, or this time",
-///         Action::End => "return",
-///     }
-/// }
-/// # assert_eq!(meaning(Action::End), "return");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a loop must handle every variant")]
-pub enum Action {
-    /// Open a TCP connection without Nagle's delay, and report [`DrivenLink::dialed`] or [`DrivenLink::lost`]. Then
-    /// call [`DrivenLink::poll`] again.
-    Dial(Destination),
-    /// Drop the connection, or stop dialing. Then call [`DrivenLink::poll`] again.
-    Hangup,
-    /// Reset the connection: [`reset_on_drop`](crate::driver::reset_on_drop), then drop it. Part of a frame was written, and
-    /// the rest finds no room. Some firmware that is left with such a part waits for the rest until it is power-cycled,
-    /// unless it sees an error in place of an orderly end. Then call [`DrivenLink::poll`] again.
-    Reset,
-    /// Yield to other tasks, then call [`DrivenLink::poll`] again.
-    Again,
-    /// Sleep until the transport is ready, the waker is called, or this time has come, if there is one.
-    Sleep(Option<Instant>),
-    /// End the loop.
-    End,
-}
-
 impl DrivenLink {
     pub(crate) const fn new(link: Arc<Link>) -> Self {
         Self(link)
@@ -343,7 +278,7 @@ impl DrivenLink {
     pub fn poll(&self, transport: Option<&mut dyn Transport>, waker: &Waker) -> Action {
         // Wakers are foreign code: clone, call and drop them without a lock.
         let mut waker = Some(waker.clone());
-        self.0.with(|engine, env| engine.poll(transport, &mut waker, env))
+        self.0.with(|engine, env| engine.poll(transport, &mut waker, &|| alarm(&self.0), env))
     }
 
     /// Reports that the host name of [`Action::Dial`] was looked up and that this address is dialed. Call it before

@@ -8,9 +8,9 @@ use loom::thread;
 use rustuya_proto::{DeviceId, LocalKey, Version};
 
 use super::*;
-use crate::buffers::RECEIVED;
-use crate::slot::Caller;
-use crate::sources::Sources;
+use crate::io::buffers::RECEIVED;
+use crate::io::sources::Sources;
+use crate::link::slot::Caller;
 use crate::sync::models::{Woken, each_order};
 
 /// Time that stands still, because each run of a model has to do the same.
@@ -29,8 +29,8 @@ fn link() -> Arc<Link> {
         query_on_connect: false,
         pacing: Pacing::NONE,
         receive_limit: RECEIVED,
-        memory_limit: crate::memory::DEVICE,
-        backlog_limit: crate::memory::BACKLOG,
+        memory_limit: crate::report::memory::DEVICE,
+        backlog_limit: crate::report::memory::BACKLOG,
         host: None,
     };
     let link = Link::new(&config, options, None, &Env::new(usize::MAX, usize::MAX));

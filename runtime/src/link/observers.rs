@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use rustuya_proto::{self as proto, CommandCode, DownReason, Event as MachineEvent, Outcome};
 
-use super::Options;
 use super::announced::Announced;
-use super::freshness::{LastPublished, is_final};
-use super::queue::{Completion, Queue};
-use crate::effect::Effects;
-use crate::event::{Event, Message};
-use crate::memory::{Budget, Common};
-use crate::metrics::Metrics;
-use crate::publisher::Publisher;
-use crate::state::Cache;
+use super::completion::Completion;
+use super::freshness::Freshness;
+use super::pending_effects::Effects;
+use super::publisher::Publisher;
+use super::queue::Queue;
+use super::settings::Options;
+use super::state_report::StateReport;
+use crate::report::event::{Event, Message};
+use crate::report::memory::{Budget, Common};
+use crate::report::metrics::Metrics;
+use crate::report::state::{Cache, Stale};
 
 /// Receivers of the machine's events, apart from the queue.
 pub(super) struct Observers {
@@ -35,9 +37,7 @@ pub(super) struct Observers {
     pub(super) effects: Effects,
     /// Size limit of a received frame, in bytes.
     pub(super) receive_limit: usize,
-    /// Set if each connection begins with a query.
-    pub(super) queries_state: bool,
-    pub(super) last_published: LastPublished,
+    pub(super) freshness: Freshness,
 }
 
 impl Observers {
@@ -53,8 +53,7 @@ impl Observers {
             announced: None,
             effects: Effects::default(),
             receive_limit: options.receive_limit,
-            queries_state,
-            last_published: LastPublished::default(),
+            freshness: Freshness::new(queries_state),
         }
     }
 
@@ -103,22 +102,46 @@ impl Observers {
                 self.publisher.publish(Event::Ignored { command: *command, why: *why }, wakes);
             }
             MachineEvent::Skipped { command, len } => self.on_skipped(*command, *len, wakes),
-            MachineEvent::Resolved { id, outcome: Outcome::TooLong { len }, .. } => {
-                self.on_skipped(queue.code(*id).unwrap_or(CommandCode::STATUS), *len, wakes);
+            MachineEvent::Resolved { id, outcome, message } => {
+                let report = message.as_ref().and_then(|message| message.payload.report());
+                match (outcome, message) {
+                    (Outcome::TooLong { len }, _) => {
+                        self.on_skipped(queue.code(*id).unwrap_or(CommandCode::STATUS), *len, wakes);
+                    }
+                    (_, Some(message)) => self.on_message(message, report.as_ref(), now, queue, wakes),
+                    (_, None) => {}
+                }
+                let reason = self.reason.or_else(|| machine.diagnosis());
+                let mut completion = self.completion(wakes);
+                let answer = message.as_ref().map(|message| (message, report.as_ref()));
+                queue.resolve((*id, *outcome, answer), reason, machine.dialect(), now, &mut completion);
             }
             _ => {}
         }
-        if let MachineEvent::Resolved { id, outcome, message } = event {
-            let report = message.as_ref().and_then(|message| message.payload.report());
-            if let (Some(message), false) = (message, matches!(outcome, Outcome::TooLong { .. })) {
-                self.on_message(message, report.as_ref(), now, queue, wakes);
-            }
-            let reason = self.reason.or_else(|| machine.diagnosis());
-            let mut completion = self.completion(wakes);
-            let answer = message.as_ref().map(|message| (message, report.as_ref()));
-            queue.resolve((*id, *outcome, answer), reason, machine.dialect(), now, &mut completion);
-        }
         self.publish_freshness(queue, machine.is_up(), wakes);
+    }
+
+    /// Returns why the cached state may be out of date.
+    pub(super) fn stale(&self, queue: &Queue, up: bool) -> Option<Stale> {
+        self.freshness.stale(&self.cache, &queue.state_report, up)
+    }
+
+    /// Handles the begin or end of a connection.
+    fn on_connection_change(&mut self, queue: &mut Queue) {
+        self.cache.age();
+        queue.state_report = StateReport::Missing;
+        queue.learned = None;
+    }
+
+    /// Publishes a change of freshness to listeners.
+    fn publish_freshness(&mut self, queue: &Queue, up: bool, wakes: &mut Vec<Waker>) {
+        if !up && self.reason == Some(DownReason::Ended) {
+            self.freshness.forget();
+        }
+        let stale = self.stale(queue, up);
+        if let Some(event) = self.freshness.change(stale) {
+            self.publisher.publish(event, wakes);
+        }
     }
 
     pub(super) fn completion<'a>(&'a mut self, wakes: &'a mut Vec<Waker>) -> Completion<'a> {
@@ -194,4 +217,11 @@ impl Observers {
         let dropped = self.cache.set_limit(options.memory_limit);
         self.on_unkept(dropped, wakes);
     }
+}
+
+/// Returns whether no attempt with this configuration can succeed. If the version is left open, the next attempt is
+/// made with the right one.
+pub(super) fn is_final(machine: &proto::Device, reason: DownReason) -> bool {
+    let left_open = matches!(reason, DownReason::WrongVersion { .. }) && machine.config().version.is_none();
+    reason.is_proven() && !left_open
 }

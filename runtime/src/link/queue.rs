@@ -11,86 +11,30 @@ use rustuya_proto::{
     SendError,
 };
 
-use super::freshness::StateReport;
+use super::completion::Completion;
 use super::machine::Machine;
+use super::pacing::Pacing;
 use super::request::{Operation, Request};
-use super::waiter::Waiter;
-use crate::buffers::Buffers;
-use crate::convert;
-use crate::effect::Effects;
-use crate::error::CommandError;
-use crate::metrics::Metrics;
-use crate::pacing::Pacing;
-use crate::publisher::Publisher;
-use crate::reply::Reply;
-use crate::slot::Slot;
-
-/// Receivers of a command's result: callers, listeners, counters.
-pub(crate) struct Completion<'a> {
-    pub(crate) publisher: &'a mut Publisher,
-    pub(crate) metrics: &'a mut Metrics,
-    pub(crate) wakes: &'a mut Vec<Waker>,
-    pub(crate) effects: &'a mut Effects,
-    /// Size limit of a received frame, in bytes.
-    pub(crate) receive_limit: usize,
-}
-
-impl Completion<'_> {
-    /// Returns the result to every caller, or reports a failure to listeners where the caller is gone.
-    pub(crate) fn complete(&mut self, request: &Request, result: Result<Reply, CommandError>) {
-        self.complete_waiters(request, &request.waiters, &result);
-        self.settle_effect(request);
-    }
-
-    /// Settles the write whose effect a query has read, whatever the result of the query.
-    fn settle_effect(&mut self, request: &Request) {
-        if let Some(write) = &request.effect_of {
-            write.settle(self.wakes);
-        }
-    }
-
-    /// Returns the result to some callers of a command.
-    fn complete_waiters(&mut self, request: &Request, waiters: &[Waiter], result: &Result<Reply, CommandError>) {
-        for waiter in waiters {
-            let unreported = waiter.slot.complete(result.clone(), || waiter.dps(), self.wakes);
-            self.report(request, unreported);
-            if waiter.slot.awaits_effect() {
-                self.effects.add(&waiter.slot, request.cid.as_ref(), waiter.ends);
-            }
-        }
-    }
-
-    /// Removes callers that have cancelled. Returns whether any is left.
-    fn withdraw(&mut self, request: &mut Request) -> bool {
-        let gone = request.take_waiters(|waiter| waiter.slot.is_cancelled());
-        for waiter in &gone {
-            let unreported = waiter.slot.withdraw(self.wakes);
-            self.report(request, unreported);
-        }
-        if !gone.is_empty() {
-            request.recompute_writes();
-        }
-        !request.waiters.is_empty()
-    }
-
-    fn report(&mut self, request: &Request, unreported: Option<CommandError>) {
-        if let (Some(error), Some(command)) = (unreported, request.operation.command()) {
-            self.publisher.publish_failure(command, request.cid.as_ref(), error, self.wakes);
-        }
-    }
-}
+use super::slot::Slot;
+use super::state_report::StateReport;
+use super::watchers::Watchers;
+use crate::io::buffers::Buffers;
+use crate::report::convert;
+use crate::report::error::CommandError;
+use crate::report::metrics::Metrics;
+use crate::report::reply::Reply;
 
 /// Commands of one device. Adds their order, pacing, and the ids by which the machine reports outcomes.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    pub(super) waiting: VecDeque<Box<Request>>,
+    waiting: VecDeque<Box<Request>>,
     /// Earliest deadline of the requests in `waiting`, or an earlier time.
     next_expiry: Option<proto::Instant>,
-    pub(super) sent: Vec<(CommandId, Box<Request>)>,
+    sent: Vec<(CommandId, Box<Request>)>,
     /// Reads that wait to be repeated, or for pushes that complete their answer.
-    pub(super) deferred: Vec<Deferred>,
+    deferred: Vec<Deferred>,
     /// Callers that wait for a change of the connection; nothing is sent for them.
-    pub(super) watchers: Vec<Request>,
+    pub(super) watchers: Watchers,
     pub(super) state_report: StateReport,
     /// Number of requests at the end of `sent` that are not written to the socket yet.
     unwritten: usize,
@@ -109,9 +53,9 @@ pub(crate) struct Queue {
 
 /// Read that waits until `at`.
 #[derive(Debug)]
-pub(super) struct Deferred {
+struct Deferred {
     at: proto::Instant,
-    pub(super) request: Box<Request>,
+    request: Box<Request>,
     /// Answer of a read that is not repeated.
     reply: Option<Reply>,
 }
@@ -171,7 +115,7 @@ impl Queue {
         let due = self.waiting.front().filter(|_| up).map(|front| self.due(front, pacing)).filter(|due| *due > now);
         let answers = self.sent.iter().filter_map(|(_, request)| request.answer_by());
         let later = self.deferred.iter().map(|deferred| deferred.at);
-        let watched = self.watchers.iter().map(Request::deadline);
+        let watched = self.watchers.deadline();
         given_up.into_iter().chain(due).chain(answers).chain(later).chain(watched).min()
     }
 
@@ -231,7 +175,7 @@ impl Queue {
     ) {
         if !self.watchers.is_empty() {
             let late = if up { CommandError::NoAnswer } else { CommandError::NotConnected { reason } };
-            self.expire_watchers(now, &late, completion);
+            self.watchers.expire(now, &late, completion);
         }
         if self.waiting.is_empty() || self.next_expiry.is_some_and(|until| until > now) {
             return;
@@ -459,7 +403,7 @@ impl Queue {
                 Err(request.no_answer_error())
             }
         };
-        self.update_state_report(&request, &result);
+        self.state_report.update(&request, &result);
         // Report to listeners only the first of several refused queries.
         let refused = !request.is_internal && request.is_query() && matches!(outcome, Outcome::Rejected { .. });
         if refused && core::mem::replace(&mut self.refusal_reported, true) {
@@ -535,12 +479,33 @@ impl Queue {
         self.sent.iter().find(|(sent, _)| *sent == id).map(|(_, request)| request.code())
     }
 
+    /// Returns whether a query of the state is under way or queued.
+    pub(super) fn has_state_query(&self) -> bool {
+        let is_queued = |request: &Request| request.is_state_query() && !request.is_cancelled();
+        self.sent.iter().any(|(_, request)| request.is_state_query())
+            || self.waiting.iter().any(|request| is_queued(request))
+            || self.deferred.iter().any(|deferred| is_queued(&deferred.request))
+    }
+
+    /// Removes the link's own queries at the end of a connection; the next one queries anew.
+    pub(super) fn drop_internal(&mut self) {
+        self.waiting.retain(|request| !request.is_internal);
+        self.deferred.retain(|deferred| !deferred.request.is_internal);
+    }
+
+    /// Fails everything that waits, because key or version are proven to be wrong.
+    pub(super) fn fail_waiting(&mut self, reason: DownReason, completion: &mut Completion<'_>) {
+        let error = CommandError::NotConnected { reason: Some(reason) };
+        self.watchers.fail(&error, completion);
+        for request in core::mem::take(&mut self.waiting) {
+            completion.complete(&request, Err(error.clone()));
+        }
+    }
+
     /// Fails all commands that were not sent, and takes no more.
     pub(crate) fn refuse_waiting(&mut self, why: &CommandError, completion: &mut Completion<'_>) {
         self.closed = true;
-        for request in core::mem::take(&mut self.watchers) {
-            completion.complete(&request, Err(why.clone()));
-        }
+        self.watchers.refuse_all(why, completion);
         for request in core::mem::take(&mut self.waiting) {
             completion.complete(&request, Err(why.clone()));
         }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use rustuya_proto::{self as proto, Cid, Command, CommandCode, DpId, DpMap, RequestData};
 use serde_json::{Map, Value};
 
+use super::pacing::Pacing;
+use super::slot::{Caller, Slot};
 pub(crate) use super::waiter::Writes;
 use super::waiter::{Trial, Waiter, apart, joined};
-use crate::clock::unix_time;
-use crate::error::CommandError;
-use crate::pacing::Pacing;
-use crate::reply::Reply;
-use crate::slot::{Caller, Slot};
-use crate::state::Gathered;
+use crate::io::clock::unix_time;
+use crate::report::error::CommandError;
+use crate::report::reply::Reply;
+use crate::report::state::Gathered;
 
 /// Operation that a caller asks for, with its arguments: the content of a [`Request`].
 #[derive(Clone, Debug)]
@@ -431,7 +431,7 @@ impl Request {
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// Size limit of pushes collected for a query, in bytes: as much as one frame holds.
-const PUSHED: usize = crate::buffers::RECEIVED;
+const PUSHED: usize = crate::io::buffers::RECEIVED;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Frames that are cut off by the end of a connection; taps.
 
 use super::*;
-use crate::buffers::RECEIVED;
-use crate::slot::Caller;
+use crate::io::buffers::RECEIVED;
+use crate::link::slot::Caller;
 use core::task::Waker;
 use rustuya_proto::{DeviceId, LocalKey, Version, frame_len};
 use std::io;
@@ -51,8 +51,8 @@ fn options() -> Options {
         query_on_connect: false,
         pacing: Pacing::NONE,
         receive_limit: RECEIVED,
-        memory_limit: crate::memory::DEVICE,
-        backlog_limit: crate::memory::BACKLOG,
+        memory_limit: crate::report::memory::DEVICE,
+        backlog_limit: crate::report::memory::BACKLOG,
         host: None,
     }
 }
@@ -291,7 +291,7 @@ fn a_device_is_dialed_where_it_is_whoever_else_announces_it_more_often() {
     let mut anywhere = config(5);
     anywhere.address = None;
     let link = DrivenLink::new(Link::new(&anywhere, options(), None, Env::standalone()));
-    link.0.with(|engine, _| engine.use_sources(crate::sources::Sources::SYSTEM.with_now(|| NOW.get())));
+    link.0.with(|engine, _| engine.use_sources(crate::io::sources::Sources::SYSTEM.with_now(|| NOW.get())));
     let host = |n: u8| core::net::IpAddr::from([192, 0, 2, n]);
     let mut dialed = Vec::new();
     for n in 0..60_000 / STEP {
@@ -327,7 +327,7 @@ fn commands_are_submitted_while_others_are_queued() {
         Instant::now()
     }
     let link = Link::new(&config(5), options(), None, Env::standalone());
-    link.with(|engine, _| engine.use_sources(crate::sources::Sources::SYSTEM.with_now(now)));
+    link.with(|engine, _| engine.use_sources(crate::io::sources::Sources::SYSTEM.with_now(now)));
     let mut request = Request::new(Operation::Raw(CommandCode::CONTROL, None), None);
     request.add_caller(Slot::new(Caller::Nothing));
     link.submissions().push(Box::new(request));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustuya_proto::Instant;
 use serde_json::{Map, Value};
 
-use crate::slot::Slot;
+use super::slot::Slot;
 
 /// DPs to be written: JSON text of an object, and the number of its members. Shared by a request and its waiters.
 #[derive(Clone, Debug, PartialEq)]

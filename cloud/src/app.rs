@@ -1,6 +1,5 @@
 //! The keys of an app's account, by a QR code that the app scans.
 
-use core::fmt;
 use core::time::Duration;
 use std::collections::VecDeque;
 
@@ -16,6 +15,7 @@ use crate::fetch::{Fetched, Note, Progress, Step};
 use crate::http::{Answer, Method, Request, encoded, segment};
 use crate::json;
 use crate::mapping::Mapping;
+use crate::qr_text::QrText;
 use crate::retry::Retry;
 use crate::seal::Sealing;
 use crate::secret::Secret;
@@ -36,23 +36,6 @@ pub struct AppLogin {
 impl AppLogin {
     /// The vendor's address for logins, the same for all data centres.
     pub const BASE: &str = "https://apigw.iotbing.com";
-}
-
-/// The text of a QR code. It is enough to log in: `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct QrText(Secret);
-
-impl QrText {
-    /// The text, to be drawn with error correction of level Q.
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-impl fmt::Debug for QrText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("QrText(..)")
-    }
 }
 
 /// Fetches the devices of an app's account, with keys and the meaning of DPs, and logs out again. It holds state only, as
@@ -251,7 +234,7 @@ impl AppFetch {
             return Err(FetchError::Incomplete { what: "QR code", missing: "qrcode" });
         };
         self.codes += 1;
-        self.news.push_back(Progress::Code(QrText(format!("tuyaSmart--qrLogin?token={token}").into())));
+        self.news.push_back(Progress::Code(QrText::new(format!("tuyaSmart--qrLogin?token={token}"))));
         self.state = State::Shown { token: token.into(), since: now };
         self.wait = Some(POLL);
         Ok(())

@@ -6,13 +6,13 @@ mod stage;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use crate::app::QrText;
 use crate::centre::Place;
 use crate::device::CloudDevice;
 use crate::envelope::{Opened, opened};
 use crate::error::{ApiError, Cause, FetchError, SendFailure, Tried};
 use crate::http::{Answer, Method, Request, encoded};
 use crate::mapping::Mapping;
+use crate::qr_text::QrText;
 use crate::retry::Retry;
 use crate::secret::Secret;
 use crate::sign::{Project, StringToSign};

@@ -16,12 +16,13 @@ mod http;
 mod json;
 mod mapping;
 mod python_json;
+mod qr_text;
 mod retry;
 mod seal;
 mod secret;
 mod sign;
 
-pub use app::{AppFetch, AppLogin, QrText};
+pub use app::{AppFetch, AppLogin};
 pub use app_call::{AppCall, AppSession};
 pub use centre::{DataCentre, Place, UnknownDataCentre};
 #[cfg(feature = "client")]
@@ -34,6 +35,7 @@ pub use error::{ApiError, Cause, FetchError, SendFailure, Tried};
 pub use fetch::{Fetch, Fetched, Note, Progress, Step};
 pub use http::{Answer, Method, Request};
 pub use mapping::{Access, DpSpec, Mapping};
+pub use qr_text::QrText;
 pub use seal::{InvalidSeal, Sealing};
 pub use secret::Secret;
 pub use sign::{Project, StringToSign};

@@ -7,16 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionFlags};
 
-use crate::peers::{Job, Peer};
-
-/// Chip with its board in QEMU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Chip {
-    /// Cortex-M4F, mps2-an386.
-    Thumb,
-    /// RV32IMC, virt.
-    Riscv,
-}
+use crate::chip::Chip;
 
 /// Role of an image in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,33 +40,6 @@ pub(crate) struct Sizes {
     pub(crate) statics: u32,
     /// Everything in flash.
     pub(crate) flash: u32,
-}
-
-impl Chip {
-    /// Every chip.
-    pub const ALL: [Self; 2] = [Self::Thumb, Self::Riscv];
-
-    /// Returns the compiler's name of the target.
-    pub const fn target(self) -> &'static str {
-        match self {
-            Self::Thumb => "thumbv7em-none-eabihf",
-            Self::Riscv => "riscv32imc-unknown-none-elf",
-        }
-    }
-
-    /// Returns the emulator and its arguments for the machine.
-    pub(crate) const fn qemu(self) -> (&'static str, &'static [&'static str]) {
-        match self {
-            Self::Thumb => ("qemu-system-arm", &["-M", "mps2-an386"]),
-            Self::Riscv => ("qemu-system-riscv32", &["-M", "virt", "-bios", "none"]),
-        }
-    }
-}
-
-impl fmt::Display for Chip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.target())
-    }
 }
 
 impl fmt::Display for Image {
@@ -144,20 +108,6 @@ impl Image {
             (Role::Device, true) => "all-versions,device",
             (Role::Device, false) => "v35,device",
         }
-    }
-
-    /// Returns the runs of this image. Every image runs with this library as its peer; those with the compact ciphers
-    /// also with tinytuya.
-    pub(crate) fn jobs(&self, images: &Path) -> Vec<Job> {
-        let versions: &[&str] = if self.all_versions { &["3.1", "3.3", "3.4", "3.5"] } else { &["3.5"] };
-        let peers: &[Peer] = if self.compact { &[Peer::Rustuya, Peer::Tinytuya] } else { &[Peer::Rustuya] };
-        let mut jobs = vec![Job { image: *self, path: self.path(images), version: "3.5", peer: Peer::Nobody }];
-        for version in versions {
-            for peer in peers {
-                jobs.push(Job { image: *self, path: self.path(images), version, peer: *peer });
-            }
-        }
-        jobs
     }
 
     pub(crate) fn sizes(&self, images: &Path) -> Result<Sizes> {

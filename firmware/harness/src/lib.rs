@@ -6,12 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+mod chip;
 mod image;
 mod peers;
 mod qemu;
 pub mod table;
 
-pub use image::{Chip, Image, Role};
+pub use chip::Chip;
+pub use image::{Image, Role};
 pub use peers::Stage;
 use table::Row;
 
@@ -21,7 +23,7 @@ use table::Row;
 /// The first failed run; an image that cannot be read, or reports no stack.
 pub fn run(stage: &Stage, folder: &Path) -> Result<(Vec<Row>, usize)> {
     let images = Image::all();
-    let jobs: Vec<peers::Job> = images.iter().flat_map(|image| image.jobs(folder)).collect();
+    let jobs: Vec<peers::Job> = images.iter().flat_map(|image| peers::Job::all_of(*image, folder)).collect();
     let depths = peers::run_all(stage, &jobs)?;
     let mut stacks: BTreeMap<&Image, u32> = BTreeMap::new();
     for (job, depth) in jobs.iter().zip(&depths) {

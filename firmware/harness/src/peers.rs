@@ -4,7 +4,7 @@ use core::hash::{BuildHasher as _, Hasher as _};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::hash_map::RandomState;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
@@ -89,6 +89,20 @@ pub(crate) fn run_all(stage: &Stage, jobs: &[Job]) -> Result<Vec<u32>> {
 }
 
 impl Job {
+    /// Returns the runs of an image. Every image runs with this library as its peer; those with the compact ciphers
+    /// also with tinytuya.
+    pub(crate) fn all_of(image: Image, images: &Path) -> Vec<Self> {
+        let versions: &[&str] = if image.all_versions { &["3.1", "3.3", "3.4", "3.5"] } else { &["3.5"] };
+        let peers: &[Peer] = if image.compact { &[Peer::Rustuya, Peer::Tinytuya] } else { &[Peer::Rustuya] };
+        let mut jobs = vec![Self { image, path: image.path(images), version: "3.5", peer: Peer::Nobody }];
+        for version in versions {
+            for peer in peers {
+                jobs.push(Self { image, path: image.path(images), version, peer: *peer });
+            }
+        }
+        jobs
+    }
+
     fn run(&self, stage: &Stage) -> Result<u32> {
         match (self.peer, self.image.role) {
             (Peer::Nobody, _) => self.without_seed(),

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::image::Chip;
+use crate::chip::Chip;
 
 /// Time limit of every expected line, even on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);

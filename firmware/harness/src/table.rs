@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::image::{Chip, Image, Role, Sizes};
+use crate::chip::Chip;
+use crate::image::{Image, Role, Sizes};
 
 /// Path of the document with the table, in the repository.
 pub const DOCUMENT: &str = "docs/firmware.md";

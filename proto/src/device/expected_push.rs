@@ -1,7 +1,6 @@
-//! DPs that the push of a command shows, and checksums that distinguish values and sub-devices.
+//! Kinds of answers, DPs that the push of a command shows, and checksums that distinguish values and sub-devices.
 
 use super::command::Kind;
-use super::pending::ExpectedReply;
 use crate::ids::DpId;
 use crate::json::Text;
 use crate::payload::{DpMap, DpValue, Report, RequestData};
@@ -11,6 +10,19 @@ use crate::version::Version;
 const WRITTEN: usize = 4;
 /// Placeholder for an unused entry; firmware has no DP of this number.
 const NO_DP: u16 = u16::MAX;
+
+/// Kind of answer that a command gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExpectedReply {
+    /// A reply with the same code, and nothing else.
+    Reply,
+    /// Of a query: a reply with the same code, or pushes if the reply has no values or does not come.
+    State,
+    /// Of a query for certain DPs: a push of any of them, which may follow an empty acknowledgement.
+    State22,
+    /// Of a write or a measurement: the acknowledgement, or the push that it causes.
+    Change,
+}
 
 /// DP that a push has to show.
 #[derive(Clone, Copy, Debug)]

@@ -4,14 +4,14 @@ mod entry;
 
 use core::time::Duration;
 
+pub(super) use entry::Entry;
 use entry::EntryState;
-pub(super) use entry::{Entry, ExpectedReply};
 use heapless::Vec;
 
 use super::command::CommandId;
 use super::dialect::QueryForm;
 use super::event::Outcome;
-use super::expected_push::{ExpectedPush, Written, report_cid, value_mark};
+use super::expected_push::{ExpectedPush, ExpectedReply, Written, report_cid, value_mark};
 use crate::codec::Opened;
 use crate::payload::{DeviceError, Payload, Report};
 use crate::time::Instant;

@@ -5,8 +5,8 @@ use rand_core::CryptoRng;
 
 use super::command::Kind;
 use super::config::DeviceConfig;
-use super::expected_push::ExpectedPush;
-use super::pending::{Entry, ExpectedReply};
+use super::expected_push::{ExpectedPush, ExpectedReply};
+use super::pending::Entry;
 use super::{Command, CommandId, Device, Link, SendError};
 use crate::buf::{Storage, Tx, TxBuf};
 use crate::codec::VersionHeader;

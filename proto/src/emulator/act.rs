@@ -3,67 +3,18 @@
 use core::ops::Range;
 
 use super::config::EmulatorConfig;
-use super::frame_sender::{Frame, FrameSender, Io, Reports};
+use super::frame_sender::{Frame, FrameSender, Io};
 use super::model::{DpKind, Model, Unfit};
+use super::pending_request::PendingRequest;
 use super::quirks::ErrorReply;
-use super::receive::FrameHead;
 use super::request::{Positions, ReplyAction, Request, is_control, target};
 use super::{Emulator, EmulatorStep, RawEvent, reply};
 use crate::buf::Rx;
 use crate::codec::NoRoom;
 use crate::ids::DpId;
 use crate::payload::{DeviceError, DpValue};
-use crate::time::Instant;
 use crate::version::Version;
-use crate::wire::command::{CommandCode, RetCode};
-
-/// Request that is being answered. Its opened frame is at the front of the receive buffer.
-pub(super) struct PendingRequest {
-    pub(super) command: CommandCode,
-    seqno: u32,
-    /// Size of the frame.
-    pub(super) len: usize,
-    /// Range of the payload in the frame.
-    payload: Range<usize>,
-    /// Earliest time of the answer.
-    due: Instant,
-    actions: &'static [ReplyAction],
-    next: usize,
-    /// Values that were accepted and must be pushed.
-    changes: Positions,
-    /// Values that were not accepted.
-    rejected: Positions,
-    reports: Reports,
-}
-
-impl PendingRequest {
-    /// Returns whether every action is done.
-    pub(super) const fn is_done(&self) -> bool {
-        self.next >= self.actions.len()
-    }
-
-    pub(super) fn new(
-        config: &EmulatorConfig,
-        head: &FrameHead,
-        len: usize,
-        payload: Range<usize>,
-        now: Instant,
-        actions: &'static [ReplyAction],
-    ) -> Self {
-        Self {
-            command: head.command,
-            seqno: head.seqno,
-            len,
-            payload,
-            due: now + config.quirks().delay,
-            actions,
-            next: 0,
-            changes: Positions::NONE,
-            rejected: Positions::NONE,
-            reports: Reports::new(config),
-        }
-    }
-}
+use crate::wire::command::RetCode;
 
 impl Emulator {
     /// Performs the next action of the current request.

@@ -7,6 +7,7 @@ mod frame_sender;
 mod model;
 #[cfg(feature = "quirks")]
 mod names;
+mod pending_request;
 #[cfg_attr(
     not(feature = "quirks"),
     expect(dead_code, unreachable_pub, reason = "firmware of one version has few of them")
@@ -28,13 +29,13 @@ use crate::time::Instant;
 use crate::wire::FrameError;
 use crate::wire::command::CommandCode;
 
-use act::PendingRequest;
 pub use config::EmulatorConfig;
 pub use event::{EmulatorEvent, EmulatorOutput, HangupReason, PushError, WrittenDps};
 use frame_sender::{FrameSender, Io, Reports};
 pub use model::{DpKind, FixedModel, Model, ModelError, Unfit};
 #[cfg(feature = "quirks")]
 pub use names::UnknownQuirk;
+use pending_request::PendingRequest;
 #[cfg(feature = "quirks")]
 pub use quirks::{ControlReply, ErrorReply, QueryReply, Quirks, Segments, Seqnos, UpdateReply};
 use request::{Positions, Request};

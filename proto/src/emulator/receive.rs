@@ -3,9 +3,9 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use super::act::PendingRequest;
 use super::event::HangupReason;
 use super::model::Model;
+use super::pending_request::{FrameHead, PendingRequest};
 use super::request::{is_control, is_query, plan, plan_unreadable};
 use super::{Emulator, EmulatorStep, RawEvent, ReadState};
 use crate::buf::Rx;
@@ -14,7 +14,7 @@ use crate::session::Received;
 use crate::time::Instant;
 use crate::version::Version;
 use crate::wire::command::CommandCode;
-use crate::wire::{FrameError, FrameKind, Front, frame_kind, next_frame, seqno_and_command};
+use crate::wire::{FrameError, FrameKind, Front, next_frame};
 
 /// Size of the smallest frame. 3.5 firmware ignores a first read of fewer bytes.
 const MIN_READ_35: usize = 50;
@@ -24,13 +24,6 @@ const REST_LIMIT_35: Duration = Duration::from_millis(10);
 const MAX_FRAME_35: usize = 4096;
 /// Bytes that 3.5 firmware skips in front of the text of a control, without reading them.
 const HEADER_LEN: usize = 15;
-
-/// Unverified head of a frame.
-pub(super) struct FrameHead {
-    kind: Option<FrameKind>,
-    pub(super) seqno: u32,
-    pub(super) command: CommandCode,
-}
 
 /// Returns whether the next frame of `unread` is the first message of a negotiation.
 pub(super) fn begins_with_start(version: Version, unread: &[u8]) -> bool {
@@ -238,12 +231,5 @@ impl Emulator {
             return self.close(HangupReason::NotNegotiated);
         }
         EmulatorStep::Event(RawEvent::Dropped { command })
-    }
-}
-
-impl FrameHead {
-    fn at(frame: &[u8]) -> Self {
-        let (seqno, command) = seqno_and_command(frame);
-        Self { kind: frame_kind(frame), seqno, command }
     }
 }

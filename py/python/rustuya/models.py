@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._json import Json
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from typing_extensions import Self, TypeAlias
+    from typing_extensions import Self
 
     from .settings import Pacing, Timing
     from .typing import Reason, StaleReason, SweptKind
@@ -33,10 +34,6 @@ __all__ = [
     "State",
     "Swept",
 ]
-
-Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]
-"""Value of a DP, or a payload."""
-
 
 class Record(Mapping[str, Any]):
     """A record that also answers ``record["name"]``, ``.get``, ``in`` and iteration over its names."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Optional, Protocol, TypedDict, Union
 
-from .models import Json
+from ._json import Json
 from .quirks import Quirk
 
 if TYPE_CHECKING:

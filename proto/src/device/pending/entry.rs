@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::device::command::CommandId;
 use crate::device::dialect::QueryForm;
-use crate::device::expected_push::{ExpectedPush, text_mark};
+use crate::device::expected_push::{ExpectedPush, ExpectedReply, text_mark};
 use crate::ids::DpId;
 use crate::json::Text;
 use crate::time::Instant;
@@ -12,19 +12,6 @@ use crate::wire::command::{CommandCode, RetCode};
 
 /// Time limit for the answer to a query that firmware may not know.
 const UNKNOWN: Duration = Duration::from_millis(500);
-
-/// Kind of answer that a command gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::device) enum ExpectedReply {
-    /// A reply with the same code, and nothing else.
-    Reply,
-    /// Of a query: a reply with the same code, or pushes if the reply has no values or does not come.
-    State,
-    /// Of a query for certain DPs: a push of any of them, which may follow an empty acknowledgement.
-    State22,
-    /// Of a write or a measurement: the acknowledgement, or the push that it causes.
-    Change,
-}
 
 /// State of a command. Ordered, so that one comparison shows whether it is open, settled or decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]

@@ -17,12 +17,10 @@ use super::dp::{self, Dp, IntoDps};
 use super::query::{self, Queried};
 use super::sending::Sending;
 use crate::discovery::{Discovery, Watch};
-use crate::io::buffers;
-use crate::link::{Link, Operation, Options, Pacing};
+use crate::link::{Link, Operation, Options};
 use crate::report::error::{CommandError, ConfigError};
 use crate::report::event::Event;
 use crate::report::listener::Listener;
-use crate::report::memory;
 use crate::report::metrics::Metrics;
 use crate::report::state::State;
 use crate::sync::{Mutex, MutexGuard};
@@ -111,16 +109,7 @@ impl Device {
     pub fn builder_with(id: DeviceId, local_key: LocalKey) -> DeviceBuilder {
         DeviceBuilder {
             config: Box::new(DeviceConfig::new(id, local_key)),
-            options: Options {
-                timeout: Duration::from_secs(10),
-                nowait: false,
-                query_on_connect: true,
-                pacing: Pacing::NONE,
-                receive_limit: buffers::RECEIVED,
-                memory_limit: memory::DEVICE,
-                backlog_limit: memory::BACKLOG,
-                host: None,
-            },
+            options: Options::default(),
             discovery: None,
             tap: None,
         }

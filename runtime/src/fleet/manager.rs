@@ -10,7 +10,7 @@ use rustuya_proto::DeviceId;
 
 use super::error::AddError;
 use super::members::Members;
-use super::registry::Registry;
+use super::registry::{Existing, Registry};
 use crate::device::{Address, Device, DeviceBuilder, DeviceInfo, VersionSpec};
 use crate::link::Operation;
 use crate::report::error::ConfigError;
@@ -103,7 +103,7 @@ impl Manager {
         let address = address.try_into().map_err(ConfigError::from)?;
         let VersionSpec(version) = version.try_into().map_err(ConfigError::from)?;
         let (device_id, local_key) = (DeviceId::new(id)?, text::local_key(local_key)?);
-        self.register(id, |known| {
+        self.0.registry.add(&self.0.members, id, Existing::Reconfigure, |known| {
             let builder = match known {
                 Some(known) => known.local_key(local_key.clone()),
                 None => Device::builder_with(device_id.clone(), local_key.clone()),
@@ -139,7 +139,7 @@ impl Manager {
     /// As [`add`](Self::add).
     pub fn add_with(&self, builder: DeviceBuilder) -> Result<Device, AddError> {
         let id = builder.config.id.clone();
-        self.register(id.as_str(), |_| builder.clone())
+        self.0.registry.add(&self.0.members, id.as_str(), Existing::Reconfigure, |_| builder.clone())
     }
 
     /// Holds a device that others in the registry may hold already, without changing it. `describe` receives the
@@ -168,21 +168,7 @@ impl Manager {
         id: &str,
         describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
     ) -> Result<Device, AddError> {
-        if self.0.members.is_closed() {
-            return Err(AddError::Closed);
-        }
-        self.0.registry.share(&self.0.members, id, describe)
-    }
-
-    fn register(
-        &self,
-        id: &str,
-        describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
-    ) -> Result<Device, AddError> {
-        if self.0.members.is_closed() {
-            return Err(AddError::Closed);
-        }
-        self.0.registry.add(&self.0.members, id, describe)
+        self.0.registry.add(&self.0.members, id, Existing::Keep, describe)
     }
 
     /// Returns a device of this manager.

@@ -105,6 +105,15 @@ fn drop_unlocked(devices: impl IntoIterator<Item = Device>) {
     devices.into_iter().for_each(|device| device.link().flush_wakes());
 }
 
+/// Handling of a device that the registry has already.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Existing {
+    /// Reconfigures it as described.
+    Reconfigure,
+    /// Leaves it as it is, and refuses another description.
+    Keep,
+}
+
 enum DiscoveryMode {
     /// Starts with the first device.
     Lazy,
@@ -136,7 +145,7 @@ impl Registry {
     }
 
     /// Returns the queue limit of each listener of a manager, in bytes.
-    pub(crate) fn backlog(&self) -> usize {
+    pub(super) fn backlog(&self) -> usize {
         self.0.backlog
     }
 
@@ -176,19 +185,24 @@ impl Registry {
 
     /// Adds a device for a manager, or lets the manager share it. `describe` receives the present configuration of the
     /// device, if there is one, and is called again if that has changed meanwhile.
-    pub(crate) fn add(
+    pub(super) fn add(
         &self,
         manager: &Arc<Members>,
         id: &str,
+        existing: Existing,
         mut describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
     ) -> Result<Device, AddError> {
         // Device that the manager began to share during this call.
         let mut joined = None;
         loop {
+            if manager.is_closed() {
+                return Err(AddError::Closed);
+            }
             let known = self.devices().find(id);
-            let added = match known.filter(|device| !device.is_closed()) {
-                None => self.add_new(manager, id, describe(None))?,
-                Some(device) => self.add_known(manager, device, &mut describe, &mut joined)?,
+            let added = match (known.filter(|device| !device.is_closed()), existing) {
+                (None, _) => self.add_new(manager, id, describe(None))?,
+                (Some(device), Existing::Reconfigure) => self.add_known(manager, device, &mut describe, &mut joined)?,
+                (Some(device), Existing::Keep) => self.share_known(manager, device, &mut describe)?,
             };
             if let Some(device) = added {
                 return Ok(device);
@@ -196,32 +210,21 @@ impl Registry {
         }
     }
 
-    /// Lets a manager share a device. Makes it if there is none; never changes it.
-    pub(crate) fn share(
+    /// Lets a manager share a device as it is; `None` if the caller must try again.
+    fn share_known(
         &self,
         manager: &Arc<Members>,
-        id: &str,
-        mut describe: impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
-    ) -> Result<Device, AddError> {
-        loop {
-            let found = self.devices().find(id);
-            let shared = match found.filter(|device| !device.is_closed()) {
-                None => self.add_new(manager, id, describe(None))?,
-                Some(device) => {
-                    let known = device.config();
-                    if self.with_discovery(describe(Some(known.clone())))? != known {
-                        return Err(AddError::Conflict);
-                    }
-                    // A manager that holds it already keeps it.
-                    let mut joined = Some(device.clone());
-                    let mut as_it_is = |now: Option<DeviceBuilder>| now.unwrap_or_else(|| known.clone());
-                    self.add_known(manager, device, &mut as_it_is, &mut joined)?
-                }
-            };
-            if let Some(device) = shared {
-                return Ok(device);
-            }
+        device: Device,
+        describe: &mut impl FnMut(Option<DeviceBuilder>) -> DeviceBuilder,
+    ) -> Result<Option<Device>, AddError> {
+        let known = device.config();
+        if self.with_discovery(describe(Some(known.clone())))? != known {
+            return Err(AddError::Conflict);
         }
+        // A manager that holds it already keeps it.
+        let mut joined = Some(device.clone());
+        let mut as_it_is = |now: Option<DeviceBuilder>| now.unwrap_or_else(|| known.clone());
+        self.add_known(manager, device, &mut as_it_is, &mut joined)
     }
 
     /// Adds a device, unless another thread has added one meanwhile.
@@ -289,7 +292,7 @@ impl Registry {
 
     /// Removes a device from a manager; the registry drops it with the last manager. Returns whether the manager had
     /// it, and the device if this manager was the last.
-    pub(crate) fn remove(&self, manager: &Members, id: &str) -> (bool, Option<Device>) {
+    pub(super) fn remove(&self, manager: &Members, id: &str) -> (bool, Option<Device>) {
         let mut devices = self.devices();
         let removed = manager.remove_device(id, None);
         let last = Self::release_share(&mut devices, manager, id);
@@ -301,7 +304,7 @@ impl Registry {
 
     /// Closes a manager: removes it from all devices. Returns those that no other manager holds; if the caller `ends`
     /// them, they cannot be found any more.
-    pub(crate) fn close_manager(&self, manager: &Members, ends: bool) -> Vec<Device> {
+    pub(super) fn close_manager(&self, manager: &Members, ends: bool) -> Vec<Device> {
         let mut devices = self.devices();
         let removed = manager.close();
         let last: Vec<Device> =
@@ -321,7 +324,7 @@ impl Registry {
     }
 
     /// Closes a device for everybody.
-    pub(crate) fn delete(&self, id: &str) -> bool {
+    pub(super) fn delete(&self, id: &str) -> bool {
         let mut devices = self.devices();
         let entry = devices.held.remove(id);
         if let Some(entry) = &entry {

@@ -322,4 +322,6 @@ impl Drop for DrivenLink {
 #[cfg(all(test, rustuya_loom))]
 mod models;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

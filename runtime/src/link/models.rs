@@ -1,16 +1,13 @@
 //! Models of callers and the loop that use the lock of one link, and of the end of the link.
 
 use std::sync::OnceLock;
-use std::task::Wake;
+use std::time::Instant;
 
 use loom::sync::Notify;
 use loom::thread;
-use rustuya_proto::{DeviceId, LocalKey, Version};
 
 use super::*;
-use crate::io::buffers::RECEIVED;
 use crate::io::sources::Sources;
-use crate::link::slot::Caller;
 use crate::sync::models::{Woken, each_order};
 
 /// Time that stands still, because each run of a model has to do the same.
@@ -20,20 +17,7 @@ fn now() -> Instant {
 }
 
 fn link() -> Arc<Link> {
-    let id = DeviceId::new("bf0123456789abcdefgh").expect("valid");
-    let key = LocalKey::from_text("0123456789abcdef").expect("valid");
-    let config = DeviceConfig::new(id, key).version(Version::V33);
-    let options = Options {
-        timeout: Duration::from_secs(10),
-        nowait: false,
-        query_on_connect: false,
-        pacing: Pacing::NONE,
-        receive_limit: RECEIVED,
-        memory_limit: crate::report::memory::DEVICE,
-        backlog_limit: crate::report::memory::BACKLOG,
-        host: None,
-    };
-    let link = Link::new(&config, options, None, &Env::new(usize::MAX, usize::MAX));
+    let link = Link::new(&testing::config(), testing::options(), None, &Env::new(usize::MAX, usize::MAX));
     link.with_deferred_wakes(|engine| engine.use_sources(Sources::SYSTEM.with_now(now)));
     link
 }
@@ -41,9 +25,8 @@ fn link() -> Arc<Link> {
 /// Submits a command whose caller waits for nothing. Returns also the slot of its result.
 fn submit(link: &Link) -> (Result<(), CommandError>, Arc<Slot>) {
     let slot = Slot::new(Caller::Nothing);
-    let mut request = Request::new(Operation::Raw(CommandCode::CONTROL, None), None);
-    request.add_caller(Arc::clone(&slot));
-    (link.submit_nowait(Box::new(request)), slot)
+    let request = testing::request(Operation::Raw(CommandCode::CONTROL, None), &slot);
+    (link.submit_nowait(request), slot)
 }
 
 fn is_complete(slot: &Slot) -> bool {
@@ -81,9 +64,9 @@ fn a_command_that_meets_the_end_is_answered() {
 }
 
 /// Wakes the thread of a loop.
-struct Bell(Notify);
+struct Notifier(Notify);
 
-impl Wake for Bell {
+impl Wake for Notifier {
     fn wake(self: Arc<Self>) {
         self.0.notify();
     }
@@ -92,12 +75,12 @@ impl Wake for Bell {
 /// Drives the link until its end.
 fn run(link: Arc<Link>) {
     let link = DrivenLink::new(link);
-    let bell = Arc::new(Bell(Notify::new()));
-    let waker = Waker::from(Arc::clone(&bell));
+    let notifier = Arc::new(Notifier(Notify::new()));
+    let waker = Waker::from(Arc::clone(&notifier));
     loop {
         match link.poll(None, &waker) {
             Action::End => return,
-            Action::Sleep(_) => bell.0.wait(),
+            Action::Sleep(_) => notifier.0.wait(),
             Action::Dial(_) => link.lost(LossReason::Refused),
             Action::Hangup | Action::Reset | Action::Again => {}
         }

@@ -7,8 +7,8 @@ use rustuya_proto::DeviceConfig;
 
 use super::limiter::Limiter;
 use super::pacing::Pacing;
-use crate::io::buffers::Pool;
-use crate::report::memory::Common;
+use crate::io::buffers::{Pool, RECEIVED};
+use crate::report::memory::{self, Common};
 
 /// State shared by all links of one registry.
 #[derive(Debug)]
@@ -50,6 +50,21 @@ pub(crate) struct Options {
     pub(crate) backlog_limit: usize,
     /// Host name to look up for each connection; the machine gets a [`stand_in`](crate::io::destination::stand_in) address.
     pub(crate) host: Option<Arc<str>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            nowait: false,
+            query_on_connect: true,
+            pacing: Pacing::NONE,
+            receive_limit: RECEIVED,
+            memory_limit: memory::DEVICE,
+            backlog_limit: memory::BACKLOG,
+            host: None,
+        }
+    }
 }
 
 impl Options {

@@ -1,11 +1,13 @@
 //! Frames that are cut off by the end of a connection; taps.
 
+use super::testing::{options, request};
 use super::*;
-use crate::io::buffers::RECEIVED;
-use crate::link::slot::Caller;
+use crate::io::destination::Destination;
 use core::task::Waker;
-use rustuya_proto::{DeviceId, LocalKey, Version, frame_len};
+use core::time::Duration;
+use rustuya_proto::frame_len;
 use std::io;
+use std::time::Instant;
 
 /// A socket that takes `room` bytes, and then no more.
 #[derive(Default)]
@@ -37,24 +39,9 @@ impl Narrow {
 }
 
 fn config(answer: u64) -> DeviceConfig {
-    let id = DeviceId::new("bf0123456789abcdefgh").expect("valid");
-    let key = LocalKey::from_text("0123456789abcdef").expect("valid");
-    let mut config = DeviceConfig::new(id, key).address([127, 0, 0, 1].into()).version(Version::V33);
+    let mut config = testing::config().address([127, 0, 0, 1].into());
     config.timing.answer = Duration::from_secs(answer);
     config
-}
-
-fn options() -> Options {
-    Options {
-        timeout: Duration::from_secs(10),
-        nowait: false,
-        query_on_connect: false,
-        pacing: Pacing::NONE,
-        receive_limit: RECEIVED,
-        memory_limit: crate::report::memory::DEVICE,
-        backlog_limit: crate::report::memory::BACKLOG,
-        host: None,
-    }
 }
 
 /// Makes a connected link that has written half of its first frame.
@@ -76,13 +63,6 @@ fn poll(link: &DrivenLink, transport: &mut Narrow) -> Action {
             action => return action,
         }
     }
-}
-
-/// Makes a request of one caller.
-fn request(operation: Operation, slot: &Arc<Slot>) -> Box<Request> {
-    let mut request = Request::new(operation, None);
-    request.add_caller(Arc::clone(slot));
-    Box::new(request)
 }
 
 /// Returns whether these bytes are whole frames.

@@ -20,10 +20,10 @@ pub(crate) trait Subscriber: Send + Sync {
 /// Knowledge of a device's address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Location {
-    /// Whether an address is configured. If not, announcements are the only source.
+    /// True if an address is configured. If not, announcements are the only source.
     pub(crate) is_configured: bool,
-    /// Whether any address is known.
+    /// True if any address is known.
     pub(crate) is_known: bool,
-    /// Whether the device is to be searched for now.
+    /// True if the device is to be searched for now.
     pub(crate) is_wanted: bool,
 }

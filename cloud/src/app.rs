@@ -56,7 +56,7 @@ pub struct AppFetch {
     jobs: VecDeque<AppCall>,
     stage: Stage,
     products: (usize, usize),
-    /// Why it ends without the devices, once it has logged out.
+    /// Reason for an end without the devices, reported after the logout.
     failed: Option<FetchError>,
     devices: Vec<CloudDevice>,
     fetched: Vec<(String, Mapping)>,

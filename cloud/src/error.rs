@@ -1,4 +1,4 @@
-//! Why the keys could not be fetched, and what helps.
+//! Reasons for a failed fetch of keys, and advice.
 
 use core::fmt;
 
@@ -272,7 +272,7 @@ pub enum FetchError {
     Send {
         /// Requested data.
         what: &'static str,
-        /// Why there is no answer.
+        /// Reason for the missing answer.
         failure: SendFailure,
     },
     /// The server is overloaded, or lets nobody through.
@@ -314,7 +314,7 @@ pub enum FetchError {
     /// No data centre has the devices.
     #[error("none of the data centres lists devices: {}", told(tried))]
     Nowhere {
-        /// All that were tried, in this order.
+        /// Tried data centres, in this order.
         tried: Vec<Tried>,
     },
     /// Nobody scanned the QR code.

@@ -80,7 +80,7 @@ impl Account {
         self.models.clear();
     }
 
-    /// Everything that must never be shown: keys, secrets, user ids and where the home is.
+    /// Returns the texts that must never be shown: keys, secrets, user ids and the place of the home.
     pub fn private(&self) -> Vec<String> {
         let fields = ["local_key", "uid", "lat", "lon", "ip", "owner_id"];
         let of = |device: &Value| fields.map(|field| device[field].as_str().unwrap_or_default().to_owned());

@@ -268,7 +268,7 @@ impl Player {
 #[derive(Default)]
 struct Frames {
     head: Vec<u8>,
-    /// So much of the frame is still to come.
+    /// Number of bytes of the frame that are still to come.
     left: usize,
     heads: VecDeque<FrameHead>,
 }

@@ -105,13 +105,13 @@ impl<W: Write + Send> Recorder<W> {
         self
     }
 
-    /// Why nothing is recorded any more: the writer's error, such as of a disk that is full, or that
-    /// the writer is too slow and something had to be left out.
+    /// Returns the error that ended the record: the writer's, such as of a full disk, or that of a writer that is too
+    /// slow, so that notes had to be left out.
     pub const fn error(&self) -> Option<&io::Error> {
         self.error.as_ref()
     }
 
-    /// Writes everything that is held back, and flushes.
+    /// Writes all notes that are held back, and flushes.
     ///
     /// # Errors
     /// The first [`error`](Self::error) since the last call; nothing was recorded after it.

@@ -1,4 +1,4 @@
-//! Nothing that the shared handles can do is missing here.
+//! Every method of the shared handles exists here, too.
 
 use std::collections::BTreeSet;
 use std::fs;

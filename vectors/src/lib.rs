@@ -227,7 +227,7 @@ pub struct Negative {
     pub session_key_hex: Option<String>,
     /// The bytes on the wire, in hex.
     pub frame_hex: String,
-    /// Why the frame is refused.
+    /// Reason for the refusal of the frame.
     pub expect: Expect,
     /// Remark.
     pub note: Option<String>,

@@ -13,7 +13,7 @@ pub(super) struct Heard {
     devices: BTreeMap<String, DiscoveredDevice>,
     /// Announced by another address than the one that is named, and not believed.
     relayed: Vec<DiscoveredDevice>,
-    /// Why nobody could be heard at all.
+    /// Reason for which nothing could be received at all.
     pub(super) error: Option<String>,
     /// Duration of the reception, in seconds.
     pub(super) seconds: f64,

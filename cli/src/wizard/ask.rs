@@ -58,7 +58,7 @@ impl Quiet {
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        // There is nobody to tell.
+        // A failure here can be reported to nobody.
         let _ = terminal::disable_raw_mode();
     }
 }

@@ -158,7 +158,7 @@ const fn word(change: Change) -> &'static str {
     }
 }
 
-/// Why the cloud tells no key.
+/// Returns the reason for which the cloud gives no key.
 fn why_no_key(device: &CloudDevice) -> Option<&'static str> {
     let is_remote = device.category.as_deref().is_some_and(|category| category.starts_with("infrared_"));
     match device {

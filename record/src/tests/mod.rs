@@ -77,7 +77,7 @@ fn model(children: bool) -> Model {
 const ON: RequestData<'_> =
     RequestData::Dps(DpMap::Pairs(&[(DpId(1), DpValue::Bool(true)), (DpId(101), DpValue::text("Küche\"1"))]));
 
-/// Everything that one does with a device.
+/// Makes use of every function of a device.
 fn chat(rig: &mut Rig) {
     let second = Duration::from_secs(1);
     rig.run(second * 2);
@@ -137,7 +137,7 @@ fn same(recorded: &Recorded, what: &str) -> Vec<String> {
     texts
 }
 
-/// Nothing that is to be hidden is in the record, neither in its text nor in the bytes that its hex digits stand for.
+/// No secret is in the record, neither in its text nor in the bytes that its hex digits stand for.
 fn assert_clean(record: &[u8], what: &str) {
     let text = core::str::from_utf8(record).expect("text");
     let mut bytes = Vec::new();

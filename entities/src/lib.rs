@@ -4,6 +4,7 @@
 
 mod build;
 mod entity;
+mod kinds;
 #[cfg(feature = "profiles")]
 pub mod profile;
 mod schema;
@@ -11,6 +12,14 @@ mod tables;
 mod value;
 
 pub use entity::{Category, Channel, Codec, ColorForm, Entity, EntityKind, Role, StateClass, Word};
+pub use kinds::{
+    Activity, AlarmIntent, AlarmMode, AlarmState, Capabilities, ClimateCapabilities, ClimateIntent, ClimateState,
+    ColorMode, CoverCapabilities, CoverIntent, CoverState, EntityState, EventState, FanCapabilities, FanIntent,
+    FanState, HumidifierCapabilities, HumidifierIntent, HumidifierState, HvacMode, Intent, IntentError, Level,
+    LightCapabilities, LightIntent, LightState, LockState, Movement, NumberCapabilities, Power, SirenCapabilities,
+    SirenIntent, SirenState, StateEntry, TemperatureUnit, Unlocked, VacuumCapabilities, VacuumIntent, VacuumState,
+    ValveIntent, ValveState,
+};
 pub use schema::{
     Access, DpKind, DpOptions, DpSpec, Explanation, Fact, NumberSpec, Options, Origin, OverrideError, Overrides,
     Schema, SchemaBuilder,

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Channel, Codec, ColorForm, Word};
 use crate::schema::Access;
-use crate::value::{Color, Data, DpSource, Limit, Number, Reading, Value, ValueError, Writes};
+use crate::value::{Color, Data, DpSource, Limit, Number, Reading, Value, ValueError, Writes, phase};
 
 impl Channel {
     /// Reads the value. `None` if the source does not have the DP.
@@ -127,7 +127,16 @@ impl Codec {
                 Some(bytes) => Reading::new(Value::Bytes(bytes)),
                 None => passed_on(data),
             },
-            Self::Phase { .. } => passed_on(data),
+            Self::Phase { part } => match phase::decode(data) {
+                Some(members) => match part {
+                    None => Reading::new(Value::Group(members)),
+                    Some(part) => match members.into_iter().find(|(name, _)| name == part) {
+                        Some((_, value)) => Reading::new(value),
+                        None => passed_on(data),
+                    },
+                },
+                None => passed_on(data),
+            },
             Self::Json => Reading::new(Value::Json(data.to_json())),
             // Its rules look at other DPs, too: `Channel::read` has them.
             #[cfg(feature = "profiles")]

@@ -203,6 +203,13 @@ pub struct Channel {
     pub codec: Codec,
 }
 
+impl Channel {
+    /// Makes a channel.
+    pub fn new(dp: u16, code: impl Into<String>, access: Access, codec: Codec) -> Self {
+        Self { dp, code: code.into(), access, codec }
+    }
+}
+
 /// The way between the data of a DP and its value.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -4,6 +4,7 @@ mod color;
 mod data;
 mod error;
 mod number;
+pub(crate) mod phase;
 mod range;
 
 use core::fmt;
@@ -60,6 +61,34 @@ impl Value {
             }
             Self::List(values) => values.iter().map(Self::to_json).collect(),
             Self::Json(value) => value.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// Writes the value for people: booleans as `on` and `off`, colors as `#rrggbb`, bytes as hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => f.write_str(if *value { "on" } else { "off" }),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+            Self::Labels(labels) if labels.is_empty() => f.write_str("none"),
+            Self::Labels(labels) => f.write_str(&labels.join(", ")),
+            Self::Color(color) => color.fmt(f),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Group(members) => {
+                for (i, (name, value)) in members.iter().enumerate() {
+                    write!(f, "{}{name} {value}", if i > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
+            Self::List(values) => {
+                for (i, value) in values.iter().enumerate() {
+                    write!(f, "{}{value}", if i > 0 { "; " } else { "" })?;
+                }
+                Ok(())
+            }
+            Self::Json(value) => value.fmt(f),
         }
     }
 }

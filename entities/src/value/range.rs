@@ -69,9 +69,13 @@ impl NumberSpec {
         (min < max).then_some((min, max))
     }
 
+    /// Returns the integers that stand for 0 and 100 %: the ends of the range. A range from 1 to 100 is percent already.
+    fn percent_ends(&self) -> Option<(i128, i128)> {
+        self.ends().map(|(min, max)| if (min, max) == (1, 100) { (0, max) } else { (min, max) })
+    }
+
     /// Returns the integer nearest to a share `part / whole` of the range that is on a step.
-    fn raw_of_share(&self, part: i128, whole: i128) -> Option<i64> {
-        let (min, max) = self.ends()?;
+    fn raw_of_share(&self, (min, max): (i128, i128), part: i128, whole: i128) -> Option<i64> {
         let step = i128::from(self.step.max(1));
         let span = max.checked_sub(min)?;
         let steps = divided(span.checked_mul(part)?, whole.checked_mul(step)?)?;
@@ -84,7 +88,7 @@ impl NumberSpec {
     /// Returns the share of the range in percent, with one decimal where a whole percent stands for another integer.
     pub(crate) fn percent(&self, raw: Number, is_inverted: bool) -> Option<Number> {
         let raw = raw.rounded(0)?;
-        let (min, max) = self.ends()?;
+        let (min, max) = self.percent_ends()?;
         let span = max.checked_sub(min)?;
         let part = i128::from(raw).checked_sub(min)?;
         let part = if is_inverted { span.checked_sub(part)? } else { part };
@@ -107,7 +111,8 @@ impl NumberSpec {
         let whole = 10_i128.pow(u32::from(percent.scale())).saturating_mul(100);
         let part = i128::from(percent.mantissa());
         let part = if is_inverted { whole.saturating_sub(part) } else { part };
-        self.raw_of_share(part, whole).ok_or_else(error)
+        let raw = self.percent_ends().and_then(|ends| self.raw_of_share(ends, part, whole)).ok_or_else(error)?;
+        Ok(self.min.map_or(raw, |min| raw.max(min)))
     }
 
     /// Returns the color temperature in kelvin, linear in mireds: `min` is the warmest. Of the kelvin that stand for
@@ -139,7 +144,7 @@ impl NumberSpec {
         let share = || {
             let (warm, cold) = kelvin_ends(min_kelvin, max_kelvin)?;
             let part = cold.checked_mul(kelvin.checked_sub(warm)?)?;
-            self.raw_of_share(part, kelvin.checked_mul(cold.checked_sub(warm)?)?)
+            self.raw_of_share(self.ends()?, part, kelvin.checked_mul(cold.checked_sub(warm)?)?)
         };
         share().ok_or_else(error)
     }

@@ -18,9 +18,9 @@ pub(crate) struct Stop {
 /// Time for a command to end by itself after the signal.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Ends the process [`GRACE`] after the first signal, even if the command is blocked: by a reader of its output that does
-/// not read, or by a name server that does not answer.
-fn exit_after_grace() -> io::Result<()> {
+/// Calls `then` on the first signal, and ends the process after the time that it returns, even if the command is blocked:
+/// by a reader of its output that does not read, or by a name server that does not answer.
+pub(crate) fn on_first(then: impl FnOnce() -> Duration + Send + 'static) -> io::Result<()> {
     let (send, started) = mpsc::channel();
     let wait = move || {
         let started = crate::runtime().and_then(|runtime| {
@@ -38,7 +38,7 @@ fn exit_after_grace() -> io::Result<()> {
         if let Some((runtime, mut stop)) = begun {
             runtime.block_on(async {
                 stop.wait().await;
-                tokio::time::sleep(GRACE).await;
+                tokio::time::sleep(then()).await;
             });
             std::process::exit(1);
         }
@@ -52,7 +52,7 @@ fn exit_after_grace() -> io::Result<()> {
 impl Stop {
     /// Takes over the signals: they now end the command, within [`GRACE`].
     pub(crate) fn new() -> io::Result<Self> {
-        exit_after_grace()?;
+        on_first(|| GRACE)?;
         Self::signals()
     }
 

@@ -58,6 +58,7 @@ pub struct AppFetch {
     products: (usize, usize),
     /// Reason for an end without the devices, reported after the logout.
     failed: Option<FetchError>,
+    is_cancelled: bool,
     devices: Vec<CloudDevice>,
     fetched: Vec<(String, Mapping)>,
     notes: Vec<Note>,
@@ -121,6 +122,7 @@ impl AppFetch {
             stage: Stage::Homes,
             products: (0, 0),
             failed: None,
+            is_cancelled: false,
             devices: Vec::new(),
             fetched: Vec::new(),
             notes: Vec::new(),
@@ -137,6 +139,28 @@ impl AppFetch {
         self
     }
 
+    /// Ends early: it comes to its end with [`FetchError::Cancelled`], after the logout where somebody is logged in.
+    ///
+    /// Returns true if the answer to the [last request](Step::Send) is still needed. Else poll without it.
+    pub fn cancel(&mut self) -> bool {
+        if self.is_cancelled || self.end.is_some() {
+            return self.flight.is_some();
+        }
+        self.is_cancelled = true;
+        self.failed = Some(FetchError::Cancelled);
+        self.jobs = VecDeque::from([AppCall::Logout]);
+        self.stage = Stage::Logout;
+        self.retry = Retry::default();
+        self.wait = None;
+        // The code may just have been scanned; and other tokens than the renewed ones cannot log out.
+        let is_needed =
+            matches!(self.flight, Some(Flight::Scanned | Flight::Call(AppCall::Refresh | AppCall::Logout, _)));
+        if !is_needed {
+            self.flight = None;
+        }
+        is_needed
+    }
+
     /// Returns the next step at `now`, milliseconds since 1970.
     pub fn poll(&mut self, now: u64, rng: &mut dyn CryptoRng) -> Step {
         loop {
@@ -150,6 +174,9 @@ impl AppFetch {
                 return Step::Wait(wait);
             }
             match &self.state {
+                State::NoCode | State::Shown { .. } if self.is_cancelled => {
+                    self.end = Some(Err(FetchError::Cancelled));
+                }
                 State::NoCode if self.codes >= MOST_CODES => self.end = Some(Err(FetchError::NotScanned)),
                 State::NoCode => {
                     self.flight = Some(Flight::Code);
@@ -196,6 +223,11 @@ impl AppFetch {
             Flight::Scanned => self.on_scan(answer, now).err(),
             Flight::Call(call, sealing) => self.on_answer(call, sealing, answer, now).err(),
         };
+        if self.is_cancelled && matches!(flight, Flight::Scanned) {
+            // There is no login to wait for.
+            self.wait = None;
+            return;
+        }
         let Some(error) = error else {
             self.retry = Retry::default();
             return;
@@ -305,7 +337,7 @@ impl AppFetch {
             (AppCall::Logout, _) => return self.log_out(),
             // Without valid tokens there is nothing to log out of.
             (AppCall::Refresh, _) | (_, FetchError::LoginOver) => {
-                if self.devices.is_empty() {
+                if self.devices.is_empty() && !self.is_cancelled {
                     self.failed = Some(FetchError::LoginOver);
                 }
                 self.note(String::new(), error);

@@ -1,12 +1,15 @@
-//! Sends what the state machines ask for: one request after the other, from the thread that calls.
+//! Sends what the state machines ask for, one request after the other.
 
 use core::error::Error as _;
 use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rand::rngs::ThreadRng;
 
 use rustls::crypto::ring;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
@@ -14,6 +17,7 @@ use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
 use crate::app::AppFetch;
+use crate::cancel::{CancelToken, Wakeup};
 use crate::error::{FetchError, SendFailure};
 use crate::fetch::{Fetch, Fetched, Progress, Step};
 use crate::http::{Answer, Method, Request};
@@ -30,6 +34,7 @@ use crate::http::{Answer, Method, Request};
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
+    cancel: Option<CancelToken>,
 }
 
 /// Settings of a [`Client`].
@@ -38,6 +43,7 @@ pub struct Client {
 pub struct ClientBuilder {
     ca_file: Option<PathBuf>,
     timeout: Duration,
+    cancel: Option<CancelToken>,
 }
 
 /// A client cannot be made.
@@ -60,7 +66,7 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 
 impl Default for ClientBuilder {
     fn default() -> Self {
-        Self { ca_file: None, timeout: Duration::from_secs(20) }
+        Self { ca_file: None, timeout: Duration::from_secs(20), cancel: None }
     }
 }
 
@@ -74,6 +80,12 @@ impl ClientBuilder {
     /// Sets the time limit of one request as a whole; 20 seconds by default.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Lets this token cancel the client's fetches. Each request has a thread of its own then.
+    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
         self
     }
 
@@ -100,7 +112,7 @@ impl ClientBuilder {
             .timeout_global(Some(self.timeout))
             .tls_config(tls)
             .build();
-        Ok(Client { agent: config.into() })
+        Ok(Client { agent: config.into(), cancel: self.cancel })
     }
 }
 
@@ -115,34 +127,61 @@ impl Client {
     /// # Errors
     /// [`FetchError`], with advice.
     pub fn fetch(&self, mut fetch: Fetch, mut tell: impl FnMut(Progress)) -> Result<Fetched, FetchError> {
-        loop {
-            match fetch.poll(now()) {
-                Step::Send(request) => {
-                    let answer = self.send(&request);
-                    fetch.handle(answer, now());
-                }
-                Step::Wait(time) => thread::sleep(time),
-                Step::Progress(news) => tell(news),
-                Step::Done(result) => return result.map(|fetched| *fetched),
-            }
-        }
+        self.drive(&mut fetch, &mut tell)
     }
 
     /// Fetches the devices of an app's account, once the QR code in [`Progress::Code`] is scanned.
     ///
     /// # Errors
     /// [`FetchError`], with advice.
-    pub fn fetch_app(&self, mut fetch: AppFetch, mut tell: impl FnMut(Progress)) -> Result<Fetched, FetchError> {
-        let mut rng = rand::rng();
-        loop {
-            match fetch.poll(now(), &mut rng) {
-                Step::Send(request) => {
-                    let answer = self.send(&request);
-                    fetch.handle(answer, now());
+    pub fn fetch_app(&self, fetch: AppFetch, mut tell: impl FnMut(Progress)) -> Result<Fetched, FetchError> {
+        self.drive(&mut (fetch, rand::rng()), &mut tell)
+    }
+
+    fn drive(&self, machine: &mut dyn Machine, tell: &mut dyn FnMut(Progress)) -> Result<Fetched, FetchError> {
+        let (sender, wakeups) = channel();
+        if let Some(token) = &self.cancel {
+            token.add(&sender);
+        }
+        for number in 0.. {
+            while let Ok(wakeup) = wakeups.try_recv() {
+                if matches!(wakeup, Wakeup::Cancelled) {
+                    machine.cancel();
                 }
-                Step::Wait(time) => thread::sleep(time),
+            }
+            match machine.poll(now()) {
+                Step::Send(request) if self.cancel.is_none() => machine.handle(self.send(&request), now()),
+                Step::Send(request) => self.send_apart(number, request, machine, &sender, &wakeups),
+                Step::Wait(time) => wait(time, machine, &wakeups),
                 Step::Progress(news) => tell(news),
                 Step::Done(result) => return result.map(|fetched| *fetched),
+            }
+        }
+        Err(FetchError::Cancelled)
+    }
+
+    /// Sends from a thread of its own, so that a cancelled fetch does not wait for an answer that it does not need.
+    fn send_apart(
+        &self,
+        number: u64,
+        request: Request,
+        machine: &mut dyn Machine,
+        sender: &Sender<Wakeup>,
+        wakeups: &Receiver<Wakeup>,
+    ) {
+        let (client, sender) = (self.clone(), sender.clone());
+        let send = move || {
+            // The fetch may have ended.
+            let _ = sender.send(Wakeup::Answer(number, client.send(&request)));
+        };
+        if thread::Builder::new().name("cloud request".to_owned()).spawn(send).is_err() {
+            return machine.handle(Err(SendFailure::Other), now());
+        }
+        while let Ok(wakeup) = wakeups.recv() {
+            match wakeup {
+                Wakeup::Answer(of, answer) if of == number => return machine.handle(answer, now()),
+                Wakeup::Cancelled if !machine.cancel() => return,
+                _ => {}
             }
         }
     }
@@ -170,6 +209,59 @@ impl Client {
             retry_after: asked.map(Duration::from_secs),
             body: read(&mut body)?,
         })
+    }
+}
+
+/// A state machine that needs nothing but requests.
+trait Machine {
+    fn poll(&mut self, now: u64) -> Step;
+    fn handle(&mut self, answer: Result<Answer, SendFailure>, now: u64);
+    /// Returns true if the answer to the last request is still needed.
+    fn cancel(&mut self) -> bool;
+}
+
+impl Machine for Fetch {
+    fn poll(&mut self, now: u64) -> Step {
+        Self::poll(self, now)
+    }
+
+    fn handle(&mut self, answer: Result<Answer, SendFailure>, now: u64) {
+        Self::handle(self, answer, now);
+    }
+
+    fn cancel(&mut self) -> bool {
+        Self::cancel(self);
+        false
+    }
+}
+
+impl Machine for (AppFetch, ThreadRng) {
+    fn poll(&mut self, now: u64) -> Step {
+        self.0.poll(now, &mut self.1)
+    }
+
+    fn handle(&mut self, answer: Result<Answer, SendFailure>, now: u64) {
+        self.0.handle(answer, now);
+    }
+
+    fn cancel(&mut self) -> bool {
+        self.0.cancel()
+    }
+}
+
+/// Waits, unless the fetch is cancelled.
+fn wait(time: Duration, machine: &mut dyn Machine, wakeups: &Receiver<Wakeup>) {
+    let ends = Instant::now() + time;
+    loop {
+        match wakeups.recv_timeout(ends.saturating_duration_since(Instant::now())) {
+            Ok(Wakeup::Cancelled) => {
+                machine.cancel();
+                return;
+            }
+            // Nobody waits for this answer any more.
+            Ok(Wakeup::Answer(..)) => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        }
     }
 }
 

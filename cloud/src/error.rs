@@ -33,6 +33,13 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// Whether the cloud refused the login with a QR code itself.
+    pub fn is_of_login(&self) -> bool {
+        self.what == "QR code"
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the cloud refused the {}: {}", self.what, self.message)?;
@@ -323,6 +330,9 @@ pub enum FetchError {
     /// The login has ended.
     #[error("the login is no longer valid")]
     LoginOver,
+    /// The fetch was cancelled.
+    #[error("the fetch was cancelled")]
+    Cancelled,
 }
 
 fn told(tried: &[Tried]) -> String {
@@ -334,6 +344,10 @@ impl FetchError {
     /// Returns advice for the user.
     pub fn advice(&self) -> &'static str {
         match self {
+            Self::Api(error) if error.is_of_login() && error.cause() == Cause::Unknown => {
+                "check client id, schema and user code (in the app: Me > Settings > Account and Security > User Code), \
+                 upper and lower case included"
+            }
             Self::Api(error) => error.cause().advice(),
             Self::Clock { .. } => Cause::Clock.advice(),
             Self::Send { failure, .. } => failure.advice(),
@@ -349,6 +363,7 @@ impl FetchError {
             Self::Seal { .. } | Self::LoginOver => "log in again, with a new QR code",
             Self::NoDevices { .. } => Cause::Permission.advice(),
             Self::Nowhere { tried } => telling(tried).map_or(Cause::Credentials.advice(), Self::advice),
+            Self::Cancelled => "run this again; what was in the file is as it was",
             Self::NotScanned => {
                 "run this again, and scan the code within five minutes: in the app, Me > the symbol for scanning; check \
                  that the user code is that of the account (Me > Settings > Account and Security > User Code)"
@@ -364,8 +379,17 @@ impl FetchError {
         }
     }
 
-    pub(crate) fn cause(&self) -> Option<Cause> {
+    /// What is behind the cloud's refusal, where it is one.
+    pub fn cause(&self) -> Option<Cause> {
         self.api().map(ApiError::cause)
+    }
+
+    /// Of several data centres' errors the one that says most; else the error itself. The advice is that of this one.
+    pub fn most_telling(&self) -> &Self {
+        match self {
+            Self::Nowhere { tried } => telling(tried).unwrap_or(self),
+            other => other,
+        }
     }
 }
 

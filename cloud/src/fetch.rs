@@ -1,5 +1,6 @@
 //! The keys of a developer project's devices, call by call.
 
+mod display;
 mod job;
 mod stage;
 
@@ -218,6 +219,14 @@ impl Fetch {
     pub const fn without_mappings(mut self) -> Self {
         self.wants_mappings = false;
         self
+    }
+
+    /// Ends early, with [`FetchError::Cancelled`]. The answer to the [last request](Step::Send) is no longer needed.
+    pub fn cancel(&mut self) {
+        self.flight = None;
+        self.wait = None;
+        self.news.clear();
+        self.end.get_or_insert(Err(FetchError::Cancelled));
     }
 
     /// Returns the next step at `now`, milliseconds since 1970.

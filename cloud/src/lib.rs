@@ -3,6 +3,8 @@
 
 mod app;
 mod app_call;
+#[cfg(feature = "client")]
+mod cancel;
 mod centre;
 #[cfg(feature = "client")]
 mod client;
@@ -16,6 +18,8 @@ mod http;
 mod json;
 mod mapping;
 mod python_json;
+#[cfg(feature = "drawing")]
+mod qr_drawing;
 mod qr_text;
 mod retry;
 mod seal;
@@ -24,6 +28,8 @@ mod sign;
 
 pub use app::{AppFetch, AppLogin};
 pub use app_call::{AppCall, AppSession};
+#[cfg(feature = "client")]
+pub use cancel::CancelToken;
 pub use centre::{DataCentre, Place, UnknownDataCentre};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, ClientError};

@@ -25,9 +25,10 @@ pub(super) fn hidden(question: &str, missing: &str) -> anyhow::Result<Secret> {
     if !is_somebody_there() {
         return Err(nobody(missing).into());
     }
-    prompt(question)?;
     let typed = {
+        // Before the question: whoever types at once is not shown, either.
         let _quiet = Quiet::new()?;
+        prompt(question)?;
         typed(&mut io::stdin().lock())
     };
     eprintln!();

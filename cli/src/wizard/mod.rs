@@ -1,24 +1,26 @@
 //! `rustuya wizard`: local keys from the vendor's cloud.
 
 mod ask;
-mod code;
 mod lan;
 mod report;
 mod tell;
 
 use core::str::FromStr;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use rustuya_cloud::{
-    AppFetch, AppLogin, Client, Credentials, DataCentre, DevicesJson, Fetch, FetchError, Fetched, Place, Project,
-    Secret, UnknownDataCentre,
+    AppFetch, AppLogin, CancelToken, Client, Credentials, DataCentre, DevicesJson, Fetch, FetchError, Fetched, Place,
+    Project, Secret, UnknownDataCentre,
 };
 use rustuya_runtime_tokio::text;
 use zeroize::Zeroizing;
 
 use crate::input::{self, Ports, UsageError, seconds, unfit};
+use crate::signal;
 use lan::Lan;
 use tell::Tell;
 
@@ -112,6 +114,8 @@ impl FromStr for Region {
 const SECRET: &str = "TUYA_ACCESS_SECRET";
 const USER_CODE: &str = "TUYA_USER_CODE";
 const TINYTUYA: &str = "tinytuya.json";
+/// The time for the logout after Ctrl-C.
+const LOGOUT_TIME: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(endpoint) = &args.endpoint
@@ -122,7 +126,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let login = args.login()?;
     let output = || input::file("--output", &args.output);
     let mut file = DevicesJson::read(&args.output).with_context(output)?;
-    let client = Client::builder().timeout(args.timeout);
+    let mut client = Client::builder().timeout(args.timeout);
+    let is_logged_out = Arc::new(AtomicBool::new(false));
+    if matches!(login, Login::App(_)) {
+        // Nobody else ends a login.
+        let (cancel, is_logged_out) = (CancelToken::default(), Arc::clone(&is_logged_out));
+        client = client.cancel_token(&cancel);
+        let log_out = move || {
+            cancel.cancel();
+            if is_logged_out.load(Ordering::Relaxed) { Duration::ZERO } else { LOGOUT_TIME }
+        };
+        signal::on_first(log_out).context("signals cannot be received")?;
+    }
     let client = match &args.ca_file {
         Some(path) => client.ca_file(path).build().with_context(|| input::file("--ca-file", path))?,
         None => client.build()?,
@@ -141,6 +156,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         Login::App(login) => client.fetch_app(AppFetch::new(login).known(known), |news| tell.news(&news)),
     };
+    is_logged_out.store(true, Ordering::Relaxed);
     tell.clear();
     let fetched = fetched.map_err(|error| failed(&error))?;
     let heard = lan.map(|lan| lan.finish(&fetched.devices)).unwrap_or_default();

@@ -2,9 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use rustuya_cloud::Progress;
+use rustuya_cloud::{Progress, QrText};
 
-use super::code;
 use crate::output::plain;
 
 /// Says what goes on. A line about products is drawn over the one before.
@@ -19,27 +18,13 @@ impl Tell {
     }
 
     pub(super) fn news(&mut self, news: &Progress) {
-        let line = match news {
-            Progress::Trying(place) => format!("asking the data centre {place}"),
-            Progress::Refused(tried) => format!("{}: {}", tried.place, tried.error),
-            Progress::Accepted(place) => format!("{place} accepts the project"),
-            Progress::Clock(ms) => {
-                let word = if *ms < 0 { "ahead" } else { "late" };
-                format!("this computer's clock is {} s {word}: set it", ms.unsigned_abs() / 1000)
-            }
-            Progress::TokenRenewed => {
-                "another program has fetched a token for this project: fetching a new one".to_owned()
-            }
-            Progress::Devices(count) => format!("devices so far: {count}"),
-            Progress::Product { at, of } => return self.over(&format!("what DPs mean: product {at} of {of}")),
-            Progress::Waiting(time, error) => format!("{error}: trying again in {} s", time.as_secs()),
-            Progress::Code(text) => return self.code(text.expose()),
-            Progress::LoggedIn => "logged in".to_owned(),
-            Progress::LoggedOut => "logged out again".to_owned(),
-            _ => return,
-        };
+        match news {
+            Progress::Product { .. } => return self.over(&news.to_string()),
+            Progress::Code(text) => self.code(text),
+            _ => {}
+        }
         self.clear();
-        eprintln!("rustuya: {}", plain(&line));
+        eprintln!("rustuya: {}", plain(&news.to_string()));
     }
 
     /// Takes the line about products away.
@@ -57,13 +42,10 @@ impl Tell {
         }
     }
 
-    fn code(&mut self, text: &str) {
+    fn code(&mut self, text: &QrText) {
         self.clear();
-        match code::draw(text) {
-            Some(drawn) => {
-                eprintln!("{drawn}");
-                eprintln!("rustuya: scan this with the app (Me > the symbol for scanning), within five minutes");
-            }
+        match text.draw() {
+            Some(drawn) => eprintln!("{drawn}"),
             None => eprintln!("rustuya: the text of the QR code is too long to be drawn"),
         }
     }

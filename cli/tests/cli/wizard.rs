@@ -1,7 +1,8 @@
 //! wizard against a fake cloud with a certificate of its own, and against virtual devices.
 
+use core::time::Duration;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use rustuya_fake_cloud::{Account, FakeCloud, Fault};
 use serde_json::{Value, json};
@@ -50,6 +51,19 @@ impl Place {
             assert!(!done.stdout.contains(private) && !done.stderr.contains(private), "{private}: {done:?}");
         }
         done
+    }
+
+    /// Waits until the cloud is asked for this.
+    #[cfg(unix)]
+    #[track_caller]
+    fn asked(&self, part: &str) {
+        for _ in 0..3000 {
+            if self.cloud.count(part) > 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{part} is never asked for: {:?}", self.cloud.calls());
     }
 
     fn file(&self, name: &str) -> Value {
@@ -259,6 +273,42 @@ fn a_qr_code_that_the_app_scans_is_enough() {
     let mut wrong = place.command(&app);
     wrong.env("TUYA_USER_CODE", "other");
     place.finish(wrong).failed(1, &["user code or client id is unknown"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_logs_out_again() {
+    let place = Place::new("interrupted", Account::sample());
+    place.cloud.scan_after(1);
+    // The list of homes takes for ever.
+    place.cloud.fail("/v1.0/m/life/users/homes", Fault::Silence, 1);
+    let app = ["--qr", "--client-id", "APPKEY0000000000", "--schema", "exampleauthorize", "--no-scan"];
+    let mut command = place.command(&app);
+    command.env("TUYA_USER_CODE", "uSeRc0d").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let interrupt = |child: &Child| {
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill exists");
+        assert!(sent.success(), "the process lives");
+    };
+    let child = command.spawn().expect("the command starts");
+    place.asked("/users/homes");
+    assert!(place.cloud.is_logged_in());
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("logged out again") && said.contains("the fetch was cancelled"), "{said}");
+    assert!(!place.cloud.is_logged_in() && !place.path("devices.json").exists());
+
+    // Nobody has scanned the code yet.
+    let place = Place::new("not-scanned", Account::sample());
+    let mut command = place.command(&app);
+    command.env("TUYA_USER_CODE", "uSeRc0d").stderr(Stdio::piped());
+    let child = command.spawn().expect("the command starts");
+    place.asked("/tokens/");
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(place.cloud.count("terminal/expire"), 0, "there is no login");
 }
 
 #[test]

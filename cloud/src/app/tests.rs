@@ -237,3 +237,75 @@ fn every_call_has_its_path() {
     assert!(AppSession::from_login("A", &json!({ "endpoint": "http://x", "access_token": "a" }), 0).is_err());
     assert_eq!(format!("{session:?}"), r#"AppSession { endpoint: "https://apigw.tuyaeu.com", .. }"#);
 }
+
+/// Drives it up to the request for `what`, which is sent and not answered.
+fn sent(driver: &mut Driver, what: &str) {
+    let mut rng = Counter(0);
+    for _ in 0..50 {
+        match driver.fetch.poll(driver.now, &mut rng) {
+            Step::Send(request) if request.what == what => return,
+            Step::Send(request) => {
+                let sealed = request.headers.iter().find(|(name, _)| *name == "X-requestId");
+                let result = match request.what {
+                    "QR code" => json!({ "qrcode": "abc" }),
+                    "login" => login(30),
+                    other => panic!("{other}"),
+                };
+                assert!(sealed.is_none());
+                let body = json!({ "success": true, "result": result, "t": driver.now });
+                driver.fetch.handle(Ok(Answer::new(200, body.to_string())), driver.now);
+            }
+            Step::Wait(_) | Step::Progress(_) => {}
+            Step::Done(result) => panic!("{result:?}"),
+        }
+    }
+    panic!("{what} is never asked for");
+}
+
+#[test]
+fn a_cancelled_fetch_ends_with_a_logout_where_there_is_a_login() {
+    let end = |mut driver: Driver| {
+        let result = driver.run(|request, _| match request.what {
+            "end of the login" => Ok(json!(true)),
+            other => panic!("{other}"),
+        });
+        assert!(matches!(result, Err(FetchError::Cancelled)), "{result:?}");
+        driver.asked
+    };
+    let answer = |driver: &mut Driver, body: Value| {
+        driver.fetch.handle(Ok(Answer::new(200, body.to_string())), driver.now);
+    };
+    // Before anything was sent, and while the code is fetched.
+    let mut driver = Driver::new();
+    assert!(!driver.fetch.cancel());
+    assert_eq!(end(driver), [""; 0]);
+    let mut driver = Driver::new();
+    sent(&mut driver, "QR code");
+    assert!(!driver.fetch.cancel());
+    assert_eq!(end(driver), [""; 0]);
+
+    // The answer may say that the code was scanned.
+    let mut driver = Driver::new();
+    sent(&mut driver, "login");
+    assert!(driver.fetch.cancel());
+    answer(&mut driver, pending());
+    assert_eq!(end(driver), [""; 0]);
+    let mut driver = Driver::new();
+    sent(&mut driver, "login");
+    assert!(driver.fetch.cancel());
+    answer(&mut driver, json!({ "success": true, "result": login(7200), "t": NOW }));
+    assert_eq!(end(driver), ["end of the login"]);
+    let mut driver = Driver::new();
+    sent(&mut driver, "login");
+    assert!(driver.fetch.cancel());
+    driver.fetch.handle(Err(SendFailure::Timeout), NOW);
+    assert_eq!(end(driver), [""; 0]);
+
+    // While the tokens are renewed, the new ones are waited for.
+    let mut driver = Driver::new();
+    sent(&mut driver, "renewal of the login");
+    assert!(driver.fetch.cancel());
+    answer(&mut driver, json!({ "success": false, "code": 1110, "msg": "busy" }));
+    assert_eq!(end(driver), ["end of the login"]);
+    assert!(!Driver::new().fetch.cancel());
+}

@@ -345,3 +345,19 @@ fn hardware_addresses_are_asked_for_fifty_at_a_time() {
     let device = &fetched.devices[5];
     assert_eq!((device.mac.as_deref(), device.sn.as_deref()), (Some("aa"), Some("7")));
 }
+
+#[test]
+fn a_cancelled_fetch_sends_nothing_more() {
+    let mut driver = Driver::eu();
+    assert!(matches!(driver.fetch.poll(NOW), Step::Progress(Progress::Trying(_))));
+    assert!(matches!(driver.fetch.poll(NOW), Step::Send(_)));
+    driver.fetch.cancel();
+    driver.fetch.handle(ok(&json!({ "access_token": "t" })), NOW);
+    assert!(matches!(driver.run(|url, _| lamp(url)), Err(FetchError::Cancelled)));
+    assert!(driver.asked.is_empty() && driver.news.is_empty());
+    let mut driver = Driver::eu();
+    let fetched = driver.run(|url, _| lamp(url)).expect("fetched");
+    driver.fetch.cancel();
+    let again = driver.run(|url, _| lamp(url)).expect("what was fetched stays");
+    assert_eq!(again.devices.len(), fetched.devices.len());
+}

@@ -34,7 +34,7 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// Whether the cloud refused the login with a QR code itself.
+    /// True if the cloud refused to begin a login with a QR code.
     pub fn is_of_login(&self) -> bool {
         self.what == "QR code"
     }
@@ -192,6 +192,20 @@ impl Cause {
         matches!(
             self,
             Self::Credentials | Self::Permission | Self::IpList | Self::CrossRegion | Self::Suspended | Self::SkillId
+        )
+    }
+
+    /// True if a call of another service may succeed.
+    pub(crate) const fn is_of_the_call(self) -> bool {
+        matches!(
+            self,
+            Self::Request
+                | Self::Permission
+                | Self::NoService
+                | Self::NotSubscribed
+                | Self::NotAuthorized
+                | Self::NotFound
+                | Self::Unknown
         )
     }
 
@@ -379,7 +393,7 @@ impl FetchError {
         }
     }
 
-    /// What is behind the cloud's refusal, where it is one.
+    /// The cause of the cloud's refusal, where it is one.
     pub fn cause(&self) -> Option<Cause> {
         self.api().map(ApiError::cause)
     }

@@ -79,6 +79,8 @@ pub struct Fetch {
     fetched: Vec<(String, Mapping)>,
     products: (usize, usize),
     notes: Vec<Note>,
+    /// The first refusal of a list of devices.
+    refusal: Option<FetchError>,
     calls: u32,
 }
 
@@ -196,6 +198,7 @@ impl Fetch {
             fetched: Vec::new(),
             products: (0, 0),
             notes: Vec::new(),
+            refusal: None,
             calls: 0,
         }
     }
@@ -403,6 +406,7 @@ impl Fetch {
         self.devices.clear();
         self.owners.clear();
         self.notes.clear();
+        self.refusal = None;
     }
 }
 

@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::Refused;
 
+const ILLEGAL: Refused = (1109, "param is illegal");
+
 /// A project, an app's account linked to it, and its devices.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -122,7 +124,7 @@ impl Account {
     pub(crate) fn page(&self, list: Vec<Value>, last: Option<&str>, name: &str) -> Result<Value, Refused> {
         let start: usize = match last {
             Some(last) => {
-                last.strip_prefix("row ").and_then(|row| row.parse().ok()).ok_or((1109, "param is illegal"))?
+                last.strip_prefix("row ").and_then(|row| row.parse().ok()).ok_or(ILLEGAL)?
             }
             None => 0,
         };
@@ -130,6 +132,32 @@ impl Account {
         let page: Vec<Value> = list.into_iter().skip(start).take(self.page).collect();
         let end = start + page.len();
         Ok(json!({ name: page, "has_more": end < total, "last_row_key": format!("row {end}"), "total": total }))
+    }
+
+    /// A page of the devices behind this one, in the spelling of the newer calls.
+    pub(crate) fn things(&self, size: Option<&str>, last: Option<&str>) -> Result<Value, Refused> {
+        let size: usize = size.and_then(|size| size.parse().ok()).filter(|size| *size <= 20).ok_or(ILLEGAL)?;
+        let start = match last {
+            Some(last) => 1 + self.devices.iter().position(|device| device["id"] == last).ok_or(ILLEGAL)?,
+            None => 0,
+        };
+        let thing = |device: &Value| {
+            let spelled = [
+                ("id", "id"),
+                ("name", "name"),
+                ("local_key", "localKey"),
+                ("category", "category"),
+                ("product_id", "productId"),
+                ("product_name", "productName"),
+                ("sub", "sub"),
+                ("uuid", "uuid"),
+                ("icon", "icon"),
+                ("online", "isOnline"),
+            ];
+            let fields = spelled.iter().filter(|(name, _)| device.get(name).is_some());
+            Value::Object(fields.map(|(name, camel)| ((*camel).to_owned(), device[name].clone())).collect())
+        };
+        Ok(self.devices.iter().skip(start).take(size).map(thing).collect())
     }
 
     pub(crate) fn factory(&self, id: &str) -> Option<Value> {

@@ -39,8 +39,11 @@ impl State {
             ["v1.0", "devices", id] => self.account.device(id)?.clone(),
             ["v1.0", "users", uid, "devices"] => self.account.of(uid).cloned().collect(),
             ["v1.1", "devices", id, "specifications"] => self.account.specification(id)?,
+            ["v2.0", "cloud", "thing", "device"] => {
+                self.account.things(call.asked("page_size"), call.asked("last_id"))?
+            }
             ["v2.0", "cloud", "thing", id, "model"] => self.account.model(id)?,
-            ["v1.0", "devices", id, "sub-devices"] => self.account.children(id),
+            ["v1.0", "devices", id, "sub-devices"] | ["v1.0", "iot-03", "devices", id, "sub-devices"] => self.account.children(id),
             _ => return Err((1108, "uri path invalid")),
         };
         Ok(self.succeed(result))

@@ -172,7 +172,9 @@ fn every_refusal_ends_in_advice_and_leaves_the_file_alone() {
         (1108, "report it"),
     ];
     for (code, advice) in table {
-        place.cloud.fail("/v1.0/iot-01", Fault::Code(code, "odd \u{1b}[2J words"), 1);
+        for path in ["/v1.0/iot-01", "/v2.0/cloud/thing/device"] {
+            place.cloud.fail(path, Fault::Code(code, "odd \u{1b}[2J words"), 1);
+        }
         let done = place.run(&[]);
         done.failed(1, &[advice, &format!("code {code}, tid 00112233445566778899aabbccddeeff")]);
         assert!(!done.stderr.contains('\u{1b}'), "{done:?}");

@@ -3,6 +3,9 @@
 use crate::http::segment;
 use crate::secret::Secret;
 
+/// The cloud gives no more devices on a page of [`Job::Things`].
+pub(super) const THINGS: usize = 20;
+
 /// One call. Nothing of it is shown: user ids are in some.
 #[derive(Clone)]
 pub(super) enum Job {
@@ -14,8 +17,10 @@ pub(super) enum Job {
     Full { uid: Secret, last: Option<String> },
     /// The same by an older call, in one piece.
     OfUser { uid: Secret },
+    /// The devices of the project, from behind this device on, by a call of another service.
+    Things { last: Option<String> },
     /// Devices behind a gateway.
-    Children { gateway: String },
+    Children { gateway: String, service: Service },
     /// Hardware addresses.
     Factory { ids: Vec<String> },
     /// Meaning of a product's DPs, by any device of it.
@@ -24,6 +29,13 @@ pub(super) enum Job {
     SpecBegun { product: String, device: String },
     /// Further facts from the model of a product.
     Model { product: String, device: String },
+}
+
+/// Services that have the same call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    Devices,
+    IotCore,
 }
 
 impl core::fmt::Debug for Job {
@@ -39,6 +51,7 @@ impl Job {
             Self::Linked { .. } => "list of devices",
             Self::Owner { .. } => "owner of a device",
             Self::Full { .. } | Self::OfUser { .. } => "list of keys",
+            Self::Things { .. } => "list of things",
             Self::Children { .. } => "list of sub-devices",
             Self::Factory { .. } => "list of hardware addresses",
             Self::Spec { .. } | Self::SpecBegun { .. } => "specification of a product",
@@ -60,7 +73,13 @@ impl Job {
             Self::Owner { device } => format!("/v1.0/devices/{}", segment(device)),
             Self::Full { .. } => "/v1.3/iot-03/devices".to_owned(),
             Self::OfUser { uid } => format!("/v1.0/users/{}/devices", segment(uid.expose())),
-            Self::Children { gateway } => format!("/v1.0/devices/{}/sub-devices", segment(gateway)),
+            Self::Things { .. } => "/v2.0/cloud/thing/device".to_owned(),
+            Self::Children { gateway, service: Service::Devices } => {
+                format!("/v1.0/devices/{}/sub-devices", segment(gateway))
+            }
+            Self::Children { gateway, service: Service::IotCore } => {
+                format!("/v1.0/iot-03/devices/{}/sub-devices", segment(gateway))
+            }
             Self::Factory { .. } => "/v1.0/devices/factory-infos".to_owned(),
             Self::Spec { device, .. } | Self::SpecBegun { device, .. } => {
                 format!("/v1.1/devices/{}/specifications", segment(device))
@@ -80,6 +99,10 @@ impl Job {
                     ("source_type", "tuyaUser".to_owned()),
                 ];
                 row(last).into_iter().chain(of).collect()
+            }
+            Self::Things { last } => {
+                let last = last.clone().map(|last| ("last_id", last));
+                last.into_iter().chain([("page_size", THINGS.to_string())]).collect()
             }
             Self::Factory { ids } => vec![("device_ids", ids.join(","))],
             _ => Vec::new(),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::job::Job;
+use super::job::{Job, Service, THINGS};
 use super::{Fetch, Fetched, Note, Progress};
 use crate::device::{CloudDevice, link_children, merge};
 use crate::error::{Cause, FetchError};
@@ -17,6 +17,7 @@ pub(super) enum Stage {
     Owners,
     Full,
     OfUser,
+    Things,
     Children,
     Factory,
     Specs,
@@ -44,11 +45,13 @@ impl Fetch {
                 let uids = if complete { Vec::new() } else { self.uids() };
                 (Stage::OfUser, uids.into_iter().map(|uid| Job::OfUser { uid }).collect())
             }
-            Stage::OfUser if self.devices.is_empty() => {
-                let place = self.place.name().to_owned();
-                return self.leave(FetchError::NoDevices { place });
+            Stage::OfUser => (Stage::Things, self.things_jobs()),
+            Stage::Things if self.devices.is_empty() => {
+                let none = FetchError::NoDevices { place: self.place.name().to_owned() };
+                let error = self.refusal.take().unwrap_or(none);
+                return self.leave(error);
             }
-            Stage::OfUser => (Stage::Children, self.children_jobs()),
+            Stage::Things => (Stage::Children, self.children_jobs()),
             Stage::Children => {
                 let ids = self.devices.iter().filter(|device| !device.is_child()).map(|device| device.id.clone());
                 let ids: Vec<String> = ids.collect();
@@ -102,7 +105,19 @@ impl Fetch {
                     self.news.push_back(Progress::Devices(self.devices.len()));
                 }
             }
-            Job::Children { gateway } => {
+            Job::Things { .. } => {
+                let list = json::list(result, &["list", "devices"]).unwrap_or_default();
+                if merge(&mut self.devices, list.iter().filter_map(CloudDevice::from_json)) > 0 {
+                    self.news.push_back(Progress::Devices(self.devices.len()));
+                }
+                self.pages += 1;
+                // A page that is not full is the last one.
+                if list.len() >= THINGS && self.pages < MOST_PAGES {
+                    let last = list.last().and_then(|item| json::filled(item, &["id"]));
+                    self.jobs.extend(last.map(|last| Job::Things { last: Some(last) }));
+                }
+            }
+            Job::Children { gateway, .. } => {
                 for item in json::list(result, &["list", "devices"]).unwrap_or_default() {
                     let Some(mut child) = CloudDevice::from_json(item) else { continue };
                     child.gateway_id = Some(gateway.clone());
@@ -164,12 +179,19 @@ impl Fetch {
     pub(super) fn on_refusal(&mut self, job: Job, error: FetchError) {
         let cause = error.cause();
         match &job {
-            // Other ways to the devices remain only where the user has named one.
             Job::Linked { .. } if self.devices.is_empty() => {
                 let elsewhere = cause.is_none_or(Cause::may_be_elsewhere) && !self.rest.is_empty();
-                if elsewhere || self.device_ids.is_empty() {
+                if elsewhere || self.device_ids.is_empty() && !cause.is_some_and(Cause::is_of_the_call) {
                     return self.leave(error);
                 }
+                self.refusal = Some(error.clone());
+                self.note(String::new(), error);
+            }
+            Job::Children { gateway, service: Service::Devices } if cause.is_some_and(Cause::is_of_the_call) => {
+                self.jobs.push_front(Job::Children { gateway: gateway.clone(), service: Service::IotCore });
+            }
+            Job::Full { .. } | Job::OfUser { .. } => {
+                self.refusal.get_or_insert_with(|| error.clone());
                 self.note(String::new(), error);
             }
             Job::Owner { device } => self.note(device.clone(), error),
@@ -214,6 +236,13 @@ impl Fetch {
         uids
     }
 
+    /// The list of another service, where one of the others was refused and keys are missing.
+    fn things_jobs(&self) -> Vec<Job> {
+        let is_complete = !self.devices.is_empty() && self.devices.iter().all(|device| !device.key.is_empty());
+        let helps = self.refusal.as_ref().is_some_and(|error| error.cause().is_none_or(Cause::is_of_the_call));
+        if is_complete || !helps { Vec::new() } else { vec![Job::Things { last: None }] }
+    }
+
     fn owner_jobs(&self) -> Vec<Job> {
         let unknown = |id: &&String| self.devices.iter().all(|device| device.id != **id);
         self.device_ids.iter().filter(unknown).map(|id| Job::Owner { device: id.clone() }).collect()
@@ -244,7 +273,7 @@ impl Fetch {
         }
         gateways.sort_unstable();
         gateways.dedup();
-        gateways.into_iter().map(|gateway| Job::Children { gateway: gateway.to_owned() }).collect()
+        gateways.into_iter().map(|gateway| Job::Children { gateway: gateway.to_owned(), service: Service::Devices }).collect()
     }
 
     /// One job for each product that is not known.

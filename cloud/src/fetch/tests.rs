@@ -361,3 +361,78 @@ fn a_cancelled_fetch_sends_nothing_more() {
     let again = driver.run(|url, _| lamp(url)).expect("what was fetched stays");
     assert_eq!(again.devices.len(), fetched.devices.len());
 }
+
+#[test]
+fn the_list_of_another_service_is_a_further_source() {
+    // Where the list of all is refused: page by page, in the spelling of the newer calls.
+    let thing = |n: usize| json!({ "id": format!("d{n}"), "localKey": format!("k{n}"), "productId": "p", "isOnline": true });
+    let things = |url: &str| {
+        let start = match url.split_once("last_id=d") {
+            Some((_, rest)) => 1 + rest.split('&').next().and_then(|n| n.parse().ok()).unwrap_or(0),
+            None => 0,
+        };
+        assert!(url.contains("page_size=20"), "{url}");
+        ok(&(start..45).take(20).map(thing).collect())
+    };
+    for refused in [1106, 1108, 28_841_001, 28_841_101, 28_841_105, 77] {
+        let mut driver = Driver::eu();
+        let fetched = driver.run(|url, _| match url {
+            _ if url.contains("associated-users") => refuse(refused),
+            _ if url.contains("cloud/thing/device") => things(url),
+            _ => lamp(url),
+        });
+        let fetched = fetched.expect("fetched");
+        assert_eq!((fetched.devices.len(), driver.count("thing/device")), (45, 3), "{refused}");
+        assert_eq!((fetched.devices[44].key.expose(), fetched.devices[0].is_online), ("k44", Some(true)));
+        assert_eq!(fetched.notes.len(), 1, "the refusal is told");
+    }
+    // Where it is refused, too, the first refusal is the reason.
+    let mut driver = Driver::eu();
+    let result = driver.run(|url, _| match url {
+        _ if url.contains("associated-users") => refuse(28_841_101),
+        _ if url.contains("cloud/thing/device") => refuse(28_841_001),
+        _ => lamp(url),
+    });
+    assert_eq!(result.err().and_then(|error| error.cause()), Some(Cause::NotSubscribed));
+    // Where the keys are refused; not where no list is.
+    for (refused, asked) in [(true, 1), (false, 0)] {
+        let mut driver = Driver::eu();
+        let fetched = driver.run(|url, _| {
+            let keyless = json!([{ "id": "d0", "uid": "u1" }]);
+            match url {
+                _ if url.contains("associated-users") => ok(&json!({ "devices": keyless })),
+                _ if url.contains("iot-03") && !refused => ok(&json!({ "list": keyless })),
+                _ if url.contains("/users/") && !refused => ok(&keyless),
+                _ if url.contains("cloud/thing/device") => ok(&json!([thing(0)])),
+                _ if url.contains("iot-03") || url.contains("/users/") => refuse(28_841_105),
+                _ => lamp(url),
+            }
+        });
+        let key = fetched.expect("fetched").devices[0].key.expose().to_owned();
+        assert_eq!((key.as_str(), driver.count("thing/device")), (if refused { "k0" } else { "" }, asked));
+    }
+    // The subscription is the same for all calls.
+    let mut driver = Driver::eu();
+    let result = driver.run(|url, _| if url.contains("/token") { lamp(url) } else { refuse(28_841_002) });
+    assert_eq!((result.is_err(), driver.count("thing/device")), (true, 0));
+}
+
+#[test]
+fn children_are_asked_for_at_another_service_where_one_refuses() {
+    let list = json!([{ "id": "hub", "local_key": "k" }, { "id": "child", "sub": true, "local_key": "k" }]);
+    for refused in [1, 2] {
+        let mut driver = Driver::eu();
+        let fetched = driver.run(|url, _| match url {
+            _ if url.contains("associated-users") => ok(&json!({ "devices": list })),
+            _ if url.contains("/v1.0/iot-03/devices/hub/sub-devices") && refused == 1 => {
+                ok(&json!([{ "id": "child", "node_id": "n" }]))
+            }
+            _ if url.contains("sub-devices") => refuse(28_841_105),
+            _ => lamp(url),
+        });
+        let fetched = fetched.expect("fetched");
+        let node = fetched.devices[1].node_id.as_deref();
+        assert_eq!((node, driver.count("sub-devices")), (if refused == 1 { Some("n") } else { None }, 2));
+        assert_eq!(fetched.notes.len(), refused - 1, "a refusal is told where nothing else helped");
+    }
+}

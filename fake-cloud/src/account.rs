@@ -123,9 +123,7 @@ impl Account {
     /// A page behind this row. A row that does not exist is refused.
     pub(crate) fn page(&self, list: Vec<Value>, last: Option<&str>, name: &str) -> Result<Value, Refused> {
         let start: usize = match last {
-            Some(last) => {
-                last.strip_prefix("row ").and_then(|row| row.parse().ok()).ok_or(ILLEGAL)?
-            }
+            Some(last) => last.strip_prefix("row ").and_then(|row| row.parse().ok()).ok_or(ILLEGAL)?,
             None => 0,
         };
         let total = list.len();

@@ -43,7 +43,9 @@ impl State {
                 self.account.things(call.asked("page_size"), call.asked("last_id"))?
             }
             ["v2.0", "cloud", "thing", id, "model"] => self.account.model(id)?,
-            ["v1.0", "devices", id, "sub-devices"] | ["v1.0", "iot-03", "devices", id, "sub-devices"] => self.account.children(id),
+            ["v1.0", "devices", id, "sub-devices"] | ["v1.0", "iot-03", "devices", id, "sub-devices"] => {
+                self.account.children(id)
+            }
             _ => return Err((1108, "uri path invalid")),
         };
         Ok(self.succeed(result))

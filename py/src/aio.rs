@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 use crate::args;
 use crate::bridge::{LoopBridge, start};
+use crate::cloud::CloudRun;
 use crate::handle::Device;
 use crate::manager::Manager;
 use crate::operation::Answer;
@@ -193,6 +194,16 @@ impl AsyncVerbs {
     #[staticmethod]
     fn stop<'py>(bridge: &Bound<'py, LoopBridge>, device: &VirtualDevice) -> Awaitable<'py> {
         start(bridge, testing::stop(device.inner(bridge.py())?))
+    }
+
+    #[staticmethod]
+    fn cloud_next<'py>(bridge: &Bound<'py, LoopBridge>, run: &CloudRun) -> Awaitable<'py> {
+        start(bridge, run.next_operation(bridge.py())?)
+    }
+
+    #[staticmethod]
+    fn cloud_close<'py>(bridge: &Bound<'py, LoopBridge>, run: &CloudRun) -> Awaitable<'py> {
+        start(bridge, run.close_operation(bridge.py())?)
     }
 
     #[staticmethod]

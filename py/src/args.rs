@@ -210,6 +210,14 @@ arguments! {
     VirtualKey(String) "local_key", "text of 16 characters";
     Bind(String) "bind", "an IP address with a port, as text, such as \"127.0.0.1:0\"";
     ProductKey(String) "product_key", "text";
+    AccessId(String) "access_id", "text";
+    AccessSecret(String) "access_secret", "text";
+    Region(String) "region", "text, such as \"eu\" or \"auto\"";
+    Endpoint(String) "endpoint", "text: an address that begins with https://";
+    ClientId(String) "client_id", "text";
+    AppSchema(String) "schema", "text";
+    UserCode(String) "user_code", "text";
+    Mappings(bool) "mappings", "True or False";
     Persist(bool) "persist", "True or False";
     Nowait(bool) "nowait", "True or False";
     QueryOnConnect(bool) "query_on_connect", "True or False";
@@ -237,12 +245,16 @@ arguments! {
     AnnounceTo(Vec<(String, u16)>) "announce_to", "pairs of an IP address and a UDP port";
     Probes((String, u16)) "probes", "a pair of an IP address and a UDP port";
     Quirks(Vec<String>) "quirks", "names, as text";
+    DeviceIds(Vec<String>) "device_ids", "ids of devices, as text";
     Offline(Vec<String>) "offline", "cids, as text";
     Data(Vec<u8>) "data", "bytes";
     Datagram(Vec<u8>) "datagram", "bytes";
     ClientNonce([u8; 16]) "client_nonce", "16 bytes";
     DeviceNonce([u8; 16]) "device_nonce", "16 bytes";
+    CaFile(PathBuf) "ca_file", "a path: text, or an os.PathLike of text";
+    Known(PathBuf) "known", "a path: text, or an os.PathLike of text";
     Path(PathBuf) "path", "a path: text, or an os.PathLike of text";
+    Heard<'py>(Vec<Bound<'py, PyAny>>) "heard", "several DiscoveredDevice, as Scanner.scan() returns them";
     Dps<'py>(Vec<Bound<'py, PyAny>>) "dps", "several DPs, such as [1, 2]";
     DpIds<'py>(Vec<Bound<'py, PyAny>>) "dp_ids", "several DPs, such as [1, 2]";
     Subs<'py>(Vec<(String, Bound<'py, PyAny>)>) "subs", "a mapping of cids, as text, to mappings of DPs";
@@ -264,6 +276,7 @@ readers! {
     announce_every(f64) "announce_every", "a number of seconds";
     max_clients(usize) "max_clients", "a whole number, 0 or more";
     idle(f64) "idle", "a number of seconds";
+    request_timeout(f64) "timeout", "a number of seconds";
     strict(bool) "strict", "True or False";
     seqno(u32) "seqno", "a whole number from 0 to 4294967295";
 }

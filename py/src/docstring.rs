@@ -76,6 +76,8 @@ macro_rules! docstring {
     (@arg trust_relayed) => { "trust_relayed: whether to believe relayed announcements." };
     (@arg dps_virtual) => { "dps: a mapping of DPs to their values." };
     (@arg cid_virtual) => { "cid: the sub-device; None for the device itself." };
+    (@arg path_written) => { "path: the `devices.json`." };
+    (@arg heard) => { "heard: the `DiscoveredDevice` of a scan, whose addresses and versions are written, too." };
     (@arg online) => { "online: whether the gateway reaches it." };
 
     (@result itself) => { "The device itself, so that calls can be chained." };
@@ -86,6 +88,7 @@ macro_rules! docstring {
     (@result state) => { "The `State`." };
     (@result settled) => { "A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names\n    those that were neither within the time limit." };
     (@result device) => { "The device's handle." };
+    (@result written) => { "A `Written` with the changes." };
     (@result was_there) => { "Whether the manager had it." };
 
     (@error config) => { "InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid." };
@@ -112,6 +115,7 @@ macro_rules! docstring {
     (@error datagram) => { "FrameError: the bytes are not an announcement." };
     (@error simulation) => { "InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs or can send such\n        values." };
     (@error cid) => { "InvalidId: this is not a valid cid." };
+    (@error devices_json) => { "OSError: the file cannot be read or written; it is as it was.\n    ConfigError: it is not a list of devices, and is not replaced." };
     (@error os) => { "OSError: the system refuses the change." };
 }
 

@@ -150,7 +150,7 @@ fn described(py: Python<'_>, text: &str, error: &CommandError) -> PyErr {
 }
 
 /// Makes the error that `open` would raise, with the name of the file.
-fn file_error(py: Python<'_>, path: &str, source: std::io::Error) -> PyErr {
+pub(crate) fn file_error(py: Python<'_>, path: &str, source: std::io::Error) -> PyErr {
     let _inside = lifecycle::enter(py);
     let text = |code| py.import("os")?.call_method1("strerror", (code,))?.extract::<String>();
     match source.raw_os_error().map(|code| (code, text(code))) {

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::blocking::block;
 use crate::lifecycle::{self, Life};
-use crate::{bridge, engine, log, subscription};
+use crate::{bridge, cloud, engine, log, subscription};
 
 /// Time limit for pending commands and connections to end when the interpreter ends.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(1);
@@ -21,6 +21,7 @@ pub(crate) fn leave(py: Python<'_>) {
         return;
     }
     lifecycle::set_ending();
+    cloud::leave(py);
     if let Some(engine) = engine::started() {
         // A second Ctrl-C ends this wait.
         let _ = block(py, engine.registry.shutdown(), Some(SHUTDOWN_LIMIT));
@@ -44,7 +45,7 @@ pub(crate) fn left(py: Python<'_>) {
 /// Marks this process as a forked child, where the engine's threads do not exist.
 #[pyfunction]
 pub(crate) fn forked() {
-    if engine::started().is_some() {
+    if engine::started().is_some() || cloud::is_running() {
         lifecycle::set_life(Life::Forked);
     }
 }

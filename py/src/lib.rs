@@ -14,6 +14,8 @@ mod models;
 
 mod errors;
 
+mod cloud_errors;
+
 mod blocking;
 mod calls;
 mod held;
@@ -23,6 +25,7 @@ mod engine;
 
 mod event;
 mod feed;
+mod fetched;
 mod target;
 mod wakeup;
 
@@ -38,6 +41,7 @@ mod handle;
 mod receiver;
 mod subscription;
 
+mod cloud;
 mod codec;
 mod command;
 mod manager;
@@ -60,6 +64,8 @@ mod _native {
     #[pymodule_export]
     use crate::bridge::LoopBridge;
     #[pymodule_export]
+    use crate::cloud::CloudRun;
+    #[pymodule_export]
     use crate::codec::{announcement, decode, encode, session_key};
     #[pymodule_export]
     use crate::command::run_command_line;
@@ -71,6 +77,8 @@ mod _native {
     use crate::event::{DeviceEvent, ManagerEvent};
     #[pymodule_export]
     use crate::exit::{forked, leave, left};
+    #[pymodule_export]
+    use crate::fetched::Fetched;
     #[pymodule_export]
     use crate::handle::Device;
     #[pymodule_export]

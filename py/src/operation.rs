@@ -7,15 +7,17 @@ use std::io;
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use rustuya_cloud::{FetchError, Progress};
 use rustuya_runtime_tokio::{
     AddError, CommandError, DeviceInfo, DiscoveredDevice, Queried, Reply, Sending, State, Version,
 };
 
 use crate::blocking::block;
 use crate::engine::engine;
+use crate::fetched::Fetched;
 use crate::held::check;
 use crate::target::Target;
-use crate::{args, errors, exceptions, models};
+use crate::{args, cloud_errors, errors, exceptions, fetched, models};
 
 /// A started operation.
 pub(crate) type Operation = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
@@ -31,6 +33,8 @@ pub(crate) enum Answer {
     Numbers(BTreeSet<u16>),
     Found(Option<DiscoveredDevice>),
     AllFound(Vec<DiscoveredDevice>),
+    Step(Progress),
+    Fetched(Box<rustuya_cloud::Fetched>),
 }
 
 /// Error of an operation.
@@ -38,6 +42,7 @@ pub(crate) enum Failure {
     Command(Target, CommandError),
     Ports(io::Error),
     System(io::Error),
+    Cloud(FetchError),
 }
 
 impl Answer {
@@ -50,6 +55,8 @@ impl Answer {
             Self::State(state) => models::state(py, &state),
             Self::Settled(list) => models::settled(py, &list),
             Self::Numbers(numbers) => Ok(PyList::new(py, numbers)?.into_any()),
+            Self::Step(step) => fetched::progress(py, &step),
+            Self::Fetched(fetched) => Ok(Bound::new(py, Fetched(fetched))?.into_any()),
             Self::Found(None) => Ok(py.None().into_bound(py)),
             Self::Found(Some(found)) => models::found(py, &found),
             Self::AllFound(all) => {
@@ -69,6 +76,7 @@ impl Failure {
             Self::Command(target, error) => errors::command(py, &target.name(), &error),
             Self::Ports(error) => errors::add(py, "", AddError::Discovery(error)),
             Self::System(error) => errors::system(py, error),
+            Self::Cloud(error) => cloud_errors::fetch(py, &error),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Lists of names and literals for type checkers and programs.
 
 use pyo3::prelude::*;
+use rustuya_cloud::{DataCentre, Progress};
 use rustuya_runtime_tokio::{CommandCode, Dialect, DownReason, Version};
 
-use crate::{convert, event, models, operation, reasons};
+use crate::{convert, event, fetched, models, operation, reasons};
 
 /// Returns every named command with its number.
 #[pyfunction]
@@ -16,12 +17,16 @@ pub(crate) fn command_names() -> Vec<(&'static str, u32)> {
 pub(crate) fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
     let reasons = DownReason::ALL.iter().map(|reason| reasons::classify(*reason).2).collect();
     let dialects = [Dialect::Default, Dialect::Device22].map(convert::dialect_name).to_vec();
+    let regions = DataCentre::ALL.iter().map(|centre| centre.code()).chain(["auto"]).collect();
     vec![
         ("Reason", reasons),
         ("DeviceType", dialects),
         ("ProtocolVersion", Version::ALL.map(Version::as_str).to_vec()),
         ("EventKind", event::KINDS.to_vec()),
         ("SweptKind", models::SWEPT.to_vec()),
+        ("CloudChange", fetched::CHANGES.to_vec()),
+        ("CloudProgressKind", Progress::KINDS.to_vec()),
+        ("CloudRegion", regions),
         ("Wait", operation::WAITS.to_vec()),
     ]
 }

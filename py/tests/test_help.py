@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import rustuya
 import rustuya.aio
+import rustuya.cloud.aio
 import rustuya.exceptions
 import rustuya.models
 import rustuya.settings
@@ -24,6 +25,8 @@ MODULES: list[Any] = [
     rustuya.aio,
     rustuya.testing,
     rustuya.testing.aio,
+    rustuya.cloud,
+    rustuya.cloud.aio,
     codec,
     rustuya.exceptions,
     rustuya.models,

@@ -12,14 +12,29 @@ from typing import Any
 import pytest
 import rustuya
 import rustuya.aio
+import rustuya.cloud.aio
 import rustuya.exceptions
 import rustuya.testing.aio
 import rustuya.typing
 from rustuya import codec
 
 PAGE = Path(__file__).parents[2] / "docs" / "python" / "reference.md"
-MODULES = [rustuya, rustuya.aio, rustuya.testing, rustuya.testing.aio, codec, rustuya.exceptions, rustuya.typing]
-FOR_LOOPS = {rustuya.aio: rustuya.__name__, rustuya.testing.aio: rustuya.testing.__name__}
+MODULES = [
+    rustuya,
+    rustuya.aio,
+    rustuya.testing,
+    rustuya.testing.aio,
+    rustuya.cloud,
+    rustuya.cloud.aio,
+    codec,
+    rustuya.exceptions,
+    rustuya.typing,
+]
+FOR_LOOPS = {
+    rustuya.aio: rustuya.__name__,
+    rustuya.testing.aio: rustuya.testing.__name__,
+    rustuya.cloud.aio: rustuya.cloud.__name__,
+}
 """Modules with the asyncio classes, and the modules whose sections describe the common parts."""
 # Heading of a section, which names its classes.
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)

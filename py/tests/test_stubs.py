@@ -16,7 +16,7 @@ from rustuya import _native
 PACKAGE = Path(__file__).parents[1] / "python" / "rustuya"
 STUB = PACKAGE / "_native.pyi"
 ASYNCIO = (PACKAGE / "aio.py", PACKAGE / "_commands.py", PACKAGE / "testing" / "aio.py")
-INTERNAL = {"AsyncVerbs", "LoopBridge"}
+INTERNAL = {"AsyncVerbs", "CloudRun", "LoopBridge"}
 # Synchronous twin of each asyncio class, and the methods that differ.
 TWINS: dict[str, Any] = {
     "Commands": _native.Device,

@@ -153,7 +153,7 @@ const fn word(change: Change) -> &'static str {
     match change {
         Change::New => "new",
         Change::Key => "key",
-        Change::Other => "other",
+        Change::Other => "field",
         _ => "same",
     }
 }

@@ -4,6 +4,42 @@ use core::fmt;
 
 use super::Progress;
 
+impl Progress {
+    /// All [kinds](Self::kind).
+    pub const KINDS: [&str; 11] = [
+        "trying",
+        "refused",
+        "accepted",
+        "clock",
+        "token_renewed",
+        "devices",
+        "product",
+        "waiting",
+        "code",
+        "logged_in",
+        "logged_out",
+    ];
+
+    /// A name for programs.
+    pub const fn kind(&self) -> &'static str {
+        let [trying, refused, accepted, clock, token_renewed, devices, product, waiting, code, logged_in, logged_out] =
+            Self::KINDS;
+        match self {
+            Self::Trying(_) => trying,
+            Self::Refused(_) => refused,
+            Self::Accepted(_) => accepted,
+            Self::Clock(_) => clock,
+            Self::TokenRenewed => token_renewed,
+            Self::Devices(_) => devices,
+            Self::Product { .. } => product,
+            Self::Waiting(..) => waiting,
+            Self::Code(_) => code,
+            Self::LoggedIn => logged_in,
+            Self::LoggedOut => logged_out,
+        }
+    }
+}
+
 /// One line for people, without secrets.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

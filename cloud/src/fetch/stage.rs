@@ -273,7 +273,10 @@ impl Fetch {
         }
         gateways.sort_unstable();
         gateways.dedup();
-        gateways.into_iter().map(|gateway| Job::Children { gateway: gateway.to_owned(), service: Service::Devices }).collect()
+        gateways
+            .into_iter()
+            .map(|gateway| Job::Children { gateway: gateway.to_owned(), service: Service::Devices })
+            .collect()
     }
 
     /// One job for each product that is not known.

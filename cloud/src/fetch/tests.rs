@@ -365,7 +365,8 @@ fn a_cancelled_fetch_sends_nothing_more() {
 #[test]
 fn the_list_of_another_service_is_a_further_source() {
     // Where the list of all is refused: page by page, in the spelling of the newer calls.
-    let thing = |n: usize| json!({ "id": format!("d{n}"), "localKey": format!("k{n}"), "productId": "p", "isOnline": true });
+    let thing =
+        |n: usize| json!({ "id": format!("d{n}"), "localKey": format!("k{n}"), "productId": "p", "isOnline": true });
     let things = |url: &str| {
         let start = match url.split_once("last_id=d") {
             Some((_, rest)) => 1 + rest.split('&').next().and_then(|n| n.parse().ok()).unwrap_or(0),

@@ -1,7 +1,8 @@
 """Tuya smart-home devices on the local network.
 
-``import rustuya`` is for threads; :mod:`rustuya.aio` has the same classes for asyncio, :mod:`rustuya.testing` virtual
-devices, :mod:`rustuya.codec` frames for tools, :mod:`rustuya.typing` types for annotations.
+``import rustuya`` is for threads; :mod:`rustuya.aio` has the same classes for asyncio, :mod:`rustuya.cloud` fetches
+local keys, :mod:`rustuya.testing` has virtual devices, :mod:`rustuya.codec` frames for tools, :mod:`rustuya.typing`
+types for annotations.
 """
 
 from __future__ import annotations
@@ -33,6 +34,20 @@ from ._native import (
 )
 from .exceptions import (
     ClosedError,
+    CloudAccountError,
+    CloudAddressError,
+    CloudAnswerError,
+    CloudBusy,
+    CloudClockError,
+    CloudCredentialsError,
+    CloudError,
+    CloudLoginError,
+    CloudPlanExpired,
+    CloudQuotaUsed,
+    CloudServiceError,
+    CloudTokenError,
+    CloudUnreachable,
+    CodeNotScanned,
     CommandRejected,
     ConfigError,
     ConnectError,
@@ -121,6 +136,20 @@ __version__: str = _native.__VERSION__
 
 __all__ = [
     "ClosedError",
+    "CloudAccountError",
+    "CloudAddressError",
+    "CloudAnswerError",
+    "CloudBusy",
+    "CloudClockError",
+    "CloudCredentialsError",
+    "CloudError",
+    "CloudLoginError",
+    "CloudPlanExpired",
+    "CloudQuotaUsed",
+    "CloudServiceError",
+    "CloudTokenError",
+    "CloudUnreachable",
+    "CodeNotScanned",
     "CommandRejected",
     "CommandType",
     "ConfigError",

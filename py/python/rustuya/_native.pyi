@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, final, overload
 
 from typing_extensions import Self, disjoint_base
 
+from .cloud._records import CloudDevice, Note, Progress, Written
 from .models import (
     DeviceInfo,
     Diagnosis,
@@ -28,9 +29,11 @@ from .typing import DeviceType, Dps, EventKind, JsonLike, UnfitWrite
 __all__ = [
     "__VERSION__",
     "AsyncVerbs",
+    "CloudRun",
     "Device",
     "DeviceEvent",
     "DeviceMessageReceiver",
+    "Fetched",
     "LoopBridge",
     "Manager",
     "ManagerEvent",
@@ -1676,6 +1679,71 @@ class LoopBridge:
     def __bool__(self) -> bool: ...
 
 @final
+class Fetched:
+    """Devices of an account, as the cloud lists them."""
+    @property
+    def devices(self) -> list[CloudDevice]:
+        """The devices, in the cloud's order: a new list of `CloudDevice`."""
+    @property
+    def notes(self) -> list[Note]:
+        """Failures of single requests: a new list of `Note`."""
+    @property
+    def region(self) -> str | None:
+        """Code of the data centre that has the devices; None if it is not known, as after `fetch_with_app`."""
+    @property
+    def clock_offset(self) -> float:
+        """The cloud's clock less that of this computer, in seconds."""
+    @property
+    def calls(self) -> int:
+        """Number of requests that the fetch took."""
+    def write(self, path: str | PathLike[str], heard: Iterable[DiscoveredDevice] | None = None) -> Written:
+        """Brings a `devices.json` up to date, in tinytuya's format. Creates the file if there is none; only its owner can
+        read it, and it is replaced in one step. Keeps entries and fields of the file that the cloud does not have.
+
+        Args:
+            path: the `devices.json`.
+            heard: the `DiscoveredDevice` of a scan, whose addresses and versions are written, too.
+
+        Returns:
+            A `Written` with the changes.
+
+        Raises:
+            OSError: the file cannot be read or written; it is as it was.
+            ConfigError: it is not a list of devices, and is not replaced.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def __len__(self) -> int: ...
+
+@final
+class CloudRun:
+    @staticmethod
+    def project(
+        access_id: str,
+        access_secret: str,
+        *,
+        region: str,
+        device_ids: Iterable[str],
+        known: str | PathLike[str] | None,
+        mappings: bool,
+        endpoint: str | None,
+        ca_file: str | PathLike[str] | None,
+        timeout: float,
+    ) -> CloudRun: ...
+    @staticmethod
+    def app(
+        client_id: str,
+        schema: str,
+        user_code: str,
+        *,
+        known: str | PathLike[str] | None,
+        endpoint: str | None,
+        ca_file: str | PathLike[str] | None,
+        timeout: float,
+    ) -> CloudRun: ...
+    def next(self) -> Progress | Fetched: ...
+    def close(self) -> None: ...
+
+@final
 class AsyncVerbs:
     def __new__(cls, target: Device | SubDevice | None) -> Self: ...
     def status(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Started[Any]: ...
@@ -1699,6 +1767,10 @@ class AsyncVerbs:
         timeout: float | None,
     ) -> _Started[Any]: ...
     def sub_discover(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Started[Any]: ...
+    @staticmethod
+    def cloud_next(bridge: LoopBridge, run: CloudRun) -> _Started[Progress | Fetched]: ...
+    @staticmethod
+    def cloud_close(bridge: LoopBridge, run: CloudRun) -> _Started[None]: ...
     @staticmethod
     def detect_dps(bridge: LoopBridge, device: Device) -> _Started[list[int]]: ...
     @staticmethod

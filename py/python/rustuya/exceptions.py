@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClosedError",
+    "CloudAccountError",
+    "CloudAddressError",
+    "CloudAnswerError",
+    "CloudBusy",
+    "CloudClockError",
+    "CloudCredentialsError",
+    "CloudError",
+    "CloudLoginError",
+    "CloudPlanExpired",
+    "CloudQuotaUsed",
+    "CloudServiceError",
+    "CloudTokenError",
+    "CloudUnreachable",
+    "CodeNotScanned",
     "CommandRejected",
     "ConfigError",
     "ConnectError",
@@ -244,3 +258,81 @@ class ClosedError(TuyaError, RuntimeError):
 
 class ForkedError(ClosedError):
     """This process is a forked child of one in which rustuya was in use."""
+
+
+class CloudError(TuyaError):
+    """The vendor's cloud did not give the local keys. The text ends with the advice."""
+
+    code = 913
+    advice: str = ""
+    """How to correct it."""
+    cloud_code: int | None = None
+    """The cloud's number of the error, if the cloud refused."""
+    tid: str | None = None
+    """The number by which the vendor's support finds the request, if the cloud refused."""
+    tried: dict[str, CloudError] = {}
+    """If several data centres were tried: their names and errors. The class is that of the error that says most."""
+
+
+class CloudUnreachable(CloudError, ConnectionError):
+    """The cloud did not answer: check the connection to the internet, the proxy and its certificate."""
+
+    code = 901
+
+
+class CloudAnswerError(CloudError):
+    """The answer is not the cloud's, or is incomplete: check the proxy and the endpoint, or report it."""
+
+    code = 910
+
+
+class CloudBusy(CloudError):
+    """The cloud had too many requests, again and again: wait some minutes."""
+
+
+class CloudCredentialsError(CloudError):
+    """The Access ID or the Access Secret is wrong, or the project is in another data centre."""
+
+    code = 909
+
+
+class CloudTokenError(CloudError):
+    """Another program keeps fetching tokens for the same project: stop it, or make a second project."""
+
+    code = 911
+
+
+class CloudClockError(CloudError):
+    """The cloud does not accept this computer's clock: set it."""
+
+
+class CloudAccountError(CloudError):
+    """The project has no devices of the account: link the account of the home's owner, in its data centre."""
+
+
+class CloudAddressError(CloudError):
+    """The project's IP allowlist does not have this network's address: add it, or switch the list off."""
+
+
+class CloudServiceError(CloudError):
+    """The project has no right to the call: subscribe its service, and authorize the project."""
+
+
+class CloudPlanExpired(CloudServiceError):
+    """The trial of the service is over, or the data centre is switched off for the project."""
+
+
+class CloudQuotaUsed(CloudServiceError):
+    """The calls of the month are used up: wait for the next one, or make a second project."""
+
+
+class CloudLoginError(CloudError):
+    """The login with a QR code was refused, or has ended: check client id, schema and user code, and begin again."""
+
+    code = 911
+
+
+class CodeNotScanned(CloudLoginError, TimeoutError):
+    """Nobody scanned the QR code in time."""
+
+    code = 902

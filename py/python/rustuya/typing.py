@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from typing_extensions import TypeAlias
 
 __all__ = [
+    "CloudChange",
+    "CloudProgressKind",
+    "CloudRegion",
     "ConnectionDown",
     "ConnectionUp",
     "DeviceType",
     "DeviceTypeChoice",
     "DialectFound",
+    "DpMeaning",
     "Dps",
     "EventKind",
     "EventPayload",
@@ -222,3 +226,41 @@ class UnfitWrite(TypedDict):
     value: Json
     why: str
     """The reason as text."""
+
+
+class _DpMeaning(TypedDict):
+    code: str
+    """Name of the DP, such as `switch_led`."""
+    type: str
+    """`Boolean`, `Integer`, `Enum`, `String`, `Json`, `Raw`, `Bitmap`, or another word of the cloud."""
+    values: Json
+    """Range, unit and so on; text for `String`, and if it cannot be read."""
+
+
+class DpMeaning(_DpMeaning, total=False):
+    """Meaning of one DP: an entry of the `mapping` of a device, in the format of a `devices.json`."""
+
+    raw_values: str
+    """The text of `values`, for the type `Json`."""
+
+
+CloudRegion: TypeAlias = Literal["auto", "eu", "us", "cn", "in", "sg", "us-e", "eu-w"]
+"""Code of a data centre; "auto" tries all, in this order. tinytuya's other codes for them are understood, too."""
+
+CloudChange: TypeAlias = Literal["new", "key", "field", "same"]
+"""Kind of change of a device in ``fetched.write``: a new device, another key, another field, or none."""
+
+CloudProgressKind: TypeAlias = Literal[
+    "trying",
+    "refused",
+    "accepted",
+    "clock",
+    "token_renewed",
+    "devices",
+    "product",
+    "waiting",
+    "code",
+    "logged_in",
+    "logged_out",
+]
+"""Kind of a ``Progress``."""

@@ -22,7 +22,9 @@ pub(super) fn run(context: &Context) -> Result<String> {
     let wheel = wheel(context, &tools, Optimised::Somewhat)?;
     smoke(context, &wheel)?;
     install(context, &tools, &wheel)?;
-    python(&tools).args(["-m", "pytest"]).run()?;
+    context.cargo().args(["build", "--locked", "--workspace", "--bin", "rustuya-fake-cloud"]).run()?;
+    let cloud = context.target.join("debug").join(format!("rustuya-fake-cloud{}", std::env::consts::EXE_SUFFIX));
+    python(&tools).args(["-m", "pytest"]).env("RUSTUYA_FAKE_CLOUD", cloud).run()?;
     python(&tools).args(["-m", "mypy", "python/rustuya", "tests", "benches"]).run()?;
     for example in examples(&package)? {
         python(&tools).args(["-m", "mypy"]).arg(example).run()?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::model::{DpType, Hidden, Profile, ProfileDp, ProfileEntity};
-use super::rules::{RuleSet, Rules, Shape};
+use super::rules::{RuleSet, Rules, Shape, unit};
 use super::yaml::Scalar;
 use crate::entity::{Category, Channel, Codec, Entity, EntityKind, Role, StateClass};
 use crate::schema::{Access, DpKind, DpSpec, NumberSpec, Origin};
@@ -130,15 +130,6 @@ fn power_of_ten(digits: u8) -> Number {
     Number::from(10_i64.pow(digits.into()))
 }
 
-/// Returns a unit in Home Assistant's spelling: the files write temperatures short.
-fn unit(unit: Option<&str>) -> String {
-    match unit.unwrap_or_default() {
-        "C" => "°C".into(),
-        "F" => "°F".into(),
-        other => other.into(),
-    }
-}
-
 impl ProfileEntity {
     /// Returns the name to show; `None` for the device itself.
     pub fn display_name(&self) -> Option<String> {
@@ -188,7 +179,7 @@ impl ProfileEntity {
         let named = self.rules.dps.iter().enumerate().filter(|(_, dp)| !self.is_inner(dp));
         let mut channels: Vec<(bool, Role, Channel)> = named
             .map(|(index, dp)| {
-                let mut place = roles::place(&self.platform, dp, category == Category::Config);
+                let mut place = roles::place(&self.platform, &self.rules, dp, category == Category::Config);
                 if !taken.insert(dp.name.as_str()) {
                     place = Place::attribute(format!("{}_{}", dp.name, dp.id));
                 }

@@ -163,7 +163,12 @@ fn dp(node: Node, notes: &mut Vec<String>) -> Option<ProfileDp> {
         fields.note("mask is no hexadecimal number");
     }
     let precision = fields.integer("precision").map(|precision| u8::try_from(precision).unwrap_or(u8::MAX));
-    let mapping = fields.list("mapping");
+    let mut mapping: Vec<Rule> =
+        fields.list("mapping").into_iter().filter_map(|node| rule(node, &mut fields, Level::Rule)).collect();
+    // Some files have the step beside the range.
+    if let Some(step) = fields.number("step").filter(|_| mapping.is_empty()) {
+        mapping.push(Rule { step: Some(step), ..Rule::default() });
+    }
     // Some files have them here, where they mean nothing.
     _ = (fields.take("icon"), fields.take("icon_priority"));
     let dp = ProfileDp {
@@ -184,7 +189,7 @@ fn dp(node: Node, notes: &mut Vec<String>) -> Option<ProfileDp> {
         mask: mask.flatten(),
         is_mask_signed: fields.flag("mask_signed", false),
         is_little_endian,
-        mapping: mapping.into_iter().filter_map(|node| rule(node, &mut fields, Level::Rule)).collect(),
+        mapping,
     };
     fields.end();
     Some(dp)

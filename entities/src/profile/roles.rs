@@ -1,7 +1,7 @@
 //! Platforms and the names of their DPs, as kinds and roles of this crate.
 
 use super::model::{DpType, ProfileDp};
-use super::rules::Shape;
+use super::rules::{RuleSet, Shape};
 use crate::entity::{EntityKind, Role};
 use crate::schema::Access;
 
@@ -86,7 +86,7 @@ pub(super) fn is_main(platform: &str, name: &str) -> bool {
 /// Returns the part of a DP in an entity of a platform: by its name, else as an attribute.
 ///
 /// A setting may be changed; what opens a door is not set by the way.
-pub(super) fn place(platform: &str, dp: &ProfileDp, is_setting: bool) -> Place {
+pub(super) fn place(platform: &str, rules: &RuleSet, dp: &ProfileDp, is_setting: bool) -> Place {
     let name = dp.name.as_str();
     if name == "available" {
         return Place::read(Role::Available, Shape::Switch);
@@ -101,7 +101,7 @@ pub(super) fn place(platform: &str, dp: &ProfileDp, is_setting: bool) -> Place {
         "fan" => fan(name),
         "humidifier" => humidifier(name),
         "infrared" | "remote" => remote(name),
-        "lawn_mower" | "vacuum" => vacuum(name),
+        "lawn_mower" | "vacuum" => vacuum(name, rules.find("activate").is_some()),
         "light" => light(name, dp),
         "lock" => lock(name, is_setting),
         "number" => (name == "value").then(|| Place::new(Role::Value, Shape::Plain)),
@@ -239,14 +239,17 @@ fn siren(name: &str) -> Option<Place> {
     })
 }
 
-fn vacuum(name: &str) -> Option<Place> {
+/// What starts and pauses a robot is its switch; another one switches off the whole robot.
+fn vacuum(name: &str, has_activate: bool) -> Option<Place> {
     Some(match name {
         "status" => plain(Role::Status),
         "activity" => Place::read(Role::Status, Shape::Plain),
         "command" => plain(Role::Command),
         "locate" => switch(Role::Locate),
+        "activate" => switch(Role::Power),
+        "power" if has_activate => switch(Role::Attribute(name.into())),
         "power" => switch(Role::Power),
-        "activate" | "direction_control" => setting(name),
+        "direction_control" => setting(name),
         "fan_speed" => plain(Role::FanSpeed),
         "error" => Place::read(Role::Fault, Shape::Plain),
         _ => return None,

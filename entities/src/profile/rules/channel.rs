@@ -8,6 +8,7 @@ use super::write::text_of;
 use super::{RuleSet, Walk, color, exact, words};
 use crate::profile::model::{DpType, ProfileDp, Range};
 use crate::profile::yaml::Scalar;
+use crate::schema::NumberSpec;
 use crate::value::{Data, DpSource, Limit, Number, Reading, Value, ValueError, Writes};
 
 /// A DP of a profile's entity: reads and writes it by all rules of the file. They may look at other DPs, so it reads
@@ -17,6 +18,7 @@ pub struct Rules {
     set: Arc<RuleSet>,
     index: usize,
     shape: Shape,
+    spec: Option<NumberSpec>,
 }
 
 /// Form of a value, by the part of the DP in its entity.
@@ -59,8 +61,10 @@ impl DpSource for Nothing {
 }
 
 impl Rules {
-    pub(in crate::profile) const fn new(set: Arc<RuleSet>, index: usize, shape: Shape) -> Self {
-        Self { set, index, shape }
+    pub(in crate::profile) fn new(set: Arc<RuleSet>, index: usize, shape: Shape) -> Self {
+        let mut rules = Self { set, index, shape, spec: None };
+        rules.spec = rules.number_spec();
+        rules
     }
 
     /// Returns the DP.
@@ -103,6 +107,57 @@ impl Rules {
             _ => self.set.range(self.index, &Walk::new(source), true, 0)?,
         };
         Some((range.min, range.max))
+    }
+
+    /// Returns the range, step and unit of its numbers over all states of the device; `None` if it has no numbers.
+    pub const fn spec(&self) -> Option<&NumberSpec> {
+        self.spec.as_ref()
+    }
+
+    /// Returns `true` if its values are on and off.
+    pub fn is_switch(&self) -> bool {
+        let is_boolean = || self.dp().is_some_and(|dp| dp.kind == DpType::Boolean) && self.all_words().is_empty();
+        self.shape == Shape::Switch || self.shape == Shape::Plain && is_boolean()
+    }
+
+    fn number_spec(&self) -> Option<NumberSpec> {
+        let dp = self.dp()?;
+        let unit = super::unit(dp.unit.as_deref());
+        let shares = matches!(self.shape, Shape::Percent | Shape::Brightness | Shape::Speed | Shape::Fraction);
+        if shares {
+            return Some(NumberSpec { min: Some(0), max: Some(100), step: 1, scale: 0, unit: "%".into() });
+        }
+        let rules = || dp.mapping.iter().flat_map(|rule| core::iter::once(rule).chain(&rule.conditions));
+        let mut numbers = rules().filter_map(|rule| match rule.value {
+            Some(Scalar::Number(number)) => Some(number),
+            _ => None,
+        });
+        if !dp.kind.is_number() && numbers.next().is_none() || matches!(self.shape, Shape::Switch | Shape::Color) {
+            return None;
+        }
+        if !self.all_words().is_empty() {
+            return None;
+        }
+        let ranges = if self.shape == Shape::Kelvin && self.is_without_target() {
+            vec![KELVIN]
+        } else {
+            self.set.all_ranges(self.index)
+        };
+        let default = dp.mapping.iter().find(|rule| rule.dps_val.is_none());
+        let all = || default.into_iter().flat_map(|rule| core::iter::once(rule).chain(&rule.conditions));
+        let divisor = all().find_map(|rule| rule.scale).unwrap_or(Number::from(1));
+        let steps = all().filter_map(|rule| exact::quotient(rule.step?, divisor));
+        let step = steps.min().or_else(|| exact::quotient(Number::from(1), divisor))?;
+        let decimals = ranges.iter().flat_map(|range| [range.min, range.max]).chain([step]).map(Number::scale).max();
+        // A division that has no end, as by 3.92.
+        let scale = decimals.unwrap_or(0).min(6);
+        Some(NumberSpec {
+            min: ranges.iter().map(|range| range.min).min().and_then(|min| min.rounded(scale)),
+            max: ranges.iter().map(|range| range.max).max().and_then(|max| max.rounded(scale)),
+            step: step.rounded(scale).unwrap_or(1).max(1),
+            scale,
+            unit,
+        })
     }
 
     /// Returns the value to use where none is given.
@@ -238,7 +293,10 @@ impl Rules {
                 None => Scalar::Number(*number),
             },
             (Shape::Switch, Value::Text(text)) => Scalar::Bool(Data::Text(text.as_ref().into()).as_bool()?),
-            (_, Value::Text(text)) => Scalar::Text(text.clone()),
+            (_, Value::Text(text)) => match text.parse() {
+                Ok(number) if dp.kind.is_number() && self.words(source).is_empty() => Scalar::Number(number),
+                _ => Scalar::Text(text.clone()),
+            },
             (_, Value::Bytes(bytes)) => Scalar::Text(text_of(dp.kind, bytes).into()),
             (_, Value::Json(json)) => Scalar::Text(json.to_string().into()),
             _ => return None,

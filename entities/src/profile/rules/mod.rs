@@ -137,3 +137,12 @@ fn scaled(range: Range, scale: Option<crate::value::Number>) -> Option<Range> {
     let Some(scale) = scale else { return Some(range) };
     Some(Range { min: exact::quotient(range.min, scale)?, max: exact::quotient(range.max, scale)? })
 }
+
+/// Returns a unit in Home Assistant's spelling: the files write temperatures short.
+pub(super) fn unit(unit: Option<&str>) -> String {
+    match unit.unwrap_or_default() {
+        "C" => "°C".into(),
+        "F" => "°F".into(),
+        other => other.into(),
+    }
+}

@@ -153,6 +153,34 @@ pub(super) fn data(dp: &ProfileDp, source: &dyn DpSource) -> Option<Scalar> {
     Some(unpacked(dp, scalar))
 }
 
+impl RuleSet {
+    /// Returns the ranges of a DP's values in all states of the device.
+    pub(super) fn all_ranges(&self, index: usize) -> Vec<Range> {
+        let Some(dp) = self.dps.get(index) else { return Vec::new() };
+        let default = dp.mapping.iter().find(|rule| rule.dps_val.is_none());
+        let range = |rule: Option<&Rule>, condition: Option<&Rule>| {
+            let either = |of: fn(&Rule) -> Option<Range>| condition.and_then(of).or(rule.and_then(of));
+            if let Some(target) = either(|rule| rule.target_range) {
+                return Some(target);
+            }
+            let scale = condition.and_then(|rule| rule.scale).or(rule.and_then(|rule| rule.scale));
+            super::scaled(either(|rule| rule.range).or(dp.range)?, scale)
+        };
+        let conditions = default.map_or(&[][..], |rule| &rule.conditions);
+        let all = core::iter::once(None).chain(conditions.iter().map(Some));
+        let mut ranges: Vec<Range> = all.filter_map(|condition| range(default, condition)).collect();
+        if ranges.is_empty() {
+            // Without a range, single numbers are one.
+            let numbers = dp.mapping.iter().filter_map(|rule| match rule.value {
+                Some(Scalar::Number(number)) if !rule.hidden => Some(number),
+                _ => None,
+            });
+            ranges.extend(numbers.map(|number| Range { min: number, max: number }));
+        }
+        ranges
+    }
+}
+
 /// Applies inversion, target range and scale.
 fn transformed(number: Number, dp: &ProfileDp, rule: &Rule, condition: Option<&Rule>) -> Option<Number> {
     let mut number = number;

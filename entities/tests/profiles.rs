@@ -342,7 +342,8 @@ fn a_door_is_not_opened_by_the_way() {
     let door = entity(&profile, "lock");
     assert!(door.channels.iter().all(|(_, channel)| channel.access == Access::ReadOnly));
     let child_lock = entity(&profile, "lock_child_lock");
-    let set = write(&child_lock, &Role::IsLocked, &Value::Bool(true), &State::new());
+    assert_eq!(child_lock.kind, EntityKind::Switch);
+    let set = write(&child_lock, &Role::Value, &Value::Bool(true), &State::new());
     assert_eq!(set.unwrap(), json!({"43": true}));
 }
 

@@ -6,7 +6,7 @@ use base64ct::{Base64, Base64Unpadded, Encoding as _};
 use serde_json::Value as Json;
 
 use super::{Channel, Codec, ColorForm, Word};
-use crate::schema::Access;
+use crate::schema::{Access, NumberSpec};
 use crate::value::{Color, Data, DpSource, Limit, Number, Reading, Value, ValueError, Writes, phase};
 
 impl Channel {
@@ -46,6 +46,46 @@ impl Channel {
 }
 
 impl Codec {
+    /// Returns whether its values are on and off.
+    pub(crate) fn is_switch(&self) -> bool {
+        match self {
+            Self::Bool { .. } => true,
+            #[cfg(feature = "profiles")]
+            Self::Rules(rules) => rules.is_switch(),
+            _ => false,
+        }
+    }
+
+    /// Returns whether its values are words of a list.
+    pub(crate) fn is_words(&self) -> bool {
+        match self {
+            Self::Words(_) => true,
+            #[cfg(feature = "profiles")]
+            Self::Rules(rules) => !rules.all_words().is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Returns the names of its words, in their order.
+    pub(crate) fn words(&self) -> Vec<String> {
+        match self {
+            Self::Words(words) => words.iter().map(|word| word.name.to_string()).collect(),
+            #[cfg(feature = "profiles")]
+            Self::Rules(rules) => rules.all_words().iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the range of its numbers.
+    pub(crate) const fn number_spec(&self) -> Option<&NumberSpec> {
+        match self {
+            Self::Number(spec) | Self::Percent { spec, .. } => Some(spec),
+            #[cfg(feature = "profiles")]
+            Self::Rules(rules) => rules.spec(),
+            _ => None,
+        }
+    }
+
     /// Turns data into a value.
     pub fn decode(&self, data: &Data<'_>) -> Reading {
         match self {

@@ -71,17 +71,11 @@ impl Entity {
 
     /// Returns the names of the words of a role, in their order.
     pub(crate) fn words(&self, role: &Role) -> Vec<String> {
-        match self.channel(role).map(|channel| &channel.codec) {
-            Some(Codec::Words(words)) => words.iter().map(|word| word.name.to_string()).collect(),
-            _ => Vec::new(),
-        }
+        self.channel(role).map(|channel| channel.codec.words()).unwrap_or_default()
     }
 
     pub(crate) fn number_spec(&self, role: &Role) -> Option<&NumberSpec> {
-        match self.channel(role).map(|channel| &channel.codec) {
-            Some(Codec::Number(spec) | Codec::Percent { spec, .. }) => Some(spec),
-            _ => None,
-        }
+        self.channel(role)?.codec.number_spec()
     }
 }
 
@@ -144,6 +138,8 @@ impl<'a> Plan<'a> {
         self.entity.channel(role).is_some_and(|channel| match &channel.codec {
             Codec::Number(_) | Codec::Percent { .. } | Codec::Words(_) | Codec::Text { .. } => *role == Role::Power,
             Codec::On { .. } | Codec::Bit { .. } | Codec::AnyBit | Codec::Labels(_) => false,
+            #[cfg(feature = "profiles")]
+            Codec::Rules(rules) => *role == Role::Power || rules.is_switch(),
             _ => true,
         } && channel.access != Access::ReadOnly)
     }

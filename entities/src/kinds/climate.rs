@@ -379,7 +379,7 @@ fn fan_mode(entity: &Entity, dps: &dyn DpSource) -> Option<Arc<str>> {
 /// Turns a word into the value that the codec of a role takes: `on` and `off` of booleans, numbers of numbers.
 fn worded(entity: &Entity, role: &Role, word: &str) -> Value {
     match entity.channel(role).map(|channel| &channel.codec) {
-        Some(Codec::Bool { .. }) if word == "on" || word == "off" => Value::Bool(word == "on"),
+        Some(codec) if codec.is_switch() && (word == "on" || word == "off") => Value::Bool(word == "on"),
         Some(Codec::Number(_) | Codec::Percent { .. } | Codec::Steps { .. }) => {
             word.parse().map_or_else(|_| word.into(), Value::Number)
         }
@@ -389,8 +389,7 @@ fn worded(entity: &Entity, role: &Role, word: &str) -> Value {
 
 /// Returns whether the device has one switch for either way, without words.
 fn both_swings(entity: &Entity) -> bool {
-    let is_switch =
-        |role: &Role| matches!(entity.channel(role).map(|channel| &channel.codec), Some(Codec::Bool { .. }));
+    let is_switch = |role: &Role| entity.channel(role).is_some_and(|channel| channel.codec.is_switch());
     !entity.has(&Role::Swing) && (is_switch(&Role::SwingHorizontal) || is_switch(&Role::SwingVertical))
 }
 
@@ -404,7 +403,7 @@ fn swing_modes(entity: &Entity) -> Vec<String> {
         };
     }
     match entity.channel(&Role::Swing).map(|channel| &channel.codec) {
-        Some(Codec::Bool { .. }) => words(&["off", "on"]),
+        Some(codec) if codec.is_switch() => words(&["off", "on"]),
         Some(_) => entity.words(&Role::Swing),
         None => entity.words(&Role::SwingVertical),
     }

@@ -2,7 +2,7 @@
 
 use super::access::Plan;
 use super::{IntentError, Power};
-use crate::entity::{Codec, Entity, Role};
+use crate::entity::{Entity, Role};
 use crate::value::{DpSource, Limit, Number, Value, ValueError, Writes};
 
 /// State of a cover. Positions are in percent; 100 is open.
@@ -295,7 +295,7 @@ fn movement(word: &str) -> Option<Movement> {
 }
 
 fn is_boolean(entity: &Entity) -> bool {
-    matches!(entity.channel(&Role::Command).map(|channel| &channel.codec), Some(Codec::Bool { .. }))
+    entity.channel(&Role::Command).is_some_and(|channel| channel.codec.is_switch())
 }
 
 fn command_words(entity: &Entity) -> Vec<String> {

@@ -98,7 +98,7 @@ impl FanState {
     pub(super) fn read(entity: &Entity, dps: &dyn DpSource) -> Self {
         let preset = [Role::Preset, Role::Mode].iter().find_map(|role| entity.text(role, dps));
         let by_speed =
-            || matches!(speed_codec(entity), Some(Codec::Words(_))).then(|| entity.text(&Role::FanSpeed, dps))?;
+            || speed_codec(entity).is_some_and(Codec::is_words).then(|| entity.text(&Role::FanSpeed, dps))?;
         Self {
             is_on: entity.bool(&Role::Power, dps),
             percentage: percentage(entity, dps),
@@ -117,6 +117,8 @@ impl FanCapabilities {
                 u32::try_from(steps.checked_add(1)?).ok()
             }),
             Some(Codec::Steps { range }) => u32::try_from(range.len()).ok(),
+            #[cfg(feature = "profiles")]
+            Some(Codec::Rules(rules)) => rules.speed_count(),
             _ => None,
         };
         let mut presets = entity.words(&preset_role(entity));
@@ -161,7 +163,7 @@ impl FanIntent {
         }
         if let Some(is_oscillating) = self.oscillate {
             let value = match plan.entity.channel(&Role::Oscillate).map(|channel| &channel.codec) {
-                Some(Codec::Words(_)) => if is_oscillating { "on" } else { "off" }.into(),
+                Some(codec) if codec.is_words() => if is_oscillating { "on" } else { "off" }.into(),
                 _ => is_oscillating.into(),
             };
             plan.set(&Role::Oscillate, &value, "oscillate")?;

@@ -164,7 +164,7 @@ impl LightCapabilities {
     pub(super) fn of(entity: &Entity) -> Self {
         let has_color = entity.has(&Role::Color);
         let has_temp = entity.has(&Role::ColorTemp);
-        let has_white = entity.has(&Role::Brightness) || modes(entity).any(|word| Mode::of(word) == Mode::White);
+        let has_white = entity.has(&Role::Brightness) || modes(entity).any(|word| Mode::of(&word) == Mode::White);
         let mut color_modes = Vec::new();
         if has_temp {
             color_modes.push(ColorMode::ColorTemp);
@@ -228,7 +228,7 @@ impl LightIntent {
         }
         if sets_white {
             // Some bulbs ignore brightness and temperature unless the mode comes along.
-            if let Some(word) = modes(plan.entity).find(|word| Mode::of(word) == Mode::White).map(str::to_owned) {
+            if let Some(word) = modes(plan.entity).find(|word| Mode::of(word) == Mode::White) {
                 plan.set(&Role::Mode, &word.as_str().into(), "mode")?;
             }
             if let Some(kelvin) = self.color_temp {
@@ -268,7 +268,7 @@ fn set_color(mut plan: Plan<'_>, color: Color) -> Result<Writes, IntentError> {
     if !plan.entity.has(&Role::Color) {
         return Err(plan.unsupported("color"));
     }
-    if let Some(word) = modes(plan.entity).find(|word| Mode::of(word) == Mode::Color).map(str::to_owned) {
+    if let Some(word) = modes(plan.entity).find(|word| Mode::of(word) == Mode::Color) {
         plan.set(&Role::Mode, &word.as_str().into(), "mode")?;
     }
     plan.set(&Role::Color, &color.into(), "color")?;
@@ -352,28 +352,29 @@ fn color(entity: &Entity, dps: &dyn DpSource) -> Option<Color> {
 }
 
 /// Returns the words of the device's modes.
-fn modes(entity: &Entity) -> impl Iterator<Item = &str> {
-    let words = match entity.channel(&Role::Mode).map(|channel| &channel.codec) {
-        Some(Codec::Words(words)) => words.as_slice(),
-        _ => &[],
-    };
-    words.iter().map(|word| &*word.name)
+fn modes(entity: &Entity) -> impl Iterator<Item = String> {
+    entity.words(&Role::Mode).into_iter()
 }
 
 fn has_effect_words(entity: &Entity) -> bool {
-    matches!(entity.channel(&Role::Effect).map(|channel| &channel.codec), Some(Codec::Words(_)))
+    entity.channel(&Role::Effect).is_some_and(|channel| channel.codec.is_words())
 }
 
 fn effects(entity: &Entity) -> Vec<String> {
     if has_effect_words(entity) {
         return entity.words(&Role::Effect);
     }
-    modes(entity).filter(|word| Mode::of(word) == Mode::Effect).map(str::to_owned).collect()
+    modes(entity).filter(|word| Mode::of(word) == Mode::Effect).collect()
 }
 
 fn kelvin(entity: &Entity) -> Option<(u32, u32)> {
     match &entity.channel(&Role::ColorTemp)?.codec {
         Codec::ColorTemp { min_kelvin, max_kelvin, .. } => Some((*min_kelvin, *max_kelvin)),
+        #[cfg(feature = "profiles")]
+        Codec::Rules(rules) => {
+            let end = |raw| rules.spec()?.number(raw).rounded(0)?.try_into().ok();
+            Some((end(rules.spec()?.min?)?, end(rules.spec()?.max?)?))
+        }
         _ => None,
     }
 }

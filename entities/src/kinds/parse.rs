@@ -4,7 +4,7 @@ use super::{
     AlarmIntent, AlarmMode, ClimateIntent, CoverIntent, FanIntent, HumidifierIntent, HvacMode, Intent, IntentError,
     Level, LightIntent, Power, SirenIntent, VacuumIntent, ValveIntent,
 };
-use crate::entity::{Codec, Entity, EntityKind, Role};
+use crate::entity::{Entity, EntityKind, Role};
 use crate::value::{Color, Limit, Number, Value, ValueError};
 
 impl Entity {
@@ -189,7 +189,7 @@ impl Entity {
             "tone" => intent.tone = Some(text.to_owned()),
             "volume" => {
                 intent.volume = Some(match self.channel(&Role::Volume).map(|channel| &channel.codec) {
-                    Some(Codec::Words(_)) => text.into(),
+                    Some(codec) if codec.is_words() => text.into(),
                     _ => Value::Number(number(name, text, "%")?),
                 });
             }

@@ -3,6 +3,7 @@
 use super::access::Plan;
 use super::{Capabilities, IntentError};
 use crate::entity::{Codec, Entity, EntityKind, Role};
+use crate::schema::NumberSpec;
 use crate::value::{Number, Value, Writes};
 
 /// Range of a number.
@@ -19,21 +20,31 @@ pub struct NumberCapabilities {
     pub decimals: u8,
 }
 
-pub(super) fn capabilities(entity: &Entity) -> Capabilities {
-    match entity.channel(&Role::Value).map(|channel| &channel.codec) {
-        Some(Codec::Number(spec)) => Capabilities::Number(NumberCapabilities {
+impl NumberCapabilities {
+    fn of(spec: &NumberSpec) -> Self {
+        Self {
             min: spec.min.map(|min| spec.number(min)),
             max: spec.max.map(|max| spec.number(max)),
             step: Some(spec.number(spec.step.max(1))),
             decimals: spec.scale,
-        }),
+        }
+    }
+}
+
+pub(super) fn capabilities(entity: &Entity) -> Capabilities {
+    match entity.channel(&Role::Value).map(|channel| &channel.codec) {
+        Some(Codec::Number(spec)) => Capabilities::Number(NumberCapabilities::of(spec)),
+        #[cfg(feature = "profiles")]
+        Some(Codec::Rules(rules)) if rules.spec().is_some() && entity.kind != EntityKind::Text => {
+            rules.spec().map_or(Capabilities::None, |spec| Capabilities::Number(NumberCapabilities::of(spec)))
+        }
         Some(Codec::Percent { .. } | Codec::Steps { .. }) => Capabilities::Number(NumberCapabilities {
             min: Some(Number::from(0)),
             max: Some(Number::from(100)),
             step: Some(Number::from(1)),
             decimals: 0,
         }),
-        Some(Codec::Words(_)) => Capabilities::Words(entity.words(&Role::Value)),
+        Some(codec) if codec.is_words() => Capabilities::Words(codec.words()),
         Some(Codec::Text { max_len }) => Capabilities::Text(*max_len),
         _ if entity.kind == EntityKind::Text => Capabilities::Text(None),
         _ => Capabilities::None,

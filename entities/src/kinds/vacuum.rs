@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::IntentError;
 use super::access::Plan;
-use crate::entity::{Codec, Entity, Role};
+use crate::entity::{Entity, Role};
 use crate::value::{DpSource, Number, Value, Writes};
 
 /// State of a vacuum robot.
@@ -184,9 +184,9 @@ impl VacuumIntent {
 
 /// Returns the switch that starts and stops the robot.
 fn switch_role(entity: &Entity) -> Option<Role> {
-    [Role::Power, Role::Command].into_iter().find(|role| {
-        entity.can_set(role) && matches!(entity.channel(role).map(|channel| &channel.codec), Some(Codec::Bool { .. }))
-    })
+    [Role::Power, Role::Command]
+        .into_iter()
+        .find(|role| entity.can_set(role) && entity.channel(role).is_some_and(|channel| channel.codec.is_switch()))
 }
 
 fn has_word(entity: &Entity, role: &Role, words: &[&str]) -> Option<String> {

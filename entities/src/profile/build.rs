@@ -161,7 +161,11 @@ impl ProfileEntity {
         let main = self.rules.dps.iter().find(|dp| roles::is_main(&self.platform, &dp.name));
         let entity = Entity {
             id: slug.as_ref().map_or_else(|| self.platform.clone(), |slug| format!("{}_{slug}", self.platform)),
-            kind: roles::kind(&self.platform).unwrap_or(EntityKind::Sensor),
+            kind: match roles::kind(&self.platform) {
+                // A child lock is switched; no other lock is.
+                Some(EntityKind::Lock) if category == Category::Config => EntityKind::Switch,
+                kind => kind.unwrap_or(EntityKind::Sensor),
+            },
             name,
             code: slug.unwrap_or_else(|| self.platform.clone()),
             device_class: self.class.clone().map(Cow::Owned),

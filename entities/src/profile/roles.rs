@@ -212,7 +212,7 @@ fn lock(name: &str, is_setting: bool) -> Option<Place> {
     }
     Some(match name {
         // A child lock.
-        "lock" if is_setting => switch(Role::IsLocked),
+        "lock" if is_setting => switch(Role::Value),
         "lock" | "lock_state" => Place::read(Role::IsLocked, Shape::Switch),
         "open" => Place::read(Role::IsOpen, Shape::Switch),
         "jammed" => Place::read(Role::Fault, Shape::Switch),

@@ -114,6 +114,18 @@ impl Rules {
         self.spec.as_ref()
     }
 
+    /// Returns the number of speeds of a fan.
+    pub fn speed_count(&self) -> Option<u32> {
+        let is_number = |value: &Scalar| matches!(value, Scalar::Number(number) if *number > Number::from(0));
+        let single =
+            self.set.values(self.index, &Walk::new(&Nothing), 0).iter().filter(|value| is_number(value)).count();
+        if single > 0 {
+            return u32::try_from(single).ok();
+        }
+        let whole = self.whole(&Nothing)?;
+        u32::try_from(whole.max.exact(0)?.checked_sub(whole.min.exact(0)?)?).ok()
+    }
+
     /// Returns `true` if its values are on and off.
     pub fn is_switch(&self) -> bool {
         let is_boolean = || self.dp().is_some_and(|dp| dp.kind == DpType::Boolean) && self.all_words().is_empty();

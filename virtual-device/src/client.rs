@@ -200,6 +200,7 @@ impl Client {
             let mut store = self.inner.store();
             match self.machine.poll(now, &mut rand::rng(), &mut *store, rx, tx) {
                 EmulatorOutput::Hangup { reason } => {
+                    self.inner.react(&mut store);
                     drop(store);
                     if let HangupReason::NoRoom { need } = reason
                         && self.buffers.make_room(need)
@@ -210,8 +211,13 @@ impl Client {
                     self.write()?;
                     return Err(LossReason::Closed);
                 }
-                EmulatorOutput::Event(event) => tell(&self.inner, &store, self.number, &event),
+                EmulatorOutput::Event(event) => {
+                    tell(&self.inner, &store, self.number, &event);
+                    self.inner.react(&mut store);
+                }
                 EmulatorOutput::Wait { until } => {
+                    // Writes that changed nothing are no event.
+                    self.inner.react(&mut store);
                     drop(store);
                     let pushed = self.push(now);
                     if self.merges() {
@@ -310,8 +316,16 @@ fn tell(inner: &Inner, store: &Store, client: u64, event: &EmulatorEvent<'_>) {
             }
         }
         EmulatorEvent::Written { cid, dps } => {
-            let dps: Map<_, _> = dps.clone().map(|(id, value)| (id.to_string(), convert::dp_value(&value))).collect();
-            inner.publish(store, Some(client), cid.map(|cid| cid.to_string()), dps);
+            let cid = cid.map(|cid| cid.to_string());
+            // As they are by now: the device may have reacted while the answer found no room.
+            let now = store.dps(cid.as_deref());
+            let dps = dps.clone().map(|(id, written)| {
+                let key = id.to_string();
+                let value = now.and_then(|now| now.get(&key)).cloned();
+                (key, value.unwrap_or_else(|| convert::dp_value(&written)))
+            });
+            let dps = dps.collect::<Map<_, _>>();
+            inner.publish(store, Some(client), cid, dps);
         }
         EmulatorEvent::Ignored { cid, dps } => {
             let cid = cid.map(|cid| cid.to_string());

@@ -12,12 +12,14 @@ use rustuya_runtime::driver::{Clock, Pool, Source, bind_shared, unix_time};
 use rustuya_runtime::{Listener, text};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::client::{Change, Request, UnfitWrite};
 use crate::door::Door;
 use crate::error::SimulationError;
+use crate::profile::Profile;
 use crate::server::{Action, Announcing, Inner, Server};
 use crate::store::Store;
 
@@ -84,7 +86,12 @@ impl VirtualDevice {
             probes: None,
             max_clients: 3,
             is_strict: false,
+            name: None,
         })
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0.inner
     }
 
     /// Returns the device id.
@@ -131,7 +138,9 @@ impl VirtualDevice {
             store.check_all(cid, &dps, largest_dp(self.version()))?;
         }
         store.change(cid, &dps)?;
+        store.note(cid, &dps);
         inner.publish(&store, None, cid.map(str::to_owned), dps);
+        inner.react(&mut store);
         Ok(())
     }
 
@@ -292,6 +301,7 @@ pub struct VirtualDeviceBuilder {
     probes: Option<SocketAddr>,
     max_clients: usize,
     is_strict: bool,
+    name: Option<String>,
 }
 
 impl VirtualDeviceBuilder {
@@ -331,6 +341,37 @@ impl VirtualDeviceBuilder {
     pub fn schema(mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<Self, SimulationError> {
         self.store.specify(cid, schema)?;
         Ok(self)
+    }
+
+    /// Makes the device one of a kind: adds the DPs, types and sub-devices of the profile, and lets it behave as real ones
+    /// do, over time and after writes. Writes of measurements, of unknown words and out of range are not accepted.
+    /// Announcements have its product id.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        // The ids in profiles are valid.
+        let _ = self.store.install(None, profile);
+        for (cid, child) in profile.children() {
+            let _ = self.store.install(Some(cid), child);
+        }
+        self.product_key(&profile.product_id())
+    }
+
+    /// Sets how fast time passes for the [profile](Self::profile): simulated seconds per real one, 1 by default. At 0, the
+    /// device changes nothing by itself, except at once after a write. However fast, it pushes at most every 20 ms.
+    pub fn speed(mut self, factor: u32) -> Self {
+        self.store.behavior_mut().set_speed(factor);
+        self
+    }
+
+    /// Makes the random part of the [profile](Self::profile)'s behavior repeatable.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.store.behavior_mut().seed(seed);
+        self
+    }
+
+    /// Sets the name in [`VirtualDevice::entries`]; by default that of the profile, or else the id.
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
     }
 
     /// Makes the gateway report this sub-device as offline, until [`VirtualDevice::set_online`].
@@ -441,10 +482,13 @@ impl VirtualDeviceBuilder {
             unfit: Source::new(CAPACITY),
             unfit_writes: Mutex::default(),
             is_strict: self.is_strict,
+            name: self.name,
             wedged: watch::Sender::new(false),
             clock: Clock::start(),
             pool: Pool::default(),
+            reacted: Notify::new(),
         });
+        inner.store().start(Instant::now());
         let server = Server {
             inner: Arc::clone(&inner),
             address,

@@ -2,10 +2,14 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod behavior;
 mod client;
 mod device;
 mod door;
 mod error;
+mod form;
+mod listing;
+mod profile;
 mod server;
 mod spec;
 mod store;
@@ -13,5 +17,6 @@ mod store;
 pub use client::{Request, UnfitWrite};
 pub use device::{VirtualDevice, VirtualDeviceBuilder};
 pub use error::SimulationError;
+pub use profile::{Profile, UnknownProfile};
 pub use rustuya_proto::{Dialect, Quirks, Unfit, Version};
 pub use rustuya_runtime::Listener;

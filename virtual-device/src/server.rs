@@ -10,10 +10,11 @@ use rustuya_proto::{Announcement, DpId, DpKind, EmulatorConfig, Model as _, Prob
 use rustuya_runtime::driver::{Clock, Pool, Source, bind_shared};
 use serde_json::{Map, Value};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::behavior::Changed;
 use crate::client::{Change, Client, Request, UnfitWrite};
 use crate::door::{Arrival, Door};
 use crate::store::Store;
@@ -30,10 +31,14 @@ pub(crate) struct Inner {
     /// Limited to the first [`UNFIT_KEPT`].
     pub(crate) unfit_writes: Mutex<Vec<UnfitWrite>>,
     pub(crate) is_strict: bool,
+    /// Name in a list of devices.
+    pub(crate) name: Option<String>,
     /// Set while no connection is served.
     pub(crate) wedged: watch::Sender<bool>,
     pub(crate) clock: Clock,
     pub(crate) pool: Pool,
+    /// Wakes the task after a reaction, which may have brought the next change forward.
+    pub(crate) reacted: Notify,
 }
 
 impl Inner {
@@ -50,6 +55,22 @@ impl Inner {
         }
         if !dps.is_empty() {
             self.door.publish(&Change::Dps { by, cid, dps: Value::Object(dps).to_string() });
+        }
+    }
+
+    /// Pushes what the device changed by itself.
+    pub(crate) fn publish_all(&self, store: &Store, changes: Vec<Changed>) {
+        for Changed { cid, dps } in changes {
+            self.publish(store, None, cid, dps);
+        }
+    }
+
+    /// Lets the device react to the writes that it has accepted, and pushes what that changes.
+    pub(crate) fn react(&self, store: &mut Store) {
+        if store.has_news() {
+            let changes = store.react(Instant::now());
+            self.publish_all(store, changes);
+            self.reacted.notify_one();
         }
     }
 
@@ -121,10 +142,12 @@ impl Server {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut datagram = vec![0; LARGEST_DATAGRAM];
         loop {
+            let due = self.inner.store().wake_up();
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Action::Unplug(done)) => {
                         self.inner.door.close();
+                        self.inner.store().behavior_mut().pause(Instant::now());
                         self.clients.shutdown().await;
                         self.inner.wedged.send_replace(false);
                         // The caller may have dropped its future.
@@ -132,6 +155,9 @@ impl Server {
                     }
                     Some(Action::Plug(done)) => {
                         let result = self.listen().await;
+                        if result.is_ok() {
+                            self.inner.store().behavior_mut().resume(Instant::now());
+                        }
                         ticks.reset_immediately();
                         let _ = done.send(result);
                     }
@@ -145,6 +171,12 @@ impl Server {
                 },
                 arrival = self.inner.door.accept() => self.serve(arrival),
                 Some(_) = self.clients.join_next() => {}
+                () = self.inner.reacted.notified() => {}
+                () = sleep_until(due) => {
+                    let mut store = self.inner.store();
+                    let changes = store.advance(Instant::now());
+                    self.inner.publish_all(&store, changes);
+                }
                 _ = ticks.tick(), if self.is_visible() => {
                     for to in &self.announcing.to {
                         self.announce(*to, false).await;
@@ -227,6 +259,17 @@ impl Server {
 pub(crate) async fn hold(stream: tokio::net::TcpStream) {
     core::future::pending::<()>().await;
     drop(stream);
+}
+
+/// Waits until then; for ever without a time.
+///
+/// # Cancel safety
+/// Safe: it has no state.
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => core::future::pending().await,
+    }
 }
 
 /// # Cancel safety

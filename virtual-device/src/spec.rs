@@ -3,6 +3,8 @@
 use rustuya_proto::{DpKind, Unfit};
 use serde_json::{Map, Value};
 
+use crate::form::Form;
+
 /// Type of a DP.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Spec {
@@ -17,6 +19,8 @@ pub(crate) enum Spec {
     Raw,
     /// Number of bits.
     Bitmap(u32),
+    /// Hex digits of a color or a scene.
+    Digits(Form),
 }
 
 impl Spec {
@@ -56,7 +60,7 @@ impl Spec {
         match self {
             Self::Raw => DpKind::Raw,
             Self::Bitmap(_) => DpKind::Bitmap,
-            Self::Bool | Self::Integer { .. } | Self::Enum(_) | Self::Text(_) => DpKind::Plain,
+            Self::Bool | Self::Integer { .. } | Self::Enum(_) | Self::Text(_) | Self::Digits(_) => DpKind::Plain,
         }
     }
 
@@ -73,6 +77,7 @@ impl Spec {
                 range.iter().any(|name| name == text)
             }
             Self::Text(max) => u64::try_from(text()?.len()).is_ok_and(|len| len <= *max),
+            Self::Digits(form) => form.is_met_by(text()?),
             Self::Raw => is_base64(text()?).then_some(true).ok_or(Unfit::Kind)?,
             Self::Bitmap(bits) => {
                 let value = integer()?;

@@ -1,18 +1,29 @@
 //! DPs of a virtual device.
 
 use core::str::FromStr as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustuya_proto::{Cid, Decimal, DpId, DpKind, DpValue, JsonText, Model, Text, Unfit};
 use rustuya_runtime::convert;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
+use crate::behavior::{Behavior, Changed, Devices};
 use crate::error::SimulationError;
+use crate::profile::Profile;
 use crate::spec::{Spec, check_alike, impossible, is_sendable, parse_all};
 
-/// DPs of a device and of its sub-devices.
-#[derive(Clone, Debug, Default)]
+/// DPs of a device and of its sub-devices, and what they do by themselves.
+#[derive(Clone, Debug)]
 pub(crate) struct Store {
+    devices: All,
+    behavior: Behavior,
+    /// Accepted writes to which the device has not reacted yet: cids and DPs.
+    written: Vec<(Option<String>, u16)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct All {
     own: Dps,
     children: Vec<Child>,
 }
@@ -21,6 +32,10 @@ pub(crate) struct Store {
 struct Dps {
     values: Map<String, Value>,
     specs: BTreeMap<u16, Spec>,
+    /// DPs that no controller can write.
+    read_only: BTreeSet<u16>,
+    /// Profile of the device, if it has one.
+    profile: Option<Profile>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +48,7 @@ struct Child {
 impl Store {
     /// Returns the DPs of the device, or of a sub-device; `None` if it does not exist.
     pub(crate) fn dps(&self, cid: Option<&str>) -> Option<&Map<String, Value>> {
-        self.of(cid).map(|dps| &dps.values)
+        self.devices.of(cid).map(|dps| &dps.values)
     }
 
     /// Adds or replaces DPs of any kind; a new cid adds a sub-device. Null stands for a DP that was never set.
@@ -47,7 +62,7 @@ impl Store {
                 return Err(SimulationError::Impossible { dp, what });
             }
         }
-        self.made(cid)?.values.extend(dps);
+        self.devices.made(cid)?.values.extend(dps);
         Ok(())
     }
 
@@ -66,7 +81,7 @@ impl Store {
     /// [`SimulationError::Schema`], or the cid is invalid. Then nothing is changed.
     pub(crate) fn specify(&mut self, cid: Option<&str>, schema: &Map<String, Value>) -> Result<(), SimulationError> {
         let specs = parse_all(schema).map_err(|key| SimulationError::Schema { dp: key.parse().ok() })?;
-        let dps = self.made(cid)?;
+        let dps = self.devices.made(cid)?;
         for (dp, spec) in specs {
             dps.values.entry(dp.to_string()).or_insert(Value::Null);
             dps.specs.insert(dp, spec);
@@ -76,7 +91,7 @@ impl Store {
 
     /// Sets whether a sub-device is online; returns whether it exists.
     pub(crate) fn set_online(&mut self, cid: &str, is_online: bool) -> bool {
-        let child = self.children.iter_mut().find(|child| child.cid.as_str() == cid);
+        let child = self.devices.children.iter_mut().find(|child| child.cid.as_str() == cid);
         child.map(|child| child.is_online = is_online).is_some()
     }
 
@@ -92,7 +107,7 @@ impl Store {
     ) -> Result<(), SimulationError> {
         for (key, value) in dps {
             let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
-            let spec = self.of(cid).and_then(|dps| dps.specs.get(&dp));
+            let spec = self.devices.of(cid).and_then(|dps| dps.specs.get(&dp));
             let why = if dp > limit {
                 Err(Unfit::Unknown)
             } else if value.is_null() && self.dps(cid).is_none_or(|dps| dps.get(key).is_none_or(Value::is_null)) {
@@ -110,20 +125,115 @@ impl Store {
 
     /// As [`check_all`](Self::check_all), for all DPs.
     pub(crate) fn check_everything(&self, limit: u16) -> Result<(), SimulationError> {
-        self.check_all(None, &self.own.values, limit)?;
-        self.children.iter().try_for_each(|child| self.check_all(Some(child.cid.as_str()), &child.dps.values, limit))
+        self.check_all(None, &self.devices.own.values, limit)?;
+        self.devices
+            .children
+            .iter()
+            .try_for_each(|child| self.check_all(Some(child.cid.as_str()), &child.dps.values, limit))
     }
 
     /// Checks that a controller may write this.
     pub(crate) fn check(&self, cid: Option<&str>, dp: DpId, value: &Value) -> Result<(), Unfit> {
-        let dps = self.of(cid).ok_or(Unfit::Unknown)?;
+        let dps = self.devices.of(cid).ok_or(Unfit::Unknown)?;
         let old = dps.values.get(&dp.to_string()).ok_or(Unfit::Unknown)?;
+        if dps.read_only.contains(&dp.0) {
+            return Err(Unfit::ReadOnly);
+        }
         match dps.specs.get(&dp.0) {
             Some(spec) => spec.check(value),
             None => check_alike(old, value),
         }
     }
 
+    /// Gives a device or a sub-device the DPs and the behavior of a profile. Its sub-devices are not added.
+    pub(crate) fn install(&mut self, cid: Option<&str>, profile: Profile) -> Result<(), SimulationError> {
+        let dps = self.devices.made(cid)?;
+        dps.profile = Some(profile);
+        for point in profile.template().points {
+            dps.specs.insert(point.dp, point.spec());
+            if !point.is_writable {
+                dps.read_only.insert(point.dp);
+            }
+        }
+        for (dp, first) in profile.dps() {
+            dps.values.entry(dp).or_insert(first);
+        }
+        self.behavior.add(cid, profile.template().parts);
+        Ok(())
+    }
+
+    /// Returns the cids of all sub-devices.
+    pub(crate) fn cids(&self) -> impl Iterator<Item = &str> {
+        self.devices.children.iter().map(|child| child.cid.as_str())
+    }
+
+    /// Returns the profile of the device or of a sub-device.
+    pub(crate) fn profile(&self, cid: Option<&str>) -> Option<Profile> {
+        self.devices.of(cid).and_then(|dps| dps.profile)
+    }
+
+    pub(crate) const fn behavior_mut(&mut self) -> &mut Behavior {
+        &mut self.behavior
+    }
+
+    /// Returns when the device does something by itself.
+    pub(crate) fn wake_up(&self) -> Option<Instant> {
+        self.behavior.wake_up()
+    }
+
+    /// Lets time pass from now on.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.behavior.start(&mut self.devices, now);
+    }
+
+    /// Does what is due by itself, and returns what that changed.
+    pub(crate) fn advance(&mut self, now: Instant) -> Vec<Changed> {
+        self.behavior.advance(&mut self.devices, now)
+    }
+
+    /// Remembers that these DPs were set by hand.
+    pub(crate) fn note(&mut self, cid: Option<&str>, dps: &Map<String, Value>) {
+        if !self.behavior.is_empty() {
+            let keys = dps.keys().filter_map(|key| key.parse().ok());
+            self.written.extend(keys.map(|dp| (cid.map(str::to_owned), dp)));
+        }
+    }
+
+    /// Returns whether there are writes to which the device has not reacted yet.
+    pub(crate) const fn has_news(&self) -> bool {
+        !self.written.is_empty()
+    }
+
+    /// Does what follows from the writes so far, and returns what that changed.
+    pub(crate) fn react(&mut self, now: Instant) -> Vec<Changed> {
+        let mut all = Vec::new();
+        while let Some((cid, _)) = self.written.first() {
+            let cid = cid.clone();
+            let same: Vec<_> = self.written.extract_if(.., |(other, _)| *other == cid).map(|(_, dp)| dp).collect();
+            all.extend(self.behavior.react(&mut self.devices, cid.as_deref(), same, now));
+        }
+        all
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { devices: All::default(), behavior: Behavior::new(), written: Vec::new() }
+    }
+}
+
+impl Devices for All {
+    fn values(&mut self, cid: Option<&str>) -> Option<&mut Map<String, Value>> {
+        self.of_mut(cid).map(|dps| &mut dps.values)
+    }
+
+    fn is_reachable(&self, cid: Option<&str>) -> bool {
+        let child = self.children.iter().find(|child| Some(child.cid.as_str()) == cid);
+        child.is_none_or(|child| child.is_online)
+    }
+}
+
+impl All {
     fn of(&self, cid: Option<&str>) -> Option<&Dps> {
         match cid {
             None => Some(&self.own),
@@ -162,24 +272,28 @@ impl Model for Store {
             }
         }
         // A gateway without DPs of its own refuses a query for them.
-        !dps.is_empty() || cid.is_some() || self.children.is_empty()
+        !dps.is_empty() || cid.is_some() || self.devices.children.is_empty()
     }
 
     fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
         let value = convert::dp_value(&value);
         self.check(cid, dp, &value)?;
-        let slot = self.of_mut(cid).and_then(|dps| dps.values.get_mut(&dp.to_string())).ok_or(Unfit::Unknown)?;
+        let slot =
+            self.devices.of_mut(cid).and_then(|dps| dps.values.get_mut(&dp.to_string())).ok_or(Unfit::Unknown)?;
         let changes = *slot != value;
         *slot = value;
+        if !self.behavior.is_empty() {
+            self.written.push((cid.map(str::to_owned), dp.0));
+        }
         Ok(changes)
     }
 
     fn kind(&self, cid: Option<&str>, dp: DpId) -> DpKind {
-        self.of(cid).and_then(|dps| dps.specs.get(&dp.0)).map_or(DpKind::Plain, Spec::kind)
+        self.devices.of(cid).and_then(|dps| dps.specs.get(&dp.0)).map_or(DpKind::Plain, Spec::kind)
     }
 
     fn children(&self, visit: &mut dyn FnMut(&str, bool)) {
-        for child in &self.children {
+        for child in &self.devices.children {
             visit(child.cid.as_str(), child.is_online);
         }
     }

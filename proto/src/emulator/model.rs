@@ -62,6 +62,8 @@ pub enum Unfit {
     Kind,
     /// The value is out of the DP's range, or not among its choices.
     Range,
+    /// Only the device itself changes the DP, such as a measurement.
+    ReadOnly,
 }
 
 impl fmt::Display for Unfit {
@@ -70,6 +72,7 @@ impl fmt::Display for Unfit {
             Self::Unknown => "there is no such DP",
             Self::Kind => "a value of another kind",
             Self::Range => "a value out of range",
+            Self::ReadOnly => "the DP is read-only",
         })
     }
 }

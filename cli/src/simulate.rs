@@ -1,15 +1,19 @@
-//! `rustuya simulate`: a virtual device.
+//! `rustuya simulate`: virtual devices.
+
+mod profiles;
 
 use core::fmt::Write as _;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::net::ToSocketAddrs;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, DownReason, Version, is_out_of_descriptors, need_descriptors};
-use rustuya_virtual_device::{Quirks, Request, SimulationError, UnfitWrite, VirtualDevice};
+use rustuya_virtual_device::{Profile, Quirks, Request, SimulationError, UnfitWrite, VirtualDevice};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::task::JoinSet;
 
 use crate::block_on;
 use crate::input::{UsageError, dp_map, shown, unfit};
@@ -19,21 +23,40 @@ use crate::signal::Stop;
 
 /// Run a virtual device until Ctrl-C; prints one JSON object per command received
 ///
-/// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes". Each command
-/// that arrives gives {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. If they come faster than they can be
-/// printed, {"missed":N} gives the number of omitted ones.
+/// The first line is {"listening":"HOST:PORT","id":..,"version":..}, with --answer-probes also "probes", with --profile
+/// also "profile". Each command that arrives gives {"seqno":..,"cmd":..,"name":..,"cid":..,"payload":..}. If they come
+/// faster than they can be printed, {"missed":N} gives the number of omitted ones. With several profiles, each line has
+/// the "id" of its device.
 ///
 /// A rejected value of a controller's write gives {"unfit":{"cid":..,"dp":..,"value":..,"why":..}}; the controller does
 /// not learn of it, because real devices acknowledge every write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = quirk_list())]
 pub(crate) struct Args {
+    /// Be a device of this kind, such as light, thermostat or plug, with the DPs, ranges and behavior of real ones; "list"
+    /// prints all names. Can be repeated: then each device has the next port. Id, version (3.4) and key
+    /// (0123456789abcdef) need not be given
+    #[arg(long, value_name = "NAME", value_parser = profiles::Names)]
+    profile: Vec<String>,
+    /// How fast time passes for the profile: 60 makes a minute of each second, 0 lets nothing happen by itself
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "profile", value_parser = clap::value_parser!(u32).range(..=3600))]
+    speed: u32,
+    /// Number that makes the random measurements and events of the profile repeatable
+    #[arg(long, value_name = "N", requires = "profile")]
+    seed: Option<u64>,
+    /// Add the device to this devices.json, with its address, key and meaning of DPs, or replace its entry there; the file
+    /// is made if it is missing. "-" prints {"devices":[..]} instead
+    #[arg(long, value_name = "FILE")]
+    write_devices: Option<PathBuf>,
+    /// Name of the device in --write-devices [default: one that fits the profile]
+    #[arg(long, value_name = "NAME", requires = "write_devices")]
+    name: Option<String>,
     /// Protocol version to use: 3.1, 3.2, 3.3, 3.4 or 3.5
-    #[arg(long, value_name = "V")]
-    version: Version,
+    #[arg(long, value_name = "V", required_unless_present = "profile")]
+    version: Option<Version>,
     /// Device id
-    #[arg(long, value_name = "ID")]
-    id: String,
+    #[arg(long, value_name = "ID", required_unless_present = "profile")]
+    id: Option<String>,
     #[command(flatten)]
     key: KeyArgs,
     /// Address to listen on; 0.0.0.0 makes the device reachable from the network
@@ -81,9 +104,20 @@ struct Listening<'a> {
     listening: SocketAddr,
     id: &'a str,
     version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'static str>,
     /// Address that receives requests for announcements.
     #[serde(skip_serializing_if = "Option::is_none")]
     probes: Option<SocketAddr>,
+}
+
+/// Line about one of several devices.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(flatten)]
+    line: T,
 }
 
 /// Number of requests that were not printed because they came too fast, before the one that follows.
@@ -115,32 +149,107 @@ struct Received {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    DeviceId::new(&args.id).map_err(|error| unfit(&format!("--id: {error}")))?;
+    if args.profile.iter().any(|name| name == "list") {
+        return profiles::list();
+    }
+    let profiles = profiles::parse(&args.profile)?;
+    let several = profiles.len() > 1;
+    if several && (args.id.is_some() || args.name.is_some()) {
+        return Err(unfit("--id and --name are for one device: each profile has its own").into());
+    }
+    if let Some(id) = &args.id {
+        DeviceId::new(id).map_err(|error| unfit(&format!("--id: {error}")))?;
+    }
     check_quirks(&args.quirk)?;
     let subs = args.sub.iter().map(|text| sub_device(text)).collect::<Result<Vec<_>, _>>()?;
     let dps = match &args.dps {
         Some(text) => dp_map("--dps", text)?,
-        None if subs.is_empty() => Map::from_iter([("1".to_owned(), Value::Bool(false))]),
+        None if subs.is_empty() && profiles.is_empty() => Map::from_iter([("1".to_owned(), Value::Bool(false))]),
         None => Map::new(),
     };
     let schema = args.schema.as_ref().map(|text| dp_map("--schema", text)).transpose()?;
-    let key = args.key.any()?;
+    let key = match &*args.profile {
+        [] => args.key.any()?,
+        _ => args.key.explicit()?.or(key::from_environment()?).unwrap_or_else(profiles::default_key),
+    };
+    let key = key::as_text(&key);
+    let plan = Plan { args, subs, dps, schema, key: &key };
     block_on(async {
-        let mut stop = Stop::new()?;
-        let mut builder = VirtualDevice::builder(&args.id, &key::as_text(&key), args.version)?
-            .dps(dps)?
-            .bind(address("--host", (args.host.as_str(), args.port))?);
+        let stop = Stop::new()?;
+        let mut devices = Vec::new();
+        if profiles.is_empty() {
+            devices.push(plan.start(None, args.port).await?);
+        }
+        for (at, profile) in profiles.into_iter().enumerate() {
+            let next = u16::try_from(at).ok().and_then(|at| args.port.checked_add(at));
+            let port = if args.port == 0 { 0 } else { next.ok_or_else(|| unfit("--port: too many devices"))? };
+            devices.push(plan.start(Some((at, profile)), port).await?);
+        }
+        let entries: Vec<_> = devices.iter().flat_map(VirtualDevice::entries).collect();
+        // The file is complete before anybody hears of the devices.
+        match &args.write_devices {
+            Some(path) if path.as_os_str() != "-" => profiles::write(path, entries.clone())?,
+            _ => {}
+        }
+        for device in &devices {
+            json_line_now(&Listening {
+                listening: device.local_addr(),
+                id: device.id(),
+                version: device.version().as_str(),
+                profile: device.profile().map(Profile::name),
+                probes: device.probe_addr(),
+            })?;
+        }
+        if args.write_devices.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+            json_line_now(&serde_json::json!({ "devices": entries }))?;
+        }
+        serve(devices, stop, args.strict).await
+    })
+}
+
+/// What the devices of a command have in common.
+struct Plan<'a> {
+    args: &'a Args,
+    subs: Vec<(Cid, Map<String, Value>)>,
+    dps: Map<String, Value>,
+    schema: Option<Map<String, Value>>,
+    key: &'a str,
+}
+
+impl Plan<'_> {
+    /// Starts a device, with its profile and the position of that.
+    async fn start(&self, profile: Option<(usize, Profile)>, port: u16) -> anyhow::Result<VirtualDevice> {
+        let args = self.args;
+        let id = match (&args.id, profile) {
+            (Some(id), _) => id.clone(),
+            (None, Some((at, profile))) => profiles::id(at, profile),
+            // The command line demands one of them.
+            (None, None) => String::new(),
+        };
+        let version = args.version.unwrap_or(Version::V34);
+        let mut builder = VirtualDevice::builder(&id, self.key, version)?
+            .dps(self.dps.clone())?
+            .bind(address("--host", (args.host.as_str(), port))?);
+        if let Some((_, profile)) = profile {
+            builder = builder.profile(profile).speed(args.speed);
+        }
+        if let Some(seed) = args.seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(name) = &args.name {
+            builder = builder.name(name);
+        }
         if args.device22 {
             builder = builder.dialect(Dialect::Device22);
         }
-        for (cid, dps) in subs {
-            builder = builder.sub(cid.as_str(), dps)?;
+        for (cid, dps) in &self.subs {
+            builder = builder.sub(cid.as_str(), dps.clone())?;
         }
         for cid in &args.offline {
             builder = builder.offline(cid).map_err(|error| unfit(&format!("--offline {}: {error}", shown(cid))))?;
         }
-        if let Some(schema) = schema {
-            builder = builder.schema(None, &schema).map_err(|error| unfit(&format!("--schema: {error}")))?;
+        if let Some(schema) = &self.schema {
+            builder = builder.schema(None, schema).map_err(|error| unfit(&format!("--schema: {error}")))?;
         }
         builder = builder.strict(args.strict);
         for to in &args.announce {
@@ -152,49 +261,68 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         for quirk in &args.quirk {
             builder = builder.quirk(quirk)?;
         }
-        let device = match builder.start().await {
+        match builder.start().await {
             // In strict mode, some DPs are refused before it listens.
             Err(error) if error.get_ref().is_some_and(|error| error.is::<SimulationError>()) => {
-                return Err(unfit(&error.to_string()).into());
+                Err(unfit(&error.to_string()).into())
             }
-            other => other.with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?,
-        };
-        let (mut requests, mut unfit) = (device.requests(), device.unfit_listener());
-        let mut short = check_descriptors(false);
-        let mut checks = tokio::time::interval(CHECK_INTERVAL);
-        json_line_now(&Listening {
-            listening: device.local_addr(),
-            id: device.id(),
-            version: args.version.as_str(),
-            probes: device.probe_addr(),
-        })?;
-        let mut missed = 0;
-        loop {
-            tokio::select! {
-                request = requests.recv() => match request {
-                    Some(request) => {
-                        let lost = requests.missed() - missed;
-                        if lost > 0 {
-                            json_line_now(&Missed { missed: lost })?;
-                            missed += lost;
-                        }
-                        json_line_now(&Received::from(request))?;
-                    }
-                    None => return Ok(()),
-                },
-                write = unfit.recv() => if let Some(write) = write {
-                    json_line_now(&Unfit::from(write))?;
-                },
-                _ = checks.tick() => short = check_descriptors(short),
-                () = stop.wait() => {
+            other => other.with_context(|| format!("cannot listen on {}:{port}", args.host)),
+        }
+    }
+}
+
+/// Prints what the devices receive, until they are stopped.
+async fn serve(devices: Vec<VirtualDevice>, mut stop: Stop, is_strict: bool) -> anyhow::Result<()> {
+    let several = devices.len() > 1;
+    let mut tasks = JoinSet::new();
+    for device in &devices {
+        tasks.spawn(print(device.clone(), several));
+    }
+    let mut short = check_descriptors(false);
+    let mut checks = tokio::time::interval(CHECK_INTERVAL);
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => match ended {
+                Some(result) => result??,
+                None => return Ok(()),
+            },
+            _ = checks.tick() => short = check_descriptors(short),
+            () = stop.wait() => {
+                let mut count = 0;
+                for device in &devices {
                     device.stop().await;
-                    let count = device.unfit_writes().len();
-                    anyhow::ensure!(!args.strict || count == 0, "values that were not accepted: {count}");
-                    return Ok(());
+                    count += device.unfit_writes().len();
                 }
+                anyhow::ensure!(!is_strict || count == 0, "values that were not accepted: {count}");
+                return Ok(());
             }
         }
-    })
+    }
+}
+
+/// Prints what one device receives.
+async fn print(device: VirtualDevice, several: bool) -> anyhow::Result<()> {
+    let (mut requests, mut unfit) = (device.requests(), device.unfit_listener());
+    let id = several.then(|| device.id());
+    let mut missed = 0;
+    loop {
+        tokio::select! {
+            request = requests.recv() => match request {
+                Some(request) => {
+                    let lost = requests.missed() - missed;
+                    if lost > 0 {
+                        json_line_now(&Line { id, line: Missed { missed: lost } })?;
+                        missed += lost;
+                    }
+                    json_line_now(&Line { id, line: Received::from(request) })?;
+                }
+                None => return Ok(()),
+            },
+            write = unfit.recv() => if let Some(write) = write {
+                json_line_now(&Line { id, line: Unfit::from(write) })?;
+            },
+        }
+    }
 }
 
 impl From<Request> for Received {

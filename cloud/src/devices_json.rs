@@ -173,6 +173,16 @@ impl DevicesJson {
         merged
     }
 
+    /// Puts in an entry as it is: in place of one with the same `id`, or at the end.
+    pub fn put(&mut self, entry: Map<String, Value>) {
+        let Some(list) = self.list.as_array_mut() else { return };
+        let id = entry.get("id").and_then(Value::as_str).unwrap_or_default();
+        match list.iter_mut().find(|old| is_of(old, id)) {
+            Some(old) => json::wipe(&mut core::mem::replace(old, Value::Object(entry))),
+            None => list.push(Value::Object(entry)),
+        }
+    }
+
     /// The text, as tinytuya writes it.
     pub fn to_text(&self) -> Zeroizing<Vec<u8>> {
         match &self.around {

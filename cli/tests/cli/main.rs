@@ -10,6 +10,7 @@ mod devices;
 mod doctor;
 mod fleet;
 mod limits;
+mod profiles;
 mod replay;
 mod scan;
 mod twice;

@@ -135,3 +135,13 @@ fn nothing_of_the_file_is_shown() {
     let file = DevicesJson::parse(br#"[{"id":"a","key":"hunter2"}]"#).expect("a list");
     assert_eq!(format!("{file:?}"), "DevicesJson { len: 1, .. }");
 }
+
+#[test]
+fn an_entry_of_ones_own_takes_the_place_of_its_device() {
+    let mut file =
+        DevicesJson::parse(br#"[{ "id": "a", "key": "old", "room": "hall" }, { "id": "b" }]"#).expect("a list");
+    for entry in [json!({ "id": "a", "key": "new" }), json!({ "id": "c", "port": 7000 })] {
+        file.put(entry.as_object().cloned().expect("an object"));
+    }
+    assert_eq!(text(&file), json!([{ "id": "a", "key": "new" }, { "id": "b" }, { "id": "c", "port": 7000 }]));
+}

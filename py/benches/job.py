@@ -48,11 +48,8 @@ class VirtualDevice:
 def virtual_device(index: int) -> VirtualDevice:
     """Returns device number ``index``, as the server makes it."""
     number = index + 1
-    mixed = (number * 0x9E3779B97F4A7C15) & MASK
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & MASK
-    mixed ^= mixed >> 31
-    return VirtualDevice(f"fleet{index:017}", f"{mixed:016x}", f"127.1.{number >> 8 & 255}.{number & 255}")
+    key = (number * 0x9E3779B97F4A7C15) & MASK
+    return VirtualDevice(f"fleet{index:017}", f"{key:016x}", f"127.1.{number >> 8 & 255}.{number & 255}")
 
 
 class Orders:

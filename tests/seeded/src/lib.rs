@@ -1,5 +1,5 @@
-//! Seeded generator of the tests, the fuzz targets and the benchmarks: the same seed gives the same numbers, on every
-//! machine and in every version. Never use it for keys or nonces: an attacker can predict it.
+//! Seeded generator of the tests and the fuzz targets: the same seed gives the same numbers, on every machine and in every
+//! version. Never use it for keys or nonces: an attacker can predict it.
 //!
 //! ```
 //! use rustuya_seeded::SeededRng;

@@ -33,7 +33,7 @@ use tell::Tell;
 /// Searches the local network meanwhile, and writes address and version of what it hears into the file, too. What is in the
 /// file stays: run it again after a device was paired anew, which gives it another key. With --json, each device gives
 /// {"id":..,"name":..,"category":..,"product_id":..,"key":true,"change":"new","address":..,"version":..,"parent":..,"why":..},
-/// and the last line {"file":..,"region":..,"devices":..,"new":..,"kept":..,"calls":..,"clock_offset_ms":..,"notes":[..]}.
+/// and the last line {"file":..,"region":..,"devices":..,"new":..,"kept":..,"calls":..,"clock_offset_ms":..,"notes":[..],"unlisted":[..]}.
 /// Keys are never printed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

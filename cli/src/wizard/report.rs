@@ -43,6 +43,15 @@ struct Summary<'a> {
     calls: u32,
     clock_offset_ms: i64,
     notes: Vec<Remark<'a>>,
+    /// Devices in the local network that the cloud does not list.
+    unlisted: Vec<Unlisted<'a>>,
+}
+
+#[derive(Serialize)]
+struct Unlisted<'a> {
+    id: &'a str,
+    address: IpAddr,
+    version: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +90,10 @@ impl Report<'_> {
             notes: notes
                 .map(|note| Remark { about: &note.about, error: note.error.to_string(), advice: note.error.advice() })
                 .collect(),
+            unlisted: self
+                .unlisted()
+                .map(|heard| Unlisted { id: &heard.id, address: heard.address, version: heard.version })
+                .collect(),
         })
     }
 
@@ -115,7 +128,20 @@ impl Report<'_> {
         if self.merged.kept > 0 {
             line.push_str(&format!("; {} more that the cloud does not list were kept", self.merged.kept));
         }
-        line_now(&line)
+        line_now(&line)?;
+        for heard in self.unlisted() {
+            let text = format!(
+                "{} answers at {}, but the cloud does not list it: it is of another account, or of another data centre",
+                heard.id, heard.address
+            );
+            line_now(&plain(&text))?;
+        }
+        Ok(())
+    }
+
+    fn unlisted(&self) -> impl Iterator<Item = &Heard> {
+        let is_listed = |heard: &Heard| self.fetched.devices.iter().any(|device| device.id == heard.id);
+        self.heard.iter().filter(move |heard| !is_listed(heard))
     }
 
     fn devices(&self) -> impl Iterator<Item = (&CloudDevice, Change)> {

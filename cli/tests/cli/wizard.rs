@@ -322,13 +322,23 @@ fn from_nothing_to_a_lamp_that_is_switched() {
     let mut lamp = rustuya(&["simulate", "--version", "3.4", "--id", id, "--port", "0", "--announce", &announce]);
     lamp.args(["--dps", r#"{"20":false,"22":500}"#]).env("RUSTUYA_KEY", "a'\"<>$&{}\\~^;=()");
     let lamp = Simulated::run_by(lamp);
+    let stranger = ["simulate", "--version", "3.3", "--id", "bf-of-neighbours", "--port", "0", "--announce", &announce];
+    let _stranger = Simulated::run_by(rustuya(&stranger));
     let ports = listed(ports);
     let args = ["--access-id", "p8k3nexampleclientid", "--scan-time", "7", "--discovery-ports", &ports, "--json"];
     let told = lines(&place.finish(place.command(&args)));
     let (address, version) = (json!("127.0.0.1"), json!("3.4"));
     assert_eq!((&told[0]["address"], &told[0]["version"]), (&address, &version), "{told:?}");
+    assert_eq!(told[9]["unlisted"], json!([{ "id": "bf-of-neighbours", "address": "127.0.0.1", "version": "3.3" }]));
     let file = place.file("devices.json");
     assert_eq!((&file[0]["ip"], &file[0]["version"]), (&address, &version));
+    assert_eq!(file.as_array().map(Vec::len), Some(9), "nobody else's device is written");
+    let people = ["--access-id", "p8k3nexampleclientid", "--scan-time", "7", "--discovery-ports", &ports];
+    let people = place.finish(place.command(&people));
+    assert!(
+        people.stdout.contains("bf-of-neighbours answers at 127.0.0.1, but the cloud does not list it"),
+        "{people:?}"
+    );
 
     let devices = place.path("devices.json");
     let list = ["--devices", devices.to_str().expect("UTF-8"), "--port", lamp.port()];

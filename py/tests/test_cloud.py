@@ -347,8 +347,9 @@ def test_a_cancelled_task_of_a_project_ends_at_once(fake: FakeCloud) -> None:
 
 
 PROGRAM = """
-import json, signal, sys
+import asyncio, json, signal, sys
 from rustuya import cloud
+from rustuya.cloud import aio
 # A parent in the background may have it ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 arguments = json.load(sys.stdin)
@@ -356,6 +357,8 @@ way = arguments.pop("way")
 try:
     if way == "app":
         cloud.fetch_with_app(show=lambda code: print("code", flush=True), **arguments)
+    elif way == "aio":
+        asyncio.run(aio.fetch_with_app(show=lambda code: print("code", flush=True), **arguments))
     else:
         cloud.fetch(progress=lambda step: print(step.kind, flush=True), **arguments)
 except KeyboardInterrupt:
@@ -393,11 +396,18 @@ def test_ctrl_c_ends_a_waiting_call_and_logs_out(fake: FakeCloud) -> None:
     assert took < 4
 
     fake.order(scan_after=1)
-    fake.fail(HOMES, "silence")
-    out, took = interrupted({"way": "app", **fake.app}, lambda: bool(fake.calls(HOMES)), fake)
-    assert out.splitlines() == ["code", "interrupted"]
-    assert took < 4
-    assert not fake.is_logged_in
+    asked = 0
+
+    def asks_for_homes() -> bool:
+        return len(fake.calls(HOMES)) > asked
+
+    for way in ("app", "aio"):
+        fake.fail(HOMES, "silence")
+        out, took = interrupted({"way": way, **fake.app}, asks_for_homes, fake)
+        asked += 1
+        assert out.splitlines() == ["code", "interrupted"]
+        assert took < 4
+        assert not fake.is_logged_in
 
 
 def test_a_program_that_ends_logs_out(fake: FakeCloud) -> None:
@@ -428,6 +438,36 @@ def test_a_program_that_ends_logs_out(fake: FakeCloud) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert fake.calls(HOMES), "it was logged in"
     assert not fake.is_logged_in
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_is_refused(fake: FakeCloud) -> None:
+    fake.fail("/v1.0/token", "silence")
+    code = (
+        "import contextlib, json, os, sys, threading, warnings\n"
+        "warnings.simplefilter('ignore')\n"
+        "from rustuya import ClosedError, ForkedError, cloud\n"
+        "arguments = json.load(sys.stdin)\n"
+        "started = threading.Event()\n"
+        "def run():\n"
+        "    with contextlib.suppress(ClosedError):\n"
+        "        cloud.fetch(progress=lambda step: started.set(), **arguments)\n"
+        "threading.Thread(target=run, daemon=True).start()\n"
+        "started.wait()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    try:\n"
+        "        cloud.fetch(**arguments)\n"
+        "    except ForkedError:\n"
+        "        os._exit(7)\n"
+        "    os._exit(8)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    text = json.dumps(fake.project, default=str)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "7\n", "")
 
 
 def test_threads_fetch_at_the_same_time_without_the_gil(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "Swept",
 ]
 
+
 class Record(Mapping[str, Any]):
     """A record that also answers ``record["name"]``, ``.get``, ``in`` and iteration over its names."""
 

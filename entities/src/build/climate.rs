@@ -167,7 +167,9 @@ impl Builder<'_> {
         if let Some((spec, limits)) = current {
             humidifier.with(Role::CurrentHumidity, spec, Codec::Number(in_unit(limits, "%")));
         }
-        if let Some((spec, range)) = self.words(&["mode", "work_mode"]) {
+        // Beside a lamp, `work_mode` is the lamp's.
+        let modes: &[&str] = if self.get("switch_led").is_some() { &["mode"] } else { &["mode", "work_mode"] };
+        if let Some((spec, range)) = self.words(modes) {
             humidifier.with(Role::Mode, spec, plain_words(range));
         }
         self.add(humidifier);

@@ -3,6 +3,7 @@
 use super::{Builder, ON_OFF, entity, named_words, plain_words};
 use crate::entity::{Codec, Entity, EntityKind, Role};
 use crate::schema::DpKind;
+use crate::tables::categories::Part;
 
 /// Words of commands, and what they mean. Families exclude each other: `0` is a command only beside `1` and `2`.
 const FAMILIES: &[&[(&str, &str)]] = &[
@@ -27,10 +28,13 @@ impl Builder<'_> {
     fn cover(&mut self, number: &str) {
         let codes = [format!("control{number}"), format!("mach_operate{number}")];
         let codes = codes.each_ref().map(String::as_str);
-        let is_command = |kind: &DpKind| matches!(kind, DpKind::Boolean | DpKind::Enum { .. });
         let position = [format!("percent_control{number}"), format!("position{number}")];
         let position = self.integer(&position.each_ref().map(String::as_str));
-        let command = self.first(&codes, is_command);
+        let command = match self.has_part(Part::Cover) {
+            true => self.first(&codes, |kind| matches!(kind, DpKind::Boolean | DpKind::Enum { .. })),
+            // `control` of an infrared remote sends codes.
+            false => self.first(&codes, |kind| matches!(kind, DpKind::Enum { range } if family(range).is_some())),
+        };
         let Some(main) = command.or(position.map(|(spec, _)| spec)) else { return };
         let mut cover = entity(EntityKind::Cover, main);
         cover.name = Some(match number.strip_prefix('_') {
@@ -110,14 +114,18 @@ impl crate::schema::NumberSpec {
     }
 }
 
-/// Names commands by the family whose words the device has.
-fn command_words(range: &[String]) -> Codec {
+/// Returns the family whose words the device has.
+fn family(range: &[String]) -> Option<&'static [(&'static str, &'static str)]> {
     let opens = |family: &&&[(&str, &str)]| {
         let has = |name| family.iter().any(|(raw, found)| *found == name && range.iter().any(|word| word == raw));
         has("open") && has("close")
     };
+    FAMILIES.iter().find(opens).copied()
+}
+
+fn command_words(range: &[String]) -> Codec {
     if range.is_empty() {
         return named_words(&["open", "stop", "close"].map(str::to_owned), &[]);
     }
-    named_words(range, FAMILIES.iter().find(opens).copied().unwrap_or_default())
+    named_words(range, family(range).unwrap_or_default())
 }

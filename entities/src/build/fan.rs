@@ -17,12 +17,13 @@ impl Builder<'_> {
             matches!(kind, DpKind::Integer(_)) || matches!(kind, DpKind::Enum { range } if range.len() > 1)
         };
         let speed = self.first(SPEEDS, is_speed);
-        // A dehumidifier's switch belongs to the dehumidifier; its fan is only the speed.
         let is_main = self.facts.and_then(|facts| facts.parts.first()) == Some(&super::Part::Fan);
         if speed.is_none() && (power.is_none() || !(is_main || power.is_some_and(|spec| spec.code.contains("fan")))) {
             return;
         }
         let Some(main) = power.or(speed) else { return };
+        // A dehumidifier has one switch for both.
+        let shared = if power.is_none() { self.shared_boolean("switch") } else { None };
         let mut fan = entity(EntityKind::Fan, main);
         fan.name = Some("Fan".to_owned());
         if let Some(spec) = power {
@@ -42,6 +43,9 @@ impl Builder<'_> {
             }
             _ => {}
         }
+        if let Some(spec) = shared {
+            fan.with(Role::Power, spec, ON_OFF);
+        }
         if let Some((spec, range)) = self.words(&["fan_mode", "mode"]) {
             fan.with(Role::Mode, spec, plain_words(range));
         }
@@ -58,10 +62,10 @@ impl Builder<'_> {
     }
 }
 
-/// Returns the range of a speed in which 0 is standing still, so that the first of four is 25 % and not nothing.
+/// Returns the range of a speed, with 1 to 100 where the device tells none: 0 is standing still.
 fn speeds(limits: &NumberSpec) -> NumberSpec {
-    let range = limits.percent_range();
-    let min = range.min.unwrap_or_default();
-    let is_first_step = min > 0 && min <= limits.step.max(1);
-    NumberSpec { min: Some(if is_first_step { 0 } else { min }), ..range }
+    match (limits.min, limits.max) {
+        (Some(min), Some(max)) if min < max => limits.clone(),
+        _ => NumberSpec { min: Some(1), max: Some(100), ..limits.clone() },
+    }
 }

@@ -4,7 +4,7 @@ use super::{Builder, ON_OFF, entity, named_words, plain_words};
 use crate::entity::{Category, Codec, ColorForm, EntityKind, Role};
 use crate::schema::{DpKind, DpSpec, NumberSpec};
 use crate::tables::categories::Part;
-use crate::tables::names;
+use crate::tables::{names, split_number};
 
 /// Codes of one light.
 struct Codes {
@@ -76,7 +76,7 @@ impl Builder<'_> {
         let is_light = self.facts.and_then(|facts| facts.parts.first()) == Some(&Part::Light);
         let has_light =
             self.entities.iter().any(|entity| entity.kind == EntityKind::Light && entity.category == Category::Primary);
-        if is_light && !has_light {
+        if is_light && !has_light && !self.is_category("tdq") {
             for codes in SWITCHED {
                 if self.integer(codes.brightness).is_some() {
                     self.light(codes);
@@ -89,6 +89,11 @@ impl Builder<'_> {
         let Some(power) = self.boolean(&[codes.power]) else { return };
         let mut light = entity(EntityKind::Light, power);
         light.with(Role::Power, power, ON_OFF);
+        if let ("switch", number) = split_number(&power.code)
+            && power.name.is_none()
+        {
+            light.name = Some(names::numbered("Light", number));
+        }
         if codes.is_config {
             light.category = Category::Config;
         }
@@ -158,9 +163,6 @@ impl Builder<'_> {
             if let Some(spec) = self.first(&[code], is_data) {
                 light.with(Role::Attribute(code.to_owned()), spec, Codec::Json);
             }
-        }
-        if light.channels.len() > 1 && light.name.is_none() {
-            light.name = Some(names::name(&light.code));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From a schema to entities: parts with several DPs first, then what is left, one by one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entity::{Category, Channel, Codec, Entity, EntityKind, Role, Word};
 use crate::schema::{DpKind, DpSpec, NumberSpec, Schema};
@@ -94,6 +94,7 @@ impl<'s> Builder<'s> {
         self.phases();
         self.plain();
         self.name_main();
+        self.make_names_unique();
         self.make_ids_unique();
         self.entities
     }
@@ -134,6 +135,12 @@ impl<'s> Builder<'s> {
     /// Returns the first of some codes with the right type.
     fn first(&self, codes: &[&str], is_right: fn(&DpKind) -> bool) -> Option<&'s DpSpec> {
         codes.iter().filter_map(|code| self.get(code)).find(|spec| is_right(&spec.kind))
+    }
+
+    /// Returns a boolean DP that another part may have, too.
+    fn shared_boolean(&self, code: &str) -> Option<&'s DpSpec> {
+        let index = self.by_code.partition_point(|spec| spec.code.as_str() < code);
+        self.by_code.get(index).copied().filter(|spec| spec.code == code && spec.kind == DpKind::Boolean)
     }
 
     fn boolean(&self, codes: &[&str]) -> Option<&'s DpSpec> {
@@ -177,48 +184,77 @@ impl<'s> Builder<'s> {
 
     /// Takes the name away from the one entity that is the device itself: Home Assistant then calls it like the device.
     fn name_main(&mut self) {
-        let Some(facts) = self.facts else { return };
-        let main_kind = facts.parts.iter().find_map(|part| part.kind());
-        let is_named = |entity: &Entity| {
-            let spec = entity.channels.first().and_then(|(_, channel)| self.schema.dps.get(&channel.dp));
-            spec.is_some_and(|spec| spec.name.is_some())
-        };
-        let mut mains = self.entities.iter().enumerate().filter(|(_, entity)| {
-            let is_main = match main_kind {
-                Some(kind) => entity.kind == kind && is_main_switch(entity),
-                None => !facts.main.is_empty() && entity.code == facts.main,
-            };
-            is_main && entity.category == Category::Primary
-        });
-        let first = mains.next().map(|(index, _)| index);
-        let is_only = mains.next().is_none();
-        if let Some(entity) = first.filter(|_| is_only).and_then(|index| self.entities.get_mut(index))
-            && !is_named(entity)
+        let Some(facts) = self.facts.filter(|facts| !WITHOUT_MAIN.contains(&facts.code)) else { return };
+        let Some(index) = self.main(facts) else { return };
+        let dps = &self.schema.dps;
+        if let Some(entity) = self.entities.get_mut(index)
+            && entity.channels.first().and_then(|(_, main)| dps.get(&main.dp)).is_none_or(|spec| spec.name.is_none())
         {
             entity.name = None;
         }
-        if let Some(entities) = first.and_then(|index| self.entities.get_mut(..=index)) {
+        if let Some(entities) = self.entities.get_mut(..=index) {
             entities.rotate_right(1);
         }
     }
 
-    fn make_ids_unique(&mut self) {
-        let mut ids = BTreeSet::new();
+    /// Finds the entity that the device is for. Several gangs are none, because each of them needs a name.
+    fn main(&self, facts: &CategoryFacts) -> Option<usize> {
+        let of_code = self.entities.iter().position(|entity| !facts.main.is_empty() && entity.code == facts.main);
+        let only = |is_main: &dyn Fn(&Entity) -> bool| {
+            let mut mains = self.entities.iter().enumerate();
+            let mut next = || mains.find(|(_, entity)| entity.category == Category::Primary && is_main(entity));
+            let (index, first) = next()?;
+            let base = split_number(&first.code).0;
+            // A night light is no second gang.
+            let is_only = core::iter::from_fn(next).all(|(_, other)| split_number(&other.code).0 != base);
+            is_only.then_some(index)
+        };
+        let of_part = || {
+            let kinds = facts.parts.iter().filter_map(|part| part.kind());
+            kinds.into_iter().find_map(|kind| only(&|entity| entity.kind == kind && is_main_switch(entity)))
+        };
+        let of_detector = || {
+            let is_detector = !facts.main.is_empty() && facts.parts.is_empty();
+            let position = only(&|entity| entity.kind == EntityKind::BinarySensor)?;
+            is_detector.then_some(position)
+        };
+        of_code.or_else(of_part).or_else(of_detector)
+    }
+
+    /// Numbers names that a kind has twice.
+    fn make_names_unique(&mut self) {
+        let mut names = BTreeSet::new();
         for entity in &mut self.entities {
-            let slug = slug(&entity.id);
+            let Some(name) = entity.name.clone() else { continue };
+            let mut unique = name.clone();
+            let mut number = 1_u32;
+            while !names.insert((entity.kind, unique.clone())) {
+                number = number.saturating_add(1);
+                unique = format!("{name} {number}");
+            }
+            entity.name = Some(unique);
+        }
+    }
+
+    fn make_ids_unique(&mut self) {
+        let mut ids: BTreeMap<String, EntityKind> = BTreeMap::new();
+        for entity in &mut self.entities {
             let dp = entity.channels.first().map(|(_, channel)| channel.dp).unwrap_or_default();
+            let slug = slug(&entity.id);
             let mut id = if slug.is_empty() { format!("dp_{dp}") } else { slug };
-            if ids.contains(&id) {
-                id = format!("{id}_{}", entity.kind.as_str());
+            while let Some(kind) = ids.get(&id) {
+                // The DP tells two of a kind apart, and it stays when others come and go.
+                let suffix = if *kind == entity.kind { dp.to_string() } else { entity.kind.as_str().to_owned() };
+                id = format!("{id}_{suffix}");
             }
-            while ids.contains(&id) {
-                id = format!("{id}_{dp}");
-            }
-            ids.insert(id.clone());
+            ids.insert(id.clone(), entity.kind);
             entity.id = id;
         }
     }
 }
+
+/// Categories whose parts are all beside the point of the device.
+const WITHOUT_MAIN: &[&str] = &["cwwsq", "dghsxj", "dgnbj", "msp", "sp"];
 
 /// Whether a switch is a gang of the device, and not a USB port or the like.
 fn is_main_switch(entity: &Entity) -> bool {
@@ -231,10 +267,11 @@ fn slug(text: &str) -> String {
     for letter in text.chars() {
         if letter.is_ascii_alphanumeric() {
             slug.push(letter.to_ascii_lowercase());
-        } else if !slug.ends_with('_') {
+        } else if !slug.is_empty() && !slug.ends_with('_') {
             slug.push('_');
         }
     }
+    slug.truncate(slug.trim_end_matches('_').len());
     slug
 }
 

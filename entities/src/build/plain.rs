@@ -43,7 +43,7 @@ impl Builder<'_> {
         let is_known = use_of_code.is_some();
         match (&spec.kind, use_of_code) {
             (DpKind::Bitmap { labels }, _) => bitmap(spec, labels),
-            (DpKind::Boolean | DpKind::Enum { .. }, Some(Usage::BinarySensor)) => {
+            (DpKind::Boolean | DpKind::Enum { .. } | DpKind::Raw { .. }, Some(Usage::BinarySensor)) => {
                 binary::find_any(&spec.code).map_or_else(Vec::new, |row| on_and_off(spec, row))
             }
             (DpKind::Boolean, Some(Usage::Button)) => vec![button(spec)],
@@ -308,7 +308,10 @@ fn bitmap(spec: &DpSpec, labels: &[String]) -> Vec<Entity> {
         .map(|(label, bit)| {
             let mut entity = problem(Codec::Bit { bit });
             entity.id = format!("{}_{label}", spec.code);
-            entity.name = Some(names::label(label));
+            entity.name = Some(match spec.code.as_str() {
+                "fault" => names::label(label),
+                _ => format!("{} {label}", entity.name.unwrap_or_default()),
+            });
             entity
         })
         .collect();

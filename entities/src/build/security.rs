@@ -71,12 +71,6 @@ impl Builder<'_> {
             let codec = Codec::Bool { is_inverted: spec.code == "lock_motor_state" };
             lock.with(Role::IsLocked, spec, codec);
         }
-        if let Some((spec, range)) = self.words(&["closed_opened"]) {
-            let on = range.iter().filter(|word| word.starts_with("open")).map(|word| word.as_str().into()).collect();
-            lock.with(Role::IsOpen, spec, Codec::On { on });
-        } else if let Some(spec) = self.boolean(&["door_opened", "doorcontact_state"]) {
-            lock.with(Role::IsOpen, spec, ON_OFF);
-        }
         for spec in unlocks {
             if let (DpKind::Integer(limits), Some(way)) = (&spec.kind, spec.code.strip_prefix("unlock_")) {
                 lock.with(Role::UnlockedBy(way.to_owned()), spec, Codec::Number(limits.clone()));

@@ -1,36 +1,8 @@
 //! Robot vacuums.
 
-use super::{Builder, ON_OFF, entity, named_words, plain_words};
+use super::{Builder, ON_OFF, entity, plain_words};
 use crate::entity::{Codec, EntityKind, Role};
 use crate::schema::DpKind;
-
-/// States of a robot, and the activities that they are.
-const ACTIVITIES: &[(&str, &str)] = &[
-    ("charge_done", "docked"),
-    ("chargecompleted", "docked"),
-    ("chargego", "docked"),
-    ("charging", "docked"),
-    ("cleaning", "cleaning"),
-    ("docking", "returning"),
-    ("fault", "error"),
-    ("goto_charge", "returning"),
-    ("goto_pos", "cleaning"),
-    ("mop_clean", "cleaning"),
-    ("part_clean", "cleaning"),
-    ("paused", "paused"),
-    ("pick_zone_clean", "cleaning"),
-    ("pos_arrived", "cleaning"),
-    ("pos_unarrive", "cleaning"),
-    ("random", "cleaning"),
-    ("sleep", "idle"),
-    ("smart", "cleaning"),
-    ("smart_clean", "cleaning"),
-    ("spot_clean", "cleaning"),
-    ("standby", "idle"),
-    ("wall_clean", "cleaning"),
-    ("wall_follow", "cleaning"),
-    ("zone_clean", "cleaning"),
-];
 
 impl Builder<'_> {
     pub(super) fn vacuum(&mut self) {
@@ -49,12 +21,7 @@ impl Builder<'_> {
             vacuum.with(Role::Power, spec, ON_OFF);
         }
         if let Some((spec, range)) = status {
-            let codec = if range.is_empty() {
-                named_words(&ACTIVITIES.iter().map(|(raw, _)| (*raw).to_owned()).collect::<Vec<_>>(), ACTIVITIES)
-            } else {
-                named_words(range, ACTIVITIES)
-            };
-            vacuum.with(Role::Status, spec, codec);
+            vacuum.with(Role::Status, spec, plain_words(range));
         }
         for (role, code) in [(Role::Pause, "pause"), (Role::Dock, "switch_charge"), (Role::Locate, "seek")] {
             if let Some(spec) = self.boolean(&[code]) {
@@ -78,7 +45,7 @@ impl Builder<'_> {
             vacuum.with(Role::Fault, spec, Codec::Labels(labels.clone()));
         }
         self.add(vacuum);
-        // Battery and faults are worth sensors; a status has more words than activities, and `mode` is a choice.
+        // Battery and faults are worth sensors, a status has more words than activities, and `mode` is a choice.
         let also = [battery.map(|(spec, _)| spec), fault, status.map(|(spec, _)| spec), mode.map(|(spec, _)| spec)];
         for spec in also.into_iter().flatten() {
             self.claimed.remove(&spec.dp);

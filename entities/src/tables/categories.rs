@@ -8,7 +8,7 @@ pub(crate) struct CategoryFacts {
     pub(crate) name: &'static str,
     /// Parts with several DPs, the main one first.
     pub(crate) parts: &'static [Part],
-    /// Code that the device is for, if no part is: the contact of a door sensor.
+    /// Code that the device is for, if it is none of the parts: the contact of a door sensor.
     pub(crate) main: &'static str,
 }
 
@@ -117,7 +117,7 @@ pub(crate) const CATEGORIES: &[CategoryFacts] = &[
     parts("qjdcz", "solar light", &[Light, Switch]),
     parts("qn", "heater", &[Climate("heat"), Light]),
     parts("qtyycp", "application gateway", &[Gateway]),
-    parts("qxj", "weather station", &[Switch]),
+    plain("qxj", "weather station", ""),
     plain("rqbj", "gas detector", "gas_sensor_state"),
     parts("rs", "water heater", &[Climate("heat")]),
     parts("sd", "robot vacuum", &[Vacuum]),
@@ -146,7 +146,7 @@ pub(crate) const CATEGORIES: &[CategoryFacts] = &[
     parts("wkcz", "climate switch", &[Switch]),
     parts("wkf", "radiator valve", &[Climate("heat")]),
     parts("wnykq", "infrared remote", &[Gateway, Switch]),
-    parts("wsdcg", "climate sensor", &[Switch]),
+    plain("wsdcg", "climate sensor", ""),
     plain("wxkg", "wireless button", ""),
     parts("xdd", "ceiling light", &[Light]),
     parts("xnwg", "virtual gateway", &[Gateway]),

@@ -36,6 +36,7 @@ const BY_CATEGORY: &[(&str, &str, Usage)] = &[
     ("qxj", "bright_value", Usage::Sensor),
     ("sgbj", "bright_state", Usage::Setting),
     ("sjz", "level", Usage::Setting),
+    ("tdq", "bright_value", Usage::Sensor),
     ("wk", "temp", Usage::Setting),
     ("wsdcg", "bright_value", Usage::Sensor),
 ];
@@ -54,7 +55,7 @@ const BUTTONS: &[&str] = &[
 ];
 
 /// Codes of events. Sorted.
-const EVENTS: &[&str] = &["alarm_message", "doorbell_active", "doorbell_pic", "switch_mode", "switch_type"];
+const EVENTS: &[&str] = &["alarm_message", "doorbell_active", "doorbell_pic", "switch_mode"];
 
 /// Returns a code without its number and version, and the number: `switch_2` is `switch` and 2.
 pub(crate) fn split_number(code: &str) -> (&str, Option<u8>) {
@@ -118,10 +119,12 @@ const READ_ONLY: &[&str] = &[
     "alarm_lock",
     "anti_lock_report",
     "backup_power",
-    "closed_opened",
-    "door_opened",
+    "checking_result",
+    "child_count",
+    "doorbell",
+    "electric_coe",
+    "electricity_coe",
     "fault",
-    "hijack",
     "ir_study_code",
     "lock_state",
     "open_inside",
@@ -132,7 +135,11 @@ const READ_ONLY: &[&str] = &[
     "phase_b",
     "phase_c",
     "phase_s",
+    "power_coe",
+    "pv_current",
     "rtc_lock",
+    "sub_state",
+    "test_bit",
     "unlock_app",
     "unlock_ble",
     "unlock_card",
@@ -147,7 +154,7 @@ const READ_ONLY: &[&str] = &[
     "unlock_password",
     "unlock_request",
     "unlock_temporary",
-    "work_state",
+    "voltage_coe",
 ];
 
 #[cfg(test)]

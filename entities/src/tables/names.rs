@@ -74,6 +74,10 @@ pub(crate) fn name(code: &str) -> String {
 pub(crate) fn label(label: &str) -> String {
     match LABELS.binary_search_by(|(short, _)| (*short).cmp(label)).ok().and_then(|index| LABELS.get(index)) {
         Some((_, long)) => (*long).to_owned(),
+        // "E1" alone says nothing.
+        None if label.chars().count() <= 2 || (label.len() <= 4 && label.bytes().any(|byte| byte.is_ascii_digit())) => {
+            format!("Fault {}", label.to_uppercase())
+        }
         None => spelled(label),
     }
 }

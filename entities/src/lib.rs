@@ -11,6 +11,11 @@ mod schema;
 mod tables;
 mod value;
 
+/// The guide, so that its programs are compiled.
+#[cfg(all(doctest, feature = "profiles"))]
+#[doc = include_str!("../../docs/entities.md")]
+mod guide {}
+
 pub use entity::{Category, Channel, Codec, ColorForm, Entity, EntityKind, Role, StateClass, Word};
 pub use kinds::{
     Activity, AlarmIntent, AlarmMode, AlarmState, Capabilities, ClimateCapabilities, ClimateIntent, ClimateState,

@@ -9,6 +9,7 @@ use super::rules::{RuleSet, Rules, Shape, unit};
 use super::yaml::Scalar;
 use crate::entity::{Category, Channel, Codec, Entity, EntityKind, Role, StateClass};
 use crate::schema::{Access, DpKind, DpSpec, NumberSpec, Origin};
+use crate::tables::units;
 use crate::value::Number;
 
 use super::roles::{self, Place};
@@ -159,6 +160,10 @@ impl ProfileEntity {
         let name = self.display_name();
         let slug = name.as_deref().map(slug).filter(|slug| !slug.is_empty());
         let main = self.rules.dps.iter().find(|dp| roles::is_main(&self.platform, &dp.name));
+        let unit = unit(main.and_then(|dp| dp.unit.as_deref()));
+        let is_measured = matches!(self.platform.as_str(), "sensor" | "number");
+        // Home Assistant rejects an entity whose unit is none of its class.
+        let class = self.class.as_deref().filter(|class| !is_measured || units::fits(class, &unit));
         let entity = Entity {
             id: slug.as_ref().map_or_else(|| self.platform.clone(), |slug| format!("{}_{slug}", self.platform)),
             kind: match roles::kind(&self.platform) {
@@ -168,9 +173,9 @@ impl ProfileEntity {
             },
             name,
             code: slug.unwrap_or_else(|| self.platform.clone()),
-            device_class: self.class.clone().map(Cow::Owned),
+            device_class: class.map(|class| Cow::Owned(class.to_owned())),
             state_class: main.and_then(|dp| state_class(dp.class.as_deref()?)),
-            unit: unit(main.and_then(|dp| dp.unit.as_deref())),
+            unit,
             category,
             is_enabled: self.hidden != Hidden::Yes && self.deprecated.is_none(),
             on_mode: None,

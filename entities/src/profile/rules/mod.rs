@@ -14,6 +14,7 @@ pub use channel::{Rules, Shape};
 
 use super::model::{ProfileDp, Range, Rule};
 use super::yaml::Scalar;
+use crate::tables::units;
 use crate::value::DpSource;
 
 /// Most DPs that a rule may lead through: files with rules in a circle exist.
@@ -140,9 +141,5 @@ fn scaled(range: Range, scale: Option<crate::value::Number>) -> Option<Range> {
 
 /// Returns a unit in Home Assistant's spelling: the files write temperatures short.
 pub(super) fn unit(unit: Option<&str>) -> String {
-    match unit.unwrap_or_default() {
-        "C" => "°C".into(),
-        "F" => "°F".into(),
-        other => other.into(),
-    }
+    unit.map(units::repair).unwrap_or_default()
 }

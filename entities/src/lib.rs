@@ -3,6 +3,8 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod build;
+#[cfg(feature = "runtime")]
+pub mod device;
 mod entity;
 mod kinds;
 #[cfg(feature = "profiles")]
@@ -16,6 +18,8 @@ mod value;
 #[doc = include_str!("../../docs/entities.md")]
 mod guide {}
 
+#[cfg(feature = "runtime")]
+pub use device::{Change, ChangeTracker, Changes, EntityDevice, EntityHandle};
 pub use entity::{Category, Channel, Codec, ColorForm, Entity, EntityKind, Role, StateClass, Word};
 pub use kinds::{
     Activity, AlarmIntent, AlarmMode, AlarmState, Capabilities, ClimateCapabilities, ClimateIntent, ClimateState,

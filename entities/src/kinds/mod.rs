@@ -11,6 +11,7 @@ mod light;
 mod merge;
 mod parse;
 mod security;
+mod setters;
 mod simple;
 mod vacuum;
 

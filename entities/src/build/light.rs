@@ -157,11 +157,12 @@ impl Builder<'_> {
             matches!(kind, DpKind::Json { .. } | DpKind::String { .. } | DpKind::Raw { .. } | DpKind::Opaque(_))
         };
         if let Some(spec) = self.first(&["scene_data_v2", "scene_data"], is_data) {
-            light.with(Role::Effect, spec, Codec::Json);
+            light.with(Role::Effect, spec, Codec::Scene { is_v2: spec.code.ends_with("_v2") });
         }
         for code in ["control_data", "music_data", "flash_scene_1", "flash_scene_2", "flash_scene_3", "flash_scene_4"] {
             if let Some(spec) = self.first(&[code], is_data) {
-                light.with(Role::Attribute(code.to_owned()), spec, Codec::Json);
+                let codec = if code.starts_with("flash_scene") { Codec::Scene { is_v2: false } } else { Codec::Live };
+                light.with(Role::Attribute(code.to_owned()), spec, codec);
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Channel, Codec, ColorForm, Word};
 use crate::schema::{Access, NumberSpec};
-use crate::value::{Color, Data, DpSource, Limit, Number, Reading, Value, ValueError, Writes, phase};
+use crate::value::{Color, Data, DpSource, Limit, Number, Reading, Value, ValueError, Writes, phase, scene};
 
 impl Channel {
     /// Reads the value. `None` if the source does not have the DP.
@@ -76,10 +76,10 @@ impl Codec {
         }
     }
 
-    /// Returns the range of its numbers.
+    /// Returns the range of its numbers: of those that the device counts, not of those in percent or kelvin.
     pub(crate) const fn number_spec(&self) -> Option<&NumberSpec> {
         match self {
-            Self::Number(spec) | Self::Percent { spec, .. } => Some(spec),
+            Self::Number(spec) => Some(spec),
             #[cfg(feature = "profiles")]
             Self::Rules(rules) => rules.spec(),
             _ => None,
@@ -177,6 +177,8 @@ impl Codec {
                 },
                 None => passed_on(data),
             },
+            Self::Scene { is_v2 } => decoded(data, scene::decode(data, *is_v2)),
+            Self::Live => decoded(data, scene::decode_live(data)),
             Self::Json => Reading::new(Value::Json(data.to_json())),
             // Its rules look at other DPs, too: `Channel::read` has them.
             #[cfg(feature = "profiles")]
@@ -215,6 +217,8 @@ impl Codec {
             (Self::Text { .. } | Self::Base64Text { .. }, _) => Err(Limit::Kind("a text")),
             (Self::Bytes, Value::Bytes(bytes)) => Ok(Base64::encode_string(bytes).into()),
             (Self::Bytes, _) => Err(Limit::Kind("bytes")),
+            (Self::Scene { is_v2 }, value) => scene::encode(value, *is_v2).map(Json::from),
+            (Self::Live, value) => scene::encode_live(value).map(Json::from),
             (Self::Json, value) => Ok(value.to_json()),
             #[cfg(feature = "profiles")]
             (Self::Rules(_), _) => Err(Limit::ReadOnly),
@@ -227,6 +231,10 @@ impl Codec {
 
 fn flagged(value: Value, is_in_spec: bool) -> Reading {
     if is_in_spec { Reading::new(value) } else { Reading::out_of_spec(value) }
+}
+
+fn decoded(data: &Data<'_>, value: Option<Value>) -> Reading {
+    value.map_or_else(|| passed_on(data), Reading::new)
 }
 
 /// Passes data on that have no meaning here.

@@ -282,6 +282,14 @@ pub enum Codec {
         /// Name of the part; `None` for all.
         part: Option<Cow<'static, str>>,
     },
+    /// A scene of a light. Value: `Group`: `scene` (its number, of version 2 only) and `steps`, a `List` of groups.
+    Scene {
+        /// `scene_data_v2`, else `scene_data` and `flash_scene_N`.
+        is_v2: bool,
+    },
+    /// What a light is to show at once (`control_data`) or to the beat (`music_data`). Value: `Group` with `change`
+    /// (`jump` or `gradual`), `color`, `brightness` and `color_temp` in permille.
+    Live,
     /// Data as they are. Value: `Json`.
     Json,
     /// By the rules of a device file, which may look at other DPs. Value: as the file says.

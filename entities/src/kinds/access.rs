@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{IntentError, Power};
 use crate::entity::{Channel, Codec, Entity, Role};
-use crate::schema::{Access, NumberSpec};
+use crate::schema::Access;
 use crate::value::{Data, DpSource, Number, Reading, Value, ValueError, Writes};
 
 impl Entity {
@@ -69,13 +69,66 @@ impl Entity {
         }
     }
 
+    /// Returns the text of a role, unless it is a word that the device's own specification does not have.
+    pub(crate) fn known_text(&self, role: &Role, dps: &dyn DpSource) -> Option<Arc<str>> {
+        match self.channel(role)?.read(dps)? {
+            Reading { value: Value::Text(text), is_out_of_spec: false, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// Returns the names of the words of a role, in their order.
     pub(crate) fn words(&self, role: &Role) -> Vec<String> {
         self.channel(role).map(|channel| channel.codec.words()).unwrap_or_default()
     }
 
-    pub(crate) fn number_spec(&self, role: &Role) -> Option<&NumberSpec> {
-        self.channel(role)?.codec.number_spec()
+    /// Returns whether the role takes words.
+    pub(crate) fn has_words(&self, role: &Role) -> bool {
+        self.channel(role).is_some_and(|channel| channel.codec.is_words())
+    }
+
+    /// Returns whether the role is on or off, and has no words for it.
+    pub(crate) fn is_bool(&self, role: &Role) -> bool {
+        self.channel(role).is_some_and(|channel| channel.codec.is_switch())
+    }
+
+    /// Returns the range of numbers of a role.
+    pub(crate) fn range(&self, role: &Role) -> Option<NumberRange> {
+        self.channel(role)?.codec.range()
+    }
+}
+
+/// Numbers that a channel takes.
+pub(crate) struct NumberRange {
+    pub(crate) min: Option<Number>,
+    pub(crate) max: Option<Number>,
+    pub(crate) step: Option<Number>,
+    /// Digits after the point.
+    pub(crate) decimals: u8,
+}
+
+impl NumberRange {
+    /// Makes a range of whole numbers.
+    fn whole(min: u32, max: u32) -> Self {
+        Self { min: Some(min.into()), max: Some(max.into()), step: Some(Number::from(1)), decimals: 0 }
+    }
+}
+
+impl Codec {
+    pub(crate) fn range(&self) -> Option<NumberRange> {
+        if let Some(spec) = self.number_spec() {
+            return Some(NumberRange {
+                min: spec.min.map(|min| spec.number(min)),
+                max: spec.max.map(|max| spec.number(max)),
+                step: Some(spec.number(spec.step.max(1))),
+                decimals: spec.scale,
+            });
+        }
+        match self {
+            Self::Percent { .. } | Self::Steps { .. } => Some(NumberRange::whole(0, 100)),
+            Self::ColorTemp { min_kelvin, max_kelvin, .. } => Some(NumberRange::whole(*min_kelvin, *max_kelvin)),
+            _ => None,
+        }
     }
 }
 
@@ -101,9 +154,9 @@ impl<'a> Plan<'a> {
         channel.write(value, &present, &mut self.writes).map_err(|error: ValueError| error.about(subject).into())
     }
 
-    /// Adds the switch, if the entity has one.
+    /// Adds the switch, if the entity has one that can be set.
     pub(crate) fn set_power(&mut self, is_on: bool) -> Result<(), IntentError> {
-        if self.entity.has(&Role::Power) { self.set(&Role::Power, &is_on.into(), "power") } else { Ok(()) }
+        if self.entity.can_set(&Role::Power) { self.set(&Role::Power, &is_on.into(), "power") } else { Ok(()) }
     }
 
     /// Resolves a toggle.

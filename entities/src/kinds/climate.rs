@@ -156,9 +156,7 @@ pub struct ClimateCapabilities {
 impl ClimateState {
     pub(super) fn read(entity: &Entity, dps: &dyn DpSource) -> Self {
         let is_on = entity.bool(&Role::Power, dps);
-        let preset = entity.text(&Role::Preset, dps).filter(|name| {
-            entity.words(&Role::Preset).is_empty() || entity.words(&Role::Preset).iter().any(|word| **word == **name)
-        });
+        let preset = entity.known_text(&Role::Preset, dps);
         let hvac_mode = match is_on {
             Some(false) => Some(HvacMode::Off),
             _ => mode(entity, dps, is_on, preset.is_some()),
@@ -184,11 +182,8 @@ impl ClimateState {
 
 impl ClimateCapabilities {
     pub(super) fn of(entity: &Entity) -> Self {
-        let spec = entity.number_spec(&Role::TargetTemperature);
-        let range = |role: &Role| {
-            let spec = entity.number_spec(role)?;
-            Some((spec.number(spec.min?), spec.number(spec.max?)))
-        };
+        let temperature = entity.range(&Role::TargetTemperature);
+        let humidity = entity.range(&Role::TargetHumidity);
         let both_ways = both_swings(entity);
         Self {
             hvac_modes: hvac_modes(entity),
@@ -196,11 +191,11 @@ impl ClimateCapabilities {
             fan_modes: entity.words(&Role::FanSpeed),
             swing_modes: swing_modes(entity),
             swing_horizontal_modes: if both_ways { Vec::new() } else { entity.words(&Role::SwingHorizontal) },
-            min_temperature: spec.and_then(|spec| Some(spec.number(spec.min?))),
-            max_temperature: spec.and_then(|spec| Some(spec.number(spec.max?))),
-            temperature_step: spec.map(|spec| spec.number(spec.step.max(1))),
+            min_temperature: temperature.as_ref().and_then(|range| range.min),
+            max_temperature: temperature.as_ref().and_then(|range| range.max),
+            temperature_step: temperature.as_ref().and_then(|range| range.step),
             unit: unit(entity, None),
-            humidity: range(&Role::TargetHumidity),
+            humidity: humidity.and_then(|range| range.min.zip(range.max)),
             has_temperature_range: entity.has(&Role::TargetTemperatureLow) && entity.has(&Role::TargetTemperatureHigh),
             has_action: entity.has(&Role::Action),
         }
@@ -271,24 +266,15 @@ impl Plan<'_> {
 
 fn mode(entity: &Entity, dps: &dyn DpSource, is_on: Option<bool>, has_preset: bool) -> Option<HvacMode> {
     let on_mode = || entity.on_mode.as_deref().and_then(HvacMode::from_name);
-    match entity.read(&Role::Mode, dps) {
-        Some(Value::Text(name)) => {
-            HvacMode::from_name(&name).filter(|mode| hvac_modes(entity).contains(mode)).or_else(|| {
-                // A preset takes the place of a mode in the one DP that has both.
-                has_preset
-                    .then(|| on_mode().or_else(|| hvac_modes(entity).into_iter().find(|mode| *mode != HvacMode::Off)))?
-            })
-        }
-        Some(Value::Bool(is_on)) => {
-            if is_on {
-                on_mode()
-            } else {
-                Some(HvacMode::Off)
-            }
-        }
-        Some(_) => None,
-        None if entity.has(&Role::Mode) => None,
-        None => is_on.and_then(|is_on| if is_on { on_mode() } else { Some(HvacMode::Off) }),
+    let switched = |is_on: bool| if is_on { on_mode() } else { Some(HvacMode::Off) };
+    let Some(channel) = entity.channel(&Role::Mode) else { return is_on.and_then(switched) };
+    let reading = channel.read(dps)?;
+    match reading.value {
+        Value::Text(name) if !reading.is_out_of_spec => HvacMode::from_name(&name),
+        // A preset takes the place of a mode in the one DP that has both.
+        _ if has_preset => on_mode().or_else(|| hvac_modes(entity).into_iter().find(|mode| *mode != HvacMode::Off)),
+        Value::Bool(is_on) => switched(is_on),
+        _ => None,
     }
 }
 
@@ -347,15 +333,17 @@ fn action(entity: &Entity, dps: &dyn DpSource, mode: Option<HvacMode>) -> Option
 }
 
 fn unit(entity: &Entity, dps: Option<&dyn DpSource>) -> TemperatureUnit {
-    let spec = [Role::TargetTemperature, Role::CurrentTemperature];
-    let unit = spec
-        .iter()
-        .find_map(|role| entity.number_spec(role).map(|spec| spec.unit.as_str()).filter(|unit| !unit.is_empty()));
-    match unit {
+    let roles = [Role::TargetTemperature, Role::CurrentTemperature];
+    let is_told = |unit: &&str| !unit.is_empty();
+    let by_spec = roles.iter().find_map(|role| match entity.channel(role).map(|channel| &channel.codec) {
+        Some(Codec::Number(spec)) => Some(spec.unit.as_str()).filter(is_told),
+        _ => None,
+    });
+    match by_spec.or(Some(entity.unit.as_str()).filter(is_told)) {
         Some("°F") => TemperatureUnit::Fahrenheit,
         Some(_) => TemperatureUnit::Celsius,
         None => match dps.and_then(|dps| entity.text(&Role::TemperatureUnit, dps)) {
-            Some(word) if word.to_lowercase().contains('f') => TemperatureUnit::Fahrenheit,
+            Some(word) if word.contains(['f', 'F']) => TemperatureUnit::Fahrenheit,
             _ => TemperatureUnit::Celsius,
         },
     }
@@ -378,19 +366,18 @@ fn fan_mode(entity: &Entity, dps: &dyn DpSource) -> Option<Arc<str>> {
 
 /// Turns a word into the value that the codec of a role takes: `on` and `off` of booleans, numbers of numbers.
 fn worded(entity: &Entity, role: &Role, word: &str) -> Value {
-    match entity.channel(role).map(|channel| &channel.codec) {
-        Some(codec) if codec.is_switch() && (word == "on" || word == "off") => Value::Bool(word == "on"),
-        Some(Codec::Number(_) | Codec::Percent { .. } | Codec::Steps { .. }) => {
-            word.parse().map_or_else(|_| word.into(), Value::Number)
-        }
+    if entity.is_bool(role) && (word == "on" || word == "off") {
+        return Value::Bool(word == "on");
+    }
+    match entity.range(role) {
+        Some(_) if !entity.has_words(role) => word.parse().map_or_else(|_| word.into(), Value::Number),
         _ => word.into(),
     }
 }
 
 /// Returns whether the device has one switch for either way, without words.
 fn both_swings(entity: &Entity) -> bool {
-    let is_switch = |role: &Role| entity.channel(role).is_some_and(|channel| channel.codec.is_switch());
-    !entity.has(&Role::Swing) && (is_switch(&Role::SwingHorizontal) || is_switch(&Role::SwingVertical))
+    !entity.has(&Role::Swing) && (entity.is_bool(&Role::SwingHorizontal) || entity.is_bool(&Role::SwingVertical))
 }
 
 fn swing_modes(entity: &Entity) -> Vec<String> {
@@ -402,10 +389,10 @@ fn swing_modes(entity: &Entity) -> Vec<String> {
             _ => words(&["off", "vertical"]),
         };
     }
-    match entity.channel(&Role::Swing).map(|channel| &channel.codec) {
-        Some(codec) if codec.is_switch() => words(&["off", "on"]),
-        Some(_) => entity.words(&Role::Swing),
-        None => entity.words(&Role::SwingVertical),
+    match entity.has(&Role::Swing) {
+        true if entity.is_bool(&Role::Swing) => words(&["off", "on"]),
+        true => entity.words(&Role::Swing),
+        false => entity.words(&Role::SwingVertical),
     }
 }
 

@@ -295,7 +295,7 @@ fn movement(word: &str) -> Option<Movement> {
 }
 
 fn is_boolean(entity: &Entity) -> bool {
-    entity.channel(&Role::Command).is_some_and(|channel| channel.codec.is_switch())
+    entity.is_bool(&Role::Command)
 }
 
 fn command_words(entity: &Entity) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! States as text for people and as JSON.
 
+use core::fmt;
 use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json};
@@ -12,7 +13,7 @@ use crate::entity::{Entity, EntityKind};
 use crate::value::{DpSource, Number, Reading, Value, phase};
 
 /// One named value of a state, for printing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StateEntry {
     /// Name, such as `brightness`; empty for the one value of a switch or sensor.
@@ -21,15 +22,26 @@ pub struct StateEntry {
     pub value: Value,
     /// Unit; empty if there is none.
     pub unit: Cow<'static, str>,
+    /// The value is secret: neither `Debug` nor [`text`](Self::text) shows it.
+    pub is_sensitive: bool,
+}
+
+impl fmt::Debug for StateEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateEntry").field("name", &self.name).field("text", &self.text()).finish_non_exhaustive()
+    }
 }
 
 impl StateEntry {
     fn new(name: impl Into<Cow<'static, str>>, value: impl Into<Value>, unit: &'static str) -> Self {
-        Self { name: name.into(), value: value.into(), unit: unit.into() }
+        Self { name: name.into(), value: value.into(), unit: unit.into(), is_sensitive: false }
     }
 
     /// Returns value and unit as text, such as `21.5 °C`.
     pub fn text(&self) -> String {
+        if self.is_sensitive {
+            return "(secret)".to_owned();
+        }
         let gap = if self.unit.is_empty() { "" } else { " " };
         format!("{}{gap}{}", self.value, self.unit)
     }
@@ -82,21 +94,22 @@ impl Entity {
             EntityState::Valve(state) => state.list(&mut entries),
             // A button has nothing to report.
             EntityState::Value(_) if self.kind == EntityKind::Button => {}
-            EntityState::Value(Some(reading)) => list_value(&mut entries.0, "", reading.value, &self.unit),
+            EntityState::Value(Some(reading)) => list_value(&mut entries.0, "", reading, &self.unit),
             EntityState::Value(None) => {}
         }
         for (name, reading) in self.attributes(dps) {
-            list_value(&mut entries.0, name, reading.value, "");
+            list_value(&mut entries.0, name, reading, "");
         }
         entries.0
     }
 }
 
 /// Adds a value; a group as its members.
-fn list_value(entries: &mut Vec<StateEntry>, name: &str, value: Value, unit: &str) {
+fn list_value(entries: &mut Vec<StateEntry>, name: &str, reading: Reading, unit: &str) {
+    let Reading { value, is_sensitive, .. } = reading;
     let Value::Group(members) = value else {
         let unit = Cow::Owned(unit.to_owned());
-        entries.push(StateEntry { name: Cow::Owned(name.to_owned()), value, unit });
+        entries.push(StateEntry { name: Cow::Owned(name.to_owned()), value, unit, is_sensitive });
         return;
     };
     let dot = if name.is_empty() { "" } else { "." };
@@ -104,6 +117,7 @@ fn list_value(entries: &mut Vec<StateEntry>, name: &str, value: Value, unit: &st
         unit: phase::unit(&member).into(),
         name: format!("{name}{dot}{member}").into(),
         value,
+        is_sensitive,
     }));
 }
 

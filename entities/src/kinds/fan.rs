@@ -97,8 +97,7 @@ pub struct HumidifierCapabilities {
 impl FanState {
     pub(super) fn read(entity: &Entity, dps: &dyn DpSource) -> Self {
         let preset = [Role::Preset, Role::Mode].iter().find_map(|role| entity.text(role, dps));
-        let by_speed =
-            || speed_codec(entity).is_some_and(Codec::is_words).then(|| entity.text(&Role::FanSpeed, dps))?;
+        let by_speed = || entity.text(&Role::FanSpeed, dps);
         Self {
             is_on: entity.bool(&Role::Power, dps),
             percentage: percentage(entity, dps),
@@ -112,9 +111,11 @@ impl FanState {
 impl FanCapabilities {
     pub(super) fn of(entity: &Entity) -> Self {
         let speed_count = match speed_codec(entity) {
-            Some(Codec::Percent { spec, .. } | Codec::Number(spec)) => spec.min.zip(spec.max).and_then(|(min, max)| {
-                let steps = max.checked_sub(min)?.checked_div(spec.step.max(1))?;
-                u32::try_from(steps.checked_add(1)?).ok()
+            Some(Codec::Percent { spec, .. }) => spec.min.zip(spec.max).and_then(|(min, max)| {
+                let step = spec.step.max(1);
+                // The range may begin at standing still.
+                let first = if min == 0 { step } else { min };
+                u32::try_from(max.checked_sub(first)?.checked_div(step)?.checked_add(1)?).ok()
             }),
             Some(Codec::Steps { range }) => u32::try_from(range.len()).ok(),
             #[cfg(feature = "profiles")]
@@ -122,7 +123,7 @@ impl FanCapabilities {
             _ => None,
         };
         let mut presets = entity.words(&preset_role(entity));
-        if presets.is_empty() {
+        if presets.is_empty() && speed_count.is_none() {
             presets = entity.words(&Role::FanSpeed);
         }
         Self {
@@ -162,9 +163,9 @@ impl FanIntent {
             plan.set(&role, &preset.as_str().into(), "preset")?;
         }
         if let Some(is_oscillating) = self.oscillate {
-            let value = match plan.entity.channel(&Role::Oscillate).map(|channel| &channel.codec) {
-                Some(codec) if codec.is_words() => if is_oscillating { "on" } else { "off" }.into(),
-                _ => is_oscillating.into(),
+            let value = match plan.entity.has_words(&Role::Oscillate) {
+                true => if is_oscillating { "on" } else { "off" }.into(),
+                false => is_oscillating.into(),
             };
             plan.set(&Role::Oscillate, &value, "oscillate")?;
         }
@@ -189,10 +190,10 @@ impl HumidifierState {
 
 impl HumidifierCapabilities {
     pub(super) fn of(entity: &Entity) -> Self {
-        let spec = entity.number_spec(&Role::TargetHumidity);
+        let range = entity.range(&Role::TargetHumidity);
         Self {
-            min_humidity: spec.and_then(|spec| Some(spec.number(spec.min?))),
-            max_humidity: spec.and_then(|spec| Some(spec.number(spec.max?))),
+            min_humidity: range.as_ref().and_then(|range| range.min),
+            max_humidity: range.as_ref().and_then(|range| range.max),
             modes: entity.words(&Role::Mode),
         }
     }
@@ -225,16 +226,8 @@ fn preset_role(entity: &Entity) -> Role {
     if entity.has(&Role::Preset) { Role::Preset } else { Role::Mode }
 }
 
-/// Reads the speed. Of a range of integers the least is 1 %, since 0 % is off.
 fn percentage(entity: &Entity, dps: &dyn DpSource) -> Option<u8> {
-    let percent = match speed_codec(entity)? {
-        Codec::Percent { .. } => {
-            let share = entity.number(&Role::FanSpeed, dps)?.rounded(1)?;
-            share.saturating_mul(99).saturating_add(1500) / 1000
-        }
-        Codec::Words(_) => return None,
-        _ => entity.number(&Role::FanSpeed, dps)?.rounded(0)?,
-    };
+    let percent = entity.number(&Role::FanSpeed, dps)?.rounded(0)?;
     u8::try_from(percent.clamp(0, 100)).ok()
 }
 
@@ -242,12 +235,5 @@ fn set_percentage(plan: &mut Plan<'_>, percent: u8) -> Result<(), IntentError> {
     if percent > 100 {
         return Err(ValueError::new("speed", Limit::range(0, 100, "%")).into());
     }
-    let number = match speed_codec(plan.entity) {
-        Some(Codec::Percent { .. }) => {
-            // Four decimals are finer than any range of speeds.
-            Number::new(i64::from(percent).saturating_sub(1).saturating_mul(1_000_000).saturating_add(49) / 99, 4)
-        }
-        _ => Number::from(percent),
-    };
-    plan.set(&Role::FanSpeed, &number.into(), "speed")
+    plan.set(&Role::FanSpeed, &Number::from(percent).into(), "speed")
 }

@@ -143,13 +143,18 @@ impl LightState {
             Some(Mode::White) => white,
             Some(Mode::Effect) | None => white,
         };
-        let effect = match (entity.text(&Role::Effect, dps), &mode) {
-            (Some(effect), _) if has_effect_words(entity) => Some(effect),
-            (_, Some(word)) if Mode::of(word) == Mode::Effect => Some(Arc::clone(word)),
+        let effect = match &mode {
+            Some(word) if Mode::of(word) == Mode::Effect => Some(Arc::clone(word)),
             _ => None,
         };
+        let effect = match entity.channel(&Role::Effect).map(|channel| &channel.codec) {
+            Some(Codec::Scene { .. } | Codec::Json) | None => effect,
+            Some(_) => entity.known_text(&Role::Effect, dps).or(effect),
+        };
+        // Some lights are switched by their brightness alone.
+        let is_lit = || brightness.filter(|_| !entity.has(&Role::Power)).map(|level| level.number() > Number::from(0));
         Self {
-            is_on: entity.bool(&Role::Power, dps),
+            is_on: entity.bool(&Role::Power, dps).or_else(is_lit),
             brightness,
             color_mode,
             color,
@@ -164,7 +169,7 @@ impl LightCapabilities {
     pub(super) fn of(entity: &Entity) -> Self {
         let has_color = entity.has(&Role::Color);
         let has_temp = entity.has(&Role::ColorTemp);
-        let has_white = entity.has(&Role::Brightness) || modes(entity).any(|word| Mode::of(&word) == Mode::White);
+        let has_white = entity.has(&Role::Brightness) || modes(entity).iter().any(|word| Mode::of(word) == Mode::White);
         let mut color_modes = Vec::new();
         if has_temp {
             color_modes.push(ColorMode::ColorTemp);
@@ -193,9 +198,16 @@ impl LightIntent {
             || self.effect.is_some()
             || self.mode.is_some();
         let is_on = match self.power {
-            Some(power) => plan.resolve(power)?,
+            Some(Power::Toggle) => match LightState::read(plan.entity, plan.dps).is_on {
+                Some(is_on) => !is_on,
+                None => return Err(IntentError::UnknownState { entity: plan.entity.id.clone() }),
+            },
+            Some(power) => power == Power::On,
             None => true,
         };
+        if self.power.is_some() && !is_lit && !plan.entity.can_set(&Role::Power) {
+            return switch_by_brightness(plan, is_on);
+        }
         if self.power.is_some() || is_lit {
             plan.set_power(is_on)?;
         }
@@ -228,9 +240,7 @@ impl LightIntent {
         }
         if sets_white {
             // Some bulbs ignore brightness and temperature unless the mode comes along.
-            if let Some(word) = modes(plan.entity).find(|word| Mode::of(word) == Mode::White) {
-                plan.set(&Role::Mode, &word.as_str().into(), "mode")?;
-            }
+            set_mode(&mut plan, Mode::White)?;
             if let Some(kelvin) = self.color_temp {
                 plan.set(&Role::ColorTemp, &Number::from(kelvin).into(), "color_temp")?;
             }
@@ -268,25 +278,42 @@ fn set_color(mut plan: Plan<'_>, color: Color) -> Result<Writes, IntentError> {
     if !plan.entity.has(&Role::Color) {
         return Err(plan.unsupported("color"));
     }
-    if let Some(word) = modes(plan.entity).find(|word| Mode::of(word) == Mode::Color) {
-        plan.set(&Role::Mode, &word.as_str().into(), "mode")?;
-    }
+    set_mode(&mut plan, Mode::Color)?;
     plan.set(&Role::Color, &color.into(), "color")?;
     Ok(plan.writes)
 }
 
+/// Adds the mode of the device that has this meaning, if there is one.
+fn set_mode(plan: &mut Plan<'_>, mode: Mode) -> Result<(), IntentError> {
+    match modes(plan.entity).iter().find(|word| Mode::of(word) == mode) {
+        Some(word) => plan.set(&Role::Mode, &word.as_str().into(), "mode"),
+        None => Ok(()),
+    }
+}
+
+/// Switches a light that has no switch: brightness 0 is off there.
+fn switch_by_brightness(mut plan: Plan<'_>, is_on: bool) -> Result<Writes, IntentError> {
+    if !plan.entity.can_set(&Role::Brightness) {
+        return Err(plan.unsupported("power"));
+    }
+    plan.set(&Role::Brightness, &Number::from(if is_on { 100 } else { 0 }).into(), "power")?;
+    Ok(plan.writes)
+}
+
 fn set_effect(mut plan: Plan<'_>, effect: &str) -> Result<Writes, IntentError> {
-    if has_effect_words(plan.entity) {
-        plan.set(&Role::Effect, &effect.into(), "effect")?;
-        return Ok(plan.writes);
-    }
-    let words = effects(plan.entity);
-    if words.is_empty() {
-        return Err(plan.unsupported("effect"));
-    }
-    match words.iter().find(|word| word.eq_ignore_ascii_case(effect)) {
-        Some(word) => plan.set(&Role::Mode, &word.as_str().into(), "effect")?,
-        None => return Err(ValueError::new("effect", Limit::Words(words)).into()),
+    let find = |words: Vec<String>| words.into_iter().find(|word| word.eq_ignore_ascii_case(effect));
+    let by_mode = find(modes(plan.entity)).filter(|word| Mode::of(word) == Mode::Effect);
+    let by_words = find(plan.entity.words(&Role::Effect));
+    match (by_mode, by_words) {
+        (Some(word), _) => plan.set(&Role::Mode, &word.as_str().into(), "effect")?,
+        (None, Some(word)) => plan.set(&Role::Effect, &word.as_str().into(), "effect")?,
+        (None, None) => {
+            let words = effects(plan.entity);
+            return Err(match words.is_empty() {
+                true => plan.unsupported("effect"),
+                false => ValueError::new("effect", Limit::Words(words)).into(),
+            });
+        }
     }
     Ok(plan.writes)
 }
@@ -352,31 +379,22 @@ fn color(entity: &Entity, dps: &dyn DpSource) -> Option<Color> {
 }
 
 /// Returns the words of the device's modes.
-fn modes(entity: &Entity) -> impl Iterator<Item = String> {
-    entity.words(&Role::Mode).into_iter()
-}
-
-fn has_effect_words(entity: &Entity) -> bool {
-    entity.channel(&Role::Effect).is_some_and(|channel| channel.codec.is_words())
+fn modes(entity: &Entity) -> Vec<String> {
+    entity.words(&Role::Mode)
 }
 
 fn effects(entity: &Entity) -> Vec<String> {
-    if has_effect_words(entity) {
-        return entity.words(&Role::Effect);
+    let effects = entity.words(&Role::Effect);
+    if !effects.is_empty() {
+        return effects;
     }
-    modes(entity).filter(|word| Mode::of(word) == Mode::Effect).collect()
+    modes(entity).into_iter().filter(|word| Mode::of(word) == Mode::Effect).collect()
 }
 
 fn kelvin(entity: &Entity) -> Option<(u32, u32)> {
-    match &entity.channel(&Role::ColorTemp)?.codec {
-        Codec::ColorTemp { min_kelvin, max_kelvin, .. } => Some((*min_kelvin, *max_kelvin)),
-        #[cfg(feature = "profiles")]
-        Codec::Rules(rules) => {
-            let end = |raw| rules.spec()?.number(raw).rounded(0)?.try_into().ok();
-            Some((end(rules.spec()?.min?)?, end(rules.spec()?.max?)?))
-        }
-        _ => None,
-    }
+    let range = entity.range(&Role::ColorTemp)?;
+    let kelvin = |number: Option<Number>| u32::try_from(number?.rounded(0)?).ok();
+    Some((kelvin(range.min)?, kelvin(range.max)?))
 }
 
 impl LightState {

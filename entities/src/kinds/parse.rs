@@ -188,9 +188,9 @@ impl Entity {
             "power" => intent.power = Some(read_power(name, text)?),
             "tone" => intent.tone = Some(text.to_owned()),
             "volume" => {
-                intent.volume = Some(match self.channel(&Role::Volume).map(|channel| &channel.codec) {
-                    Some(codec) if codec.is_words() => text.into(),
-                    _ => Value::Number(number(name, text, "%")?),
+                intent.volume = Some(match self.has_words(&Role::Volume) {
+                    true => text.into(),
+                    false => Value::Number(number(name, text, "%")?),
                 });
             }
             "duration" => intent.duration = Some(number(name, text, "s")?),

@@ -3,7 +3,6 @@
 use super::access::Plan;
 use super::{Capabilities, IntentError};
 use crate::entity::{Codec, Entity, EntityKind, Role};
-use crate::schema::NumberSpec;
 use crate::value::{Number, Value, Writes};
 
 /// Range of a number.
@@ -20,32 +19,20 @@ pub struct NumberCapabilities {
     pub decimals: u8,
 }
 
-impl NumberCapabilities {
-    fn of(spec: &NumberSpec) -> Self {
-        Self {
-            min: spec.min.map(|min| spec.number(min)),
-            max: spec.max.map(|max| spec.number(max)),
-            step: Some(spec.number(spec.step.max(1))),
-            decimals: spec.scale,
-        }
-    }
-}
-
 pub(super) fn capabilities(entity: &Entity) -> Capabilities {
-    match entity.channel(&Role::Value).map(|channel| &channel.codec) {
-        Some(Codec::Number(spec)) => Capabilities::Number(NumberCapabilities::of(spec)),
-        #[cfg(feature = "profiles")]
-        Some(Codec::Rules(rules)) if rules.spec().is_some() && entity.kind != EntityKind::Text => {
-            rules.spec().map_or(Capabilities::None, |spec| Capabilities::Number(NumberCapabilities::of(spec)))
-        }
-        Some(Codec::Percent { .. } | Codec::Steps { .. }) => Capabilities::Number(NumberCapabilities {
-            min: Some(Number::from(0)),
-            max: Some(Number::from(100)),
-            step: Some(Number::from(1)),
-            decimals: 0,
+    let Some(channel) = entity.channel(&Role::Value) else { return Capabilities::None };
+    let words = entity.words(&Role::Value);
+    if !words.is_empty() {
+        return Capabilities::Words(words);
+    }
+    match (&channel.codec, channel.codec.range()) {
+        (Codec::Text { max_len }, _) => Capabilities::Text(*max_len),
+        (_, Some(range)) => Capabilities::Number(NumberCapabilities {
+            min: range.min,
+            max: range.max,
+            step: range.step,
+            decimals: range.decimals,
         }),
-        Some(codec) if codec.is_words() => Capabilities::Words(codec.words()),
-        Some(Codec::Text { max_len }) => Capabilities::Text(*max_len),
         _ if entity.kind == EntityKind::Text => Capabilities::Text(None),
         _ => Capabilities::None,
     }

@@ -184,9 +184,8 @@ impl VacuumIntent {
 
 /// Returns the switch that starts and stops the robot.
 fn switch_role(entity: &Entity) -> Option<Role> {
-    [Role::Power, Role::Command]
-        .into_iter()
-        .find(|role| entity.can_set(role) && entity.channel(role).is_some_and(|channel| channel.codec.is_switch()))
+    // Beside a command to clean, the switch is that of the whole device.
+    [Role::Command, Role::Power].into_iter().find(|role| entity.can_set(role) && entity.is_bool(role))
 }
 
 fn has_word(entity: &Entity, role: &Role, words: &[&str]) -> Option<String> {

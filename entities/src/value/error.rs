@@ -81,13 +81,15 @@ impl fmt::Display for ValueError {
         let gap = |unit: &str| if unit.is_empty() { "" } else { " " };
         match &self.limit {
             Limit::Range { min, max, unit } => match (min, max) {
-                (Some(min), Some(max)) => write!(f, "goes from {min} to {max}{}{unit}", gap(unit)),
-                (Some(min), None) => write!(f, "goes from {min}{}{unit} up", gap(unit)),
-                (None, Some(max)) => write!(f, "goes up to {max}{}{unit}", gap(unit)),
+                (Some(min), Some(max)) => {
+                    write!(f, "goes from {} to {}{}{unit}", min.shortest(), max.shortest(), gap(unit))
+                }
+                (Some(min), None) => write!(f, "goes from {}{}{unit} up", min.shortest(), gap(unit)),
+                (None, Some(max)) => write!(f, "goes up to {}{}{unit}", max.shortest(), gap(unit)),
                 (None, None) => f.write_str("is a number of 64 bits"),
             },
             Limit::Step { step, from, unit } => {
-                write!(f, "goes in steps of {step}{}{unit}, from {from} on", gap(unit))
+                write!(f, "goes in steps of {}{}{unit}, from {} on", step.shortest(), gap(unit), from.shortest())
             }
             Limit::Words(words) => write!(f, "is one of {}", words.join(", ")),
             Limit::Length(most) => write!(f, "has a length of at most {most}"),

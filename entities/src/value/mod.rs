@@ -6,6 +6,7 @@ mod error;
 mod number;
 pub(crate) mod phase;
 mod range;
+pub(crate) mod scene;
 
 use core::fmt;
 use std::sync::Arc;
@@ -41,6 +42,14 @@ pub enum Value {
 }
 
 impl Value {
+    /// Returns the member of a group.
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Group(members) => members.iter().find(|(found, _)| found == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
     /// Makes a word or text.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
         Self::Text(text.into())

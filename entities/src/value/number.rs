@@ -54,6 +54,16 @@ impl Number {
         self.rounded(scale).filter(|mantissa| Self::new(*mantissa, scale) == self)
     }
 
+    /// Returns the number without zeros at the end of its decimals: 21.50 as 21.5, 5.0 as 5.
+    #[must_use]
+    pub const fn shortest(self) -> Self {
+        let mut shortest = self;
+        while shortest.scale > 0 && shortest.mantissa % 10 == 0 {
+            shortest = Self { mantissa: shortest.mantissa / 10, scale: shortest.scale - 1 };
+        }
+        shortest
+    }
+
     /// Returns the nearest binary fraction.
     pub fn to_f64(self) -> f64 {
         // Text is the one way that rounds once.
@@ -174,6 +184,8 @@ mod tests {
         assert_eq!(Number::new(-5, 2).to_string(), "-0.05");
         assert_eq!("21.50".parse(), Ok(Number::new(215, 1)));
         assert_eq!("-0.05".parse(), Ok(Number::new(-5, 2)));
+        assert_eq!(Number::new(-2150, 2).shortest().to_string(), "-21.5");
+        assert_eq!(Number::new(0, 2).shortest().to_string(), "0");
         assert_eq!("1.5e3".parse(), Ok(Number::from(1500)));
         assert_eq!("25e-1".parse(), Ok(Number::new(25, 1)));
         assert_eq!(Number::new(215, 1).to_f64().to_string(), "21.5");

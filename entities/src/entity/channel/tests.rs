@@ -49,9 +49,9 @@ fn numbers_keep_their_decimals_and_say_their_range() {
     assert_eq!(read(&codec, json!("warm")), (Value::text("warm"), true));
     assert_eq!(write(&codec, number("21.5")), Ok(json!(215)));
     assert_eq!(write(&codec, number("21.50")), Ok(json!(215)));
-    assert_eq!(write(&codec, number("36")), Err("code goes from 5.0 to 35.0 °C".into()));
-    assert_eq!(write(&codec, number("21.3")), Err("code goes in steps of 0.5 °C, from 5.0 on".into()));
-    assert_eq!(write(&codec, number("21.55")), Err("code goes in steps of 0.5 °C, from 5.0 on".into()));
+    assert_eq!(write(&codec, number("36")), Err("code goes from 5 to 35 °C".into()));
+    assert_eq!(write(&codec, number("21.3")), Err("code goes in steps of 0.5 °C, from 5 on".into()));
+    assert_eq!(write(&codec, number("21.55")), Err("code goes in steps of 0.5 °C, from 5 on".into()));
     assert_eq!(write(&codec, "warm"), Err("code is a number".into()));
     let open = Codec::Number(NumberSpec { step: 1, ..NumberSpec::default() });
     assert_eq!(write(&open, Number::from(i64::MIN)), Ok(json!(i64::MIN)));
@@ -181,4 +181,84 @@ fn a_reported_dp_is_not_set() {
     channel.access = Access::ReadOnly;
     let error = channel.write(&true.into(), &writes.clone(), &mut writes).expect_err("it is read-only");
     assert_eq!(error.limit, Limit::ReadOnly);
+}
+
+#[test]
+fn scenes_of_version_2_have_a_number_and_steps() {
+    let codec = Codec::Scene { is_v2: true };
+    // Scene 1, one static step of brightness 200.
+    let text = "000e0d0000000000000000c80000";
+    let (value, is_out_of_spec) = read(&codec, json!(text));
+    assert!(!is_out_of_spec);
+    assert_eq!(value.member("scene"), Some(&number("0")));
+    let Some(Value::List(steps)) = value.member("steps") else { panic!("steps") };
+    let [step] = steps.as_slice() else { panic!("one step") };
+    assert_eq!(step.member("change"), Some(&"static".into()));
+    assert_eq!(step.member("switch_time"), Some(&number("14")));
+    assert_eq!(step.member("brightness"), Some(&number("200")));
+    assert_eq!(step.member("color_temp"), Some(&number("0")));
+    assert_eq!(write(&codec, value), Ok(json!(text)));
+    assert_eq!(write(&codec, text), Ok(json!(text)));
+    assert_eq!(write(&codec, "000e"), Err("code is a scene in hexadecimal digits".into()));
+    assert_eq!(read(&codec, json!("000e")), (Value::text("000e"), true));
+}
+
+#[test]
+fn scenes_of_version_1_have_colors() {
+    let codec = Codec::Scene { is_v2: false };
+    let (value, is_out_of_spec) = read(&codec, json!("ffff500100ff00"));
+    assert!(!is_out_of_spec);
+    assert_eq!(value.member("frequency"), Some(&number("80")));
+    let steps = Value::List(vec![Color::hsv(120, 1000, 1000).into()]);
+    assert_eq!(value.member("steps"), Some(&steps));
+    assert_eq!(write(&codec, value), Ok(json!("ffff500100ff00")));
+    assert_eq!(read(&codec, json!("ffff500200ff00")), (Value::text("ffff500200ff00"), true), "a color is missing");
+}
+
+#[test]
+fn live_colors_are_21_digits() {
+    let (value, is_out_of_spec) = read(&Codec::Live, json!("1007803e803e800c80064"));
+    assert!(!is_out_of_spec);
+    assert_eq!(value.member("change"), Some(&"gradual".into()));
+    assert_eq!(value.member("color"), Some(&Color::hsv(120, 1000, 1000).into()));
+    assert_eq!(value.member("brightness"), Some(&number("200")));
+    assert_eq!(value.member("color_temp"), Some(&number("100")));
+    assert_eq!(write(&Codec::Live, value), Ok(json!("1007803e803e800c80064")));
+    assert_eq!(read(&Codec::Live, json!("1007803e8")), (Value::text("1007803e8"), true));
+}
+
+#[test]
+fn phases_are_packed_in_three_ways_and_in_json() {
+    let group = |data: Json| match read(&Codec::Phase { part: None }, data) {
+        (Value::Group(members), false) => members,
+        other => panic!("{other:?}"),
+    };
+    let named = |members: &[(&str, &str)]| -> Vec<(String, Value)> {
+        members.iter().map(|(name, text)| ((*name).to_owned(), number(text))).collect()
+    };
+    let short = [("voltage", "233.0"), ("current", "1.000"), ("power", "200")];
+    assert_eq!(group(json!("CRoAA+gAAMg=")), named(&short));
+    assert_eq!(group(json!("091a0003e80000c8")), named(&short), "hexadecimal");
+    let long = |signs: [&str; 4]| {
+        let [current, power, reactive, factor] = signs;
+        let text = |sign: &str, digits: &str| format!("{sign}{digits}");
+        vec![
+            ("voltage".to_owned(), number("233.0")),
+            ("current".to_owned(), number(&text(current, "1.000"))),
+            ("power".to_owned(), number(&text(power, "200"))),
+            ("reactive_power".to_owned(), number(&text(reactive, "30"))),
+            ("apparent_power".to_owned(), number("202")),
+            ("power_factor".to_owned(), number(&text(factor, "0.99"))),
+        ]
+    };
+    assert_eq!(group(json!("010f091a0003e80000c800001e0000ca63")), long(["", "", "", ""]));
+    assert_eq!(group(json!("020f091a0003e80000c800001e0000ca630a")), long(["", "-", "", "-"]));
+    assert_eq!(group(json!("Ag8JGgAD6AAAyAAAHgAAymMF")), long(["-", "", "-", ""]));
+    let members = json!({"voltage": 233.1, "electricCurrent": 1.5, "power": 0.2, "powerFactor": 0.98});
+    let expected = [("voltage", "233.1"), ("current", "1.5"), ("power", "200"), ("power_factor", "0.98")];
+    assert_eq!(group(members.clone()), named(&expected));
+    assert_eq!(group(json!(members.to_string())), named(&expected));
+    let part = Codec::Phase { part: Some("current".into()) };
+    assert_eq!(read(&part, json!("CRoAA+gAAMg=")), (number("1.000"), false));
+    assert_eq!(read(&part, json!("CRoA")), (Value::text("CRoA"), true));
 }

@@ -26,7 +26,7 @@ fn modes_switch_on_and_off() {
     let both = dps([(1, json!(true)), (2, json!(215)), (4, json!("hot"))]);
     assert_eq!(set(&heater, &Dps::new(), &[("mode", "heat"), ("temperature", "21.5")]), Ok(both));
     assert_eq!(set(&heater, &Dps::new(), &[("temperature", "21.5 °C")]), Ok(dps([(2, json!(215))])));
-    assert_eq!(set(&heater, &Dps::new(), &[("temperature", "40")]), Err("temperature goes from 5.0 to 35.0 °C".into()));
+    assert_eq!(set(&heater, &Dps::new(), &[("temperature", "40")]), Err("temperature goes from 5 to 35 °C".into()));
     assert_eq!(set(&heater, &Dps::new(), &[("preset", "eco")]), Ok(dps([(4, json!("eco"))])));
     assert!(set(&heater, &Dps::new(), &[("preset", "eco"), ("mode", "heat")]).is_err(), "both are one DP");
 }

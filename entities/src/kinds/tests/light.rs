@@ -217,3 +217,19 @@ fn limits_of_a_dimmer_narrow_its_range() {
     present.insert(2, json!(406));
     assert_eq!(printed(&dimmer, &present), ["brightness 50 %"]);
 }
+
+#[test]
+fn a_light_without_a_switch_is_switched_by_its_brightness() {
+    let light = entity(EntityKind::Light, [(Role::Brightness, 2, percent(0, 100))]);
+    assert_eq!(set(&light, &Dps::new(), &[("brightness", "40%")]), Ok(dps([(2, json!(40))])));
+    let intent = |power| {
+        light
+            .apply(&Intent::Light(LightIntent { power: Some(power), ..LightIntent::default() }), &dps([(2, json!(40))]))
+    };
+    assert_eq!(intent(Power::Off).map(|writes| writes.dps), Ok(dps([(2, json!(0))])));
+    assert_eq!(intent(Power::Toggle).map(|writes| writes.dps), Ok(dps([(2, json!(0))])));
+    assert_eq!(
+        light.state(&dps([(2, json!(0))])).to_json(),
+        json!({"state": "OFF", "brightness": 1, "color_mode": "brightness"})
+    );
+}

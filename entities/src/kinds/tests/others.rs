@@ -21,13 +21,13 @@ fn fans_count_in_percent() {
     );
     let present = dps([(1, json!(true)), (3, json!("high")), (2, json!("nature")), (5, json!(false))]);
     assert_eq!(printed(&by_words, &present), ["power on", "percentage 100 %", "preset nature", "oscillate off"]);
-    let by_number = entity(EntityKind::Fan, [(Role::Power, 1, BOOL), (Role::FanSpeed, 3, percent(1, 6))]);
-    // The least of the range is 1 %, since 0 % is off.
-    for (percent, raw) in [("1", 1), ("50", 3), ("100", 6)] {
+    // The first of six steps is a sixth: 0 % is off.
+    let by_number = entity(EntityKind::Fan, [(Role::Power, 1, BOOL), (Role::FanSpeed, 3, percent(0, 6))]);
+    for (percent, raw) in [("17", 1), ("50", 3), ("100", 6)] {
         let writes = dps([(1, json!(true)), (3, json!(raw))]);
         assert_eq!(set(&by_number, &Dps::new(), &[("speed", percent)]), Ok(writes));
     }
-    assert_eq!(printed(&by_number, &dps([(3, json!(1))])), ["percentage 1 %"]);
+    assert_eq!(printed(&by_number, &dps([(3, json!(1))])), ["percentage 17 %"]);
     assert_eq!(FanCapabilities::of(&by_number).speed_count, Some(6));
 }
 

@@ -24,20 +24,11 @@ const MAX_DRAWS: usize = 4096;
 /// waits for the rest of a frame, and gives up on a frame that does not end.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// # drop(device);
 /// # use std::sync::{Arc, Mutex};
 /// # use rustuya_record::Recorder;

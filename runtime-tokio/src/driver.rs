@@ -19,16 +19,10 @@ use tokio::time::Sleep;
 /// use [`TokioHandle`] there.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
 /// let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr());
 /// let device = device.version(Version::V34).spawn(&Tokio);
 /// device.set_value(1, true).await?;

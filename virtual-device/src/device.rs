@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use rustuya_proto::{DEFAULT_PORT, DeviceId, Dialect, EmulatorConfig, Version};
 use rustuya_runtime::driver::{Clock, Pool, Source, bind_shared, unix_time};
-use rustuya_runtime::{Listener, text};
+use rustuya_runtime::{Device, DeviceBuilder, Listener, text};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -92,6 +92,37 @@ impl VirtualDevice {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.0.inner
+    }
+
+    /// Starts a lamp for a test or an example: on a free port of loopback, with the id `bf0123456789abcdefgh`, the local
+    /// key `0123456789abcdef`, a switch (DP 1, off) and a brightness (DP 2, 50).
+    ///
+    /// ```
+    /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    /// let lamp = VirtualDevice::lamp(Version::V34).await?;
+    /// let device = lamp.controller().spawn(&Tokio);
+    /// device.set_value(1, true).acknowledged().await?;
+    /// assert_eq!(lamp.dps(None)["1"], true);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Fails when there is no free port.
+    pub async fn lamp(version: Version) -> io::Result<Self> {
+        let dps = Map::from_iter([("1".to_owned(), Value::from(false)), ("2".to_owned(), Value::from(50))]);
+        let lamp = Self::builder("bf0123456789abcdefgh", "0123456789abcdef", version).and_then(|lamp| lamp.dps(dps));
+        let lamp = lamp.map_err(io::Error::other)?;
+        lamp.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).start().await
+    }
+
+    /// Returns the configuration of a controller of this device: its id, local key, address and version.
+    pub fn controller(&self) -> DeviceBuilder {
+        let config = &self.0.inner.config;
+        let builder = Device::builder_with(config.id.clone(), config.local_key.clone());
+        builder.address(self.local_addr()).version(self.version())
     }
 
     /// Returns the device id.
@@ -184,20 +215,11 @@ impl VirtualDevice {
     /// see [`Listener::missed`].
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-    /// #     .bind("127.0.0.1:0".parse()?)
-    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-    /// #     .start()
-    /// #     .await?;
-    /// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-    /// #     .address(lamp.local_addr())
-    /// #     .version(Version::V34)
-    /// #     .spawn(&Tokio);
+    /// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+    /// # let device = lamp.controller().spawn(&Tokio);
     /// let mut requests = lamp.requests();
     /// device.set_value(1, true).await?;
     /// let control = loop {
@@ -275,7 +297,6 @@ impl Drop for Handle {
 /// Configuration of a virtual device; made by [`VirtualDevice::builder`].
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]

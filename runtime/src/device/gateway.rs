@@ -16,7 +16,6 @@ impl Device {
     /// not necessarily gone. Devices that are no gateways, and gateways of 3.3, often do not answer.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// let report = device.sub_discover().acknowledged().await?.payload();
@@ -30,7 +29,6 @@ impl Device {
     /// Makes a handle of a sub-device of this gateway. It shares this connection and sends nothing by itself.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// let sensor = device.sub("a4c1380000000001")?;

@@ -40,15 +40,8 @@ use crate::wipe::wipe_stack;
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// device.wait_connected(Duration::from_secs(10)).await?;
 /// assert_eq!(device.query().await?["2"], json!(50));
 /// device.set_value(1, true).acknowledged().await?;
@@ -159,7 +152,6 @@ impl Device {
     /// Returns why the device is not usable, or was not since it last was.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// if let Some(reason) = device.diagnosis() {
@@ -224,7 +216,6 @@ impl Device {
     /// threads make at the same time: after such a change, `change` is called again, with the new configuration.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// device.change(|known| known.address([192, 168, 1, 21]).version(Version::V35))?;
@@ -353,7 +344,6 @@ impl Device {
     /// [`query_dps`](Self::query_dps) queries others. A query never writes.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// for (dp, value) in device.query().await? {
@@ -376,7 +366,6 @@ impl Device {
     /// [`Queried::missing`].
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// let state = device.query_dps(&[20, 21, 22]).await?;
@@ -405,7 +394,6 @@ impl Device {
     /// NaN and infinity become: [`CommandError::InvalidValue`].
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// device.set_value(1, true).await?;
@@ -420,7 +408,6 @@ impl Device {
     /// [`IntoDps`]. Values are those of [`set_value`](Self::set_value).
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// device.set_dps(serde_json::json!({ "1": true, "2": 80 })).await?;
@@ -435,7 +422,6 @@ impl Device {
     /// not answer this command, so no answer counts as success.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// device.update_dps(&[18, 19, 20]).await?; // of a meter: current, power, voltage
@@ -451,7 +437,6 @@ impl Device {
     /// [`CommandCode::DP_QUERY`], as device22 firmware wants it.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// let dps = serde_json::json!({ "1": true });
@@ -470,7 +455,6 @@ impl Device {
     /// because other firmware takes such a query for a write.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use rustuya_runtime::*;
     /// # async fn example(device: &Device) -> Result<(), Box<dyn core::error::Error>> {
     /// println!("{:?}", device.detect_dps().await?);

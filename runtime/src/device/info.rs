@@ -11,16 +11,10 @@ use super::handle::Device;
 /// State of a device at one moment.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
 /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
 /// # manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
 /// for info in manager.list() {

@@ -20,18 +20,10 @@ use crate::report::reply::Reply;
 /// ```
 /// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// device.set_value(1, true).await?; // written
 /// device.set_value(1, false).acknowledged().await?; // answered
 /// device.set_value(1, true).queue()?; // on its way
@@ -57,20 +49,12 @@ pub struct Sending {
 /// A command that is submitted on the first poll, and complete once the device has answered it.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// let (on, brightness) = (device.set_value(1, true), device.set_value(2, 75));
 /// // Both are sent at once; each gets its own answer.
 /// let (on, brightness) = tokio::join!(on.acknowledged(), brightness.acknowledged());
@@ -98,20 +82,12 @@ pub struct Acknowledged {
 /// DPs as the device reports them.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// let reply = device.set_value(2, 75).confirmed().await?;
 /// assert_eq!(reply.dps["2"], json!(75));
 /// match device.set_value(2, 2000).confirmed().await {
@@ -214,20 +190,11 @@ impl Sending {
     /// command that was submitted already goes on, and is not submitted twice.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-    /// #     .bind("127.0.0.1:0".parse()?)
-    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-    /// #     .start()
-    /// #     .await?;
-    /// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-    /// #     .address(lamp.local_addr())
-    /// #     .version(Version::V34)
-    /// #     .spawn(&Tokio);
+    /// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+    /// # let device = lamp.controller().spawn(&Tokio);
     /// assert_eq!(device.set_value("switch", true).queue(), Err(CommandError::InvalidDp("switch".into())));
     /// assert_eq!(device.set_value("1", true).queue(), Ok(()));
     /// # Ok(())

@@ -21,7 +21,6 @@ use crate::report::state::State;
 /// [`CommandError::SubDeviceOffline`].
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]

@@ -12,7 +12,6 @@ use crate::report::listener::{Entry, Listener};
 /// ```
 /// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let discovery = Discovery::builder()

@@ -41,7 +41,6 @@ pub use sweep::Swept;
 /// ```
 /// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let discovery = Discovery::builder()
@@ -137,7 +136,6 @@ impl Discovery {
     /// ```
     /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
     /// # let discovery = Discovery::builder()
@@ -174,7 +172,6 @@ impl Discovery {
     /// ```
     /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
     /// # let discovery = Discovery::builder()

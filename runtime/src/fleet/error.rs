@@ -10,9 +10,7 @@ use crate::report::error::ConfigError;
 /// Reason why a device was not added to a manager.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use rustuya_runtime_tokio::*;
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
 /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());

@@ -26,16 +26,10 @@ use crate::text;
 /// connection. Dropping the last clone of a manager releases its devices.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
 /// # let registry = Registry::builder(Tokio).without_discovery().build();
 /// let manager = Manager::new(&registry);
 /// let mut events = manager.listener();
@@ -72,16 +66,10 @@ impl Manager {
     /// address, key or version, it is reconfigured in place, for everybody who holds it; its other settings stay.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-    /// #     .bind("127.0.0.1:0".parse()?)
-    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-    /// #     .start()
-    /// #     .await?;
+    /// # let lamp = VirtualDevice::lamp(Version::V34).await?;
     /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
     /// let device = manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", Version::V34)?;
     /// // The same device at another address, as text: the handle from above follows.
@@ -117,14 +105,9 @@ impl Manager {
     /// ```
     /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-    /// #     .bind("127.0.0.1:0".parse()?)
-    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-    /// #     .start()
-    /// #     .await?;
+    /// # let lamp = VirtualDevice::lamp(Version::V34).await?;
     /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
     /// let bulb = Device::builder(lamp.id(), "0123456789abcdef")?
     ///     .address(lamp.local_addr())
@@ -180,16 +163,10 @@ impl Manager {
     /// there.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-    /// #     .bind("127.0.0.1:0".parse()?)
-    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-    /// #     .start()
-    /// #     .await?;
+    /// # let lamp = VirtualDevice::lamp(Version::V34).await?;
     /// # let registry = Registry::builder(Tokio).without_discovery().build();
     /// let (one, two) = (Manager::new(&registry), Manager::new(&registry));
     /// one.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
@@ -220,16 +197,10 @@ impl Manager {
     /// Returns a summary of all devices of this manager, ordered by id.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-    /// #     .bind("127.0.0.1:0".parse()?)
-    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-    /// #     .start()
-    /// #     .await?;
+    /// # let lamp = VirtualDevice::lamp(Version::V34).await?;
     /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
     /// # manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
     /// for info in manager.list() {
@@ -312,16 +283,10 @@ impl Manager {
     /// connections are closed, after a second at most. Listeners end, and no device can be added any more.
     ///
     /// ```
-    /// # use core::time::Duration;
     /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-    /// # use serde_json::json;
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-    /// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-    /// #     .bind("127.0.0.1:0".parse()?)
-    /// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-    /// #     .start()
-    /// #     .await?;
+    /// # let lamp = VirtualDevice::lamp(Version::V34).await?;
     /// # let manager = Manager::new(&Registry::builder(Tokio).without_discovery().build());
     /// let device = manager.add(lamp.id(), lamp.local_addr(), "0123456789abcdef", "3.4")?;
     /// manager.shutdown().await;

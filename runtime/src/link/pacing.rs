@@ -9,14 +9,9 @@ use core::time::Duration;
 /// ```
 /// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
 /// // Writes of the next 20 ms go out together, commands at least 100 ms apart.
 /// let pacing = Pacing::NONE.merge(Duration::from_millis(20)).gap(Duration::from_millis(100));
 /// let device = Device::builder(lamp.id(), "0123456789abcdef")?

@@ -156,14 +156,9 @@ impl Entry for ManagerEvent {
 /// ```
 /// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
 /// # lamp.unplug().await;
 /// # let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr());
 /// let device = device.command_timeout(Duration::from_millis(50)).spawn(&Tokio);
@@ -193,20 +188,12 @@ pub struct Failed {
 /// A received frame. Its payload is stored unparsed, and parsed on access.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// let mut events = device.listener();
 /// device.query().await?;
 /// while let Some(event) = events.recv().await {

@@ -7,20 +7,11 @@ use rustuya_proto::Stats;
 /// Counts of one device, or of all devices of a manager, since it was added.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// device.query().await?;
 /// let metrics = device.metrics();
 /// assert_eq!((metrics.connects, metrics.reconnects), (1, 0));
@@ -101,20 +92,11 @@ impl Metrics {
 /// Histogram of times, in steps that double.
 ///
 /// ```
-/// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// for _ in 0..10 {
 ///     device.query().await?;
 /// }

@@ -19,15 +19,8 @@ use crate::report::memory::{Budget, allocated};
 /// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// device.wait_ready(Duration::from_secs(10)).await?; // the device was asked as soon as it was connected
 /// let state = device.state(); // asks nobody
 /// assert_eq!(state.get(2), Some(&json!(50)));
@@ -80,18 +73,10 @@ pub enum Stale {
 /// ```
 /// # use core::time::Duration;
 /// # use {rustuya_runtime_tokio::*, rustuya_virtual_device::VirtualDevice};
-/// # use serde_json::json;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn core::error::Error>> {
-/// # let lamp = VirtualDevice::builder("bf0123456789abcdefgh", "0123456789abcdef", Version::V34)?
-/// #     .bind("127.0.0.1:0".parse()?)
-/// #     .dps(serde_json::from_str(r#"{ "1": false, "2": 50 }"#)?)?
-/// #     .start()
-/// #     .await?;
-/// # let device = Device::builder(lamp.id(), "0123456789abcdef")?
-/// #     .address(lamp.local_addr())
-/// #     .version(Version::V34)
-/// #     .spawn(&Tokio);
+/// # let lamp = VirtualDevice::lamp(Version::V34).await?;
+/// # let device = lamp.controller().spawn(&Tokio);
 /// # device.query().await?;
 /// for (dp, reading) in device.state().dps {
 ///     println!("{dp} = {}, {:?} ago", reading.value, reading.age);

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// (0123456789abcdef) need not be given
     #[arg(long, value_name = "NAME", value_parser = profiles::Names)]
     profile: Vec<String>,
-    /// How fast time passes for the profile: 60 makes a minute of each second, 0 lets nothing happen by itself
+    /// Speed of time for the profile: 60 makes a minute of each second, 0 lets nothing happen by itself
     #[arg(long, value_name = "N", default_value_t = 1, requires = "profile", value_parser = clap::value_parser!(u32).range(..=3600))]
     speed: u32,
     /// Number that makes the random measurements and events of the profile repeatable
@@ -207,7 +207,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-/// What the devices of a command have in common.
+/// Common settings of the devices of a command.
 struct Plan<'a> {
     args: &'a Args,
     subs: Vec<(Cid, Map<String, Value>)>,

@@ -157,7 +157,7 @@ fn a_condition_is_set_along() {
     assert_eq!(read(&climate, &Role::Mode, &now), Some(Value::text("cool")));
     assert_eq!(write(&climate, &Role::Mode, &Value::text("heat"), &now).unwrap(), json!({"1": true, "4": "hot"}));
     assert_eq!(write(&climate, &Role::Mode, &Value::text("off"), &now).unwrap(), json!({"1": false}));
-    // Which of two constraints is meant, nobody knows: it is set only while one of them holds.
+    // It is unknown which of two constraints is meant: it is set only while one of them holds.
     assert_eq!(
         message(write(&climate, &Role::Mode, &Value::text("fan_only"), &now)),
         "hvac_mode is one of off, cool, heat, fan_only"
@@ -381,7 +381,7 @@ fn facts_about_dps_have_their_source() {
     assert_eq!(profile("heater").update_dps(), [17]);
 }
 
-/// What a channel reads, it can write; and what it wrote, it reads.
+/// A channel can write every value that it reads, and reads every value that it wrote.
 #[test]
 fn reading_and_writing_agree() {
     let states = [

@@ -364,7 +364,7 @@ fn a_cancelled_fetch_sends_nothing_more() {
 
 #[test]
 fn the_list_of_another_service_is_a_further_source() {
-    // Where the list of all is refused: page by page, in the spelling of the newer calls.
+    // If the list of all is refused: page by page, in the spelling of the newer calls.
     let thing =
         |n: usize| json!({ "id": format!("d{n}"), "localKey": format!("k{n}"), "productId": "p", "isOnline": true });
     let things = |url: &str| {
@@ -387,7 +387,7 @@ fn the_list_of_another_service_is_a_further_source() {
         assert_eq!((fetched.devices[44].key.expose(), fetched.devices[0].is_online), ("k44", Some(true)));
         assert_eq!(fetched.notes.len(), 1, "the refusal is told");
     }
-    // Where it is refused, too, the first refusal is the reason.
+    // If it is refused, too, the first refusal is the reason.
     let mut driver = Driver::eu();
     let result = driver.run(|url, _| match url {
         _ if url.contains("associated-users") => refuse(28_841_101),
@@ -395,7 +395,7 @@ fn the_list_of_another_service_is_a_further_source() {
         _ => lamp(url),
     });
     assert_eq!(result.err().and_then(|error| error.cause()), Some(Cause::NotSubscribed));
-    // Where the keys are refused; not where no list is.
+    // Only if the keys are refused, and not if there is no list.
     for (refused, asked) in [(true, 1), (false, 0)] {
         let mut driver = Driver::eu();
         let fetched = driver.run(|url, _| {

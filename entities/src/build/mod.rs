@@ -44,7 +44,7 @@ impl Schema {
         categories::find(&self.category).map(|facts| facts.name)
     }
 
-    /// Whether the category is one of gateways, whose children are devices of their own.
+    /// Returns whether the category is one of gateways, whose children are devices of their own.
     pub fn is_gateway(&self) -> bool {
         categories::find(&self.category).is_some_and(|facts| facts.parts.contains(&Part::Gateway))
     }
@@ -256,7 +256,7 @@ impl<'s> Builder<'s> {
 /// Categories whose parts are all beside the point of the device.
 const WITHOUT_MAIN: &[&str] = &["cwwsq", "dghsxj", "dgnbj", "msp", "sp"];
 
-/// Whether a switch is a gang of the device, and not a USB port or the like.
+/// Returns whether a switch is a gang of the device, and not a USB port or the like.
 fn is_main_switch(entity: &Entity) -> bool {
     entity.kind != EntityKind::Switch || split_number(&entity.code).0 == "switch"
 }

@@ -137,7 +137,7 @@ impl EntityKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Category {
-    /// What the device is for.
+    /// Main purpose of the device.
     #[default]
     Primary,
     /// A setting.
@@ -416,7 +416,7 @@ pub enum Role {
     IsLocked,
     /// User who unlocked, by the way of unlocking: `fingerprint`, `card`, `app`.
     UnlockedBy(String),
-    /// Whether the entity is usable now.
+    /// Usability of the entity: true or false.
     Available,
     /// Something else that belongs to the entity, by name.
     Attribute(String),

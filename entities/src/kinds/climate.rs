@@ -13,7 +13,7 @@ use crate::value::{DpSource, Limit, Number, Value, ValueError, Writes};
 pub struct ClimateState {
     /// Mode; `Off` while it is switched off.
     pub hvac_mode: Option<HvacMode>,
-    /// What it does now: `heating`, `cooling`, `idle`, `off` ..., in Home Assistant's words as far as they are known.
+    /// Present action: `heating`, `cooling`, `idle`, `off` ..., in Home Assistant's words as far as they are known.
     pub action: Option<Arc<str>>,
     /// Temperature that is asked for.
     pub target_temperature: Option<Number>,
@@ -97,7 +97,7 @@ impl TemperatureUnit {
     }
 }
 
-/// What a user wants a climate to do.
+/// Intent of a user for a climate.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ClimateIntent {
@@ -123,7 +123,7 @@ pub struct ClimateIntent {
     pub swing_horizontal_mode: Option<String>,
 }
 
-/// What a climate can do.
+/// Capabilities of a climate.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ClimateCapabilities {

@@ -29,7 +29,7 @@ pub enum Movement {
     Stopped,
 }
 
-/// What a user wants a cover to do. Positions are in percent; 100 is open.
+/// Intent of a user for a cover. Positions are in percent; 100 is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CoverIntent {
@@ -49,7 +49,7 @@ pub enum CoverIntent {
     Tilt(u8),
 }
 
-/// What a cover or a valve can do.
+/// Capabilities of a cover or a valve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CoverCapabilities {
@@ -75,7 +75,7 @@ pub struct ValveState {
     pub position: Option<u8>,
 }
 
-/// What a user wants a valve to do.
+/// Intent of a user for a valve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ValveIntent {

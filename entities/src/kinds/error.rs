@@ -14,9 +14,9 @@ pub enum IntentError {
     Unsupported {
         /// Id of the entity.
         entity: String,
-        /// What it does not have.
+        /// Missing capability.
         what: String,
-        /// What can be set instead.
+        /// Capabilities that can be set instead.
         supported: Vec<String>,
     },
     /// Two parts of the intent exclude each other.
@@ -50,11 +50,11 @@ pub enum IntentError {
     /// A text that cannot be read.
     #[error("{name}: {text:?} is not {expected}")]
     Unreadable {
-        /// What was to be set.
+        /// Name of the setting.
         name: String,
         /// The text, up to 40 characters.
         text: String,
-        /// What is read.
+        /// Expected form.
         expected: String,
     },
 }

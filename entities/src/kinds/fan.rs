@@ -23,7 +23,7 @@ pub struct FanState {
     pub direction: Option<Arc<str>>,
 }
 
-/// What a user wants a fan to do. Everything but `power: Off` also switches it on, except for the oscillation and the
+/// Intent of a user for a fan. Everything but `power: Off` also switches it on, except for the oscillation and the
 /// direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,7 +40,7 @@ pub struct FanIntent {
     pub direction: Option<String>,
 }
 
-/// What a fan can do.
+/// Capabilities of a fan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FanCapabilities {
@@ -66,11 +66,11 @@ pub struct HumidifierState {
     pub current_humidity: Option<Number>,
     /// Mode.
     pub mode: Option<Arc<str>>,
-    /// What it does now.
+    /// Present action.
     pub action: Option<Arc<str>>,
 }
 
-/// What a user wants a humidifier to do.
+/// Intent of a user for a humidifier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HumidifierIntent {
@@ -82,7 +82,7 @@ pub struct HumidifierIntent {
     pub mode: Option<String>,
 }
 
-/// What a humidifier can do.
+/// Capabilities of a humidifier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HumidifierCapabilities {

@@ -58,7 +58,7 @@ impl ColorMode {
     }
 }
 
-/// What a user wants a light to do. Everything but `power: Off` also switches it on.
+/// Intent of a user for a light. Everything but `power: Off` also switches it on.
 ///
 /// ```
 /// # use rustuya_entities::{Level, LightIntent};
@@ -88,7 +88,7 @@ pub struct LightIntent {
     pub mode: Option<String>,
 }
 
-/// What a light can do.
+/// Capabilities of a light.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LightCapabilities {

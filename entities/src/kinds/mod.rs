@@ -62,7 +62,7 @@ pub enum EntityState {
     Value(Option<Reading>),
 }
 
-/// What a user wants an entity to do.
+/// Intent of a user for an entity.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Intent {
@@ -114,7 +114,7 @@ impl From<bool> for Power {
     }
 }
 
-/// What an entity can do.
+/// Capabilities of an entity.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Capabilities {

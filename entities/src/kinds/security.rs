@@ -15,7 +15,7 @@ pub struct AlarmState {
     pub mode: Option<AlarmMode>,
     /// It was triggered. A low battery of a sensor is reported in the same way and is none.
     pub is_triggered: Option<bool>,
-    /// What the host reports about it.
+    /// Message of the host about it.
     pub message: Option<Arc<str>>,
 }
 
@@ -58,7 +58,7 @@ impl AlarmMode {
     }
 }
 
-/// What a user wants an alarm to do.
+/// Intent of a user for an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "an alarm has a mode and nothing else")]
 pub struct AlarmIntent(
@@ -108,7 +108,7 @@ pub struct SirenState {
     pub duration: Option<Number>,
 }
 
-/// What a user wants a siren to do.
+/// Intent of a user for a siren.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SirenIntent {
@@ -122,7 +122,7 @@ pub struct SirenIntent {
     pub duration: Option<Number>,
 }
 
-/// What a siren can do.
+/// Capabilities of a siren.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SirenCapabilities {

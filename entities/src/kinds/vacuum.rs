@@ -11,7 +11,7 @@ use crate::value::{DpSource, Number, Value, Writes};
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct VacuumState {
-    /// What it does.
+    /// Present activity.
     pub activity: Option<Activity>,
     /// The device's own word for that.
     pub status: Option<Arc<str>>,
@@ -65,7 +65,7 @@ impl Activity {
     }
 }
 
-/// What a user wants a vacuum robot to do.
+/// Intent of a user for a vacuum robot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VacuumIntent {
@@ -85,7 +85,7 @@ pub enum VacuumIntent {
     Mode(String),
 }
 
-/// What a vacuum robot can do.
+/// Capabilities of a vacuum robot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VacuumCapabilities {

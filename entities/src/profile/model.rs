@@ -65,7 +65,7 @@ pub struct ProfileEntity {
     pub mode: Option<String>,
     /// Disabled until the user enables it.
     pub hidden: Hidden,
-    /// What replaces it, if it is kept for old users only.
+    /// Replacement, if it is kept for old users only.
     pub deprecated: Option<String>,
     /// DPs with their rules.
     pub rules: Arc<RuleSet>,

@@ -239,7 +239,7 @@ fn siren(name: &str) -> Option<Place> {
     })
 }
 
-/// What starts and pauses a robot is its switch; another one switches off the whole robot.
+/// The switch of a robot is the one that starts and pauses it; another one switches off the whole robot.
 fn vacuum(name: &str, has_activate: bool) -> Option<Place> {
     Some(match name {
         "status" => plain(Role::Status),

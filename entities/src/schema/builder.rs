@@ -48,7 +48,7 @@ pub struct SchemaBuilder<'a> {
     overrides: Option<&'a Overrides>,
 }
 
-/// What a received value says about its DP.
+/// Fact about a DP that a received value shows.
 #[derive(Clone, Debug)]
 pub(crate) enum Observed {
     Bool,

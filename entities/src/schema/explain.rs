@@ -1,8 +1,8 @@
-//! What is known about each DP of a device, in words.
+//! Known facts about each DP of a device, in words.
 
 use super::{Access, DpKind, DpSpec, Fact, Origin, Schema};
 
-/// What is known about one DP, for people.
+/// Known facts about one DP, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {

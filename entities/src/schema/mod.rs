@@ -217,7 +217,7 @@ impl Access {
         }
     }
 
-    /// Whether the DP can be set.
+    /// Returns whether the DP can be set.
     pub const fn is_writable(self) -> bool {
         !matches!(self, Self::ReadOnly)
     }

@@ -52,12 +52,12 @@ pub enum OverrideError {
         place: String,
         /// The value.
         found: String,
-        /// What is allowed there.
+        /// Allowed values.
         allowed: String,
     },
 }
 
-/// What the file says about one device or product.
+/// Entry of the file for one device or product.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DeviceOverride {
     name: Option<String>,
@@ -66,7 +66,7 @@ pub(super) struct DeviceOverride {
     dps: BTreeMap<u16, DpOverride>,
 }
 
-/// What the file says about one DP.
+/// Entry of the file for one DP.
 #[derive(Clone, Debug, Default)]
 struct DpOverride {
     code: Option<String>,

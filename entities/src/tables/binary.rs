@@ -2,7 +2,7 @@
 
 use crate::entity::Category;
 
-/// What a binary sensor says.
+/// Meaning of a binary sensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binary {
     pub(crate) code: &'static str,

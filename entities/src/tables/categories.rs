@@ -1,10 +1,10 @@
 //! Categories of products.
 
-/// What a category of products is.
+/// Facts about a category of products.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CategoryFacts {
     pub(crate) code: &'static str,
-    /// What it is called, in lower case.
+    /// Its name, in lower case.
     pub(crate) name: &'static str,
     /// Parts with several DPs, the main one first.
     pub(crate) parts: &'static [Part],

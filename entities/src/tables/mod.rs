@@ -104,7 +104,7 @@ pub(crate) fn usage(category: &str, code: &str) -> Option<Usage> {
     }
 }
 
-/// Whether devices only report this DP, by the standard set.
+/// Returns whether devices only report this DP, by the standard set.
 pub(crate) fn is_read_only(category: &str, spec: &DpSpec) -> bool {
     match usage(category, &spec.code) {
         Some(Usage::BinarySensor | Usage::Sensor | Usage::Event) => true,

@@ -2,7 +2,7 @@
 
 use crate::entity::{Category, StateClass};
 
-/// What a sensor reports.
+/// Meaning of a sensor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sensor {
     pub(crate) code: &'static str,

@@ -2,7 +2,7 @@
 
 use crate::entity::Category;
 
-/// What a setting sets.
+/// Meaning of a setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     pub(crate) code: &'static str,

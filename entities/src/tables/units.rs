@@ -190,7 +190,7 @@ pub(crate) fn of_class(class: &str) -> Option<&'static [&'static str]> {
     CLASS_UNITS.get(index).map(|(_, units)| *units)
 }
 
-/// Whether a value in this unit can have this class: Home Assistant rejects an entity where it cannot.
+/// Returns whether a value in this unit can have this class: Home Assistant rejects an entity where it cannot.
 pub(crate) fn fits(class: &str, unit: &str) -> bool {
     of_class(class).is_none_or(|units| units.contains(&unit))
 }

@@ -10,11 +10,11 @@ use super::Number;
 pub struct ValueError {
     /// Name of what was to be set: a role such as `brightness`, or the code of a DP.
     pub subject: String,
-    /// What it takes.
+    /// Accepted values.
     pub limit: Limit,
 }
 
-/// What a DP takes.
+/// Limit of a DP's values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {

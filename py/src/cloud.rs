@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use rustuya_cloud::{
-    AppFetch, AppLogin, CancelToken, Client, DataCentre, DevicesJson, Fetch, FetchError, Fetched, Mapping, Place,
-    Progress, Project, Secret,
+    AppFetch, AppLogin, CancelToken, Client, Credentials, DataCentre, DevicesJson, Fetch, FetchError, Fetched, Mapping,
+    Place, Progress, Project, Secret,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -16,7 +16,7 @@ use crate::blocking::block;
 use crate::held::{Held, check};
 use crate::lifecycle::{is_forked, lock};
 use crate::operation::{Answer, Failure, Operation, finish, within};
-use crate::{args, cloud_errors, exceptions};
+use crate::{args, cloud_errors, errors, exceptions};
 
 /// Time limit for the logout of a cancelled fetch.
 const LOGOUT_LIMIT: Duration = Duration::from_secs(5);
@@ -59,6 +59,24 @@ enum Report {
 static RUNNING: Mutex<Vec<End>> = Mutex::new(Vec::new());
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
+/// Guard of a run: counts it until its end, and reports that.
+struct Counted {
+    _ending: watch::Sender<()>,
+}
+
+impl Counted {
+    fn new(ending: watch::Sender<()>) -> Self {
+        COUNT.fetch_add(1, Ordering::SeqCst);
+        Self { _ending: ending }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        COUNT.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Returns true while a fetch is running.
 pub(crate) fn is_running() -> bool {
     COUNT.load(Ordering::SeqCst) > 0
@@ -93,24 +111,20 @@ impl CloudRun {
         let client = py.detach(|| client.build()).map_err(|error| cloud_errors::client(py, ca_file, error))?;
         let (reports, steps) = mpsc::unbounded_channel();
         let (ending, ended) = watch::channel(());
+        let counted = Counted::new(ending);
         let run = move || {
             let result = work(&client, &mut |news| drop(reports.send(Report::Step(news))));
             // Nobody may be waiting any more.
             drop(reports.send(Report::End(result)));
-            COUNT.fetch_sub(1, Ordering::SeqCst);
-            drop(ending);
+            drop(counted);
         };
         let end = End { cancel, ended };
         let mut running = lock(&RUNNING);
         running.retain(|known| known.ended.has_changed().is_ok());
         running.push(end.clone());
         drop(running);
-        COUNT.fetch_add(1, Ordering::SeqCst);
         let thread = std::thread::Builder::new().name("rustuya-cloud".to_owned()).spawn(run);
-        if let Err(error) = thread {
-            COUNT.fetch_sub(1, Ordering::SeqCst);
-            return Err(crate::errors::system(py, error));
-        }
+        thread.map_err(|error| errors::system(py, error))?;
         Ok(Self(Held::new(Running { steps: Arc::new(tokio::sync::Mutex::new(steps)), end })))
     }
 
@@ -210,6 +224,17 @@ impl CloudRun {
         }
         block(py, self.cancelled(py)?.wait(), Some(LOGOUT_LIMIT)).map(drop)
     }
+}
+
+/// Access ID, Access Secret, code of the data centre and ids of devices; `None` where the file has none.
+type ProjectFields = (Option<String>, Option<String>, Option<&'static str>, Vec<String>);
+
+/// Reads the project from a file of tinytuya.
+#[pyfunction]
+pub(crate) fn stored_project(py: Python<'_>, path: args::Path) -> PyResult<ProjectFields> {
+    let read = Credentials::read(&path.0).map_err(|error| cloud_errors::credentials(py, &path.0, error))?;
+    let access_secret = read.access_secret.map(|secret| secret.expose().to_owned());
+    Ok((read.access_id, access_secret, read.centre.map(DataCentre::code), read.device_ids))
 }
 
 /// Reads the code of a data centre; `None` for all.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rustuya_cloud::{Cause, ClientError, DevicesJsonError, FetchError, SendFailure};
+use rustuya_cloud::{Cause, ClientError, CredentialsError, DevicesJsonError, FetchError, SendFailure};
 use rustuya_runtime_tokio::text;
 
 use crate::errors::file_error;
@@ -80,6 +80,14 @@ pub(crate) fn devices_json(py: Python<'_>, path: &Path, error: DevicesJsonError)
     match error {
         DevicesJsonError::Read(source) | DevicesJsonError::Write(source) => file_error(py, &path, source),
         other => leaf(py, "ConfigError", 912, &format!("{path}: {other}")),
+    }
+}
+
+/// Converts the error of a file with a project.
+pub(crate) fn credentials(py: Python<'_>, path: &Path, error: CredentialsError) -> PyErr {
+    match error {
+        CredentialsError::Io(source) => file_error(py, &shown(path), source),
+        other => leaf(py, "ConfigError", 912, &format!("{}: {other}", shown(path))),
     }
 }
 

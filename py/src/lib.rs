@@ -64,7 +64,7 @@ mod _native {
     #[pymodule_export]
     use crate::bridge::LoopBridge;
     #[pymodule_export]
-    use crate::cloud::CloudRun;
+    use crate::cloud::{CloudRun, stored_project};
     #[pymodule_export]
     use crate::codec::{announcement, decode, encode, session_key};
     #[pymodule_export]

@@ -169,6 +169,31 @@ def test_the_file_is_brought_up_to_date(fake: FakeCloud, tmp_path: Path) -> None
         again.write(path, heard=[5])  # type: ignore[list-item]
 
 
+def test_a_project_is_read_from_the_file_of_tinytuya(fake: FakeCloud, tmp_path: Path) -> None:
+    path = tmp_path / "tinytuya.json"
+    stored = {"apiKey": fake.told["access_id"], "apiSecret": fake.told["access_secret"], "apiRegion": "us"}
+    path.write_text(json.dumps({**stored, "apiDeviceID": "bf0, bf1"}), encoding="utf-8")
+    project = cloud.Project.load(path)
+    assert dict(project) == {
+        "access_id": fake.told["access_id"],
+        "access_secret": fake.told["access_secret"],
+        "region": "us",
+        "device_ids": ("bf0", "bf1"),
+    }
+    assert fake.told["access_secret"] not in repr(project)
+    fetched = cloud.fetch(endpoint=fake.url, ca_file=fake.ca_file, **project)
+    assert (fetched.region, len(fetched)) == ("us", 9)
+    path.write_text(json.dumps({**stored, "apiSecret": "", "apiRegion": "mars"}), encoding="utf-8")
+    with pytest.raises(rustuya.ConfigError, match="lacks apiSecret"):
+        cloud.Project.load(path)
+    path.write_text(fake.told["access_secret"], encoding="utf-8")
+    with pytest.raises(rustuya.ConfigError, match="no JSON object") as caught:
+        cloud.Project.load(path)
+    assert fake.told["access_secret"] not in str(caught.value)
+    with pytest.raises(FileNotFoundError):
+        cloud.Project.load(tmp_path / "missing.json")
+
+
 def test_meanings_can_be_left_out(fake: FakeCloud) -> None:
     fetched = cloud.fetch(mappings=False, **fake.project)
     assert [device.mapping for device in fetched.devices] == [None] * 9

@@ -64,6 +64,7 @@ __all__ = [
     "set_frame_log",
     "set_log_callback",
     "set_log_level",
+    "stored_project",
     "vocabulary",
 ]
 
@@ -1713,6 +1714,9 @@ class Fetched:
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
     def __len__(self) -> int: ...
+
+def stored_project(path: str | PathLike[str]) -> tuple[str | None, str | None, str | None, list[str]]:
+    """Reads the project from a file of tinytuya."""
 
 @final
 class CloudRun:

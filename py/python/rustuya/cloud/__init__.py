@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import _native
 from .._native import Fetched
-from ._records import CloudDevice, Note, Progress, QrCode, Written, check_callback
+from ._records import CloudDevice, Note, Progress, Project, QrCode, Written, check_callback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..typing import CloudRegion
 
-__all__ = ["CloudDevice", "Fetched", "Note", "Progress", "QrCode", "Written", "fetch", "fetch_with_app"]
+__all__ = ["CloudDevice", "Fetched", "Note", "Progress", "Project", "QrCode", "Written", "fetch", "fetch_with_app"]
 
 
 def fetch(

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import InvalidType
+from .. import _native
+from ..exceptions import ConfigError, InvalidType
 from ..models import Record
 
 if TYPE_CHECKING:
-    from ..exceptions import CloudError
-    from ..typing import CloudChange, CloudProgressKind, DpMeaning
+    from os import PathLike
 
-__all__ = ["CloudDevice", "Note", "Progress", "QrCode", "Written", "check_callback"]
+    from typing_extensions import Self
+
+    from ..exceptions import CloudError
+    from ..typing import CloudChange, CloudProgressKind, CloudRegion, DpMeaning
+
+__all__ = ["CloudDevice", "Note", "Progress", "Project", "QrCode", "Written", "check_callback"]
 
 
 def check_callback(name: str, given: Any, *, optional: bool = True) -> None:
@@ -60,6 +65,44 @@ class CloudDevice(Record):
     icon: str | None
     online: bool | None
     mapping: dict[str, DpMeaning] | None = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Project(Record):
+    """A developer project. As a mapping it holds arguments of `fetch`: ``cloud.fetch(**project)``.
+
+    Args:
+        access_id: the project's Access ID.
+        access_secret: the project's Access Secret, which `repr` omits.
+        region: code of the data centre; "auto" tries all.
+        device_ids: ids of devices of the account.
+    """
+
+    access_id: str
+    access_secret: str = field(repr=False)
+    region: CloudRegion | str = "auto"
+    device_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, path: str | PathLike[str] = "tinytuya.json") -> Self:
+        """Reads the project from a `tinytuya.json`, in which tinytuya's wizard keeps it.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The project.
+
+        Raises:
+            OSError: the file cannot be read.
+            ConfigError: it is not such a file, or lacks the Access ID or the Access Secret.
+            InvalidType: the path is of another type.
+        """
+        access_id, access_secret, region, device_ids = _native.stored_project(path)
+        if access_id is None or access_secret is None:
+            missing = "apiKey, the Access ID" if access_id is None else "apiSecret, the Access Secret"
+            raise ConfigError(f"the file of the project lacks {missing}")
+        return cls(access_id, access_secret, region or "auto", tuple(device_ids))
 
 
 @dataclass(frozen=True, eq=False)

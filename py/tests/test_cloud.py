@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.server
 import inspect
 import json
 import logging
@@ -232,6 +233,38 @@ def test_every_refusal_has_its_class_and_advice(fake: FakeCloud, face: str) -> N
         assert error.tid == "00112233445566778899aabbccddeeff"
         assert "\x1b" not in str(error)
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_every_data_centre_is_tried_in_order(fake: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        """A proxy that lets nothing through, so that nothing leaves this computer."""
+
+        def do_CONNECT(self) -> None:  # the name that the base class calls
+            asked.append(self.path)
+            self.send_error(502)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever).start()
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        steps: list[Progress] = []
+        with pytest.raises(rustuya.CloudUnreachable) as caught:
+            cloud.fetch(fake.told["access_id"], fake.told["access_secret"], ca_file=fake.ca_file, progress=steps.append)
+        proxy.shutdown()
+    names = ["Central Europe", "Western America", "China", "India", "Singapore", "Eastern America", "Western Europe"]
+    assert list(caught.value.tried) == names
+    assert {type(error) for error in caught.value.tried.values()} == {rustuya.CloudUnreachable}
+    assert [step.place for step in steps if step.kind == "trying"] == names
+    hosts = ["tuyaeu.com", "tuyaus.com", "tuyacn.com", "tuyain.com", "iotbing.com", "tuyaus.com", "tuyaeu.com"]
+    assert [host.split(":")[0].split(".", 1)[1] for host in dict.fromkeys(asked)] == hosts
+    assert "check the connection" in caught.value.advice
 
 
 def test_the_token_is_renewed_once(fake: FakeCloud, face: str) -> None:

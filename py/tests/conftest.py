@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import rustuya
 from rustuya.testing import VirtualDevice
+
+from .fake_cloud import FakeCloud
 
 
 def free_ports() -> tuple[int, int, int]:
@@ -32,6 +35,14 @@ def lamp(request: pytest.FixtureRequest, virtual_device: Callable[..., VirtualDe
 def manager() -> Iterator[rustuya.Manager]:
     with rustuya.Manager() as manager:
         yield manager
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeCloud]:
+    """A running stand-in for the vendor's cloud."""
+    fake = FakeCloud(tmp_path)
+    yield fake
+    fake.close()
 
 
 def next_of_kind(

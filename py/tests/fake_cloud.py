@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rustuya.cloud import QrCode
 
 VARIABLE = "RUSTUYA_FAKE_CLOUD"
 BUILT = Path(__file__).parents[2] / "target" / "debug" / "rustuya-fake-cloud"
@@ -25,6 +26,14 @@ def program() -> str | None:
 
 
 needs_cloud = pytest.mark.skipif(program() is None, reason=f"{VARIABLE} does not name the program rustuya-fake-cloud")
+
+
+HOMES = "/v1.0/m/life/users/homes"
+"""The first call of a login."""
+
+
+def ignore(code: QrCode) -> None:
+    """Shows no code."""
 
 
 class FakeCloud:

@@ -96,7 +96,7 @@ macro_rules! whole {
         }
     )*};
 }
-whole!(u16 u32 usize);
+whole!(u16 u32 u64 usize);
 
 /// Reads any iterable except text and mappings, where iteration is rarely intended.
 impl<'py> FromArgument<'py> for Vec<Bound<'py, PyAny>> {
@@ -218,6 +218,8 @@ arguments! {
     AppSchema(String) "schema", "text";
     UserCode(String) "user_code", "text";
     Mappings(bool) "mappings", "True or False";
+    ProfileName(String) "profile", "text, such as \"light\"";
+    Seed(u64) "seed", "a whole number from 0 to 18446744073709551615";
     Persist(bool) "persist", "True or False";
     Nowait(bool) "nowait", "True or False";
     QueryOnConnect(bool) "query_on_connect", "True or False";
@@ -278,6 +280,7 @@ readers! {
     idle(f64) "idle", "a number of seconds";
     request_timeout(f64) "timeout", "a number of seconds";
     strict(bool) "strict", "True or False";
+    speed(u32) "speed", "a whole number from 0 to 4294967295";
     seqno(u32) "seqno", "a whole number from 0 to 4294967295";
 }
 

@@ -94,7 +94,7 @@ mod _native {
     #[pymodule_export]
     use crate::subscription::{Subscription, check_callback, next_callback, report_from_python};
     #[pymodule_export]
-    use crate::testing::{VirtualDevice, quirk_names};
+    use crate::testing::{VirtualDevice, profile_names, quirk_names};
     #[pymodule_export]
     use crate::vocabulary::{command_names, vocabulary};
 

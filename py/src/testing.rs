@@ -36,6 +36,10 @@ use crate::{args, config, convert, errors, exceptions};
 ///     schema: the types and ranges of DPs, in the format of `mapping` in a `devices.json`.
 ///     offline: cids of sub-devices that it reports as offline.
 ///     strict: whether the end of a `with` block fails after a write that the device did not accept.
+///     profile: the kind of device, a name from `rustuya.testing.PROFILES`: gives it DPs, ranges and behavior.
+///     speed: simulated seconds per second, for the behavior of the profile; at 0, only writes have effects.
+///     seed: number that makes the random part of the behavior repeatable.
+///     name: its name in `entries`; that of the profile by default.
 ///
 /// Raises:
 ///     InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: an argument is invalid.
@@ -80,7 +84,7 @@ impl VirtualDevice {
     #[new]
     #[pyo3(signature = (id=None, local_key=None, version=None, *, dps=None, subs=None, dev_type=None, quirks=None, bind=None,
                         announce_to=None, announce_every=5.0, product_key=None, probes=None, max_clients=3, idle=30.0,
-                        schema=None, offline=None, strict=false))]
+                        schema=None, offline=None, strict=false, profile=None, speed=1, seed=None, name=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn py_new(
         py: Python<'_>,
@@ -101,6 +105,10 @@ impl VirtualDevice {
         schema: Option<&Bound<'_, PyAny>>,
         offline: Option<args::Offline>,
         #[pyo3(from_py_with = args::strict)] strict: bool,
+        profile: Option<args::ProfileName>,
+        #[pyo3(from_py_with = args::speed)] speed: u32,
+        seed: Option<args::Seed>,
+        name: Option<args::Name>,
     ) -> PyResult<Self> {
         let id = id.map_or_else(|| "virtual-device".to_owned(), |id| id.0);
         let local_key = local_key.map_or_else(|| "0123456789abcdef".to_owned(), |key| key.0);
@@ -110,6 +118,15 @@ impl VirtualDevice {
         let mut builder = virtual_device::VirtualDevice::builder(&id, &local_key, version).map_err(refused)?;
         if let Some(dps) = dps {
             builder = builder.dps(convert::dps(dps)?).map_err(refused)?;
+        }
+        if let Some(args::ProfileName(name)) = profile {
+            builder = builder.profile(name.parse().map_err(|error| unknown_profile(py, &name, &error))?).speed(speed);
+        }
+        if let Some(seed) = seed {
+            builder = builder.seed(seed.0);
+        }
+        if let Some(name) = name {
+            builder = builder.name(&name.0);
         }
         for (cid, dps) in subs.into_iter().flat_map(|subs| subs.0) {
             builder = builder.sub(&cid, convert::dps(&dps)?).map_err(refused)?;
@@ -214,6 +231,19 @@ impl VirtualDevice {
         dict.set_item("port", device.local_addr().port())?;
         dict.set_item("dev_type", convert::dialect_name(device.dialect()))?;
         Ok(dict)
+    }
+
+    /// The name of its profile, or None.
+    #[getter]
+    fn profile(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
+        Ok(self.device.get(py)?.profile().map(virtual_device::Profile::name))
+    }
+
+    /// Its entries in a `devices.json`, and those of its sub-devices: a new list of dicts with address, local key and, with
+    /// a profile, `mapping`.
+    #[getter]
+    fn entries<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.device.get(py)?.entries().iter().map(|entry| convert::map_to_python(py, entry)).collect()
     }
 
     /// Number of pushes lost because controllers did not read: each connection queues 1024 at most.
@@ -325,6 +355,18 @@ impl VirtualDevice {
 #[pyfunction]
 pub(crate) fn quirk_names() -> Vec<(&'static str, &'static str)> {
     virtual_device::Quirks::NAMES.to_vec()
+}
+
+/// Returns every profile with what it is.
+#[pyfunction]
+pub(crate) fn profile_names() -> Vec<(&'static str, &'static str)> {
+    virtual_device::Profile::all().map(|profile| (profile.name(), profile.product())).collect()
+}
+
+fn unknown_profile(py: Python<'_>, name: &str, error: &virtual_device::UnknownProfile) -> PyErr {
+    let name = exceptions::quoted(name);
+    let text = format!("profile {name}: {error}; rustuya.testing.PROFILES lists all");
+    exceptions::leaf(py, "ConfigError", 912, &text)
 }
 
 fn not_started(py: Python<'_>, error: std::io::Error) -> PyErr {

@@ -22,6 +22,7 @@ from .models import (
     State,
     Swept,
 )
+from .profiles import Profile
 from .quirks import Quirk
 from .settings import Pacing, Timing
 from .typing import DeviceType, Dps, EventKind, JsonLike, UnfitWrite
@@ -57,6 +58,7 @@ __all__ = [
     "listed_devices",
     "next_callback",
     "next_record",
+    "profile_names",
     "quirk_names",
     "report",
     "run_command_line",
@@ -117,6 +119,9 @@ def command_names() -> list[tuple[str, int]]:
 
 def vocabulary() -> list[tuple[str, list[str]]]:
     """Returns the literals of `rustuya.typing` that this module makes: the name of the type, and all its values."""
+
+def profile_names() -> list[tuple[str, str]]:
+    """Returns every profile with what it is."""
 
 def quirk_names() -> list[tuple[str, str]]:
     """Returns every quirk with its description; `=N` stands for a number."""
@@ -1555,6 +1560,10 @@ class VirtualDevice:
         schema: the types and ranges of DPs, in the format of `mapping` in a `devices.json`.
         offline: cids of sub-devices that it reports as offline.
         strict: whether the end of a `with` block fails after a write that the device did not accept.
+        profile: the kind of device, a name from `rustuya.testing.PROFILES`: gives it DPs, ranges and behavior.
+        speed: simulated seconds per second, for the behavior of the profile; at 0, only writes have effects.
+        seed: number that makes the random part of the behavior repeatable.
+        name: its name in `entries`; that of the profile by default.
 
     Raises:
         InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: an argument is invalid.
@@ -1581,6 +1590,10 @@ class VirtualDevice:
         schema: Dps | None = None,
         offline: Iterable[str] | None = None,
         strict: bool = False,
+        profile: Profile | str | None = None,
+        speed: int = 1,
+        seed: int | None = None,
+        name: str | None = None,
     ) -> Self: ...
     @property
     def id(self) -> str:
@@ -1607,6 +1620,14 @@ class VirtualDevice:
     def config(self) -> dict[str, Any]:
         """Arguments for `Device(**virtual.config)` or `Manager.add(**virtual.config)`: a new dict with `id`,
         `address`, `local_key`, `version`, `port` and `dev_type`.
+        """
+    @property
+    def profile(self) -> str | None:
+        """The name of its profile, or None."""
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """Its entries in a `devices.json`, and those of its sub-devices: a new list of dicts with address, local key and, with
+        a profile, `mapping`.
         """
     @property
     def lost_pushes(self) -> int:

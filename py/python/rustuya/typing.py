@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Optional, Protocol, TypedDict, Union
 
 from ._json import Json
+from .profiles import Profile
 from .quirks import Quirk
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "JsonArray",
     "JsonLike",
     "LostEvents",
+    "Profile",
     "ProtocolVersion",
     "Quirk",
     "Reason",

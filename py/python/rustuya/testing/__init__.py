@@ -3,11 +3,15 @@
 For pytest, the fixtures ``virtual_device`` and ``session_virtual_device`` create them.
 """
 
-from .._native import RequestReceiver, VirtualDevice, quirk_names
+from .._native import RequestReceiver, VirtualDevice, profile_names, quirk_names
 from ..models import Request
+from ..profiles import Profile
 from ..quirks import Quirk
 
-__all__ = ["QUIRKS", "Quirk", "Request", "RequestReceiver", "VirtualDevice"]
+__all__ = ["PROFILES", "QUIRKS", "Profile", "Quirk", "Request", "RequestReceiver", "VirtualDevice"]
 
 #: Every name that ``quirks`` takes, with its description. ``=N`` stands for a number.
 QUIRKS: dict[str, str] = dict(quirk_names())
+
+#: Every name that ``profile`` takes, with what it is.
+PROFILES: dict[str, str] = dict(profile_names())

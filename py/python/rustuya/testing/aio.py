@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..models import Json, Request
+    from ..profiles import Profile
     from ..quirks import Quirk
     from ..typing import Dps, UnfitWrite
 
@@ -45,6 +46,10 @@ class VirtualDevice:
         schema: the types and ranges of DPs, in the format of `mapping` in a `devices.json`.
         offline: cids of sub-devices that it reports as offline.
         strict: whether the end of a `with` block fails after a write that the device did not accept.
+        profile: the kind of device, a name from `rustuya.testing.PROFILES`: gives it DPs, ranges and behavior.
+        speed: simulated seconds per second, for the behavior of the profile; at 0, only writes have effects.
+        seed: number that makes the random part of the behavior repeatable.
+        name: its name in `entries`; that of the profile by default.
 
     Raises:
         InvalidId, InvalidKey, InvalidVersion, InvalidAddress, ConfigError: an argument is invalid.
@@ -72,6 +77,10 @@ class VirtualDevice:
         schema: Dps | None = None,
         offline: Iterable[str] = (),
         strict: bool = False,
+        profile: Profile | str | None = None,
+        speed: int = 1,
+        seed: int | None = None,
+        name: str | None = None,
     ) -> None:
         self._native = _native.VirtualDevice(
             id,
@@ -91,6 +100,10 @@ class VirtualDevice:
             schema=schema,
             offline=offline,
             strict=strict,
+            profile=profile,
+            speed=speed,
+            seed=seed,
+            name=name,
         )
 
     @classmethod
@@ -155,6 +168,18 @@ class VirtualDevice:
         `address`, `local_key`, `version`, `port` and `dev_type`.
         """
         return self._native.config
+
+    @property
+    def profile(self) -> str | None:
+        """The name of its profile, or None."""
+        return self._native.profile
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """Its entries in a `devices.json`, and those of its sub-devices: a new list of dicts with address, local key and, with
+        a profile, `mapping`.
+        """
+        return self._native.entries
 
     @property
     def strict(self) -> bool:

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Be a device of this kind, such as light, thermostat or plug, with the DPs, ranges and behavior of real ones; "list"
     /// prints all names. Can be repeated: then each device has the next port. Id, version (3.4) and key
     /// (0123456789abcdef) need not be given
-    #[arg(long, value_name = "NAME", value_parser = profiles::Names)]
+    #[arg(long, value_name = "NAME", value_parser = profiles::Names, hide_possible_values = true)]
     profile: Vec<String>,
     /// Speed of time for the profile: 60 makes a minute of each second, 0 lets nothing happen by itself
     #[arg(long, value_name = "N", default_value_t = 1, requires = "profile", value_parser = clap::value_parser!(u32).range(..=3600))]

@@ -31,8 +31,8 @@ impl TypedValueParser for Names {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let names = Profile::all().map(|profile| PossibleValue::new(profile.name()).hide(true));
-        Some(Box::new(names))
+        let names = Profile::all().map(Profile::name).chain(core::iter::once("list"));
+        Some(Box::new(names.map(PossibleValue::new)))
     }
 }
 

@@ -3,7 +3,9 @@
 //! A state machine without a clock of its own: time is an argument, and [`Behavior::wake_up`] returns when it has to be
 //! called again. Simulated time is in milliseconds.
 
+mod act;
 mod approach;
+mod context;
 mod cover;
 mod meter;
 mod part;
@@ -16,12 +18,8 @@ use core::time::Duration;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-pub(crate) use approach::{Drive, Goal};
-pub(crate) use meter::Energy;
-pub(crate) use part::{Effect, Part};
-pub(crate) use robot::Dps as Robot;
-
-use crate::profile::Datum;
+use context::{Context, Memory};
+pub(crate) use part::{Drive, Effect, Energy, Goal, Part, Robot};
 use random::Random;
 
 /// DPs that a device changed by itself.
@@ -51,102 +49,6 @@ struct Actor {
     cid: Option<String>,
     part: &'static Part,
     memory: Memory,
-}
-
-/// State of one part of the behavior.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Memory {
-    /// Next call of [`Part::due`].
-    due: Option<u64>,
-    /// Time of the last measurement.
-    last: u64,
-    /// Level, or amount so far.
-    level: i64,
-    /// Level or time to reach.
-    goal: i64,
-    stage: usize,
-}
-
-impl Memory {
-    fn wake_in(&mut self, now: u64, time: u64) {
-        self.due = Some(now.saturating_add(time.max(1)));
-    }
-
-    /// Returns the number of whole periods since the last call, and accounts for them; at least one.
-    fn periods(&mut self, now: u64, every: u64) -> i64 {
-        let count = now.saturating_sub(self.last) / every.max(1);
-        self.last = now;
-        i64::try_from(count.clamp(1, MOST_PERIODS)).unwrap_or(1)
-    }
-}
-
-/// Values that a part reads and changes.
-pub(crate) struct Context<'a> {
-    now: u64,
-    values: &'a mut Map<String, Value>,
-    rng: &'a mut Random,
-    changes: Map<String, Value>,
-}
-
-impl Context<'_> {
-    fn get(&self, dp: u16) -> Option<&Value> {
-        let value = self.values.get(&dp.to_string());
-        debug_assert!(value.is_some(), "the profile has no DP {dp}");
-        value
-    }
-
-    fn is(&self, dp: u16, datum: Datum) -> bool {
-        datum.fits(self.get(dp))
-    }
-
-    fn is_on(&self, dp: u16) -> bool {
-        self.is(dp, Datum::Bool(true))
-    }
-
-    /// Returns a number; 0 if the DP has none.
-    fn integer(&self, dp: u16) -> i64 {
-        self.get(dp).and_then(Value::as_i64).unwrap_or_default()
-    }
-
-    fn word(&self, dp: u16) -> &str {
-        self.get(dp).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// Sets a DP of the device; pushed if that changes it.
-    fn set(&mut self, dp: u16, value: impl Into<Value>) {
-        let value = value.into();
-        if self.get(dp).is_some_and(|old| *old != value) {
-            self.report(dp, value);
-        }
-    }
-
-    /// Sets a DP of the device; pushed in any case.
-    fn report(&mut self, dp: u16, value: impl Into<Value>) {
-        let (key, value) = (dp.to_string(), value.into());
-        debug_assert!(self.values.contains_key(&key), "the profile has no DP {dp}");
-        if let Some(slot) = self.values.get_mut(&key) {
-            slot.clone_from(&value);
-            self.changes.insert(key, value);
-        }
-    }
-
-    /// Returns a random number from -by to by.
-    fn jitter(&mut self, by: i64) -> i64 {
-        self.rng.within(by)
-    }
-
-    /// Returns a random one of these.
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        let count = u64::try_from(from.len()).unwrap_or_default();
-        let at = usize::try_from(self.rng.below(count)).unwrap_or_default();
-        from.get(at).copied()
-    }
-
-    /// Returns this time, give or take a quarter of it.
-    fn about(&mut self, time: u64) -> u64 {
-        let quarter = time / 4;
-        time.saturating_sub(quarter).saturating_add(self.rng.below(quarter.saturating_mul(2)))
-    }
 }
 
 /// DPs of the devices that a behavior belongs to.
@@ -190,7 +92,7 @@ impl Behavior {
         self.since = Some(now);
         let mut all = Vec::new();
         for at in 0..self.actors.len() {
-            self.act(at, devices, &mut all, |part, memory, context| part.start(memory, context));
+            self.act(at, devices, &mut all, act::start);
         }
     }
 
@@ -228,7 +130,7 @@ impl Behavior {
             }
             if devices.is_reachable(actor.cid.as_deref()) {
                 actor.memory.due = None;
-                causes.extend(self.act(at, devices, &mut all, |part, memory, context| part.due(memory, context)));
+                causes.extend(self.act(at, devices, &mut all, act::due));
             } else {
                 actor.memory.wake_in(self.now, RETRY);
             }
@@ -260,7 +162,7 @@ impl Behavior {
                     let is_other = cause.by != Some(at);
                     if is_other && self.actors.get(at).is_some_and(|actor| actor.cid == cause.cid) {
                         next.extend(self.act(at, devices, all, |part, memory, context| {
-                            part.written(memory, context, &cause.dps);
+                            act::written(part, memory, context, &cause.dps);
                         }));
                     }
                 }
@@ -321,9 +223,6 @@ const LONGEST_LEAP: u64 = 30 * 24 * 3_600_000;
 
 /// Simulated time after which an unreachable sub-device is tried again.
 const RETRY: u64 = 60_000;
-
-/// Most periods that are made up for at once.
-const MOST_PERIODS: u64 = 1000;
 
 /// Most changes that follow from each other.
 const LONGEST_CHAIN: usize = 4;

@@ -4,6 +4,7 @@
 
 mod behavior;
 mod client;
+mod datum;
 mod device;
 mod door;
 mod error;

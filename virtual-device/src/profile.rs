@@ -10,6 +10,7 @@ mod point;
 mod power;
 mod security;
 mod sensor;
+mod template;
 mod weather;
 
 use core::fmt;
@@ -17,8 +18,8 @@ use core::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::behavior::{Effect, Part};
-pub(crate) use point::{Datum, Point};
+use point::Point;
+use template::Template;
 
 /// A kind of device with the DPs, ranges and behavior of real ones: a lamp, a thermostat, a curtain. Product ids and
 /// models are made up.
@@ -46,21 +47,6 @@ pub(crate) use point::{Datum, Point};
 /// ```
 #[derive(Clone, Copy)]
 pub struct Profile(&'static Template);
-
-/// Description of a kind of device.
-#[derive(Debug)]
-pub(crate) struct Template {
-    name: &'static str,
-    /// Name that a user might give it.
-    title: &'static str,
-    product: &'static str,
-    category: &'static str,
-    model: &'static str,
-    pub(crate) points: &'static [Point],
-    pub(crate) parts: &'static [Part],
-    /// Cids and profiles of sub-devices.
-    children: &'static [(&'static str, &'static Self)],
-}
 
 impl Profile {
     /// Returns all profiles.
@@ -225,28 +211,6 @@ const GROUPS: &[&[Template]] = &[
     security::ALL,
     appliance::ALL,
 ];
-
-/// Sets a word once a switch has this position.
-const fn when(switch: u16, is: bool, then: u16, to: &'static str) -> Effect {
-    Effect { when: switch, is: Datum::Bool(is), then, to: Datum::Text(to) }
-}
-
-/// Sets a word once another DP has this one.
-const fn when_word(when: u16, is: &'static str, then: u16, to: &'static str) -> Effect {
-    Effect { when, is: Datum::Text(is), then, to: Datum::Text(to) }
-}
-
-/// Sets a word after any write of another DP.
-const fn set_word(when: u16, then: u16, to: &'static str) -> Effect {
-    Effect { when, is: Datum::Any, then, to: Datum::Text(to) }
-}
-
-/// Milliseconds of a second.
-const SECOND: u64 = 1000;
-/// Milliseconds of a minute.
-const MINUTE: u64 = 60 * SECOND;
-/// Milliseconds of an hour.
-const HOUR: u64 = 60 * MINUTE;
 
 #[cfg(test)]
 mod tests;

@@ -1,26 +1,7 @@
 //! Measurements that approach a goal: temperatures, humidity, dust.
 
-use super::{Context, Memory, Part};
-
-/// Value to be reached.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Goal {
-    /// That of a DP, times so many: a goal in degrees of a measurement in tenths.
-    Dp(u16, i64),
-    /// Always the same.
-    Fixed(i64),
-}
-
-/// Directions in which a device can drive its measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Drive {
-    /// Up: heaters, humidifiers.
-    Up,
-    /// Down: dehumidifiers, purifiers.
-    Down,
-    /// As the word of a DP says; a word in both lists drives both ways.
-    Mode { dp: u16, up: &'static [&'static str], down: &'static [&'static str] },
-}
+use super::context::{Context, Memory};
+use super::part::{Drive, Goal, Part};
 
 pub(super) fn written(part: &Part, memory: &mut Memory, context: &mut Context<'_>, dps: &[u16]) {
     let Part::Approach { switch, goal, current, drive, .. } = *part else { return };

@@ -1,6 +1,7 @@
 //! Curtains.
 
-use super::{Context, Memory, Part};
+use super::context::{Context, Memory};
+use super::part::Part;
 
 /// Time between two reports of the position.
 const REPORT: u64 = 1000;

@@ -1,6 +1,7 @@
 //! Metering of sockets, breakers and meters.
 
-use super::{Context, Memory, Part};
+use super::context::{Context, Memory};
+use super::part::{Energy, Part};
 
 /// Time between two measurements.
 pub(super) const PERIOD: u64 = 10_000;
@@ -10,17 +11,6 @@ pub(super) const DELAY: u64 = 1000;
 
 /// Time between two reports of energy.
 const ENERGY_PERIOD: u64 = 300_000;
-
-/// Way in which energy is reported.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Energy {
-    /// Each report has the energy since the last one, in units of 0.001 kWh, as `add_ele` does.
-    Increment(u16),
-    /// A total, in units of so many watt hours.
-    Total { dp: u16, unit: i64 },
-    /// Not at all.
-    None,
-}
 
 /// Limit of one increment.
 const MOST_REPORTED: i64 = 50_000;

@@ -1,19 +1,7 @@
 //! Robot vacuum cleaners.
 
-use super::{Context, Memory};
-
-/// DPs of a robot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dps {
-    pub(crate) power_go: u16,
-    pub(crate) pause: u16,
-    pub(crate) switch_charge: u16,
-    pub(crate) mode: u16,
-    pub(crate) status: u16,
-    pub(crate) battery: u16,
-    pub(crate) time: u16,
-    pub(crate) area: u16,
-}
+use super::context::{Context, Memory};
+use super::part::Robot;
 
 /// Time between two reports.
 const PERIOD: u64 = 60_000;
@@ -21,11 +9,11 @@ const PERIOD: u64 = 60_000;
 /// Charge at which it returns to its dock by itself.
 const LOW: i64 = 15;
 
-pub(super) fn start(memory: &mut Memory, context: &Context<'_>, dps: &Dps) {
+pub(super) fn start(memory: &mut Memory, context: &Context<'_>, dps: &Robot) {
     plan(memory, context, dps);
 }
 
-pub(super) fn written(memory: &mut Memory, context: &mut Context<'_>, dps: &Dps, changed: &[u16]) {
+pub(super) fn written(memory: &mut Memory, context: &mut Context<'_>, dps: &Robot, changed: &[u16]) {
     let has = |dp: u16| changed.contains(&dp);
     let status = context.word(dps.status).to_owned();
     let is_docked = matches!(status.as_str(), "charging" | "charge_done");
@@ -53,7 +41,7 @@ pub(super) fn written(memory: &mut Memory, context: &mut Context<'_>, dps: &Dps,
     }
 }
 
-pub(super) fn due(memory: &mut Memory, context: &mut Context<'_>, dps: &Dps) {
+pub(super) fn due(memory: &mut Memory, context: &mut Context<'_>, dps: &Robot) {
     let minutes = memory.periods(context.now, PERIOD);
     let charge = context.integer(dps.battery);
     match context.word(dps.status) {
@@ -81,7 +69,7 @@ pub(super) fn due(memory: &mut Memory, context: &mut Context<'_>, dps: &Dps) {
 }
 
 /// Enters a state, and sets the orders that go with it.
-fn enter(memory: &mut Memory, context: &mut Context<'_>, dps: &Dps, status: &'static str) {
+fn enter(memory: &mut Memory, context: &mut Context<'_>, dps: &Robot, status: &'static str) {
     let cleans = status.ends_with("clean");
     if cleans && !context.word(dps.status).ends_with("clean") && context.word(dps.status) != "paused" {
         context.set(dps.time, 0);
@@ -95,7 +83,7 @@ fn enter(memory: &mut Memory, context: &mut Context<'_>, dps: &Dps, status: &'st
     plan(memory, context, dps);
 }
 
-fn plan(memory: &mut Memory, context: &Context<'_>, dps: &Dps) {
+fn plan(memory: &mut Memory, context: &Context<'_>, dps: &Robot) {
     memory.due = None;
     if !matches!(context.word(dps.status), "standby" | "paused" | "charge_done") {
         memory.wake_in(context.now, PERIOD);

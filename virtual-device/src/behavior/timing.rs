@@ -1,6 +1,6 @@
 //! Switches that turn themselves off.
 
-use super::{Context, Memory};
+use super::context::{Context, Memory};
 
 /// Longest time between two reports of the time that is left.
 const REPORT: u64 = 60_000;

@@ -1,8 +1,9 @@
 //! Humidifiers, dehumidifiers, diffusers and purifiers.
 
 use super::point::{boolean, celsius, choice, digits, fault, integer, percent};
-use super::{Datum, HOUR, MINUTE, Template};
-use crate::behavior::{Drive, Goal, Part};
+use super::template::{HOUR, MINUTE, Template, set_word};
+use crate::behavior::{Drive, Effect, Goal, Part};
+use crate::datum::Datum;
 use crate::form::Form;
 
 const TIMES: &[&str] = &["cancel", "1h", "2h", "3h"];
@@ -102,10 +103,7 @@ pub(super) const ALL: &[Template] = &[
             boolean(13, "switch_voice", true),
             fault(12, &["lack_water"]),
         ],
-        parts: &[
-            Part::Hours { set: 6, left: Some(7), switch: 1 },
-            Part::Effects(&[super::set_word(108, 110, "colour")]),
-        ],
+        parts: &[Part::Hours { set: 6, left: Some(7), switch: 1 }, Part::Effects(&[set_word(108, 110, "colour")])],
         children: &[],
     },
     Template {
@@ -154,7 +152,7 @@ pub(super) const ALL: &[Template] = &[
             },
             Part::Hours { set: 19, left: Some(20), switch: 1 },
             Part::Pulse { dp: 11, rest: Datum::Bool(false), after: 1000 },
-            Part::Effects(&[super::Effect { when: 11, is: Datum::Bool(true), then: 5, to: Datum::Int(100) }]),
+            Part::Effects(&[Effect { when: 11, is: Datum::Bool(true), then: 5, to: Datum::Int(100) }]),
             Part::Battery { dp: 5, every: 24 * HOUR },
         ],
         children: &[],

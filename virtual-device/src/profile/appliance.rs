@@ -1,8 +1,9 @@
 //! Appliances: robots, kitchen, garden, pets.
 
 use super::point::{boolean, choice, countdown, digits, fault, integer, percent, text};
-use super::{Datum, HOUR, MINUTE, SECOND, Template};
-use crate::behavior::{Drive, Goal, Part, Robot};
+use super::template::{HOUR, MINUTE, SECOND, Template, set_word, when};
+use crate::behavior::{Drive, Effect, Goal, Part, Robot};
+use crate::datum::Datum;
 use crate::form::Form;
 
 pub(super) const ALL: &[Template] = &[
@@ -78,9 +79,9 @@ pub(super) const ALL: &[Template] = &[
         parts: &[
             Part::Timer { switch: 1, time: 11, unit: MINUTE },
             Part::Effects(&[
-                super::when(1, true, 12, "manual"),
-                super::when(1, false, 12, "idle"),
-                super::Effect { when: 1, is: Datum::Bool(true), then: 15, to: Datum::Int(0) },
+                when(1, true, 12, "manual"),
+                when(1, false, 12, "idle"),
+                Effect { when: 1, is: Datum::Bool(true), then: 15, to: Datum::Int(0) },
             ]),
             Part::Count { switch: Some(1), dp: 15, by: 30, every: 30 * SECOND },
             Part::Battery { dp: 7, every: 6 * HOUR },
@@ -137,7 +138,7 @@ pub(super) const ALL: &[Template] = &[
                 every: 10 * SECOND,
                 action: Some((15, Datum::Text("heating"), Datum::Text("standby"))),
             },
-            Part::Effects(&[super::Effect { when: 15, is: Datum::Text("standby"), then: 1, to: Datum::Bool(false) }]),
+            Part::Effects(&[Effect { when: 15, is: Datum::Text("standby"), then: 1, to: Datum::Bool(false) }]),
         ],
         children: &[],
     },
@@ -191,7 +192,7 @@ pub(super) const ALL: &[Template] = &[
                 every: MINUTE,
                 action: None,
             },
-            Part::Effects(&[super::when(2, true, 3, "working"), super::when(2, false, 3, "standby")]),
+            Part::Effects(&[when(2, true, 3, "working"), when(2, false, 3, "standby")]),
             Part::Timer { switch: 2, time: 6, unit: MINUTE },
         ],
         children: &[],
@@ -239,9 +240,9 @@ pub(super) const ALL: &[Template] = &[
             Part::Count { switch: Some(1), dp: 3, by: 1, every: MINUTE },
             Part::Count { switch: Some(1), dp: 4, by: -1, every: MINUTE },
             Part::Effects(&[
-                super::Effect { when: 6, is: Datum::Bool(true), then: 3, to: Datum::Int(0) },
-                super::Effect { when: 7, is: Datum::Bool(true), then: 4, to: Datum::Int(43_200) },
-                super::Effect { when: 8, is: Datum::Bool(true), then: 5, to: Datum::Int(0) },
+                Effect { when: 6, is: Datum::Bool(true), then: 3, to: Datum::Int(0) },
+                Effect { when: 7, is: Datum::Bool(true), then: 4, to: Datum::Int(43_200) },
+                Effect { when: 8, is: Datum::Bool(true), then: 5, to: Datum::Int(0) },
             ]),
             Part::Pulse { dp: 6, rest: Datum::Bool(false), after: SECOND },
             Part::Pulse { dp: 7, rest: Datum::Bool(false), after: SECOND },
@@ -332,7 +333,7 @@ pub(super) const ALL: &[Template] = &[
             boolean(101, "switch_1", false),
             boolean(102, "switch_2", false),
         ],
-        parts: &[Part::Effects(&[super::set_word(24, 21, "colour"), super::set_word(22, 21, "white")])],
+        parts: &[Part::Effects(&[set_word(24, 21, "colour"), set_word(22, 21, "white")])],
         children: &[],
     },
 ];

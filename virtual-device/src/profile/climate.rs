@@ -1,8 +1,9 @@
 //! Thermostats, heaters and air conditioners.
 
 use super::point::{Point, boolean, celsius, choice, fault, integer, percent};
-use super::{Datum, HOUR, MINUTE, SECOND, Template};
+use super::template::{HOUR, MINUTE, SECOND, Template};
 use crate::behavior::{Drive, Goal, Part};
+use crate::datum::Datum;
 
 /// A valve, as word of DP `dp`, that is open while it heats.
 const fn valve(dp: u16) -> Option<(u16, Datum, Datum)> {

@@ -1,7 +1,7 @@
 //! Curtains and garage doors.
 
 use super::point::{boolean, choice, countdown, fault, integer, percent};
-use super::{SECOND, Template};
+use super::template::{HOUR, SECOND, Template, when_word};
 use crate::behavior::Part;
 
 const CONTROL: &[&str] = &["stop", "open", "close", "continue"];
@@ -109,11 +109,11 @@ pub(super) const ALL: &[Template] = &[
         ],
         parts: &[
             Part::Effects(&[
-                super::when_word(1, "open", 2, "opened"),
-                super::when_word(1, "close", 2, "closed"),
-                super::when_word(1, "stop", 2, "stopped"),
+                when_word(1, "open", 2, "opened"),
+                when_word(1, "close", 2, "closed"),
+                when_word(1, "stop", 2, "stopped"),
             ]),
-            Part::Battery { dp: 3, every: 6 * super::HOUR },
+            Part::Battery { dp: 3, every: 6 * HOUR },
         ],
         children: &[],
     },

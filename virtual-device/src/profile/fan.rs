@@ -1,7 +1,7 @@
 //! Fans.
 
-use super::Template;
 use super::point::{boolean, choice, digits, fault, integer};
+use super::template::{MINUTE, Template};
 use crate::behavior::Part;
 use crate::form::Form;
 
@@ -84,7 +84,7 @@ pub(super) const ALL: &[Template] = &[
         ],
         parts: &[
             Part::Hours { set: 22, left: Some(23), switch: 1 },
-            Part::Drift { dp: 21, low: 22, high: 27, step: 1, every: 10 * super::MINUTE },
+            Part::Drift { dp: 21, low: 22, high: 27, step: 1, every: 10 * MINUTE },
         ],
         children: &[],
     },

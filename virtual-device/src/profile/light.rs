@@ -1,8 +1,9 @@
 //! Lights and dimmers.
 
 use super::point::{Point, boolean, choice, countdown, digits, integer, raw, text};
-use super::{Datum, MINUTE, Template, set_word};
+use super::template::{MINUTE, Template, set_word};
 use crate::behavior::{Effect, Part};
+use crate::datum::Datum;
 use crate::form::Form;
 
 const MODES: &[&str] = &["white", "colour", "scene", "music"];

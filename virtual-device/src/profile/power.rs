@@ -1,7 +1,7 @@
 //! Switches, sockets, breakers and meters.
 
 use super::point::{Point, boolean, choice, countdown, fault, integer, raw, text};
-use super::{HOUR, SECOND, Template};
+use super::template::{HOUR, SECOND, Template, when};
 use crate::behavior::{Energy, Part};
 
 const RELAY: &[&str] = &["power_off", "power_on", "last"];
@@ -249,7 +249,7 @@ pub(super) const ALL: &[Template] = &[
             raw(6, "phase_a", 128).is("CPwAAAAAAAA=").measured(),
         ],
         parts: &[
-            Part::Effects(&[super::when(18, true, 3, "charger_charging"), super::when(18, false, 3, "charger_insert")]),
+            Part::Effects(&[when(18, true, 3, "charger_charging"), when(18, false, 3, "charger_insert")]),
             Part::Phases {
                 switch: Some(18),
                 phases: &[(6, 3600)],

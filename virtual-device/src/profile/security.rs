@@ -1,8 +1,10 @@
 //! Sirens, alarm hosts, locks, cameras, gateways and infrared hubs.
 
 use super::point::{boolean, choice, countdown, integer, percent, text};
-use super::{Datum, HOUR, MINUTE, SECOND, Template, climate, sensor, weather, when_word};
+use super::template::{HOUR, MINUTE, SECOND, Template, when, when_word};
+use super::{climate, sensor, weather};
 use crate::behavior::{Effect, Part};
+use crate::datum::Datum;
 
 /// "Door" in big-endian UTF-16, as base64.
 const MESSAGE: &str = "AEQAbwBvAHI=";
@@ -33,7 +35,7 @@ pub(super) const ALL: &[Template] = &[
             choice(21, "alarm_state", &["normal", "alarm_sound", "alarm_light", "alarm_sound_light"]),
         ],
         parts: &[
-            Part::Effects(&[super::when(13, true, 21, "alarm_sound_light"), super::when(13, false, 21, "normal")]),
+            Part::Effects(&[when(13, true, 21, "alarm_sound_light"), when(13, false, 21, "normal")]),
             Part::Timer { switch: 13, time: 7, unit: SECOND },
             Part::Pulse { dp: 16, rest: Datum::Bool(false), after: 90 * SECOND },
             Part::Battery { dp: 15, every: 6 * HOUR },

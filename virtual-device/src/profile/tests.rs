@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::behavior::Changed;
+use crate::datum::Datum;
 use crate::spec::Spec;
 use crate::store::Store;
 

@@ -1,8 +1,9 @@
 //! Sensors of climate, air, light, soil and water.
 
 use super::point::{Point, boolean, celsius, choice, integer, percent};
-use super::{Datum, HOUR, MINUTE, SECOND, Template};
+use super::template::{HOUR, MINUTE, SECOND, Template};
 use crate::behavior::Part;
+use crate::datum::Datum;
 
 const fn battery(dp: u16, first: i64) -> Point {
     percent(dp, "battery_percentage", first).measured()

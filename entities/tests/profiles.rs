@@ -69,12 +69,7 @@ fn every_dp_has_a_channel_or_serves_another() {
         let profile = profile(name);
         let entities = profile.entities();
         let channels = entities.iter().flat_map(|entity| &entity.channels);
-        let mut reached: Vec<u16> = channels.clone().map(|(_, channel)| channel.dp).collect();
-        let rules = channels.filter_map(|(_, channel)| match &channel.codec {
-            rustuya_entities::Codec::Rules(rules) => Some(rules.inputs()),
-            _ => None,
-        });
-        reached.extend(rules.flatten());
+        let reached: Vec<u16> = channels.flat_map(|(_, channel)| channel.inputs()).copied().collect();
         for spec in profile.specs() {
             assert!(reached.contains(&spec.dp), "{name}: DP {}", spec.dp);
         }
@@ -356,6 +351,10 @@ fn secrets_are_not_printed() {
     let reading = channel(&lock, &Role::Attribute("code_unlock".into())).read(&now).unwrap();
     assert_eq!(reading.value, Value::text("31415926"));
     assert!(reading.is_sensitive && !format!("{reading:?}").contains("31415926"));
+
+    let entries = lock.entries(&now);
+    let entry = entries.iter().find(|entry| entry.name == "code_unlock").unwrap();
+    assert!(entry.text() == "(secret)" && !format!("{entry:?}").contains("31415926"));
 
     let text = "name: x\nentities:\n  - entity: text\n    dps:\n      - id: 1\n        type: string\n        name: value\n        sensitive: true\n        mapping:\n          - dps_val: '2718'\n            value: secret-word\n";
     let profile = Profile::parse(text).unwrap();

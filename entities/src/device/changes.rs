@@ -74,7 +74,8 @@ impl ChangeTracker {
         let entities = Arc::clone(&self.entities);
         for (at, entity) in entities.iter().enumerate() {
             let is_reported = |dp: u16| dps.data(dp).is_some();
-            if !entity.channels.iter().any(|(_, channel)| is_reported(channel.dp)) {
+            let mut inputs = entity.channels.iter().flat_map(|(_, channel)| channel.inputs());
+            if !inputs.any(|dp| is_reported(*dp)) {
                 continue;
             }
             let is_event = entity.kind == EntityKind::Event;

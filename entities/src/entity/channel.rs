@@ -10,6 +10,15 @@ use crate::schema::{Access, NumberSpec};
 use crate::value::{Color, Data, DpSource, Limit, Number, Reading, Value, ValueError, Writes, phase, scene};
 
 impl Channel {
+    /// Returns the DPs on which its value depends: its own, and those that the rules of a device file look at.
+    pub fn inputs(&self) -> &[u16] {
+        match &self.codec {
+            #[cfg(feature = "profiles")]
+            Codec::Rules(rules) => rules.inputs(),
+            _ => core::slice::from_ref(&self.dp),
+        }
+    }
+
     /// Reads the value. `None` if the source does not have the DP.
     ///
     /// Never fails: what breaks the specification is passed on as far as it has a meaning, and flagged.

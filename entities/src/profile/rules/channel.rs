@@ -19,6 +19,7 @@ pub struct Rules {
     index: usize,
     shape: Shape,
     spec: Option<NumberSpec>,
+    inputs: Vec<u16>,
 }
 
 /// Form of a value, by the part of the DP in its entity.
@@ -62,7 +63,7 @@ impl DpSource for Nothing {
 
 impl Rules {
     pub(in crate::profile) fn new(set: Arc<RuleSet>, index: usize, shape: Shape) -> Self {
-        let mut rules = Self { set, index, shape, spec: None };
+        let mut rules = Self { inputs: set.inputs(index), set, index, shape, spec: None };
         rules.spec = rules.number_spec();
         rules
     }
@@ -78,8 +79,8 @@ impl Rules {
     }
 
     /// Returns the numbers of the DPs on which its value depends, its own first.
-    pub fn inputs(&self) -> Vec<u16> {
-        self.set.inputs(self.index)
+    pub fn inputs(&self) -> &[u16] {
+        &self.inputs
     }
 
     /// Returns the form of its values.

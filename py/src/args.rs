@@ -255,6 +255,10 @@ arguments! {
     DeviceNonce([u8; 16]) "device_nonce", "16 bytes";
     CaFile(PathBuf) "ca_file", "a path: text, or an os.PathLike of text";
     Known(PathBuf) "known", "a path: text, or an os.PathLike of text";
+    Category(String) "category", "text, such as \"dj\"";
+    ProductId(String) "product_id", "text";
+    Model(String) "model", "text";
+    Overrides(PathBuf) "overrides", "a path: text, or an os.PathLike of text";
     Path(PathBuf) "path", "a path: text, or an os.PathLike of text";
     Heard<'py>(Vec<Bound<'py, PyAny>>) "heard", "several DiscoveredDevice, as Scanner.scan() returns them";
     Dps<'py>(Vec<Bound<'py, PyAny>>) "dps", "several DPs, such as [1, 2]";

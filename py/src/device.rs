@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::config::{self, DeviceOptions};
 use crate::docstring::docstring;
+use crate::entities::WithEntities;
 use crate::handle::{Device, share};
 use crate::held::{check, hash};
 use crate::operation::finish;
@@ -15,7 +16,7 @@ use crate::receiver::DeviceMessageReceiver;
 use crate::sub_device::SubDevice;
 use crate::subscription::{self, Subscription};
 use crate::verbs::{self, Options};
-use crate::{args, convert, devices_file, errors, event, lifecycle, models};
+use crate::{args, convert, described, devices_file, errors, event, lifecycle, models};
 
 #[pymethods]
 impl Device {
@@ -23,19 +24,18 @@ impl Device {
     #[pyo3(signature = (*_args, **_kwargs), text_signature = "(id, address=None, local_key=None, version=None, *, \
                         port=None, dev_type=None, persist=None, nowait=None, connection_timeout_sec=None, \
                         timeout=None, timing=None, pacing=None, receive_limit=None, memory_limit=None, \
-                        backlog_limit=None, min_version=None, query_on_connect=None)")]
-    fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self(OnceLock::new())
+                        backlog_limit=None, min_version=None, query_on_connect=None, description=None)")]
+    fn py_new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(WithEntities::empty()).add_subclass(Self(OnceLock::new()))
     }
 
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
                         receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None,
-                        query_on_connect=None))]
+                        query_on_connect=None, description=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn __init__(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         id: args::Id,
         address: Option<&Bound<'_, PyAny>>,
         local_key: Option<&Bound<'_, PyAny>>,
@@ -53,7 +53,10 @@ impl Device {
         backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'_, PyAny>>,
         query_on_connect: Option<args::QueryOnConnect>,
+        description: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
+        let py = slf.py();
+        let description = description.as_ref().map(described::given).transpose()?;
         let options = DeviceOptions {
             port,
             dev_type,
@@ -73,16 +76,19 @@ impl Device {
         let new = options.apply(py, builder)?;
         let wanted = new.clone();
         let handle = share(py, new, located, |known| options.apply(py, known.reached_as(&wanted)))?;
-        self.init(handle);
+        if let Some(description) = &description {
+            handle.described.describe(description);
+        }
+        Self::init(slf, handle);
         Ok(())
     }
 
     /// Creates a device from a file of tinytuya, by name or id.
-    #[doc = docstring!(args: path name id_listed address_listed version_listed)]
+    #[doc = docstring!(args: path name id_listed address_listed version_listed overrides)]
     #[doc = docstring!(returns: device)]
     #[doc = docstring!(raises: file config discovery types)]
     #[classmethod]
-    #[pyo3(signature = (path, name=None, *, id=None, address=None, version=None))]
+    #[pyo3(signature = (path, name=None, *, id=None, address=None, version=None, overrides=None))]
     fn from_devices_file<'py>(
         cls: &Bound<'py, PyType>,
         path: args::Path,
@@ -90,9 +96,11 @@ impl Device {
         id: Option<args::Id>,
         address: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
+        overrides: Option<args::Overrides>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let (builder, located, _) = devices_file::builder(
+        let overrides = overrides.map(|path| described::overrides(py, &path)).transpose()?;
+        let (builder, located, description) = devices_file::builder(
             py,
             &path.0,
             name.as_ref().map(|name| &*name.0),
@@ -102,9 +110,13 @@ impl Device {
         )?;
         let wanted = builder.clone();
         let handle = share(py, builder, located, |known| Ok(known.reached_as(&wanted)))?;
+        handle.described.describe(&description);
+        if let Some(overrides) = overrides {
+            handle.described.set_overrides(&overrides);
+        }
         let _inside = lifecycle::enter(py);
         let object = cls.call_method1("__new__", (cls,))?;
-        object.cast::<Self>()?.get().init(handle);
+        Self::init(object.cast::<Self>()?, handle);
         Ok(object)
     }
 
@@ -472,8 +484,9 @@ impl Device {
     /// Returns a sub-device of this gateway by its cid.
     #[doc = docstring!(args: cid_sub)]
     #[doc = docstring!(raises: cid types)]
-    fn sub(&self, py: Python<'_>, cid: args::Cid) -> PyResult<SubDevice> {
-        self.inner(py)?.sub(&cid.0).map(SubDevice::new).map_err(|error| errors::config(py, error))
+    fn sub(&self, py: Python<'_>, cid: args::Cid) -> PyResult<Py<SubDevice>> {
+        let sub = self.inner(py)?.sub(&cid.0).map_err(|error| errors::config(py, error))?;
+        SubDevice::of(py, sub, self.handle(py)?)
     }
 
     /// Returns the reported sub-devices by cid, and whether the gateway reaches them.

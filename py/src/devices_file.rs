@@ -2,12 +2,13 @@
 
 use pyo3::prelude::*;
 use rustuya_runtime_tokio::{Address, Device, DeviceBuilder, DeviceEntry, DevicesFile, Version};
+use serde_json::Value;
 
-use crate::{args, config, convert, errors, exceptions};
+use crate::{args, config, convert, described, errors, exceptions};
 
-/// Name, id, local key, address, version, port, dialect and minimum version of a device; `None` where the file has
-/// none.
-type DeviceFields = (
+/// Name, id, local key, address, version, port, dialect, minimum version and description of a device; `None` where the
+/// file has none.
+type DeviceFields<'py> = (
     Option<String>,
     String,
     Option<String>,
@@ -16,11 +17,12 @@ type DeviceFields = (
     Option<u16>,
     Option<&'static str>,
     Option<&'static str>,
+    Bound<'py, PyAny>,
 );
 
 /// Reads the devices of a file of tinytuya, without sub-devices, which have no connection of their own.
 #[pyfunction]
-pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<DeviceFields>> {
+pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<DeviceFields<'_>>> {
     let file =
         DevicesFile::read(&path.0).map_err(|error| errors::devices_file(py, &path.0.display().to_string(), error))?;
     let fields = |device: &DeviceEntry| {
@@ -33,7 +35,8 @@ pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<D
             Address::Name(name, _) => Some(name.clone()),
             Address::Ip(_) | Address::Socket(_) => device.ip().map(|ip| ip.to_string()),
         };
-        (
+        let description = described::to_python(py, &described::description(&file, device))?;
+        Ok((
             name,
             id,
             key,
@@ -42,9 +45,10 @@ pub(crate) fn listed_devices(py: Python<'_>, path: args::Path) -> PyResult<Vec<D
             device.port(),
             device.dialect().map(convert::dialect_name),
             device.min_version().map(Version::as_str),
-        )
+            description,
+        ))
     };
-    Ok(file.devices().filter(|device| !device.is_sub_device()).map(fields).collect())
+    file.devices().filter(|device| !device.is_sub_device()).map(fields).collect()
 }
 
 /// Writes the version and the address of the connection to the file.
@@ -61,7 +65,7 @@ pub(crate) fn remember(py: Python<'_>, device: &Device, path: &std::path::Path) 
         .map_err(|error| errors::devices_file(py, &path.display().to_string(), error))
 }
 
-/// Makes the builder of the wanted device; returns also whether it has an address, and its id.
+/// Makes the builder of the wanted device; returns also whether it has an address, and its description.
 pub(crate) fn builder(
     py: Python<'_>,
     path: &std::path::Path,
@@ -69,7 +73,7 @@ pub(crate) fn builder(
     id: Option<&str>,
     address: Option<&Bound<'_, PyAny>>,
     version: Option<&Bound<'_, PyAny>>,
-) -> PyResult<(DeviceBuilder, bool, String)> {
+) -> PyResult<(DeviceBuilder, bool, Value)> {
     let shown = path.display().to_string();
     let file = DevicesFile::read(path).map_err(|error| errors::devices_file(py, &shown, error))?;
     let listed = match (id.or(name), file.len()) {
@@ -98,5 +102,5 @@ pub(crate) fn builder(
     if version.is_some() {
         builder = builder.version(convert::version(version)?);
     }
-    Ok((builder, located, listed.id().to_owned()))
+    Ok((builder, located, described::description(&file, listed)))
 }

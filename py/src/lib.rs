@@ -30,15 +30,27 @@ mod target;
 mod wakeup;
 
 mod closing;
+mod intents;
 mod operation;
 
 mod bridge;
 mod config;
 mod verbs;
 
+mod described;
 mod devices_file;
-mod handle;
+mod host;
+mod states;
+
+mod entity;
+
+mod changes;
+
 mod receiver;
+
+mod entities;
+
+mod handle;
 mod subscription;
 
 mod cloud;
@@ -74,6 +86,10 @@ mod _native {
     #[pymodule_export]
     use crate::engine::configure;
     #[pymodule_export]
+    use crate::entities::WithEntities;
+    #[pymodule_export]
+    use crate::entity::EntityHandle;
+    #[pymodule_export]
     use crate::event::{DeviceEvent, ManagerEvent};
     #[pymodule_export]
     use crate::exit::{forked, leave, left};
@@ -86,7 +102,9 @@ mod _native {
     #[pymodule_export]
     use crate::manager::Manager;
     #[pymodule_export]
-    use crate::receiver::{DeviceMessageReceiver, ManagerEventReceiver, RequestReceiver, ScanReceiver, SweepReceiver};
+    use crate::receiver::{
+        ChangeReceiver, DeviceMessageReceiver, ManagerEventReceiver, RequestReceiver, ScanReceiver, SweepReceiver,
+    };
     #[pymodule_export]
     use crate::scanner::Scanner;
     #[pymodule_export]

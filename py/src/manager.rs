@@ -1,15 +1,20 @@
 //! `Manager`.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyTuple};
 use rustuya_runtime_tokio as rt;
 
 use crate::config::{self, DeviceOptions};
+use crate::described::{self, Described};
 use crate::docstring::docstring;
 use crate::engine::engine;
 use crate::handle::Device;
 use crate::held::{Held, check};
+use crate::lifecycle::lock;
 use crate::operation::finish;
 use crate::receiver::ManagerEventReceiver;
 use crate::subscription::Subscription;
@@ -17,11 +22,24 @@ use crate::{args, errors, event, log, models, verbs};
 
 /// Set of devices with one stream of events. All managers of a process share their devices' connections.
 #[pyclass(frozen, module = "rustuya", weakref)]
-pub(crate) struct Manager(Held<rt::Manager>);
+pub(crate) struct Manager {
+    manager: Held<rt::Manager>,
+    /// Descriptions by id, for every handle that this manager makes.
+    described: Mutex<HashMap<String, Arc<Described>>>,
+}
 
 impl Manager {
     pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<&rt::Manager> {
-        self.0.get(py)
+        self.manager.get(py)
+    }
+
+    fn described(&self, id: &str) -> Arc<Described> {
+        Arc::clone(lock(&self.described).entry(id.to_owned()).or_default())
+    }
+
+    fn handle(&self, py: Python<'_>, device: rt::Device) -> PyResult<Py<Device>> {
+        let described = self.described(device.id());
+        Device::of(py, device, described)
     }
 }
 
@@ -29,7 +47,8 @@ impl Manager {
 impl Manager {
     #[new]
     fn py_new(py: Python<'_>) -> PyResult<Self> {
-        Ok(Self(Held::new(rt::Manager::new(&engine(py)?.registry))))
+        let manager = Held::new(rt::Manager::new(&engine(py)?.registry));
+        Ok(Self { manager, described: Mutex::default() })
     }
 
     /// Raises the limit of open files to the maximum that the system allows. Does nothing on Windows.
@@ -48,13 +67,13 @@ impl Manager {
     }
 
     /// Adds a device, or changes the configuration of the one with this id. Returns its handle.
-    #[doc = docstring!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect)]
+    #[doc = docstring!(args: id address local_key version port dev_type persist nowait connection_timeout_sec timeout_device timing pacing receive_limit memory_limit backlog_limit min_version query_on_connect description)]
     #[doc = docstring!(returns: device)]
     #[doc = docstring!(raises: duplicate config types discovery closed)]
     #[pyo3(signature = (id, address=None, local_key=None, version=None, *, port=None, dev_type=None, persist=None,
                         nowait=None, connection_timeout_sec=None, timeout=None, timing=None, pacing=None,
                         receive_limit=None, memory_limit=None, backlog_limit=None, min_version=None,
-                        query_on_connect=None))]
+                        query_on_connect=None, description=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn add(
         &self,
@@ -76,7 +95,9 @@ impl Manager {
         backlog_limit: Option<args::BacklogLimit>,
         min_version: Option<Bound<'_, PyAny>>,
         query_on_connect: Option<args::QueryOnConnect>,
-    ) -> PyResult<Device> {
+        description: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Device>> {
+        let description = description.as_ref().map(described::given).transpose()?;
         let options = DeviceOptions {
             port,
             dev_type,
@@ -95,26 +116,31 @@ impl Manager {
         let (builder, located) = config::builder(py, &id.0, address, local_key, version)?;
         let builder = options.apply(py, builder)?;
         let builder = engine(py)?.with_discovery(builder, located).map_err(|error| errors::add(py, &id.0, error))?;
-        self.inner(py)?
-            .add_with(log::with_frame_log(builder, &id.0))
-            .map(Device::new)
-            .map_err(|error| errors::add(py, &id.0, error))
+        let added = self.inner(py)?.add_with(log::with_frame_log(builder, &id.0));
+        let device = added.map_err(|error| errors::add(py, &id.0, error))?;
+        if let Some(description) = &description {
+            self.described(&id.0).describe(description);
+        }
+        self.handle(py, device)
     }
 
     /// Returns the device with this id, or None.
     #[doc = docstring!(args: id)]
     #[doc = docstring!(raises: types)]
-    fn get(&self, py: Python<'_>, id: args::Id) -> PyResult<Option<Device>> {
-        Ok(self.inner(py)?.get(&id.0).map(Device::new))
+    fn get(&self, py: Python<'_>, id: args::Id) -> PyResult<Option<Py<Device>>> {
+        self.inner(py)?.get(&id.0).map(|device| self.handle(py, device)).transpose()
     }
 
-    fn __getitem__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Device> {
+    fn __getitem__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<Py<Device>> {
         // As in a dict: an invalid id is a missing one.
         let device = match id.extract::<args::Id>() {
             Ok(id) => self.inner(py)?.get(&id.0),
             Err(_) => None,
         };
-        device.map(Device::new).ok_or_else(|| PyKeyError::new_err(id.clone().unbind()))
+        match device {
+            Some(device) => self.handle(py, device),
+            None => Err(PyKeyError::new_err(id.clone().unbind())),
+        }
     }
 
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -141,7 +167,9 @@ impl Manager {
     #[doc = docstring!(returns: was_there)]
     #[doc = docstring!(raises: types)]
     fn remove(&self, py: Python<'_>, id: args::Id) -> PyResult<bool> {
-        Ok(self.inner(py)?.remove(&id.0))
+        let was_there = self.inner(py)?.remove(&id.0);
+        lock(&self.described).remove(&id.0);
+        Ok(was_there)
     }
 
     /// Ends a device for all managers and handles. Returns whether the manager had it.
@@ -149,12 +177,15 @@ impl Manager {
     #[doc = docstring!(returns: was_there)]
     #[doc = docstring!(raises: types)]
     fn delete(&self, py: Python<'_>, id: args::Id) -> PyResult<bool> {
-        Ok(self.inner(py)?.delete(&id.0))
+        let was_there = self.inner(py)?.delete(&id.0);
+        lock(&self.described).remove(&id.0);
+        Ok(was_there)
     }
 
     /// Releases all devices.
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
         self.inner(py)?.clear();
+        lock(&self.described).clear();
         Ok(())
     }
 
@@ -168,8 +199,8 @@ impl Manager {
     }
 
     /// Returns handles of all devices.
-    fn devices(&self, py: Python<'_>) -> PyResult<Vec<Device>> {
-        Ok(self.inner(py)?.devices().into_iter().map(Device::new).collect())
+    fn devices(&self, py: Python<'_>) -> PyResult<Vec<Py<Device>>> {
+        self.inner(py)?.devices().into_iter().map(|device| self.handle(py, device)).collect()
     }
 
     /// Creates a receiver of the events of all devices from now on, including devices added later.

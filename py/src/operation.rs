@@ -8,6 +8,7 @@ use std::io;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use rustuya_cloud::{FetchError, Progress};
+use rustuya_entities::IntentError;
 use rustuya_runtime_tokio::{
     AddError, CommandError, DeviceInfo, DiscoveredDevice, Queried, Reply, Sending, State, Version,
 };
@@ -17,7 +18,7 @@ use crate::engine::engine;
 use crate::fetched::Fetched;
 use crate::held::check;
 use crate::target::Target;
-use crate::{args, cloud_errors, errors, exceptions, fetched, models};
+use crate::{args, cloud_errors, errors, exceptions, fetched, intents, models};
 
 /// A started operation.
 pub(crate) type Operation = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
@@ -43,6 +44,7 @@ pub(crate) enum Failure {
     Ports(io::Error),
     System(io::Error),
     Cloud(FetchError),
+    Intent(IntentError),
 }
 
 impl Answer {
@@ -77,6 +79,7 @@ impl Failure {
             Self::Ports(error) => errors::add(py, "", AddError::Discovery(error)),
             Self::System(error) => errors::system(py, error),
             Self::Cloud(error) => cloud_errors::fetch(py, &error),
+            Self::Intent(error) => intents::error(py, &error),
         }
     }
 }

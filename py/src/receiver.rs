@@ -10,11 +10,12 @@ use rustuya_runtime_tokio::{self as rt, Listener, Scan, Sweep};
 
 use crate::blocking::block;
 use crate::bridge::{LoopBridge, start};
+use crate::changes::ChangeFeed;
 use crate::closing::HandleFeed;
 use crate::docstring::docstring;
 use crate::feed::SharedFeed;
 use crate::held::Held;
-use crate::{args, event, lifecycle, models, operation};
+use crate::{args, changes, event, lifecycle, models, operation};
 
 /// Ties a receiver to the running event loop, if there is one: threads of the loop's executor that wait in it must
 /// return before the loop joins them.
@@ -144,6 +145,10 @@ macro_rules! receiver {
 receiver! {
     /// Iterator over the events of one device since the receiver was made.
     DeviceMessageReceiver, HandleFeed, event::device_event
+}
+receiver! {
+    /// Iterator over the changes of a device's entities since the receiver was made: `change.entity`, `change.state`.
+    ChangeReceiver, ChangeFeed, changes::change
 }
 receiver! {
     /// Iterator over the events of all devices of a manager since the receiver was made.

@@ -1,11 +1,17 @@
 //! `SubDevice`.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use rustuya_runtime_tokio as rt;
 
+use crate::closing::HandleFeed;
+use crate::described::Described;
 use crate::docstring::docstring;
-use crate::handle::Device;
+use crate::entities::WithEntities;
+use crate::handle::{Device, Handle};
 use crate::held::{Held, check, hash};
+use crate::host::Host;
 use crate::operation::finish;
 use crate::target::Target;
 use crate::verbs::Options;
@@ -13,16 +19,49 @@ use crate::{args, models};
 
 /// A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
 /// its events, marked with its cid. Made by `Device.sub`.
-#[pyclass(frozen, module = "rustuya", weakref)]
-pub(crate) struct SubDevice(Held<rt::SubDevice>);
+#[pyclass(frozen, extends = WithEntities, module = "rustuya", weakref)]
+pub(crate) struct SubDevice(Arc<SubHandle>);
+
+/// Contents of a `SubDevice` of Python.
+struct SubHandle {
+    sub: Held<rt::SubDevice>,
+    /// Handle of the gateway that made it.
+    gateway: Arc<Handle>,
+    described: Arc<Described>,
+}
+
+impl SubHandle {
+    fn get(&self, py: Python<'_>) -> PyResult<&rt::SubDevice> {
+        self.sub.get(py)
+    }
+}
+
+impl Host for SubHandle {
+    fn target(&self, py: Python<'_>) -> PyResult<Target> {
+        Ok(Target::Sub(self.get(py)?.clone()))
+    }
+
+    fn described(&self) -> &Arc<Described> {
+        &self.described
+    }
+
+    fn feed(&self, py: Python<'_>) -> PyResult<(HandleFeed, rt::Device)> {
+        let gateway = self.gateway.open(py)?;
+        Ok((self.gateway.listen(gateway), gateway.clone()))
+    }
+}
 
 impl SubDevice {
-    pub(crate) const fn new(sub: rt::SubDevice) -> Self {
-        Self(Held::new(sub))
+    /// Makes a sub-device of the gateway of this handle.
+    pub(crate) fn of(py: Python<'_>, sub: rt::SubDevice, gateway: &Arc<Handle>) -> PyResult<Py<Self>> {
+        let described = gateway.described.child(sub.id());
+        let handle = Arc::new(SubHandle { sub: Held::new(sub), gateway: Arc::clone(gateway), described });
+        let base = WithEntities::new(Arc::clone(&handle) as Arc<dyn Host>);
+        Py::new(py, PyClassInitializer::from(base).add_subclass(Self(handle)))
     }
 
     pub(crate) fn target(&self, py: Python<'_>) -> PyResult<Target> {
-        Ok(Target::Sub(self.0.get(py)?.clone()))
+        self.0.target(py)
     }
 }
 
@@ -44,8 +83,8 @@ impl SubDevice {
 
     /// A handle of its gateway.
     #[getter]
-    fn gateway(&self, py: Python<'_>) -> PyResult<Device> {
-        Ok(Device::new(self.0.get(py)?.gateway().clone()))
+    fn gateway(&self, py: Python<'_>) -> PyResult<Py<Device>> {
+        Device::of(py, self.0.get(py)?.gateway().clone(), Arc::clone(&self.0.gateway.described))
     }
 
     /// True if the gateway reaches it, as last reported; None before the first report.

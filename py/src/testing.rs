@@ -209,7 +209,7 @@ impl VirtualDevice {
     }
 
     /// Creates a `Device` for this device, with a connection of its own.
-    fn device(&self, py: Python<'_>) -> PyResult<Device> {
+    fn device(&self, py: Python<'_>) -> PyResult<Py<Device>> {
         let inner = self.device.get(py)?;
         let address = pyo3::types::PyString::new(py, &inner.local_addr().to_string()).into_any();
         let version = pyo3::types::PyString::new(py, inner.version().as_str()).into_any();

@@ -5,6 +5,7 @@ use core::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use rustuya_runtime_tokio::{self as rt, CommandCode, Sending};
+use serde_json::{Map, Value};
 
 use crate::engine::started;
 use crate::operation::{Answer, Failure, Operation, PreparedCommand, Wait};
@@ -35,10 +36,7 @@ impl Target {
     }
 
     pub(crate) fn status(self, py: Python<'_>, options: Options<'_>) -> PyResult<PreparedCommand> {
-        let sending = match &self {
-            Self::Device(device) | Self::Closed(device) => device.status(),
-            Self::Sub(sub) => sub.status(),
-        };
+        let sending = self.query_state();
         self.prepare(py, sending, options)
     }
 
@@ -58,10 +56,7 @@ impl Target {
                     None => sub.query_dps(&dps).await,
                 },
                 (target, None) => {
-                    let sending = match target {
-                        Self::Device(device) | Self::Closed(device) => device.status(),
-                        Self::Sub(sub) => sub.status(),
-                    };
+                    let sending = target.query_state();
                     let sending = match limit {
                         Some(limit) => sending.timeout(limit),
                         None => sending,
@@ -94,11 +89,34 @@ impl Target {
             let text = format!("{} is not a DP number: DPs are numbers from 0 to 65535", exceptions::quoted(wrong));
             return Err(exceptions::invalid_dp(PyString::new(py, wrong).as_any(), &text));
         }
-        let sending = match &self {
-            Self::Device(device) | Self::Closed(device) => device.set_dps(map),
-            Self::Sub(sub) => sub.set_dps(map),
-        };
+        self.write(py, map, options)
+    }
+
+    /// Sets DPs that are known to have numbers.
+    pub(crate) fn write(
+        self,
+        py: Python<'_>,
+        dps: Map<String, Value>,
+        options: Options<'_>,
+    ) -> PyResult<PreparedCommand> {
+        let sending = self.sending(dps);
         self.prepare(py, sending, options)
+    }
+
+    /// Makes the command that sets these DPs.
+    pub(crate) fn sending(&self, dps: Map<String, Value>) -> Sending {
+        match self {
+            Self::Device(device) | Self::Closed(device) => device.set_dps(dps),
+            Self::Sub(sub) => sub.set_dps(dps),
+        }
+    }
+
+    /// Makes the query of the state.
+    pub(crate) fn query_state(&self) -> Sending {
+        match self {
+            Self::Device(device) | Self::Closed(device) => device.status(),
+            Self::Sub(sub) => sub.status(),
+        }
     }
 
     pub(crate) fn update_dps(

@@ -17,6 +17,7 @@ import rustuya
 from rustuya.testing import VirtualDevice
 
 from .conftest import free_ports
+from .products import write_house
 
 ROOT = Path(__file__).parents[2]
 # In a source distribution, the pages are not there.
@@ -70,10 +71,32 @@ def filled_in(code: str, device: VirtualDevice, ports: tuple[int, int, int]) -> 
     return code
 
 
+def in_the_house(code: str, request: pytest.FixtureRequest, virtual_device: Any, folder: Path) -> dict[str, Any]:
+    """Starts the devices of the examples of entities. Returns handles by name, for blocks without an import."""
+    if "entities.md" not in request.node.name and "Desk lamp" not in code:
+        return {}
+    devices = write_house(virtual_device, folder / "devices.json")
+    handles = {name: rustuya.Device.from_devices_file("devices.json", name) for name in devices}
+    names = {
+        "Desk lamp": "lamp",
+        "Plug": "plug",
+        "Thermostat": "thermostat",
+        "Curtain": "curtain",
+        "Gateway": "gateway",
+    }
+    for handle in handles.values():
+        request.addfinalizer(handle.close)
+        handle.wait_ready()
+    for virtual in devices.values():
+        request.addfinalizer(virtual.stop)
+    return {**{names[name]: handle for name, handle in handles.items()}, "devices": devices}
+
+
 @pytest.mark.parametrize(("code", "told"), blocks())
 def test_example(
     code: str,
     told: str | None,
+    request: pytest.FixtureRequest,
     virtual_device: Any,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -124,6 +147,7 @@ def test_example(
         "sub_dev": dev.sub("cid"),
         "virtual_device": virtual_device,
         "_then": then,
+        **in_the_house(code, request, virtual_device, tmp_path),
     }
     failures: list[BaseException] = []
     compiled = compile(filled_in(code, device, ports), "<example>", "exec")

@@ -43,6 +43,8 @@ def run(body: str) -> subprocess.CompletedProcess[str]:
         "rustuya.Scanner().bind_address('127.0.0.1').ports((0, 0, 0)).active(False).scan()",
         "next(rustuya.Manager().listener())",
         "list(dev.listener())",
+        "list(dev.changes())",
+        "dev.describe(mapping={'1': {'code': 'switch_1', 'type': 'Boolean'}}).switch().turn_on()",
     ],
 )
 def test_ctrl_c_interrupts_every_wait(call: str) -> None:
@@ -80,7 +82,7 @@ def test_the_interpreter_ends_with_devices_connected_and_threads_waiting() -> No
         for _ in receiver:
             pass
         print("ended", flush=True)
-    for receiver in (dev.listener(), manager.listener(), held.listener()):
+    for receiver in (dev.listener(), manager.listener(), held.listener(), dev.changes()):
         threading.Thread(target=read, args=(receiver,)).start()
     threading.Thread(target=dev.listener().recv, daemon=True).start()
     dev.subscribe(print)
@@ -88,7 +90,7 @@ def test_the_interpreter_ends_with_devices_connected_and_threads_waiting() -> No
     dev.query()
     """)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ended") == 3
+    assert done.stdout.count("ended") == 4
     assert "Traceback" not in done.stderr
     assert time.monotonic() - begin < 10
 
@@ -113,20 +115,23 @@ def test_a_forked_child_is_told() -> None:
     done = run("""
     import os
     dev.query()
+    number, changes = dev.entity("dp_1"), dev.changes()
     pid = os.fork()
     if pid == 0:
-        for act in (dev.query, dev.listener, rustuya.Manager, rustuya.Scanner().scan, lambda: dev.id):
+        of_device = (dev.query, dev.listener, dev.entities, dev.changes, lambda: dev.id)
+        of_entities = (lambda: number.state, lambda: number.set(1), changes.try_recv)
+        for act in (*of_device, *of_entities, rustuya.Manager, rustuya.Scanner().scan):
             try:
                 act()
             except rustuya.ForkedError as error:
                 print(error.code, "spawn" in str(error))
-        del dev, device
+        del dev, device, number, changes
         sys.exit(0)
     _, status = os.waitpid(pid, 0)
     print("child", status, dev.query())
     """)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["906 True"] * 5 + ["child 0 {'1': 0}"], done.stderr
+    assert done.stdout.splitlines() == ["906 True"] * 10 + ["child 0 {'1': 0}"], done.stderr
     assert "Traceback" not in done.stderr
 
 

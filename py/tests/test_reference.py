@@ -13,6 +13,7 @@ import pytest
 import rustuya
 import rustuya.aio
 import rustuya.cloud.aio
+import rustuya.entities.aio
 import rustuya.exceptions
 import rustuya.testing.aio
 import rustuya.typing
@@ -26,6 +27,8 @@ MODULES = [
     rustuya.testing.aio,
     rustuya.cloud,
     rustuya.cloud.aio,
+    rustuya.entities,
+    rustuya.entities.aio,
     codec,
     rustuya.exceptions,
     rustuya.typing,

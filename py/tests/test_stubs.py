@@ -1,6 +1,7 @@
-"""Checks that stubs and asyncio classes have the docstrings of the extension module.
+"""Checks that stubs and asyncio classes have the docstrings of the extension module, and that the asyncio classes of
+entities are those of the synchronous ones.
 
-After a change of the module, ``python -m tests.test_stubs`` updates both.
+After a change of the module or of `rustuya.entities`, ``python -m tests.test_stubs`` updates all of them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,16 @@ from rustuya import _native
 
 PACKAGE = Path(__file__).parents[1] / "python" / "rustuya"
 STUB = PACKAGE / "_native.pyi"
-ASYNCIO = (PACKAGE / "aio.py", PACKAGE / "_commands.py", PACKAGE / "testing" / "aio.py")
-INTERNAL = {"AsyncVerbs", "CloudRun", "LoopBridge"}
+ASYNCIO = (
+    PACKAGE / "aio.py",
+    PACKAGE / "_commands.py",
+    PACKAGE / "_described.py",
+    PACKAGE / "testing" / "aio.py",
+)
+ENTITIES = PACKAGE / "entities" / "__init__.py"
+ASYNCIO_ENTITIES = PACKAGE / "entities" / "aio.py"
+MARK = "    # From here on as `rustuya.entities` has it: see `tests/test_stubs.py`.\n"
+INTERNAL = {"AsyncVerbs", "CloudRun", "EntityHandle", "LoopBridge"}
 # Synchronous twin of each asyncio class, and the methods that differ.
 TWINS: dict[str, Any] = {
     "Commands": _native.Device,
@@ -25,6 +34,7 @@ TWINS: dict[str, Any] = {
     "Manager": _native.Manager,
     "Scanner": _native.Scanner,
     "VirtualDevice": _native.VirtualDevice,
+    "WithEntities": _native.WithEntities,
 }
 OTHERWISE = {"listener", "subscribe", "requests"}
 Definition = Union[ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef]
@@ -93,6 +103,32 @@ def wrong(found: Iterable[tuple[Definition, str]]) -> list[str]:
     return [node.name for node, words in found if not words or ast.get_docstring(node) != words]
 
 
+def asyncio_entities() -> str:
+    """Returns the text of the asyncio classes of entities: the synchronous ones without setters, with `await`."""
+    text = ENTITIES.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    found: list[str] = []
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        # The first class begins in the header, with the way of its own by which it writes.
+        kept = lines[node.lineno - 1 : node.body[0].end_lineno] if node.name != "Entity" else []
+        for method in node.body[1:]:
+            assert isinstance(method, ast.FunctionDef)
+            if method.decorator_list or method.name == "_write":
+                continue
+            written = lines[method.lineno - 1 : method.end_lineno]
+            written[0] = written[0].replace("def ", "async def ", 1)
+            kept += ["", *(line.replace("return self._write(", "return await self._write(") for line in written)]
+        found += ["", "", *kept] if found else kept[1:]
+    header = ASYNCIO_ENTITIES.read_text(encoding="utf-8").partition(MARK)[0]
+    return header + MARK + "\n".join(found).strip("\n") + "\n"
+
+
+def test_the_asyncio_classes_of_entities_are_those_of_the_others() -> None:
+    assert ASYNCIO_ENTITIES.read_text(encoding="utf-8") == asyncio_entities(), "run `python -m tests.test_stubs`"
+
+
 def test_everything_is_described_in_the_stubs_as_in_the_module() -> None:
     assert len(in_stub()) > 140
     assert not wrong(in_stub()), "run `python -m tests.test_stubs`"
@@ -107,3 +143,4 @@ def test_the_asyncio_face_is_described_as_the_other_one() -> None:
 if __name__ == "__main__":
     for path, found in ((STUB, in_stub()), *((path, in_asyncio(path)) for path in ASYNCIO)):
         path.write_text(renewed(path.read_text(encoding="utf-8"), found), encoding="utf-8")
+    ASYNCIO_ENTITIES.write_text(asyncio_entities(), encoding="utf-8")

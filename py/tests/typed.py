@@ -7,10 +7,13 @@ A line that both must refuse has an ignore comment, which is an error if one of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
 from rustuya import Device, DeviceEvent, Manager, SubDevice, aio, codec
+from rustuya.entities import Entity, EntityState, Value
+from rustuya.entities import aio as aio_entities
 from rustuya.testing import VirtualDevice
 from rustuya.typing import (
     ConnectionDown,
@@ -113,3 +116,37 @@ def refused(device: Device, manager: Manager, key: object) -> None:
 def payloads(event: DeviceEvent) -> Any:
     down: ConnectionDown = event.payload
     return down["reson"]  # type: ignore[typeddict-item]
+
+
+def entities_of(device: Device, sub: SubDevice) -> None:
+    light = device.light()
+    _is_on: bool | None = light.is_on
+    _level: int | None = light.state.brightness
+    _modes: tuple[str, ...] = light.capabilities.color_modes
+    light.brightness = 128
+    light.brightness = "50%"
+    light.hs = (120, 80.5)
+    light.turn_on(brightness=128, hs=(120, 80), wait="effect", timeout=5)
+    light.set("on", brightness=Decimal(128))
+    sub.climate("switch").set(temperature=21.5, mode="heat")
+    _degrees: float | None = device.climate().current_temperature
+    _word: str | None = device.select().option
+    _value: Value = device.sensor("cur_power").value
+    _all: list[Entity] = device.entities()
+    for change in device.changes():
+        _entity: Entity = change.entity
+        _state: EntityState = change.state
+    light.brightness = None  # type: ignore[assignment]
+    light.color_mode = "hs"  # type: ignore[misc]
+    light.turn_on(speed=3)  # type: ignore[call-arg]
+    light.turn_on(hs="red")  # type: ignore[arg-type]
+    device.number().value = b"1"  # type: ignore[assignment]
+
+
+async def entities_in_asyncio(device: aio.Device) -> None:
+    light = device.light()
+    await light.turn_on(color="red", wait="ack")
+    await device.cover().set_position(30)
+    async for change in device.changes():
+        _entity: aio_entities.Entity = change.entity
+    light.brightness = 128  # type: ignore[misc]

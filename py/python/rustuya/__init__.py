@@ -1,8 +1,8 @@
 """Tuya smart-home devices on the local network.
 
-``import rustuya`` is for threads; :mod:`rustuya.aio` has the same classes for asyncio, :mod:`rustuya.cloud` fetches
-local keys, :mod:`rustuya.testing` has virtual devices, :mod:`rustuya.codec` frames for tools, :mod:`rustuya.typing`
-types for annotations.
+``import rustuya`` is for threads; :mod:`rustuya.aio` has the same classes for asyncio, :mod:`rustuya.entities` the
+lights, switches and sensors that devices have, :mod:`rustuya.cloud` fetches local keys, :mod:`rustuya.testing` has
+virtual devices, :mod:`rustuya.codec` frames for tools, :mod:`rustuya.typing` types for annotations.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from . import (
     _native,
 )
 from ._native import (
+    ChangeReceiver,
     Device,
     DeviceEvent,
     DeviceMessageReceiver,
@@ -70,12 +71,15 @@ from .exceptions import (
     InvalidVersion,
     KeyOrVersionError,
     NoEffect,
+    NoSuchEntity,
     OutOfDescriptors,
     PartialWrite,
     PayloadError,
     SubDeviceOffline,
     TooLarge,
     TuyaError,
+    UnknownState,
+    Unsupported,
     WrongKey,
     WrongVersion,
 )
@@ -86,6 +90,7 @@ if TYPE_CHECKING:
     from .commands import CommandType
     from .logs import set_frame_log, set_log_callback, set_log_level
     from .models import (
+        Description,
         DeviceConfig,
         DeviceInfo,
         Diagnosis,
@@ -106,6 +111,7 @@ else:
         "set_frame_log": "logs",
         "set_log_callback": "logs",
         "set_log_level": "logs",
+        "Description": "models",
         "DeviceConfig": "models",
         "DeviceInfo": "models",
         "Diagnosis": "models",
@@ -135,6 +141,7 @@ else:
 __version__: str = _native.__VERSION__
 
 __all__ = [
+    "ChangeReceiver",
     "ClosedError",
     "CloudAccountError",
     "CloudAddressError",
@@ -155,6 +162,7 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
+    "Description",
     "Device",
     "DeviceBusy",
     "DeviceConfig",
@@ -185,6 +193,7 @@ __all__ = [
     "ManagerEventReceiver",
     "Metrics",
     "NoEffect",
+    "NoSuchEntity",
     "OutOfDescriptors",
     "Pacing",
     "PartialWrite",
@@ -203,6 +212,8 @@ __all__ = [
     "Timing",
     "TooLarge",
     "TuyaError",
+    "UnknownState",
+    "Unsupported",
     "WrongKey",
     "WrongVersion",
     "__version__",

@@ -8,7 +8,30 @@ from typing import Any, Literal, TypeVar, final, overload
 from typing_extensions import Self, disjoint_base
 
 from .cloud._records import CloudDevice, Note, Progress, Written
+from .entities import (
+    Alarm,
+    BinarySensor,
+    Button,
+    Change,
+    Climate,
+    Cover,
+    Entity,
+    EventSource,
+    Fan,
+    Humidifier,
+    Light,
+    Lock,
+    Number,
+    Select,
+    Sensor,
+    Siren,
+    Switch,
+    Text,
+    Vacuum,
+    Valve,
+)
 from .models import (
+    Description,
     DeviceInfo,
     Diagnosis,
     DiscoveredDevice,
@@ -30,10 +53,12 @@ from .typing import DeviceType, Dps, EventKind, JsonLike, UnfitWrite
 __all__ = [
     "__VERSION__",
     "AsyncVerbs",
+    "ChangeReceiver",
     "CloudRun",
     "Device",
     "DeviceEvent",
     "DeviceMessageReceiver",
+    "EntityHandle",
     "Fetched",
     "LoopBridge",
     "Manager",
@@ -46,6 +71,7 @@ __all__ = [
     "Subscription",
     "SweepReceiver",
     "VirtualDevice",
+    "WithEntities",
     "announcement",
     "check_callback",
     "command_names",
@@ -142,7 +168,9 @@ def forked() -> None:
 
 def listed_devices(
     path: str | PathLike[str],
-) -> list[tuple[str | None, str, str | None, str | None, str | None, int | None, str | None, str | None]]:
+) -> list[
+    tuple[str | None, str, str | None, str | None, str | None, int | None, str | None, str | None, dict[str, Any]]
+]:
     """Reads the devices of a file of tinytuya, without sub-devices, which have no connection of their own."""
 
 def set_log_level(level: int) -> None:
@@ -330,6 +358,40 @@ class DeviceMessageReceiver:
     def __exit__(self, *_exc: object) -> None: ...
 
 @final
+class ChangeReceiver:
+    """Iterator over the changes of a device's entities since the receiver was made: `change.entity`, `change.state`."""
+    def recv(self, timeout_ms: float | None = None) -> Change[Entity] | None:
+        """Waits for the next entry. Returns None after `timeout_ms` milliseconds; raises ClosedError after the
+        end.
+
+        Args:
+            timeout_ms: milliseconds to wait; None for no limit.
+
+        Returns:
+            The entry, or None after the time limit.
+
+        Raises:
+            ClosedError: the receiver has ended.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def try_recv(self) -> Change[Entity] | None:
+        """Returns the next entry if there is one, else None."""
+    def close(self) -> None:
+        """Ends this receiver. Threads and tasks that wait for it return."""
+    @property
+    def is_closed(self) -> bool:
+        """True if the receiver has ended."""
+    @property
+    def missed(self) -> int:
+        """Number of entries lost because they were not taken in time."""
+    def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Started[None]: ...
+    def _release(self) -> None: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Change[Entity]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exc: object) -> None: ...
+
+@final
 class ManagerEventReceiver:
     """Iterator over the events of all devices of a manager since the receiver was made."""
     def recv(self, timeout_ms: float | None = None) -> ManagerEvent | None:
@@ -476,7 +538,243 @@ class Subscription:
     def __exit__(self, *_exc: object) -> None: ...
 
 @disjoint_base
-class Device:
+class WithEntities:
+    """Base of devices and sub-devices: their entities."""
+    def describe(
+        self,
+        *,
+        category: str | None = None,
+        product_id: str | None = None,
+        model: str | None = None,
+        mapping: Mapping[str, Any] | None = None,
+        children: Mapping[str, Description] | None = None,
+        overrides: str | PathLike[str] | None = None,
+    ) -> Self:
+        """Adds facts about the device, by which it gets entities with names and values. Facts that are not given stay as
+        they are. `Device.from_devices_file` and `DeviceConfig.load` do this by themselves.
+
+        Args:
+            category: the category of the product, such as "dj" for lights.
+            product_id: the id of the product.
+            model: the model of the product.
+            mapping: the codes, types and ranges of its DPs, as `mapping` of a `devices.json` has them.
+            children: descriptions of the sub-devices of a gateway, by cid.
+            overrides: path of a JSON file with the user's own facts, which replace all others.
+
+        Returns:
+            The device itself, so that calls can be chained.
+
+        Raises:
+            OSError: the file of `overrides` cannot be read.
+            ConfigError: it is invalid; the text names the place.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def entities(self) -> list[Entity]:
+        """Returns all entities, the main ones first. An entity of a DP that no description has appears once the device has
+        reported the DP.
+        """
+    def entity(self, id: str) -> Entity:
+        """Returns the entity with this id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def alarm(self, id: str | None = None) -> Alarm:
+        """Returns its alarm; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def binary_sensor(self, id: str | None = None) -> BinarySensor:
+        """Returns its binary sensor; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def button(self, id: str | None = None) -> Button:
+        """Returns its button; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def climate(self, id: str | None = None) -> Climate:
+        """Returns its climate, such as a thermostat; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def cover(self, id: str | None = None) -> Cover:
+        """Returns its cover, such as a curtain; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def event_source(self, id: str | None = None) -> EventSource:
+        """Returns its source of events, such as a button of a remote control; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def fan(self, id: str | None = None) -> Fan:
+        """Returns its fan; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def humidifier(self, id: str | None = None) -> Humidifier:
+        """Returns its humidifier or dehumidifier; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def light(self, id: str | None = None) -> Light:
+        """Returns its light; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def lock(self, id: str | None = None) -> Lock:
+        """Returns its lock; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def number(self, id: str | None = None) -> Number:
+        """Returns its number; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def select(self, id: str | None = None) -> Select:
+        """Returns its select, one of several words; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def sensor(self, id: str | None = None) -> Sensor:
+        """Returns its sensor; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def siren(self, id: str | None = None) -> Siren:
+        """Returns its siren; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def switch(self, id: str | None = None) -> Switch:
+        """Returns its switch or outlet; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def text(self, id: str | None = None) -> Text:
+        """Returns its text; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def vacuum(self, id: str | None = None) -> Vacuum:
+        """Returns its vacuum robot; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def valve(self, id: str | None = None) -> Valve:
+        """Returns its valve; the first one without an id.
+
+        Args:
+            id: the entity's id, such as "switch_1", or its code; None for the first one.
+
+        Raises:
+            NoSuchEntity: it has no such entity; the text names those that it has.
+            InvalidType, InvalidValue: an argument is of another type, or out of range.
+        """
+    def changes(self) -> ChangeReceiver:
+        """Creates a receiver of the changes of its entities from now on: `change.entity`, `change.state`.
+
+        Raises:
+            ClosedError: the interpreter is about to end.
+            ForkedError: this process is a forked child of one in which rustuya was in use.
+        """
+    def _entity_handles(self) -> list[EntityHandle]: ...
+    def _entity_handle(self, kind: str | None, id: str | None) -> EntityHandle: ...
+
+@disjoint_base
+class Device(WithEntities):
     """One device on the local network, kept connected in the background.
 
     It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares it with
@@ -504,6 +802,7 @@ class Device:
         backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
         min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
         query_on_connect: whether to query the state on each connection; True by default.
+        description: the product and its DPs, a `Description`, by which the device has entities.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
@@ -534,6 +833,7 @@ class Device:
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
         query_on_connect: bool | None = None,
+        description: Description | None = None,
     ) -> None: ...
     @classmethod
     def from_devices_file(
@@ -544,6 +844,7 @@ class Device:
         id: str | None = None,
         address: str | None = None,
         version: str | float | None = None,
+        overrides: str | PathLike[str] | None = None,
     ) -> Self:
         """Creates a device from a file of tinytuya, by name or id.
 
@@ -553,6 +854,7 @@ class Device:
             id: the device's id, instead of the name.
             address: replaces the address in the file.
             version: replaces the version in the file.
+            overrides: path of a JSON file with the user's own facts, which replace all others.
 
         Returns:
             The device's handle.
@@ -1100,7 +1402,7 @@ class Device:
     def __exit__(self, *_exc: object) -> None: ...
 
 @final
-class SubDevice:
+class SubDevice(WithEntities):
     """A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
     its events, marked with its cid. Made by `Device.sub`.
     """
@@ -1284,6 +1586,7 @@ class Manager:
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
         query_on_connect: bool | None = None,
+        description: Description | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id. Returns its handle.
 
@@ -1308,6 +1611,7 @@ class Manager:
             backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
             min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
             query_on_connect: whether to query the state on each connection; True by default.
+            description: the product and its DPs, a `Description`, by which the device has entities.
 
         Returns:
             The device's handle.
@@ -1820,3 +2124,44 @@ class AsyncVerbs:
     def scan(bridge: LoopBridge, scanner: Scanner) -> _Started[list[DiscoveredDevice]]: ...
     @staticmethod
     def discover(bridge: LoopBridge, scanner: Scanner, id: str) -> _Started[DiscoveredDevice | None]: ...
+
+@final
+class EntityHandle:
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def dps(self) -> tuple[int, ...]: ...
+    @property
+    def unit(self) -> str | None: ...
+    @property
+    def device_class(self) -> str | None: ...
+    @property
+    def state_class(self) -> str | None: ...
+    @property
+    def category(self) -> str: ...
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def settings(self) -> tuple[str, ...]: ...
+    @property
+    def capabilities(self) -> object: ...
+    @property
+    def state(self) -> object: ...
+    @property
+    def attributes(self) -> dict[str, Any]: ...
+    @property
+    def is_out_of_spec(self) -> bool: ...
+    @property
+    def device_id(self) -> str: ...
+    @property
+    def cid(self) -> str | None: ...
+    def write(self, parts: dict[str, object], wait: str | None, timeout: float | None) -> Reply | None: ...
+    def start(
+        self, bridge: LoopBridge, parts: dict[str, object], wait: str | None, timeout: float | None
+    ) -> _Started[Reply | None]: ...

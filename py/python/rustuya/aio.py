@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from . import _native
 from ._commands import Commands as _Commands
 from ._commands import Wait as _Wait
+from ._described import WithEntities as _WithEntities
 from ._loops import Receiver, bridge_of_loop, finish, subscribe
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .models import DeviceInfo, Diagnosis, DiscoveredDevice, Metrics, Reply, Settled, State, Swept
+    from .models import Description, DeviceInfo, Diagnosis, DiscoveredDevice, Metrics, Reply, Settled, State, Swept
     from .settings import Pacing, Timing
     from .typing import DeviceType, JsonLike
 
 __all__ = ["Device", "Manager", "Receiver", "Scanner", "SubDevice"]
 
 
-class Device(_Commands):
+class Device(_Commands, _WithEntities):
     """One device on the local network, kept connected in the background.
 
     It is a handle, which threads can share. A process has one connection to a device: `Device(id, ...)` shares it with
@@ -57,6 +58,7 @@ class Device(_Commands):
         backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
         min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
         query_on_connect: whether to query the state on each connection; True by default.
+        description: the product and its DPs, a `Description`, by which the device has entities.
 
     Raises:
         InvalidId, InvalidAddress, InvalidKey, InvalidVersion, ConfigError: an argument is invalid.
@@ -88,6 +90,7 @@ class Device(_Commands):
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
         query_on_connect: bool | None = None,
+        description: Description | None = None,
     ) -> None:
         if local_key is None:
             raise TypeError("missing required argument: 'local_key'")
@@ -109,11 +112,13 @@ class Device(_Commands):
             backlog_limit=backlog_limit,
             min_version=min_version,
             query_on_connect=query_on_connect,
+            description=description,
         )
         self._adopt(native)
 
     def _adopt(self, native: _native.Device) -> None:
         self._native = native
+        self._host = native
         self._verbs = _native.AsyncVerbs(native)
 
     @classmethod
@@ -139,6 +144,7 @@ class Device(_Commands):
         id: str | None = None,
         address: str | None = None,
         version: str | float | None = None,
+        overrides: str | PathLike[str] | None = None,
     ) -> Self:
         """Creates a device from a file of tinytuya, by name or id.
 
@@ -148,6 +154,7 @@ class Device(_Commands):
             id: the device's id, instead of the name.
             address: replaces the address in the file.
             version: replaces the version in the file.
+            overrides: path of a JSON file with the user's own facts, which replace all others.
 
         Returns:
             The device's handle.
@@ -160,7 +167,9 @@ class Device(_Commands):
             DiscoveryError: announcements cannot be received, and no address is given.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
-        return cls.of(_native.Device.from_devices_file(path, name, id=id, address=address, version=version))
+        return cls.of(
+            _native.Device.from_devices_file(path, name, id=id, address=address, version=version, overrides=overrides)
+        )
 
     def remember(self, path: str | PathLike[str]) -> bool:
         """Writes the version and the address of the connection into the file that describes the device, so that the next
@@ -522,13 +531,14 @@ class Device(_Commands):
         return repr(self._native).replace("rustuya.", "rustuya.aio.", 1)
 
 
-class SubDevice(_Commands):
+class SubDevice(_Commands, _WithEntities):
     """A device behind a gateway. Shares the connection and the configuration of the gateway, whose listeners receive
     its events, marked with its cid. Made by `Device.sub`.
     """
 
     def __init__(self, native: _native.SubDevice) -> None:
         self._native = native
+        self._host = native
         self._verbs = _native.AsyncVerbs(native)
 
     @property
@@ -602,6 +612,7 @@ class Manager:
         backlog_limit: int | None = None,
         min_version: str | float | None = None,
         query_on_connect: bool | None = None,
+        description: Description | None = None,
     ) -> Device:
         """Adds a device, or changes the configuration of the one with this id. Returns its handle.
 
@@ -626,6 +637,7 @@ class Manager:
             backlog_limit: size of each listener's queue, in bytes; 1048576 by default, 1024 at least.
             min_version: oldest version that is accepted while `version` is "Auto"; "3.3" by default.
             query_on_connect: whether to query the state on each connection; True by default.
+            description: the product and its DPs, a `Description`, by which the device has entities.
 
         Returns:
             The device's handle.
@@ -658,6 +670,7 @@ class Manager:
             backlog_limit=backlog_limit,
             min_version=min_version,
             query_on_connect=query_on_connect,
+            description=description,
         )
         return Device.of(device)
 

@@ -48,12 +48,15 @@ __all__ = [
     "InvalidVersion",
     "KeyOrVersionError",
     "NoEffect",
+    "NoSuchEntity",
     "OutOfDescriptors",
     "PartialWrite",
     "PayloadError",
     "SubDeviceOffline",
     "TooLarge",
     "TuyaError",
+    "UnknownState",
+    "Unsupported",
     "WrongKey",
     "WrongVersion",
 ]
@@ -118,6 +121,18 @@ class DeviceNotFound(TuyaError, LookupError):
     """A file does not list the wanted device, or lists several with this name."""
 
     code = 912
+
+
+class NoSuchEntity(TuyaError, LookupError):
+    """The device has no entity of this kind or id. The text names those that it has."""
+
+    code = 907
+
+
+class UnknownState(TuyaError, RuntimeError):
+    """The state that a verb starts from is not known, such as that of a switch that is toggled."""
+
+    code = 906
 
 
 class ConnectError(TuyaError, ConnectionError):
@@ -223,6 +238,12 @@ class InvalidValue(PayloadError, ValueError):
     """The value is not valid in JSON, or is not a map of DPs."""
 
     code = 903
+
+
+class Unsupported(InvalidValue):
+    """The entity has no such setting, or is only reported. The text names the settings that it has."""
+
+    code = 907
 
 
 class InvalidType(PayloadError, TypeError):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .typing import Reason, StaleReason, SweptKind
 
 __all__ = [
+    "Description",
     "DeviceConfig",
     "DeviceInfo",
     "Diagnosis",
@@ -64,6 +65,39 @@ def _absent() -> Any:
     raise TypeError("missing required argument: 'local_key'")
 
 
+def _no_children() -> dict[str, Description]:
+    return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Description(Record):
+    """Facts about a device, by which it has entities with names, units and values: see :mod:`rustuya.entities`.
+
+    ``DeviceConfig.load`` and ``Device.from_devices_file`` read them from a file.
+
+    Args:
+        category: the category of the product, such as "dj" for lights.
+        product_id: the id of the product.
+        model: the model of the product.
+        mapping: the codes, types and ranges of its DPs, as `mapping` of a `devices.json` has them.
+        children: descriptions of the sub-devices of a gateway, by cid.
+        id: the id by which a file of overrides may name it; that of the device by default.
+    """
+
+    category: str | None = None
+    product_id: str | None = None
+    model: str | None = None
+    mapping: Mapping[str, Any] | None = field(default=None, repr=False)
+    children: Mapping[str, Description] = field(default_factory=_no_children, repr=False)
+    id: str | None = None
+
+    @classmethod
+    def _of(cls, facts: Mapping[str, Any]) -> Self:
+        known: Mapping[str, Mapping[str, Any]] = facts.get("children", {})
+        own: dict[str, Any] = {name: value for name, value in facts.items() if name != "children"}
+        return cls(**own, children={cid: cls._of(child) for cid, child in known.items()})
+
+
 @dataclass(frozen=True, eq=False)
 class DeviceConfig(Record):
     """Configuration of a device. As a mapping it holds the arguments of ``Device`` and of ``Manager.add``.
@@ -90,6 +124,7 @@ class DeviceConfig(Record):
         backlog_limit: size of each listener's queue, in bytes; 1048576 by default.
         min_version: oldest protocol version that is accepted while `version` is "Auto"; "3.3" by default.
         query_on_connect: whether to query the state on each connection; True by default.
+        description: the product and its DPs, by which the device has entities.
     """
 
     id: str
@@ -110,6 +145,7 @@ class DeviceConfig(Record):
     backlog_limit: int | None = None
     min_version: str | float | None = None
     query_on_connect: bool | None = None
+    description: Description | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> list[Self]:
@@ -138,8 +174,9 @@ class DeviceConfig(Record):
                 port=port,
                 dev_type=dev_type,
                 min_version=least,
+                description=Description._of(facts) if facts.keys() - {"id"} else None,
             )
-            for name, id, key, address, version, port, dev_type, least in _native.listed_devices(path)
+            for name, id, key, address, version, port, dev_type, least, facts in _native.listed_devices(path)
         ]
 
     def replace(self, **changes: Any) -> Self:

@@ -255,7 +255,7 @@ fn errors_of_the_users_file_say_where_and_what() {
         "products.p.dps.3.min: 5 is not allowed; allowed: at most max, 4"
     );
     assert_eq!(
-        error(r#"{"products": {"p": {"light": {"min_kelvin": 5000, "max_kelvin": 4000}}}}"#),
+        error(r#"{"products": {"p": {"light": {"max_kelvin": 4000, "min_kelvin": 5000}}}}"#),
         r#"products.p.light: {"max_kelvin":4000,"min_kelvin":5000} is not allowed; allowed: min_kelvin below max_kelvin"#
     );
     assert!(error(r#"{"products": {"p": {"dps": {"3": {"kind": "lamp"}}}}}"#).contains("light, lock, number"));

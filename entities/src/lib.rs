@@ -33,4 +33,4 @@ pub use schema::{
     Access, DpKind, DpOptions, DpSpec, Explanation, Fact, NumberSpec, Options, Origin, OverrideError, Overrides,
     Schema, SchemaBuilder,
 };
-pub use value::{Color, Data, DpSource, Limit, Number, ParseNumberError, Reading, Value, ValueError, Writes};
+pub use value::{Color, Data, DpSource, Limit, Number, ParseNumberError, Reading, Total, Value, ValueError, Writes};

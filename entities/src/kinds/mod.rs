@@ -177,6 +177,15 @@ impl Entity {
     /// # Errors
     /// Says what the entity takes instead.
     pub fn apply(&self, intent: &Intent, dps: &dyn DpSource) -> Result<Writes, IntentError> {
+        let writes = self.planned(intent, dps)?;
+        // A climate without a switch is always in its one mode.
+        if writes.dps.is_empty() {
+            return Err(Plan::new(self, dps).unsupported("DP for this"));
+        }
+        Ok(writes)
+    }
+
+    fn planned(&self, intent: &Intent, dps: &dyn DpSource) -> Result<Writes, IntentError> {
         let mut plan = Plan::new(self, dps);
         let kind = match (intent, self.kind) {
             (_, EntityKind::Lock | EntityKind::BinarySensor | EntityKind::Sensor | EntityKind::Event) => {

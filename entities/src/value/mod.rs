@@ -7,6 +7,7 @@ mod number;
 pub(crate) mod phase;
 mod range;
 pub(crate) mod scene;
+mod total;
 
 use core::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use serde_json::{Value as Json, json};
 pub use data::{Data, DpSource, Writes};
 pub use error::{Limit, ValueError};
 pub use number::{Number, ParseNumberError};
+pub use total::Total;
 
 /// Value of one DP, with its meaning.
 #[derive(Clone, Debug, PartialEq)]

@@ -39,6 +39,9 @@ impl Number {
     /// Returns the number times `10^scale`, rounded half away from zero; `None` beyond 64 bits.
     pub fn rounded(self, scale: u8) -> Option<i64> {
         let scale = scale.min(MAX_SCALE);
+        if scale == self.scale {
+            return Some(self.mantissa);
+        }
         let mantissa = i128::from(self.mantissa);
         let scaled = if scale >= self.scale {
             mantissa * 10_i128.pow(u32::from(scale - self.scale))
@@ -51,7 +54,17 @@ impl Number {
 
     /// Returns the number times `10^scale`; `None` if that is no integer of 64 bits.
     pub fn exact(self, scale: u8) -> Option<i64> {
+        if scale == self.scale {
+            return Some(self.mantissa);
+        }
         self.rounded(scale).filter(|mantissa| Self::new(*mantissa, scale) == self)
+    }
+
+    /// Adds two numbers exactly; `None` beyond 64 bits.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let scale = self.scale.max(other.scale);
+        let sum = self.exact(scale)?.checked_add(other.exact(scale)?)?;
+        Some(Self::new(sum, scale))
     }
 
     /// Returns the number without zeros at the end of its decimals: 21.50 as 21.5, 5.0 as 5.
@@ -194,6 +207,13 @@ mod tests {
         for text in ["", "-", ".", "1.2.3", "1e", "nan", "9223372036854775808", "1e-19", "1e99", "--1", "- 1"] {
             assert_eq!(text.parse::<Number>(), Err(ParseNumberError), "{text}");
         }
+    }
+
+    #[test]
+    fn sums_are_exact() {
+        assert_eq!(Number::new(1, 1).checked_add(Number::new(25, 2)), Some(Number::new(35, 2)));
+        assert_eq!(Number::from(i64::MAX).checked_add(Number::from(1)), None);
+        assert_eq!(Number::from(i64::MAX).checked_add(Number::new(1, 1)), None);
     }
 
     #[test]

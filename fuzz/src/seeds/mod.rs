@@ -1,5 +1,6 @@
 //! Seeds of the corpora, made from the test vectors.
 
+mod entities;
 mod runtime;
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "devices_file", run: crate::devices_file },
     Target { name: "discovery", run: crate::discovery },
     Target { name: "emulator", run: crate::emulator },
+    Target { name: "entities", run: crate::entities },
     Target { name: "frame", run: crate::frame },
     Target { name: "json", run: crate::json },
     Target { name: "link", run: crate::link },
@@ -54,6 +56,7 @@ pub fn seeds() -> Vec<Seed> {
     texts(&mut seeds);
     sessions(&mut seeds);
     calls(&mut seeds);
+    entities::devices(&mut seeds);
     runtime::lists(&mut seeds);
     runtime::arguments(&mut seeds);
     runtime::announcements(&mut seeds);

@@ -167,3 +167,12 @@ fn phases_are_listed_by_part() {
     let present = dps([(6, json!("CRoAA+gAAMg="))]);
     assert_eq!(printed(&meter, &present), ["voltage 233.0 V", "current 1.000 A", "power 200 W"]);
 }
+
+#[test]
+fn an_intent_without_a_dp_is_an_error() {
+    let mut heater = entity(EntityKind::Climate, [(Role::TargetTemperature, 2, percent(0, 100))]);
+    heater.on_mode = Some("heat".into());
+    assert_eq!(set(&heater, &Dps::new(), &[("mode", "heat")]), Err("it has no DP for this; it has temperature".into()));
+    let light = entity(EntityKind::Light, [(Role::Power, 1, BOOL)]);
+    assert!(light.apply(&Intent::Light(LightIntent::default()), &Dps::new()).is_err());
+}

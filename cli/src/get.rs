@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use anyhow::Context as _;
-use rustuya_runtime_tokio::{CommandError, Device, DevicesFile, Queried, SendError, Version};
+use rustuya_runtime_tokio::{CommandError, Device, DevicesFile, QueryReply, SendError, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let selected = args.target.resolve(&args.ids, args.cid.as_deref())?;
         let several = selected.several;
         let remember = args.target.devices().filter(|_| args.remember);
-        let show = |target: &Target, (state, worked): (Queried, Worked)| {
+        let show = |target: &Target, (state, worked): (QueryReply, Worked)| {
             let dps = state.dps;
             if several {
                 show_line(target, &dps, args.json)?
@@ -65,8 +65,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 show(&dps, args.json)?
             }
             if let Some(path) = remember {
-                DevicesFile::remember(path, target.id.as_str(), worked.version, worked.address)
-                    .context("--remember")?;
+                DevicesFile::update(path, target.id.as_str(), worked.version, worked.address).context("--remember")?;
             }
             Ok(())
         };
@@ -85,7 +84,7 @@ fn ask(
     device: Device,
     target: &Target,
     dps: &[u16],
-) -> impl Future<Output = Result<(Queried, Worked), CommandError>> + Send + use<> {
+) -> impl Future<Output = Result<(QueryReply, Worked), CommandError>> + Send + use<> {
     let cid = target.cid.as_ref().map(ToString::to_string);
     let (wanted, name) = (dps.to_vec(), target.name.clone());
     async move {

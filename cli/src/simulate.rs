@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use rustuya_runtime_tokio::{Cid, DeviceId, Dialect, DownReason, Version, is_out_of_descriptors, need_descriptors};
-use rustuya_virtual_device::{Profile, Quirks, Request, SimulationError, UnfitWrite, VirtualDevice};
+use rustuya_virtual_device::{Profile, Quirks, RejectedWrite, Request, SimulationError, VirtualDevice};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
@@ -28,7 +28,7 @@ use crate::signal::Stop;
 /// faster than they can be printed, {"missed":N} gives the number of omitted ones. With several profiles, each line has
 /// the "id" of its device.
 ///
-/// A rejected value of a controller's write gives {"unfit":{"cid":..,"dp":..,"value":..,"why":..}}; the controller does
+/// A rejected value of a controller's write gives {"rejected":{"cid":..,"dp":..,"value":..,"why":..}}; the controller does
 /// not learn of it, because real devices acknowledge every write.
 #[derive(Debug, clap::Args)]
 #[command(after_help = quirk_list())]
@@ -127,12 +127,12 @@ struct Missed {
 }
 
 #[derive(Serialize)]
-struct Unfit {
-    unfit: UnfitFields,
+struct Rejected {
+    rejected: RejectedFields,
 }
 
 #[derive(Serialize)]
-struct UnfitFields {
+struct RejectedFields {
     cid: Option<String>,
     dp: u16,
     value: Value,
@@ -291,7 +291,7 @@ async fn serve(devices: Vec<VirtualDevice>, mut stop: Stop, is_strict: bool) -> 
                 let mut count = 0;
                 for device in &devices {
                     device.stop().await;
-                    count += device.unfit_writes().len();
+                    count += device.rejected_writes().len();
                 }
                 anyhow::ensure!(!is_strict || count == 0, "values that were not accepted: {count}");
                 return Ok(());
@@ -302,7 +302,7 @@ async fn serve(devices: Vec<VirtualDevice>, mut stop: Stop, is_strict: bool) -> 
 
 /// Prints what one device receives.
 async fn print(device: VirtualDevice, several: bool) -> anyhow::Result<()> {
-    let (mut requests, mut unfit) = (device.requests(), device.unfit_listener());
+    let (mut requests, mut rejected) = (device.requests(), device.rejected_write_listener());
     let id = several.then(|| device.id());
     let mut missed = 0;
     loop {
@@ -318,8 +318,8 @@ async fn print(device: VirtualDevice, several: bool) -> anyhow::Result<()> {
                 }
                 None => return Ok(()),
             },
-            write = unfit.recv() => if let Some(write) = write {
-                json_line_now(&Line { id, line: Unfit::from(write) })?;
+            write = rejected.recv() => if let Some(write) = write {
+                json_line_now(&Line { id, line: Rejected::from(write) })?;
             },
         }
     }
@@ -337,10 +337,10 @@ impl From<Request> for Received {
     }
 }
 
-impl From<UnfitWrite> for Unfit {
-    fn from(write: UnfitWrite) -> Self {
+impl From<RejectedWrite> for Rejected {
+    fn from(write: RejectedWrite) -> Self {
         let why = write.why.map_or_else(|| "the request is not for this device".to_owned(), |why| why.to_string());
-        Self { unfit: UnfitFields { cid: write.cid, dp: write.dp, value: write.value, why } }
+        Self { rejected: RejectedFields { cid: write.cid, dp: write.dp, value: write.value, why } }
     }
 }
 

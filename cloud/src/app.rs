@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use serde_json::Value;
 
 use crate::app_call::{AppCall, AppSession};
-use crate::centre::Place;
+use crate::centre::Endpoint;
 use crate::device::{CloudDevice, link_children, merge};
 use crate::envelope::opened;
 use crate::error::{FetchError, SendFailure};
@@ -407,10 +407,10 @@ impl AppFetch {
     }
 
     fn finish(&mut self) {
-        let place = Place::at(self.endpoint.as_deref().unwrap_or(&self.login.base), None);
+        let endpoint = Endpoint::at(self.endpoint.as_deref().unwrap_or(&self.login.base), None);
         let mut devices = core::mem::take(&mut self.devices);
         let error = match self.failed.take() {
-            None if devices.is_empty() => Some(FetchError::NoDevices { place: place.name().to_owned() }),
+            None if devices.is_empty() => Some(FetchError::NoDevices { place: endpoint.name().to_owned() }),
             other => other,
         };
         if let Some(error) = error {
@@ -424,7 +424,7 @@ impl AppFetch {
             device.mapping = known.map(|(_, mapping)| mapping.clone());
         }
         self.end = Some(Ok(Box::new(Fetched {
-            place,
+            endpoint,
             devices,
             notes: core::mem::take(&mut self.notes),
             clock_offset_ms: self.offset_ms,

@@ -112,14 +112,14 @@ impl FromStr for DataCentre {
 
 /// Destination of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Endpoint {
     /// The data centre, where it is known.
     pub centre: Option<DataCentre>,
     /// The address without a path: `https://HOST[:PORT]`.
     pub base: String,
 }
 
-impl Place {
+impl Endpoint {
     /// The data centre at its own address.
     pub fn of(centre: DataCentre) -> Self {
         Self { centre: Some(centre), base: format!("https://{}", centre.host()) }
@@ -167,12 +167,12 @@ mod tests {
 
     #[test]
     fn icons_are_in_the_domain_of_the_data_centre() {
-        assert_eq!(Place::of(DataCentre::WesternEurope).icons(), "https://images.tuyaeu.com/");
-        let place = Place::at("https://127.0.0.1:5/", Some(DataCentre::CentralEurope));
+        assert_eq!(Endpoint::of(DataCentre::WesternEurope).icons(), "https://images.tuyaeu.com/");
+        let endpoint = Endpoint::at("https://127.0.0.1:5/", Some(DataCentre::CentralEurope));
         assert_eq!(
-            (place.base.as_str(), place.icons().as_str()),
+            (endpoint.base.as_str(), endpoint.icons().as_str()),
             ("https://127.0.0.1:5", "https://images.tuyaeu.com/")
         );
-        assert_eq!(Place::at("https://proxy.example.org", None).icons(), "https://images.example.org/");
+        assert_eq!(Endpoint::at("https://proxy.example.org", None).icons(), "https://images.example.org/");
     }
 }

@@ -25,9 +25,9 @@ use crate::http::{Answer, Method, Request};
 /// A blocking HTTPS client. It keeps connections open while it is used, and follows no redirects.
 ///
 /// ```no_run
-/// use rustuya_cloud::{Client, Fetch, Place, Project};
+/// use rustuya_cloud::{Client, Fetch, Endpoint, Project};
 /// let project = Project { access_id: "p8k3nexampleclientid".into(), access_secret: "0123456789abcdef".into() };
-/// let fetched = Client::builder().build()?.fetch(Fetch::new(project, Place::all()), |news| println!("{news:?}"))?;
+/// let fetched = Client::builder().build()?.fetch(Fetch::new(project, Endpoint::all()), |news| println!("{news:?}"))?;
 /// println!("{} devices", fetched.devices.len());
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```

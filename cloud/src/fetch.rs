@@ -7,7 +7,7 @@ mod stage;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use crate::centre::Place;
+use crate::centre::Endpoint;
 use crate::device::CloudDevice;
 use crate::envelope::{Opened, opened};
 use crate::error::{ApiError, Cause, FetchError, SendFailure, Tried};
@@ -27,9 +27,9 @@ use stage::Stage;
 /// that are [known](Self::known) not at all, others once for all their devices.
 ///
 /// ```
-/// use rustuya_cloud::{Answer, DataCentre, Fetch, Place, Project, Step};
+/// use rustuya_cloud::{Answer, DataCentre, Fetch, Endpoint, Project, Step};
 /// let project = Project { access_id: "p8k3nexampleclientid".into(), access_secret: "0123456789abcdef".into() };
-/// let mut fetch = Fetch::new(project, vec![Place::of(DataCentre::CentralEurope)]);
+/// let mut fetch = Fetch::new(project, vec![Endpoint::of(DataCentre::CentralEurope)]);
 /// let now = 1_700_000_000_000;
 /// loop {
 ///     match fetch.poll(now) {
@@ -49,9 +49,9 @@ use stage::Stage;
 #[derive(Debug)]
 pub struct Fetch {
     project: Project,
-    /// Other places that may have the devices.
-    rest: VecDeque<Place>,
-    place: Place,
+    /// Other endpoints that may have the devices.
+    rest: VecDeque<Endpoint>,
+    endpoint: Endpoint,
     tried: Vec<Tried>,
     device_ids: Vec<String>,
     known: Vec<(String, Mapping)>,
@@ -142,7 +142,7 @@ pub enum Progress {
 #[non_exhaustive]
 pub struct Fetched {
     /// The data centre that has the devices.
-    pub place: Place,
+    pub endpoint: Endpoint,
     /// The devices, in the cloud's order.
     pub devices: Vec<CloudDevice>,
     /// Facts that could not be fetched.
@@ -167,15 +167,15 @@ pub struct Note {
 const NOTABLE_MS: u64 = 30_000;
 
 impl Fetch {
-    /// Begins with the first of these places, and goes on to the next where one does not have the devices.
-    pub fn new(project: Project, places: Vec<Place>) -> Self {
-        let mut rest = VecDeque::from(places);
-        let place = rest.pop_front().unwrap_or_else(|| Place::of(crate::DataCentre::CentralEurope));
-        let news = VecDeque::from([Progress::Trying(place.name().to_owned())]);
+    /// Begins with the first of these endpoints, and goes on to the next where one does not have the devices.
+    pub fn new(project: Project, endpoints: Vec<Endpoint>) -> Self {
+        let mut rest = VecDeque::from(endpoints);
+        let endpoint = rest.pop_front().unwrap_or_else(|| Endpoint::of(crate::DataCentre::CentralEurope));
+        let news = VecDeque::from([Progress::Trying(endpoint.name().to_owned())]);
         Self {
             project,
             rest,
-            place,
+            endpoint,
             tried: Vec::new(),
             device_ids: Vec::new(),
             known: Vec::new(),
@@ -354,7 +354,7 @@ impl Fetch {
             self.set_clock(server, now);
         }
         if !self.renewed {
-            self.news.push_back(Progress::Accepted(self.place.name().to_owned()));
+            self.news.push_back(Progress::Accepted(self.endpoint.name().to_owned()));
         }
     }
 
@@ -376,26 +376,26 @@ impl Fetch {
             ("lang", "en".into()),
         ];
         headers.extend(self.token.clone().map(|token| ("access_token", token)));
-        let url = [self.place.base.as_str(), path, &encoded(query)].concat();
+        let url = [self.endpoint.base.as_str(), path, &encoded(query)].concat();
         Request { method: Method::Get, what, url: url.into(), headers, body: Vec::new().into() }
     }
 
-    /// The place does not have the devices: goes on to the next one, or ends.
+    /// The endpoint does not have the devices: goes on to the next one, or ends.
     fn leave(&mut self, error: FetchError) {
         let elsewhere = error.cause().is_none_or(Cause::may_be_elsewhere);
-        let tried = Tried { place: self.place.name().to_owned(), error: error.clone() };
+        let tried = Tried { place: self.endpoint.name().to_owned(), error: error.clone() };
         if !elsewhere || self.tried.is_empty() && self.rest.is_empty() {
             self.end = Some(Err(error));
             return;
         }
         self.tried.push(tried.clone());
-        let Some(place) = self.rest.pop_front() else {
+        let Some(endpoint) = self.rest.pop_front() else {
             self.end = Some(Err(FetchError::Nowhere { tried: self.tried.clone() }));
             return;
         };
         self.news.push_back(Progress::Refused(tried));
-        self.news.push_back(Progress::Trying(place.name().to_owned()));
-        self.place = place;
+        self.news.push_back(Progress::Trying(endpoint.name().to_owned()));
+        self.endpoint = endpoint;
         self.token = None;
         self.renewed = false;
         self.retry = Retry::default();

@@ -30,7 +30,7 @@ pub use app::{AppFetch, AppLogin};
 pub use app_call::{AppCall, AppSession};
 #[cfg(feature = "client")]
 pub use cancel::CancelToken;
-pub use centre::{DataCentre, Place, UnknownDataCentre};
+pub use centre::{DataCentre, Endpoint, UnknownDataCentre};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, ClientError};
 pub use credentials::{Credentials, CredentialsError};

@@ -215,7 +215,7 @@ impl World {
             }
             _ => Command::request(rustuya_proto::CommandCode::HEART_BEAT, RequestData::None),
         };
-        let command = if kind & 0x80 == 0 { command } else { command.cid(CHILD) };
+        let command = if kind & 0x80 == 0 { command } else { command.with_cid(CHILD) };
         let (up, before) = (self.device.is_up(), self.tx.pending().len());
         match self.device.send(&command, self.now, &mut self.rng, &mut self.tx) {
             Ok(id) => {

@@ -53,7 +53,7 @@ pub use emulator::{ControlReply, ErrorReply, QueryReply, Quirks, Segments, Seqno
 #[cfg(feature = "emulator")]
 pub use emulator::{
     DpKind, Emulator, EmulatorConfig, EmulatorEvent, EmulatorOutput, FixedModel, HangupReason, Model, ModelError,
-    PushError, Unfit, WrittenDps,
+    PushError, WriteError, WrittenDps,
 };
 pub use ids::{Cid, DeviceId, DpId, InvalidId, InvalidKey, LocalKey};
 pub use json::{Chars, Decimal, JsonText, Text};

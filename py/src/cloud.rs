@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use rustuya_cloud::{
-    AppFetch, AppLogin, CancelToken, Client, Credentials, DataCentre, DevicesJson, Fetch, FetchError, Fetched, Mapping,
-    Place, Progress, Project, Secret,
+    AppFetch, AppLogin, CancelToken, Client, Credentials, DataCentre, DevicesJson, Endpoint, Fetch, FetchError,
+    Fetched, Mapping, Progress, Project, Secret,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -173,14 +173,14 @@ impl CloudRun {
         check(py)?;
         let access_secret = Secret::from(access_secret.0);
         let centre = centre(py, &region.0)?;
-        let places = match (https(py, endpoint)?, centre) {
-            (Some(endpoint), centre) => vec![Place::at(&endpoint, centre)],
-            (None, Some(centre)) => vec![Place::of(centre)],
-            (None, None) => Place::all(),
+        let endpoints = match (https(py, endpoint)?, centre) {
+            (Some(endpoint), centre) => vec![Endpoint::at(&endpoint, centre)],
+            (None, Some(centre)) => vec![Endpoint::of(centre)],
+            (None, None) => Endpoint::all(),
         };
         let project =
             Project { access_id: access_id.0.trim().to_owned(), access_secret: access_secret.expose().trim().into() };
-        let mut fetch = Fetch::new(project, places).device_ids(device_ids.0).known(mappings_of(py, known)?);
+        let mut fetch = Fetch::new(project, endpoints).device_ids(device_ids.0).known(mappings_of(py, known)?);
         if !mappings.0 {
             fetch = fetch.without_mappings();
         }

@@ -75,7 +75,7 @@ impl Device {
         let (builder, located) = config::builder(py, &id.0, address, local_key, version)?;
         let new = options.apply(py, builder)?;
         let wanted = new.clone();
-        let handle = share(py, new, located, |known| options.apply(py, known.reached_as(&wanted)))?;
+        let handle = share(py, new, located, |known| options.apply(py, known.endpoint_of(&wanted)))?;
         if let Some(description) = &description {
             handle.described.describe(description);
         }
@@ -109,7 +109,7 @@ impl Device {
             version,
         )?;
         let wanted = builder.clone();
-        let handle = share(py, builder, located, |known| Ok(known.reached_as(&wanted)))?;
+        let handle = share(py, builder, located, |known| Ok(known.endpoint_of(&wanted)))?;
         handle.described.describe(&description);
         if let Some(overrides) = overrides {
             handle.described.set_overrides(&overrides);

@@ -61,7 +61,7 @@ pub(crate) fn remember(py: Python<'_>, device: &Device, path: &std::path::Path) 
             "there is no connection, so no version and address to write",
         ));
     }
-    DevicesFile::remember(path, device.id(), device.version(), device.address())
+    DevicesFile::update(path, device.id(), device.version(), device.address())
         .map_err(|error| errors::devices_file(py, &path.display().to_string(), error))
 }
 

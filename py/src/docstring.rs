@@ -92,7 +92,7 @@ macro_rules! docstring {
     (@result itself) => { "The device itself, so that calls can be chained." };
     (@result scanner) => { "The scanner itself, so that calls can be chained." };
     (@result reply) => { "A `Reply` with `wait=\"ack\"` and `wait=\"effect\"`, else None." };
-    (@result queried) => { "A `Queried`: a dict of DPs and values, with `missing` and `partial`." };
+    (@result queried) => { "A `QueryReply`: a dict of DPs and values, with `missing` and `partial`." };
     (@result entry) => { "The entry, or None after the time limit." };
     (@result state) => { "The `State`." };
     (@result settled) => { "A dict from ids to diagnoses, which are None for devices that are connected; its `unsettled` names\n    those that were neither within the time limit." };

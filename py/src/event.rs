@@ -16,7 +16,7 @@ use crate::{convert, errors, lifecycle, models, reasons};
 /// `kind` is one of: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or a
 /// sub-device came up or went down), "freshness" (the state became current, or may be out of date), "error" (a command
 /// failed and nothing waited for it), "lag" (this listener lost events), "skipped" (a frame was larger than
-/// `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that was replayed or
+/// `receive_limit`), "dropped" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that was replayed or
 /// reflected).
 #[pyclass(frozen, subclass, module = "rustuya")]
 pub(crate) struct DeviceEvent {
@@ -32,7 +32,7 @@ pub(crate) struct ManagerEvent {
 
 /// Values of `kind`.
 pub(crate) const KINDS: [&str; 9] =
-    ["state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept", "ignored"];
+    ["state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "dropped", "ignored"];
 const KEYS: [&str; 8] = ["kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 const MANAGER_KEYS: [&str; 9] = ["device_id", "kind", "cmd", "seqno", "payload", "dps", "cid", "retcode", "error"];
 
@@ -94,7 +94,7 @@ impl DeviceEvent {
                 dict.set_item("size", len)?;
                 dict.set_item("limit", limit)?;
             }
-            Event::Unkept { values, limit } => {
+            Event::ValuesDropped { values, limit } => {
                 dict.set_item("values", values)?;
                 dict.set_item("limit", limit)?;
             }
@@ -141,11 +141,11 @@ fn show(event: &Bound<'_, PyAny>, name: &str, fields: &[&str]) -> PyResult<Strin
 
 #[pymethods]
 impl DeviceEvent {
-    /// Kind of the event: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
+    /// Kind of the event: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "dropped" or
     /// "ignored".
     #[getter]
     fn kind(&self) -> &'static str {
-        let [state, acknowledgement, connection, freshness, error, lag, skipped, unkept, ignored] = KINDS;
+        let [state, acknowledgement, connection, freshness, error, lag, skipped, dropped, ignored] = KINDS;
         match &self.event {
             Event::Message(message) if !message.has_dps() => acknowledgement,
             Event::Message(_) => state,
@@ -153,7 +153,7 @@ impl DeviceEvent {
             Event::Fresh | Event::Stale(_) => freshness,
             Event::Lagged(_) => lag,
             Event::Skipped { .. } => skipped,
-            Event::Unkept { .. } => unkept,
+            Event::ValuesDropped { .. } => dropped,
             Event::Ignored { .. } => ignored,
             _ => connection,
         }

@@ -46,9 +46,9 @@ impl Feed for Scan {
 }
 
 impl Feed for Sweep {
-    type Item = rt::Swept;
+    type Item = rt::SweepEvent;
 
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<rt::Swept>> {
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<rt::SweepEvent>> {
         core::pin::pin!(self.recv()).poll(cx)
     }
 

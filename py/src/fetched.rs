@@ -44,7 +44,7 @@ impl Fetched {
     /// Code of the data centre that has the devices; None if it is not known, as after `fetch_with_app`.
     #[getter]
     fn region(&self) -> Option<&'static str> {
-        self.0.place.centre.map(rustuya_cloud::DataCentre::code)
+        self.0.endpoint.centre.map(rustuya_cloud::DataCentre::code)
     }
 
     /// The cloud's clock less that of this computer, in seconds.
@@ -77,7 +77,7 @@ impl Fetched {
         let heard = heard.map(|device| self::heard(&device)).collect::<PyResult<Vec<_>>>()?;
         let merged = py.detach(|| {
             let mut file = DevicesJson::read(&path)?;
-            let merged = file.merge(&self.0.devices, &self.0.place.icons(), &heard);
+            let merged = file.merge(&self.0.devices, &self.0.endpoint.icons(), &heard);
             file.write(&path).map(|()| merged)
         });
         let merged = merged.map_err(|error| cloud_errors::devices_json(py, &path, error))?;
@@ -94,7 +94,7 @@ impl Fetched {
     }
 
     fn __repr__(&self) -> String {
-        format!("<rustuya.cloud.Fetched of {} devices from {}>", self.0.devices.len(), self.0.place.name())
+        format!("<rustuya.cloud.Fetched of {} devices from {}>", self.0.devices.len(), self.0.endpoint.name())
     }
 }
 

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule, PyTuple};
 use rustuya_runtime_tokio::{
-    DeviceInfo, DiscoveredDevice, DownReason, Metrics, Queried, Reply, Stale, State, Swept, Version,
+    DeviceInfo, DiscoveredDevice, DownReason, Metrics, QueryReply, Reply, Stale, State, SweepEvent, Version,
 };
 
 use crate::{convert, lifecycle, reasons};
@@ -29,22 +29,22 @@ pub(crate) fn reply<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, 
 }
 
 /// Creates a dict of the reported DPs.
-pub(crate) fn queried<'py>(py: Python<'py>, state: Queried) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn queried<'py>(py: Python<'py>, state: QueryReply) -> PyResult<Bound<'py, PyAny>> {
     let dps = convert::map_to_python(py, &state.dps)?;
-    class(py, "Queried")?.call1((dps, PyTuple::new(py, state.missing)?, state.partial))
+    class(py, "QueryReply")?.call1((dps, PyTuple::new(py, state.missing)?, state.partial))
 }
 
-/// Values of the kind of `Swept`.
+/// Values of the kind of `SweepEvent`.
 pub(crate) const SWEPT: [&str; 3] = ["found", "open", "progress"];
 
-pub(crate) fn swept<'py>(py: Python<'py>, swept: &Swept) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn swept<'py>(py: Python<'py>, swept: &SweepEvent) -> PyResult<Bound<'py, PyAny>> {
     let _inside = lifecycle::enter(py);
-    let class = class(py, "Swept")?;
+    let class = class(py, "SweepEvent")?;
     let [found_kind, open, progress] = SWEPT;
     match swept {
-        Swept::Found(found) => class.call1((found_kind, self::found(py, found)?, found.ip.to_string())),
-        Swept::Open(ip) => class.call1((open, py.None(), ip.to_string())),
-        Swept::Progress { done, total } => class.call1((progress, py.None(), py.None(), *done, *total)),
+        SweepEvent::Found(found) => class.call1((found_kind, self::found(py, found)?, found.ip.to_string())),
+        SweepEvent::Open(ip) => class.call1((open, py.None(), ip.to_string())),
+        SweepEvent::Progress { done, total } => class.call1((progress, py.None(), py.None(), *done, *total)),
     }
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn metrics<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound
         ("unanswered", metrics.unanswered),
         ("lost", metrics.lost),
         ("lagged", metrics.lagged),
-        ("unkept", metrics.unkept),
+        ("values_dropped", metrics.values_dropped),
     ];
     for (name, value) in counters {
         fields.set_item(name, value)?;
@@ -131,7 +131,7 @@ pub(crate) fn state<'py>(py: Python<'py>, state: &State) -> PyResult<Bound<'py, 
 pub(crate) const fn stale_reason(why: &Stale) -> &'static str {
     match why {
         Stale::NotConnected => "not_connected",
-        Stale::NotTold => "not_told",
+        Stale::NotReported => "not_reported",
         Stale::Partly => "partly",
         Stale::SubDeviceOffline => "sub_device_offline",
         _ => "failed",

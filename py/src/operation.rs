@@ -10,7 +10,7 @@ use pyo3::types::PyList;
 use rustuya_cloud::{FetchError, Progress};
 use rustuya_entities::IntentError;
 use rustuya_runtime_tokio::{
-    AddError, CommandError, DeviceInfo, DiscoveredDevice, Queried, Reply, Sending, State, Version,
+    AddError, CommandError, DeviceInfo, DiscoveredDevice, QueryReply, Reply, Sending, State, Version,
 };
 
 use crate::blocking::block;
@@ -27,7 +27,7 @@ pub(crate) type Operation = Pin<Box<dyn Future<Output = Result<Answer, Failure>>
 pub(crate) enum Answer {
     Nothing,
     Reply(Reply),
-    Queried(Queried),
+    QueryReply(QueryReply),
     Version(Version),
     State(State),
     Settled(Vec<DeviceInfo>),
@@ -52,7 +52,7 @@ impl Answer {
         match self {
             Self::Nothing => Ok(py.None().into_bound(py)),
             Self::Reply(reply) => models::reply(py, &reply),
-            Self::Queried(state) => models::queried(py, state),
+            Self::QueryReply(state) => models::queried(py, state),
             Self::Version(version) => Ok(version.as_str().into_pyobject(py)?.into_any()),
             Self::State(state) => models::state(py, &state),
             Self::Settled(list) => models::settled(py, &list),

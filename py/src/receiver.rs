@@ -171,6 +171,6 @@ fn found(py: Python<'_>, found: rt::DiscoveredDevice) -> PyResult<Py<PyAny>> {
     models::found(py, &found).map(Bound::unbind)
 }
 
-fn swept(py: Python<'_>, swept: rt::Swept) -> PyResult<Py<PyAny>> {
+fn swept(py: Python<'_>, swept: rt::SweepEvent) -> PyResult<Py<PyAny>> {
     models::swept(py, &swept).map(Bound::unbind)
 }

@@ -283,14 +283,14 @@ impl VirtualDevice {
     /// The first 1024 written values that the device did not accept: a list of dicts with `cid`, `dp`, `value` and
     /// `why`.
     #[getter]
-    fn unfit<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let writes = self.device.get(py)?.unfit_writes();
-        writes.into_iter().map(|write| unfit_to_python(py, write)).collect()
+    fn rejected_writes<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let writes = self.device.get(py)?.rejected_writes();
+        writes.into_iter().map(|write| rejected_to_python(py, write)).collect()
     }
 
     /// Raises AssertionError if a controller wrote a value that the device did not accept.
     fn check(&self, py: Python<'_>) -> PyResult<()> {
-        let writes = self.device.get(py)?.unfit_writes();
+        let writes = self.device.get(py)?.rejected_writes();
         let Some(first) = writes.first() else { return Ok(()) };
         let what = match &first.cid {
             Some(cid) => format!("DP {} of {cid}", first.dp),
@@ -374,11 +374,11 @@ fn not_started(py: Python<'_>, error: std::io::Error) -> PyErr {
     refused.map_or_else(|| error.into(), |refused| errors::simulation(py, refused))
 }
 
-fn why(write: &virtual_device::UnfitWrite) -> String {
+fn why(write: &virtual_device::RejectedWrite) -> String {
     write.why.map_or_else(|| "the request is not for this device".to_owned(), |why| why.to_string())
 }
 
-fn unfit_to_python(py: Python<'_>, write: virtual_device::UnfitWrite) -> PyResult<Bound<'_, PyDict>> {
+fn rejected_to_python(py: Python<'_>, write: virtual_device::RejectedWrite) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
     let why = why(&write);
     dict.set_item("cid", write.cid)?;

@@ -64,7 +64,7 @@ impl Target {
                     sending.acknowledged().await.map(Into::into)
                 }
             };
-            result.map(Answer::Queried).map_err(|error| Failure::Command(self, error))
+            result.map(Answer::QueryReply).map_err(|error| Failure::Command(self, error))
         }))
     }
 

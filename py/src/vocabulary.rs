@@ -23,7 +23,7 @@ pub(crate) fn vocabulary() -> Vec<(&'static str, Vec<&'static str>)> {
         ("DeviceType", dialects),
         ("ProtocolVersion", Version::ALL.map(Version::as_str).to_vec()),
         ("EventKind", event::KINDS.to_vec()),
-        ("SweptKind", models::SWEPT.to_vec()),
+        ("SweepEventKind", models::SWEPT.to_vec()),
         ("CloudChange", fetched::CHANGES.to_vec()),
         ("CloudProgressKind", Progress::KINDS.to_vec()),
         ("CloudRegion", regions),

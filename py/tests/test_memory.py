@@ -34,18 +34,18 @@ frames = int(sys.stdin.readline())
 ends = time.monotonic() + 60
 while device.metrics.frames < frames and time.monotonic() < ends:
     time.sleep(0.005)
-grown, frames_read, unkept = peak() - before, device.metrics.frames, device.metrics.unkept
+grown, frames_read, values_dropped = peak() - before, device.metrics.frames, device.metrics.values_dropped
 kinds = set()
 while (event := listener.try_recv()) is not None:
     kinds.add(event.kind)
-print(grown, frames_read, unkept, ",".join(sorted(kinds)), flush=True)
+print(grown, frames_read, values_dropped, ",".join(sorted(kinds)), flush=True)
 """
 
 PUSHES = 500
 
 
 def flooded(virtual_device: Make, version: str, limit: str) -> tuple[int, int, int, set[str]]:
-    """Floods a process with 20 MB. Returns its largest growth, frames, unkept values, and kinds of events."""
+    """Floods a process with 20 MB. Returns its largest growth, frames, dropped values, and kinds of events."""
     device = virtual_device("hostile", version=version, dps={"1": True})
     arguments = [sys.executable, "-c", CHILD, device.address, device.local_key, version, limit]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
@@ -56,16 +56,16 @@ def flooded(virtual_device: Make, version: str, limit: str) -> tuple[int, int, i
             device.set_dps({str(1 + number % 200): f"{number:06}" + "x" * 40_000})
         child.stdin.write(f"{PUSHES}\n")
         child.stdin.flush()
-        grown, frames, unkept, kinds = child.stdout.readline().split()
-    return int(grown), int(frames), int(unkept), set(kinds.split(","))
+        grown, frames, values_dropped, kinds = child.stdout.readline().split()
+    return int(grown), int(frames), int(values_dropped), set(kinds.split(","))
 
 
 @pytest.mark.parametrize("version", ["3.1", "3.3", "3.5"])
 def test_a_hostile_device_does_not_fill_the_memory(virtual_device: Make, version: str) -> None:
-    grown, frames, unkept, kinds = flooded(virtual_device, version, "none")
+    grown, frames, values_dropped, kinds = flooded(virtual_device, version, "none")
     assert frames >= PUSHES
-    assert unkept > 0
-    assert {"lag", "unkept"} <= kinds
+    assert values_dropped > 0
+    assert {"lag", "dropped"} <= kinds
     assert grown < 6 << 20
 
 

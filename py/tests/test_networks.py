@@ -36,7 +36,7 @@ def test_a_network_is_looked_through(virtual_device: Make) -> None:
     progress = [each for each in news if each.kind == "progress"]
     assert progress[-1].done == progress[-1].total == 2
     # Nothing but a UDP probe was sent to it.
-    assert lamp.unfit == []
+    assert lamp.rejected_writes == []
 
 
 def test_what_listens_and_says_nothing_is_told_with_asyncio(virtual_device: Make) -> None:

@@ -44,7 +44,7 @@ def test_a_light_changes_its_mode(virtual_device: Callable[..., VirtualDevice]) 
         device.set_value(24, "00f003e803e8", wait="ack")
         pushed(listener, "21", "colour")
         device.set_value(22, 5000, wait="ack")
-        assert [(write["dp"], write["why"]) for write in lamp.unfit] == [(22, "a value out of range")]
+        assert [(write["dp"], write["why"]) for write in lamp.rejected_writes] == [(22, "a value out of range")]
         assert device.query()["22"] == 1000
 
 

@@ -46,7 +46,7 @@ def test_types_can_be_looked_into_at_run_time() -> None:
         assert getattr(rustuya.typing, name) is not None
     for payload in typing.get_args(rustuya.typing.EventPayload):
         assert typing.get_type_hints(payload)
-    assert typing.get_type_hints(rustuya.typing.UnfitWrite)
+    assert typing.get_type_hints(rustuya.typing.RejectedWrite)
 
 
 def keys(payload: Any) -> set[str]:
@@ -93,13 +93,13 @@ def test_a_lagging_listener_and_a_skipped_frame_have_theirs(virtual_device: Call
         assert set(next_of_kind(listener, "lag").payload) == keys(rustuya.typing.LostEvents)
 
 
-def test_an_unfit_write_has_the_keys_of_its_type(virtual_device: Callable[..., VirtualDevice]) -> None:
+def test_a_rejected_write_has_the_keys_of_its_type(virtual_device: Callable[..., VirtualDevice]) -> None:
     lamp = virtual_device(dps={"1": True})
     with lamp.device() as device:
         device.set_value(7, 1, wait="ack")
-    (unfit,) = lamp.unfit
-    assert set(unfit) == keys(rustuya.typing.UnfitWrite)
-    assert (unfit["dp"], unfit["value"]) == (7, 1)
+    (rejected,) = lamp.rejected_writes
+    assert set(rejected) == keys(rustuya.typing.RejectedWrite)
+    assert (rejected["dp"], rejected["value"]) == (7, 1)
 
 
 @pytest.mark.parametrize("version", typing.get_args(rustuya.typing.ProtocolVersion))
@@ -156,7 +156,7 @@ def test_values_of_any_mapping_and_sequence_are_taken(virtual_device: Callable[.
             assert request is not None
             assert f"'1': {wanted}" in str(request.payload)
         device.set_dps(UserDict({1: True}), wait="ack")
-        assert lamp.dps()["1"] is True or lamp.unfit
+        assert lamp.dps()["1"] is True or lamp.rejected_writes
         for raw in (b"raw", bytearray(b"raw"), memoryview(b"raw"), {1, 2}):
             with pytest.raises(rustuya.InvalidType):
                 device.set_value(1, raw)  # type: ignore[call-overload]

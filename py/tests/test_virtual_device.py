@@ -366,8 +366,8 @@ def test_strict_devices_tell_what_a_real_one_would_not() -> None:
         ):
             device.set_value(2, 5, wait="ack")
             device.set_value(7, True, wait="ack")
-            assert [(write["dp"], write["value"]) for write in lamp.unfit] == [(2, 5), (7, True)]
-            assert lamp.unfit[1]["why"] == "there is no such DP"
+            assert [(write["dp"], write["value"]) for write in lamp.rejected_writes] == [(2, 5), (7, True)]
+            assert lamp.rejected_writes[1]["why"] == "there is no such DP"
             assert lamp.strict
 
     with pytest.raises(AssertionError, match=r"DP 2, 5: a value out of range \(and 1 more\)"):

@@ -155,7 +155,7 @@ def test_a_loop_can_do_all_that_threads_can() -> None:
                 assert lamp.dps("c") == {"1": 1}
                 lamp.set_online("c", False)
                 await device.set_value(9, True, wait="ack")
-                assert [write["dp"] for write in lamp.unfit] == [9]
+                assert [write["dp"] for write in lamp.rejected_writes] == [9]
                 with pytest.raises(AssertionError):
                     lamp.check()
                 await lamp.unplug()

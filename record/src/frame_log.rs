@@ -1,7 +1,7 @@
 //! The tap that tells of frames and commands as lines of text, for a log.
 
 use rustuya_proto::{Command, CommandCode, DpMap, Instant, RequestData, Sender, frame_len};
-use rustuya_runtime::tap::{Note, Tap};
+use rustuya_runtime::tap::{Tap, TapEvent};
 use serde_json::Value;
 
 use crate::frame;
@@ -94,15 +94,15 @@ impl<F: FnMut(&str) + Send> FrameLog<F> {
     }
 
     fn command(&mut self, command: &Command<'_>) {
-        let data = match (command.get_payload(), command.get_data()) {
+        let data = match (command.payload(), command.data()) {
             (Some(payload), _) => self.shown(payload),
             (None, RequestData::None) => String::new(),
             (None, RequestData::Ids(ids)) => ids.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(","),
             (None, RequestData::Dps(DpMap::Json(text)) | RequestData::Json(text)) => self.shown(text.as_bytes()),
             (None, RequestData::Dps(DpMap::Pairs(pairs))) => self.shown(written(pairs).as_bytes()),
         };
-        let cid = command.get_cid().map(|cid| format!(" for {cid}")).unwrap_or_default();
-        let line = format!("command {}{cid} {data}", name(command.get_code()));
+        let cid = command.cid().map(|cid| format!(" for {cid}")).unwrap_or_default();
+        let line = format!("command {}{cid} {data}", name(command.code()));
         (self.tell)(line.trim_end());
     }
 
@@ -120,19 +120,19 @@ impl<F: FnMut(&str) + Send> FrameLog<F> {
 }
 
 impl<F: FnMut(&str) + Send> Tap for FrameLog<F> {
-    fn note(&mut self, _at: Instant, what: Note<'_>) {
-        match what {
-            Note::Created { config, .. } | Note::Reconfigured(config) => {
+    fn on_event(&mut self, _at: Instant, event: TapEvent<'_>) {
+        match event {
+            TapEvent::Created { config, .. } | TapEvent::Reconfigured(config) => {
                 self.ring = Some(KeyRing::new(&config.local_key, 1));
                 self.begin();
             }
-            Note::Dial { .. } | Note::Lost { .. } => self.begin(),
-            Note::Command(command) => self.command(&command),
-            Note::Received(bytes) => self.bytes(Sender::Device, bytes),
-            Note::Sent(bytes) => self.bytes(Sender::Controller, bytes),
-            Note::Missed { notes } => {
+            TapEvent::Dial { .. } | TapEvent::Lost { .. } => self.begin(),
+            TapEvent::Command(command) => self.command(&command),
+            TapEvent::Received(bytes) => self.bytes(Sender::Device, bytes),
+            TapEvent::Sent(bytes) => self.bytes(Sender::Controller, bytes),
+            TapEvent::Missed { events } => {
                 self.begin();
-                let line = format!("{notes} entries are missing here: they are not read fast enough");
+                let line = format!("{events} entries are missing here: they are not read fast enough");
                 (self.tell)(&line);
             }
             _ => {}
@@ -188,7 +188,7 @@ mod tests {
         })
         .values(values);
         let config = DeviceConfig::new(DeviceId::new("id").unwrap(), LocalKey::new(KEY));
-        log.note(Instant::ZERO, Note::Created { config: &config, rx: 1024, tx: 1024 });
+        log.on_event(Instant::ZERO, TapEvent::Created { config: &config, rx: 1024, tx: 1024 });
         tell(&mut log);
         let lines = lines.lock().unwrap().clone();
         assert!(!lines.contains("0123456789abcdef"));
@@ -211,8 +211,8 @@ mod tests {
         let push = push();
         for cut in 1..push.len() {
             let told = lines(false, |log| {
-                log.note(Instant::ZERO, Note::Received(&push[..cut]));
-                log.note(Instant::ZERO, Note::Received(&push[cut..]));
+                log.on_event(Instant::ZERO, TapEvent::Received(&push[..cut]));
+                log.on_event(Instant::ZERO, TapEvent::Received(&push[cut..]));
             });
             let wanted = r#"{"devId":"id","dps":{"1":"(bool)","2":"(number)","3":"(4 characters)"}}"#;
             assert_eq!(told, format!("in Status (8) seqno 5, {} bytes: {wanted}\n", push.len()));
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn values_are_told_by_choice() {
-        let told = lines(true, |log| log.note(Instant::ZERO, Note::Received(&push())));
+        let told = lines(true, |log| log.on_event(Instant::ZERO, TapEvent::Received(&push())));
         assert!(told.contains(r#""dps":{"1":true,"2":50,"3":"home"}"#), "{told}");
     }
 
@@ -230,8 +230,8 @@ mod tests {
         let pairs = [(DpId(1), DpValue::Bool(true))];
         let command = Command::set(DpMap::Pairs(&pairs));
         let told = lines(false, |log| {
-            log.note(Instant::ZERO, Note::Command(command));
-            log.note(Instant::ZERO, Note::Received(b"HTTP/1.1 400 Bad Request"));
+            log.on_event(Instant::ZERO, TapEvent::Command(command));
+            log.on_event(Instant::ZERO, TapEvent::Received(b"HTTP/1.1 400 Bad Request"));
         });
         assert_eq!(told, "command Control (7) {\"1\":\"(bool)\"}\nin 24 bytes that are no frame\n");
     }

@@ -10,10 +10,10 @@
 //!   see below.
 //! - [`Replay`] reads a record, feeds it to fresh machines, and yields what happens as [`Step`]s.
 //!
-//! # What a driver notes
-//! Each [`Note`](rustuya_runtime::tap::Note) is made right before the call of the machine that it names, with the `now`
-//! of that call; outputs and draws follow it. With every `poll` noted, and only those, a replay polls when the driver
-//! did.
+//! # Events of a driver
+//! Each [`TapEvent`](rustuya_runtime::tap::TapEvent) is made right before the call of the machine that it names, with the
+//! `now` of that call; outputs and draws follow it. With every `poll` reported, and only those, a replay polls when the
+//! driver did.
 //!
 //! # What a redacted record holds
 //! Neither keys nor payloads nor ids, and yet it can be replayed: every frame is opened with the real key, its payload

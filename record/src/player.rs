@@ -83,7 +83,7 @@ impl Player {
             Op::Held { conn } => {
                 told.push(Happened::Held { connection: conn });
                 if let Some(id) = self.conn(conn, &mut told) {
-                    self.device.handle_held(id, now);
+                    self.device.handle_dial_delayed(id, now);
                 }
             }
             Op::Dialed { conn } => {
@@ -200,15 +200,15 @@ impl Player {
             _ => Command::request(command, data),
         };
         if let Some(cid) = &line.cid {
-            asked = asked.cid(cid);
+            asked = asked.with_cid(cid);
         }
         if let Some(micros) = line.timeout {
-            asked = asked.timeout(Duration::from_micros(micros));
+            asked = asked.with_timeout(Duration::from_micros(micros));
         }
         if let Some(bytes) = line.at_most {
-            asked = asked.at_most(bytes);
+            asked = asked.with_frame_limit(bytes);
         }
-        let asked = asked.unix_time(line.unix_time);
+        let asked = asked.with_unix_time(line.unix_time);
         match self.device.send(&asked, self.now, drawn, &mut self.tx) {
             Ok(id) => {
                 self.open.insert(id, number);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustuya_proto::{ConnId, Instant};
-use rustuya_runtime::tap::{Note, Tap};
+use rustuya_runtime::tap::{Tap, TapEvent};
 
 use crate::line::{Bytes, FORMAT, Header, Line, MAX_BUFFER, MAX_POLLS, NAME, Op, Order, Shown};
 use crate::redact::{Redactor, Way, Writing};
@@ -124,11 +124,11 @@ impl<W: Write + Send> Recorder<W> {
     }
 
     /// Ends the record where something is missing: what follows would be replayed as something that did not happen.
-    fn missed(&mut self, notes: u64) {
+    fn missed(&mut self, events: u64) {
         self.write_everything();
         self.error.get_or_insert_with(|| {
             io::Error::other(format!(
-                "the record ends where {notes} notes had to be left out: writing is too slow, record to a faster disk"
+                "the record ends where {events} events had to be left out: writing is too slow, record to a faster disk"
             ))
         });
     }
@@ -224,9 +224,9 @@ impl<W: Write + Send> Recorder<W> {
 }
 
 impl<W: Write + Send> Tap for Recorder<W> {
-    fn note(&mut self, at: Instant, what: Note<'_>) {
-        let op = match what {
-            Note::Poll => {
+    fn on_event(&mut self, at: Instant, event: TapEvent<'_>) {
+        let op = match event {
+            TapEvent::Poll => {
                 if let Some(Held { line: Line { at: then, op: Op::Poll { times }, random, .. }, .. }) =
                     &mut self.current
                     && *then == at.as_micros()
@@ -238,25 +238,25 @@ impl<W: Write + Send> Tap for Recorder<W> {
                 }
                 Op::Poll { times: 1 }
             }
-            Note::Drawn(bytes) => {
+            TapEvent::Drawn(bytes) => {
                 if let Some(current) = &mut self.current {
                     current.line.random.0.extend_from_slice(bytes);
                 }
                 return;
             }
-            Note::Dial { conn, to } => {
+            TapEvent::Dial { conn, to } => {
                 self.connection_ended();
                 let conn = self.dialing(conn);
                 let to = self.writing.socket(to);
                 return self.order(Order::Dial { conn, to });
             }
-            Note::Hangup { conn } => {
+            TapEvent::Hangup { conn } => {
                 let conn = self.conn(conn);
                 return self.order(Order::Hangup { conn });
             }
-            Note::Received(bytes) => return self.bytes(at, Way::Received, bytes),
-            Note::Sent(bytes) => return self.bytes(at, Way::Sent, bytes),
-            Note::Created { config, rx, tx } => {
+            TapEvent::Received(bytes) => return self.bytes(at, Way::Received, bytes),
+            TapEvent::Sent(bytes) => return self.bytes(at, Way::Sent, bytes),
+            TapEvent::Created { config, rx, tx } => {
                 self.dials = 0;
                 self.conns.clear();
                 let (rx, tx) = (rx.min(MAX_BUFFER), tx.min(MAX_BUFFER));
@@ -266,21 +266,21 @@ impl<W: Write + Send> Tap for Recorder<W> {
                 }
                 Op::Created { config: self.writing.config(config), rx, tx }
             }
-            Note::Reconfigured(config) => Op::Reconfigured(self.writing.config(config)),
-            Note::Held { conn } => Op::Held { conn: self.conn(conn) },
-            Note::Dialed { conn } => Op::Dialed { conn: self.conn(conn) },
-            Note::Lost { conn, why } => {
+            TapEvent::Reconfigured(config) => Op::Reconfigured(self.writing.config(config)),
+            TapEvent::DialDelayed { conn } => Op::Held { conn: self.conn(conn) },
+            TapEvent::Dialed { conn } => Op::Dialed { conn: self.conn(conn) },
+            TapEvent::Lost { conn, why } => {
                 self.connection_ended();
                 Op::Lost { conn: self.conn(conn), why }
             }
-            Note::Announced { address, version } => {
+            TapEvent::Announced { address, version } => {
                 Op::Announced { address: self.writing.address(address), version: version.map(Shown) }
             }
-            Note::Relayed => Op::Relayed,
-            Note::ConnectNow => Op::ConnectNow,
-            Note::Closed => Op::Closed,
-            Note::Missed { notes } => return self.missed(notes),
-            Note::Command(command) => match self.writing.command(&command) {
+            TapEvent::Relayed => Op::Relayed,
+            TapEvent::ConnectNow => Op::ConnectNow,
+            TapEvent::Closed => Op::Closed,
+            TapEvent::Missed { events } => return self.missed(events),
+            TapEvent::Command(command) => match self.writing.command(&command) {
                 Some(command) => Op::Command(command),
                 // Random bytes that it draws before it is refused need a line nevertheless.
                 None => Op::Poll { times: 0 },

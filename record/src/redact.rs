@@ -141,7 +141,7 @@ impl Writing {
 
     /// A command; `None` when it is far larger than anything that a device takes, so that the machine refuses it.
     pub(crate) fn command(&mut self, command: &Command<'_>) -> Option<CommandLine> {
-        let data = match (command.get_payload(), command.get_data()) {
+        let data = match (command.payload(), command.data()) {
             (Some(payload), _) => Data::Raw(Bytes(match &mut self.redactor {
                 Some(redactor) => mask::payload(payload, &mut redactor.ids, mask::Filler::FIRST),
                 None => payload.to_vec(),
@@ -159,16 +159,16 @@ impl Writing {
             Data::Raw(bytes) => bytes.0.len() * 2,
         };
         (size <= MAX_COMMAND).then(|| CommandLine {
-            at_most: command.get_at_most(),
-            command: command.get_code().0,
-            cid: command.get_cid().map(|cid| match &mut self.redactor {
+            at_most: command.frame_limit(),
+            command: command.code().0,
+            cid: command.cid().map(|cid| match &mut self.redactor {
                 // An unusable cid has to stay one.
                 Some(redactor) if Cid::new(cid).is_ok() => redactor.ids.name(cid),
                 Some(_) => String::new(),
                 None => cid.to_owned(),
             }),
-            unix_time: command.get_unix_time(),
-            timeout: command.get_timeout().map(micros),
+            unix_time: command.unix_time(),
+            timeout: command.timeout().map(micros),
             data,
         })
     }

@@ -28,8 +28,8 @@ impl DeviceBuilder {
 
     /// Copies from `other` how to reach the device: its local key, and its address and port, version and dialect if
     /// they are set.
-    pub fn reached_as(self, other: &Self) -> Self {
-        Self(self.0.reached_as(&other.0))
+    pub fn endpoint_of(self, other: &Self) -> Self {
+        Self(self.0.endpoint_of(&other.0))
     }
 
     /// Replaces the local key, such as that of a device which was paired anew.
@@ -109,8 +109,8 @@ impl DeviceBuilder {
 
     /// Limits the memory for the state of the device and its sub-devices, in bytes, 262,144 by default and 1024 at
     /// least. An ordinary device takes 1 to 4 KiB, the largest gateways some 200. Values beyond the limit are missing
-    /// from `state()`, reported as [`Event::Unkept`](crate::Event::Unkept) and counted in
-    /// [`Metrics::unkept`](crate::Metrics::unkept). Devices of a registry also share a limit.
+    /// from `state()`, reported as [`Event::ValuesDropped`](crate::Event::ValuesDropped) and counted in
+    /// [`Metrics::values_dropped`](crate::Metrics::values_dropped). Devices of a registry also share a limit.
     pub fn memory_limit(self, bytes: usize) -> Self {
         Self(self.0.memory_limit(bytes))
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rustuya_runtime::{
-    CommandCode, CommandError, ConfigError, DeviceId, Dialect, DownReason, Dp, IntoDps, LocalKey, Metrics, Queried,
+    CommandCode, CommandError, ConfigError, DeviceId, Dialect, DownReason, Dp, IntoDps, LocalKey, Metrics, QueryReply,
     State, Version,
 };
 use serde::Serialize;
@@ -191,21 +191,21 @@ impl Device {
     }
 
     /// Asks for the state, and returns the DPs of the answer: of the reply, or of the pushes with which some firmware
-    /// answers. The map is empty if the answer has none, and marked as [partial](Queried::partial) if the device may
+    /// answers. The map is empty if the answer has none, and marked as [partial](QueryReply::partial) if the device may
     /// have more: device22 firmware answers only for the DPs in the query.
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub fn query(&self) -> Result<Queried, CommandError> {
+    pub fn query(&self) -> Result<QueryReply, CommandError> {
         block_on(self.inner.query())
     }
 
     /// Asks for these DPs, in as many commands as the device needs. Ordinary firmware always answers with its whole
-    /// state. [`Queried::missing`] has those that did not come.
+    /// state. [`QueryReply::missing`] has those that did not come.
     ///
     /// # Errors
     /// See [`CommandError`]; silence about some DPs is no error if at least one came.
-    pub fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+    pub fn query_dps(&self, dps: &[u16]) -> Result<QueryReply, CommandError> {
         block_on(self.inner.query_dps(dps))
     }
 
@@ -213,7 +213,7 @@ impl Device {
     ///
     /// # Errors
     /// Like [`query_dps`](Self::query_dps).
-    pub fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+    pub fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<QueryReply, CommandError> {
         block_on(self.inner.query_dps_within(dps, timeout))
     }
 

@@ -125,7 +125,7 @@ impl DeviceTask {
             Ok(true) => {
                 if let Wire::Dialing(stream) = core::mem::replace(&mut self.wire, Wire::Off) {
                     let stream = Arc::new(stream);
-                    self.candidates.worked();
+                    self.candidates.on_connected();
                     self.link.dialed(Some(Arc::new(Writer(Arc::clone(&stream)))));
                     self.wire = Wire::Up(stream);
                 }

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::{Counts, DiscoveredDevice, Network, Swept};
+use rustuya_runtime::{Counts, DiscoveredDevice, Network, SweepEvent};
 
 use crate::listener::Listener;
 use crate::poll_thread::PollThread;
@@ -77,7 +77,7 @@ impl Discovery {
     /// anything, and sends a UDP probe, which 3.5 devices answer. Starts at most 200 addresses per second; a subnet of
     /// 254 takes about four seconds. The listener receives results at once, with progress in between, and ends with the
     /// search. Dropping the listener ends the search.
-    pub fn sweep(&self, network: Network) -> Listener<Swept> {
+    pub fn sweep(&self, network: Network) -> Listener<SweepEvent> {
         Listener::new(self.inner.sweep(network))
     }
 

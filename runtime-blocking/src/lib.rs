@@ -30,8 +30,8 @@ pub use registry::{Registry, RegistryBuilder};
 pub use rustuya_runtime::{
     AddError, Address, Cid, CommandCode, CommandError, ConfigError, Counts, DeviceEntry, DeviceId, DeviceInfo,
     DevicesFile, DevicesFileError, Dialect, DiscoveredDevice, DownReason, Dp, DpReading, DpValues, Entry, Event,
-    Failed, IntoDps, Latency, LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Queried,
-    Repeated, Reply, SendError, SightingKind, Stale, State, Swept, Timing, Version, VersionSpec, convert,
+    Failed, IntoDps, Latency, LocalKey, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, QueryReply,
+    Repeated, Reply, SendError, SightingKind, Stale, State, SweepEvent, Timing, Version, VersionSpec, convert,
     is_out_of_descriptors, need_descriptors, proto, tap, text,
 };
 pub use scanner::{Scan, Scanner, Sweep};

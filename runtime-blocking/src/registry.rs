@@ -59,7 +59,7 @@ impl RegistryBuilder {
 
     /// Limits the memory for the state of all devices together, in bytes, 8,388,608 by default: a thousand ordinary
     /// devices, or thirty large gateways. Each device has 4096 bytes in any case. Values beyond that are reported as
-    /// [`Event::Unkept`](crate::Event::Unkept).
+    /// [`Event::ValuesDropped`](crate::Event::ValuesDropped).
     pub fn memory_limit(self, bytes: usize) -> Self {
         Self { inner: self.inner.memory_limit(bytes), ..self }
     }

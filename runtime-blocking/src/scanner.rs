@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use std::io;
 
-use rustuya_runtime::{Counts, DiscoveredDevice, Network, Swept};
+use rustuya_runtime::{Counts, DiscoveredDevice, Network, SweepEvent};
 
 #[cfg(doc)]
 use crate::discovery::{Discovery, DiscoveryBuilder};
@@ -136,15 +136,15 @@ impl Sweep {
     }
 
     /// Waits for the next result; `None` when the search is over.
-    pub fn recv(&mut self) -> Option<Swept> {
+    pub fn recv(&mut self) -> Option<SweepEvent> {
         block_on(self.inner.recv())
     }
 }
 
 impl Iterator for Sweep {
-    type Item = Swept;
+    type Item = SweepEvent;
 
-    fn next(&mut self) -> Option<Swept> {
+    fn next(&mut self) -> Option<SweepEvent> {
         self.recv()
     }
 }

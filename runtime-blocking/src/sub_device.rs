@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use rustuya_runtime::{CommandError, Dp, IntoDps, Queried, State};
+use rustuya_runtime::{CommandError, Dp, IntoDps, QueryReply, State};
 use serde::Serialize;
 
 use crate::device::Device;
@@ -56,7 +56,7 @@ impl SubDevice {
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub fn query(&self) -> Result<Queried, CommandError> {
+    pub fn query(&self) -> Result<QueryReply, CommandError> {
         block_on(self.inner.query())
     }
 
@@ -64,7 +64,7 @@ impl SubDevice {
     ///
     /// # Errors
     /// Like [`Device::query_dps`].
-    pub fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+    pub fn query_dps(&self, dps: &[u16]) -> Result<QueryReply, CommandError> {
         block_on(self.inner.query_dps(dps))
     }
 
@@ -72,7 +72,7 @@ impl SubDevice {
     ///
     /// # Errors
     /// Like [`Device::query_dps`].
-    pub fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+    pub fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<QueryReply, CommandError> {
         block_on(self.inner.query_dps_within(dps, timeout))
     }
 

@@ -12,7 +12,7 @@ pub use rustuya_runtime::{
     Acknowledged, AddError, Address, Cid, CommandCode, CommandError, ConfigError, Confirmed, Counts, Device,
     DeviceBuilder, DeviceEntry, DeviceId, DeviceInfo, DevicesFile, DevicesFileError, Dialect, DiscoveredDevice,
     Discovery, DiscoveryBuilder, DownReason, Dp, DpReading, DpValues, Entry, Event, Failed, IntoDps, Latency, Listener,
-    LocalKey, Manager, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, Queried, Registry,
+    LocalKey, Manager, ManagerEvent, Message, Metrics, Network, NetworkError, Pacing, QueryReply, Registry,
     RegistryBuilder, Repeated, Reply, Scan, Scanner, SendError, Sending, SightingKind, Stale, State, SubDevice, Sweep,
-    Swept, Timing, Version, VersionSpec, convert, is_out_of_descriptors, need_descriptors, proto, tap, text,
+    SweepEvent, Timing, Version, VersionSpec, convert, is_out_of_descriptors, need_descriptors, proto, tap, text,
 };

@@ -10,7 +10,7 @@ use common::{controller, fake, soon};
 use rustuya_runtime_tokio::proto::Announcement;
 use rustuya_runtime_tokio::{
     CommandError, DiscoveredDevice, Discovery, DiscoveryBuilder, DownReason, Event, Network, Scanner, SightingKind,
-    Swept, Tokio, Version,
+    SweepEvent, Tokio, Version,
 };
 use rustuya_virtual_device::VirtualDevice;
 use tokio::net::TcpSocket;
@@ -372,9 +372,9 @@ async fn swept(mut sweep: rustuya_runtime_tokio::Sweep) -> (Vec<String>, Vec<IpA
     let (mut found, mut open, mut progress) = (Vec::new(), Vec::new(), None);
     while let Some(news) = sweep.recv().await {
         match news {
-            Swept::Found(news) => found.push(news.id),
-            Swept::Open(ip) => open.push(ip),
-            Swept::Progress { done, total } => progress = Some((done, total)),
+            SweepEvent::Found(news) => found.push(news.id),
+            SweepEvent::Open(ip) => open.push(ip),
+            SweepEvent::Progress { done, total } => progress = Some((done, total)),
         }
     }
     found.sort_unstable();
@@ -419,7 +419,7 @@ async fn a_search_through_a_network_goes_no_quicker_than_it_may_and_can_be_ended
     let mut sweep = discovery.sweep(network.port(free_address().port()).probe_port(free_address().port()));
     let mut last = 0;
     while last < 100 {
-        if let Some(Swept::Progress { done, total }) = soon(sweep.recv()).await {
+        if let Some(SweepEvent::Progress { done, total }) = soon(sweep.recv()).await {
             assert_eq!(total, 65_534);
             last = done;
         }

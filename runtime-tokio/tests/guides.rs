@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use rustuya_record::RecordErrorKind;
-use rustuya_runtime_tokio::proto::{InvalidId, InvalidKey, SendError, Unfit, UnknownQuirk, UnknownVersion};
+use rustuya_runtime_tokio::proto::{InvalidId, InvalidKey, SendError, UnknownQuirk, UnknownVersion, WriteError};
 use rustuya_runtime_tokio::{AddError, CommandError, ConfigError, DevicesFileError, DownReason, Version, text};
 use rustuya_virtual_device::SimulationError;
 use serde_json::json;
@@ -196,7 +196,7 @@ fn every_error_of_a_file_is_explained() {
         SimulationError::Dps,
         SimulationError::Schema { dp: None },
         SimulationError::Impossible { dp: 7, what: "null" },
-        SimulationError::Value { dp: 7, why: Unfit::Range },
+        SimulationError::Value { dp: 7, why: WriteError::Range },
         SimulationError::UnknownSub,
     ];
     check(SIMULATION, "SimulationError", &simulation);

@@ -17,11 +17,11 @@ pub mod text;
 mod wipe;
 
 pub use device::{
-    Acknowledged, Address, Confirmed, Device, DeviceBuilder, DeviceInfo, Dp, DpValues, IntoDps, Queried, Sending,
+    Acknowledged, Address, Confirmed, Device, DeviceBuilder, DeviceInfo, Dp, DpValues, IntoDps, QueryReply, Sending,
     SubDevice, VersionSpec,
 };
 pub use devices_file::{DeviceEntry, DevicesFile, DevicesFileError};
-pub use discovery::{Counts, DiscoveredDevice, Discovery, DiscoveryBuilder, Network, NetworkError, Swept};
+pub use discovery::{Counts, DiscoveredDevice, Discovery, DiscoveryBuilder, Network, NetworkError, SweepEvent};
 pub use fleet::{AddError, Manager, Registry, RegistryBuilder};
 pub use io::shortage::{is_out_of_descriptors, need_descriptors};
 pub use link::Pacing;

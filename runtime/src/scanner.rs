@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use crate::discovery::{Counts, DiscoveredDevice, Discovery, DiscoveryBuilder, Network, Swept, all};
+use crate::discovery::{Counts, DiscoveredDevice, Discovery, DiscoveryBuilder, Network, SweepEvent, all};
 use crate::driver::Runtime;
 use crate::report::listener::Listener;
 
@@ -51,12 +51,12 @@ pub struct Scan {
 /// A running sweep of a network; results arrive at once. Ends with the sweep; dropping it ends the sweep.
 ///
 /// ```
-/// # use rustuya_runtime_tokio::{Scanner, Swept, Tokio};
+/// # use rustuya_runtime_tokio::{Scanner, SweepEvent, Tokio};
 /// # async fn open() -> Result<(), Box<dyn core::error::Error>> {
 /// let mut sweep = Scanner::new(Tokio).sweep("192.168.5.0/24".parse()?)?;
 /// let mut open = Vec::new();
 /// while let Some(result) = sweep.recv().await {
-///     if let Swept::Open(address) = result {
+///     if let SweepEvent::Open(address) = result {
 ///         open.push(address);
 ///     }
 /// }
@@ -64,7 +64,7 @@ pub struct Scan {
 /// ```
 #[derive(Debug)]
 pub struct Sweep {
-    results: Listener<Swept>,
+    results: Listener<SweepEvent>,
     _discovery: Discovery,
 }
 
@@ -78,18 +78,18 @@ impl Sweep {
     ///
     /// # Cancel safety
     /// Safe: an entry is taken only when the future completes.
-    pub async fn recv(&mut self) -> Option<Swept> {
+    pub async fn recv(&mut self) -> Option<SweepEvent> {
         self.results.recv().await
     }
 }
 
 impl futures_core::Stream for Sweep {
-    type Item = Swept;
+    type Item = SweepEvent;
 
     fn poll_next(
         mut self: core::pin::Pin<&mut Self>,
         cx: &mut core::task::Context<'_>,
-    ) -> core::task::Poll<Option<Swept>> {
+    ) -> core::task::Poll<Option<SweepEvent>> {
         self.results.poll_recv(cx)
     }
 }
@@ -181,14 +181,14 @@ impl Scanner {
     /// As [`Discovery::sweep`]. The result ends with the sweep; dropping it ends the sweep.
     ///
     /// ```
-    /// # use rustuya_runtime_tokio::{Scanner, Swept, Tokio};
+    /// # use rustuya_runtime_tokio::{Scanner, SweepEvent, Tokio};
     /// # async fn other_subnet() -> Result<(), Box<dyn core::error::Error>> {
     /// let mut sweep = Scanner::new(Tokio).sweep("192.168.5.0/24".parse()?)?;
     /// while let Some(result) = sweep.recv().await {
     ///     match result {
-    ///         Swept::Found(found) => println!("{} {} {:?}", found.ip, found.id, found.version),
-    ///         Swept::Open(address) => println!("{address} may be a device"),
-    ///         Swept::Progress { done, total } => eprintln!("{done} of {total}"),
+    ///         SweepEvent::Found(found) => println!("{} {} {:?}", found.ip, found.id, found.version),
+    ///         SweepEvent::Open(address) => println!("{address} may be a device"),
+    ///         SweepEvent::Progress { done, total } => eprintln!("{done} of {total}"),
     ///     }
     /// }
     /// # Ok(()) }

@@ -1,4 +1,4 @@
-//! Notes about the calls between a driver and the machine of a device, for the [`Tap`] of that device.
+//! Events for the [`Tap`] of a device: the calls between a driver and its machine.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustuya_proto::{Command, ConnId, CryptoRng, DeviceConfig, Instant, LossReason, TryCryptoRng, TryRng, Version};
 
-/// Receives notes about the calls between a driver and the machine of one device.
+/// Receives events: the calls between a driver and the machine of one device.
 ///
 /// The crate `rustuya-record` has taps that write a record, which can be replayed, and lines for a log.
 ///
-/// Notes arrive in order, one at a time, after the device is unlocked, on whichever thread has just used it: often the
+/// Events arrive in order, one at a time, after the device is unlocked, on whichever thread has just used it: often the
 /// one that drives it. So a tap may use the device itself: read its state, queue commands, close it (which does not
 /// wait then). It must not wait for an answer, which may need the thread that it runs on. When the `close` of a device
-/// returns, its tap has received all notes. Notes for a slow tap are queued, up to 4 MiB; further ones are dropped and
-/// counted: [`Note::Missed`].
+/// returns, its tap has received all events. Events for a slow tap are queued, up to 4 MiB; further ones are dropped and
+/// counted: [`TapEvent::Missed`].
 ///
 /// ```
 /// # use rustuya_runtime::proto::Instant;
-/// # use rustuya_runtime::tap::{Note, Tap};
+/// # use rustuya_runtime::tap::{Tap, TapEvent};
 /// /// Counts what passes over the network.
 /// #[derive(Default)]
 /// struct Traffic {
@@ -28,53 +28,53 @@ use rustuya_proto::{Command, ConnId, CryptoRng, DeviceConfig, Instant, LossReaso
 /// }
 ///
 /// impl Tap for Traffic {
-///     fn note(&mut self, _at: Instant, what: Note<'_>) {
-///         match what {
-///             Note::Sent(bytes) => self.sent += bytes.len(),
-///             Note::Received(bytes) => self.received += bytes.len(),
+///     fn on_event(&mut self, _at: Instant, event: TapEvent<'_>) {
+///         match event {
+///             TapEvent::Sent(bytes) => self.sent += bytes.len(),
+///             TapEvent::Received(bytes) => self.received += bytes.len(),
 ///             _ => {}
 ///         }
 ///     }
 /// }
 /// ```
 pub trait Tap: Send {
-    /// Receives a note. `at` is the `now` of the call.
-    fn note(&mut self, at: Instant, what: Note<'_>);
+    /// Receives an event. `at` is the `now` of the call.
+    fn on_event(&mut self, at: Instant, event: TapEvent<'_>);
 }
 
 /// Lets the caller keep access to a tap that a driver has, for example to finish a recorder.
 impl<T: Tap> Tap for Arc<Mutex<T>> {
-    fn note(&mut self, at: Instant, what: Note<'_>) {
-        self.lock().unwrap_or_else(PoisonError::into_inner).note(at, what);
+    fn on_event(&mut self, at: Instant, event: TapEvent<'_>) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).on_event(at, event);
     }
 }
 
 impl<T: Tap + ?Sized> Tap for Box<T> {
-    fn note(&mut self, at: Instant, what: Note<'_>) {
-        (**self).note(at, what);
+    fn on_event(&mut self, at: Instant, event: TapEvent<'_>) {
+        (**self).on_event(at, event);
     }
 }
 
 /// A call of a device's machine, or one of its outputs.
 ///
-/// Calls are noted right before they are made. The outputs of a call, and the random bytes that it drew, are noted
+/// Calls are reported right before they are made. The outputs of a call, and the random bytes that it drew, are reported
 /// before the next call.
 ///
 /// ```
-/// # use rustuya_runtime::tap::Note;
-/// fn show(what: &Note<'_>) -> String {
-///     match what {
-///         Note::Dial { to, .. } => format!("dial {to}"),
-///         Note::Sent(bytes) => format!("{} bytes out", bytes.len()),
-///         Note::Received(bytes) => format!("{} bytes in", bytes.len()),
+/// # use rustuya_runtime::tap::TapEvent;
+/// fn show(event: &TapEvent<'_>) -> String {
+///     match event {
+///         TapEvent::Dial { to, .. } => format!("dial {to}"),
+///         TapEvent::Sent(bytes) => format!("{} bytes out", bytes.len()),
+///         TapEvent::Received(bytes) => format!("{} bytes in", bytes.len()),
 ///         other => format!("{other:?}"),
 ///     }
 /// }
-/// # assert_eq!(show(&Note::Sent(&[1, 2])), "2 bytes out");
+/// # assert_eq!(show(&TapEvent::Sent(&[1, 2])), "2 bytes out");
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a tap must handle every call of the machine")]
-pub enum Note<'a> {
+pub enum TapEvent<'a> {
     /// `Device::new`, with the sizes of the buffers that every call will get. Also when a new machine replaces that of
     /// a device.
     Created {
@@ -101,8 +101,8 @@ pub enum Note<'a> {
         /// The connection.
         conn: ConnId,
     },
-    /// `handle_held`.
-    Held {
+    /// `handle_dial_delayed`.
+    DialDelayed {
         /// The connection.
         conn: ConnId,
     },
@@ -133,21 +133,21 @@ pub enum Note<'a> {
     Closed,
     /// `send`, whether or not the machine takes the command.
     Command(Command<'a>),
-    /// Bytes were read from the socket and committed to the receive buffer: one note per read.
+    /// Bytes were read from the socket and committed to the receive buffer: one event per read.
     Received(&'a [u8]),
-    /// Bytes were written to the socket and consumed from the transmit buffer: one note per write.
+    /// Bytes were written to the socket and consumed from the transmit buffer: one event per write.
     Sent(&'a [u8]),
-    /// The machine drew these bytes from the generator, during the call noted last.
+    /// The machine drew these bytes from the generator, during the call reported last.
     Drawn(&'a [u8]),
-    /// This many notes were dropped here because the tap is too slow. A session that lacks them cannot be replayed past
+    /// This many events were dropped here because the tap is too slow. A session that lacks them cannot be replayed past
     /// this.
     Missed {
-        /// Number of notes.
-        notes: u64,
+        /// Number of events.
+        events: u64,
     },
 }
 
-/// Generator for a recorded machine: draws from another one and notes the bytes.
+/// Generator for a recorded machine: draws from another one and reports the bytes.
 ///
 /// ```
 /// # use rustuya_runtime::proto::{CryptoRng, Instant};
@@ -175,19 +175,19 @@ impl TryRng for RecordingRng<'_> {
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
         let drawn = self.inner.next_u32();
-        self.tap.note(self.now, Note::Drawn(&drawn.to_be_bytes()));
+        self.tap.on_event(self.now, TapEvent::Drawn(&drawn.to_be_bytes()));
         Ok(drawn)
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
         let drawn = self.inner.next_u64();
-        self.tap.note(self.now, Note::Drawn(&drawn.to_be_bytes()));
+        self.tap.on_event(self.now, TapEvent::Drawn(&drawn.to_be_bytes()));
         Ok(drawn)
     }
 
     fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
         self.inner.fill_bytes(dst);
-        self.tap.note(self.now, Note::Drawn(dst));
+        self.tap.on_event(self.now, TapEvent::Drawn(dst));
         Ok(())
     }
 }

@@ -63,12 +63,12 @@ fn flooded(runtime: &str, version: Version, bounds: &str) -> u64 {
     let frames = flood(&gateway);
     writeln!(orders, "{frames}").expect("it listens");
     let grown = answer("grown:").parse().expect("a number");
-    let unkept: u64 = answer("unkept:").parse().expect("a number");
+    let values_dropped: u64 = answer("values_dropped:").parse().expect("a number");
     let lagged: u64 = answer("lagged:").parse().expect("a number");
     drop(orders);
     assert!(process.wait().expect("it ends").success());
     if bounds == "bounded" {
-        assert!(unkept > 0 && lagged > 0, "what was dropped is told: {unkept}, {lagged}");
+        assert!(values_dropped > 0 && lagged > 0, "what was dropped is told: {values_dropped}, {lagged}");
     }
     grown
 }
@@ -150,7 +150,7 @@ fn measure(metrics: impl Fn() -> rt::Metrics, mut event: impl FnMut() -> Option<
             lagged += lost;
         }
     }
-    println!("unkept: {}", metrics().unkept);
+    println!("values_dropped: {}", metrics().values_dropped);
     println!("lagged: {lagged}");
 }
 

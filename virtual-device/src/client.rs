@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustuya_proto::{
     CommandCode, DpMap, Emulator, EmulatorEvent, EmulatorOutput, HangupReason, Instant, LossReason, PushError,
-    Segments, Unfit,
+    Segments, WriteError,
 };
 use rustuya_runtime::driver::polled::Timer;
 use rustuya_runtime::driver::{Buffers, loss};
@@ -62,17 +62,17 @@ impl Entry for Request {
 /// #     .start()
 /// #     .await?;
 /// # let device = Device::builder(lamp.id(), "0123456789abcdef")?.address(lamp.local_addr()).spawn(&Tokio);
-/// let mut told = lamp.unfit_listener();
+/// let mut told = lamp.rejected_write_listener();
 /// device.set_value(7, true).acknowledged().await?; // there is no DP 7
-/// let unfit = told.recv().await.expect("it is told");
-/// assert_eq!((unfit.dp, unfit.why), (7, Some(proto::Unfit::Unknown)));
-/// assert_eq!(lamp.unfit_writes(), [unfit]);
+/// let rejected = told.recv().await.expect("it is told");
+/// assert_eq!((rejected.dp, rejected.why), (7, Some(proto::WriteError::Unknown)));
+/// assert_eq!(lamp.rejected_writes(), [rejected]);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UnfitWrite {
+pub struct RejectedWrite {
     /// The sub-device that it addresses; `None` for the device itself.
     pub cid: Option<String>,
     /// The DP.
@@ -81,10 +81,10 @@ pub struct UnfitWrite {
     pub value: Value,
     /// Reason. `None` if the value itself is valid, but stands where 3.5 does not look (outside of `data`), or the
     /// request names another device.
-    pub why: Option<Unfit>,
+    pub why: Option<WriteError>,
 }
 
-impl Entry for UnfitWrite {
+impl Entry for RejectedWrite {
     fn lagged(_lost: u64) -> Option<Self> {
         None
     }
@@ -155,7 +155,7 @@ impl Client {
         };
         if is_wedged {
             hold(self.stream).await;
-        } else if self.inner.config.quirks.wedge_on_cut_frame && self.machine.is_amid_frame() {
+        } else if self.inner.config.quirks.wedge_on_cut_frame && self.machine.has_partial_frame() {
             self.inner.wedged.send_replace(true);
         }
     }
@@ -305,7 +305,7 @@ fn tell(inner: &Inner, store: &Store, client: u64, event: &EmulatorEvent<'_>) {
     match event {
         EmulatorEvent::Request { seqno, command, payload, cid } => {
             tracing::debug!(%id, client, seqno, command = command.0, "request");
-            if inner.requests.is_heard() {
+            if inner.requests.has_listeners() {
                 inner.requests.publish(&Request {
                     seqno: *seqno,
                     command: *command,
@@ -332,7 +332,7 @@ fn tell(inner: &Inner, store: &Store, client: u64, event: &EmulatorEvent<'_>) {
             for (dp, value) in dps.clone() {
                 let value = convert::dp_value(&value);
                 let why = store.check(cid.as_deref(), dp, &value).err();
-                inner.tell_unfit(UnfitWrite { cid: cid.clone(), dp: dp.0, value, why });
+                inner.report_rejected(RejectedWrite { cid: cid.clone(), dp: dp.0, value, why });
             }
         }
         EmulatorEvent::Negotiated => tracing::debug!(%id, client, "session key agreed on"),

@@ -16,8 +16,8 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::client::{Change, Request, UnfitWrite};
-use crate::door::Door;
+use crate::acceptor::Acceptor;
+use crate::client::{Change, RejectedWrite, Request};
 use crate::error::SimulationError;
 use crate::profile::Profile;
 use crate::server::{Action, Announcing, Inner, Server};
@@ -185,7 +185,7 @@ impl VirtualDevice {
         if !inner.store().set_online(cid, is_online) {
             return Err(SimulationError::UnknownSub);
         }
-        inner.door.publish(&Change::Children);
+        inner.acceptor.publish(&Change::Children);
         Ok(())
     }
 
@@ -197,13 +197,13 @@ impl VirtualDevice {
 
     /// Returns the values that controllers wrote and the device did not accept, the first 1024 of them. It acknowledged
     /// them, as real devices do. A correct automation writes none; tests check that there is none.
-    pub fn unfit_writes(&self) -> Vec<UnfitWrite> {
-        self.0.inner.unfit_writes().clone()
+    pub fn rejected_writes(&self) -> Vec<RejectedWrite> {
+        self.0.inner.rejected_writes().clone()
     }
 
     /// Makes a listener for writes that are not accepted, from now on.
-    pub fn unfit_listener(&self) -> Listener<UnfitWrite> {
-        self.0.inner.unfit.listener()
+    pub fn rejected_write_listener(&self) -> Listener<RejectedWrite> {
+        self.0.inner.rejected.listener()
     }
 
     /// Returns the DPs of the device, or of a sub-device; empty if it does not exist.
@@ -406,7 +406,7 @@ impl VirtualDeviceBuilder {
     /// Sets strict mode, for tests: [`start`](Self::start) and [`set_dps`](VirtualDevice::set_dps) refuse values that
     /// no real device has (fractions, lists, numbers of more than 32 bits, values that the schema excludes, and in 3.5
     /// DPs above 255), and each write that is not accepted is a warning in the log. See
-    /// [`unfit_writes`](VirtualDevice::unfit_writes).
+    /// [`rejected_writes`](VirtualDevice::rejected_writes).
     pub const fn strict(mut self, is_strict: bool) -> Self {
         self.is_strict = is_strict;
         self
@@ -497,11 +497,11 @@ impl VirtualDeviceBuilder {
         let inner = Arc::new(Inner {
             config: self.config,
             store: Mutex::new(self.store),
-            door: Door::new(CAPACITY),
+            acceptor: Acceptor::new(CAPACITY),
             lost_pushes: AtomicU64::new(0),
             requests: Source::new(CAPACITY),
-            unfit: Source::new(CAPACITY),
-            unfit_writes: Mutex::default(),
+            rejected: Source::new(CAPACITY),
+            rejected_writes: Mutex::default(),
             is_strict: self.is_strict,
             name: self.name,
             wedged: watch::Sender::new(false),
@@ -519,7 +519,7 @@ impl VirtualDeviceBuilder {
             clients: JoinSet::new(),
             accepted: 0,
         };
-        inner.door.open(listener)?;
+        inner.acceptor.open(listener)?;
         let (orders, inbox) = mpsc::channel(4);
         let task = tokio::spawn(server.run(inbox)).abort_handle();
         Ok(VirtualDevice(Arc::new(Handle { inner, address, probe_address, orders, task })))

@@ -1,6 +1,6 @@
 //! Errors of virtual devices.
 
-use rustuya_proto::{InvalidId, InvalidKey, Unfit, UnknownQuirk};
+use rustuya_proto::{InvalidId, InvalidKey, UnknownQuirk, WriteError};
 
 /// Reason why a virtual device cannot be configured.
 ///
@@ -50,7 +50,7 @@ pub enum SimulationError {
         /// The DP.
         dp: u16,
         /// Reason.
-        why: Unfit,
+        why: WriteError,
     },
     /// There is no such sub-device.
     #[error("no such sub-device")]

@@ -2,11 +2,11 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+mod acceptor;
 mod behavior;
 mod client;
 mod datum;
 mod device;
-mod door;
 mod error;
 mod form;
 mod listing;
@@ -15,9 +15,9 @@ mod server;
 mod spec;
 mod store;
 
-pub use client::{Request, UnfitWrite};
+pub use client::{RejectedWrite, Request};
 pub use device::{VirtualDevice, VirtualDeviceBuilder};
 pub use error::SimulationError;
 pub use profile::{Profile, UnknownProfile};
-pub use rustuya_proto::{Dialect, Quirks, Unfit, Version};
+pub use rustuya_proto::{Dialect, Quirks, Version, WriteError};
 pub use rustuya_runtime::Listener;

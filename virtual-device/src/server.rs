@@ -14,22 +14,22 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::acceptor::{Acceptor, Arrival};
 use crate::behavior::Changed;
-use crate::client::{Change, Client, Request, UnfitWrite};
-use crate::door::{Arrival, Door};
+use crate::client::{Change, Client, RejectedWrite, Request};
 use crate::store::Store;
 
 /// State shared by the handle, the task and the connections of a virtual device.
 pub(crate) struct Inner {
     pub(crate) config: EmulatorConfig,
     pub(crate) store: Mutex<Store>,
-    pub(crate) door: Door,
+    pub(crate) acceptor: Acceptor,
     /// Pushes that were dropped because a controller did not read.
     pub(crate) lost_pushes: AtomicU64,
     pub(crate) requests: Source<Request>,
-    pub(crate) unfit: Source<UnfitWrite>,
-    /// Limited to the first [`UNFIT_KEPT`].
-    pub(crate) unfit_writes: Mutex<Vec<UnfitWrite>>,
+    pub(crate) rejected: Source<RejectedWrite>,
+    /// Limited to the first [`MAX_REJECTED`].
+    pub(crate) rejected_writes: Mutex<Vec<RejectedWrite>>,
     pub(crate) is_strict: bool,
     /// Name in a list of devices.
     pub(crate) name: Option<String>,
@@ -54,7 +54,7 @@ impl Inner {
             dps.retain(|key, _| kind(key) != Ok(DpKind::Bitmap));
         }
         if !dps.is_empty() {
-            self.door.publish(&Change::Dps { by, cid, dps: Value::Object(dps).to_string() });
+            self.acceptor.publish(&Change::Dps { by, cid, dps: Value::Object(dps).to_string() });
         }
     }
 
@@ -83,25 +83,25 @@ impl Inner {
     /// Ends all listeners.
     pub(crate) fn close(&self) {
         self.requests.close();
-        self.unfit.close();
+        self.rejected.close();
     }
 
-    pub(crate) fn unfit_writes(&self) -> MutexGuard<'_, Vec<UnfitWrite>> {
-        self.unfit_writes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn rejected_writes(&self) -> MutexGuard<'_, Vec<RejectedWrite>> {
+        self.rejected_writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn tell_unfit(&self, unfit: UnfitWrite) {
-        let why = unfit.why.map_or_else(|| "not for this device".to_owned(), |why| why.to_string());
+    pub(crate) fn report_rejected(&self, rejected: RejectedWrite) {
+        let why = rejected.why.map_or_else(|| "not for this device".to_owned(), |why| why.to_string());
         let id = &self.config.id;
         if self.is_strict {
-            tracing::warn!(%id, cid = unfit.cid, dp = unfit.dp, why, "a write was acknowledged, but not taken");
+            tracing::warn!(%id, cid = rejected.cid, dp = rejected.dp, why, "a write was acknowledged, but not taken");
         } else {
-            tracing::debug!(%id, cid = unfit.cid, dp = unfit.dp, why, "a write was acknowledged, but not taken");
+            tracing::debug!(%id, cid = rejected.cid, dp = rejected.dp, why, "a write was acknowledged, but not taken");
         }
-        self.unfit.publish(&unfit);
-        let mut writes = self.unfit_writes();
-        if writes.len() < UNFIT_KEPT {
-            writes.push(unfit);
+        self.rejected.publish(&rejected);
+        let mut writes = self.rejected_writes();
+        if writes.len() < MAX_REJECTED {
+            writes.push(rejected);
         }
     }
 }
@@ -146,7 +146,7 @@ impl Server {
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Action::Unplug(done)) => {
-                        self.inner.door.close();
+                        self.inner.acceptor.close();
                         self.inner.store().behavior_mut().pause(Instant::now());
                         self.clients.shutdown().await;
                         self.inner.wedged.send_replace(false);
@@ -162,14 +162,14 @@ impl Server {
                         let _ = done.send(result);
                     }
                     Some(Action::Stop(done)) => {
-                        self.inner.door.close();
+                        self.inner.acceptor.close();
                         self.clients.shutdown().await;
                         let _ = done.send(());
                         return;
                     }
                     None => return,
                 },
-                arrival = self.inner.door.accept() => self.serve(arrival),
+                arrival = self.inner.acceptor.accept() => self.serve(arrival),
                 Some(_) = self.clients.join_next() => {}
                 () = self.inner.reacted.notified() => {}
                 () = sleep_until(due) => {
@@ -196,8 +196,8 @@ impl Server {
     }
 
     async fn listen(&mut self) -> io::Result<()> {
-        if !self.inner.door.is_open() {
-            self.inner.door.open(TcpListener::bind(self.address).await?)?;
+        if !self.inner.acceptor.is_open() {
+            self.inner.acceptor.open(TcpListener::bind(self.address).await?)?;
         }
         Ok(())
     }
@@ -224,7 +224,7 @@ impl Server {
     }
 
     fn is_alive(&self) -> bool {
-        self.inner.door.is_open() && !*self.inner.wedged.borrow()
+        self.inner.acceptor.is_open() && !*self.inner.wedged.borrow()
     }
 
     async fn announce(&self, to: SocketAddr, is_answer: bool) {
@@ -299,7 +299,7 @@ const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Limit of stored writes; further ones are only published.
-const UNFIT_KEPT: usize = 1024;
+const MAX_REJECTED: usize = 1024;
 
 /// Longer than any probe; longer datagrams are truncated, and then refused.
 const LARGEST_DATAGRAM: usize = 512;

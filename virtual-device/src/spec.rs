@@ -1,6 +1,6 @@
 //! Types of the DPs of a virtual device.
 
-use rustuya_proto::{DpKind, Unfit};
+use rustuya_proto::{DpKind, WriteError};
 use serde_json::{Map, Value};
 
 use crate::form::Form;
@@ -65,12 +65,12 @@ impl Spec {
     }
 
     /// Checks a value against the type.
-    pub(crate) fn check(&self, value: &Value) -> Result<(), Unfit> {
-        let text = || value.as_str().ok_or(Unfit::Kind);
-        let integer = || value.as_i64().ok_or(Unfit::Kind);
+    pub(crate) fn check(&self, value: &Value) -> Result<(), WriteError> {
+        let text = || value.as_str().ok_or(WriteError::Kind);
+        let integer = || value.as_i64().ok_or(WriteError::Kind);
         let fits = match self {
             Self::Bool if value.is_boolean() => true,
-            Self::Bool => return Err(Unfit::Kind),
+            Self::Bool => return Err(WriteError::Kind),
             Self::Integer { min, max } => (*min..=*max).contains(&integer()?),
             Self::Enum(range) => {
                 let text = text()?;
@@ -78,24 +78,24 @@ impl Spec {
             }
             Self::Text(max) => u64::try_from(text()?.len()).is_ok_and(|len| len <= *max),
             Self::Digits(form) => form.is_met_by(text()?),
-            Self::Raw => is_base64(text()?).then_some(true).ok_or(Unfit::Kind)?,
+            Self::Raw => is_base64(text()?).then_some(true).ok_or(WriteError::Kind)?,
             Self::Bitmap(bits) => {
                 let value = integer()?;
                 value >= 0 && value.checked_shr(*bits).unwrap_or(0) == 0
             }
         };
-        if fits { Ok(()) } else { Err(Unfit::Range) }
+        if fits { Ok(()) } else { Err(WriteError::Range) }
     }
 }
 
 /// Checks `value` against the former value, `old`, of a DP without a type: it must be of the same kind. A DP that was
 /// never set is a text.
-pub(crate) fn check_alike(old: &Value, value: &Value) -> Result<(), Unfit> {
+pub(crate) fn check_alike(old: &Value, value: &Value) -> Result<(), WriteError> {
     let alike = match old {
         Value::Null => value.is_string(),
         _ => core::mem::discriminant(old) == core::mem::discriminant(value),
     };
-    if alike { Ok(()) } else { Err(Unfit::Kind) }
+    if alike { Ok(()) } else { Err(WriteError::Kind) }
 }
 
 /// Returns whether any device could send this value: booleans, numbers of 32 bits, and texts.
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    fn checked(spec: Value, value: Value) -> Result<(), Unfit> {
+    fn checked(spec: Value, value: Value) -> Result<(), WriteError> {
         Spec::parse(&spec).expect("a specification").check(&value)
     }
 
@@ -157,22 +157,22 @@ mod tests {
         let fault = json!({ "type": "Bitmap", "values": { "label": ["a", "b"] } });
         for (spec, value, expected) in [
             (json!({ "type": "Boolean", "values": {} }), json!(true), Ok(())),
-            (json!({ "type": "bool" }), json!(1), Err(Unfit::Kind)),
+            (json!({ "type": "bool" }), json!(1), Err(WriteError::Kind)),
             (dimmer.clone(), json!(10), Ok(())),
-            (dimmer.clone(), json!(9), Err(Unfit::Range)),
-            (dimmer.clone(), json!(1001), Err(Unfit::Range)),
-            (dimmer, json!("10"), Err(Unfit::Kind)),
-            (json!({ "type": "value", "min": 0, "max": 1 }), json!(2), Err(Unfit::Range)),
+            (dimmer.clone(), json!(9), Err(WriteError::Range)),
+            (dimmer.clone(), json!(1001), Err(WriteError::Range)),
+            (dimmer, json!("10"), Err(WriteError::Kind)),
+            (json!({ "type": "value", "min": 0, "max": 1 }), json!(2), Err(WriteError::Range)),
             (mode.clone(), json!("white"), Ok(())),
-            (mode, json!("red"), Err(Unfit::Range)),
+            (mode, json!("red"), Err(WriteError::Range)),
             (name.clone(), json!("abc"), Ok(())),
-            (name, json!("abcd"), Err(Unfit::Range)),
+            (name, json!("abcd"), Err(WriteError::Range)),
             (json!({ "type": "Json", "values": {} }), json!("{}"), Ok(())),
             (json!({ "type": "Raw" }), json!("aGVsbG8="), Ok(())),
-            (json!({ "type": "Raw" }), json!("hello"), Err(Unfit::Kind)),
+            (json!({ "type": "Raw" }), json!("hello"), Err(WriteError::Kind)),
             (fault.clone(), json!(3), Ok(())),
-            (fault.clone(), json!(4), Err(Unfit::Range)),
-            (fault, json!(-1), Err(Unfit::Range)),
+            (fault.clone(), json!(4), Err(WriteError::Range)),
+            (fault, json!(-1), Err(WriteError::Range)),
         ] {
             assert_eq!(checked(spec.clone(), value.clone()), expected, "{spec} {value}");
         }

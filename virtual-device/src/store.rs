@@ -3,7 +3,7 @@
 use core::str::FromStr as _;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustuya_proto::{Cid, Decimal, DpId, DpKind, DpValue, JsonText, Model, Text, Unfit};
+use rustuya_proto::{Cid, Decimal, DpId, DpKind, DpValue, JsonText, Model, Text, WriteError};
 use rustuya_runtime::convert;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -109,12 +109,12 @@ impl Store {
             let dp = dp_id(key).ok_or(SimulationError::Dps)?.0;
             let spec = self.devices.of(cid).and_then(|dps| dps.specs.get(&dp));
             let why = if dp > limit {
-                Err(Unfit::Unknown)
+                Err(WriteError::Unknown)
             } else if value.is_null() && self.dps(cid).is_none_or(|dps| dps.get(key).is_none_or(Value::is_null)) {
                 // It was never set.
                 Ok(())
             } else if !is_sendable(value) {
-                Err(Unfit::Kind)
+                Err(WriteError::Kind)
             } else {
                 spec.map_or(Ok(()), |spec| spec.check(value))
             };
@@ -133,11 +133,11 @@ impl Store {
     }
 
     /// Checks that a controller may write this.
-    pub(crate) fn check(&self, cid: Option<&str>, dp: DpId, value: &Value) -> Result<(), Unfit> {
-        let dps = self.devices.of(cid).ok_or(Unfit::Unknown)?;
-        let old = dps.values.get(&dp.to_string()).ok_or(Unfit::Unknown)?;
+    pub(crate) fn check(&self, cid: Option<&str>, dp: DpId, value: &Value) -> Result<(), WriteError> {
+        let dps = self.devices.of(cid).ok_or(WriteError::Unknown)?;
+        let old = dps.values.get(&dp.to_string()).ok_or(WriteError::Unknown)?;
         if dps.read_only.contains(&dp.0) {
-            return Err(Unfit::ReadOnly);
+            return Err(WriteError::ReadOnly);
         }
         match dps.specs.get(&dp.0) {
             Some(spec) => spec.check(value),
@@ -275,11 +275,11 @@ impl Model for Store {
         !dps.is_empty() || cid.is_some() || self.devices.children.is_empty()
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, WriteError> {
         let value = convert::dp_value(&value);
         self.check(cid, dp, &value)?;
         let slot =
-            self.devices.of_mut(cid).and_then(|dps| dps.values.get_mut(&dp.to_string())).ok_or(Unfit::Unknown)?;
+            self.devices.of_mut(cid).and_then(|dps| dps.values.get_mut(&dp.to_string())).ok_or(WriteError::Unknown)?;
         let changes = *slot != value;
         *slot = value;
         if !self.behavior.is_empty() {
@@ -334,9 +334,9 @@ mod tests {
         store.set(None, map(json!({ "1": false, "2": "a" }))).expect("numbers");
         assert_eq!(store.write(None, DpId(1), DpValue::Bool(true)), Ok(true));
         assert_eq!(store.write(None, DpId(1), DpValue::Bool(true)), Ok(false), "unchanged");
-        assert_eq!(store.write(None, DpId(1), DpValue::Int(1)), Err(Unfit::Kind));
-        assert_eq!(store.write(None, DpId(9), DpValue::Int(1)), Err(Unfit::Unknown));
-        assert_eq!(store.write(Some("x"), DpId(1), DpValue::Bool(false)), Err(Unfit::Unknown), "nobody's");
+        assert_eq!(store.write(None, DpId(1), DpValue::Int(1)), Err(WriteError::Kind));
+        assert_eq!(store.write(None, DpId(9), DpValue::Int(1)), Err(WriteError::Unknown));
+        assert_eq!(store.write(Some("x"), DpId(1), DpValue::Bool(false)), Err(WriteError::Unknown), "nobody's");
         assert_eq!(store.dps(None), Some(&map(json!({ "1": true, "2": "a" }))));
     }
 
@@ -390,7 +390,7 @@ mod tests {
         store.specify(None, &map(schema)).expect("a schema");
         store.set(None, map(json!({ "2": 10 }))).expect("numbers");
         assert_eq!(store.write(None, DpId(2), DpValue::Int(20)), Ok(true));
-        assert_eq!(store.write(None, DpId(2), DpValue::Int(21)), Err(Unfit::Range));
+        assert_eq!(store.write(None, DpId(2), DpValue::Int(21)), Err(WriteError::Range));
         assert_eq!((store.kind(None, DpId(7)), store.kind(None, DpId(2))), (DpKind::Raw, DpKind::Plain));
         let mut seen = Vec::new();
         Model::dps(&store, None, &mut |id, _| seen.push(id.0));
@@ -400,11 +400,11 @@ mod tests {
         assert_eq!(wrong, Err(SimulationError::Schema { dp: Some(3) }));
         for (dps, expected) in [
             (json!({ "2": 15, "5": "y", "9": true }), Ok(())),
-            (json!({ "2": 9 }), Err((2, Unfit::Range))),
-            (json!({ "9": 1.5 }), Err((9, Unfit::Kind))),
-            (json!({ "5": null }), Err((5, Unfit::Kind))),
+            (json!({ "2": 9 }), Err((2, WriteError::Range))),
+            (json!({ "9": 1.5 }), Err((9, WriteError::Kind))),
+            (json!({ "5": null }), Err((5, WriteError::Kind))),
             (json!({ "7": null }), Ok(())),
-            (json!({ "256": 1 }), Err((256, Unfit::Unknown))),
+            (json!({ "256": 1 }), Err((256, WriteError::Unknown))),
         ] {
             let expected = expected.map_err(|(dp, why)| SimulationError::Value { dp, why });
             assert_eq!(store.check_all(None, &map(dps.clone()), 255), expected, "{dps}");

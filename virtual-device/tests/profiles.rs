@@ -6,7 +6,7 @@ mod common;
 use core::time::Duration;
 
 use common::*;
-use rustuya_runtime_tokio::proto::Unfit;
+use rustuya_runtime_tokio::proto::WriteError;
 use rustuya_runtime_tokio::*;
 use rustuya_virtual_device::{Profile, VirtualDevice, VirtualDeviceBuilder};
 use serde_json::{Map, Value, json};
@@ -130,7 +130,7 @@ async fn run(profile: Profile, version: Version, write: Option<(Value, Value)>) 
     let mut listener = remote.listener();
     soon(remote.set_dps(map(write.clone())).acknowledged()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     receive(&mut listener, name, &expected).await;
-    assert_eq!(device.unfit_writes(), [], "{name}");
+    assert_eq!(device.rejected_writes(), [], "{name}");
     soon(device.stop()).await;
 }
 
@@ -157,14 +157,14 @@ async fn every_profile_answers_and_does_what_it_is_told() {
 async fn measurements_cannot_be_written() {
     let sensor = virtual_device("temperature-humidity".parse().expect("a profile"), Version::V34).speed(0);
     let sensor = sensor.start().await.expect("a port");
-    let mut told = sensor.unfit_listener();
+    let mut told = sensor.rejected_write_listener();
     let device = controller(&sensor).version(Version::V34).spawn(&Tokio);
     for (dp, value, why) in
-        [(1, json!(300), Unfit::ReadOnly), (9, json!("k"), Unfit::Range), (10, json!(601), Unfit::Range)]
+        [(1, json!(300), WriteError::ReadOnly), (9, json!("k"), WriteError::Range), (10, json!(601), WriteError::Range)]
     {
         soon(device.set_value(dp, value.clone()).acknowledged()).await.expect("acknowledged");
-        let unfit = soon(told.recv()).await.expect("told");
-        assert_eq!((unfit.dp, unfit.value, unfit.why), (dp, value, Some(why)));
+        let rejected = soon(told.recv()).await.expect("told");
+        assert_eq!((rejected.dp, rejected.value, rejected.why), (dp, value, Some(why)));
     }
     assert_eq!(sensor.dps(None)["1"], json!(213));
     // By hand, everything is possible: here, a lighter under the sensor.

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use common::*;
-use rustuya_runtime_tokio::proto::{Announcement, CommandCode, Datagram, Unfit, write_probe};
+use rustuya_runtime_tokio::proto::{Announcement, CommandCode, Datagram, WriteError, write_probe};
 use rustuya_runtime_tokio::*;
 use rustuya_virtual_device::{SimulationError, VirtualDevice};
 use serde_json::json;
@@ -90,18 +90,24 @@ async fn what_is_not_taken_is_acknowledged_recorded_and_told() {
         let schema = json!({ "2": { "type": "Integer", "values": { "min": 10, "max": 1000 } } });
         let lamp = fake(ID, version).schema(None, &map(schema)).expect("a schema");
         let lamp = lamp.start().await.expect("a port");
-        let mut told = lamp.unfit_listener();
+        let mut told = lamp.rejected_write_listener();
         let device = controller(&lamp).version(version).spawn(&Tokio);
-        for (dp, value, why) in
-            [(2, json!(5), Unfit::Range), (2, json!("x"), Unfit::Kind), (99, json!(true), Unfit::Unknown)]
-        {
+        for (dp, value, why) in [
+            (2, json!(5), WriteError::Range),
+            (2, json!("x"), WriteError::Kind),
+            (99, json!(true), WriteError::Unknown),
+        ] {
             soon(device.set_value(dp, value.clone()).acknowledged()).await.expect("acknowledged");
-            let unfit = soon(told.recv()).await.expect("told");
-            assert_eq!((unfit.cid, unfit.dp, unfit.value, unfit.why), (None, dp, value, Some(why)), "{version}");
+            let rejected = soon(told.recv()).await.expect("told");
+            assert_eq!(
+                (rejected.cid, rejected.dp, rejected.value, rejected.why),
+                (None, dp, value, Some(why)),
+                "{version}"
+            );
         }
         soon(device.set_value(2, 10).acknowledged()).await.expect("acknowledged");
         assert_eq!(lamp.dps(None)["2"], json!(10));
-        assert_eq!(lamp.unfit_writes().len(), 3, "{version}");
+        assert_eq!(lamp.rejected_writes().len(), 3, "{version}");
     }
 }
 
@@ -109,10 +115,10 @@ async fn what_is_not_taken_is_acknowledged_recorded_and_told() {
 async fn strict_devices_have_nothing_that_no_device_could_have() {
     let lamp = fake(ID, Version::V35).strict(true).start().await.expect("a port");
     for (dps, dp, why) in [
-        (json!({ "2": 1.5 }), 2, Unfit::Kind),
-        (json!({ "9": { "a": 1 } }), 9, Unfit::Kind),
-        (json!({ "9": 5_000_000_000_u64 }), 9, Unfit::Kind),
-        (json!({ "300": 1 }), 300, Unfit::Unknown),
+        (json!({ "2": 1.5 }), 2, WriteError::Kind),
+        (json!({ "9": { "a": 1 } }), 9, WriteError::Kind),
+        (json!({ "9": 5_000_000_000_u64 }), 9, WriteError::Kind),
+        (json!({ "300": 1 }), 300, WriteError::Unknown),
     ] {
         assert_eq!(lamp.set_dps(None, map(dps.clone())), Err(SimulationError::Value { dp, why }), "{dps}");
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use rustuya_runtime_tokio::{
-    CommandError, Device, DiscoveredDevice, Discovery, Event, Listener, Queried, Reply, Tokio, Version,
+    CommandError, Device, DiscoveredDevice, Discovery, Event, Listener, QueryReply, Reply, Tokio, Version,
 };
 use serde_json::{Map, Value};
 
@@ -179,7 +179,7 @@ async fn unplug(members: &[Member], devices: &[Device], view: &mut View) -> anyh
 }
 
 /// Queries named DPs, because firmware of 3.2 answers only for those.
-async fn ask(member: &Member, device: &Device) -> anyhow::Result<Queried> {
+async fn ask(member: &Member, device: &Device) -> anyhow::Result<QueryReply> {
     let dps: Vec<u16> = member.current_dps().keys().filter_map(|dp| dp.parse().ok()).collect();
     Ok(match member.cid {
         Some(cid) => device.sub(cid)?.query_dps(&dps).await?,

@@ -2,7 +2,7 @@
 
 use anyhow::Error;
 use rustuya_runtime_tokio::{
-    Address, Cid, CommandError, DeviceEntry, DeviceId, DownReason, LocalKey, Manager, Pacing, Queried, Registry,
+    Address, Cid, CommandError, DeviceEntry, DeviceId, DownReason, LocalKey, Manager, Pacing, QueryReply, Registry,
     SendError, Tokio, Version,
 };
 use tokio::net::TcpStream;
@@ -290,7 +290,7 @@ async fn talk(target: &Target, report: &Report) -> anyhow::Result<bool> {
 
 /// Derives the result of each earlier step from the outcome of a query.
 fn tell(
-    result: Result<Queried, Error>,
+    result: Result<QueryReply, Error>,
     reason: Option<DownReason>,
     spoken: Option<Version>,
     report: &Report,

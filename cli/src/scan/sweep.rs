@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, bail};
-use rustuya_runtime_tokio::{DevicesFile, SightingKind, Swept, need_descriptors};
+use rustuya_runtime_tokio::{DevicesFile, SightingKind, SweepEvent, need_descriptors};
 
 use super::view::View;
 use super::{Args, no_ports};
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
                     }
                 };
                 match news {
-                    Some(Swept::Found(news)) => {
+                    Some(SweepEvent::Found(news)) => {
                         known.insert(news.ip.into());
                         if news.kind == SightingKind::SeenAgain || wanted.is_some_and(|wanted| wanted != news.id) {
                             continue;
@@ -51,10 +51,10 @@ pub(super) fn run(args: &Args, list: Option<&DevicesFile>, wanted: Option<&str>)
                             break 'networks;
                         }
                     }
-                    Some(Swept::Open(ip)) => {
+                    Some(SweepEvent::Open(ip)) => {
                         open.insert(ip);
                     }
-                    Some(Swept::Progress { done, total }) => progress.show(done, total),
+                    Some(SweepEvent::Progress { done, total }) => progress.show(done, total),
                     None => break false,
                 }
             };

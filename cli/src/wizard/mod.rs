@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use rustuya_cloud::{
-    AppFetch, AppLogin, CancelToken, Client, Credentials, DataCentre, DevicesJson, Fetch, FetchError, Fetched, Place,
-    Project, Secret, UnknownDataCentre,
+    AppFetch, AppLogin, CancelToken, Client, Credentials, DataCentre, DevicesJson, Endpoint, Fetch, FetchError,
+    Fetched, Project, Secret, UnknownDataCentre,
 };
 use rustuya_runtime_tokio::text;
 use zeroize::Zeroizing;
@@ -150,8 +150,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut tell = Tell::new();
     let known = if args.fresh { Vec::new() } else { file.mappings() };
     let fetched = match login {
-        Login::Project { project, places, device_ids } => {
-            let fetch = Fetch::new(project, places).device_ids(device_ids).known(known);
+        Login::Project { project, endpoints, device_ids } => {
+            let fetch = Fetch::new(project, endpoints).device_ids(device_ids).known(known);
             client.fetch(fetch, |news| tell.news(&news))
         }
         Login::App(login) => client.fetch_app(AppFetch::new(login).known(known), |news| tell.news(&news)),
@@ -160,7 +160,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     tell.clear();
     let fetched = fetched.map_err(|error| failed(&error))?;
     let heard = lan.map(|lan| lan.finish(&fetched.devices)).unwrap_or_default();
-    let merged = file.merge(&fetched.devices, &fetched.place.icons(), &heard);
+    let merged = file.merge(&fetched.devices, &fetched.endpoint.icons(), &heard);
     file.write(&args.output).with_context(output)?;
     let report = report::Report {
         fetched: &fetched,
@@ -177,7 +177,7 @@ fn failed(error: &FetchError) -> anyhow::Error {
 }
 
 enum Login {
-    Project { project: Project, places: Vec<Place>, device_ids: Vec<String> },
+    Project { project: Project, endpoints: Vec<Endpoint>, device_ids: Vec<String> },
     App(AppLogin),
 }
 
@@ -221,14 +221,14 @@ impl Args {
             Some(Region::Of(centre)) => Some(centre),
             None => stored.centre.filter(|_| !is_other),
         };
-        let places = match (&self.endpoint, region) {
-            (Some(endpoint), centre) => vec![Place::at(endpoint, centre)],
-            (None, Some(centre)) => vec![Place::of(centre)],
-            (None, None) => Place::all(),
+        let endpoints = match (&self.endpoint, region) {
+            (Some(endpoint), centre) => vec![Endpoint::at(endpoint, centre)],
+            (None, Some(centre)) => vec![Endpoint::of(centre)],
+            (None, None) => Endpoint::all(),
         };
         let device_ids =
             if self.device_id.is_empty() && !is_other { stored.device_ids } else { self.device_id.clone() };
-        Ok(Login::Project { project: Project { access_id, access_secret }, places, device_ids })
+        Ok(Login::Project { project: Project { access_id, access_secret }, endpoints, device_ids })
     }
 
     /// Reads the credentials that tinytuya has stored, if there is such a file.
@@ -269,7 +269,7 @@ fn nobody(missing: &str) -> UsageError {
 
 /// The region's code, where the devices are in a known one.
 fn code_of(fetched: &Fetched) -> Option<&'static str> {
-    fetched.place.centre.map(DataCentre::code)
+    fetched.endpoint.centre.map(DataCentre::code)
 }
 
 #[cfg(test)]

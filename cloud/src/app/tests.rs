@@ -141,7 +141,7 @@ fn keys_are_fetched_and_the_login_is_given_up() {
     assert_eq!(fetched.devices[0].mapping.as_ref().map(Mapping::len), Some(1));
     assert_eq!(fetched.devices[1].mapping, None);
     assert_eq!(fetched.notes.iter().map(|note| note.about.as_str()).collect::<Vec<_>>(), ["Sensor"]);
-    assert_eq!(fetched.place.icons(), "https://images.tuyaeu.com/");
+    assert_eq!(fetched.endpoint.icons(), "https://images.tuyaeu.com/");
     let asked = &driver.asked;
     assert_eq!(asked.iter().filter(|what| **what == "DP numbers of a product").count(), 2, "once for each product");
     assert_eq!(asked.last(), Some(&"end of the login"));

@@ -47,7 +47,7 @@ impl Fetch {
             }
             Stage::OfUser => (Stage::Things, self.things_jobs()),
             Stage::Things if self.devices.is_empty() => {
-                let none = FetchError::NoDevices { place: self.place.name().to_owned() };
+                let none = FetchError::NoDevices { place: self.endpoint.name().to_owned() };
                 let error = self.refusal.take().unwrap_or(none);
                 return self.leave(error);
             }
@@ -80,7 +80,7 @@ impl Fetch {
             device.mapping = known.map(|(_, mapping)| mapping.clone());
         }
         self.end = Some(Ok(Box::new(Fetched {
-            place: self.place.clone(),
+            endpoint: self.endpoint.clone(),
             devices,
             notes: core::mem::take(&mut self.notes),
             clock_offset_ms: self.offset_ms,

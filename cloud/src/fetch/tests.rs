@@ -24,13 +24,13 @@ fn refuse(code: i64) -> Reply {
 }
 
 impl Driver {
-    fn new(places: Vec<Place>) -> Self {
+    fn new(endpoints: Vec<Endpoint>) -> Self {
         let project = Project { access_id: "p8k3n".to_owned(), access_secret: "hunter2".into() };
-        Self { fetch: Fetch::new(project, places), now: NOW, asked: Vec::new(), news: Vec::new() }
+        Self { fetch: Fetch::new(project, endpoints), now: NOW, asked: Vec::new(), news: Vec::new() }
     }
 
     fn eu() -> Self {
-        Self::new(vec![Place::of(DataCentre::CentralEurope)])
+        Self::new(vec![Endpoint::of(DataCentre::CentralEurope)])
     }
 
     fn run(&mut self, mut server: impl FnMut(&str, &Request) -> Reply) -> Result<Box<Fetched>, FetchError> {
@@ -78,7 +78,7 @@ fn lamp(url: &str) -> Reply {
 
 #[test]
 fn every_data_centre_is_tried_until_one_has_the_devices() {
-    let mut driver = Driver::new(Place::all());
+    let mut driver = Driver::new(Endpoint::all());
     let fetched = driver.run(|url, _| match url.split('/').next() {
         Some("openapi.tuyaeu.com") => refuse(1004),
         Some("openapi.tuyaus.com") if url.contains("/token") => ok(&json!({ "access_token": "t" })),
@@ -87,7 +87,7 @@ fn every_data_centre_is_tried_until_one_has_the_devices() {
         _ => lamp(url),
     });
     let fetched = fetched.expect("India has it");
-    assert_eq!(fetched.place.centre, Some(DataCentre::India));
+    assert_eq!(fetched.endpoint.centre, Some(DataCentre::India));
     let refused = driver.news.iter().filter_map(|news| match news {
         Progress::Refused(tried) => Some((tried.place.as_str(), tried.error.to_string())),
         _ => None,
@@ -102,13 +102,13 @@ fn every_data_centre_is_tried_until_one_has_the_devices() {
 
 #[test]
 fn where_none_has_them_every_reason_is_told() {
-    let mut driver = Driver::new(Place::all());
+    let mut driver = Driver::new(Endpoint::all());
     let error = driver.run(|_, _| refuse(1004)).expect_err("nowhere");
     let FetchError::Nowhere { tried } = &error else { panic!("{error:?}") };
     assert_eq!((tried.len(), driver.asked.len()), (7, 7));
     assert!(error.to_string().contains("Singapore: the cloud refused the token"), "{error}");
     // The answer about the subscription is the same everywhere.
-    let mut driver = Driver::new(Place::all());
+    let mut driver = Driver::new(Endpoint::all());
     let error = driver.run(|url, _| if url.contains("/token") { lamp(url) } else { refuse(28_841_002) });
     assert_eq!(error.err().and_then(|error| error.cause()), Some(Cause::PlanExpired));
     assert_eq!(driver.asked.len(), 2);

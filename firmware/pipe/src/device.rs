@@ -39,7 +39,7 @@ impl<const N: usize> Device<N> {
         mut handle: impl FnMut(EmulatorEvent<'_>),
     ) -> Option<Instant> {
         let until = loop {
-            if !P::HAS_CARRIER && self.emulator.meets_another(&self.rx) {
+            if !P::HAS_CARRIER && self.emulator.begins_new_connection(&self.rx) {
                 self.restart(now, rng);
             }
             match self.emulator.poll(now, rng, model, &mut self.rx, &mut self.tx) {

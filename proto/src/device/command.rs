@@ -10,8 +10,7 @@ use crate::wire::command::CommandCode;
 
 /// Request to a device. Borrows its data, which is written straight into the transmit buffer.
 ///
-/// Builder methods have the name of the field that they set; the getters begin with `get_`, like those of
-/// `std::process::Command`.
+/// Builder methods begin with `with_`; the getters have the name of the field.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
     pub(super) kind: Kind<'a>,
@@ -71,21 +70,21 @@ impl<'a> Command<'a> {
 
     /// Addresses a sub-device of this gateway.
     #[must_use]
-    pub const fn cid(mut self, cid: &'a str) -> Self {
+    pub const fn with_cid(mut self, cid: &'a str) -> Self {
         self.cid = Some(cid);
         self
     }
 
     /// Sets the wall clock, in seconds since 1970, for the `t` of requests. Devices accept any time.
     #[must_use]
-    pub const fn unix_time(mut self, seconds: u64) -> Self {
+    pub const fn with_unix_time(mut self, seconds: u64) -> Self {
         self.unix_time = seconds;
         self
     }
 
     /// Sets the time limit for the answer, in place of [`Timing::answer`](super::Timing::answer).
     #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
@@ -93,20 +92,20 @@ impl<'a> Command<'a> {
     /// Limits the size of the frame, in bytes: a larger one is refused as [`SendError::TooLarge`]. For frames that must
     /// fit one TCP segment. 4095 by default, which is the most that devices accept.
     #[must_use]
-    pub const fn at_most(mut self, bytes: usize) -> Self {
+    pub const fn with_frame_limit(mut self, bytes: usize) -> Self {
         self.most = if bytes < MAX_FRAME { bytes } else { MAX_FRAME };
         self
     }
 
     /// Returns the command code, which may differ from the one on the wire: that depends on version and dialect.
-    pub const fn get_code(&self) -> CommandCode {
+    pub const fn code(&self) -> CommandCode {
         match self.kind {
             Kind::Request { command, .. } | Kind::Raw { command, .. } => command,
         }
     }
 
-    /// Returns the data of the request; [`RequestData::None`] for none, or for a [payload](Self::get_payload).
-    pub const fn get_data(&self) -> RequestData<'a> {
+    /// Returns the data of the request; [`RequestData::None`] for none, or for a [payload](Self::payload).
+    pub const fn data(&self) -> RequestData<'a> {
         match self.kind {
             Kind::Request { data, .. } => data,
             Kind::Raw { .. } => RequestData::None,
@@ -114,7 +113,7 @@ impl<'a> Command<'a> {
     }
 
     /// Returns the payload of a [raw](Self::raw) command.
-    pub const fn get_payload(&self) -> Option<&'a [u8]> {
+    pub const fn payload(&self) -> Option<&'a [u8]> {
         match self.kind {
             Kind::Request { .. } => None,
             Kind::Raw { payload, .. } => Some(payload),
@@ -122,22 +121,22 @@ impl<'a> Command<'a> {
     }
 
     /// Returns the cid of the target sub-device; `None` for the device itself.
-    pub const fn get_cid(&self) -> Option<&'a str> {
+    pub const fn cid(&self) -> Option<&'a str> {
         self.cid
     }
 
     /// Returns the wall clock, in seconds since 1970; 0 if it was not set.
-    pub const fn get_unix_time(&self) -> u64 {
+    pub const fn unix_time(&self) -> u64 {
         self.unix_time
     }
 
     /// Returns the time limit for the answer; `None` for that of the device.
-    pub const fn get_timeout(&self) -> Option<Duration> {
+    pub const fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
     /// Returns the limit of the frame, in bytes; `None` for the most that devices accept.
-    pub const fn get_at_most(&self) -> Option<usize> {
+    pub const fn frame_limit(&self) -> Option<usize> {
         if self.most < MAX_FRAME { Some(self.most) } else { None }
     }
 }

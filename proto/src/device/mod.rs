@@ -178,7 +178,7 @@ impl Device {
 
     /// Reports that the dial waits, because too many are made at once, and restarts its time limit. Ignores a stale
     /// `conn`.
-    pub fn handle_held(&mut self, conn: ConnId, now: Instant) {
+    pub fn handle_dial_delayed(&mut self, conn: ConnId, now: Instant) {
         if let Link::Dialing { conn: current, deadline, .. } = &mut self.link
             && *current == conn
         {

@@ -139,11 +139,7 @@ fn check(command: &Command<'_>) -> Result<(), SendError> {
         Kind::Request { .. } | Kind::Raw { .. } => true,
     };
     let cid_is_valid = command.cid.is_none_or(|cid| Cid::new(cid).is_ok());
-    if data_is_valid && cid_is_valid && !command.get_code().is_negotiation() {
-        Ok(())
-    } else {
-        Err(SendError::InvalidData)
-    }
+    if data_is_valid && cid_is_valid && !command.code().is_negotiation() { Ok(()) } else { Err(SendError::InvalidData) }
 }
 
 /// Returns the kind of answer that a command gets.

@@ -354,7 +354,7 @@ fn commands_are_refused_with_a_reason_and_without_a_trace() {
     let no_map = Command::set(DpMap::Json("[1]"));
     let no_number = Command::set(DpMap::Json(r#"{"a":1}"#));
     let negotiation = Command::raw(CommandCode::SESS_KEY_NEG_START, b"");
-    let bad_cid = Command::status().cid("a\"b");
+    let bad_cid = Command::status().with_cid("a\"b");
     for bad in [no_dps, no_map, no_number, negotiation, bad_cid] {
         assert_eq!(b.send(&bad), Err(SendError::InvalidData), "{bad:?}");
     }
@@ -379,7 +379,7 @@ fn unanswered_and_lost_commands_resolve_once() {
     let mut b = Bench::new(|c| c.version(Version::V33));
     let conn = b.connect();
     b.drain();
-    let first = b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
+    let first = b.send(&Command::set(DpMap::Pairs(&ON)).with_timeout(Duration::from_millis(300))).expect("sent");
     let second = b.send(&Command::request(CommandCode::UPDATE_DPS, RequestData::None)).expect("sent");
     b.pass(300);
     assert_eq!(b.drain().0, [Seen::Resolved(first, Outcome::Unanswered)]);
@@ -508,13 +508,13 @@ fn commands_that_expire_in_a_row_provoke_a_heartbeat() {
     };
     for heard in [true, false] {
         receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
-        b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
+        b.send(&Command::set(DpMap::Pairs(&ON)).with_timeout(Duration::from_millis(300))).expect("sent");
         b.pass(300);
         assert!(!beats(&mut b), "one may be lost");
         if heard {
             receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"9":true}}"#);
         }
-        b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(300))).expect("sent");
+        b.send(&Command::set(DpMap::Pairs(&ON)).with_timeout(Duration::from_millis(300))).expect("sent");
         b.pass(300);
         assert_eq!(beats(&mut b), !heard);
     }
@@ -530,7 +530,7 @@ fn only_frames_of_both_sides_postpone_the_heartbeat() {
     receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.tx.clear();
     b.pass(9_000);
-    b.send(&Command::raw(CommandCode(0x0c), b"{}").timeout(Duration::from_secs(60))).expect("sent");
+    b.send(&Command::raw(CommandCode(0x0c), b"{}").with_timeout(Duration::from_secs(60))).expect("sent");
     receive(&mut b, CommandCode::STATUS, 0, r#"{"dps":{"1":true}}"#);
     b.tx.clear();
     b.pass(9_999);
@@ -549,7 +549,7 @@ fn a_device22_control_goes_out_under_the_other_code_after_silence() {
     b.drain();
     for expected in [CommandCode::CONTROL, CommandCode::CONTROL_NEW, CommandCode::CONTROL] {
         b.tx.clear();
-        let id = b.send(&Command::set(DpMap::Pairs(&ON)).timeout(Duration::from_millis(100))).expect("sent");
+        let id = b.send(&Command::set(DpMap::Pairs(&ON)).with_timeout(Duration::from_millis(100))).expect("sent");
         assert_eq!(b.tx.pending().get(8..12), Some(&expected.0.to_be_bytes()[..]));
         b.pass(100);
         assert!(b.drain().0.contains(&Seen::Resolved(id, Outcome::Unanswered)));
@@ -577,7 +577,7 @@ fn answers_find_their_commands() {
     b.connect();
     b.drain();
     let set = b.send(&Command::set(DpMap::Pairs(&ON))).expect("sent");
-    let child = b.send(&Command::status().cid("c1")).expect("sent");
+    let child = b.send(&Command::status().with_cid("c1")).expect("sent");
     let whole = b.send(&Command::status()).expect("sent");
     // The state of the child is not the answer of the device, in any order.
     let seen = receive(&mut b, CommandCode::DP_QUERY, 0, r#"{"dps":{"1":true}}"#);
@@ -950,8 +950,8 @@ fn a_command_may_have_a_size_limit_of_its_own() {
         b.send(&Command::set(DpMap::Pairs(&ON))).expect("room");
         b.tx.pending().len()
     };
-    assert_eq!(b.send(&Command::set(DpMap::Pairs(&ON)).at_most(size - 1)), Err(SendError::TooLarge));
-    assert!(b.send(&Command::set(DpMap::Pairs(&ON)).at_most(size)).is_ok());
+    assert_eq!(b.send(&Command::set(DpMap::Pairs(&ON)).with_frame_limit(size - 1)), Err(SendError::TooLarge));
+    assert!(b.send(&Command::set(DpMap::Pairs(&ON)).with_frame_limit(size)).is_ok());
     assert_eq!(b.tx.pending().len(), 2 * size, "the limit is that of the frame, not of the buffer");
 }
 

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::config::EmulatorConfig;
 use super::frame_sender::{Frame, FrameSender, Io};
-use super::model::{DpKind, Model, Unfit};
+use super::model::{DpKind, Model, WriteError};
 use super::pending_request::PendingRequest;
 use super::quirks::ErrorReply;
 use super::request::{Positions, ReplyAction, Request, is_control, target};
@@ -67,7 +67,7 @@ impl Emulator {
                 for (at, (id, value)) in request.dps.into_iter().flatten().enumerate() {
                     let accepted = match value {
                         DpValue::Null if config.quirks().null_as_value => write_nothing(model, cid, id),
-                        DpValue::Null => Err(Unfit::Kind),
+                        DpValue::Null => Err(WriteError::Kind),
                         value => model.write(cid, id, value),
                     };
                     match accepted {
@@ -132,7 +132,7 @@ impl Emulator {
 }
 
 /// Writes the value that firmware reads in place of a null.
-fn write_nothing(model: &mut dyn Model, cid: Option<&str>, wanted: DpId) -> Result<bool, Unfit> {
+fn write_nothing(model: &mut dyn Model, cid: Option<&str>, wanted: DpId) -> Result<bool, WriteError> {
     let mut nothing = None;
     model.dps(cid, &mut |id, value| {
         if id == wanted {
@@ -144,7 +144,7 @@ fn write_nothing(model: &mut dyn Model, cid: Option<&str>, wanted: DpId) -> Resu
             };
         }
     });
-    nothing.map_or(Err(Unfit::Kind), |nothing| model.write(cid, wanted, nothing))
+    nothing.map_or(Err(WriteError::Kind), |nothing| model.write(cid, wanted, nothing))
 }
 
 /// Returns the first DP of the model for which `filter` is true.

@@ -32,7 +32,7 @@ use crate::wire::command::CommandCode;
 pub use config::EmulatorConfig;
 pub use event::{EmulatorEvent, EmulatorOutput, HangupReason, PushError, WrittenDps};
 use frame_sender::{FrameSender, Io, Reports};
-pub use model::{DpKind, FixedModel, Model, ModelError, Unfit};
+pub use model::{DpKind, FixedModel, Model, ModelError, WriteError};
 #[cfg(feature = "quirks")]
 pub use names::UnknownQuirk;
 use pending_request::PendingRequest;
@@ -184,7 +184,7 @@ impl Emulator {
     /// Returns whether the device has begun to read a frame and waits for the rest of it. The vendor's software of 3.5
     /// then serves no other controller, and never again if the connection ends now. A driver that emulates this
     /// ([`Quirks::wedge_on_cut_frame`]) asks when a connection has ended.
-    pub const fn is_amid_frame(&self) -> bool {
+    pub const fn has_partial_frame(&self) -> bool {
         matches!(self.read_state, ReadState::InFrame)
     }
 
@@ -221,7 +221,7 @@ impl Emulator {
     /// For transports that do not show the end of a connection, such as a UART behind a serial-to-TCP bridge: if this
     /// is true before a poll, replace this `Emulator` with a new one and keep both buffers. Versions that do not
     /// negotiate do not need it, because they have no state per connection.
-    pub fn meets_another(&self, rx: &RxBuf<impl Storage>) -> bool {
+    pub fn begins_new_connection(&self, rx: &RxBuf<impl Storage>) -> bool {
         self.sender.last_received > 0 && receive::begins_with_start(self.config.version(), rx.unread())
     }
 

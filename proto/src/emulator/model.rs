@@ -16,9 +16,9 @@ pub trait Model {
     /// Writes one DP and returns whether that changed its value.
     ///
     /// # Errors
-    /// [`Unfit`] if the device does not accept the value; nothing is changed then. The controller does not learn of it:
+    /// [`WriteError`] if the device does not accept the value; nothing is changed then. The controller does not learn of it:
     /// devices acknowledge every control.
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit>;
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, WriteError>;
 
     /// Returns the kind of a DP. By default, every one is [`Plain`](DpKind::Plain).
     fn kind(&self, cid: Option<&str>, dp: DpId) -> DpKind {
@@ -55,7 +55,7 @@ pub enum DpKind {
 /// Reason why a device does not accept a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unfit {
+pub enum WriteError {
     /// There is no such DP.
     Unknown,
     /// The value is of another kind than the DP's, such as a text for a number.
@@ -66,7 +66,7 @@ pub enum Unfit {
     ReadOnly,
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unknown => "there is no such DP",
@@ -77,7 +77,7 @@ impl fmt::Display for Unfit {
     }
 }
 
-impl core::error::Error for Unfit {}
+impl core::error::Error for WriteError {}
 
 /// A [`Model`] in fixed memory: up to `DPS` values of the device and its sub-devices together, and up to `CHILDREN`
 /// sub-devices. Values are booleans, integers and texts of up to 64 bytes.
@@ -195,12 +195,12 @@ impl<const DPS: usize, const CHILDREN: usize> Model for FixedModel<DPS, CHILDREN
         any || cid.is_some() || self.children.is_empty()
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
-        let child = self.child(cid).ok_or(Unfit::Unknown)?;
-        let entry = self.entry(child, dp).ok_or(Unfit::Unknown)?;
-        let value = Fixed::new(value).ok_or(Unfit::Kind)?;
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, WriteError> {
+        let child = self.child(cid).ok_or(WriteError::Unknown)?;
+        let entry = self.entry(child, dp).ok_or(WriteError::Unknown)?;
+        let value = Fixed::new(value).ok_or(WriteError::Kind)?;
         if core::mem::discriminant(&value) != core::mem::discriminant(&entry.value) {
-            return Err(Unfit::Kind);
+            return Err(WriteError::Kind);
         }
         Ok(core::mem::replace(&mut entry.value, value.clone()) != value)
     }

@@ -73,7 +73,7 @@ pub struct Quirks {
     /// 3.5: frames of 4096 bytes and more are dropped instead of ending the connection.
     pub drop_long_frames: bool,
     /// A driver that serves several controllers stops serving all of them for good if one closes in the middle of a
-    /// frame. Not used by the machine itself; see [`Emulator::is_amid_frame`](super::Emulator::is_amid_frame).
+    /// frame. Not used by the machine itself; see [`Emulator::has_partial_frame`](super::Emulator::has_partial_frame).
     pub wedge_on_cut_frame: bool,
     /// 3.4 and 3.5: the query of older versions (0a) is also answered.
     pub answer_dp_query: bool,

@@ -10,7 +10,7 @@ from ._loops import bridge_of_loop, finish
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .models import Queried, Reply
+    from .models import QueryReply, Reply
     from .typing import Dps, JsonLike
 
 __all__ = ["Commands", "Wait"]
@@ -51,7 +51,7 @@ class Commands:
         bridge = bridge_of_loop()
         return await finish(bridge, self._verbs.status(bridge, wait, timeout))
 
-    async def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
+    async def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> QueryReply:
         """Queries the state, or the named DPs, and returns the DPs of the answer: a dict with two attributes, the named
         DPs that are `missing`, and whether the answer is `partial`.
 
@@ -60,7 +60,7 @@ class Commands:
             timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
-            A `Queried`: a dict of DPs and values, with `missing` and `partial`.
+            A `QueryReply`: a dict of DPs and values, with `missing` and `partial`.
 
         Raises:
             InvalidDp: an argument is not a DP number.

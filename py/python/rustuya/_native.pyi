@@ -38,17 +38,17 @@ from .models import (
     Frame,
     Json,
     Metrics,
-    Queried,
+    QueryReply,
     Reply,
     Request,
     Settled,
     State,
-    Swept,
+    SweepEvent,
 )
 from .profiles import Profile
 from .quirks import Quirk
 from .settings import Pacing, Timing
-from .typing import DeviceType, Dps, EventKind, JsonLike, UnfitWrite
+from .typing import DeviceType, Dps, EventKind, JsonLike, RejectedWrite
 
 __all__ = [
     "__VERSION__",
@@ -269,12 +269,12 @@ class DeviceEvent:
     `kind` is one of: "state" (DPs), "acknowledgement" (an answer without DPs), "connection" (the connection or a
     sub-device came up or went down), "freshness" (the state became current, or may be out of date), "error" (a command
     failed and nothing waited for it), "lag" (this listener lost events), "skipped" (a frame was larger than
-    `receive_limit`), "unkept" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that was replayed or
+    `receive_limit`), "dropped" (`state` lacks values beyond `memory_limit`), "ignored" (a frame that was replayed or
     reflected).
     """
     @property
     def kind(self) -> EventKind:
-        """Kind of the event: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept" or
+        """Kind of the event: "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "dropped" or
         "ignored".
         """
     @property
@@ -462,7 +462,7 @@ class ScanReceiver:
 @final
 class SweepReceiver:
     """Iterator over the results of the scan of a network."""
-    def recv(self, timeout_ms: float | None = None) -> Swept | None:
+    def recv(self, timeout_ms: float | None = None) -> SweepEvent | None:
         """Waits for the next entry. Returns None after `timeout_ms` milliseconds; raises ClosedError after the
         end.
 
@@ -476,7 +476,7 @@ class SweepReceiver:
             ClosedError: the receiver has ended.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
-    def try_recv(self) -> Swept | None:
+    def try_recv(self) -> SweepEvent | None:
         """Returns the next entry if there is one, else None."""
     def close(self) -> None:
         """Ends this receiver. Threads and tasks that wait for it return."""
@@ -489,7 +489,7 @@ class SweepReceiver:
     def _ready(self, bridge: LoopBridge, timeout: float | None = None) -> _Started[None]: ...
     def _release(self) -> None: ...
     def __iter__(self) -> Self: ...
-    def __next__(self) -> Swept: ...
+    def __next__(self) -> SweepEvent: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exc: object) -> None: ...
 
@@ -1148,7 +1148,7 @@ class Device(WithEntities):
         """
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
+    def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> QueryReply:
         """Queries the state, or the named DPs, and returns the DPs of the answer: a dict with two attributes, the named
         DPs that are `missing`, and whether the answer is `partial`.
 
@@ -1157,7 +1157,7 @@ class Device(WithEntities):
             timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
-            A `Queried`: a dict of DPs and values, with `missing` and `partial`.
+            A `QueryReply`: a dict of DPs and values, with `missing` and `partial`.
 
         Raises:
             InvalidDp: an argument is not a DP number.
@@ -1444,7 +1444,7 @@ class SubDevice(WithEntities):
         """
     @overload
     def status(self, *, wait: Literal["queue"] | None = None, timeout: float | None = None) -> None: ...
-    def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> Queried:
+    def query(self, dps: Iterable[int | str] | None = None, *, timeout: float | None = None) -> QueryReply:
         """Queries the state, or the named DPs, and returns the DPs of the answer: a dict with two attributes, the named
         DPs that are `missing`, and whether the answer is `partial`.
 
@@ -1453,7 +1453,7 @@ class SubDevice(WithEntities):
             timeout: seconds for the connection and the answer together; None for the device's own limits.
 
         Returns:
-            A `Queried`: a dict of DPs and values, with `missing` and `partial`.
+            A `QueryReply`: a dict of DPs and values, with `missing` and `partial`.
 
         Raises:
             InvalidDp: an argument is not a DP number.
@@ -1976,7 +1976,7 @@ class VirtualDevice:
     def strict(self) -> bool:
         """True if it was made with `strict`."""
     @property
-    def unfit(self) -> list[UnfitWrite]:
+    def rejected_writes(self) -> list[RejectedWrite]:
         """The first 1024 written values that the device did not accept: a list of dicts with `cid`, `dp`, `value` and
         `why`.
         """
@@ -2078,7 +2078,7 @@ class AsyncVerbs:
     def status(self, bridge: LoopBridge, wait: str | None, timeout: float | None) -> _Started[Any]: ...
     def query(
         self, bridge: LoopBridge, dps: Iterable[int | str] | None, timeout: float | None
-    ) -> _Started[Queried]: ...
+    ) -> _Started[QueryReply]: ...
     def set_value(
         self, bridge: LoopBridge, dp_id: int | str, value: JsonLike, wait: str | None, timeout: float | None
     ) -> _Started[Any]: ...

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .models import Description, DeviceInfo, Diagnosis, DiscoveredDevice, Metrics, Reply, Settled, State, Swept
+    from .models import Description, DeviceInfo, Diagnosis, DiscoveredDevice, Metrics, Reply, Settled, State, SweepEvent
     from .settings import Pacing, Timing
     from .typing import DeviceType, JsonLike
 
@@ -952,7 +952,7 @@ class Scanner:
         """
         return Receiver(self._native.stream())
 
-    def sweep(self, network: str, *, port: int = 6668, probe_port: int = 7000) -> Receiver[Swept]:
+    def sweep(self, network: str, *, port: int = 6668, probe_port: int = 7000) -> Receiver[SweepEvent]:
         """Scans a network address by address. Returns a receiver of what it finds.
 
         Args:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .settings import Pacing, Timing
-    from .typing import Reason, StaleReason, SweptKind
+    from .typing import Reason, StaleReason, SweepEventKind
 
 __all__ = [
     "Description",
@@ -27,13 +27,13 @@ __all__ = [
     "Frame",
     "Json",
     "Metrics",
-    "Queried",
+    "QueryReply",
     "Record",
     "Reply",
     "Request",
     "Settled",
     "State",
-    "Swept",
+    "SweepEvent",
 ]
 
 
@@ -280,7 +280,7 @@ class DiscoveredDevice(Record):
 
 
 @dataclass(frozen=True, eq=False)
-class Swept(Record):
+class SweepEvent(Record):
     """Result of the scan of a network.
 
     Attributes:
@@ -292,7 +292,7 @@ class Swept(Record):
         total: number of addresses in the network.
     """
 
-    kind: SweptKind
+    kind: SweepEventKind
     found: DiscoveredDevice | None = None
     ip: str | None = None
     done: int | None = None
@@ -329,7 +329,7 @@ class Settled(dict[str, "Diagnosis | None"]):
         self.unsettled = unsettled
 
 
-class Queried(dict[str, Json]):
+class QueryReply(dict[str, Json]):
     """Dict of the DPs in the answer to a query. Also has the missing ones."""
 
     missing: tuple[int, ...]
@@ -402,7 +402,7 @@ class Metrics(Record):
         unanswered: commands that nothing answered in time.
         lost: commands whose connection ended first.
         lagged: events that slow listeners lost.
-        unkept: values missing in `state` for lack of room: see `memory_limit`.
+        values_dropped: values missing in `state` for lack of room: see `memory_limit`.
         latency_p50: median time from command to acknowledgement, in seconds.
         latency_p99: 99th percentile of that time, in seconds.
     """
@@ -420,7 +420,7 @@ class Metrics(Record):
     unanswered: int
     lost: int
     lagged: int
-    unkept: int
+    values_dropped: int
     latency_p50: float | None
     latency_p99: float | None
 
@@ -453,8 +453,8 @@ class State(Mapping[str, Json]):
     def stale_reason(self) -> StaleReason | None:
         """Reason, as a name for programs, why this may be out of date; None when it is fresh.
 
-        ``not_connected``, ``not_told`` (the device has not reported its state on this connection), ``partly`` (not all
-        of the DPs: see ``stale_dps``), ``failed`` (the query failed), ``sub_device_offline``.
+        ``not_connected``, ``not_reported`` (the device has not reported its state on this connection), ``partly`` (not
+        all of the DPs: see ``stale_dps``), ``failed`` (the query failed), ``sub_device_offline``.
         """
         return self._stale_reason
 

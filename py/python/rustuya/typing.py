@@ -26,6 +26,7 @@ __all__ = [
     "DialectFound",
     "DpMeaning",
     "Dps",
+    "DroppedValues",
     "EventKind",
     "EventPayload",
     "FailedCommand",
@@ -39,12 +40,11 @@ __all__ = [
     "ProtocolVersion",
     "Quirk",
     "Reason",
+    "RejectedWrite",
     "SkippedFrame",
     "StaleReason",
     "SubDeviceChange",
-    "SweptKind",
-    "UnfitWrite",
-    "UnkeptValues",
+    "SweepEventKind",
     "Wait",
 ]
 
@@ -81,12 +81,12 @@ DeviceTypeChoice: TypeAlias = Literal["default", "device22", "Auto"]
 """Values of the argument ``dev_type``."""
 
 EventKind: TypeAlias = Literal[
-    "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "unkept", "ignored"
+    "state", "acknowledgement", "connection", "freshness", "error", "lag", "skipped", "dropped", "ignored"
 ]
 """Kind of an event: ``event.kind``."""
 
-SweptKind: TypeAlias = Literal["found", "open", "progress"]
-"""Kind of a record of ``scanner.sweep``: ``swept.kind``."""
+SweepEventKind: TypeAlias = Literal["found", "open", "progress"]
+"""Kind of a record of ``scanner.sweep``: ``event.kind``."""
 
 Reason: TypeAlias = Literal[
     "unreachable",
@@ -148,7 +148,7 @@ class DialectFound(TypedDict):
     dev_type: DeviceType
 
 
-StaleReason: TypeAlias = Literal["not_connected", "not_told", "partly", "failed", "sub_device_offline"]
+StaleReason: TypeAlias = Literal["not_connected", "not_reported", "partly", "failed", "sub_device_offline"]
 """Reason why a state may be out of date: ``state.stale_reason``, and the ``reason`` of a :class:`Freshness`."""
 
 
@@ -188,8 +188,8 @@ class SkippedFrame(TypedDict):
     """Largest allowed size, in bytes."""
 
 
-class UnkeptValues(TypedDict):
-    """Payload of the kind "unkept"."""
+class DroppedValues(TypedDict):
+    """Payload of the kind "dropped"."""
 
     values: int
     """Number of values that are missing in `state` for lack of room."""
@@ -213,14 +213,14 @@ EventPayload: TypeAlias = Union[
     FailedCommand,
     LostEvents,
     SkippedFrame,
-    UnkeptValues,
+    DroppedValues,
     IgnoredFrame,
 ]
 """Payload of every kind of event except "state" and "acknowledgement"."""
 
 
-class UnfitWrite(TypedDict):
-    """A written value that a virtual device did not accept: ``virtual_device.unfit``."""
+class RejectedWrite(TypedDict):
+    """A written value that a virtual device did not accept: ``virtual_device.rejected_writes``."""
 
     cid: Optional[str]  # noqa: UP045
     """The sub-device that was written to."""

@@ -84,8 +84,8 @@ def event(shown: rustuya.DeviceEvent) -> Result:
     if kind == "skipped":
         assert payload["size"] > payload["limit"]
         return {"skipped": payload["size"]}
-    if kind == "unkept":
-        return {"unkept": payload["values"]}
+    if kind == "dropped":
+        return {"values_dropped": payload["values"]}
     if kind == "ignored":
         return {"ignored": payload["reason"]}
     if kind == "freshness":

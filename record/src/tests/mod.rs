@@ -12,7 +12,7 @@ use rustuya_proto::{
     ErrorReply, Instant, LocalKey, Outcome, Quirks, RequestData, Version,
 };
 
-use rustuya_runtime::tap::{Note, Tap as _};
+use rustuya_runtime::tap::{Tap as _, TapEvent};
 use rustuya_seeded::SeededRng;
 
 use super::{Happened, RecordErrorKind, Recorder, Replay, SharedWriter};
@@ -81,12 +81,12 @@ const ON: RequestData<'_> =
 fn chat(rig: &mut Rig) {
     let second = Duration::from_secs(1);
     rig.run(second * 2);
-    let query = Command::request(CommandCode::DP_QUERY, RequestData::None).unix_time(1_700_000_000);
+    let query = Command::request(CommandCode::DP_QUERY, RequestData::None).with_unix_time(1_700_000_000);
     rig.ask(query);
     rig.run(second);
     rig.ask(Command::request(CommandCode::DP_QUERY, RequestData::Ids(&[DpId(1), DpId(2), DpId(101)])));
     rig.run(second);
-    rig.ask(Command::request(CommandCode::CONTROL, ON).unix_time(1_700_000_001));
+    rig.ask(Command::request(CommandCode::CONTROL, ON).with_unix_time(1_700_000_001));
     rig.run(second);
     rig.ask(Command::request(
         CommandCode::CONTROL,
@@ -94,12 +94,12 @@ fn chat(rig: &mut Rig) {
     ));
     rig.ask(Command::request(CommandCode::UPDATE_DPS, RequestData::Ids(&[DpId(2), DpId(18)])));
     rig.run(second);
-    rig.ask(query.cid(CID).timeout(second));
-    rig.ask(Command::request(CommandCode::CONTROL, RequestData::Dps(DpMap::Json(r#"{"1":false}"#))).cid(CID));
+    rig.ask(query.with_cid(CID).with_timeout(second));
+    rig.ask(Command::request(CommandCode::CONTROL, RequestData::Dps(DpMap::Json(r#"{"1":false}"#))).with_cid(CID));
     rig.run(second * 2);
     rig.ask(Command::request(CommandCode::LAN_EXT_STREAM, RequestData::None));
     rig.ask(Command::raw(CommandCode::DP_QUERY, br#"{"gwId":"bf8a6c1e9d4702kqztyu","note":"Kitchen WLAN"}"#));
-    rig.ask(Command::request(CommandCode::CONTROL, RequestData::Json("no JSON")).cid("bad \" cid"));
+    rig.ask(Command::request(CommandCode::CONTROL, RequestData::Json("no JSON")).with_cid("bad \" cid"));
     rig.run(second * 25);
 }
 
@@ -408,16 +408,16 @@ fn a_frame_that_does_not_end_holds_nothing_back_for_ever() {
     let file = Memory::default();
     let mut recorder = Recorder::redacted(file.clone());
     let at = Instant::from_micros(1);
-    recorder.note(at, Note::Created { config: &config(Some(Version::V33), KEY), rx: 2048, tx: 2048 });
+    recorder.on_event(at, TapEvent::Created { config: &config(Some(Version::V33), KEY), rx: 2048, tx: 2048 });
     let mut frame = b"\0\0\x55\xaa\0\0\0\x01\0\0\0\x08\0\0\0\x80".to_vec();
     frame.extend_from_slice(SECRET.as_bytes());
-    recorder.note(at, Note::Received(&frame));
+    recorder.on_event(at, TapEvent::Received(&frame));
     for micros in 2..3_000 {
-        recorder.note(Instant::from_micros(micros), Note::Poll);
+        recorder.on_event(Instant::from_micros(micros), TapEvent::Poll);
     }
     let written = file.bytes();
     assert!(String::from_utf8_lossy(&written).lines().count() > 1_500);
-    recorder.note(Instant::from_micros(3_000), Note::Received(SECRET.as_bytes()));
+    recorder.on_event(Instant::from_micros(3_000), TapEvent::Received(SECRET.as_bytes()));
     recorder.finish().expect("memory");
     let record = file.bytes();
     assert_clean(&record, "given up");
@@ -431,16 +431,16 @@ fn a_record_ends_with_an_error_where_notes_were_left_out() {
         let file = Memory::default();
         let mut recorder = if redacted { Recorder::redacted(file.clone()) } else { Recorder::full(file.clone()) };
         let at = Instant::from_micros(1);
-        recorder.note(at, Note::Created { config: &config(Some(Version::V33), KEY), rx: 2048, tx: 2048 });
-        recorder.note(at, Note::Poll);
+        recorder.on_event(at, TapEvent::Created { config: &config(Some(Version::V33), KEY), rx: 2048, tx: 2048 });
+        recorder.on_event(at, TapEvent::Poll);
         assert!(recorder.error().is_none());
-        recorder.note(at, Note::Missed { notes: 12 });
+        recorder.on_event(at, TapEvent::Missed { events: 12 });
         let written = file.bytes();
         assert_eq!(String::from_utf8_lossy(&written).lines().count(), 3, "all that was before the gap");
         let error = recorder.error().expect("an error").to_string();
-        assert!(error.contains("12 notes"), "{error}");
-        recorder.note(at, Note::ConnectNow);
-        recorder.note(at, Note::Missed { notes: 5 });
+        assert!(error.contains("12 events"), "{error}");
+        recorder.on_event(at, TapEvent::ConnectNow);
+        recorder.on_event(at, TapEvent::Missed { events: 5 });
         assert_eq!(recorder.finish().expect_err("a gap").to_string(), error);
         assert_eq!(file.bytes(), written, "nothing after it");
     }

@@ -9,7 +9,7 @@ use rustuya_proto::{
     Event, FixedModel, Instant, LossReason, Message, Outcome, Output, RetCode, RxBuf, TxBuf, Version, frame_len,
 };
 
-use rustuya_runtime::tap::{Note, RecordingRng, Tap};
+use rustuya_runtime::tap::{RecordingRng, Tap, TapEvent};
 use rustuya_seeded::SeededRng;
 
 use crate::{Happened, Replay};
@@ -77,7 +77,7 @@ const BUFFER: usize = 2048;
 impl Rig {
     pub(super) fn new(config: &DeviceConfig, emulated: EmulatorConfig, mut tap: Box<dyn Tap>, seed: u64) -> Self {
         let now = Instant::from_micros(5_000_017);
-        tap.note(now, Note::Created { config, rx: BUFFER, tx: BUFFER });
+        tap.on_event(now, TapEvent::Created { config, rx: BUFFER, tx: BUFFER });
         Self {
             device: Device::new(config.clone(), now),
             tap,
@@ -101,7 +101,7 @@ impl Rig {
     }
 
     pub(super) fn ask(&mut self, command: Command<'_>) {
-        self.tap.note(self.now, Note::Command(command));
+        self.tap.on_event(self.now, TapEvent::Command(command));
         self.asked += 1;
         let rng = &mut RecordingRng::new(&mut self.rng, &mut *self.tap, self.now);
         if let Ok(id) = self.device.send(&command, self.now, rng, &mut self.tx) {
@@ -111,19 +111,19 @@ impl Rig {
     }
 
     pub(super) fn announce(&mut self, address: IpAddr, version: Option<Version>) {
-        self.tap.note(self.now, Note::Announced { address, version });
+        self.tap.on_event(self.now, TapEvent::Announced { address, version });
         self.device.handle_announcement(address, version, self.now);
         self.settle();
     }
 
     pub(super) fn relay(&mut self) {
-        self.tap.note(self.now, Note::Relayed);
+        self.tap.on_event(self.now, TapEvent::Relayed);
         self.device.handle_relayed();
         self.settle();
     }
 
     pub(super) fn reconfigure(&mut self, config: &DeviceConfig) {
-        self.tap.note(self.now, Note::Reconfigured(config));
+        self.tap.on_event(self.now, TapEvent::Reconfigured(config));
         self.device.reconfigure(config.clone(), self.now);
         self.settle();
     }
@@ -144,13 +144,13 @@ impl Rig {
     }
 
     pub(super) fn close(&mut self) {
-        self.tap.note(self.now, Note::Closed);
+        self.tap.on_event(self.now, TapEvent::Closed);
         self.device.close();
         self.settle();
     }
 
     fn lose(&mut self, conn: ConnId, why: LossReason) {
-        self.tap.note(self.now, Note::Lost { conn, why });
+        self.tap.on_event(self.now, TapEvent::Lost { conn, why });
         self.device.handle_lost(conn, why, self.now);
     }
 
@@ -189,19 +189,19 @@ impl Rig {
     fn poll_controller(&mut self) -> bool {
         let mut active = false;
         loop {
-            self.tap.note(self.now, Note::Poll);
+            self.tap.on_event(self.now, TapEvent::Poll);
             let rng: &mut dyn CryptoRng = &mut RecordingRng::new(&mut self.rng, &mut *self.tap, self.now);
             let text = |m: &Message<'_>| String::from_utf8_lossy(m.payload.as_bytes()).into_owned();
             let told = match self.device.poll(self.now, rng, &mut self.rx, &mut self.tx) {
                 Output::Dial { conn, to } => {
-                    self.tap.note(self.now, Note::Dial { conn, to });
+                    self.tap.on_event(self.now, TapEvent::Dial { conn, to });
                     self.told.push(Told::Dial);
                     self.dial(conn);
                     active = true;
                     continue;
                 }
                 Output::Hangup { conn } => {
-                    self.tap.note(self.now, Note::Hangup { conn });
+                    self.tap.on_event(self.now, TapEvent::Hangup { conn });
                     self.wire = None;
                     Told::Hangup
                 }
@@ -234,7 +234,7 @@ impl Rig {
         if self.refuses {
             return self.lose(conn, LossReason::Refused);
         }
-        self.tap.note(self.now, Note::Dialed { conn });
+        self.tap.on_event(self.now, TapEvent::Dialed { conn });
         self.device.handle_dialed(conn, self.now);
         self.wire = Some(Wire {
             conn,
@@ -277,7 +277,7 @@ impl Rig {
         {
             let pending = self.tx.pending();
             let bytes = pending[..pending.len().min(self.write_at_most)].to_vec();
-            self.tap.note(self.now, Note::Sent(&bytes));
+            self.tap.on_event(self.now, TapEvent::Sent(&bytes));
             self.tx.consume(bytes.len());
             self.written.extend(&bytes);
             if !wire.closed {
@@ -318,7 +318,7 @@ impl Rig {
         }
         if wire.down.front().is_some_and(|(at, _)| *at <= self.now) {
             let (_, bytes) = wire.down.pop_front().expect("a front");
-            self.tap.note(self.now, Note::Received(&bytes));
+            self.tap.on_event(self.now, TapEvent::Received(&bytes));
             self.rx.spare_mut()[..bytes.len()].copy_from_slice(&bytes);
             self.rx.commit(bytes.len());
             moved = true;

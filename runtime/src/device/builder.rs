@@ -77,11 +77,11 @@ impl DeviceBuilder {
     /// let key = "0123456789abcdef";
     /// let known = Device::builder("bf0123456789abcdefgh", key)?.address([192, 168, 1, 20]).version(Version::V33);
     /// let same = Device::builder("bf0123456789abcdefgh", key)?.version(Version::V33);
-    /// assert_eq!(known.clone().reached_as(&same), known);
-    /// assert_ne!(known.clone().reached_as(&same.address([192, 168, 1, 21])), known);
+    /// assert_eq!(known.clone().endpoint_of(&same), known);
+    /// assert_ne!(known.clone().endpoint_of(&same.address([192, 168, 1, 21])), known);
     /// # Ok::<(), ConfigError>(())
     /// ```
-    pub fn reached_as(mut self, other: &Self) -> Self {
+    pub fn endpoint_of(mut self, other: &Self) -> Self {
         self.config.local_key = other.config.local_key.clone();
         if other.config.address.is_some() {
             (self.config.address, self.config.port) = (other.config.address, other.config.port);
@@ -183,8 +183,8 @@ impl DeviceBuilder {
 
     /// Limits the memory for the state of the device and its sub-devices, in bytes; 262,144 by default, at least 1024.
     /// An ordinary device takes 1 to 4 KiB, the largest gateways some 200. Values without room are missing from
-    /// `state()`, reported as [`Event::Unkept`](crate::Event::Unkept) and counted in
-    /// [`Metrics::unkept`](crate::Metrics::unkept). Devices of a registry share a limit, too.
+    /// `state()`, reported as [`Event::ValuesDropped`](crate::Event::ValuesDropped) and counted in
+    /// [`Metrics::values_dropped`](crate::Metrics::values_dropped). Devices of a registry share a limit, too.
     pub const fn memory_limit(mut self, bytes: usize) -> Self {
         self.options.memory_limit = if bytes < memory::LEAST { memory::LEAST } else { bytes };
         self
@@ -216,12 +216,12 @@ impl DeviceBuilder {
     /// device keeps the tap that it was spawned with.
     ///
     /// ```
-    /// # use rustuya_runtime::{DeviceBuilder, proto::Instant, tap::{Note, Tap}};
+    /// # use rustuya_runtime::{DeviceBuilder, proto::Instant, tap::{Tap, TapEvent}};
     /// struct Print;
     ///
     /// impl Tap for Print {
-    ///     fn note(&mut self, at: Instant, what: Note<'_>) {
-    ///         println!("{at:?} {what:?}");
+    ///     fn on_event(&mut self, at: Instant, event: TapEvent<'_>) {
+    ///         println!("{at:?} {event:?}");
     ///     }
     /// }
     ///

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::builder::DeviceBuilder;
 use super::dp::{self, Dp, IntoDps};
-use super::query::{self, Queried};
+use super::query::{self, QueryReply};
 use super::sending::Sending;
 use crate::discovery::{Discovery, Watch};
 use crate::link::{Link, Operation, Options};
@@ -340,7 +340,7 @@ impl Device {
     /// firmware answers. The map is empty if it reports none.
     ///
     /// Device22 firmware, which includes 3.2, reports only the DPs that a query names. The query names the known DPs
-    /// and those that were written, and the result is marked as [partial](Queried::partial);
+    /// and those that were written, and the result is marked as [partial](QueryReply::partial);
     /// [`query_dps`](Self::query_dps) queries others. A query never writes.
     ///
     /// ```
@@ -357,13 +357,13 @@ impl Device {
     ///
     /// # Cancel safety
     /// As [`Acknowledged`](crate::Acknowledged).
-    pub async fn query(&self) -> Result<Queried, CommandError> {
+    pub async fn query(&self) -> Result<QueryReply, CommandError> {
         Ok(self.status().acknowledged().await?.into())
     }
 
     /// Queries these DPs, in as many commands as the device needs. Ordinary firmware reports everything, whatever is
     /// named; DPs that device22 firmware does not report at once are queried one by one. Those that did not come are in
-    /// [`Queried::missing`].
+    /// [`QueryReply::missing`].
     ///
     /// ```
     /// # use rustuya_runtime::*;
@@ -378,7 +378,7 @@ impl Device {
     ///
     /// # Cancel safety
     /// As [`Acknowledged`](crate::Acknowledged).
-    pub async fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+    pub async fn query_dps(&self, dps: &[u16]) -> Result<QueryReply, CommandError> {
         query::query_dps(self.link(), None, dps, None).await
     }
 
@@ -386,7 +386,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`query_dps`](Self::query_dps).
-    pub async fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+    pub async fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<QueryReply, CommandError> {
         query::query_dps(self.link(), None, dps, Some(timeout)).await
     }
 

@@ -19,6 +19,6 @@ pub use dp::{Dp, DpValues, IntoDps};
 pub use handle::Device;
 pub(crate) use identity::WeakDevice;
 pub use info::DeviceInfo;
-pub use query::Queried;
+pub use query::QueryReply;
 pub use sending::{Acknowledged, Confirmed, Sending};
 pub use sub_device::SubDevice;

@@ -27,7 +27,7 @@ use crate::report::reply::Reply;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Queried {
+pub struct QueryReply {
     /// Values by DP number.
     pub dps: Map<String, Value>,
     /// Requested DPs that the device did not report.
@@ -37,7 +37,7 @@ pub struct Queried {
     pub partial: bool,
 }
 
-impl Deref for Queried {
+impl Deref for QueryReply {
     type Target = Map<String, Value>;
 
     fn deref(&self) -> &Self::Target {
@@ -45,7 +45,7 @@ impl Deref for Queried {
     }
 }
 
-impl IntoIterator for Queried {
+impl IntoIterator for QueryReply {
     type Item = (String, Value);
     type IntoIter = serde_json::map::IntoIter;
 
@@ -54,7 +54,7 @@ impl IntoIterator for Queried {
     }
 }
 
-impl<'a> IntoIterator for &'a Queried {
+impl<'a> IntoIterator for &'a QueryReply {
     type Item = (&'a String, &'a Value);
     type IntoIter = serde_json::map::Iter<'a>;
 
@@ -63,13 +63,13 @@ impl<'a> IntoIterator for &'a Queried {
     }
 }
 
-impl From<Queried> for Map<String, Value> {
-    fn from(queried: Queried) -> Self {
+impl From<QueryReply> for Map<String, Value> {
+    fn from(queried: QueryReply) -> Self {
         queried.dps
     }
 }
 
-impl From<Reply> for Queried {
+impl From<Reply> for QueryReply {
     fn from(reply: Reply) -> Self {
         Self { dps: reply.dps, missing: Vec::new(), partial: reply.partial }
     }
@@ -88,8 +88,8 @@ pub(crate) async fn query_dps(
     cid: Option<&Cid>,
     dps: &[u16],
     timeout: Option<Duration>,
-) -> Result<Queried, CommandError> {
-    let mut search = Search { link, cid, timeout, state: Queried::default(), failure: None, unanswered: 0 };
+) -> Result<QueryReply, CommandError> {
+    let mut search = Search { link, cid, timeout, state: QueryReply::default(), failure: None, unanswered: 0 };
     let wanted: Vec<u16> = dps.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     if wanted.is_empty() {
         search.ask(&[], None).await?;
@@ -110,7 +110,7 @@ pub(crate) async fn query_dps(
     let missing = wanted.into_iter().filter(|dp| search.misses(*dp)).collect();
     match search.failure {
         Some(error) if search.state.dps.is_empty() => Err(error),
-        _ => Ok(Queried { missing, ..search.state }),
+        _ => Ok(QueryReply { missing, ..search.state }),
     }
 }
 
@@ -119,7 +119,7 @@ struct Search<'a> {
     link: &'a Arc<Link>,
     cid: Option<&'a Cid>,
     timeout: Option<Duration>,
-    state: Queried,
+    state: QueryReply,
     /// First command that was refused or not answered.
     failure: Option<CommandError>,
     unanswered: u32,
@@ -173,7 +173,8 @@ const RANGES: [core::ops::RangeInclusive<u16>; 9] =
 
 /// Detects the DPs of a device.
 pub(crate) async fn detect_dps(link: &Arc<Link>) -> Result<BTreeSet<u16>, CommandError> {
-    let mut search = Search { link, cid: None, timeout: None, state: Queried::default(), failure: None, unanswered: 0 };
+    let mut search =
+        Search { link, cid: None, timeout: None, state: QueryReply::default(), failure: None, unanswered: 0 };
     search.ask(&[], None).await?;
     let known_dps = || link.with(|engine, _| engine.state()).dps.into_keys();
     // A DP that almost certainly exists: a device that has none of the requested DPs does not answer.

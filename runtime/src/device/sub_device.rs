@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::dp::{self, Dp, IntoDps};
 use super::handle::Device;
-use super::query::{self, Queried};
+use super::query::{self, QueryReply};
 use super::sending::Sending;
 use crate::link::Operation;
 use crate::report::error::CommandError;
@@ -87,7 +87,7 @@ impl SubDevice {
     ///
     /// # Cancel safety
     /// As [`Device::query`].
-    pub async fn query(&self) -> Result<Queried, CommandError> {
+    pub async fn query(&self) -> Result<QueryReply, CommandError> {
         Ok(self.status().acknowledged().await?.into())
     }
 
@@ -95,7 +95,7 @@ impl SubDevice {
     ///
     /// # Errors
     /// As [`Device::query_dps`].
-    pub async fn query_dps(&self, dps: &[u16]) -> Result<Queried, CommandError> {
+    pub async fn query_dps(&self, dps: &[u16]) -> Result<QueryReply, CommandError> {
         query::query_dps(self.gateway.link(), Some(&self.cid), dps, None).await
     }
 
@@ -103,7 +103,7 @@ impl SubDevice {
     ///
     /// # Errors
     /// As [`Device::query_dps`].
-    pub async fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<Queried, CommandError> {
+    pub async fn query_dps_within(&self, dps: &[u16], timeout: Duration) -> Result<QueryReply, CommandError> {
         query::query_dps(self.gateway.link(), Some(&self.cid), dps, Some(timeout)).await
     }
 

@@ -29,7 +29,7 @@ impl DevicesFile {
     /// # fn main() -> Result<(), Box<dyn core::error::Error>> {
     /// # let path = std::env::temp_dir().join(format!("remember-{}.json", std::process::id()));
     /// std::fs::write(&path, r#"[{ "id": "lamp", "room": "hall", "version": "" }]"#)?;
-    /// assert!(DevicesFile::remember(&path, "lamp", Some(Version::V34), "192.168.1.20".parse().ok())?);
+    /// assert!(DevicesFile::update(&path, "lamp", Some(Version::V34), "192.168.1.20".parse().ok())?);
     /// let text = std::fs::read_to_string(&path)?;
     /// assert_eq!(text, r#"[{"id":"lamp","room":"hall","version":"3.4","ip":"192.168.1.20"}]"#);
     /// # std::fs::remove_file(&path)?;
@@ -40,7 +40,7 @@ impl DevicesFile {
     /// # Errors
     /// [`DevicesFileError`]: as for [`read`](Self::read), and [`Write`](DevicesFileError::Write).
     /// [`NoList`](DevicesFileError::NoList) if the file lists no device with this id.
-    pub fn remember(
+    pub fn update(
         path: impl AsRef<Path>,
         id: &str,
         version: Option<Version>,
@@ -212,7 +212,7 @@ mod tests {
         fs::write(&file, r#"[{"id":"lamp","key":"0123456789abcdef"}]"#).expect("a file");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("permissions");
         symlink(&file, &link).expect("a link");
-        assert!(DevicesFile::remember(&link, "lamp", Some(Version::V34), None).expect("writable"));
+        assert!(DevicesFile::update(&link, "lamp", Some(Version::V34), None).expect("writable"));
         assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o640);
         let text = fs::read_to_string(&file).expect("readable");

@@ -28,7 +28,7 @@ pub use service::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
 use service::{Probes, Service};
 pub use sockets::bind_shared;
 pub(crate) use subscriber::{Location, Subscriber};
-pub use sweep::Swept;
+pub use sweep::SweepEvent;
 
 /// Receives the announcements of devices, and sends probes for them: during a scan, and as long as a
 /// [`Device`](crate::Device) that uses it has no known address and is not connected (every 6 s at first, every 30 s in
@@ -226,7 +226,7 @@ impl Discovery {
     /// let mut sweep = discovery.sweep(network.port(lamp.local_addr().port()));
     /// let mut open = Vec::new();
     /// while let Some(result) = sweep.recv().await {
-    ///     if let Swept::Open(address) = result {
+    ///     if let SweepEvent::Open(address) = result {
     ///         open.push(address);
     ///     }
     /// }
@@ -234,7 +234,7 @@ impl Discovery {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn sweep(&self, network: Network) -> Listener<Swept> {
+    pub fn sweep(&self, network: Network) -> Listener<SweepEvent> {
         self.0.service.sweep(network)
     }
 

@@ -15,7 +15,7 @@ use super::network::Network;
 use super::receiver::{LIFETIME, Receive, Received, Receiver, lock};
 use super::sockets;
 use super::subscriber::Subscriber;
-use super::sweep::{Sweep, Swept};
+use super::sweep::{Sweep, SweepEvent};
 use crate::io::shortage::is_out_of_descriptors;
 use crate::report::listener::{Bounds, Hub, Listener};
 
@@ -124,7 +124,7 @@ impl Service {
     }
 
     /// Sweeps a network.
-    pub(super) fn sweep(&self, network: Network) -> Listener<Swept> {
+    pub(super) fn sweep(&self, network: Network) -> Listener<SweepEvent> {
         let (sweep, listener) = Sweep::new(network, self.probes.active);
         if self.is_ended() {
             sweep.hub.close(&mut Vec::new());
@@ -217,7 +217,7 @@ impl Service {
         let mut wakes = Vec::new();
         let mut plan = self.plan();
         plan.scans.retain(|scan| {
-            let goes_on = now < scan.ends && scan.hub.as_ref().is_none_or(Hub::is_heard);
+            let goes_on = now < scan.ends && scan.hub.as_ref().is_none_or(Hub::has_listeners);
             if !goes_on {
                 scan.close(&mut wakes);
             }
@@ -355,7 +355,7 @@ impl Receive for Service {
                 subscriber.on_announcement(origin.address, announcement.version, announcement.product_key);
             });
         }
-        if self.hub.is_heard() {
+        if self.hub.has_listeners() {
             self.hub.publish(&found(kind), &mut wakes);
         }
         wakes.into_iter().for_each(Waker::wake);

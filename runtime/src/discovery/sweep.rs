@@ -16,19 +16,19 @@ use crate::report::listener::{Bounds, Entry, Hub, Listener};
 /// Result of a sweep.
 ///
 /// ```
-/// # use rustuya_runtime::Swept;
-/// fn show(result: &Swept) {
+/// # use rustuya_runtime::SweepEvent;
+/// fn show(result: &SweepEvent) {
 ///     match result {
-///         Swept::Found(found) => println!("{} {}", found.ip, found.id),
-///         Swept::Open(address) => println!("{address} accepts connections, and may be a device"),
-///         Swept::Progress { done, total } => eprintln!("{done} of {total}"),
+///         SweepEvent::Found(found) => println!("{} {}", found.ip, found.id),
+///         SweepEvent::Open(address) => println!("{address} accepts connections, and may be a device"),
+///         SweepEvent::Progress { done, total } => eprintln!("{done} of {total}"),
 ///     }
 /// }
-/// # show(&Swept::Progress { done: 1, total: 254 });
+/// # show(&SweepEvent::Progress { done: 1, total: 254 });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "these are all results of a sweep")]
-pub enum Swept {
+pub enum SweepEvent {
     /// A device with an address in the network announced itself. 3.5 devices answer probes; announcements of others do
     /// not pass from one subnet to another.
     Found(DiscoveredDevice),
@@ -44,7 +44,7 @@ pub enum Swept {
     },
 }
 
-impl Entry for Swept {
+impl Entry for SweepEvent {
     fn lagged(_lost: u64) -> Option<Self> {
         None
     }
@@ -56,7 +56,7 @@ pub(super) struct Sweep {
     network: Network,
     /// Whether to send probes, too.
     probes: bool,
-    pub(super) hub: Hub<Swept>,
+    pub(super) hub: Hub<SweepEvent>,
     begun: Instant,
     /// Addresses begun with.
     next: u32,
@@ -95,7 +95,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 const CAPACITY: usize = 65_536;
 
 impl Sweep {
-    pub(super) fn new(network: Network, probes: bool) -> (Self, Listener<Swept>) {
+    pub(super) fn new(network: Network, probes: bool) -> (Self, Listener<SweepEvent>) {
         let hub = Hub::new(Bounds::entries(CAPACITY));
         let listener = hub.listener();
         let begun = Instant::now();
@@ -107,7 +107,7 @@ impl Sweep {
     /// Handles an announcement.
     pub(super) fn on_announcement(&self, found: &DiscoveredDevice, wakes: &mut Vec<core::task::Waker>) {
         if self.network.contains(found.ip.into()) {
-            self.hub.publish(&Swept::Found(found.clone()), wakes);
+            self.hub.publish(&SweepEvent::Found(found.clone()), wakes);
         }
     }
 
@@ -118,7 +118,7 @@ impl Sweep {
 
     /// Does what is due. Returns the time of the next call; `None` when all is done.
     pub(super) fn step(&mut self, now: Instant, wakes: &mut Vec<core::task::Waker>) -> Option<Instant> {
-        if !self.hub.is_heard() {
+        if !self.hub.has_listeners() {
             return None;
         }
         if now < self.due {
@@ -129,7 +129,7 @@ impl Sweep {
         dials.retain(|dial| match connected(&dial.socket) {
             Ok(false) => now < dial.ends,
             Ok(true) => {
-                hub.publish(&Swept::Open(dial.ip), wakes);
+                hub.publish(&SweepEvent::Open(dial.ip), wakes);
                 // Something is there: probe it again, in case the first probe was lost.
                 if *probes {
                     probe_address(dial.ip, network.udp_port());
@@ -164,7 +164,7 @@ impl Sweep {
             .is_none_or(|(reported, before)| before != done && (done >= total || reported + PROGRESS_INTERVAL <= now))
         {
             self.reported = Some((now, done));
-            self.hub.publish(&Swept::Progress { done, total }, wakes);
+            self.hub.publish(&SweepEvent::Progress { done, total }, wakes);
         }
         (!is_over).then_some(self.due)
     }
@@ -231,7 +231,9 @@ mod tests {
             now += STEP;
         }
         let reported: Vec<_> = core::iter::from_fn(|| listener.try_recv())
-            .filter_map(|result| if let Swept::Progress { done, total } = result { Some((done, total)) } else { None })
+            .filter_map(
+                |result| if let SweepEvent::Progress { done, total } = result { Some((done, total)) } else { None },
+            )
             .collect();
         assert_eq!(reported.last(), Some(&(1, 1)), "{reported:?}");
         assert!(reported.is_sorted_by(|before, after| before.0 < after.0), "{reported:?}");

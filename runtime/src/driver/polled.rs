@@ -198,7 +198,7 @@ impl<R: Reactor> Drive<R> {
                 Connection::Dialing(dial) => match dial.as_mut().poll(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok((stream, writer))) => {
-                        candidates.worked();
+                        candidates.on_connected();
                         link.dialed(writer);
                         *connection = Connection::Up(stream);
                         return;

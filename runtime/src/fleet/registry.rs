@@ -436,7 +436,7 @@ impl RegistryBuilder {
 
     /// Limits the memory for the state of all devices together, in bytes; 8,388,608 by default: a thousand ordinary
     /// devices, or thirty large gateways. Each device has 4096 in any case. Values without room are reported as
-    /// [`Event::Unkept`](crate::Event::Unkept).
+    /// [`Event::ValuesDropped`](crate::Event::ValuesDropped).
     pub const fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
         self

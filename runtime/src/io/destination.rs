@@ -154,7 +154,7 @@ impl Candidates {
     }
 
     /// Makes the next dial begin with the last address, because it worked.
-    pub const fn worked(&mut self) {
+    pub const fn on_connected(&mut self) {
         self.begun = self.begun.wrapping_sub(1);
     }
 }

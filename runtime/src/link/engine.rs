@@ -212,7 +212,7 @@ impl Engine {
     /// Dials if the limiter permits.
     fn dial_held(&mut self, now: proto::Instant, alarm: &dyn Fn() -> Waker, env: &Env) -> Option<Action> {
         let Connection::Held(conn, to) = self.connection else { return None };
-        self.machine.handle_held(conn, now);
+        self.machine.handle_dial_delayed(conn, now);
         if !env.limiter.acquire(&mut self.permit, now + DIAL_PERMIT, alarm) {
             return None;
         }

@@ -38,7 +38,7 @@ impl Freshness {
             StateReport::Failed(_) if fresh == Some(true) => None,
             StateReport::Failed(error) => Some(Stale::Failed(Arc::clone(error))),
             StateReport::Missing if fresh == Some(true) && !self.queries_state => None,
-            StateReport::Missing => Some(Stale::NotTold),
+            StateReport::Missing => Some(Stale::NotReported),
         }
     }
 

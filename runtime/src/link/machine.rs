@@ -11,10 +11,10 @@ use rustuya_proto::{
 
 use super::pacing::Pacing;
 use super::request::Request;
-use super::tap::{OwnedNote, SharedTap};
+use super::tap::{OwnedTapEvent, SharedTap};
 use crate::io::buffers::{Buffers, FRAME};
 use crate::io::sources::Drawn;
-use crate::tap::{Note, RecordingRng, Tap};
+use crate::tap::{RecordingRng, Tap, TapEvent};
 
 /// Wraps the machine of one device. Every call that changes it passes through here, so that the tap sees all of them.
 pub(super) struct Machine {
@@ -37,7 +37,7 @@ impl Deref for Machine {
 impl Machine {
     pub(super) fn new(config: &DeviceConfig, tap: Option<SharedTap>, rx: usize, now: Instant) -> Self {
         if let Some(tap) = &tap {
-            tap.push(now, OwnedNote::Created { config: config.clone().into(), rx, tx: FRAME });
+            tap.push(now, OwnedTapEvent::Created { config: config.clone().into(), rx, tx: FRAME });
         }
         Self { device: proto::Device::new(config.clone(), now), tap, random: None, used_keys: true }
     }
@@ -48,12 +48,12 @@ impl Machine {
 
     pub(super) fn poll<'b>(&mut self, now: Instant, buffers: &'b mut Buffers) -> Output<'b> {
         let Buffers { rx, tx, .. } = buffers;
-        self.record(now, Note::Poll);
+        self.record(now, TapEvent::Poll);
         self.used_keys = true;
         let output = with_rng(self.random, self.tap.as_ref(), now, |rng| self.device.poll(now, rng, rx, tx));
         match &output {
-            Output::Dial { conn, to } => self.record(now, Note::Dial { conn: *conn, to: *to }),
-            Output::Hangup { conn } => self.record(now, Note::Hangup { conn: *conn }),
+            Output::Dial { conn, to } => self.record(now, TapEvent::Dial { conn: *conn, to: *to }),
+            Output::Hangup { conn } => self.record(now, TapEvent::Hangup { conn: *conn }),
             Output::Event(_) | Output::Wait { .. } => {}
         }
         output
@@ -69,71 +69,71 @@ impl Machine {
         self.used_keys = true;
         let command = request.machine_command(pacing);
         if let Some(tap) = &self.tap {
-            tap.push(now, OwnedNote::command(request, &command));
+            tap.push(now, OwnedTapEvent::command(request, &command));
         }
         with_rng(self.random, self.tap.as_ref(), now, |rng| self.device.send(&command, now, rng, &mut buffers.tx))
     }
 
-    pub(super) fn handle_held(&mut self, conn: ConnId, now: Instant) {
-        self.record(now, Note::Held { conn });
-        self.device.handle_held(conn, now);
+    pub(super) fn handle_dial_delayed(&mut self, conn: ConnId, now: Instant) {
+        self.record(now, TapEvent::DialDelayed { conn });
+        self.device.handle_dial_delayed(conn, now);
     }
 
     pub(super) fn handle_dialed(&mut self, conn: ConnId, now: Instant) {
-        self.record(now, Note::Dialed { conn });
+        self.record(now, TapEvent::Dialed { conn });
         self.device.handle_dialed(conn, now);
     }
 
     pub(super) fn handle_lost(&mut self, conn: ConnId, why: LossReason, now: Instant) {
-        self.record(now, Note::Lost { conn, why });
+        self.record(now, TapEvent::Lost { conn, why });
         self.device.handle_lost(conn, why, now);
     }
 
     pub(super) fn handle_announcement(&mut self, address: IpAddr, version: Option<Version>, now: Instant) {
-        self.record(now, Note::Announced { address, version });
+        self.record(now, TapEvent::Announced { address, version });
         self.device.handle_announcement(address, version, now);
     }
 
     pub(super) fn handle_relayed(&mut self, now: Instant) {
-        self.record(now, Note::Relayed);
+        self.record(now, TapEvent::Relayed);
         self.device.handle_relayed();
     }
 
     pub(super) fn connect_now(&mut self, now: Instant) {
-        self.record(now, Note::ConnectNow);
+        self.record(now, TapEvent::ConnectNow);
         self.device.connect_now(now);
     }
 
     pub(super) fn reconfigure(&mut self, config: &DeviceConfig, now: Instant) {
         if let Some(tap) = &self.tap {
-            tap.push(now, OwnedNote::Reconfigured(config.clone().into()));
+            tap.push(now, OwnedTapEvent::Reconfigured(config.clone().into()));
         }
         self.used_keys = true;
         self.device.reconfigure(config.clone(), now);
     }
 
     pub(super) fn close(&mut self, now: Instant) {
-        self.record(now, Note::Closed);
+        self.record(now, TapEvent::Closed);
         self.device.close();
     }
 
     /// Records bytes that were written to the socket.
     pub(super) fn record_sent(&self, now: Instant, bytes: &[u8]) {
         if let Some(tap) = &self.tap {
-            tap.push(now, OwnedNote::Sent(bytes.into()));
+            tap.push(now, OwnedTapEvent::Sent(bytes.into()));
         }
     }
 
     /// Records bytes that were read from the socket.
     pub(super) fn record_received(&self, now: Instant, bytes: &[u8]) {
         if let Some(tap) = &self.tap {
-            tap.push(now, OwnedNote::Received(bytes.into()));
+            tap.push(now, OwnedTapEvent::Received(bytes.into()));
         }
     }
 
-    fn record(&self, now: Instant, what: Note<'static>) {
+    fn record(&self, now: Instant, event: TapEvent<'static>) {
         if let Some(tap) = &self.tap {
-            tap.push(now, OwnedNote::Plain(what));
+            tap.push(now, OwnedTapEvent::Plain(event));
         }
     }
 }
@@ -184,10 +184,10 @@ impl TryCryptoRng for Lazy {}
 struct Drawing<'a>(&'a SharedTap);
 
 impl Tap for Drawing<'_> {
-    fn note(&mut self, at: Instant, what: Note<'_>) {
-        // A recording generator notes nothing but drawn bytes.
-        if let Note::Drawn(drawn) = what {
-            self.0.push(at, OwnedNote::Drawn(drawn.into()));
+    fn on_event(&mut self, at: Instant, event: TapEvent<'_>) {
+        // A recording generator reports nothing but drawn bytes.
+        if let TapEvent::Drawn(drawn) = event {
+            self.0.push(at, OwnedTapEvent::Drawn(drawn.into()));
         }
     }
 }

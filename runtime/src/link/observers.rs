@@ -170,11 +170,10 @@ impl Observers {
             return;
         }
         let mut changes = Vec::new();
-        let mut unkept = 0;
+        let mut dropped = 0;
         if let Some(report) = report {
             let live = message.command == CommandCode::STATUS && !report.from_query;
-            let dropped = self.cache.apply(report, live, now, |cid, online| changes.push((cid, online)));
-            unkept = dropped;
+            dropped = self.cache.apply(report, live, now, |cid, online| changes.push((cid, online)));
             if let Some(dps) = report.dps {
                 let cid = report.cid.map(|cid| cid.to_string());
                 let cid = cid.as_deref();
@@ -187,20 +186,20 @@ impl Observers {
         for (cid, online) in changes {
             self.publisher.publish(Event::SubDevice { cid, online }, wakes);
         }
-        self.on_unkept(unkept, wakes);
+        self.on_values_dropped(dropped, wakes);
     }
 
     /// Reports values that were dropped for lack of room.
-    fn on_unkept(&mut self, values: u64, wakes: &mut Vec<Waker>) {
+    fn on_values_dropped(&mut self, values: u64, wakes: &mut Vec<Waker>) {
         if values == 0 {
             return;
         }
         let limit = self.cache.limit();
-        if self.metrics.unkept == 0 {
+        if self.metrics.values_dropped == 0 {
             tracing::warn!(limit, "the device sends more than is remembered: state() lacks some values");
         }
-        self.metrics.unkept = self.metrics.unkept.saturating_add(values);
-        self.publisher.publish(Event::Unkept { values, limit }, wakes);
+        self.metrics.values_dropped = self.metrics.values_dropped.saturating_add(values);
+        self.publisher.publish(Event::ValuesDropped { values, limit }, wakes);
     }
 
     /// Records that this address is dialed.
@@ -215,7 +214,7 @@ impl Observers {
         self.receive_limit = options.receive_limit;
         self.publisher.set_backlog(options.backlog_limit);
         let dropped = self.cache.set_limit(options.memory_limit);
-        self.on_unkept(dropped, wakes);
+        self.on_values_dropped(dropped, wakes);
     }
 }
 

@@ -55,7 +55,7 @@ impl Publisher {
 
     /// Returns whether there is any listener; without one, no event needs to be made.
     pub(crate) fn has_listeners(&self) -> bool {
-        self.hub.is_heard() || self.managers().any(|hub| hub.is_heard())
+        self.hub.has_listeners() || self.managers().any(|hub| hub.has_listeners())
     }
 
     pub(crate) fn publish(&mut self, event: Event, wakes: &mut Vec<Waker>) {

@@ -76,7 +76,7 @@ impl Operation {
             Self::Raw(_, data) => data.as_deref().map_or(RequestData::None, RequestData::Json),
         };
         let command = Command::request(self.code(), data);
-        cid.map_or(command, |cid| command.cid(cid.as_str()))
+        cid.map_or(command, |cid| command.with_cid(cid.as_str()))
     }
 
     /// Returns the code before the version is known; the machine may send another one.
@@ -100,10 +100,10 @@ pub(super) const fn limited(
     at_most: Option<usize>,
 ) -> Command<'_> {
     if let Some(timeout) = timeout {
-        command = command.timeout(timeout);
+        command = command.with_timeout(timeout);
     }
     if let Some(bytes) = at_most {
-        command = command.at_most(bytes);
+        command = command.with_frame_limit(bytes);
     }
     command
 }
@@ -195,7 +195,7 @@ impl Request {
 
     /// Borrows it as a command for the machine.
     pub(crate) fn machine_command(&self, pacing: &Pacing) -> Command<'_> {
-        let command = self.operation.machine_command(self.cid.as_ref()).unix_time(unix_time());
+        let command = self.operation.machine_command(self.cid.as_ref()).with_unix_time(unix_time());
         // A write that cannot be split is sent whatever its size.
         let at_most = pacing.max_bytes.filter(|_| self.writes() > 1);
         limited(command, self.answer, at_most.map(|bytes| usize::from(bytes.get())))

@@ -1,6 +1,6 @@
-//! Delivery of notes to a tap.
+//! Delivery of events to a tap.
 //!
-//! Notes are made under the lock of a link, and a tap is foreign code that may call back into it. They are queued, and
+//! Events are made under the lock of a link, and a tap is foreign code that may call back into it. They are queued, and
 //! delivered once the lock is free.
 
 use core::task::{Context, Poll, Waker};
@@ -12,9 +12,9 @@ use std::thread::{self, ThreadId};
 use rustuya_proto::{Cid, Command, DeviceConfig, Instant};
 
 use super::request::{Operation, Request, limited};
-use crate::tap::{Note, Tap};
+use crate::tap::{Tap, TapEvent};
 
-/// Limit of the notes that wait for a slow tap, in bytes. Further ones are dropped and counted.
+/// Limit of the events that wait for a slow tap, in bytes. Further ones are dropped and counted.
 pub(super) const MAX_QUEUED_BYTES: usize = 4 << 20;
 
 /// Tap shared by the clones of a device's description.
@@ -22,14 +22,14 @@ pub(super) const MAX_QUEUED_BYTES: usize = 4 << 20;
 pub(crate) struct SharedTap(Arc<Feed<dyn Tap>>);
 
 struct Feed<T: ?Sized> {
-    notes: Mutex<NoteQueue>,
+    events: Mutex<EventQueue>,
     tap: Mutex<T>,
 }
 
 #[derive(Default)]
-struct NoteQueue {
-    queued: VecDeque<(Instant, OwnedNote)>,
-    /// Memory of the queued notes, in bytes.
+struct EventQueue {
+    queued: VecDeque<(Instant, OwnedTapEvent)>,
+    /// Memory of the queued events, in bytes.
     bytes: usize,
     /// Thread that delivers, one at a time.
     deliverer: Option<ThreadId>,
@@ -37,9 +37,9 @@ struct NoteQueue {
     waiting: Vec<Waker>,
 }
 
-/// A note with owned data.
-pub(super) enum OwnedNote {
-    Plain(Note<'static>),
+/// An event with owned data.
+pub(super) enum OwnedTapEvent {
+    Plain(TapEvent<'static>),
     Created { config: Box<DeviceConfig>, rx: usize, tx: usize },
     Reconfigured(Box<DeviceConfig>),
     Command(Box<OwnedCommand>),
@@ -59,86 +59,86 @@ pub(super) struct OwnedCommand {
 
 impl SharedTap {
     pub(crate) fn new(tap: impl Tap + 'static) -> Self {
-        Self(Arc::new(Feed { notes: Mutex::default(), tap: Mutex::new(tap) }))
+        Self(Arc::new(Feed { events: Mutex::default(), tap: Mutex::new(tap) }))
     }
 
-    /// Queues a note until [`deliver`](Self::deliver).
-    pub(super) fn push(&self, at: Instant, what: OwnedNote) {
-        self.notes().push(at, what);
+    /// Queues an event until [`deliver`](Self::deliver).
+    pub(super) fn push(&self, at: Instant, what: OwnedTapEvent) {
+        self.events().push(at, what);
     }
 
-    /// Delivers the queued notes in order, and those queued meanwhile. Does nothing if a delivery is under way, on
+    /// Delivers the queued events in order, and those queued meanwhile. Does nothing if a delivery is under way, on
     /// another thread or further up the stack of this one.
     pub(super) fn deliver(&self) {
-        let mut notes = self.notes();
-        if notes.deliverer.is_some() || notes.queued.is_empty() {
+        let mut events = self.events();
+        if events.deliverer.is_some() || events.queued.is_empty() {
             return;
         }
-        notes.deliverer = Some(thread::current().id());
+        events.deliverer = Some(thread::current().id());
         let guard = DeliveryGuard(self);
-        while let Some((at, kept)) = notes.take_first() {
-            drop(notes);
-            self.0.tap.lock().unwrap_or_else(PoisonError::into_inner).note(at, kept.note());
-            notes = self.notes();
+        while let Some((at, kept)) = events.take_first() {
+            drop(events);
+            self.0.tap.lock().unwrap_or_else(PoisonError::into_inner).on_event(at, kept.event());
+            events = self.events();
         }
-        // Under the same lock: notes queued from now on are delivered by their own thread.
-        let waiting = notes.end();
-        drop(notes);
+        // Under the same lock: events queued from now on are delivered by their own thread.
+        let waiting = events.end();
+        drop(events);
         core::mem::forget(guard);
         waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Returns whether this is called from within the tap.
     pub(super) fn is_delivering_here(&self) -> bool {
-        self.notes().deliverer == Some(thread::current().id())
+        self.events().deliverer == Some(thread::current().id())
     }
 
     #[cfg(test)]
     pub(super) fn queued_bytes(&self) -> usize {
-        let notes = self.notes();
-        assert_eq!(notes.bytes, notes.queued.iter().map(|(_, kept)| kept.size()).sum::<usize>());
-        notes.bytes
+        let events = self.events();
+        assert_eq!(events.bytes, events.queued.iter().map(|(_, kept)| kept.size()).sum::<usize>());
+        events.bytes
     }
 
     #[cfg(test)]
     pub(super) fn is_delivering(&self) -> bool {
-        self.notes().deliverer.is_some()
+        self.events().deliverer.is_some()
     }
 
-    /// Ready when all notes are delivered.
+    /// Ready when all events are delivered.
     pub(super) fn poll_delivered(&self, cx: &Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
-        let mut notes = self.notes();
-        if notes.deliverer.is_none() {
+        let mut events = self.events();
+        if events.deliverer.is_none() {
             return Poll::Ready(());
         }
-        notes.waiting.push(waker);
+        events.waiting.push(waker);
         Poll::Pending
     }
 
-    fn notes(&self) -> MutexGuard<'_, NoteQueue> {
-        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn events(&self) -> MutexGuard<'_, EventQueue> {
+        self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl NoteQueue {
-    /// Queues a note, or counts it where there is no room.
-    fn push(&mut self, at: Instant, what: OwnedNote) {
+impl EventQueue {
+    /// Queues an event, or counts it where there is no room.
+    fn push(&mut self, at: Instant, what: OwnedTapEvent) {
         let room = self.queued.is_empty() || self.bytes.saturating_add(what.size()) <= MAX_QUEUED_BYTES;
         let what = match self.queued.back_mut() {
             _ if room => what,
-            Some((_, OwnedNote::Plain(Note::Missed { notes }))) => {
-                *notes = notes.saturating_add(1);
+            Some((_, OwnedTapEvent::Plain(TapEvent::Missed { events }))) => {
+                *events = events.saturating_add(1);
                 return;
             }
-            _ => OwnedNote::Plain(Note::Missed { notes: 1 }),
+            _ => OwnedTapEvent::Plain(TapEvent::Missed { events: 1 }),
         };
         self.bytes = self.bytes.saturating_add(what.size());
         self.queued.push_back((at, what));
     }
 
-    /// Takes the oldest note. The others stay queued if the tap panics.
-    fn take_first(&mut self) -> Option<(Instant, OwnedNote)> {
+    /// Takes the oldest event. The others stay queued if the tap panics.
+    fn take_first(&mut self) -> Option<(Instant, OwnedTapEvent)> {
         let (at, kept) = self.queued.pop_front()?;
         self.bytes = self.bytes.saturating_sub(kept.size());
         if self.queued.is_empty() {
@@ -159,7 +159,7 @@ struct DeliveryGuard<'a>(&'a SharedTap);
 
 impl Drop for DeliveryGuard<'_> {
     fn drop(&mut self) {
-        let waiting = self.0.notes().end();
+        let waiting = self.0.events().end();
         waiting.into_iter().for_each(Waker::wake);
     }
 }
@@ -176,15 +176,15 @@ impl core::fmt::Debug for SharedTap {
     }
 }
 
-impl OwnedNote {
-    /// Makes the note of a command that is passed to the machine.
+impl OwnedTapEvent {
+    /// Makes the event of a command that is passed to the machine.
     pub(super) fn command(request: &Request, command: &Command<'_>) -> Self {
         Self::Command(Box::new(OwnedCommand {
             operation: request.operation.clone(),
             cid: request.cid.clone(),
-            unix_time: command.get_unix_time(),
-            timeout: command.get_timeout(),
-            at_most: command.get_at_most(),
+            unix_time: command.unix_time(),
+            timeout: command.timeout(),
+            at_most: command.frame_limit(),
         }))
     }
 
@@ -199,22 +199,22 @@ impl OwnedNote {
         size_of::<(Instant, Self)>().saturating_add(more)
     }
 
-    fn note(&self) -> Note<'_> {
+    fn event(&self) -> TapEvent<'_> {
         match self {
-            Self::Plain(note) => *note,
-            Self::Created { config, rx, tx } => Note::Created { config, rx: *rx, tx: *tx },
-            Self::Reconfigured(config) => Note::Reconfigured(config),
-            Self::Command(given) => Note::Command(given.command()),
-            Self::Received(bytes) => Note::Received(bytes),
-            Self::Sent(bytes) => Note::Sent(bytes),
-            Self::Drawn(bytes) => Note::Drawn(bytes),
+            Self::Plain(event) => *event,
+            Self::Created { config, rx, tx } => TapEvent::Created { config, rx: *rx, tx: *tx },
+            Self::Reconfigured(config) => TapEvent::Reconfigured(config),
+            Self::Command(given) => TapEvent::Command(given.command()),
+            Self::Received(bytes) => TapEvent::Received(bytes),
+            Self::Sent(bytes) => TapEvent::Sent(bytes),
+            Self::Drawn(bytes) => TapEvent::Drawn(bytes),
         }
     }
 }
 
 impl OwnedCommand {
     fn command(&self) -> Command<'_> {
-        let command = self.operation.machine_command(self.cid.as_ref()).unix_time(self.unix_time);
+        let command = self.operation.machine_command(self.cid.as_ref()).with_unix_time(self.unix_time);
         limited(command, self.timeout, self.at_most)
     }
 }

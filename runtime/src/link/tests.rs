@@ -130,17 +130,17 @@ fn frames_of_two_callers_do_not_interleave_and_each_leaves_in_one_write() {
     drop(slots);
 }
 
-/// A tap that calls back into its link at every note.
+/// A tap that calls back into its link at every event.
 struct CallsBack {
     link: Arc<std::sync::OnceLock<Weak<Link>>>,
-    notes_received: Arc<Mutex<Vec<String>>>,
+    events_received: Arc<Mutex<Vec<String>>>,
     left: usize,
 }
 
 impl crate::tap::Tap for CallsBack {
-    fn note(&mut self, _: rustuya_proto::Instant, what: crate::tap::Note<'_>) {
-        let text = format!("{what:?}");
-        self.notes_received.lock().expect("not poisoned").push(text);
+    fn on_event(&mut self, _: rustuya_proto::Instant, event: crate::tap::TapEvent<'_>) {
+        let text = format!("{event:?}");
+        self.events_received.lock().expect("not poisoned").push(text);
         let Some(link) = self.link.get().and_then(Weak::upgrade) else { return };
         link.with(|engine, _| assert!(engine.cache().children().is_empty()));
         if self.left > 0 {
@@ -159,8 +159,8 @@ impl crate::tap::Tap for CallsBack {
 fn a_tap_may_call_back() {
     let (done, waits) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let (own, notes_received) = (Arc::default(), Arc::new(Mutex::default()));
-        let tap = CallsBack { link: Arc::clone(&own), notes_received: Arc::clone(&notes_received), left: 3 };
+        let (own, events_received) = (Arc::default(), Arc::new(Mutex::default()));
+        let tap = CallsBack { link: Arc::clone(&own), events_received: Arc::clone(&events_received), left: 3 };
         let link = DrivenLink::new(Link::new(&config(5), options(), Some(SharedTap::new(tap)), Env::standalone()));
         own.set(Arc::downgrade(&link.0)).expect("set once");
         for _ in 0..100 {
@@ -169,19 +169,19 @@ fn a_tap_may_call_back() {
             }
         }
         assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_ready());
-        let notes_received = notes_received.lock().expect("not poisoned").clone();
-        done.send(notes_received).expect("is waited for");
+        let events_received = events_received.lock().expect("not poisoned").clone();
+        done.send(events_received).expect("is waited for");
     });
-    let notes_received: Vec<String> = waits.recv_timeout(Duration::from_secs(20)).expect("no deadlock");
-    assert!(notes_received.first().is_some_and(|note| note.starts_with("Created")), "{notes_received:?}");
-    assert!(notes_received.contains(&"Closed".into()), "{notes_received:?}");
+    let events_received: Vec<String> = waits.recv_timeout(Duration::from_secs(20)).expect("no deadlock");
+    assert!(events_received.first().is_some_and(|event| event.starts_with("Created")), "{events_received:?}");
+    assert!(events_received.contains(&"Closed".into()), "{events_received:?}");
 }
 
 /// A tap that blocks until the sender is dropped.
 struct Slow(std::sync::mpsc::Receiver<()>, Arc<AtomicUsize>);
 
 impl crate::tap::Tap for Slow {
-    fn note(&mut self, _: rustuya_proto::Instant, _: crate::tap::Note<'_>) {
+    fn on_event(&mut self, _: rustuya_proto::Instant, _: crate::tap::TapEvent<'_>) {
         let _ = self.0.recv_timeout(Duration::from_secs(20));
         self.1.fetch_add(1, Ordering::Relaxed);
     }
@@ -190,8 +190,8 @@ impl crate::tap::Tap for Slow {
 #[test]
 fn a_link_is_closed_once_its_tap_was_told_all_and_a_slow_one_locks_nothing() {
     let (go, waits) = std::sync::mpsc::channel();
-    let notes_received = Arc::new(AtomicUsize::new(0));
-    let tap = SharedTap::new(Slow(waits, Arc::clone(&notes_received)));
+    let events_received = Arc::new(AtomicUsize::new(0));
+    let tap = SharedTap::new(Slow(waits, Arc::clone(&events_received)));
     let link = Arc::new(DrivenLink::new(Link::new(&config(5), options(), Some(tap.clone()), Env::standalone())));
     let deliverer = std::thread::spawn({
         let link = Arc::clone(&link);
@@ -203,24 +203,24 @@ fn a_link_is_closed_once_its_tap_was_told_all_and_a_slow_one_locks_nothing() {
     // Meanwhile, another thread goes on.
     link.close();
     while link.poll(None, Waker::noop()) != Action::End {}
-    assert_eq!(notes_received.load(Ordering::Relaxed), 0);
+    assert_eq!(events_received.load(Ordering::Relaxed), 0);
     assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_pending());
     drop(go);
     deliverer.join().expect("no panic");
     assert!(link.0.poll_closed(&Context::from_waker(Waker::noop())).is_ready());
-    assert!(notes_received.load(Ordering::Relaxed) >= 3);
+    assert!(events_received.load(Ordering::Relaxed) >= 3);
 }
 
-/// A tap that blocks at its first note, and counts delivered and missed notes in order.
+/// A tap that blocks at its first event, and counts delivered and missed events in order.
 struct Counts(Option<std::sync::mpsc::Receiver<()>>, Arc<Mutex<Vec<(u64, u64)>>>);
 
 impl crate::tap::Tap for Counts {
-    fn note(&mut self, _: rustuya_proto::Instant, what: crate::tap::Note<'_>) {
+    fn on_event(&mut self, _: rustuya_proto::Instant, event: crate::tap::TapEvent<'_>) {
         if let Some(waits) = self.0.take() {
             let _ = waits.recv_timeout(Duration::from_secs(20));
         }
-        self.1.lock().expect("not poisoned").push(match what {
-            crate::tap::Note::Missed { notes } => (0, notes),
+        self.1.lock().expect("not poisoned").push(match event {
+            crate::tap::TapEvent::Missed { events } => (0, events),
             _ => (1, 0),
         });
     }
@@ -228,14 +228,14 @@ impl crate::tap::Tap for Counts {
 
 #[test]
 fn what_waits_for_a_slow_tap_is_bounded_and_what_is_left_out_is_told() {
-    use super::tap::{MAX_QUEUED_BYTES, OwnedNote};
-    use crate::tap::Note;
+    use super::tap::{MAX_QUEUED_BYTES, OwnedTapEvent};
+    use crate::tap::TapEvent;
 
     let at = rustuya_proto::Instant::ZERO;
     let (go, waits) = std::sync::mpsc::channel();
-    let notes_received = Arc::default();
-    let tap = SharedTap::new(Counts(Some(waits), Arc::clone(&notes_received)));
-    tap.push(at, OwnedNote::Plain(Note::Poll));
+    let events_received = Arc::default();
+    let tap = SharedTap::new(Counts(Some(waits), Arc::clone(&events_received)));
+    tap.push(at, OwnedTapEvent::Plain(TapEvent::Poll));
     let deliverer = std::thread::spawn({
         let tap = tap.clone();
         move || tap.deliver()
@@ -244,7 +244,7 @@ fn what_waits_for_a_slow_tap_is_bounded_and_what_is_left_out_is_told() {
         std::thread::yield_now();
     }
     for _ in 0..500 {
-        tap.push(at, OwnedNote::Received(vec![0; 64 << 10].into()));
+        tap.push(at, OwnedTapEvent::Received(vec![0; 64 << 10].into()));
         assert!(tap.queued_bytes() <= MAX_QUEUED_BYTES + 1024, "{}", tap.queued_bytes());
     }
     assert!(tap.queued_bytes() > MAX_QUEUED_BYTES / 2);
@@ -252,14 +252,15 @@ fn what_waits_for_a_slow_tap_is_bounded_and_what_is_left_out_is_told() {
     deliverer.join().expect("no panic");
     assert_eq!(tap.queued_bytes(), 0);
     // There is room again.
-    tap.push(at, OwnedNote::Plain(Note::Poll));
+    tap.push(at, OwnedTapEvent::Plain(TapEvent::Poll));
     tap.deliver();
-    let notes_received = notes_received.lock().expect("not poisoned").clone();
-    let (notes, missed) = notes_received.iter().fold((0, 0), |(notes, missed), now| (notes + now.0, missed + now.1));
+    let events_received = events_received.lock().expect("not poisoned").clone();
+    let (events, missed) =
+        events_received.iter().fold((0, 0), |(events, missed), now| (events + now.0, missed + now.1));
     assert!(missed > 400, "{missed}");
-    assert_eq!(notes + missed, 502, "each was delivered or counted");
-    assert_eq!(notes_received.last(), Some(&(1, 0)));
-    assert_eq!(notes_received.iter().rev().nth(1), Some(&(0, missed)), "the gap is noted once, in its place");
+    assert_eq!(events + missed, 502, "each was delivered or counted");
+    assert_eq!(events_received.last(), Some(&(1, 0)));
+    assert_eq!(events_received.iter().rev().nth(1), Some(&(0, missed)), "the gap is reported once, in its place");
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::report::state::Stale;
 ///             Event::SubDevice { cid, online } => println!("{cid} is online: {online}"),
 ///             Event::Failed(failed) => println!("{:?}: {}", failed.command, failed.error),
 ///             Event::Skipped { len, limit, .. } => println!("a frame of {len} bytes was skipped; the limit is {limit}"),
-///             Event::Unkept { values, limit } => println!("{values} values more than fit {limit} bytes"),
+///             Event::ValuesDropped { values, limit } => println!("{values} values more than fit {limit} bytes"),
 ///             Event::Fresh => println!("the state is what the device has now"),
 ///             Event::Stale(why) => println!("the state may be out of date: {why}"),
 ///             Event::Lagged(lost) => println!("too slow: {lost} events lost"),
@@ -77,7 +77,7 @@ pub enum Event {
     },
     /// The device sent more than its [`memory_limit`](crate::DeviceBuilder::memory_limit) permits: `state()` and the
     /// list of sub-devices lack a part of one frame. Listeners receive the whole frame before this event.
-    Unkept {
+    ValuesDropped {
         /// Values and sub-devices that were dropped.
         values: u64,
         /// Memory limit of this device, in bytes.

@@ -267,7 +267,7 @@ impl<T: Entry> Hub<T> {
     }
 
     /// Returns whether there is any listener; without one, no entry needs to be made.
-    pub(crate) fn is_heard(&self) -> bool {
+    pub(crate) fn has_listeners(&self) -> bool {
         let queues = Arc::clone(&self.lock().queues);
         queues.iter().any(|queue| queue.strong_count() > 0)
     }
@@ -394,8 +394,8 @@ impl<T: Entry> Source<T> {
     }
 
     /// Returns whether there is any listener; without one, no entry needs to be made.
-    pub fn is_heard(&self) -> bool {
-        self.0.is_heard()
+    pub fn has_listeners(&self) -> bool {
+        self.0.has_listeners()
     }
 
     /// Queues an entry for every listener.

@@ -50,7 +50,7 @@ pub struct Metrics {
     pub lagged: u64,
     /// Values and sub-devices that `state()` lacks for want of room, see
     /// [`memory_limit`](crate::DeviceBuilder::memory_limit).
-    pub unkept: u64,
+    pub values_dropped: u64,
     /// Times from sending a command to its acknowledgement.
     pub latency: Latency,
 }
@@ -82,7 +82,7 @@ impl Metrics {
         self.unanswered += other.unanswered;
         self.lost += other.lost;
         self.lagged += other.lagged;
-        self.unkept += other.unkept;
+        self.values_dropped += other.values_dropped;
         for (mine, others) in self.latency.counts.iter_mut().zip(other.latency.counts) {
             *mine = mine.saturating_add(others);
         }

@@ -30,7 +30,7 @@ pub struct Reply {
     pub retcode: Option<u32>,
     /// The DPs in the payload; of a query that was answered without any, those that the device pushed instead.
     pub dps: Map<String, Value>,
-    /// For a query: whether the device may have more DPs, see [`Queried::partial`](crate::Queried::partial).
+    /// For a query: whether the device may have more DPs, see [`QueryReply::partial`](crate::QueryReply::partial).
     pub partial: bool,
     /// The decrypted payload.
     bytes: Box<[u8]>,

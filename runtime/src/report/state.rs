@@ -56,7 +56,7 @@ pub enum Stale {
     NotConnected,
     /// The device is connected and has not reported its state on this connection.
     #[error("the device has not reported its state on this connection")]
-    NotTold,
+    NotReported,
     /// The device has reported its state on this connection, but without some of the DPs: see [`DpReading::fresh`].
     #[error("the device has not reported all DPs on this connection")]
     Partly,
@@ -273,7 +273,7 @@ impl Cache {
             Some(child) if child.online == Some(false) => Some(Stale::SubDeviceOffline),
             Some(child) if child.values.is_fresh() == Some(true) => None,
             Some(child) if child.values.0.iter().any(|known| known.fresh) => Some(Stale::Partly),
-            _ => Some(Stale::NotTold),
+            _ => Some(Stale::NotReported),
         };
         State { dps: child.map(|child| child.values.readings(now)).unwrap_or_default(), stale }
     }
@@ -452,7 +452,7 @@ mod tests {
         assert_eq!(Value::Object(state.to_map()), json!({ "1": false, "2": 50 }));
         let ages: Vec<_> = state.dps.values().map(|reading| reading.age.as_secs()).collect();
         assert_eq!(ages, [1, 5]);
-        assert_eq!(cache.child_state("c", true, at(6)).stale, Some(Stale::NotTold));
+        assert_eq!(cache.child_state("c", true, at(6)).stale, Some(Stale::NotReported));
     }
 
     #[test]
@@ -546,7 +546,7 @@ mod tests {
         assert_eq!((cache.is_fresh(), cache.child_state("c", true, at(1)).stale), (Some(true), None));
         assert_eq!(cache.child_state("c", false, at(1)).stale, Some(Stale::NotConnected));
         cache.age();
-        assert_eq!(cache.child_state("c", true, at(1)).stale, Some(Stale::NotTold));
+        assert_eq!(cache.child_state("c", true, at(1)).stale, Some(Stale::NotReported));
         note(&mut cache, r#"{"dps":{"2":5,"2":6}}"#, 2);
         assert_eq!(cache.is_fresh(), Some(false));
         let fresh: Vec<_> = cache.own_state(None, at(2)).dps.values().map(|reading| reading.fresh).collect();

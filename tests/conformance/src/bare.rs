@@ -300,7 +300,7 @@ impl Node {
             }
             Call::SubSet(cid, dp, value) => {
                 text = json!({ dp.to_string(): value }).to_string();
-                Command::set(DpMap::Json(&text)).cid(cid)
+                Command::set(DpMap::Json(&text)).with_cid(cid)
             }
             Call::SetDps(dps) => {
                 text = dps.to_string();
@@ -312,19 +312,19 @@ impl Node {
             }
             Call::SubUpdate(cid, dps) => {
                 ids = dps.iter().copied().map(DpId).collect();
-                Command::update_dps(&ids).cid(cid)
+                Command::update_dps(&ids).with_cid(cid)
             }
             Call::Request(code, data, cid) => {
                 text = data.as_ref().map(Value::to_string).unwrap_or_default();
                 let data = if text.is_empty() { RequestData::None } else { RequestData::Json(&text) };
                 let command = Command::request(*code, data);
                 match cid {
-                    Some(cid) => command.cid(cid),
+                    Some(cid) => command.with_cid(cid),
                     None => command,
                 }
             }
             Call::SubDiscover => Command::request(CommandCode::LAN_EXT_STREAM, RequestData::None),
-            Call::SubQuery(cid) => Command::status().cid(cid),
+            Call::SubQuery(cid) => Command::status().with_cid(cid),
             Call::QueryDps(dps) => {
                 ids = dps.iter().copied().map(DpId).collect();
                 Command::status_of(&ids)
@@ -332,7 +332,7 @@ impl Node {
             _ => Command::status(),
         };
         let command = match request.how {
-            How::Within(limit) => command.timeout(Duration::from_millis(limit)),
+            How::Within(limit) => command.with_timeout(Duration::from_millis(limit)),
             _ => command,
         };
         self.machine.send(&command, now, &mut self.rng, &mut self.tx).map(Some)

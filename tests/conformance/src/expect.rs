@@ -60,7 +60,7 @@ pub(crate) fn is_expected(version: Version, received: &ReceivedEvent, expected: 
         (ExpectedEvent::Failed(want), ReceivedEvent::Failed(error)) => is_error(error, want),
         (ExpectedEvent::Dialect(wanted), ReceivedEvent::Dialect(dialect)) => wanted == dialect,
         (ExpectedEvent::Skipped, ReceivedEvent::Skipped(_)) => true,
-        (ExpectedEvent::Unkept(wanted), ReceivedEvent::Unkept(values)) => wanted == values,
+        (ExpectedEvent::ValuesDropped(wanted), ReceivedEvent::ValuesDropped(values)) => wanted == values,
         (ExpectedEvent::Ignored(wanted), ReceivedEvent::Ignored(why)) => wanted == why,
         (ExpectedEvent::Lagged(wanted), ReceivedEvent::Lagged(lost)) => wanted == lost,
         (ExpectedEvent::Fresh, ReceivedEvent::Fresh) | (ExpectedEvent::End, ReceivedEvent::End) => true,

@@ -154,7 +154,7 @@ pub enum ExpectedEvent {
     /// A frame was skipped because it exceeds the limit.
     Skipped,
     /// This number of values of a frame were not kept.
-    Unkept(u64),
+    ValuesDropped(u64),
     /// A frame was ignored, for this reason.
     Ignored(Repeated),
     /// This number of events were lost.
@@ -459,7 +459,7 @@ impl Step {
                 match (source, expected) {
                     (Source::Manager(_), _) => Need::Manager,
                     (Source::Extra(_), _) | (_, ExpectedEvent::Lagged(_)) => Need::Listeners,
-                    (_, ExpectedEvent::Child(..) | ExpectedEvent::Unkept(_)) => Need::Cache,
+                    (_, ExpectedEvent::Child(..) | ExpectedEvent::ValuesDropped(_)) => Need::Cache,
                     (_, ExpectedEvent::Failed(_)) => Need::Queue,
                     (_, ExpectedEvent::Fresh | ExpectedEvent::Stale(_)) => Need::State,
                     _ => return,

@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use rustuya_faulty::FaultyDevice;
-use rustuya_runtime::{CommandError, DeviceInfo, DiscoveredDevice, Event, Metrics, Queried, Reply, State};
+use rustuya_runtime::{CommandError, DeviceInfo, DiscoveredDevice, Event, Metrics, QueryReply, Reply, State};
 
 use crate::scenario::How;
 use crate::subject::{Answer, Counters, FoundDevice, ReceivedEvent};
@@ -369,7 +369,7 @@ pub(crate) fn found(found: impl IntoIterator<Item = DiscoveredDevice>) -> Answer
     Answer::Found(found.into_iter().map(FoundDevice::from).collect())
 }
 
-pub(crate) fn queried(result: Result<Queried, CommandError>) -> Answer {
+pub(crate) fn queried(result: Result<QueryReply, CommandError>) -> Answer {
     result.map_or_else(Answer::Failed, |queried| Answer::Reply { dps: queried.dps, payload: None })
 }
 

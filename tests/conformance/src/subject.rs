@@ -222,7 +222,7 @@ pub enum ReceivedEvent {
     /// A frame of this size was skipped.
     Skipped(usize),
     /// This number of values were not kept.
-    Unkept(u64),
+    ValuesDropped(u64),
     /// A frame was ignored.
     Ignored(Repeated),
     /// The state is fresh.
@@ -245,7 +245,7 @@ impl From<Event> for ReceivedEvent {
             Event::Failed(failed) => Self::Failed(failed.error.clone()),
             Event::Dialect(dialect) => Self::Dialect(dialect),
             Event::Skipped { len, .. } => Self::Skipped(len),
-            Event::Unkept { values, .. } => Self::Unkept(values),
+            Event::ValuesDropped { values, .. } => Self::ValuesDropped(values),
             Event::Ignored { why, .. } => Self::Ignored(why),
             Event::Lagged(lost) => Self::Lagged(lost),
             Event::Fresh => Self::Fresh,
@@ -261,7 +261,7 @@ pub enum WhyStale {
     /// The device is not connected.
     NotConnected,
     /// The device has not reported its state on this connection.
-    NotTold,
+    NotReported,
     /// The device has not reported all known DPs on this connection.
     Partly,
     /// The query failed.
@@ -274,7 +274,7 @@ impl From<Stale> for WhyStale {
     fn from(why: Stale) -> Self {
         match why {
             Stale::NotConnected => Self::NotConnected,
-            Stale::NotTold => Self::NotTold,
+            Stale::NotReported => Self::NotReported,
             Stale::Partly => Self::Partly,
             Stale::Failed(_) => Self::Failed,
             Stale::SubDeviceOffline => Self::SubDeviceOffline,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rustuya_proto::{Decimal, DpId, DpValue, JsonText, Model, Text, Unfit};
+use rustuya_proto::{Decimal, DpId, DpValue, JsonText, Model, Text, WriteError};
 use serde_json::{Map, Value};
 
 /// DPs of the device (`None`) and of its sub-devices.
@@ -64,12 +64,12 @@ impl Model for Store {
         dps.is_some() || (cid.is_none() && !self.is_gateway())
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, WriteError> {
         let slot = self.maps.get_mut(&cid.map(str::to_owned)).and_then(|dps| dps.get_mut(&dp.0));
-        let slot = slot.ok_or(Unfit::Unknown)?;
+        let slot = slot.ok_or(WriteError::Unknown)?;
         let value = owned(&value);
         if core::mem::discriminant(slot) != core::mem::discriminant(&value) {
-            return Err(Unfit::Kind);
+            return Err(WriteError::Kind);
         }
         let changes = core::mem::replace(slot, value.clone()) != value;
         if changes {

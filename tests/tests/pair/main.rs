@@ -104,8 +104,8 @@ fn a_device_that_vanishes_is_noticed_within_15_s_whatever_is_sent() {
             ("nothing", 60, Command::status_of(&[DpId(1)])),
             ("queries", 2, Command::status_of(&[DpId(1)])),
             ("writes", 1, set_on()),
-            ("writes that wait briefly", 1, set_on().timeout(Duration::from_millis(300))),
-            ("writes that wait long", 3, set_on().timeout(SECONDS(120))),
+            ("writes that wait briefly", 1, set_on().with_timeout(Duration::from_millis(300))),
+            ("writes that wait long", 3, set_on().with_timeout(SECONDS(120))),
         ] {
             let mut pair = meet(controller().version(version), emulator(version));
             exchange_commands(&mut pair);
@@ -410,9 +410,9 @@ fn a_gateway_answers_for_its_children() {
             pair.model.set_child(&Cid::new(cid).expect("valid"), online).expect("room");
             pair.model.set(Some(cid), DpId(1), DpValue::Bool(false)).expect("room");
         }
-        let first = pair.send("set child", &set_on().cid("a4c1380000000001")).expect("sent");
-        let second = pair.send("status child", &Command::status().cid("a4c1380000000002")).expect("sent");
-        let third = pair.send("status child", &Command::status().cid("a4c1380000000001")).expect("sent");
+        let first = pair.send("set child", &set_on().with_cid("a4c1380000000001")).expect("sent");
+        let second = pair.send("status child", &Command::status().with_cid("a4c1380000000002")).expect("sent");
+        let third = pair.send("status child", &Command::status().with_cid("a4c1380000000001")).expect("sent");
         let list = pair.send("children", &Command::sub_devices()).expect("sent");
         pair.run(SECONDS(2));
         assert!(is_acknowledged(pair.outcome(first).0));
@@ -420,7 +420,7 @@ fn a_gateway_answers_for_its_children() {
         assert!(pair.outcome(third).1.expect("state").contains("\"cid\":\"a4c1380000000001\""));
         let report = pair.outcome(list).1.expect("report");
         assert!(report.contains("\"online\":[\"a4c1380000000001\"]"), "{report}");
-        let nobody = pair.send("status nobody", &Command::status().cid("nobody")).expect("sent");
+        let nobody = pair.send("status nobody", &Command::status().with_cid("nobody")).expect("sent");
         pair.run(SECONDS(6));
         assert_eq!(pair.outcome(nobody).0, Outcome::Unanswered);
         pair.finish();
@@ -775,7 +775,7 @@ fn story(version: Version, quirks: Quirks, seed: u64, name: &str) {
             0 | 1 => set_on(),
             2 => Command::status(),
             3 => Command::update_dps(&[DpId(1), DpId(2)]),
-            4 => Command::status().cid("nobody"),
+            4 => Command::status().with_cid("nobody"),
             _ => Command::sub_devices(),
         };
         match pair.send(name_of(&command), &command) {

@@ -1,7 +1,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use rustuya_proto::{Cid, DpId, DpValue, Model as _, Unfit};
+use rustuya_proto::{Cid, DpId, DpValue, Model as _, WriteError};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -33,7 +33,7 @@ impl Simulated {
         Self { store, now, profile, pushes: Vec::new() }
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: u16, value: &Value) -> Result<bool, Unfit> {
+    fn write(&mut self, cid: Option<&str>, dp: u16, value: &Value) -> Result<bool, WriteError> {
         let value = match value {
             Value::Bool(value) => DpValue::Bool(*value),
             Value::Number(number) => DpValue::Int(number.as_i64().expect("whole")),
@@ -189,7 +189,7 @@ fn hostile_writes_change_nothing() {
                 let fits = point.is_some_and(|point| point.is_writable && point.spec().check(value).is_ok());
                 assert_eq!(taken.is_ok(), fits, "{} {dp} {value}", profile.name());
                 if let Some(point) = point.filter(|point| !point.is_writable) {
-                    assert_eq!(taken, Err(Unfit::ReadOnly), "{} {}", profile.name(), point.code);
+                    assert_eq!(taken, Err(WriteError::ReadOnly), "{} {}", profile.name(), point.code);
                 }
                 if !fits {
                     assert_eq!(device.store.dps(None).cloned(), before, "{} {dp} {value}", profile.name());
@@ -200,7 +200,7 @@ fn hostile_writes_change_nothing() {
         device.pass(3600);
         device.check();
         for (cid, child) in profile.children() {
-            assert_eq!(device.write(Some(cid), 250, &json!(true)), Err(Unfit::Unknown), "{}", child.name());
+            assert_eq!(device.write(Some(cid), 250, &json!(true)), Err(WriteError::Unknown), "{}", child.name());
         }
     }
 }

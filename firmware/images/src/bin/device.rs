@@ -11,7 +11,7 @@ use rustuya_firmware_images::console::{self, Part};
 use rustuya_firmware_images::settings::Settings;
 use rustuya_firmware_images::{BUFFER, generator, refuse, stack};
 use rustuya_firmware_pipe::device::Device;
-use rustuya_proto::{DpId, DpMap, DpValue, EmulatorConfig, EmulatorEvent, Model, Unfit};
+use rustuya_proto::{DpId, DpMap, DpValue, EmulatorConfig, EmulatorEvent, Model, WriteError};
 
 const SWITCH: DpId = DpId(1);
 const BRIGHTNESS: DpId = DpId(2);
@@ -66,15 +66,15 @@ impl Model for Lamp {
         cid.is_none()
     }
 
-    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, Unfit> {
+    fn write(&mut self, cid: Option<&str>, dp: DpId, value: DpValue<'_>) -> Result<bool, WriteError> {
         match (cid, dp, value) {
             (None, SWITCH, DpValue::Bool(on)) => Ok(core::mem::replace(&mut self.on, on) != on),
             (None, BRIGHTNESS, DpValue::Int(brightness)) if (DIMMEST..=BRIGHTEST).contains(&brightness) => {
                 Ok(core::mem::replace(&mut self.brightness, brightness) != brightness)
             }
-            (None, BRIGHTNESS, DpValue::Int(_)) => Err(Unfit::Range),
-            (None, SWITCH | BRIGHTNESS, _) => Err(Unfit::Kind),
-            _ => Err(Unfit::Unknown),
+            (None, BRIGHTNESS, DpValue::Int(_)) => Err(WriteError::Range),
+            (None, SWITCH | BRIGHTNESS, _) => Err(WriteError::Kind),
+            _ => Err(WriteError::Unknown),
         }
     }
 }

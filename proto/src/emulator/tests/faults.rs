@@ -362,7 +362,7 @@ fn a_full_fixed_model_is_an_error() {
     assert_eq!(model.set_child(&cid, true), Ok(()));
     assert_eq!(model.set_child(&cid, false), Ok(()));
     assert_eq!(model.set_child(&Cid::new("b").expect("a cid"), true), Err(ModelError::Full));
-    assert!(model.is_gateway() && model.write(None, DpId(1), DpValue::Int(1)) == Err(Unfit::Kind));
+    assert!(model.is_gateway() && model.write(None, DpId(1), DpValue::Int(1)) == Err(WriteError::Kind));
 }
 
 /// On a transport without connections, only the first message of a negotiation shows a new controller.
@@ -379,7 +379,7 @@ fn another_connection_shows_in_its_first_message() {
         );
         let query = pair.request(pair.query(), "{}");
         let bench = &mut pair.bench;
-        let meets = |bench: &Bench| bench.emulator.meets_another(&bench.rx);
+        let meets = |bench: &Bench| bench.emulator.begins_new_connection(&bench.rx);
         assert!(!meets(bench), "{version}: nothing there");
         // Remains of the old connection in front of it do not hide it.
         for (before, expected) in [(query.as_slice(), false), (b"rubbish".as_slice(), true)] {
@@ -390,7 +390,7 @@ fn another_connection_shows_in_its_first_message() {
             assert_eq!(meets(bench), expected, "{version}");
         }
         let first = Emulator::numbered(config(version), Instant::ZERO, 1, 1);
-        assert!(!first.meets_another(&bench.rx), "{version}: its own first message");
+        assert!(!first.begins_new_connection(&bench.rx), "{version}: its own first message");
         bench.emulator = first;
         let answer = bench.drain();
         assert_eq!(bench.hangup, None);
@@ -401,5 +401,5 @@ fn another_connection_shows_in_its_first_message() {
     let rx = &mut pair.bench.rx;
     rx.spare_mut()[..16].copy_from_slice(b"\0\0\x55\xaa\0\0\0\x01\0\0\0\x03\0\0\0\x10");
     rx.commit(16);
-    assert!(!pair.bench.emulator.meets_another(&pair.bench.rx), "3.3 does not negotiate");
+    assert!(!pair.bench.emulator.begins_new_connection(&pair.bench.rx), "3.3 does not negotiate");
 }

@@ -230,12 +230,12 @@ fn a_frame_of_50_bytes_and_more_is_waited_for() {
     let mut bench = Bench::new(vendor(), plug());
     let start = under_local(1, CommandCode::SESS_KEY_NEG_START, "ClientNonce-0001");
     bench.feed(&start[..50]);
-    assert!(bench.emulator.is_amid_frame());
+    assert!(bench.emulator.has_partial_frame());
     bench.later(20_000);
     bench.drain();
     assert_eq!(bench.hangup, None);
     assert!(!bench.feed(&start[50..]).is_empty());
-    assert!(!bench.emulator.is_amid_frame());
+    assert!(!bench.emulator.has_partial_frame());
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn bytes_behind_a_frame_must_be_one_within_10_ms() {
             let mut bench = Bench::new(vendor(), plug());
             bench.feed(&[&whole, &rest[..cut]].concat());
             assert_eq!(bench.poll(), Some(Some(Instant::from_millis(10))), "{cut}");
-            assert!(!bench.emulator.is_amid_frame());
+            assert!(!bench.emulator.has_partial_frame());
             bench.later(wait);
             bench.drain();
             assert_eq!(bench.hangup, (wait == 10).then_some(HangupReason::Unfinished), "{cut} {wait}");

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..models import Json, Request
     from ..profiles import Profile
     from ..quirks import Quirk
-    from ..typing import Dps, UnfitWrite
+    from ..typing import Dps, RejectedWrite
 
 __all__ = ["VirtualDevice"]
 
@@ -187,11 +187,11 @@ class VirtualDevice:
         return self._native.strict
 
     @property
-    def unfit(self) -> list[UnfitWrite]:
+    def rejected_writes(self) -> list[RejectedWrite]:
         """The first 1024 written values that the device did not accept: a list of dicts with `cid`, `dp`, `value` and
         `why`.
         """
-        return self._native.unfit
+        return self._native.rejected_writes
 
     @property
     def lost_pushes(self) -> int:

@@ -161,7 +161,7 @@ fn wakers_and_entries_that_look_back_find_no_lock_held() {
     static HUB: std::sync::LazyLock<Hub<Looks>> = std::sync::LazyLock::new(|| Hub::new(Bounds::entries(2)));
     static LOOKS: AtomicUsize = AtomicUsize::new(0);
     fn look() {
-        HUB.is_heard();
+        HUB.has_listeners();
         drop(HUB.listener());
         LOOKS.fetch_add(1, Ordering::Relaxed);
     }
@@ -207,9 +207,9 @@ fn wakers_and_entries_that_look_back_find_no_lock_held() {
 fn a_dropped_listener_is_forgotten() {
     let hub = hub(8);
     let listener = hub.listener();
-    assert!(hub.is_heard());
+    assert!(hub.has_listeners());
     drop(listener);
-    assert!(!hub.is_heard());
+    assert!(!hub.has_listeners());
     publish(&hub, 1);
     let _other = hub.listener();
     assert_eq!(hub.lock().queues.len(), 1);

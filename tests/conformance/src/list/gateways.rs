@@ -194,7 +194,7 @@ pub(super) fn list() -> Vec<Scenario> {
                 Step::Ready(1),
                 Step::Push(Some("plug"), json!({ "9": "x".repeat(5000) })),
                 receive(of("plug", json!({ "9": "x".repeat(5000) }))),
-                receive(ExpectedEvent::Unkept(1)),
+                receive(ExpectedEvent::ValuesDropped(1)),
                 Step::Is(Fact::State(Some("plug"), json!({ "1": false }))),
                 Step::Is(Fact::State(None, json!({ "32": "armed" }))),
                 Step::Push(Some("plug"), json!({ "9": 8 })),

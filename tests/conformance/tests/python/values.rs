@@ -210,7 +210,7 @@ pub(crate) fn event(value: &Value) -> ReceivedEvent {
         "error" => ReceivedEvent::Failed(error(value)),
         "dialect" => ReceivedEvent::Dialect(dialect(value)),
         "skipped" => ReceivedEvent::Skipped(count(value)),
-        "unkept" => ReceivedEvent::Unkept(number(value)),
+        "values_dropped" => ReceivedEvent::ValuesDropped(number(value)),
         "ignored" => ReceivedEvent::Ignored(match text(value) {
             "reflected" => Repeated::Reflected,
             "replayed" => Repeated::Replayed,
@@ -227,7 +227,7 @@ pub(crate) fn event(value: &Value) -> ReceivedEvent {
 pub(crate) fn stale(value: &Value) -> WhyStale {
     match text(value) {
         "not_connected" => WhyStale::NotConnected,
-        "not_told" => WhyStale::NotTold,
+        "not_reported" => WhyStale::NotReported,
         "partly" => WhyStale::Partly,
         "failed" => WhyStale::Failed,
         "sub_device_offline" => WhyStale::SubDeviceOffline,

@@ -146,7 +146,7 @@ fn an_offline_child_is_answered_for_from_memory() {
         let mut client = connected(&device);
         let mut report = |device: &FaultyDevice| {
             let (_, text) = client.ask(&Command::sub_devices());
-            let (_, state) = client.ask(&Command::status().cid("b2"));
+            let (_, state) = client.ask(&Command::status().with_cid("b2"));
             assert_eq!(dp_of(&state.expect("an answer"), "1"), Some(json!(5)));
             assert_eq!(device.requests().last().expect("recorded").cid.as_deref(), Some("b2"));
             let report: Value = serde_json::from_str(&text.expect("a report")).expect("JSON");

@@ -24,7 +24,7 @@ pub(crate) struct Arrival {
 /// A connection is up at the controller's end as soon as the system has completed it, and waits to be accepted here. Up
 /// to 3.3 the controller needs nothing else to receive pushes, so all waiting connections are accepted before each
 /// change.
-pub(crate) struct Door {
+pub(crate) struct Acceptor {
     changes: Source<Change>,
     state: Mutex<State>,
 }
@@ -40,7 +40,7 @@ struct State {
     waker: Option<Waker>,
 }
 
-impl Door {
+impl Acceptor {
     /// Makes a closed one. At most `capacity` changes wait for each connection.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { changes: Source::new(capacity), state: Mutex::default() }

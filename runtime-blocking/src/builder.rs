@@ -5,11 +5,9 @@ use core::time::Duration;
 use rustuya_runtime::tap::Tap;
 use rustuya_runtime::{Address, Dialect, LocalKey, Pacing, Timing, Version};
 
-use crate::device::Device;
 use crate::discovery::Discovery;
-use crate::poll_thread::PollThread;
 
-/// Configuration of a device; made by [`Device::builder`].
+/// Configuration of a device; made by [`Device::builder`](crate::Device::builder).
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a builder does nothing before spawn"]
 pub struct DeviceBuilder(pub(crate) rustuya_runtime::DeviceBuilder);
@@ -69,9 +67,9 @@ impl DeviceBuilder {
         Self(self.0.nowait(nowait))
     }
 
-    /// Sets whether the state is asked for on each connection, so that [`Device::state`] is complete soon after it. On
-    /// by default. Devices whose connection is not [kept](Self::persist) and those that [sleep](Pacing::sleeps) are not
-    /// asked.
+    /// Sets whether the state is asked for on each connection, so that [`Device::state`](crate::Device::state)
+    /// is complete soon after it. On by default. Devices whose connection is not [kept](Self::persist) and those that
+    /// [sleep](Pacing::sleeps) are not asked.
     pub fn query_on_connect(self, query: bool) -> Self {
         Self(self.0.query_on_connect(query))
     }
@@ -136,15 +134,10 @@ impl DeviceBuilder {
     }
 
     /// Passes all traffic between this device's connection and its protocol machine to `tap`, for example the recorder
-    /// of the crate `rustuya-record`. This begins with [`spawn`](Self::spawn); a [reconfigured](Device::reconfigure)
+    /// of the crate `rustuya-record`. This begins with [`spawn`](Self::spawn); a [reconfigured](crate::Device::reconfigure)
     /// device keeps the tap that it was spawned with.
     pub fn record(self, tap: impl Tap + 'static) -> Self {
         Self(self.0.record(tap))
-    }
-
-    /// Starts the device, which connects in the background.
-    pub fn spawn(self, thread: &PollThread) -> Device {
-        Device::new(self.0.spawn(thread), thread)
     }
 }
 

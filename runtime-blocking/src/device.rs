@@ -17,13 +17,12 @@ use crate::builder::DeviceBuilder;
 use crate::listener::Listener;
 use crate::poll_thread::PollThread;
 use crate::sending::Sending;
-use crate::sub_device::SubDevice;
 use crate::wait::block_on;
 
 /// Device on the local network, kept connected in the background.
 ///
 /// A handle is cheap to clone and can be used from any number of threads at once; all clones share one connection. When
-/// the last one is dropped (those inside [`SubDevice`]s and managers count) the connection ends. Commands without a
+/// the last one is dropped (those inside [`SubDevice`](crate::SubDevice)s and managers count) the connection ends. Commands without a
 /// connection wait for it, and fail with a diagnosis if there is none within
 /// [`command_timeout`](DeviceBuilder::command_timeout).
 ///
@@ -31,7 +30,7 @@ use crate::wait::block_on;
 #[derive(Clone, Debug)]
 pub struct Device {
     // Dropped in this order: the connection must end before the thread.
-    inner: rustuya_runtime::Device,
+    pub(crate) inner: rustuya_runtime::Device,
     thread: PollThread,
 }
 
@@ -238,26 +237,6 @@ impl Device {
     /// [`CommandCode::LAN_EXT_STREAM`], the `data`); `cid` addresses a sub-device.
     pub fn request(&self, command: CommandCode, data: Option<Value>, cid: Option<&str>) -> Sending {
         Sending::new(self.inner.request(command, data, cid))
-    }
-
-    /// Asks a gateway for its sub-devices. In the payload of the answer, `data.online` and `data.offline` list the
-    /// cids; a gateway with many may send more reports, which arrive as events. The absence of a cid from both lists of
-    /// one report means nothing. Devices that are no gateways, and gateways of 3.3, often do not answer.
-    pub fn sub_discover(&self) -> Sending {
-        Sending::new(self.inner.sub_discover())
-    }
-
-    /// Returns a sub-device of this gateway. The handle shares this connection and sends nothing by itself.
-    ///
-    /// # Errors
-    /// [`ConfigError::Id`] when `cid` is invalid.
-    pub fn sub(&self, cid: &str) -> Result<SubDevice, ConfigError> {
-        Ok(SubDevice::new(self.inner.sub(cid)?, self.clone()))
-    }
-
-    /// Returns the known sub-devices, and whether the gateway reaches them, if it has reported that.
-    pub fn sub_devices(&self) -> Vec<(Arc<str>, Option<bool>)> {
-        self.inner.sub_devices()
     }
 
     /// Finds out which DPs the device has. Ordinary devices list them in their state; device22 firmware answers only

@@ -14,7 +14,7 @@ use rustuya_runtime::driver::{
 };
 use rustuya_runtime::proto::LossReason;
 
-use crate::scheduler::Next;
+use crate::next::Next;
 
 pub(crate) struct DeviceTask {
     link: DrivenLink,

@@ -10,7 +10,7 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use rustuya_runtime::driver::{DiscoveryAction, DrivenDiscovery, LARGEST_DATAGRAM};
 
-use crate::scheduler::Next;
+use crate::next::Next;
 
 #[derive(Debug)]
 pub(crate) struct DiscoveryTask {

@@ -13,6 +13,7 @@ use slab::Slab;
 use crate::deadlines::Deadlines;
 use crate::device_task::DeviceTask;
 use crate::discovery_task::DiscoveryTask;
+use crate::next::Next;
 use crate::sync::PollWaker;
 use crate::task_queue::{TaskQueue, TaskWaker};
 
@@ -21,16 +22,6 @@ use crate::task_queue::{TaskQueue, TaskWaker};
 pub(crate) enum Task {
     Device(DeviceTask),
     Discovery(DiscoveryTask),
-}
-
-/// Request of a task after it ran.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Run again, after the other ready tasks.
-    Again,
-    /// Run again on an event or a wake-up, or at this time.
-    Sleep(Option<Instant>),
-    End,
 }
 
 pub(crate) type Queue = TaskQueue<Task>;

@@ -13,6 +13,7 @@ mod soak;
 mod steps;
 mod tools;
 mod tsan;
+mod wheel;
 
 use bench::Bench;
 use context::Context;

@@ -2,12 +2,11 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::context::Context;
-use crate::steps;
 
 /// Returns whether a program is on the search path.
 pub(crate) fn on_path(program: &str) -> bool {
@@ -98,10 +97,33 @@ pub(crate) fn node_modules(context: &Context) -> Result<PathBuf> {
     Ok(modules)
 }
 
+/// The Python of an environment with what `requirements` pins, apart from the one of the interop tests.
+pub(crate) fn environment(context: &Context, name: &str, requirements: Option<&Path>) -> Result<PathBuf> {
+    // A machine that could make that one can make this one.
+    python(context)?;
+    let pinned = match requirements {
+        Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string())?,
+        None => String::new(),
+    };
+    let folder = context.target.join(name);
+    let program = folder.join("bin/python");
+    let stamp = folder.join("installed.txt");
+    if program.is_file() && fs::read_to_string(&stamp).is_ok_and(|text| text == pinned) {
+        return Ok(program);
+    }
+    context.shell("python3").args(["-m", "venv", "--clear"]).arg(&folder).run()?;
+    if let Some(path) = requirements {
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        context.shell(&program).args(pip).arg(path).run()?;
+    }
+    fs::write(&stamp, pinned)?;
+    Ok(program)
+}
+
 /// One of cargo's tools that `xtask/requirements.txt` pins.
 pub(crate) fn cargo_tool(context: &Context, name: &str) -> Result<PathBuf> {
     let requirements = context.root.join("xtask/requirements.txt");
-    let python = steps::python::environment(context, "cargo-tools", Some(&requirements))?;
+    let python = environment(context, "cargo-tools", Some(&requirements))?;
     let tool = python.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
     if !tool.is_file() {
         bail!("{} brings no {name}", requirements.display());

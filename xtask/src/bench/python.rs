@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use super::FLEET;
 use crate::context::Context;
 use crate::shell::Shell;
-use crate::steps::python;
+use crate::tools::environment;
+use crate::wheel::{self, Optimised};
 
 /// Page in which `--write` puts the table.
 const RESULTS: &str = "docs/benchmarks.md";
@@ -17,20 +18,20 @@ const RESULTS: &str = "docs/benchmarks.md";
 /// there is no other package.
 pub(super) fn run(context: &Context, smoke: bool, args: &[String]) -> Result<()> {
     if smoke {
-        let tools = python::tools(context)?;
-        let wheel = python::wheel(context, &tools, python::Optimised::Somewhat)?;
-        python::install(context, &tools, &wheel)?;
+        let tools = wheel::tools(context)?;
+        let wheel = wheel::build(context, &tools, Optimised::Somewhat)?;
+        wheel::install(context, &tools, &wheel)?;
         return self::smoke(context, &tools);
     }
-    let wheel = python::wheel(context, &python::tools(context)?, python::Optimised::Fully)?;
+    let wheel = wheel::build(context, &wheel::tools(context)?, Optimised::Fully)?;
     let requirements = |name: &str| context.root.join("py/benches").join(name);
-    let ours = python::environment(context, "python-bench-ours", None)?;
-    python::install(context, &ours, &wheel)?;
+    let ours = environment(context, "python-bench-ours", None)?;
+    wheel::install(context, &ours, &wheel)?;
     let mut bench = Shell::new(&ours, &context.root.join("py")).args(["-m", "benches", "--server"]);
     bench = bench.arg(server(context)?).arg("--ours").arg(&ours);
     for name in ["peer", "tiny"] {
         let folder = format!("python-bench-{name}");
-        let other = python::environment(context, &folder, Some(&requirements(&format!("requirements-{name}.txt"))))?;
+        let other = environment(context, &folder, Some(&requirements(&format!("requirements-{name}.txt"))))?;
         bench = bench.arg(format!("--{name}")).arg(other);
     }
     for arg in args {

@@ -5,7 +5,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use rustuya_proto::{SightingKind, Version};
 
 use super::table::Table;
-use crate::report::listener::{Entry, Listener};
+use crate::report::entry::Entry;
+use crate::report::listener::Listener;
 
 /// A device that announced itself.
 ///

@@ -11,7 +11,8 @@ use super::discovered::DiscoveredDevice;
 use super::network::Network;
 use super::sockets;
 use crate::io::shortage::is_out_of_descriptors;
-use crate::report::listener::{Bounds, Entry, Hub, Listener};
+use crate::report::entry::Entry;
+use crate::report::listener::{Bounds, Hub, Listener};
 
 /// Result of a sweep.
 ///

@@ -8,8 +8,8 @@ use rustuya_proto::{CommandCode, Dialect, DownReason, DpId, Dps, Payload, Repeat
 use serde_json::{Map, Value};
 
 use crate::report::convert;
+use crate::report::entry::Entry;
 use crate::report::error::CommandError;
-use crate::report::listener::Entry;
 use crate::report::state::Stale;
 
 /// Event of a device. Cheap to clone.

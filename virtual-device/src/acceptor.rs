@@ -11,7 +11,7 @@ use rustuya_runtime::Listener;
 use rustuya_runtime::driver::Source;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::client::Change;
+use crate::events::Change;
 
 /// Accepted connection, with the changes to be pushed on it from then on.
 pub(crate) struct Arrival {

@@ -17,10 +17,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::acceptor::Acceptor;
-use crate::client::{Change, RejectedWrite, Request};
 use crate::error::SimulationError;
+use crate::events::{Change, RejectedWrite, Request};
 use crate::profile::Profile;
-use crate::server::{Action, Announcing, Inner, Server};
+use crate::server::{Action, Announcing, Server};
+use crate::shared::Inner;
 use crate::store::Store;
 
 /// A simulated device: it accepts controllers, answers them from its DPs, pushes changes to all of them and announces

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::device::VirtualDevice;
 use crate::profile::Profile;
-use crate::server::Inner;
+use crate::shared::Inner;
 
 impl VirtualDevice {
     /// Returns the profile, if it has one.

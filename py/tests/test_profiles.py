@@ -53,7 +53,7 @@ def test_a_curtain_moves_and_a_measurement_is_read_only(virtual_device: Callable
     with curtain.device() as device, device.listener() as listener:
         device.wait_connected()
         device.set_value(3, 50, wait="ack")
-        assert curtain.unfit[0]["why"] == "the DP is read-only"
+        assert curtain.rejected_writes[0]["why"] == "the DP is read-only"
         device.set_value(1, "close", wait="ack")
         pushed(listener, "3", 100)
     assert curtain.dps()["2"] == 100

@@ -33,10 +33,10 @@ fn a_profile_needs_nothing_else_and_other_commands_know_it_by_name() {
     run(&["set", "Desk lamp", "24=00f003e803e8", "--devices", file.path(), "--wait", "effect"]).succeeded();
     let state = run(&["get", "Desk lamp", "--devices", file.path(), "--json"]).json();
     assert_eq!(state["21"], json!("colour"), "{state}");
-    let unfit = run(&["set", "Desk lamp", "22=5000", "--devices", file.path()]);
-    assert_eq!(unfit.code, Some(0), "acknowledged: {unfit:?}");
-    let line = lamp.process.line_where(|line| line.get("unfit").is_some());
-    assert_eq!((&line["unfit"]["dp"], line.get("id")), (&json!(22), None), "{line}");
+    let rejected = run(&["set", "Desk lamp", "22=5000", "--devices", file.path()]);
+    assert_eq!(rejected.code, Some(0), "acknowledged: {rejected:?}");
+    let line = lamp.process.line_where(|line| line.get("rejected").is_some());
+    assert_eq!((&line["rejected"]["dp"], line.get("id")), (&json!(22), None), "{line}");
 }
 
 #[test]

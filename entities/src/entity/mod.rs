@@ -287,7 +287,7 @@ pub enum Codec {
         /// `scene_data_v2`, else `scene_data` and `flash_scene_N`.
         is_v2: bool,
     },
-    /// What a light is to show at once (`control_data`) or to the beat (`music_data`). Value: `Group` with `change`
+    /// Picture of a light, shown at once (`control_data`) or to the beat (`music_data`). Value: `Group` with `change`
     /// (`jump` or `gradual`), `color`, `brightness` and `color_temp` in permille.
     Live,
     /// Data as they are. Value: `Json`.

@@ -17,9 +17,8 @@ const FORBIDDEN: [(&str, &str); 3] = [
 const GENERATOR: (&str, &str) =
     ("a seeded generator beside `rustuya-seeded`", r"(?i)bf58_?476d_?1ce[4]|6_?364_?136_?223_?84[6]|\b1_?664_?52[5]\b");
 
-/// Files that may have one: the generator itself, and those of published crates, which cannot depend on it.
-const GENERATORS: [&str; 3] =
-    ["tests/seeded/src/lib.rs", "record/src/frame.rs", "virtual-device/src/behavior/random.rs"];
+/// Files that may have one: the generator itself, and that of a published crate, which cannot depend on it.
+const GENERATORS: [&str; 2] = ["tests/seeded/src/lib.rs", "record/src/frame.rs"];
 
 pub(super) fn check(files: &[File]) -> Vec<Problem> {
     let mut problems = Vec::new();

@@ -4,7 +4,7 @@
 //! `RUSTUYA_UPDATE_DEFINITIONS=1` the test writes what it finds into them, to be read before it is committed.
 
 use core::fmt::Write as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{env, fs};
 
@@ -157,15 +157,74 @@ fn role_name(role: &Role) -> String {
     }
 }
 
-/// Returns the lines of a device with those that are computed as they are now.
+/// Returns the lines of a device with its entities as they are now.
 fn expected(definition: &Definition, entities: &[Entity]) -> Vec<String> {
-    let is_computed = |line: &&String| line.starts_with("entity ");
-    let given = definition.lines.iter().filter(|line| !is_computed(line));
+    let is_entity = |line: &&String| line.starts_with("entity ");
+    let given = definition.lines.iter().filter(|line| !is_entity(line));
     let (mut lines, rest): (Vec<_>, Vec<_>) =
         given.cloned().partition(|line| !line.starts_with("state ") && !line.starts_with("intent "));
     lines.extend(entities.iter().map(line));
     lines.extend(rest);
     lines
+}
+
+/// Reads `20=true 21="white"`.
+fn dps(text: &str) -> BTreeMap<u16, Json> {
+    let dps = text.split(' ').filter(|dp| !dp.is_empty()).map(|dp| dp.split_once('=').unwrap());
+    dps.map(|(dp, value)| (dp.parse().unwrap(), serde_json::from_str(value).unwrap())).collect()
+}
+
+fn entity<'e>(entities: &'e [Entity], id: &str) -> &'e Entity {
+    entities.iter().find(|entity| entity.id == id).unwrap_or_else(|| panic!("no entity {id}"))
+}
+
+/// Returns what is wrong with a line `state 20=true 22=505 : switch_led power on, brightness 50 %`.
+fn wrong_state(line: &str, entities: &[Entity]) -> Option<String> {
+    let (reported, meaning) = line.strip_prefix("state ").unwrap().split_once(": ").unwrap();
+    let (id, expected) = meaning.split_once(' ').unwrap();
+    let entries = entity(entities, id).entries(&dps(reported));
+    let found: Vec<String> =
+        entries.iter().map(|entry| format!("{} {}", entry.name, entry.text()).trim_start().to_owned()).collect();
+    let is_right = match expected {
+        "nothing" => found.is_empty(),
+        expected => expected.split(", ").all(|expected| found.iter().any(|found| found == expected)),
+    };
+    (!is_right).then(|| format!("{line}\n    found: {}", found.join(", ")))
+}
+
+/// Returns what is wrong with a line `intent 20=false : switch_led brightness=50% > 20=true 22=505`.
+fn wrong_intent(line: &str, entities: &[Entity]) -> Option<String> {
+    let (present, rest) = line.strip_prefix("intent ").unwrap().split_once(": ").unwrap();
+    let (set, expected) = rest.rsplit_once(" > ").unwrap();
+    let (id, set) = set.split_once(' ').unwrap();
+    let entity = entity(entities, id);
+    let (name, text) = set.split_once('=').unwrap_or((set, ""));
+    let writes = entity.intent(name, text).and_then(|intent| entity.apply(&intent, &dps(present)));
+    let is_right = match &writes {
+        Ok(writes) => expected != "refused" && writes.dps == dps(expected),
+        Err(_) => expected == "refused",
+    };
+    (!is_right).then(|| format!("{line}\n    found: {writes:?}"))
+}
+
+#[test]
+fn states_and_intents_are_as_written() {
+    let mut wrong = Vec::new();
+    for definition in files().iter().flat_map(|(_, text)| definitions(text)) {
+        let entities = definition.schema().entities();
+        let (mut states, mut intents) = (0, 0);
+        for line in &definition.lines {
+            if line.starts_with("state ") {
+                states += 1;
+                wrong.extend(wrong_state(line, &entities).map(|wrong| format!("{}: {wrong}", definition.title)));
+            } else if line.starts_with("intent ") {
+                intents += 1;
+                wrong.extend(wrong_intent(line, &entities).map(|wrong| format!("{}: {wrong}", definition.title)));
+            }
+        }
+        assert!(entities.is_empty() || (states >= 3 && intents >= 3), "{}", definition.title);
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]

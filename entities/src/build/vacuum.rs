@@ -7,7 +7,8 @@ use crate::schema::DpKind;
 impl Builder<'_> {
     pub(super) fn vacuum(&mut self) {
         let power = self.boolean(&["power_go", "switch_go"]);
-        let switch = self.boolean(&["power", "switch"]);
+        // Beside the switch that starts and stops it, the other one is the mains switch.
+        let switch = self.boolean(&["power", "switch"]).filter(|_| power.is_none());
         let status = self.words(&["status"]);
         let mode = self.words(&["mode"]);
         let main = [power, switch, status.map(|(spec, _)| spec), mode.map(|(spec, _)| spec)];

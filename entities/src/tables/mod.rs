@@ -36,7 +36,6 @@ const BY_CATEGORY: &[(&str, &str, Usage)] = &[
     ("qxj", "bright_value", Usage::Sensor),
     ("sgbj", "bright_state", Usage::Setting),
     ("sjz", "level", Usage::Setting),
-    ("tdq", "bright_value", Usage::Sensor),
     ("wk", "temp", Usage::Setting),
     ("wsdcg", "bright_value", Usage::Sensor),
 ];
@@ -83,12 +82,11 @@ pub(crate) fn find<'t, T>(table: &'t [T], code: &str, key: impl Fn(&T) -> &'stat
 
 /// Returns the use of a code.
 pub(crate) fn usage(category: &str, code: &str) -> Option<Usage> {
-    let (base, _) = split_number(code);
     let by_category = |code: &str| {
         let row = BY_CATEGORY.binary_search_by(|(found, key, _)| (*found, *key).cmp(&(category, code))).ok()?;
         BY_CATEGORY.get(row).map(|(_, _, usage)| *usage)
     };
-    if let Some(usage) = by_category(code).or_else(|| by_category(base)) {
+    if let Some(usage) = by_category(code) {
         return Some(usage);
     }
     if find(BUTTONS, code, |code| code).is_some() {

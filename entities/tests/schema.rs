@@ -255,10 +255,27 @@ fn errors_of_the_users_file_say_where_and_what() {
         "products.p.dps.3.min: 5 is not allowed; allowed: at most max, 4"
     );
     assert_eq!(
-        error(r#"{"products": {"p": {"light": {"max_kelvin": 4000, "min_kelvin": 5000}}}}"#),
-        r#"products.p.light: {"max_kelvin":4000,"min_kelvin":5000} is not allowed; allowed: min_kelvin below max_kelvin"#
+        error(r#"{"products": {"p": {"light": {"min_kelvin": 5000, "max_kelvin": 4000}}}}"#),
+        "products.p.light.min_kelvin: 5000 is not allowed; allowed: below max_kelvin, 4000"
     );
     assert!(error(r#"{"products": {"p": {"dps": {"3": {"kind": "lamp"}}}}}"#).contains("light, lock, number"));
     let syntax = Overrides::from_text("{\n \"devices\": }").unwrap_err();
     assert!(matches!(syntax, OverrideError::Syntax { line: 2, .. }), "{syntax}");
+}
+
+#[test]
+fn the_guide_has_a_valid_file() {
+    let guide = include_str!("../../docs/entities.md");
+    let (_, text) = guide.split_once("```json\n").unwrap();
+    let (text, _) = text.split_once("```").unwrap();
+    let overrides = Overrides::from_text(text).unwrap();
+    let samples = samples();
+    let by_name = |name: &str| samples.iter().find(|device| device["name"] == name).unwrap();
+    let plug = Schema::builder().device(by_name("Washing machine")).overrides(&overrides).build();
+    let entities = plug.entities();
+    assert_eq!(entities[0].name.as_deref(), Some("Machine"));
+    assert!(!entities.iter().any(|entity| entity.channels.iter().any(|(_, channel)| channel.dp == 44)));
+    let blind = Schema::builder().device(by_name("Living room blind")).overrides(&overrides).build();
+    assert_eq!(blind.options.is_cover_inverted, Some(false));
+    assert_eq!(blind.name.as_deref(), Some("Blind of the living room"));
 }

@@ -37,7 +37,7 @@ pub struct Schema {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// The positions of covers count the other way round than is usual for the category.
+    /// 0 % of the device is an open cover, as most devices count; `None` for the custom of the category.
     pub is_cover_inverted: Option<bool>,
     /// The warmest light in kelvin.
     pub min_kelvin: Option<u32>,

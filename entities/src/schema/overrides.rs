@@ -206,7 +206,8 @@ fn device_override(place: &Place, json: &Json) -> Result<DeviceOverride, Overrid
                 }
                 let limits = (device.options.min_kelvin.unwrap_or(1000), device.options.max_kelvin.unwrap_or(20_000));
                 if limits.0 >= limits.1 {
-                    return Err(place.error(value, "min_kelvin below max_kelvin"));
+                    let allowed = format!("below max_kelvin, {}", limits.1);
+                    return Err(place.member("min_kelvin").error(&Json::from(limits.0), allowed));
                 }
             }
             _ => {

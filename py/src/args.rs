@@ -258,6 +258,7 @@ arguments! {
     Category(String) "category", "text, such as \"dj\"";
     ProductId(String) "product_id", "text";
     Model(String) "model", "text";
+    Profiles(PathBuf) "profiles", "a path: text, or an os.PathLike of text";
     Overrides(PathBuf) "overrides", "a path: text, or an os.PathLike of text";
     Path(PathBuf) "path", "a path: text, or an os.PathLike of text";
     Heard<'py>(Vec<Bound<'py, PyAny>>) "heard", "several DiscoveredDevice, as Scanner.scan() returns them";

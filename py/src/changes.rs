@@ -79,8 +79,9 @@ impl Feed for ChangeFeed {
 /// Converts a change to a `rustuya.entities.Change`.
 pub(crate) fn change(py: Python<'_>, changed: Changed) -> PyResult<Py<PyAny>> {
     let Changed { handle, state, is_push, missed } = changed;
+    let is_secret = matches!(&*state, EntityState::Value(Some(reading)) if reading.is_sensitive);
     let state = states::state(py, &state)?;
     let make = states::class(py, "change")?;
     let _inside = lifecycle::enter(py);
-    make.call1((handle, state, is_push, missed)).map(Bound::unbind)
+    make.call1((handle, state, is_push, missed, is_secret)).map(Bound::unbind)
 }

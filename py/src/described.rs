@@ -9,6 +9,7 @@ use rustuya_runtime_tokio::{DeviceEntry, DevicesFile, State, text};
 use serde_json::{Map, Value};
 
 use crate::lifecycle::lock;
+use crate::profiles::{self, Source};
 use crate::{args, convert, errors, exceptions, lifecycle};
 
 /// Facts about one device and its sub-devices. Handles of one device share it.
@@ -24,6 +25,7 @@ struct Facts {
     /// Entry of a `devices.json`, as far as entities need it: `id`, `category`, `product_id`, `model`, `mapping`.
     entry: Map<String, Value>,
     overrides: Option<Arc<Overrides>>,
+    profiles: Option<Source>,
 }
 
 /// Entities, and the observations that they were made of.
@@ -68,13 +70,33 @@ pub(crate) fn description(file: &DevicesFile, entry: &DeviceEntry) -> Value {
 }
 
 /// Reads a file of overrides.
-pub(crate) fn overrides(py: Python<'_>, path: &args::Overrides) -> PyResult<Arc<Overrides>> {
+fn overrides(py: Python<'_>, path: &args::Overrides) -> PyResult<Arc<Overrides>> {
     let shown = path.0.display().to_string();
     let shown = if text::may_be_key(&shown) { "the file of overrides".to_owned() } else { shown };
     let text = std::fs::read_to_string(&path.0).map_err(|error| errors::file_error(py, &shown, error))?;
     Overrides::from_text(&text)
         .map(Arc::new)
         .map_err(|error| exceptions::leaf(py, "ConfigError", 912, &format!("{shown}: {error}")))
+}
+
+/// Files of the user with facts about devices.
+#[derive(Default)]
+pub(crate) struct Files {
+    overrides: Option<Arc<Overrides>>,
+    profiles: Option<Source>,
+}
+
+impl Files {
+    /// Reads the files that are given.
+    pub(crate) fn read(
+        py: Python<'_>,
+        overrides: Option<args::Overrides>,
+        profiles: Option<args::Profiles>,
+    ) -> PyResult<Self> {
+        let overrides = overrides.map(|path| self::overrides(py, &path)).transpose()?;
+        let profiles = profiles.map(|path| profiles::read(py, &path)).transpose()?;
+        Ok(Self { overrides, profiles })
+    }
 }
 
 /// Reads the argument `description`: a `rustuya.Description`, or another mapping with its members.
@@ -105,22 +127,25 @@ impl Described {
         }
     }
 
-    /// Sets the facts of the user, for the sub-devices, too.
-    pub(crate) fn set_overrides(&self, overrides: &Arc<Overrides>) {
-        lock(&self.facts).overrides = Some(Arc::clone(overrides));
+    /// Sets the files of the user, for the sub-devices, too.
+    pub(crate) fn set_files(&self, files: &Files) {
+        let mut facts = lock(&self.facts);
+        facts.overrides = files.overrides.clone().or(facts.overrides.take());
+        facts.profiles = files.profiles.clone().or(facts.profiles.take());
+        drop(facts);
         *lock(&self.built) = None;
         for child in lock(&self.children).values() {
-            child.set_overrides(overrides);
+            child.set_files(files);
         }
     }
 
     /// Returns the description of a sub-device.
     pub(crate) fn child(&self, cid: &str) -> Arc<Self> {
-        let overrides = lock(&self.facts).overrides.clone();
+        let Facts { overrides, profiles, .. } = lock(&self.facts).clone();
         let mut children = lock(&self.children);
         let new = || {
             let child = Self::default();
-            lock(&child.facts).overrides = overrides;
+            child.set_files(&Files { overrides, profiles });
             Arc::new(child)
         };
         Arc::clone(children.entry(cid.to_owned()).or_insert_with(new))
@@ -149,8 +174,21 @@ impl Described {
         if let Some(overrides) = &facts.overrides {
             builder = builder.overrides(overrides);
         }
+        let own = entry.get("product_id").and_then(Value::as_str);
+        let product_ids: Vec<&str> = own.into_iter().chain(product_id.as_deref()).collect();
+        let profile = facts.profiles.and_then(|source| {
+            let observed = state.dps.iter().map(|(dp, reading)| (*dp, reading.value.clone())).collect();
+            source.choose(&observed, &product_ids)
+        });
+        if let Some(profile) = &profile {
+            builder = builder.profile(profile.specs());
+        }
         let schema = Arc::new(builder.build());
-        let entities: Arc<[Entity]> = schema.entities().into();
+        let entities = match &profile {
+            Some(profile) => profiles::entities(profile, schema.entities()),
+            None => schema.entities(),
+        };
+        let entities: Arc<[Entity]> = entities.into();
         let dps = state.dps.keys().copied().collect();
         *built = Some(Built { dps, product_id, schema: Arc::clone(&schema), entities: Arc::clone(&entities) });
         (schema, entities)

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::config::{self, DeviceOptions};
+use crate::described::Files;
 use crate::docstring::docstring;
 use crate::entities::WithEntities;
 use crate::handle::{Device, share};
@@ -84,11 +85,12 @@ impl Device {
     }
 
     /// Creates a device from a file of tinytuya, by name or id.
-    #[doc = docstring!(args: path name id_listed address_listed version_listed overrides)]
+    #[doc = docstring!(args: path name id_listed address_listed version_listed overrides profiles)]
     #[doc = docstring!(returns: device)]
     #[doc = docstring!(raises: file config discovery types)]
     #[classmethod]
-    #[pyo3(signature = (path, name=None, *, id=None, address=None, version=None, overrides=None))]
+    #[pyo3(signature = (path, name=None, *, id=None, address=None, version=None, overrides=None, profiles=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn from_devices_file<'py>(
         cls: &Bound<'py, PyType>,
         path: args::Path,
@@ -97,9 +99,10 @@ impl Device {
         address: Option<&Bound<'_, PyAny>>,
         version: Option<&Bound<'_, PyAny>>,
         overrides: Option<args::Overrides>,
+        profiles: Option<args::Profiles>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let overrides = overrides.map(|path| described::overrides(py, &path)).transpose()?;
+        let files = Files::read(py, overrides, profiles)?;
         let (builder, located, description) = devices_file::builder(
             py,
             &path.0,
@@ -111,9 +114,7 @@ impl Device {
         let wanted = builder.clone();
         let handle = share(py, builder, located, |known| Ok(known.endpoint_of(&wanted)))?;
         handle.described.describe(&description);
-        if let Some(overrides) = overrides {
-            handle.described.set_overrides(&overrides);
-        }
+        handle.described.set_files(&files);
         let _inside = lifecycle::enter(py);
         let object = cls.call_method1("__new__", (cls,))?;
         Self::init(object.cast::<Self>()?, handle);

@@ -84,6 +84,7 @@ macro_rules! docstring {
     (@arg mapping) => { "mapping: the codes, types and ranges of its DPs, as `mapping` of a `devices.json` has them." };
     (@arg children) => { "children: descriptions of the sub-devices of a gateway, by cid." };
     (@arg overrides) => { "overrides: path of a JSON file with the user's own facts, which replace all others." };
+    (@arg profiles) => { "profiles: path of a device file of tuya-local, or of a directory of them, of which the one that lists\n        the product is taken." };
     (@arg description) => { "description: the product and its DPs, a `Description`, by which the device has entities." };
     (@arg entity_id) => { "id: the entity's id, such as \"switch_1\", or its code." };
     (@arg entity_id_kind) => { "id: the entity's id, such as \"switch_1\", or its code; None for the first one." };
@@ -125,7 +126,7 @@ macro_rules! docstring {
     (@error simulation) => { "InvalidDp, InvalidType, InvalidValue, ConfigError: no device has such DPs or can send such\n        values." };
     (@error cid) => { "InvalidId: this is not a valid cid." };
     (@error devices_json) => { "OSError: the file cannot be read or written; it is as it was.\n    ConfigError: it is not a list of devices, and is not replaced." };
-    (@error overrides) => { "OSError: the file of `overrides` cannot be read.\n    ConfigError: it is invalid; the text names the place." };
+    (@error overrides) => { "OSError: a file of `overrides` or `profiles` cannot be read.\n    ConfigError: it is invalid; the text names the place." };
     (@error entity) => { "NoSuchEntity: it has no such entity; the text names those that it has." };
     (@error os) => { "OSError: the system refuses the change." };
 }

@@ -7,11 +7,13 @@ use pyo3::types::{PyDict, PyList};
 use rustuya_entities::EntityKind;
 
 use crate::changes::ChangeFeed;
+use crate::described::{self, Files};
 use crate::docstring::docstring;
 use crate::entity::EntityHandle;
+use crate::held::check;
 use crate::host::Host;
 use crate::receiver::ChangeReceiver;
-use crate::{args, described, exceptions, lifecycle, states};
+use crate::{args, exceptions, lifecycle, states};
 
 /// Base of devices and sub-devices: their entities.
 #[pyclass(frozen, subclass, module = "rustuya._native")]
@@ -90,10 +92,12 @@ fn wrapped(py: Python<'_>, handle: EntityHandle) -> PyResult<Bound<'_, PyAny>> {
 impl WithEntities {
     /// Adds facts about the device, by which it gets entities with names and values. Facts that are not given stay as
     /// they are. `Device.from_devices_file` and `DeviceConfig.load` do this by themselves.
-    #[doc = docstring!(args: category product_id model mapping children overrides)]
+    #[doc = docstring!(args: category product_id model mapping children overrides profiles)]
     #[doc = docstring!(returns: itself)]
     #[doc = docstring!(raises: overrides types)]
-    #[pyo3(signature = (*, category=None, product_id=None, model=None, mapping=None, children=None, overrides=None))]
+    #[pyo3(signature = (*, category=None, product_id=None, model=None, mapping=None, children=None, overrides=None,
+                        profiles=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
     fn describe<'py>(
         slf: Bound<'py, Self>,
         category: Option<args::Category>,
@@ -102,8 +106,10 @@ impl WithEntities {
         mapping: Option<Bound<'py, PyAny>>,
         children: Option<Bound<'py, PyAny>>,
         overrides: Option<args::Overrides>,
+        profiles: Option<args::Profiles>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
+        check(py)?;
         let described = slf.get().host(py)?.described();
         let facts = PyDict::new(py);
         let texts = [
@@ -116,11 +122,9 @@ impl WithEntities {
         }
         facts.set_item("mapping", mapping)?;
         facts.set_item("children", children)?;
-        let overrides = overrides.map(|path| described::overrides(py, &path)).transpose()?;
+        let files = Files::read(py, overrides, profiles)?;
         described.describe(&described::given(&facts)?);
-        if let Some(overrides) = overrides {
-            described.set_overrides(&overrides);
-        }
+        described.set_files(&files);
         Ok(slf)
     }
 

@@ -19,7 +19,7 @@ use crate::{args, errors, intents, states};
 
 /// Command of a verb.
 enum Prepared {
-    Now(PreparedCommand),
+    Now(Box<PreparedCommand>),
     /// The state is queried first.
     Later(Operation),
 }
@@ -73,7 +73,7 @@ impl EntityHandle {
             return Ok(Prepared::Later(self.after_query(target, intent, point, limit)));
         }
         let writes = self.entity().apply(&intent, &target.state()).map_err(|refused| intents::error(py, &refused))?;
-        target.write(py, object(writes), options).map(Prepared::Now)
+        target.write(py, object(writes), options).map(|command| Prepared::Now(Box::new(command)))
     }
 
     /// Makes the command of a verb for a device that has reported nothing yet. Most verbs depend on the state, so it is

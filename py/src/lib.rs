@@ -37,6 +37,8 @@ mod bridge;
 mod config;
 mod verbs;
 
+mod profiles;
+
 mod described;
 mod devices_file;
 mod host;

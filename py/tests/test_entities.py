@@ -330,6 +330,64 @@ def test_a_file_of_the_user_replaces_facts(virtual_device: Make, tmp_path: Path)
             device.describe(overrides=tmp_path / "missing.json")
 
 
+PROFILE = """
+name: Desk lamp
+products:
+  - id: lampproduct00001
+entities:
+  - entity: light
+    dps:
+      - id: 101
+        type: boolean
+        name: switch
+      - id: 102
+        type: integer
+        name: brightness
+        range:
+          min: 0
+          max: 200
+  - entity: text
+    name: PIN
+    dps:
+      - id: 104
+        type: string
+        name: value
+        sensitive: true
+        optional: true
+"""
+
+
+def test_a_device_file_of_the_user_makes_entities(virtual_device: Make, tmp_path: Path) -> None:
+    virtual = virtual_device("lamp", dps={"101": False, "102": 100, "103": 5})
+    folder = tmp_path / "devices"
+    folder.mkdir()
+    (folder / "desk_lamp.yaml").write_text(PROFILE, encoding="utf-8")
+    (folder / "broken.yaml").write_text("- no device file", encoding="utf-8")
+    with virtual.device() as device:
+        device.wait_ready()
+        # Of a directory, only a file that lists the product counts.
+        with pytest.raises(rustuya.NoSuchEntity):
+            device.describe(profiles=folder).light()
+        light = device.describe(product_id="lampproduct00001").light()
+        light.turn_on(brightness="50%", wait="effect")
+        assert (virtual.dps()["101"], virtual.dps()["102"], light.dps) == (True, 100, (101, 102))
+        assert [entity.dps for entity in device.entities()] == [(101, 102), (104,), (103,)]
+        with device.changes() as changes:
+            virtual.set_dps({"104": "987654"})
+            change = changes.recv(5000)
+            assert change is not None
+            assert (change.state, change.is_secret) == ("987654", True)
+            assert "987654" not in repr(change)
+    with virtual.device() as device:
+        assert device.describe(profiles=folder / "desk_lamp.yaml").light().dps == (101, 102)
+        with pytest.raises(rustuya.ConfigError, match=r"broken\.yaml: "):
+            device.describe(profiles=folder / "broken.yaml")
+        with pytest.raises(rustuya.ConfigError, match="no device file"):
+            device.describe(profiles=tmp_path)
+        with pytest.raises(FileNotFoundError):
+            device.describe(profiles=tmp_path / "missing.yaml")
+
+
 def test_changes_name_the_entity_and_its_state(lamp: tuple[VirtualDevice, Device]) -> None:
     virtual, device = lamp
     with device.changes() as changes:

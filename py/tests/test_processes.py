@@ -119,7 +119,7 @@ def test_a_forked_child_is_told() -> None:
     pid = os.fork()
     if pid == 0:
         of_device = (dev.query, dev.listener, dev.entities, dev.changes, lambda: dev.id)
-        of_entities = (lambda: number.state, lambda: number.set(1), changes.try_recv)
+        of_entities = (lambda: number.state, lambda: number.set(1), changes.try_recv, dev.describe)
         for act in (*of_device, *of_entities, rustuya.Manager, rustuya.Scanner().scan):
             try:
                 act()
@@ -131,7 +131,7 @@ def test_a_forked_child_is_told() -> None:
     print("child", status, dev.query())
     """)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["906 True"] * 10 + ["child 0 {'1': 0}"], done.stderr
+    assert done.stdout.splitlines() == ["906 True"] * 11 + ["child 0 {'1': 0}"], done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -53,6 +53,7 @@ class WithEntities:
         mapping: Mapping[str, Any] | None = None,
         children: Mapping[str, Description] | None = None,
         overrides: str | PathLike[str] | None = None,
+        profiles: str | PathLike[str] | None = None,
     ) -> Self:
         """Adds facts about the device, by which it gets entities with names and values. Facts that are not given stay as
         they are. `Device.from_devices_file` and `DeviceConfig.load` do this by themselves.
@@ -64,12 +65,14 @@ class WithEntities:
             mapping: the codes, types and ranges of its DPs, as `mapping` of a `devices.json` has them.
             children: descriptions of the sub-devices of a gateway, by cid.
             overrides: path of a JSON file with the user's own facts, which replace all others.
+            profiles: path of a device file of tuya-local, or of a directory of them, of which the one that lists
+                the product is taken.
 
         Returns:
             The device itself, so that calls can be chained.
 
         Raises:
-            OSError: the file of `overrides` cannot be read.
+            OSError: a file of `overrides` or `profiles` cannot be read.
             ConfigError: it is invalid; the text names the place.
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
@@ -80,6 +83,7 @@ class WithEntities:
             mapping=mapping,
             children=children,
             overrides=overrides,
+            profiles=profiles,
         )
         return self
 

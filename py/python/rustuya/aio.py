@@ -145,6 +145,7 @@ class Device(_Commands, _WithEntities):
         address: str | None = None,
         version: str | float | None = None,
         overrides: str | PathLike[str] | None = None,
+        profiles: str | PathLike[str] | None = None,
     ) -> Self:
         """Creates a device from a file of tinytuya, by name or id.
 
@@ -155,6 +156,8 @@ class Device(_Commands, _WithEntities):
             address: replaces the address in the file.
             version: replaces the version in the file.
             overrides: path of a JSON file with the user's own facts, which replace all others.
+            profiles: path of a device file of tuya-local, or of a directory of them, of which the one that lists
+                the product is taken.
 
         Returns:
             The device's handle.
@@ -168,7 +171,9 @@ class Device(_Commands, _WithEntities):
             InvalidType, InvalidValue: an argument is of another type, or out of range.
         """
         return cls.of(
-            _native.Device.from_devices_file(path, name, id=id, address=address, version=version, overrides=overrides)
+            _native.Device.from_devices_file(
+                path, name, id=id, address=address, version=version, overrides=overrides, profiles=profiles
+            )
         )
 
     def remember(self, path: str | PathLike[str]) -> bool:

@@ -1614,6 +1614,8 @@ def wrap(handle: _native.EntityHandle) -> Entity:
     return _CLASSES.get(handle.kind, Entity)(handle)
 
 
-def change(handle: _native.EntityHandle, state: EntityState, is_push: bool, missed: int) -> Change[Entity]:
+def change(
+    handle: _native.EntityHandle, state: EntityState, is_push: bool, missed: int, is_secret: bool
+) -> Change[Entity]:
     """Makes the record of a change. For the extension module."""
-    return Change(wrap(handle), state, is_push, missed)
+    return Change(wrap(handle), state, is_push, missed, is_secret)

@@ -90,7 +90,7 @@ class _Source:
 
 
 def _converted(change: Change[_SyncEntity]) -> Change[Entity]:
-    return Change(wrap(change.entity._handle), change.state, change.is_push, change.missed)
+    return Change(wrap(change.entity._handle), change.state, change.is_push, change.missed, change.is_secret)
 
 
 def receiver(native: _native.ChangeReceiver) -> Receiver[Change[Entity]]:

@@ -507,9 +507,15 @@ class Change(Generic[Entity_co]):
         is_push: whether the device reported it by itself. An answer to a query may repeat what was reported before.
         missed: number of events of the device that were lost before this change, because they were not taken in time.
             States are up to date again after them; sums of increments may lack some.
+        is_secret: whether a device file marks the value as secret, so that `repr` omits it.
     """
 
     entity: Entity_co
     state: EntityState
     is_push: bool = True
     missed: int = 0
+    is_secret: bool = False
+
+    def __repr__(self) -> str:
+        state = "..." if self.is_secret else repr(self.state)
+        return f"Change(entity={self.entity!r}, state={state}, is_push={self.is_push}, missed={self.missed})"

@@ -253,7 +253,10 @@ fn rounded(value: f64, most: u16) -> u16 {
 
 fn hex(text: &str, start: usize, end: usize) -> Option<u16> {
     let digits = text.get(start..end)?;
-    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+    digits.bytes().try_fold(0_u16, |number, digit| {
+        let digit = u16::try_from(char::from(digit).to_digit(16)?).ok()?;
+        Some(number << 4 | digit)
+    })
 }
 
 fn byte(value: u16) -> u8 {

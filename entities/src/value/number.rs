@@ -98,7 +98,7 @@ impl Number {
 
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
-        self.widened() == other.widened()
+        self.cmp(other) == Ordering::Equal
     }
 }
 
@@ -118,6 +118,9 @@ impl PartialOrd for Number {
 
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
+        if self.scale == other.scale {
+            return self.mantissa.cmp(&other.mantissa);
+        }
         self.widened().cmp(&other.widened())
     }
 }

@@ -64,25 +64,24 @@ impl NumberSpec {
     }
 
     /// Returns the ends of the range, if it is one.
-    fn ends(&self) -> Option<(i128, i128)> {
-        let (min, max) = (i128::from(self.min_or_zero()), i128::from(self.max?));
+    fn ends(&self) -> Option<(i64, i64)> {
+        let (min, max) = (self.min_or_zero(), self.max?);
         (min < max).then_some((min, max))
     }
 
     /// Returns the integers that stand for 0 and 100 %: the ends of the range. A range from 1 to 100 is percent already.
-    fn percent_ends(&self) -> Option<(i128, i128)> {
+    fn percent_ends(&self) -> Option<(i64, i64)> {
         self.ends().map(|(min, max)| if (min, max) == (1, 100) { (0, max) } else { (min, max) })
     }
 
     /// Returns the integer nearest to a share `part / whole` of the range that is on a step.
-    fn raw_of_share(&self, (min, max): (i128, i128), part: i128, whole: i128) -> Option<i64> {
-        let step = i128::from(self.step.max(1));
+    fn raw_of_share(&self, (min, max): (i64, i64), part: i64, whole: i64) -> Option<i64> {
+        let step = self.step.max(1);
         let span = max.checked_sub(min)?;
         let steps = divided(span.checked_mul(part)?, whole.checked_mul(step)?)?;
         let raw = min.checked_add(steps.checked_mul(step)?)?;
         // The last step may end beyond the range.
-        let raw = if raw > max { raw.checked_sub(step)? } else { raw };
-        i64::try_from(raw).ok()
+        if raw > max { raw.checked_sub(step) } else { Some(raw) }
     }
 
     /// Returns the share of the range in percent, with one decimal where a whole percent stands for another integer.
@@ -90,15 +89,15 @@ impl NumberSpec {
         let raw = raw.rounded(0)?;
         let (min, max) = self.percent_ends()?;
         let span = max.checked_sub(min)?;
-        let part = i128::from(raw).checked_sub(min)?;
+        let part = raw.checked_sub(min)?;
         let part = if is_inverted { span.checked_sub(part)? } else { part };
         let whole = divided(part.checked_mul(100)?, span)?;
-        let number = Number::from(i64::try_from(whole).ok()?);
+        let number = Number::from(whole);
         let is_exact = self.raw_of_percent(number, is_inverted).ok() == Some(raw);
         if is_exact {
             return Some(number);
         }
-        let tenths = i64::try_from(divided(part.checked_mul(1000)?, span)?).ok()?;
+        let tenths = divided(part.checked_mul(1000)?, span)?;
         Some(if tenths.checked_rem(10) == Some(0) { number } else { Number::new(tenths, 1) })
     }
 
@@ -108,8 +107,10 @@ impl NumberSpec {
         if percent < Number::from(0) || percent > Number::from(100) {
             return Err(error());
         }
-        let whole = 10_i128.pow(u32::from(percent.scale())).saturating_mul(100);
-        let part = i128::from(percent.mantissa());
+        // Six decimals are finer than any range.
+        let scale = percent.scale().min(6);
+        let whole = 10_i64.pow(scale.into()).saturating_mul(100);
+        let part = percent.rounded(scale).ok_or_else(error)?;
         let part = if is_inverted { whole.saturating_sub(part) } else { part };
         let raw = self.percent_ends().and_then(|ends| self.raw_of_share(ends, part, whole)).ok_or_else(error)?;
         Ok(self.min.map_or(raw, |min| raw.max(min)))
@@ -122,13 +123,13 @@ impl NumberSpec {
         let (min, max) = self.ends()?;
         let (warm, cold) = kelvin_ends(min_kelvin, max_kelvin)?;
         let span = max.checked_sub(min)?;
-        let part = i128::from(raw).clamp(min, max).checked_sub(min)?;
+        let part = raw.clamp(min, max).checked_sub(min)?;
         // 1/K = 1/warm - share * (1/warm - 1/cold)
         let below = cold.checked_mul(span)?.checked_sub(part.checked_mul(cold.checked_sub(warm)?)?)?;
         let kelvin = divided(warm.checked_mul(cold)?.checked_mul(span)?, below)?;
         let round = [100, 10].into_iter().find_map(|unit| {
             let round = divided(kelvin, unit)?.checked_mul(unit)?;
-            let number = Number::from(i64::try_from(round).ok()?);
+            let number = Number::from(round);
             (self.raw_of_kelvin(number, min_kelvin, max_kelvin).ok()? == raw).then_some(round)
         });
         u32::try_from(round.unwrap_or(kelvin)).ok()
@@ -140,7 +141,7 @@ impl NumberSpec {
         if kelvin < Number::from(min_kelvin) || kelvin > Number::from(max_kelvin) {
             return Err(error());
         }
-        let kelvin = i128::from(kelvin.rounded(0).ok_or_else(error)?);
+        let kelvin = kelvin.rounded(0).ok_or_else(error)?;
         let share = || {
             let (warm, cold) = kelvin_ends(min_kelvin, max_kelvin)?;
             let part = cold.checked_mul(kelvin.checked_sub(warm)?)?;
@@ -150,17 +151,12 @@ impl NumberSpec {
     }
 }
 
-fn kelvin_ends(min_kelvin: u32, max_kelvin: u32) -> Option<(i128, i128)> {
+fn kelvin_ends(min_kelvin: u32, max_kelvin: u32) -> Option<(i64, i64)> {
     (0 < min_kelvin && min_kelvin < max_kelvin).then(|| (min_kelvin.into(), max_kelvin.into()))
 }
 
 /// Divides, rounded half away from zero, by a number above zero.
-fn divided(dividend: i128, divisor: i128) -> Option<i128> {
+fn divided(dividend: i64, divisor: i64) -> Option<i64> {
     let half = divisor.checked_div(2)?.checked_mul(dividend.signum())?;
-    let dividend = dividend.checked_add(half)?;
-    // Real devices stay far below 64 bits, which divide several times faster.
-    match (i64::try_from(dividend), i64::try_from(divisor)) {
-        (Ok(dividend), Ok(divisor)) => dividend.checked_div(divisor).map(i128::from),
-        _ => dividend.checked_div(divisor),
-    }
+    dividend.checked_add(half)?.checked_div(divisor)
 }

@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 
 use crate::block_on;
 use crate::each::each;
-use crate::input::dp;
-use crate::output::{dp_line, dp_table, json_line_now, line_now, lines_now};
+use crate::input::{dp, unfit};
+use crate::names::{Named, by_number, named_line};
+use crate::output::{dp_line, dp_table, json_line_now, line_now, lines_now, named_table};
 use crate::target::{Target, TargetArgs};
 
-/// Ask devices for their state; prints their DPs
+/// Ask devices for their state; prints names, values and units
 ///
-/// Several devices are asked at the same time, and each is printed in a line as it answers. Failures are printed on
+/// The mapping in the devices file has the names: `set` takes them, `entities` lists them. Several devices are asked at the same time, and each is printed in a line as it answers. Failures are printed on
 /// stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,13 +30,17 @@ pub(crate) struct Args {
     /// whole state. DPs that do not come are listed on stderr
     #[arg(long, value_name = "DP,...", value_delimiter = ',', value_parser = dp)]
     dp: Vec<u16>,
-    /// Print one JSON object, such as {"1":true,"2":50}; of several devices, one for each, such as
+    /// Print DP numbers and the device's own values in place of names, values and units. Without a mapping in the devices
+    /// file, they are printed anyway
+    #[arg(long)]
+    dps: bool,
+    /// Print one JSON object of DPs, such as {"1":true,"2":50}; of several devices, one for each, such as
     /// {"id":..,"name":..,"dps":{"1":true}}
     #[arg(long)]
     json: bool,
-    /// Write the version and the address that worked into --devices, so that the next command begins with them,
+    /// Write the version and the address that worked into the devices file, so that the next command begins with them,
     /// whatever is announced. All else in the file stays as it is
-    #[arg(long, requires = "devices")]
+    #[arg(long)]
     remember: bool,
     #[command(flatten)]
     target: TargetArgs,
@@ -54,15 +59,19 @@ struct StateLine<'a> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
+        if args.remember && args.target.devices().is_none() {
+            return Err(unfit("--remember needs a devices file: give --devices").into());
+        }
         let selected = args.target.resolve(&args.ids, args.cid.as_deref())?;
         let several = selected.several;
         let remember = args.target.devices().filter(|_| args.remember);
         let show = |target: &Target, (state, worked): (QueryReply, Worked)| {
             let dps = state.dps;
+            let named = named(args, target, &dps);
             if several {
-                show_line(target, &dps, args.json)?
+                show_line(target, &dps, named, args.json)?
             } else {
-                show(&dps, args.json)?
+                show(&dps, named, args.json)?
             }
             if let Some(path) = remember {
                 DevicesFile::update(path, target.id.as_str(), worked.version, worked.address).context("--remember")?;
@@ -106,19 +115,36 @@ fn ask(
     }
 }
 
-fn show(dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
+/// Returns names and values, unless numbers are wanted or the device has no names.
+fn named(args: &Args, target: &Target, dps: &Map<String, Value>) -> Option<Vec<Named>> {
+    if args.dps || args.json || !target.product.is_known() {
+        return None;
+    }
+    let wanted = args.dp.iter().map(|dp| (dp.to_string(), Value::Null)).collect();
+    let only = Some(&wanted).filter(|_| !args.dp.is_empty());
+    Some(target.product.named(&by_number(dps), only)).filter(|named| !named.is_empty())
+}
+
+fn show(dps: &Map<String, Value>, named: Option<Vec<Named>>, json: bool) -> anyhow::Result<()> {
     if json {
         return json_line_now(dps);
+    }
+    if let Some(named) = named {
+        return lines_now(&named_table(&named));
     }
     if dps.is_empty() { line_now(NOTHING) } else { lines_now(&dp_table(dps)) }
 }
 
-fn show_line(target: &Target, dps: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
+fn show_line(target: &Target, dps: &Map<String, Value>, named: Option<Vec<Named>>, json: bool) -> anyhow::Result<()> {
     if json {
         let cid = target.cid.as_ref().map(|cid| cid.as_str());
         return json_line_now(&StateLine { id: target.id.as_str(), name: target.display_name(), cid, dps });
     }
-    let state = if dps.is_empty() { NOTHING.to_owned() } else { dp_line(dps) };
+    let state = match named {
+        Some(named) => named_line(&named),
+        None if dps.is_empty() => NOTHING.to_owned(),
+        None => dp_line(dps),
+    };
     line_now(&format!("{}: {state}", target.name))
 }
 

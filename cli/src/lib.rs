@@ -11,9 +11,11 @@ mod decode;
 mod demo;
 mod doctor;
 mod each;
+mod entities;
 mod get;
 mod input;
 mod key;
+mod names;
 mod output;
 mod record;
 mod replay;
@@ -54,6 +56,7 @@ enum Command {
     Get(get::Args),
     Children(children::Args),
     Set(set::Args),
+    Entities(entities::Args),
     Watch(watch::Args),
     Replay(replay::Args),
     Simulate(simulate::Args),
@@ -82,6 +85,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Get(args) => get::run(&args),
         Command::Children(args) => children::run(&args),
         Command::Set(args) => set::run(&args),
+        Command::Entities(args) => entities::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -8,6 +8,8 @@ use rustuya_proto::{CommandCode, Dialect, FrameError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::names::Named;
+
 /// Writes one value as one line of JSON.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(value)?;
@@ -84,6 +86,16 @@ pub(crate) fn dp_table(dps: &Map<String, Value>) -> Table {
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["DP", "value"]);
     for (dp, value) in dps {
         table.add_row([plain(dp), plain(&value.to_string())]);
+    }
+    table
+}
+
+/// Formats named values as a table.
+pub(crate) fn named_table(named: &[Named]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["name", "value"]);
+    for Named { name, text } in named {
+        table.add_row([plain(name), plain(text)]);
     }
     table
 }

@@ -1,27 +1,33 @@
 //! `rustuya set`: write DPs.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
-use rustuya_runtime_tokio::{CommandError, Device, Pacing, Reply};
+use rustuya_entities::IntentError;
+use rustuya_runtime_tokio::{CommandError, Device, Pacing, Reply, SubDevice};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::block_on;
 use crate::each::each;
 use crate::input::{UsageError, is_dp, shown, unfit};
-use crate::output::{dp_line, json_line_now, line_now, short};
+use crate::names::Product;
+use crate::output::{complain, dp_line, json_line_now, line_now, short};
 use crate::target::{Target, TargetArgs};
 
-/// Set DPs of devices, and wait until they acknowledge them, or as --wait says
+/// Set devices, and wait until they acknowledge it, or as --wait says
 ///
-/// Several devices are set at the same time, and each is printed in a line when it is done. Failures are printed on
+/// What a device has is set by name, such as brightness=50% color=red, where the devices file has a mapping for it
+/// (`entities` lists the names), or by DP number, such as 1=true. All of it is one command; for names, the device is asked
+/// for its state before. Several devices are set at the same time, and each is printed in a line when it is done. Failures are printed on
 /// stderr, with --json as {"id":..,"error":..}; the exit status is 1 then.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Device ids, with --devices also names; then the DPs to set, such as 1=true 2=50 5='"red"'. Values that are not
-    /// JSON are taken as text
-    #[arg(required = true, value_name = "ID|DP=VALUE")]
+    /// Device ids, with a devices file also names; then what to set: by name, such as brightness=50% color=red
+    /// switch_2=off, or by DP number, such as 1=true 2=50 5='"red"'. Values of DPs that are not JSON are taken as text
+    #[arg(required = true, value_name = "ID|NAME=VALUE|DP=VALUE")]
     words: Vec<String>,
     /// Let the gateway ID set them on this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]
@@ -66,8 +72,16 @@ impl Wait {
     }
 }
 
+/// A command that was done.
+struct Done {
+    reply: Option<Reply>,
+    took: Duration,
+    /// DPs that were written.
+    dps: Map<String, Value>,
+}
+
 #[derive(Serialize)]
-struct Done<'a> {
+struct Line<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -84,19 +98,20 @@ struct Done<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let (ids, dps) = words(&args.words, args.target.is_all())?;
+    let (ids, assigned) = words(&args.words, args.target.is_all())?;
+    let assigned = Arc::new(assigned);
     block_on(async {
         let mut selected = args.target.resolve(ids, args.cid.as_deref())?;
         if args.one_by_one {
             selected.targets.iter_mut().for_each(|target| target.pacing = Pacing::NONE.max_dps(1));
         }
         let timeout = args.target.timeout();
-        let show = |target: &Target, (reply, took): (Option<Reply>, Duration)| {
+        let show = |target: &Target, Done { reply, took, dps }: Done| {
             if !args.json {
                 let past = args.wait.past();
-                return line_now(&format!("{}: {} {past} {}", target.name, dp_line(&dps), short(took)));
+                return line_now(&format!("{}: {} {past} {}", target.name, assigned.line(), short(took)));
             }
-            json_line_now(&Done {
+            json_line_now(&Line {
                 id: target.id.as_str(),
                 name: target.display_name(),
                 cid: target.cid.as_ref().map(|cid| cid.as_str()),
@@ -111,7 +126,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             &args.target,
             selected,
             args.json,
-            |device, target| set(device, target, dps.clone(), args.wait, timeout),
+            |device, target| set(device, target, Arc::clone(&assigned), args.wait, timeout),
             show,
         )
         .await
@@ -131,18 +146,31 @@ fn name_of<S: serde::Serializer>(wait: &Wait, serializer: S) -> Result<S::Ok, S:
 /// Least time limit of a command once there is a connection.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// Sets the DPs of one device.
+/// Sets one device.
 fn set(
     device: Device,
     target: &Target,
-    dps: Map<String, Value>,
+    assigned: Arc<Assigned>,
     wait: Wait,
     timeout: Duration,
-) -> impl Future<Output = Result<(Option<Reply>, Duration), CommandError>> + Send + use<> {
+) -> impl Future<Output = Result<Done, CommandError>> + Send + use<> {
     let sub = target.cid.as_ref().and_then(|cid| device.sub(cid.as_str()).ok());
+    let product = Arc::clone(&target.product);
     async move {
         let ends = Instant::now() + timeout;
         device.wait_connected(timeout).await?;
+        let mut dps = assigned.dps.clone();
+        if !assigned.named.is_empty() {
+            let left = ends.saturating_duration_since(Instant::now()).max(LEAST);
+            let present = present(&device, sub.as_ref(), left).await;
+            let writes =
+                product.assign(&assigned.named, &present).map_err(|error| explained(error, &product, &present))?;
+            for (dp, value) in writes.dps {
+                if dps.insert(dp.to_string(), value).is_some() {
+                    return Err(CommandError::InvalidValue(format!("DP {dp} is given by number and by name")));
+                }
+            }
+        }
         let begun = Instant::now();
         let sending = sub.map_or_else(|| device.set_dps(dps.clone()), |sub| sub.set_dps(dps.clone()));
         // Limits the whole to `timeout`, with a short time left if the connection took all of it.
@@ -153,26 +181,90 @@ fn set(
             Wait::Written => sending.await.map(|()| None)?,
             Wait::None => sending.queue().map(|()| None)?,
         };
-        Ok((reply, begun.elapsed()))
+        Ok(Done { reply, took: begun.elapsed(), dps })
     }
 }
 
+/// Returns the DPs that the device has now. Some devices do not answer a query: what they have reported by themselves
+/// counts then.
+async fn present(device: &Device, sub: Option<&SubDevice>, limit: Duration) -> BTreeMap<u16, Value> {
+    let query = sub.map_or_else(|| device.status(), SubDevice::status).timeout(limit);
+    let reply = query.acknowledged().await;
+    let state = sub.map_or_else(|| device.state(), SubDevice::state);
+    if let (Err(error), true) = (reply, state.dps.is_empty()) {
+        complain(&format!("the device did not report its state: {error}"));
+    }
+    state.dps.into_iter().map(|(dp, reading)| (dp, reading.value)).collect()
+}
+
+/// Says where names come from, when the device has none.
+fn explained(error: IntentError, product: &Product, present: &BTreeMap<u16, Value>) -> CommandError {
+    let has_names = product.is_known() || !product.entities(present).iter().all(|entity| !entity.is_enabled);
+    CommandError::InvalidValue(match has_names {
+        true => error.to_string(),
+        false => {
+            "the devices file has no mapping for this device, so that only DP numbers can be set, such as 1=true; \
+                  `rustuya wizard` fetches it"
+                .to_owned()
+        }
+    })
+}
+
 /// Splits ids, which come first, from assignments.
-fn words(words: &[String], all: bool) -> Result<(&[String], Map<String, Value>), UsageError> {
+fn words(words: &[String], all: bool) -> Result<(&[String], Assigned), UsageError> {
     // The first word is always an id, because names may contain any characters.
     let least = if all { 0 } else { 1.min(words.len()) };
     let found = words.iter().skip(least).position(|word| word.contains('='));
     let (ids, dps) = words.split_at(found.map_or(words.len(), |at| at + least));
     if dps.is_empty() {
-        return Err(unfit("nothing to set: after the ids, give DP=VALUE, such as 1=true"));
+        return Err(unfit(
+            "nothing to set: after the ids, give NAME=VALUE or DP=VALUE, such as brightness=50% or 1=true",
+        ));
     }
     match (all, ids.first()) {
         (true, Some(id)) => {
             let id = shown(id);
-            Err(unfit(&format!("{id}: --all takes no ids, and DPs to set must be DP=VALUE")))
+            Err(unfit(&format!("{id}: --all takes no ids, and what to set must be NAME=VALUE or DP=VALUE")))
         }
-        _ => Ok((ids, assignments(dps)?)),
+        _ => Ok((ids, Assigned::parse(dps)?)),
     }
+}
+
+/// What to set.
+#[derive(Debug, Default)]
+struct Assigned {
+    /// By DP number.
+    dps: Map<String, Value>,
+    /// By name, with the text of the value.
+    named: Vec<(String, String)>,
+}
+
+impl Assigned {
+    fn parse(texts: &[String]) -> Result<Self, UsageError> {
+        let is_number = |text: &&String| text.split_once('=').is_none_or(|(name, _)| !is_name(name));
+        let (numbers, names): (Vec<&String>, Vec<&String>) = texts.iter().partition(is_number);
+        let numbers: Vec<String> = numbers.into_iter().cloned().collect();
+        let mut named: Vec<(String, String)> = Vec::new();
+        for (name, text) in names.into_iter().filter_map(|text| text.split_once('=')) {
+            if named.iter().any(|(known, _)| known == name) {
+                return Err(unfit(&format!("{name} is given twice")));
+            }
+            named.push((name.to_owned(), text.to_owned()));
+        }
+        Ok(Self { dps: assignments(&numbers)?, named })
+    }
+
+    /// Formats it in one line.
+    fn line(&self) -> String {
+        let numbers = Some(dp_line(&self.dps)).filter(|line| !line.is_empty());
+        let names = self.named.iter().map(|(name, text)| format!("{name}={text}"));
+        numbers.into_iter().chain(names).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Returns whether a text can be a name: it has a letter at its beginning.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && !text.chars().any(char::is_whitespace)
 }
 
 pub(crate) fn assignments(texts: &[String]) -> Result<Map<String, Value>, UsageError> {
@@ -233,11 +325,15 @@ mod tests {
     fn ids_come_first() {
         let split = |texts: &[&str], all| {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-            words(&texts, all).map(|(ids, dps)| (ids.len(), dps.len())).map_err(|error| error.to_string())
+            words(&texts, all)
+                .map(|(ids, assigned)| (ids.len(), assigned.dps.len() + assigned.named.len()))
+                .map_err(|error| error.to_string())
         };
         assert_eq!(split(&["a", "1=true"], false), Ok((1, 1)));
         assert_eq!(split(&["a", "b", "1=true", "2=1"], false), Ok((2, 2)));
         assert_eq!(split(&["a=b", "1=c=d"], false), Ok((1, 1)));
+        assert_eq!(split(&["a", "brightness=50%", "1=true", "switch_2=off"], false), Ok((1, 3)));
+        assert!(split(&["a", "color=red", "color=blue"], false).is_err_and(|error| error.contains("twice")));
         assert_eq!(split(&["1=true"], true), Ok((0, 1)));
         for (bad, all) in [(&["a"][..], false), (&["1=true"], false), (&["a", "1=true", "b"], false), (&[], true)] {
             assert!(split(bad, all).is_err_and(|error| error.contains("DP=VALUE")), "{bad:?}");

@@ -2,7 +2,8 @@
 
 use core::str::FromStr;
 use core::time::Duration;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use rustuya_proto::UnknownVersion;
@@ -10,8 +11,9 @@ use rustuya_runtime_tokio::{
     Address, Cid, DeviceEntry, DeviceId, DevicesFile, Dialect, LocalKey, Pacing, Version, text,
 };
 
-use crate::input::{self, Ports, UsageError, seconds, shown, unfit};
+use crate::input::{Ports, UsageError, seconds, shown, unfit};
 use crate::key::{self, KeyArgs};
+use crate::names::{FileArgs, Product, Sources};
 
 /// Options that select devices and how to reach them.
 #[derive(Debug, clap::Args)]
@@ -37,12 +39,10 @@ pub(crate) struct TargetArgs {
     /// else found out
     #[arg(long, value_name = "DIALECT")]
     dialect: Option<DialectSpec>,
-    /// A devices.json or snapshot.json as tinytuya writes it: id, name, key, ip, version and, if added by hand,
-    /// dev_type (default or device22) of each device
-    #[arg(long, value_name = "FILE")]
-    devices: Option<PathBuf>,
-    /// Every device in --devices, also sub-devices
-    #[arg(long, requires = "devices")]
+    #[command(flatten)]
+    files: FileArgs,
+    /// Every device in the devices file, also sub-devices
+    #[arg(long)]
     all: bool,
     #[command(flatten)]
     key: KeyArgs,
@@ -81,6 +81,8 @@ pub(crate) struct Target {
     pub(crate) pacing: Pacing,
     /// Largest frame to receive, in bytes.
     pub(crate) receive_limit: usize,
+    /// What is known of the device, or of the sub-device.
+    pub(crate) product: Arc<Product>,
 }
 
 /// Targets of a command line.
@@ -103,6 +105,7 @@ pub(crate) struct Child {
     pub(crate) cid: String,
     pub(crate) id: String,
     pub(crate) name: Option<String>,
+    pub(crate) product: Arc<Product>,
 }
 
 /// Entry of the file that cannot be used; the others can.
@@ -121,7 +124,7 @@ impl TargetArgs {
 
     /// Returns the path of the devices file.
     pub(crate) fn devices(&self) -> Option<&Path> {
-        self.devices.as_deref()
+        self.files.devices()
     }
 
     /// Returns whether `--all` is given.
@@ -131,15 +134,18 @@ impl TargetArgs {
 
     /// Resolves each of `names`, all with this `cid` if there is one, or `--all`.
     pub(crate) fn resolve(&self, names: &[String], cid: Option<&str>) -> anyhow::Result<Selected> {
-        let file = self.devices.as_deref();
-        let context = || input::file("--devices", file.unwrap_or(Path::new("")));
-        let list = file.map(DevicesFile::read).transpose().with_context(context)?;
+        let context = || self.files.shown();
+        let list = self.files.list()?;
+        if self.all && list.is_none() {
+            return Err(unfit("--all needs a devices file: give --devices").into());
+        }
+        let sources = self.files.sources()?;
         let several = names.len() > 1 || self.all;
-        let children = list.iter().flat_map(children).collect();
+        let children = list.iter().flat_map(|list| children(list, &sources)).collect();
         let mut selected = Selected { targets: Vec::new(), unusable: Vec::new(), several, children };
         for name in names {
             let listed = list.as_ref().map(|list| list.find(name)).transpose().with_context(context)?.flatten();
-            let target = self.target(name, cid, list.as_ref(), listed)?;
+            let target = self.target(name, cid, list.as_ref(), listed, &sources)?;
             if list.is_some() && listed.is_none() && target.address == Address::Auto {
                 let name = shown(name);
                 eprintln!("rustuya: {name}: --devices does not list it; an id is looked for on the local network");
@@ -148,7 +154,7 @@ impl TargetArgs {
         }
         for listed in list.iter().filter(|_| self.all).flat_map(DevicesFile::devices) {
             let name = listed.name().unwrap_or(listed.id());
-            match self.target(name, None, list.as_ref(), Some(listed)) {
+            match self.target(name, None, list.as_ref(), Some(listed), &sources) {
                 Ok(target) => selected.targets.push(target),
                 Err(error) => {
                     selected.unusable.push(Unusable { id: listed.id().to_owned(), name: name.to_owned(), error });
@@ -171,7 +177,14 @@ impl TargetArgs {
         cid: Option<&str>,
         list: Option<&'a DevicesFile>,
         mut listed: Option<&'a DeviceEntry>,
+        sources: &Sources,
     ) -> anyhow::Result<Target> {
+        // A sub-device that is not listed by itself is none of which the gateway's entry says anything.
+        let own = match (list, cid) {
+            (Some(list), Some(cid)) => list.devices().find(|child| child.is_sub_device() && child.cid() == Some(cid)),
+            _ => listed,
+        };
+        let product = Arc::new(sources.product(own.map_or(name, DeviceEntry::id), own));
         let mut cid = cid.map(str::to_owned);
         if let (Some(list), Some(child)) = (list, listed.filter(|listed| listed.is_sub_device())) {
             let gateway = list.gateway(child);
@@ -218,6 +231,7 @@ impl TargetArgs {
             timeout: self.timeout,
             pacing: Pacing::NONE,
             receive_limit: self.receive_limit,
+            product,
         })
     }
 
@@ -256,11 +270,12 @@ impl Target {
     }
 }
 
-fn children(list: &DevicesFile) -> impl Iterator<Item = Child> {
+fn children(list: &DevicesFile, sources: &Sources) -> impl Iterator<Item = Child> {
     list.devices().filter_map(|listed| {
         let gateway = list.gateway(listed)?.id().to_owned();
         let name = listed.name().map(str::to_owned);
-        Some(Child { gateway, cid: listed.cid()?.to_owned(), id: listed.id().to_owned(), name })
+        let product = Arc::new(sources.product(listed.id(), Some(listed)));
+        Some(Child { gateway, cid: listed.cid()?.to_owned(), id: listed.id().to_owned(), name, product })
     })
 }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::bail;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::block_on;
 use crate::connect::{connect_with, manager};
 use crate::input::seconds;
+use crate::names::{Named, Product, by_number};
 use crate::output::{command_name, complain, dialect_name, dp_line, json_line_now, line_now, short};
 use crate::record::Record;
 use crate::signal::Stop;
@@ -58,6 +60,8 @@ pub(crate) struct Args {
 struct Watched {
     device: Device,
     targets: Vec<Target>,
+    /// What is known of each sub-device, by cid.
+    children: BTreeMap<String, Arc<Product>>,
     /// True if it has been up.
     up: bool,
     /// Errors of queries that were printed already, with their cid.
@@ -99,6 +103,9 @@ struct EventLine<'a> {
     cid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dps: Option<Map<String, Value>>,
+    /// Names and values with units, where the device has names.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    values: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Value>,
 }
@@ -106,7 +113,7 @@ struct EventLine<'a> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     block_on(async {
         let mut stop = Stop::new()?;
-        let Selected { targets, unusable, several, .. } = args.target.resolve(&args.ids, args.cid.as_deref())?;
+        let Selected { targets, unusable, several, children } = args.target.resolve(&args.ids, args.cid.as_deref())?;
         let manager = manager(&args.target, &targets)?;
         let mut record = Record::create(args.record.as_deref(), args.record_payloads, &targets)?;
         for entry in &unusable {
@@ -117,9 +124,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         for target in targets {
             let id = target.id.to_string();
             let device = connect_with(&manager, &target, |builder| record.add_to(builder))?;
+            let own = children.iter().filter(|child| child.gateway == id);
+            let children = own.map(|child| (child.cid.clone(), Arc::clone(&child.product))).collect();
             let entry = watched.entry(id).or_insert_with(|| Watched {
                 device,
                 targets: Vec::new(),
+                children,
                 up: false,
                 printed: Vec::new(),
             });
@@ -213,6 +223,32 @@ impl Watched {
         })
     }
 
+    /// Returns names and values of what a message reports. Values that depend on other DPs, such as the brightness of a
+    /// light, are those of the whole state.
+    fn values(&self, cid: Option<&str>, dps: &Map<String, Value>) -> Map<String, Value> {
+        let own = self.targets.iter().find(|target| target.cid.as_ref().map(|cid| cid.as_str()) == cid);
+        let product = match (cid, own) {
+            (_, Some(target)) => &target.product,
+            (Some(cid), None) => match self.children.get(cid) {
+                Some(product) => product,
+                None => return Map::new(),
+            },
+            (None, None) => return Map::new(),
+        };
+        if !product.is_known() {
+            return Map::new();
+        }
+        let state = match cid.map(|cid| self.device.sub(cid)) {
+            Some(Ok(sub)) => sub.state(),
+            _ => self.device.state(),
+        };
+        let mut present: BTreeMap<u16, Value> =
+            state.dps.into_iter().map(|(dp, reading)| (dp, reading.value)).collect();
+        present.extend(by_number(dps));
+        let named = product.named(&present, Some(dps));
+        named.into_iter().map(|Named { name, text }| (name, Value::from(text))).collect()
+    }
+
     /// Returns the line for an event, if it is printed.
     fn line(&self, event: Event) -> Option<EventLine<'_>> {
         let mut line = EventLine { id: self.device.id(), ..EventLine::default() };
@@ -239,6 +275,7 @@ impl Watched {
                     line.payload = message.payload();
                 } else {
                     line.event = "state";
+                    line.values = self.values(line.cid.as_deref(), &dps);
                     line.dps = Some(dps);
                 }
             }
@@ -355,6 +392,11 @@ impl<'a> EventLine<'a> {
                 };
                 let (reason, advice) = (self.reason.as_deref().unwrap_or_default(), self.advice.unwrap_or_default());
                 format!("down: {reason} ({advice}); {retry}")
+            }
+            "state" if !self.values.is_empty() => {
+                let pairs =
+                    self.values.iter().map(|(name, text)| format!("{name}={}", text.as_str().unwrap_or_default()));
+                pairs.collect::<Vec<_>>().join(" ")
             }
             "state" => dp_line(self.dps.as_ref().unwrap_or(&Map::new())),
             "message" => {

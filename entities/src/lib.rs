@@ -27,7 +27,7 @@ pub use kinds::{
     FanState, HumidifierCapabilities, HumidifierIntent, HumidifierState, HvacMode, Intent, IntentError, Level,
     LightCapabilities, LightIntent, LightState, LockState, Movement, NumberCapabilities, Power, SirenCapabilities,
     SirenIntent, SirenState, StateEntry, TemperatureUnit, Unlocked, VacuumCapabilities, VacuumIntent, VacuumState,
-    ValveIntent, ValveState,
+    ValveIntent, ValveState, assign, assignable,
 };
 pub use schema::{
     Access, DpKind, DpOptions, DpSpec, Explanation, Fact, NumberSpec, Options, Origin, OverrideError, Overrides,

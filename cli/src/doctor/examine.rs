@@ -5,6 +5,7 @@ use rustuya_runtime_tokio::{
     Address, Cid, CommandError, DeviceEntry, DeviceId, DownReason, LocalKey, Manager, Pacing, QueryReply, Registry,
     SendError, Tokio, Version,
 };
+use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -55,6 +56,7 @@ pub(super) async fn device(
         timeout: args.timeout,
         pacing: Pacing::NONE,
         receive_limit: 65536,
+        product: Arc::default(),
     };
     talk(&target, report).await
 }

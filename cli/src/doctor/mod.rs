@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::block_on;
 use crate::input::{self, Ports, seconds, unfit};
 use crate::key::KeyArgs;
+use crate::names::USUAL;
 use crate::output::{json_line_now, line_now};
 use listen::Heard;
 
@@ -55,9 +56,6 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 }
-
-/// The usual name of the file.
-const USUAL: &str = "devices.json";
 
 /// Result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

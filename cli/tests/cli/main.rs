@@ -10,6 +10,7 @@ mod devices;
 mod doctor;
 mod fleet;
 mod limits;
+mod names;
 mod profiles;
 mod replay;
 mod scan;

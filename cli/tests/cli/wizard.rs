@@ -320,7 +320,8 @@ fn from_nothing_to_a_lamp_that_is_switched() {
     let announce = format!("127.0.0.1:{}", ports[1]);
     let id = "bf00000000000000000001";
     let mut lamp = rustuya(&["simulate", "--version", "3.4", "--id", id, "--port", "0", "--announce", &announce]);
-    lamp.args(["--dps", r#"{"20":false,"22":500}"#]).env("RUSTUYA_KEY", "a'\"<>$&{}\\~^;=()");
+    lamp.args(["--dps", r#"{"20":false,"21":"white","22":500,"24":"00f003e803e8"}"#])
+        .env("RUSTUYA_KEY", "a'\"<>$&{}\\~^;=()");
     let lamp = Simulated::run_by(lamp);
     let stranger = ["simulate", "--version", "3.3", "--id", "bf-of-neighbours", "--port", "0", "--announce", &announce];
     let _stranger = Simulated::run_by(rustuya(&stranger));
@@ -348,5 +349,20 @@ fn from_nothing_to_a_lamp_that_is_switched() {
         finish(command)
     };
     run(&["set", "Desk lamp", "20=true", "22=700"]).succeeded();
-    assert_eq!(run(&["get", "Desk lamp", "--json"]).json(), json!({ "20": true, "22": 700 }));
+    assert_eq!(
+        run(&["get", "Desk lamp", "--json"]).json(),
+        json!({ "20": true, "21": "white", "22": 700, "24": "00f003e803e8" })
+    );
+
+    // By name, in the folder of the file, which needs no naming.
+    let by_name = |args: &[&str]| {
+        let mut command = rustuya(&[args, &["--port", lamp.port()]].concat());
+        command.env_remove("RUSTUYA_KEY").current_dir(place.path("."));
+        finish(command)
+    };
+    by_name(&["set", "Desk lamp", "color=red", "--wait", "effect"]).succeeded();
+    let state = by_name(&["get", "Desk lamp", "--json"]).json();
+    assert_eq!((&state["21"], &state["24"]), (&json!("colour"), &json!("000003e803e8")));
+    let shown = by_name(&["get", "Desk lamp"]);
+    assert!(shown.stdout.contains("#ff0000"), "{shown:?}");
 }

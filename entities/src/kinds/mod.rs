@@ -1,6 +1,7 @@
 //! States of entities, and intents: what a user wants an entity to do.
 
 mod access;
+mod assign;
 mod climate;
 mod cover;
 mod describe;
@@ -15,6 +16,7 @@ mod setters;
 mod simple;
 mod vacuum;
 
+pub use assign::{assign, assignable};
 pub use climate::{ClimateCapabilities, ClimateIntent, ClimateState, HvacMode, TemperatureUnit};
 pub use cover::{CoverCapabilities, CoverIntent, CoverState, Movement, ValveIntent, ValveState};
 pub use describe::StateEntry;

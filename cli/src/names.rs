@@ -1,0 +1,222 @@
+//! Names, units and words of a device's DPs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use rustuya_entities::profile::{Profile, Profiles};
+use rustuya_entities::{Data, Entity, EntityKind, IntentError, Overrides, Schema, Writes, assign};
+use rustuya_runtime_tokio::{DeviceEntry, DevicesFile};
+use serde_json::{Map, Value};
+
+use crate::input;
+
+/// Name of the file that is used without `--devices`, where there is one: the wizard writes it.
+pub(crate) const USUAL: &str = "devices.json";
+
+/// Options that name the files about devices.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FileArgs {
+    /// A devices.json or snapshot.json as `rustuya wizard` or tinytuya writes it: id, name, key, ip, version and mapping
+    /// of each device, and, if added by hand, dev_type (default or device22) [default: devices.json, where there is one]
+    #[arg(long, value_name = "FILE")]
+    devices: Option<PathBuf>,
+    /// A file of your own about names, types and ranges of DPs, which wins over what the devices file says
+    #[arg(long, value_name = "FILE")]
+    overrides: Option<PathBuf>,
+    /// A directory of device files of the project tuya-local. A file that lists the product of a device says what the
+    /// device is
+    #[arg(long, value_name = "DIR")]
+    profiles: Option<PathBuf>,
+}
+
+/// Everything that is known of products.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    overrides: Option<Arc<Overrides>>,
+    profiles: Option<Profiles>,
+}
+
+impl FileArgs {
+    /// Returns the path of the devices file: the given one, or the usual one where there is one.
+    pub(crate) fn devices(&self) -> Option<&Path> {
+        self.devices.as_deref().or_else(|| Some(Path::new(USUAL)).filter(|path| path.is_file()))
+    }
+
+    /// Returns the name of the devices file for errors.
+    pub(crate) fn shown(&self) -> String {
+        match &self.devices {
+            Some(path) => input::file("--devices", path),
+            None => USUAL.to_owned(),
+        }
+    }
+
+    /// Reads the devices file, if there is one.
+    pub(crate) fn list(&self) -> anyhow::Result<Option<DevicesFile>> {
+        self.devices().map(DevicesFile::read).transpose().with_context(|| self.shown())
+    }
+
+    /// Reads the files about products.
+    pub(crate) fn sources(&self) -> anyhow::Result<Sources> {
+        let overrides = match &self.overrides {
+            Some(path) => {
+                let context = || input::file("--overrides", path);
+                let text = std::fs::read_to_string(path).with_context(context)?;
+                Some(Arc::new(Overrides::from_text(&text).with_context(context)?))
+            }
+            None => None,
+        };
+        let profiles = self.profiles.as_deref().map(read_profiles).transpose()?;
+        Ok(Sources { overrides, profiles })
+    }
+}
+
+/// Reads every YAML file of a directory. A file that cannot be used is named on stderr.
+fn read_profiles(directory: &Path) -> anyhow::Result<Profiles> {
+    let context = || input::file("--profiles", directory);
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for item in std::fs::read_dir(directory).with_context(context)? {
+        let path = item.with_context(context)?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut profiles = Profiles::new();
+    for path in &paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let read = std::fs::read_to_string(path).map_err(anyhow::Error::from);
+        if let Err(error) = read.and_then(|text| Ok(profiles.add(&*name, &text).map(drop)?)) {
+            crate::output::complain(&format!("--profiles: {name}: {error:#}"));
+        }
+    }
+    if profiles.is_empty() {
+        bail!("{}: no device file (*.yaml) in it can be read", context());
+    }
+    Ok(profiles)
+}
+
+/// What is known of one device or sub-device before it has answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Product {
+    id: String,
+    category: Option<String>,
+    product_id: Option<String>,
+    model: Option<String>,
+    mapping: Option<Value>,
+    overrides: Option<Arc<Overrides>>,
+    profile: Option<Arc<Profile>>,
+}
+
+impl Sources {
+    /// Returns what is known of a device of the file.
+    pub(crate) fn product(&self, id: &str, listed: Option<&DeviceEntry>) -> Product {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let product_id = listed.and_then(DeviceEntry::product_id);
+        let profile = self.profiles.as_ref().zip(product_id).and_then(|(profiles, product_id)| {
+            profiles.by_product(product_id).next().map(|(_, profile)| Arc::clone(profile))
+        });
+        Product {
+            id: id.to_owned(),
+            category: text(listed.and_then(DeviceEntry::category)),
+            product_id: text(product_id),
+            model: text(listed.and_then(DeviceEntry::model)),
+            mapping: listed.and_then(DeviceEntry::mapping),
+            overrides: self.overrides.clone(),
+            profile,
+        }
+    }
+}
+
+impl Product {
+    /// Returns whether DPs have names before the device has answered.
+    pub(crate) fn is_known(&self) -> bool {
+        let has_mapping = self.mapping.as_ref().and_then(Value::as_object).is_some_and(|mapping| !mapping.is_empty());
+        has_mapping || self.profile.is_some() || !self.entities(&BTreeMap::new()).is_empty()
+    }
+
+    /// Returns its entities. `dps` are those that it has reported, as far as it has.
+    pub(crate) fn entities(&self, dps: &BTreeMap<u16, Value>) -> Vec<Entity> {
+        if let Some(profile) = &self.profile {
+            return profile.entities();
+        }
+        let mut builder = Schema::builder().id(&self.id);
+        if let Some(category) = &self.category {
+            builder = builder.category(category);
+        }
+        if let Some(product_id) = &self.product_id {
+            builder = builder.product_id(product_id);
+        }
+        if let Some(model) = &self.model {
+            builder = builder.model(model);
+        }
+        if let Some(mapping) = &self.mapping {
+            builder = builder.mapping(mapping);
+        }
+        if let Some(overrides) = &self.overrides {
+            builder = builder.overrides(overrides);
+        }
+        let observed = dps.iter().filter_map(|(dp, value)| Some((*dp, Data::from_json(value)?)));
+        builder.observed(observed).build().entities()
+    }
+
+    /// Turns names and texts into DPs. `dps` are those that the device has now.
+    pub(crate) fn assign(&self, pairs: &[(String, String)], dps: &BTreeMap<u16, Value>) -> Result<Writes, IntentError> {
+        let pairs = pairs.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        assign(&self.entities(dps), pairs, dps)
+    }
+
+    /// Returns name and text of each value that the DPs say, in the names that `set` takes, and DPs without a name under
+    /// their numbers. With `only`, returns the values of entities that have one of these DPs.
+    pub(crate) fn named(&self, dps: &BTreeMap<u16, Value>, only: Option<&Map<String, Value>>) -> Vec<Named> {
+        let entities = self.entities(dps);
+        let is_wanted = |dp: u16| only.is_none_or(|only| only.contains_key(&dp.to_string()));
+        let mut named = Vec::new();
+        let mut verbs: Vec<String> = Vec::new();
+        for entity in entities.iter().filter(|entity| entity.is_enabled) {
+            let is_event = entity.kind == EntityKind::Event;
+            if !entity.channels.iter().any(|(_, channel)| is_wanted(channel.dp)) || (is_event && only.is_none()) {
+                continue;
+            }
+            for entry in entity.entries(dps) {
+                let name = match &*entry.name {
+                    "" => entity.id.clone(),
+                    verb if !verbs.iter().any(|known| known == verb) => verb.to_owned(),
+                    verb => format!("{}.{verb}", entity.id),
+                };
+                named.push(Named { name, text: entry.text() });
+            }
+            verbs.extend(entity.verbs().into_iter().filter(|_| entity.verbs().len() > 1).map(str::to_owned));
+        }
+        // A DP that no source names is shown by its number; one that is hidden on purpose is not.
+        let has = |dp: &u16| {
+            let is_named = |entity: &Entity| entity.is_enabled || entity.code != format!("dp_{dp}");
+            entities
+                .iter()
+                .any(|entity| is_named(entity) && entity.channels.iter().any(|(_, channel)| channel.dp == *dp))
+        };
+        for (dp, value) in dps.iter().filter(|(dp, _)| is_wanted(**dp) && !has(dp)) {
+            named.push(Named { name: dp.to_string(), text: value.to_string() });
+        }
+        named
+    }
+}
+
+/// A value with its name and unit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// Formats values in one line.
+pub(crate) fn named_line(named: &[Named]) -> String {
+    let pairs: Vec<String> = named.iter().map(|Named { name, text }| format!("{name}={text}")).collect();
+    pairs.join(" ")
+}
+
+/// Returns DPs by number.
+pub(crate) fn by_number(dps: &Map<String, Value>) -> BTreeMap<u16, Value> {
+    dps.iter().filter_map(|(dp, value)| Some((dp.parse().ok()?, value.clone()))).collect()
+}

@@ -76,12 +76,16 @@ const BY_CATEGORY_ONLY: &[&str] = &["status", "switch"];
 
 /// Returns what a code says in every category.
 pub(crate) fn find(code: &str) -> Option<&'static Binary> {
-    super::find(BINARY_SENSORS, code, |row| row.code).filter(|row| !BY_CATEGORY_ONLY.contains(&row.code))
+    everywhere(super::facts(code))
+}
+
+pub(super) fn everywhere(facts: super::CodeFacts) -> Option<&'static Binary> {
+    facts.binary.filter(|row| !BY_CATEGORY_ONLY.contains(&row.code))
 }
 
 /// Returns what a code says where the category makes it a binary sensor.
 pub(crate) fn find_any(code: &str) -> Option<&'static Binary> {
-    super::find(BINARY_SENSORS, code, |row| row.code)
+    super::facts(code).binary
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ pub(crate) mod sensors;
 pub(crate) mod settings;
 pub(crate) mod units;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::schema::{DpKind, DpSpec};
 
 /// Use of a code where the category decides, or where it is not what its type suggests.
@@ -67,17 +70,54 @@ pub(crate) fn split_number(code: &str) -> (&str, Option<u8>) {
     }
 }
 
-/// Finds the row of a code in a sorted table, else that of the code without its number.
-pub(crate) fn find<'t, T>(table: &'t [T], code: &str, key: impl Fn(&T) -> &'static str) -> Option<&'t T> {
-    let search = |code: &str| {
-        let index = table.binary_search_by(|row| key(row).cmp(code)).ok()?;
-        table.get(index)
-    };
-    search(code).or_else(|| match split_number(code) {
-        (base, Some(_)) => search(base),
-        (base, None) if base.len() < code.len() => search(base),
-        _ => None,
-    })
+/// What all tables have about one code.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CodeFacts {
+    pub(crate) binary: Option<&'static binary::Binary>,
+    pub(crate) sensor: Option<&'static sensors::Sensor>,
+    pub(crate) setting: Option<&'static settings::Setting>,
+    is_button: bool,
+    is_event: bool,
+    is_read_only: bool,
+}
+
+/// All tables by code. Each DP of a device asks several of them, so one search is for all.
+static BY_CODE: LazyLock<HashMap<&'static str, CodeFacts>> = LazyLock::new(|| {
+    let mut facts: HashMap<&'static str, CodeFacts> = HashMap::new();
+    for row in binary::BINARY_SENSORS {
+        facts.entry(row.code).or_default().binary = Some(row);
+    }
+    for row in sensors::SENSORS {
+        facts.entry(row.code).or_default().sensor = Some(row);
+    }
+    for row in settings::SETTINGS {
+        facts.entry(row.code).or_default().setting = Some(row);
+    }
+    for code in BUTTONS {
+        facts.entry(code).or_default().is_button = true;
+    }
+    for code in EVENTS {
+        facts.entry(code).or_default().is_event = true;
+    }
+    for code in READ_ONLY {
+        facts.entry(code).or_default().is_read_only = true;
+    }
+    facts
+});
+
+/// Returns what the tables have about a code; what they lack, about the code without its number.
+pub(crate) fn facts(code: &str) -> CodeFacts {
+    let own = BY_CODE.get(code).copied().unwrap_or_default();
+    let (base, _) = split_number(code);
+    let Some(base) = (base.len() < code.len()).then(|| BY_CODE.get(base)).flatten() else { return own };
+    CodeFacts {
+        binary: own.binary.or(base.binary),
+        sensor: own.sensor.or(base.sensor),
+        setting: own.setting.or(base.setting),
+        is_button: own.is_button || base.is_button,
+        is_event: own.is_event || base.is_event,
+        is_read_only: own.is_read_only || base.is_read_only,
+    }
 }
 
 /// Returns the use of a code.
@@ -89,16 +129,17 @@ pub(crate) fn usage(category: &str, code: &str) -> Option<Usage> {
     if let Some(usage) = by_category(code) {
         return Some(usage);
     }
-    if find(BUTTONS, code, |code| code).is_some() {
+    let facts = facts(code);
+    if facts.is_button {
         Some(Usage::Button)
-    } else if find(EVENTS, code, |code| code).is_some() {
+    } else if facts.is_event {
         Some(Usage::Event)
-    } else if binary::find(code).is_some() {
+    } else if binary::everywhere(facts).is_some() {
         Some(Usage::BinarySensor)
-    } else if sensors::find(code).is_some() {
+    } else if sensors::everywhere(facts).is_some() {
         Some(Usage::Sensor)
     } else {
-        settings::find(code).map(|_| Usage::Setting)
+        facts.setting.map(|_| Usage::Setting)
     }
 }
 
@@ -108,7 +149,7 @@ pub(crate) fn is_read_only(category: &str, spec: &DpSpec) -> bool {
         Some(Usage::BinarySensor | Usage::Sensor | Usage::Event) => true,
         Some(Usage::Button | Usage::Setting) => false,
         // No device lets itself be told what is wrong with it.
-        None => matches!(spec.kind, DpKind::Bitmap { .. }) || find(READ_ONLY, &spec.code, |code| code).is_some(),
+        None => matches!(spec.kind, DpKind::Bitmap { .. }) || facts(&spec.code).is_read_only,
     }
 }
 

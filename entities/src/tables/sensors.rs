@@ -189,12 +189,16 @@ pub(crate) const SENSORS: &[Sensor] = &[
 
 /// Returns what a code reports.
 pub(crate) fn find(code: &str) -> Option<&'static Sensor> {
-    super::find(SENSORS, code, |row| row.code).filter(|row| row.code != "bright_value" && row.code != "bright_state")
+    everywhere(super::facts(code))
+}
+
+pub(super) fn everywhere(facts: super::CodeFacts) -> Option<&'static Sensor> {
+    facts.sensor.filter(|row| row.code != "bright_value" && row.code != "bright_state")
 }
 
 /// Returns what a code reports where the category makes it a sensor.
 pub(crate) fn find_any(code: &str) -> Option<&'static Sensor> {
-    super::find(SENSORS, code, |row| row.code)
+    super::facts(code).sensor
 }
 
 #[cfg(test)]

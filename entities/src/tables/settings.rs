@@ -263,7 +263,7 @@ const BY_CATEGORY: &[(&str, &str, Category)] = &[
 
 /// Returns what a code sets.
 pub(crate) fn find(code: &str) -> Option<&'static Setting> {
-    super::find(SETTINGS, code, |row| row.code)
+    super::facts(code).setting
 }
 
 /// Returns the part of a setting in the daily use of a device.

@@ -1,5 +1,6 @@
 //! `rustuya children`: the sub-devices of a gateway.
 
+use clap_complete::ArgValueCompleter;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::block_on;
+use crate::completions;
 use crate::each::each;
 use crate::output::{json_line_now, line_now, lines_now, plain};
 use crate::target::{Child, Target, TargetArgs};
@@ -22,7 +24,7 @@ use crate::target::{Child, Target, TargetArgs};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Device ids of gateways; with --devices, also names
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "GATEWAY")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "GATEWAY", add = ArgValueCompleter::new(completions::devices))]
     ids: Vec<String>,
     /// Print one JSON object for each sub-device: {"gateway":..,"cid":..,"online":true}, with --devices also "id" and
     /// "name". "online" is null if the gateway did not report it

@@ -1,5 +1,6 @@
 //! `rustuya entities`: the parts of devices that have names.
 
+use clap_complete::ArgValueCompleter;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
@@ -8,6 +9,7 @@ use rustuya_entities::{Category, Entity};
 use rustuya_runtime_tokio::DeviceEntry;
 use serde::Serialize;
 
+use crate::completions;
 use crate::input::{shown, unfit};
 use crate::names::FileArgs;
 use crate::output::{json_line_now, line_now, lines_now, plain};
@@ -18,7 +20,7 @@ use crate::output::{json_line_now, line_now, lines_now, plain};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Names or ids of devices. Without any, those of every device of the file
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(completions::devices))]
     names: Vec<String>,
     /// Print one JSON object for each device: a list of objects with id, kind, name, code, dps, unit, device_class,
     /// category, set (the names that `set` takes) and enabled

@@ -1,5 +1,6 @@
 //! `rustuya get`: the state of devices.
 
+use clap_complete::ArgValueCompleter;
 use core::net::IpAddr;
 
 use anyhow::Context as _;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::block_on;
+use crate::completions;
 use crate::each::each;
 use crate::input::{dp, unfit};
 use crate::names::{Named, by_number, named_line};
@@ -21,7 +23,7 @@ use crate::target::{Target, TargetArgs};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Device ids; with --devices, also names
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID", add = ArgValueCompleter::new(completions::devices))]
     ids: Vec<String>,
     /// Ask the gateway ID for this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]

@@ -68,6 +68,10 @@ enum Command {
 
 /// Runs the command line `args`, which begins with the program's name, and returns the exit status.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(status) = completions::answer(&args) {
+        return status;
+    }
     let command = match Cli::try_parse_from(args) {
         Ok(Cli { command }) => command,
         Err(mut error) => {

@@ -136,6 +136,11 @@ impl Product {
         has_mapping || self.profile.is_some() || !self.entities(&BTreeMap::new()).is_empty()
     }
 
+    /// Returns whether nothing says what the device is, so that no name can mean anything.
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.mapping.is_none() && self.profile.is_none() && self.category.is_none() && self.overrides.is_none()
+    }
+
     /// Returns its entities. `dps` are those that it has reported, as far as it has.
     pub(crate) fn entities(&self, dps: &BTreeMap<u16, Value>) -> Vec<Entity> {
         if let Some(profile) = &self.profile {

@@ -1,5 +1,6 @@
 //! `rustuya set`: write DPs.
 
+use clap_complete::ArgValueCompleter;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::block_on;
+use crate::completions;
 use crate::each::each;
 use crate::input::{UsageError, is_dp, shown, unfit};
 use crate::names::Product;
@@ -27,7 +29,7 @@ use crate::target::{Target, TargetArgs};
 pub(crate) struct Args {
     /// Device ids, with a devices file also names; then what to set: by name, such as brightness=50% color=red
     /// switch_2=off, or by DP number, such as 1=true 2=50 5='"red"'. Values of DPs that are not JSON are taken as text
-    #[arg(required = true, value_name = "ID|NAME=VALUE|DP=VALUE")]
+    #[arg(required = true, value_name = "ID|NAME=VALUE|DP=VALUE", add = ArgValueCompleter::new(completions::devices_and_names))]
     words: Vec<String>,
     /// Let the gateway ID set them on this sub-device
     #[arg(long, value_name = "CID", conflicts_with = "all")]
@@ -102,6 +104,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let assigned = Arc::new(assigned);
     block_on(async {
         let mut selected = args.target.resolve(ids, args.cid.as_deref())?;
+        if let (Some((name, _)), Some(target)) = (assigned.named.first(), selected.targets.first())
+            && !selected.several
+            && target.product.is_bare()
+        {
+            let name = shown(name);
+            return Err(unfit(&format!("{name}: {NO_NAMES}")).into());
+        }
         if args.one_by_one {
             selected.targets.iter_mut().for_each(|target| target.pacing = Pacing::NONE.max_dps(1));
         }
@@ -196,6 +205,10 @@ async fn present(device: &Device, sub: Option<&SubDevice>, limit: Duration) -> B
     }
     state.dps.into_iter().map(|(dp, reading)| (dp, reading.value)).collect()
 }
+
+/// Reason why a device has no names, and what helps.
+const NO_NAMES: &str = "there is no mapping for this device in a devices file, so that it must be DP=VALUE, the DP being a \
+                        number, such as 1=true; `rustuya wizard` fetches the mapping";
 
 /// Says where names come from, when the device has none.
 fn explained(error: IntentError, product: &Product, present: &BTreeMap<u16, Value>) -> CommandError {

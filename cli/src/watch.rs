@@ -1,5 +1,6 @@
 //! `rustuya watch`: events of devices.
 
+use clap_complete::ArgValueCompleter;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::block_on;
+use crate::completions;
 use crate::connect::{connect_with, manager};
 use crate::input::seconds;
 use crate::names::{Named, Product, by_number};
@@ -29,7 +31,7 @@ use crate::target::{Selected, Target, TargetArgs, Unusable};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Device ids; with --devices, also names
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID", add = ArgValueCompleter::new(completions::devices))]
     ids: Vec<String>,
     /// Watch only this sub-device of the gateway ID
     #[arg(long, value_name = "CID", conflicts_with = "all")]

@@ -3,6 +3,7 @@
 mod examine;
 mod listen;
 
+use clap_complete::ArgValueCompleter;
 use core::fmt;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use rustuya_runtime_tokio::{Address, DeviceEntry, DevicesFile};
 use serde::Serialize;
 
 use crate::block_on;
+use crate::completions;
 use crate::input::{self, Ports, seconds, unfit};
 use crate::key::KeyArgs;
 use crate::names::USUAL;
@@ -27,7 +29,7 @@ use listen::Heard;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Device ids; with --devices, also names. Without any, every device of the file is examined
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(completions::devices))]
     names: Vec<String>,
     /// A devices.json as `rustuya wizard` writes it [default: devices.json, where there is one]
     #[arg(long, value_name = "FILE")]

@@ -66,19 +66,49 @@ fn scans() {
     refused(&["replay"], &["Usage"]);
 }
 
+/// Asks for the candidates of the last word, as bash does.
+fn completed(words: &[&str]) -> Vec<String> {
+    let mut command = rustuya(&["--", "rustuya"]);
+    command.args(words).env("_RUSTUYA_COMPLETE", "bash").env("_CLAP_IFS", "\n");
+    command.env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+    let done = finish(command);
+    done.succeeded();
+    done.stdout.lines().map(str::to_owned).collect()
+}
+
 #[test]
-fn completions_know_every_subcommand() {
-    let subcommands =
-        ["demo", "scan", "get", "children", "set", "watch", "replay", "simulate", "decode", "session-key"];
+fn completions_know_every_subcommand_and_option() {
+    let subcommands = completed(&[""]);
+    for word in ["demo", "scan", "get", "set", "entities", "watch", "replay", "simulate", "decode", "session-key"] {
+        assert!(subcommands.iter().any(|candidate| candidate == word), "{word}: {subcommands:?}");
+    }
+    assert_eq!(completed(&["simulate", "--answer-p"]), ["--answer-probes", "--answer-port"]);
+    assert_eq!(completed(&["watch", "--record-p"]), ["--record-payloads"]);
+    assert_eq!(completed(&["simulate", "--profile", "towel"]), ["towel-rack"]);
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let done = run(&["completions", shell]);
         done.succeeded();
-        for word in subcommands.iter().chain(&["announcement", "completions", "answer-probes", "record-payloads"]) {
-            assert!(done.stdout.contains(word), "{shell} {word}");
-        }
+        assert!(done.stdout.contains("_RUSTUYA_COMPLETE"), "{shell}: {done:?}");
     }
     refused(&["completions", "tcsh"], &["bash, elvish, fish, powershell, zsh"]);
     refused(&["completions"], &["SHELL"]);
+}
+
+#[test]
+fn completions_know_devices_and_what_they_can_be_set_to() {
+    let list = r#"[{"id":"bf0123456789abcdefgh","name":"Desk lamp","key":"0123456789abcdef","category":"dj","mapping":
+        {"20":{"code":"switch_led","type":"Boolean","values":{}},
+         "22":{"code":"bright_value_v2","type":"Integer","values":{"min":10,"max":1000}}}},
+        {"id":"eb0123456789abcdefgh","name":"heater","key":"0123456789abcdef"}]"#;
+    let file = TempFile::new("completed.json", list.as_bytes());
+    let with = |words: &[&str]| completed(&[&["set", "--devices", file.path()], words].concat());
+    assert_eq!(with(&["h"]), ["heater"]);
+    assert_eq!(with(&["De"]), ["'Desk lamp'"]);
+    assert_eq!(with(&["'Desk lamp'", "br"]), ["brightness="]);
+    assert_eq!(with(&["Desk\\ lamp", "p"]), ["power="]);
+    assert!(with(&["heater", "br"]).is_empty());
+    assert_eq!(completed(&["get", "--devices", file.path(), "he"]), ["heater"]);
+    assert!(completed(&["get", "--devices", "/nonexistent", "he"]).is_empty());
 }
 
 #[cfg(target_os = "linux")]

@@ -12,8 +12,8 @@ use crate::block_on;
 use crate::completions;
 use crate::each::each;
 use crate::input::{dp, unfit};
-use crate::names::{Named, by_number, named_line};
-use crate::output::{dp_line, dp_table, json_line_now, line_now, lines_now, named_table};
+use crate::names::by_number;
+use crate::output::{Named, dp_line, dp_table, json_line_now, line_now, lines_now, named_line, named_table};
 use crate::target::{Target, TargetArgs};
 
 /// Ask devices for their state; prints names, values and units

@@ -11,6 +11,7 @@ use rustuya_runtime_tokio::{DeviceEntry, DevicesFile};
 use serde_json::{Map, Value};
 
 use crate::input;
+use crate::output::{Named, complain};
 
 /// Name of the file that is used without `--devices`, where there is one: the wizard writes it.
 pub(crate) const USUAL: &str = "devices.json";
@@ -88,7 +89,7 @@ fn read_profiles(directory: &Path) -> anyhow::Result<Profiles> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let read = std::fs::read_to_string(path).map_err(anyhow::Error::from);
         if let Err(error) = read.and_then(|text| Ok(profiles.add(&*name, &text).map(drop)?)) {
-            crate::output::complain(&format!("--profiles: {name}: {error:#}"));
+            complain(&format!("--profiles: {name}: {error:#}"));
         }
     }
     if profiles.is_empty() {
@@ -206,19 +207,6 @@ impl Product {
         }
         named
     }
-}
-
-/// A value with its name and unit.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Named {
-    pub(crate) name: String,
-    pub(crate) text: String,
-}
-
-/// Formats values in one line.
-pub(crate) fn named_line(named: &[Named]) -> String {
-    let pairs: Vec<String> = named.iter().map(|Named { name, text }| format!("{name}={text}")).collect();
-    pairs.join(" ")
 }
 
 /// Returns DPs by number.

@@ -8,8 +8,6 @@ use rustuya_proto::{CommandCode, Dialect, FrameError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::names::Named;
-
 /// Writes one value as one line of JSON.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(value)?;
@@ -88,6 +86,19 @@ pub(crate) fn dp_table(dps: &Map<String, Value>) -> Table {
         table.add_row([plain(dp), plain(&value.to_string())]);
     }
     table
+}
+
+/// A value with its name and unit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// Formats values in one line.
+pub(crate) fn named_line(named: &[Named]) -> String {
+    let pairs: Vec<String> = named.iter().map(|Named { name, text }| format!("{name}={text}")).collect();
+    pairs.join(" ")
 }
 
 /// Formats named values as a table.

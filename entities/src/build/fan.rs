@@ -62,9 +62,13 @@ impl Builder<'_> {
     }
 }
 
-/// Returns the range of a speed, with 1 to 100 where the device tells none: 0 is standing still.
+/// Returns the range of a speed, with 1 to 100 where the device tells none: 0 is standing still. Where the first speed is
+/// one step from that, the range begins there, so that the first of n speeds is `100 / n` percent and not 0.
 fn speeds(limits: &NumberSpec) -> NumberSpec {
     match (limits.min, limits.max) {
+        (Some(min), Some(max)) if min < max && min == limits.step.max(1) => {
+            NumberSpec { min: Some(0), ..limits.clone() }
+        }
         (Some(min), Some(max)) if min < max => limits.clone(),
         _ => NumberSpec { min: Some(1), max: Some(100), ..limits.clone() },
     }

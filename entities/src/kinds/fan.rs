@@ -228,7 +228,12 @@ fn preset_role(entity: &Entity) -> Role {
 
 fn percentage(entity: &Entity, dps: &dyn DpSource) -> Option<u8> {
     let percent = entity.number(&Role::FanSpeed, dps)?.rounded(0)?;
-    u8::try_from(percent.clamp(0, 100)).ok()
+    // The lowest speed of a range that begins above 0 is not standing still.
+    let least = match speed_codec(entity) {
+        Some(Codec::Percent { spec, .. }) => i64::from(spec.min.is_some_and(|min| min > 0)),
+        _ => 0,
+    };
+    u8::try_from(percent.clamp(least, 100)).ok()
 }
 
 fn set_percentage(plan: &mut Plan<'_>, percent: u8) -> Result<(), IntentError> {

@@ -268,9 +268,10 @@ fn to_permille(byte: u16) -> u16 {
     u16::try_from(u32::from(byte).saturating_mul(1000).saturating_add(127) / 255).unwrap_or(1000)
 }
 
-/// Turns permille into 0..=255.
+/// Turns permille into 0..=255. Only nothing is 0: a brightness of 0 would switch the light off.
 fn to_byte(permille: u16) -> u16 {
-    u16::try_from(u32::from(permille).saturating_mul(255).saturating_add(500) / 1000).unwrap_or(255)
+    let byte = u16::try_from(u32::from(permille).saturating_mul(255).saturating_add(500) / 1000).unwrap_or(255);
+    byte.max(permille.min(1))
 }
 
 fn three<T: core::str::FromStr>(text: &str) -> Option<[T; 3]> {

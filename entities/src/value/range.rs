@@ -113,6 +113,12 @@ impl NumberSpec {
         let part = percent.rounded(scale).ok_or_else(error)?;
         let part = if is_inverted { whole.saturating_sub(part) } else { part };
         let raw = self.percent_ends().and_then(|ends| self.raw_of_share(ends, part, whole)).ok_or_else(error)?;
+        // 0 is off. A little of something is more than that.
+        let raw = if raw == 0 && part > 0 && !is_inverted && self.min_or_zero() >= 0 {
+            self.step.max(1).min(self.max.unwrap_or(i64::MAX))
+        } else {
+            raw
+        };
         Ok(self.min.map_or(raw, |min| raw.max(min)))
     }
 

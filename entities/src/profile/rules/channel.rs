@@ -320,7 +320,14 @@ impl Rules {
     fn on_whole(&self, percent: Number, whole: Range) -> Option<Number> {
         let number = exact::remapped(percent, PERCENT, whole)?;
         let is_stepped = self.shape == Shape::Speed;
-        Some(if is_stepped { Number::from(number.rounded(0)?) } else { number })
+        let is_lit = self.shape == Shape::Brightness && whole.min == Number::from(0) && whole.max > Number::from(1);
+        let nearest = number.rounded(0)?;
+        let least = whole.min.rounded(0)?;
+        // The lowest end is off. A little is more than that.
+        if percent > Number::from(0) && nearest <= least && (is_stepped || is_lit) {
+            return Some(Number::from(least.checked_add(1)?));
+        }
+        Some(if is_stepped { Number::from(nearest) } else { number })
     }
 
     /// Returns the name of a mode of a light.

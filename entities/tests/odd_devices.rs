@@ -1,0 +1,86 @@
+//! Devices and requests at the edge: nothing is written that was not asked for, and nothing that the device does not take.
+
+use std::collections::BTreeMap;
+
+use rustuya_entities::profile::Profile;
+use rustuya_entities::{Capabilities, Entity, EntityKind, Schema};
+use serde_json::{Value as Json, json};
+
+type Dps = BTreeMap<u16, Json>;
+
+fn entities(category: &str, mapping: &Json) -> Vec<Entity> {
+    Schema::builder().category(category).mapping(mapping).build().entities()
+}
+
+fn of_kind(entities: Vec<Entity>, kind: EntityKind) -> Entity {
+    entities.into_iter().find(|entity| entity.kind == kind).unwrap_or_else(|| panic!("no {kind:?}"))
+}
+
+fn state(dps: &Json) -> Dps {
+    dps.as_object().unwrap().iter().map(|(dp, value)| (dp.parse().unwrap(), value.clone())).collect()
+}
+
+fn set(entity: &Entity, pairs: &[(&str, &str)], present: &Json) -> Result<Json, String> {
+    let intent = entity.intents(pairs.iter().copied()).map_err(|error| error.to_string())?;
+    let writes = entity.apply(&intent, &state(present)).map_err(|error| error.to_string())?;
+    Ok(serde_json::to_value(writes.dps).unwrap())
+}
+
+fn entry(entity: &Entity, name: &str, present: &Json) -> Option<String> {
+    let entries = entity.entries(&state(present));
+    entries.iter().find(|entry| entry.name == name).map(|entry| entry.text())
+}
+
+#[test]
+fn a_little_light_is_not_off() {
+    let dimmer = |max: i64| {
+        let mapping = json!({
+            "1": {"code": "switch_led", "type": "Boolean"},
+            "2": {"code": "bright_value", "type": "Integer", "values": {"min": 0, "max": max}}
+        });
+        of_kind(entities("tgq", &mapping), EntityKind::Light)
+    };
+    // The least brightness of Home Assistant, 1 of 255.
+    assert_eq!(set(&dimmer(100), &[("brightness", "0.39%")], &json!({})), Ok(json!({"1": true, "2": 1})));
+    assert_eq!(set(&dimmer(1000), &[("brightness", "0.04%")], &json!({})), Ok(json!({"1": true, "2": 1})));
+    assert_eq!(set(&dimmer(100), &[("brightness", "50%")], &json!({})), Ok(json!({"1": true, "2": 50})));
+    let first = json!({
+        "1": {"code": "switch_led", "type": "Boolean"},
+        "2": {"code": "work_mode", "type": "Enum", "values": {"range": ["white", "colour"]}},
+        "3": {"code": "bright_value", "type": "Integer", "values": {"min": 25, "max": 255}},
+        "5": {"code": "colour_data", "type": "Json"}
+    });
+    let lamp = of_kind(entities("dj", &first), EntityKind::Light);
+    let now = json!({"1": true, "2": "colour", "5": "ff00000000ffff"});
+    let dark = set(&lamp, &[("brightness", "0.1%")], &now).unwrap();
+    assert_eq!(dark["5"].as_str().unwrap().get(12..), Some("01"));
+    let file = "name: x\nentities:\n  - entity: light\n    dps:\n      - {id: 1, type: boolean, name: switch}\n      - {id: 2, type: integer, name: brightness, range: {min: 0, max: 100}}\n  - entity: fan\n    dps:\n      - {id: 3, type: boolean, name: switch}\n      - {id: 4, type: integer, name: speed, range: {min: 1, max: 3}}\n";
+    let found = Profile::parse(file).unwrap().entities();
+    assert_eq!(set(&found[0], &[("brightness", "0.39%")], &json!({})), Ok(json!({"1": true, "2": 1})));
+    for (percent, speed) in [("1%", 1), ("16%", 1), ("33%", 1), ("67%", 2), ("100%", 3)] {
+        assert_eq!(set(&found[1], &[("speed", percent)], &json!({})), Ok(json!({"3": true, "4": speed})), "{percent}");
+    }
+}
+
+#[test]
+fn speeds_of_a_fan_are_shares() {
+    let mapping = |min: i64, max: i64| {
+        json!({
+            "1": {"code": "switch", "type": "Boolean"},
+            "3": {"code": "fan_speed", "type": "Integer", "values": {"min": min, "max": max}}
+        })
+    };
+    let fan = of_kind(entities("fs", &mapping(1, 3)), EntityKind::Fan);
+    let Capabilities::Fan(can) = fan.capabilities() else { panic!() };
+    assert_eq!(can.speed_count, Some(3));
+    for (percent, speed) in [(33, 1), (67, 2), (100, 3)] {
+        let text = percent.to_string();
+        assert_eq!(entry(&fan, "percentage", &json!({"1": true, "3": speed})), Some(format!("{percent} %")));
+        assert_eq!(set(&fan, &[("speed", &text)], &json!({})), Ok(json!({"1": true, "3": speed})));
+    }
+    assert_eq!(set(&fan, &[("speed", "1")], &json!({})), Ok(json!({"1": true, "3": 1})));
+    // Its lowest speed is not standing still.
+    let fan = of_kind(entities("fs", &mapping(20, 100)), EntityKind::Fan);
+    assert_eq!(entry(&fan, "percentage", &json!({"1": true, "3": 20})), Some("1 %".into()));
+    assert_eq!(set(&fan, &[("speed", "1")], &json!({})), Ok(json!({"1": true, "3": 21})));
+}

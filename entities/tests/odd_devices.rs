@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustuya_entities::profile::Profile;
-use rustuya_entities::{Capabilities, Entity, EntityKind, Schema};
+use rustuya_entities::{Capabilities, Data, Entity, EntityKind, Schema};
 use serde_json::{Value as Json, json};
 
 type Dps = BTreeMap<u16, Json>;
@@ -14,6 +14,12 @@ fn entities(category: &str, mapping: &Json) -> Vec<Entity> {
 
 fn of_kind(entities: Vec<Entity>, kind: EntityKind) -> Entity {
     entities.into_iter().find(|entity| entity.kind == kind).unwrap_or_else(|| panic!("no {kind:?}"))
+}
+
+fn observed(category: &str, dps: &Json) -> Vec<Entity> {
+    let dps = state(dps);
+    let data = dps.iter().filter_map(|(dp, value)| Some((*dp, Data::from_json(value)?)));
+    Schema::builder().category(category).observed(data).build().entities()
 }
 
 fn state(dps: &Json) -> Dps {
@@ -63,6 +69,20 @@ fn a_little_light_is_not_off() {
 }
 
 #[test]
+fn limits_of_a_dimmer_may_have_a_wider_range() {
+    let mapping = json!({
+        "1": {"code": "switch_led_1", "type": "Boolean"},
+        "2": {"code": "bright_value_1", "type": "Integer", "values": {"min": 10, "max": 1000}},
+        "3": {"code": "brightness_min_1", "type": "Integer", "values": {"min": 0, "max": 1000}},
+        "5": {"code": "brightness_max_1", "type": "Integer", "values": {"min": 0, "max": 1000}}
+    });
+    let dimmer = of_kind(entities("tgq", &mapping), EntityKind::Light);
+    let now = json!({"1": true, "2": 500, "3": 0, "5": 2000});
+    assert_eq!(set(&dimmer, &[("brightness", "0.39%")], &now), Ok(json!({"1": true, "2": 14})));
+    assert_eq!(set(&dimmer, &[("brightness", "100%")], &now), Ok(json!({"1": true, "2": 1000})));
+}
+
+#[test]
 fn speeds_of_a_fan_are_shares() {
     let mapping = |min: i64, max: i64| {
         json!({
@@ -83,4 +103,18 @@ fn speeds_of_a_fan_are_shares() {
     let fan = of_kind(entities("fs", &mapping(20, 100)), EntityKind::Fan);
     assert_eq!(entry(&fan, "percentage", &json!({"1": true, "3": 20})), Some("1 %".into()));
     assert_eq!(set(&fan, &[("speed", "1")], &json!({})), Ok(json!({"1": true, "3": 21})));
+}
+
+#[test]
+fn a_value_beyond_the_customary_range_moves_its_end_only() {
+    let lamp = of_kind(observed("dj", &json!({"1": true, "2": "white", "3": 1000, "4": 900})), EntityKind::Light);
+    let half = json!({"1": true, "2": "white", "3": 505});
+    assert_eq!(set(&lamp, &[("brightness", "50%")], &json!({"2": "white"})), Ok(half));
+    assert_eq!(entry(&lamp, "brightness", &json!({"2": "white", "3": 1000})), Some("100 %".into()));
+    // A dimmer that is off reports 0.
+    let dimmer = of_kind(observed("tgq", &json!({"1": false, "2": 0})), EntityKind::Light);
+    assert_eq!(set(&dimmer, &[("brightness", "100%")], &json!({})), Ok(json!({"1": true, "2": 1000})));
+    let humidifier = of_kind(observed("jsq", &json!({"1": true, "2": 90})), EntityKind::Humidifier);
+    assert!(set(&humidifier, &[("humidity", "5")], &json!({})).is_err());
+    assert_eq!(set(&humidifier, &[("humidity", "85")], &json!({})), Ok(json!({"2": 85})));
 }

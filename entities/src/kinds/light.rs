@@ -349,7 +349,9 @@ fn brightness_limits(entity: &Entity, dps: &dyn DpSource) -> Option<(Number, Num
     let Codec::Percent { spec, .. } = &entity.channel(&Role::Brightness)?.codec else { return None };
     let limit = |role: &Role| {
         let channel = entity.channel(role)?;
-        spec.percent(dps.data(channel.dp)?.as_number()?, false)
+        let percent = spec.percent(dps.data(channel.dp)?.as_number()?, false)?;
+        // The limit may have a wider range than the brightness.
+        Some(percent.clamp(Number::from(0), Number::from(100)))
     };
     let (min, max) = (limit(&Role::BrightnessMin), limit(&Role::BrightnessMax));
     if min.is_none() && max.is_none() {

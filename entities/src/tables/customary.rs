@@ -190,11 +190,13 @@ fn fitting(kind: Kind, observed: &Observed) -> Option<DpKind> {
     Some(match (kind, observed) {
         (Bool, Observed::Bool) => DpKind::Boolean,
         (Number(min, max, scale, unit), Observed::Integer(value)) => {
-            // A value out of range tells that the range is another.
-            if (min..=max).contains(value) {
-                number(Some(min), Some(max), scale, unit)
-            } else {
-                number(None, None, scale, unit)
+            // A value out of range tells that this end is another.
+            match *value {
+                value if value < min => number(None, Some(max), scale, unit),
+                // Some lights have the numbers of the first version, and the ranges of the second.
+                value if value > max && max == 255 => number(Some(min.min(10)), Some(1000), scale, unit),
+                value if value > max => number(Some(min), None, scale, unit),
+                _ => number(Some(min), Some(max), scale, unit),
             }
         }
         (Temperature, Observed::Integer(value)) => number(None, None, u8::from(value.unsigned_abs() > HOTTEST), "°C"),

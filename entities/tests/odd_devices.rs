@@ -37,6 +37,25 @@ fn entry(entity: &Entity, name: &str, present: &Json) -> Option<String> {
     entries.iter().find(|entry| entry.name == name).map(|entry| entry.text())
 }
 
+fn lamp() -> Entity {
+    let mapping = json!({
+        "20": {"code": "switch_led", "type": "Boolean"},
+        "21": {"code": "work_mode", "type": "Enum", "values": {"range": ["white", "colour", "scene", "music"]}},
+        "22": {"code": "bright_value_v2", "type": "Integer", "values": {"min": 10, "max": 1000}},
+        "24": {"code": "colour_data_v2", "type": "Json"}
+    });
+    of_kind(entities("dj", &mapping), EntityKind::Light)
+}
+
+#[test]
+fn a_scene_has_no_brightness() {
+    let now = json!({"20": true, "21": "white", "22": 500});
+    let error = set(&lamp(), &[("mode", "scene"), ("brightness", "50%")], &now);
+    assert_eq!(error, Err("mode and brightness exclude each other".into()));
+    let white = json!({"20": true, "21": "white", "22": 505});
+    assert_eq!(set(&lamp(), &[("mode", "white"), ("brightness", "50%")], &now), Ok(white));
+}
+
 #[test]
 fn a_little_light_is_not_off() {
     let dimmer = |max: i64| {

@@ -262,6 +262,11 @@ impl LightIntent {
             ("brightness", self.brightness.is_some()),
         ];
         let set: Vec<&str> = parts.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+        // Brightness would end the scene that the mode is to begin.
+        let is_effect = self.mode.as_deref().is_some_and(|mode| Mode::of(mode) == Mode::Effect);
+        if is_effect && self.brightness.is_some() {
+            return Err(IntentError::conflict("mode", "brightness"));
+        }
         match (self.power, set.as_slice()) {
             (Some(Power::Off), [name, ..]) => Err(IntentError::conflict("off", name)),
             // Brightness is part of a color and of white with a temperature, but not of an effect.

@@ -125,6 +125,27 @@ fn speeds_of_a_fan_are_shares() {
 }
 
 #[test]
+fn json_of_a_color_keeps_to_its_ranges() {
+    let lamp = |values: Json| {
+        let mapping = json!({
+            "11": {"code": "switch_led", "type": "Boolean"},
+            "5": {"code": "work_mode", "type": "Enum", "values": {"range": ["white", "colour"]}},
+            "6": {"code": "colour_data_hsv", "type": "Json", "values": values}
+        });
+        of_kind(entities("jsq", &mapping), EntityKind::Light)
+    };
+    let bytes = json!({"h": {"min": 0, "max": 360}, "s": {"min": 0, "max": 255}, "v": {"min": 0, "max": 255}});
+    let permille = json!({"h": {"max": 360}, "s": {"max": 1000}, "v": {"max": 1000}});
+    for (values, most) in [(bytes, 255), (json!({}), 255), (permille, 1000)] {
+        let text = json!({"h": 0, "s": most, "v": most}).to_string();
+        let now = json!({"11": true, "5": "colour", "6": text});
+        assert_eq!(entry(&lamp(values.clone()), "color", &now), Some("#ff0000".into()));
+        let red = set(&lamp(values), &[("color", "red")], &now);
+        assert_eq!(red, Ok(json!({"5": "colour", "6": text, "11": true})));
+    }
+}
+
+#[test]
 fn a_value_beyond_the_customary_range_moves_its_end_only() {
     let lamp = of_kind(observed("dj", &json!({"1": true, "2": "white", "3": 1000, "4": 900})), EntityKind::Light);
     let half = json!({"1": true, "2": "white", "3": 505});

@@ -191,13 +191,15 @@ fn with_limits(number: &NumberSpec, (min, max): (i64, i64)) -> NumberSpec {
 
 /// Returns the form of a color as long as the device has sent none.
 fn color_form(spec: &DpSpec, is_wide: bool) -> ColorForm {
-    if spec.code.ends_with("_hsv") {
-        return ColorForm::JsonText;
-    }
     let most = match &spec.kind {
         DpKind::Json { members } => members.pointer("/s/max").and_then(serde_json::Value::as_i64),
         _ => None,
     };
     let is_v2 = spec.code.ends_with("_v2") || is_wide;
-    if most.map_or(is_v2, |most| most > 255) { ColorForm::Hsv16 } else { ColorForm::Rgb8 }
+    match (most.map_or(is_v2, |most| most > 255), spec.code.ends_with("_hsv")) {
+        (true, true) => ColorForm::JsonText,
+        (false, true) => ColorForm::JsonText8,
+        (true, false) => ColorForm::Hsv16,
+        (false, false) => ColorForm::Rgb8,
+    }
 }

@@ -44,7 +44,7 @@ impl Channel {
         }
         let json = match (&self.codec, value) {
             (Codec::Color { form }, Value::Color(color)) => {
-                let present = dps.data(self.dp).and_then(|data| Color::decode(&data)).map(|(_, form)| form);
+                let present = dps.data(self.dp).and_then(|data| Color::decode(&data, *form)).map(|(_, form)| form);
                 color_json(*color, present.unwrap_or(*form))
             }
             (codec, value) => codec.encode(value),
@@ -149,7 +149,7 @@ impl Codec {
                     None => passed_on(data),
                 }
             }
-            Self::Color { .. } => match Color::decode(data) {
+            Self::Color { form } => match Color::decode(data, *form) {
                 Some((color, _)) => flagged(Value::Color(color), color.is_valid()),
                 None => passed_on(data),
             },

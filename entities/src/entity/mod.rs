@@ -326,6 +326,8 @@ pub enum ColorForm {
     Rgb,
     /// JSON text `{"h":..,"s":..,"v":..}`, hue 0 to 360, saturation and brightness 0 to 1000.
     JsonText,
+    /// JSON text as `JsonText`, but saturation and brightness 0 to 255.
+    JsonText8,
 }
 
 /// Part of a DP in an entity.

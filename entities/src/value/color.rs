@@ -139,14 +139,23 @@ impl Color {
         }
     }
 
-    /// Reads a color that a device sent, and its form.
-    pub(crate) fn decode(data: &Data<'_>) -> Option<(Self, ColorForm)> {
+    /// Reads a color that a device sent, and its form. The digits of a color show their form; of JSON, `form` tells the
+    /// ranges.
+    pub(crate) fn decode(data: &Data<'_>, form: ColorForm) -> Option<(Self, ColorForm)> {
+        let members = |json: &Json| {
+            let color = Self::from_members(json)?;
+            if form != ColorForm::JsonText8 {
+                return Some((color, ColorForm::JsonText));
+            }
+            let Self { hue, saturation, value } = color;
+            Some((Self { hue, saturation: to_permille(saturation), value: to_permille(value) }, form))
+        };
         match data {
             Data::Text(text) => Self::from_digits(text.trim()).or_else(|| {
                 let json: Json = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok())??;
-                Some((Self::from_members(&json)?, ColorForm::JsonText))
+                members(&json)
             }),
-            Data::Json(json) => Some((Self::from_members(json)?, ColorForm::JsonText)),
+            Data::Json(json) => members(json),
             Data::Bool(_) | Data::Number(_) => None,
         }
     }
@@ -202,6 +211,10 @@ impl Color {
                 format!("{red:02x}{green:02x}{blue:02x}")
             }
             ColorForm::JsonText => format!(r#"{{"h":{hue},"s":{saturation},"v":{value}}}"#),
+            ColorForm::JsonText8 => {
+                let [s, v] = [saturation, value].map(to_byte);
+                format!(r#"{{"h":{hue},"s":{s},"v":{v}}}"#)
+            }
         }
     }
 }

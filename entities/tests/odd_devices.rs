@@ -146,6 +146,36 @@ fn json_of_a_color_keeps_to_its_ranges() {
 }
 
 #[test]
+fn the_position_of_a_curtain_is_newer_than_the_situation() {
+    let mapping = json!({
+        "1": {"code": "control", "type": "Enum", "values": {"range": ["open", "stop", "close"]}},
+        "3": {"code": "percent_state", "type": "Integer", "values": {"min": 0, "max": 100}},
+        "11": {"code": "situation_set", "type": "Enum", "values": {"range": ["fully_open", "fully_close"]}}
+    });
+    let curtain = of_kind(entities("cl", &mapping), EntityKind::Cover);
+    let text = |now: Json| entry(&curtain, "state", &now);
+    assert_eq!(text(json!({"3": 100, "11": "fully_open"})), Some("closed".into()));
+    assert_eq!(text(json!({"3": 40, "11": "fully_close"})), Some("open".into()));
+    assert_eq!(text(json!({"11": "fully_close"})), Some("closed".into()));
+    assert_eq!(text(json!({"11": "fully_open"})), Some("open".into()));
+    assert_eq!(text(json!({"11": ""})), None);
+    assert_eq!(set(&curtain, &[("", "toggle")], &json!({"3": 40, "11": "fully_close"})), Ok(json!({"1": "close"})));
+    assert!(set(&curtain, &[("", "toggle")], &json!({"11": "unknown"})).is_err());
+}
+
+#[test]
+fn a_curtain_without_a_list_of_words_is_told_its_own() {
+    let mapping = json!({"1": {"code": "control", "type": "Enum", "values": {}}});
+    let curtain = of_kind(entities("cl", &mapping), EntityKind::Cover);
+    for (present, close) in [("up", "down"), ("FZ", "ZZ"), ("1", "2"), ("open", "close")] {
+        assert_eq!(set(&curtain, &[("", "close")], &json!({"1": present})), Ok(json!({"1": close})), "{present}");
+    }
+    assert_eq!(set(&curtain, &[("", "close")], &json!({})), Ok(json!({"1": "close"})));
+    let curtain = of_kind(observed("cl", &json!({"1": "fopen"})), EntityKind::Cover);
+    assert_eq!(set(&curtain, &[("", "close")], &json!({"1": "fopen"})), Ok(json!({"1": "fclose"})));
+}
+
+#[test]
 fn a_value_beyond_the_customary_range_moves_its_end_only() {
     let lamp = of_kind(observed("dj", &json!({"1": true, "2": "white", "3": 1000, "4": 900})), EntityKind::Light);
     let half = json!({"1": true, "2": "white", "3": 505});

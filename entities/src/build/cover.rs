@@ -53,8 +53,8 @@ impl Builder<'_> {
         if let Some((spec, range)) = self.words(&[&format!("work_state{number}")]) {
             cover.with(Role::Action, spec, plain_words(range));
         }
-        if let Some((spec, _)) = self.words(&[&format!("situation_set{number}")]) {
-            cover.with(Role::IsOpen, spec, Codec::On { on: vec!["fully_open".into()] });
+        if let Some((spec, range)) = self.words(&[&format!("situation_set{number}")]) {
+            cover.with(Role::IsOpen, spec, plain_words(range));
         }
         if number.is_empty()
             && let Some((spec, limits)) = self.integer(&["angle_horizontal", "angle_vertical"])
@@ -123,9 +123,10 @@ fn family(range: &[String]) -> Option<&'static [(&'static str, &'static str)]> {
     FAMILIES.iter().find(opens).copied()
 }
 
+/// Makes the codec of a command. Where the device tells no words, the one that it reports says which it knows.
 fn command_words(range: &[String]) -> Codec {
     if range.is_empty() {
-        return named_words(&["open", "stop", "close"].map(str::to_owned), &[]);
+        return plain_words(range);
     }
     named_words(range, family(range).unwrap_or_default())
 }

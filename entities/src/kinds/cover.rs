@@ -128,20 +128,21 @@ impl Family {
 impl CoverState {
     pub(super) fn read(entity: &Entity, dps: &dyn DpSource) -> Self {
         let position = percent(entity, &Role::CurrentPosition, dps).or_else(|| percent(entity, &Role::Position, dps));
-        let by_contact = match entity.read(&Role::IsOpen, dps) {
-            Some(Value::Bool(is_open)) => Some(!is_open),
+        let (by_contact, by_word) = match entity.read(&Role::IsOpen, dps) {
+            Some(Value::Bool(is_open)) => (Some(!is_open), None),
             Some(Value::Text(word)) => match &*word {
-                "fully_close" | "close" | "closed" => Some(true),
-                "fully_open" | "open" | "opened" => Some(false),
-                _ => None,
+                "fully_close" | "close" | "closed" => (None, Some(true)),
+                "fully_open" | "open" | "opened" => (None, Some(false)),
+                _ => (None, None),
             },
-            _ => None,
+            _ => (None, None),
         };
         Self {
             position,
             tilt: percent(entity, &Role::Tilt, dps),
             movement: entity.text(&Role::Action, dps).and_then(|word| movement(&word)),
-            is_closed: by_contact.or(position.map(|position| position == 0)),
+            // A contact sees the door. A word is the end that was last asked for or reached, and many devices keep it.
+            is_closed: by_contact.or(position.map(|position| position == 0)).or(by_word),
         }
     }
 

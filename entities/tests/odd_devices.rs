@@ -37,6 +37,34 @@ fn entry(entity: &Entity, name: &str, present: &Json) -> Option<String> {
     entries.iter().find(|entry| entry.name == name).map(|entry| entry.text())
 }
 
+#[test]
+fn degrees_of_another_scale_are_refused() {
+    let celsius = json!({
+        "1": {"code": "switch", "type": "Boolean"},
+        "2": {"code": "temp_set", "type": "Integer", "values": {"unit": "℃", "min": 5, "max": 75}},
+        "3": {"code": "temp_alarm_set", "type": "Integer", "values": {"unit": "℃", "min": 0, "max": 100}}
+    });
+    let found = entities("rs", &celsius);
+    let number = found.iter().find(|entity| entity.id == "temp_alarm_set").unwrap().clone();
+    let heater = of_kind(found, EntityKind::Climate);
+    let now = json!({});
+    for text in ["50 °C", "50C", "50°", "50"] {
+        assert_eq!(set(&heater, &[("temperature", text)], &now), Ok(json!({"2": 50})), "{text}");
+        assert_eq!(set(&number, &[("", text)], &now), Ok(json!({"3": 50})), "{text}");
+    }
+    // 50 °F are 10 °C.
+    for text in ["50 °F", "50F", "50 f"] {
+        assert!(set(&heater, &[("temperature", text)], &now).is_err(), "{text}");
+        assert!(set(&number, &[("", text)], &now).is_err(), "{text}");
+    }
+    let mut either = celsius;
+    either["2"]["values"]["unit"] = json!("");
+    either["9"] = json!({"code": "temp_unit_convert", "type": "Enum", "values": {"range": ["c", "f"]}});
+    let heater = of_kind(entities("wk", &either), EntityKind::Climate);
+    assert_eq!(set(&heater, &[("temperature", "50°")], &json!({"9": "f"})), Ok(json!({"2": 50})));
+    assert!(set(&heater, &[("temperature", "50 °F")], &json!({"9": "c"})).is_err());
+}
+
 fn lamp() -> Entity {
     let mapping = json!({
         "20": {"code": "switch_led", "type": "Boolean"},
@@ -187,4 +215,21 @@ fn a_value_beyond_the_customary_range_moves_its_end_only() {
     let humidifier = of_kind(observed("jsq", &json!({"1": true, "2": 90})), EntityKind::Humidifier);
     assert!(set(&humidifier, &[("humidity", "5")], &json!({})).is_err());
     assert_eq!(set(&humidifier, &[("humidity", "85")], &json!({})), Ok(json!({"2": 85})));
+}
+
+#[test]
+fn a_temperature_of_another_unit_is_no_part_of_a_climate() {
+    let mapping = |unit: &str| {
+        json!({
+            "1": {"code": "switch", "type": "Boolean"},
+            "2": {"code": "temp_set", "type": "Integer", "values": {"unit": "℃", "min": 16, "max": 31}},
+            "3": {"code": "temp_current_f", "type": "Integer", "values": {"unit": unit, "min": 0, "max": 120}}
+        })
+    };
+    for unit in ["℉", "ºF", ""] {
+        let found = entities("kt", &mapping(unit));
+        let sensor = found.iter().find(|entity| entity.id == "temp_current_f").unwrap();
+        assert_eq!(entry(sensor, "", &json!({"3": 72})), Some("72 °F".into()));
+        assert_eq!(entry(&of_kind(found, EntityKind::Climate), "current_temperature", &json!({"3": 72})), None);
+    }
 }

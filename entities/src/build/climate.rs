@@ -105,13 +105,19 @@ impl Builder<'_> {
 
     /// Returns the current temperature in the unit of the target.
     fn current_temperature(&self, target: Option<(&DpSpec, &NumberSpec)>) -> Option<(&'_ DpSpec, &'_ NumberSpec)> {
+        let asked = target.map(|(spec, limits)| self.degrees(spec, limits)).unwrap_or_default();
+        // One in another unit is a sensor of its own: a climate has one unit.
+        let is_alike = |(spec, limits): &(&DpSpec, &NumberSpec)| {
+            let unit = self.degrees(spec, limits);
+            asked.is_empty() || unit.is_empty() || unit == asked
+        };
         let is_fahrenheit = target.is_some_and(|(spec, limits)| spec.code == "temp_set_f" || limits.unit == "°F");
         let has_celsius_unit = target.is_some_and(|(_, limits)| limits.unit == "°C");
-        if is_fahrenheit && !has_celsius_unit {
-            self.integer(&["temp_current_f", "temp_current", "upper_temp_f"])
-        } else {
-            self.integer(&["temp_current", "upper_temp", "temp_current_f"])
-        }
+        let codes = match is_fahrenheit && !has_celsius_unit {
+            true => ["temp_current_f", "temp_current", "upper_temp_f"],
+            false => ["temp_current", "upper_temp", "temp_current_f"],
+        };
+        codes.iter().filter_map(|code| self.integer(&[*code])).find(is_alike)
     }
 
     /// Returns the unit of a temperature.

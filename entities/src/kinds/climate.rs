@@ -332,20 +332,35 @@ fn action(entity: &Entity, dps: &dyn DpSource, mode: Option<HvacMode>) -> Option
     }
 }
 
-fn unit(entity: &Entity, dps: Option<&dyn DpSource>) -> TemperatureUnit {
+/// Returns the unit of the temperatures that the entity itself says.
+fn told_unit(entity: &Entity) -> Option<&str> {
     let roles = [Role::TargetTemperature, Role::CurrentTemperature];
     let is_told = |unit: &&str| !unit.is_empty();
     let by_spec = roles.iter().find_map(|role| match entity.channel(role).map(|channel| &channel.codec) {
         Some(Codec::Number(spec)) => Some(spec.unit.as_str()).filter(is_told),
         _ => None,
     });
-    match by_spec.or(Some(entity.unit.as_str()).filter(is_told)) {
+    by_spec.or(Some(entity.unit.as_str()).filter(is_told))
+}
+
+fn unit(entity: &Entity, dps: Option<&dyn DpSource>) -> TemperatureUnit {
+    match told_unit(entity) {
         Some("°F") => TemperatureUnit::Fahrenheit,
         Some(_) => TemperatureUnit::Celsius,
         None => match dps.and_then(|dps| entity.text(&Role::TemperatureUnit, dps)) {
             Some(word) if word.contains(['f', 'F']) => TemperatureUnit::Fahrenheit,
             _ => TemperatureUnit::Celsius,
         },
+    }
+}
+
+impl Entity {
+    /// Returns the unit in which a climate takes temperatures; `°` if a setting of the device decides.
+    pub(super) fn degrees(&self) -> &'static str {
+        match told_unit(self) {
+            None if self.has(&Role::TemperatureUnit) => "°",
+            _ => unit(self, None).as_str(),
+        }
     }
 }
 

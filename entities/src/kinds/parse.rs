@@ -150,7 +150,7 @@ impl Entity {
 
     fn climate(&self, name: &str, text: &str) -> Result<Option<ClimateIntent>, IntentError> {
         let mut intent = ClimateIntent::default();
-        let degrees = |text: &str| number(name, text, "°");
+        let degrees = |text: &str| number(name, text, self.degrees());
         match name {
             "power" => intent.power = Some(read_power(name, text)?),
             "mode" => {
@@ -257,11 +257,15 @@ fn read_power(name: &str, text: &str) -> Result<Power, IntentError> {
     power(text).ok_or_else(|| IntentError::unreadable(name, text, "on, off or toggle"))
 }
 
-/// Reads a number with its unit, or without. A unit that only begins alike is one: `°` reads `°C` and `C`.
+/// Reads a number with its unit, or without. Degrees are also read as `°` and as their letter; those of another scale are
+/// not, because they would be taken for those of the device.
 fn number(name: &str, text: &str, unit: &str) -> Result<Number, IntentError> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.').trim_end();
     let given = text.get(digits.len()..).unwrap_or_default().trim();
-    let is_degrees = unit.starts_with('°') && matches!(given, "°" | "°C" | "C" | "°F" | "F" | "c" | "f");
+    let letter = unit.strip_prefix('°');
+    let is_degrees = letter.is_some_and(|letter| {
+        given == "°" || !letter.is_empty() && given.trim_start_matches('°').eq_ignore_ascii_case(letter)
+    });
     let is_unit = given.is_empty() || given.eq_ignore_ascii_case(unit) || is_degrees;
     let number = digits.parse().ok().filter(|_| is_unit);
     number.ok_or_else(|| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustuya_entities::profile::Profile;
-use rustuya_entities::{Capabilities, Data, Entity, EntityKind, Schema};
+use rustuya_entities::{Capabilities, Data, Entity, EntityKind, Intent, Power, Schema};
 use serde_json::{Value as Json, json};
 
 type Dps = BTreeMap<u16, Json>;
@@ -204,6 +204,24 @@ fn a_curtain_without_a_list_of_words_is_told_its_own() {
 }
 
 #[test]
+fn a_climate_that_is_on_stays_in_its_mode() {
+    let mapping = json!({
+        "2": {"code": "temp_set", "type": "Integer", "values": {"unit": "℃", "min": 5, "max": 35}},
+        "4": {"code": "mode", "type": "Enum", "values": {"range": ["off", "cold", "hot", "eco"]}}
+    });
+    let climate = of_kind(entities("kt", &mapping), EntityKind::Climate);
+    assert_eq!(set(&climate, &[("power", "on")], &json!({"4": "cold"})), Ok(json!({"4": "cold"})));
+    assert_eq!(set(&climate, &[("power", "on")], &json!({"4": "eco"})), Ok(json!({"4": "eco"})));
+    assert_eq!(set(&climate, &[("power", "on")], &json!({"4": "off"})), Ok(json!({"4": "hot"})));
+    assert_eq!(set(&climate, &[("power", "off")], &json!({"4": "cold"})), Ok(json!({"4": "off"})));
+    assert_eq!(set(&climate, &[("power", "on"), ("preset", "eco")], &json!({})), Ok(json!({"4": "eco"})));
+    for pair in [("mode", "off"), ("power", "off")] {
+        let error = set(&climate, &[pair, ("preset", "eco")], &json!({"4": "cold"}));
+        assert_eq!(error, Err("mode and preset exclude each other".into()));
+    }
+}
+
+#[test]
 fn a_value_beyond_the_customary_range_moves_its_end_only() {
     let lamp = of_kind(observed("dj", &json!({"1": true, "2": "white", "3": 1000, "4": 900})), EntityKind::Light);
     let half = json!({"1": true, "2": "white", "3": 505});
@@ -232,4 +250,33 @@ fn a_temperature_of_another_unit_is_no_part_of_a_climate() {
         assert_eq!(entry(sensor, "", &json!({"3": 72})), Some("72 °F".into()));
         assert_eq!(entry(&of_kind(found, EntityKind::Climate), "current_temperature", &json!({"3": 72})), None);
     }
+}
+
+#[test]
+fn kinds_without_a_switch_of_their_own_are_switched_too() {
+    let mapping = json!({
+        "2": {"code": "temp_set", "type": "Integer", "values": {"unit": "℃", "min": 5, "max": 35}},
+        "4": {"code": "mode", "type": "Enum", "values": {"range": ["off", "cold", "hot"]}}
+    });
+    let climate = of_kind(entities("kt", &mapping), EntityKind::Climate);
+    let switch = |entity: &Entity, power: Power, now: Json| {
+        entity.apply(&Intent::Switch(power), &state(&now)).map(|writes| writes.dps)
+    };
+    assert_eq!(switch(&climate, Power::Off, json!({"4": "hot"})), Ok(state(&json!({"4": "off"}))));
+    assert_eq!(switch(&climate, Power::Toggle, json!({"4": "off"})), Ok(state(&json!({"4": "hot"}))));
+    assert!(switch(&climate, Power::Toggle, json!({})).is_err());
+    let file = "name: x\nentities:\n  - entity: light\n    dps:\n      - {id: 2, type: integer, name: brightness, range: {min: 0, max: 100}}\n";
+    let light = Profile::parse(file).unwrap().entities().remove(0);
+    assert_eq!(switch(&light, Power::Off, json!({})), Ok(state(&json!({"2": 0}))));
+    assert_eq!(switch(&light, Power::Toggle, json!({"2": 0})), Ok(state(&json!({"2": 100}))));
+    // A switch that is only reported is no reason to dim.
+    let specification = json!({"result": {
+        "functions": [{"code": "bright_value_v2", "dp_id": 22, "type": "Integer", "values": {"min": 10, "max": 1000}}],
+        "status": [{"code": "switch_led", "dp_id": 20, "type": "Boolean", "values": {}}]
+    }});
+    let found = Schema::builder().category("dj").specification(&specification).build().entities();
+    let light = of_kind(found, EntityKind::Light);
+    assert!(switch(&light, Power::Off, json!({"20": true})).is_err());
+    assert!(set(&light, &[("power", "off")], &json!({"20": true})).is_err());
+    assert_eq!(set(&light, &[("brightness", "50%")], &json!({"20": true})), Ok(json!({"22": 505})));
 }

@@ -209,15 +209,16 @@ impl ClimateIntent {
             (Some(true), Some(HvacMode::Off)) => return Err(IntentError::conflict("on", "mode off")),
             (Some(false), Some(mode)) if mode != HvacMode::Off => return Err(IntentError::conflict("off", "mode")),
             (_, Some(mode)) => set_mode(&mut plan, mode)?,
+            (Some(true), None) if self.preset.is_none() && keeps_on(&mut plan)? => {}
             (Some(is_on), None) => switch(&mut plan, is_on)?,
             (None, None) => {}
         }
         if let Some(preset) = &self.preset {
-            let same_dp = |one: &Role, other: &Role| {
-                let dp = |role: &Role| plan.entity.channel(role).map(|channel| channel.dp);
-                dp(one).is_some() && dp(one) == dp(other)
-            };
-            if self.hvac_mode.is_some_and(|mode| mode != HvacMode::Off) && same_dp(&Role::Mode, &Role::Preset) {
+            let dp = plan.entity.channel(&Role::Preset).map(|channel| channel.dp);
+            let is_mode = dp.is_some() && dp == plan.entity.channel(&Role::Mode).map(|channel| channel.dp);
+            // Off, too, where it is a word of the one DP.
+            let is_set = dp.is_some_and(|dp| plan.writes.dps.contains_key(&dp)) && is_on != Some(true);
+            if is_mode && (is_set || self.hvac_mode.is_some_and(|mode| mode != HvacMode::Off)) {
                 return Err(IntentError::conflict("mode", "preset"));
             }
             plan.set(&Role::Preset, &preset.as_str().into(), "preset")?;
@@ -305,6 +306,26 @@ fn set_mode(plan: &mut Plan<'_>, mode: HvacMode) -> Result<(), IntentError> {
     }
     plan.set_power(true)?;
     if has_word { plan.set(&Role::Mode, &mode.as_str().into(), "mode") } else { Ok(()) }
+}
+
+/// Writes the present mode or preset once more, if a climate without a switch is on already. Another mode would not be
+/// what was asked for.
+fn keeps_on(plan: &mut Plan<'_>) -> Result<bool, IntentError> {
+    let (entity, dps) = (plan.entity, plan.dps);
+    if entity.has(&Role::Power) || !entity.can_set(&Role::Mode) {
+        return Ok(false);
+    }
+    let state = ClimateState::read(entity, dps);
+    if state.hvac_mode.is_none_or(|mode| mode == HvacMode::Off) {
+        return Ok(false);
+    }
+    for role in [Role::Mode, Role::Preset] {
+        if let Some(word) = entity.known_text(&role, dps) {
+            plan.set(&role, &Value::Text(word), "power")?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Switches on in the last mode, or off. Without a switch, the modes are the switch.

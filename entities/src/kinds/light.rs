@@ -298,7 +298,12 @@ fn set_mode(plan: &mut Plan<'_>, mode: Mode) -> Result<(), IntentError> {
 
 /// Switches a light that has no switch: brightness 0 is off there.
 fn switch_by_brightness(mut plan: Plan<'_>, is_on: bool) -> Result<Writes, IntentError> {
-    if !plan.entity.can_set(&Role::Brightness) {
+    let is_dimmed_only = match plan.entity.channel(&Role::Brightness).map(|channel| &channel.codec) {
+        // The lower end of another range is a dim light.
+        Some(Codec::Percent { spec, .. }) => spec.min.is_none_or(|min| min == 0),
+        _ => true,
+    };
+    if plan.entity.has(&Role::Power) || !plan.entity.can_set(&Role::Brightness) || !(is_on || is_dimmed_only) {
         return Err(plan.unsupported("power"));
     }
     plan.set(&Role::Brightness, &Number::from(if is_on { 100 } else { 0 }).into(), "power")?;

@@ -193,6 +193,12 @@ impl Entity {
             (_, EntityKind::Lock | EntityKind::BinarySensor | EntityKind::Sensor | EntityKind::Event) => {
                 return Err(IntentError::ReadOnly { entity: self.id.clone() });
             }
+            (Intent::Switch(power), EntityKind::Climate) if !self.can_set(&Role::Power) => {
+                return ClimateIntent::default().with_power(*power).apply(plan);
+            }
+            (Intent::Switch(power), EntityKind::Light) if !self.can_set(&Role::Power) => {
+                return LightIntent::default().with_power(*power).apply(plan);
+            }
             (Intent::Switch(power), _) => return plan.switched(*power),
             (Intent::Alarm(intent), EntityKind::Alarm) => return intent.apply(plan),
             (Intent::Climate(intent), EntityKind::Climate) => return intent.apply(plan),

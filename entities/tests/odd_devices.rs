@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustuya_entities::profile::Profile;
-use rustuya_entities::{Capabilities, Data, Entity, EntityKind, Intent, Power, Schema};
+use rustuya_entities::{Capabilities, Data, Entity, EntityKind, EntityState, Intent, Power, Schema};
 use serde_json::{Value as Json, json};
 
 type Dps = BTreeMap<u16, Json>;
@@ -219,6 +219,26 @@ fn a_climate_that_is_on_stays_in_its_mode() {
         let error = set(&climate, &[pair, ("preset", "eco")], &json!({"4": "cold"}));
         assert_eq!(error, Err("mode and preset exclude each other".into()));
     }
+}
+
+#[test]
+fn swings_of_two_types_are_two() {
+    let mapping = json!({
+        "1": {"code": "switch", "type": "Boolean"},
+        "2": {"code": "temp_set", "type": "Integer", "values": {"unit": "℃", "min": 16, "max": 31}},
+        "8": {"code": "switch_horizontal", "type": "Enum", "values": {"range": ["left", "right"]}},
+        "9": {"code": "switch_vertical", "type": "Boolean"}
+    });
+    let climate = of_kind(entities("kt", &mapping), EntityKind::Climate);
+    let Capabilities::Climate(can) = climate.capabilities() else { panic!() };
+    assert_eq!(
+        (can.swing_modes, can.swing_horizontal_modes),
+        (vec!["off".to_owned(), "on".to_owned()], vec!["left".to_owned(), "right".to_owned()])
+    );
+    assert_eq!(set(&climate, &[("swing_mode", "on")], &json!({})), Ok(json!({"9": true})));
+    assert_eq!(set(&climate, &[("swing_horizontal_mode", "left")], &json!({})), Ok(json!({"8": "left"})));
+    let EntityState::Climate(now) = climate.state(&state(&json!({"8": "left", "9": false}))) else { panic!() };
+    assert_eq!((now.swing_mode.as_deref(), now.swing_horizontal_mode.as_deref()), (Some("off"), Some("left")));
 }
 
 #[test]

@@ -413,7 +413,9 @@ fn worded(entity: &Entity, role: &Role, word: &str) -> Value {
 
 /// Returns whether the device has one switch for either way, without words.
 fn both_swings(entity: &Entity) -> bool {
-    !entity.has(&Role::Swing) && (entity.is_bool(&Role::SwingHorizontal) || entity.is_bool(&Role::SwingVertical))
+    let ways = [Role::SwingHorizontal, Role::SwingVertical];
+    let mut ways = ways.iter().filter(|way| entity.has(way)).peekable();
+    !entity.has(&Role::Swing) && ways.peek().is_some() && ways.all(|way| entity.is_bool(way))
 }
 
 fn swing_modes(entity: &Entity) -> Vec<String> {
@@ -425,11 +427,8 @@ fn swing_modes(entity: &Entity) -> Vec<String> {
             _ => words(&["off", "vertical"]),
         };
     }
-    match entity.has(&Role::Swing) {
-        true if entity.is_bool(&Role::Swing) => words(&["off", "on"]),
-        true => entity.words(&Role::Swing),
-        false => entity.words(&Role::SwingVertical),
-    }
+    let role = if entity.has(&Role::Swing) { Role::Swing } else { Role::SwingVertical };
+    if entity.is_bool(&role) { words(&["off", "on"]) } else { entity.words(&role) }
 }
 
 fn swing(entity: &Entity, dps: &dyn DpSource) -> (Option<Arc<str>>, Option<Arc<str>>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustuya_entities::profile::Profile;
-use rustuya_entities::{Capabilities, Data, Entity, EntityKind, EntityState, Intent, Power, Schema};
+use rustuya_entities::{Capabilities, Data, Entity, EntityKind, EntityState, Intent, Power, Schema, assign};
 use serde_json::{Value as Json, json};
 
 type Dps = BTreeMap<u16, Json>;
@@ -253,6 +253,37 @@ fn a_value_beyond_the_customary_range_moves_its_end_only() {
     let humidifier = of_kind(observed("jsq", &json!({"1": true, "2": 90})), EntityKind::Humidifier);
     assert!(set(&humidifier, &[("humidity", "5")], &json!({})).is_err());
     assert_eq!(set(&humidifier, &[("humidity", "85")], &json!({})), Ok(json!({"2": 85})));
+}
+
+#[test]
+fn the_motor_of_a_lock_is_never_set() {
+    let mapping = json!({"47": {"code": "lock_motor_state", "type": "Boolean"}});
+    for category in ["", "gyms", "jtmspro"] {
+        let found = entities(category, &mapping);
+        assert!(found.iter().all(|entity| set(entity, &[("", "on")], &json!({})).is_err()), "{category}");
+    }
+}
+
+#[test]
+fn bits_of_a_mask_hold_their_number_only() {
+    let file = "name: x\nentities:\n  - entity: number\n    dps:\n      - {id: 5, type: hex, name: value, mask: \"00FF00\"}\n  - entity: number\n    dps:\n      - {id: 5, type: hex, name: value, mask: \"00FF00\", mask_signed: true}\n";
+    let found = Profile::parse(file).unwrap().entities();
+    let now = json!({"5": "112233"});
+    assert_eq!(set(&found[0], &[("", "255")], &now), Ok(json!({"5": "11ff33"})));
+    for number in ["256", "300", "-1"] {
+        assert!(set(&found[0], &[("", number)], &now).is_err(), "{number}");
+    }
+    assert_eq!(set(&found[1], &[("", "-1")], &now), Ok(json!({"5": "11ff33"})));
+    assert!(set(&found[1], &[("", "200")], &now).is_err());
+}
+
+#[test]
+fn secrets_stay_secret_among_assignments() {
+    let file = "name: x\nentities:\n  - entity: text\n    name: Code\n    dps:\n      - {id: 7, type: string, name: value, sensitive: true}\n";
+    let found = Profile::parse(file).unwrap().entities();
+    let writes = assign(&found, [("text_code", "4711")], &Dps::new()).unwrap();
+    assert_eq!(writes.dps, state(&json!({"7": "4711"})));
+    assert!(!format!("{writes:?}").contains("4711"));
 }
 
 #[test]

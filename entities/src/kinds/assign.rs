@@ -75,7 +75,9 @@ pub fn assign<'a>(
     }
     let mut writes = Writes::new();
     for (entity, pairs) in parts {
-        for (dp, value) in entity.apply(&entity.intents(pairs)?, dps)?.dps {
+        let own = entity.apply(&entity.intents(pairs)?, dps)?;
+        writes.sensitive.extend(own.sensitive);
+        for (dp, value) in own.dps {
             if writes.dps.get(&dp).is_some_and(|other| *other != value) {
                 return Err(IntentError::conflict(&entity.id, &format!("another value of DP {dp}")));
             }

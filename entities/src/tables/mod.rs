@@ -165,6 +165,7 @@ const READ_ONLY: &[&str] = &[
     "electricity_coe",
     "fault",
     "ir_study_code",
+    "lock_motor_state",
     "lock_state",
     "open_inside",
     "path_data",

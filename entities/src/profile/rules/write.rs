@@ -269,6 +269,11 @@ impl RuleSet {
             }
         }
         let json = if let (Some(mask), Some(number)) = (&dp.mask, mask_number(&data)) {
+            if let Some((min, max)) = mask_range(dp, mask).filter(|(min, max)| !(*min..=*max).contains(&number.into()))
+            {
+                let [min, max] = [min, max].map(|end| i64::try_from(end).ok().map(Number::from));
+                return Err(error(Limit::Range { min, max, unit: String::new() }));
+            }
             let pending = Pending { writes, source: walk.source };
             packed(dp, mask, number, &pending).ok_or_else(|| error(Limit::Kind("settable once its bytes are known")))?
         } else {
@@ -295,6 +300,15 @@ fn distance(a: Number, b: Number) -> Number {
     let scale = a.scale().max(b.scale());
     let digits = |number: Number| number.rounded(scale).map_or(i128::from(i64::MAX), i128::from);
     Number::new(i64::try_from((digits(a) - digits(b)).abs()).unwrap_or(i64::MAX), scale)
+}
+
+/// Returns the least and the greatest number that the bits of a mask hold.
+fn mask_range(dp: &ProfileDp, mask: &[u8]) -> Option<(i128, i128)> {
+    let (_, count) = mask_bits(mask)?;
+    let all = 1_i128.checked_shl(u32::try_from(count).ok()?)?;
+    // A number of 64 bits is written with its sign.
+    let is_signed = dp.is_mask_signed || count == 64;
+    Some(if is_signed { (-(all / 2), all / 2 - 1) } else { (0, all - 1) })
 }
 
 fn mask_number(data: &Scalar) -> Option<i64> {

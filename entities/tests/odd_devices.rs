@@ -1,6 +1,8 @@
 //! Devices and requests at the edge: nothing is written that was not asked for, and nothing that the device does not take.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use rustuya_entities::profile::Profile;
 use rustuya_entities::{Capabilities, Data, Entity, EntityKind, EntityState, Intent, Power, Schema, assign};
@@ -330,4 +332,18 @@ fn kinds_without_a_switch_of_their_own_are_switched_too() {
     assert!(switch(&light, Power::Off, json!({"20": true})).is_err());
     assert!(set(&light, &[("power", "off")], &json!({"20": true})).is_err());
     assert_eq!(set(&light, &[("brightness", "50%")], &json!({"20": true})), Ok(json!({"22": 505})));
+}
+
+#[test]
+fn thousands_of_equal_codes_are_read_at_once() {
+    const COUNT: u32 = 30_000;
+    let numbered = (0..COUNT).map(|dp| (dp.to_string(), json!({"code": "same", "type": "Boolean"})));
+    let mapping: Json = numbered.collect::<serde_json::Map<_, _>>().into();
+    let listed: Vec<Json> = (0..COUNT).map(|at| json!({"code": format!("other_{at}"), "type": "Boolean"})).collect();
+    let answer = json!({"result": {"functions": listed}});
+    let begin = Instant::now();
+    let schema = Schema::builder().mapping(&mapping).specification(&answer).build();
+    let explained = schema.explain();
+    assert_eq!(explained.len(), schema.dps.len());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }

@@ -224,13 +224,20 @@ impl<'s> Builder<'s> {
     /// Numbers names that a kind has twice.
     fn make_names_unique(&mut self) {
         let mut names = BTreeSet::new();
+        // The last number of each name, so that thousands of one name are not counted through again and again.
+        let mut numbers: BTreeMap<(EntityKind, String), u32> = BTreeMap::new();
         for entity in &mut self.entities {
             let Some(name) = entity.name.clone() else { continue };
             let mut unique = name.clone();
-            let mut number = 1_u32;
-            while !names.insert((entity.kind, unique.clone())) {
-                number = number.saturating_add(1);
-                unique = format!("{name} {number}");
+            if !names.insert((entity.kind, unique.clone())) {
+                let number = numbers.entry((entity.kind, name.clone())).or_insert(1);
+                loop {
+                    *number = number.saturating_add(1);
+                    unique = format!("{name} {number}");
+                    if names.insert((entity.kind, unique.clone())) {
+                        break;
+                    }
+                }
             }
             entity.name = Some(unique);
         }

@@ -2,7 +2,7 @@
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use futures_core::Stream;
@@ -12,7 +12,7 @@ use rustuya_runtime::{Device, Event, Listener, Message, State, SubDevice};
 use super::{EntityDevice, Handle};
 use crate::entity::{Entity, EntityKind, StateClass};
 use crate::kinds::EntityState;
-use crate::value::DpSource;
+use crate::value::Data;
 
 /// A change of an entity, or another event of its device.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,13 +69,23 @@ impl ChangeTracker {
 
     fn on_message(&mut self, message: &Message, state: &State) -> Vec<Change> {
         let Some(dps) = message.typed_dps() else { return Vec::new() };
+        // Each look into the message would read all of it.
+        let dps: Vec<_> = dps.collect();
+        let mut reported = BTreeSet::new();
+        // The last value of a repeated DP counts.
+        for (dp, value) in &dps {
+            if Data::from_dp(value).is_some() {
+                reported.insert(dp.0)
+            } else {
+                reported.remove(&dp.0)
+            };
+        }
         let is_push = message.command() == CommandCode::STATUS;
         let mut changes = Vec::new();
         let entities = Arc::clone(&self.entities);
         for (at, entity) in entities.iter().enumerate() {
-            let is_reported = |dp: u16| dps.data(dp).is_some();
             let mut inputs = entity.channels.iter().flat_map(|(_, channel)| channel.inputs());
-            if !inputs.any(|dp| is_reported(*dp)) {
+            if !inputs.any(|dp| reported.contains(dp)) {
                 continue;
             }
             let is_event = entity.kind == EntityKind::Event;

@@ -189,9 +189,15 @@ impl<'a> SchemaBuilder<'a> {
                 }
             }
         }
+        let mut by_code = BTreeMap::new();
+        if !unnumbered.is_empty() {
+            for (dp, spec) in &schema.dps {
+                by_code.entry(spec.code.clone()).or_insert(*dp);
+            }
+        }
         for (found, origin) in unnumbered {
-            let dp = found.code.as_deref().and_then(|code| schema.by_code(code)).map(|spec| spec.dp);
-            if let Some(dp) = dp {
+            let dp = found.code.as_ref().and_then(|code| by_code.get(code));
+            if let Some(dp) = dp.copied() {
                 schema.add(dp, found, origin);
             }
         }

@@ -1,5 +1,7 @@
 //! Known facts about each DP of a device, in words.
 
+use std::collections::BTreeMap;
+
 use super::{Access, DpKind, DpSpec, Fact, Origin, Schema};
 
 /// Known facts about one DP, for people.
@@ -42,12 +44,16 @@ impl Schema {
     /// assert_eq!((explained.access, explained.origin), (Access::ReadWrite, Origin::Mapping));
     /// ```
     pub fn explain(&self) -> Vec<Explanation> {
-        let entities = self.entities();
-        let of = |dp| {
-            let has = |entity: &&crate::Entity| entity.channels.iter().any(|(_, channel)| channel.dp == dp);
-            entities.iter().filter(has).map(|entity| entity.id.clone()).collect()
-        };
-        self.dps.values().map(|spec| spec.explained(of(spec.dp))).collect()
+        let mut by_dp: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+        for entity in self.entities() {
+            for (_, channel) in &entity.channels {
+                let ids = by_dp.entry(channel.dp).or_default();
+                if ids.last() != Some(&entity.id) {
+                    ids.push(entity.id.clone());
+                }
+            }
+        }
+        self.dps.values().map(|spec| spec.explained(by_dp.remove(&spec.dp).unwrap_or_default())).collect()
     }
 }
 

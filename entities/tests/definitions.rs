@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{env, fs};
 
-use rustuya_entities::{Entity, Role, Schema};
+use rustuya_entities::{DpKind, Entity, Role, Schema};
 use serde_json::{Map, Value as Json, json};
 
 /// One device of a file.
@@ -264,4 +264,104 @@ fn no_dp_is_out_of_reach() {
         assert!(titles.insert(definition.title.clone()), "{} is there twice", definition.title);
     }
     assert!(count >= 150, "{count}");
+}
+
+/// Returns whether a DP takes these data by its own specification.
+fn is_taken(kind: &DpKind, value: &Json) -> bool {
+    match (kind, value) {
+        (DpKind::Boolean, Json::Bool(_)) => true,
+        (DpKind::Integer(spec), Json::Number(number)) => number.as_i64().is_some_and(|raw| {
+            spec.min.is_none_or(|min| raw >= min)
+                && spec.max.is_none_or(|max| raw <= max)
+                && (spec.step <= 1 || (raw - spec.min.unwrap_or(0)) % spec.step == 0)
+        }),
+        (DpKind::Enum { range }, Json::String(word)) => range.is_empty() || range.contains(word),
+        (DpKind::String { .. } | DpKind::Raw { .. } | DpKind::Json { .. }, Json::String(_)) => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn whatever_is_asked_for_devices_get_what_they_take() {
+    let mut texts: Vec<String> = [
+        "on",
+        "off",
+        "toggle",
+        "open",
+        "close",
+        "stop",
+        "continue",
+        "start",
+        "pause",
+        "locate",
+        "return_to_base",
+        "red",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    texts.extend(
+        ["black", "hsv(359, 1, 1)", "#010101", "heat", "cool", "auto", "dry", "fan_only", "heat_cool"]
+            .map(str::to_owned),
+    );
+    texts.extend(
+        ["disarm", "arm_home", "arm_away", "horizontal", "vertical", "both", "4000K", "-1", "-0.5"].map(str::to_owned),
+    );
+    texts.extend(
+        ["0", "0.04", "0.4", "1", "2", "3", "10", "17", "21.5", "33", "50", "66.6", "99", "99.9", "100", "101"]
+            .map(str::to_owned),
+    );
+    texts.extend(
+        ["200", "255", "256", "1000", "2000", "6500", "9223372036854775807", "1e18", "", "é"].map(str::to_owned),
+    );
+    let states = [
+        json!({}),
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(1),
+        json!(5000),
+        json!(-7),
+        json!("colour"),
+        json!("000003e80001"),
+        json!("0"),
+        json!({"h": 1}),
+    ];
+    let mut count = 0;
+    for definition in files().iter().flat_map(|(_, text)| definitions(text)) {
+        let schema = definition.schema();
+        for entity in schema.entities() {
+            let mut texts = texts.clone();
+            for (_, channel) in &entity.channels {
+                if let DpKind::Enum { range } = &schema.dps[&channel.dp].kind {
+                    texts.extend(range.iter().cloned());
+                }
+            }
+            for value in &states {
+                let state: BTreeMap<u16, Json> = schema.dps.keys().map(|dp| (*dp, value.clone())).collect();
+                for verb in entity.verbs().into_iter().chain(["", "hs", "white"]) {
+                    for text in &texts {
+                        let Ok(intent) = entity.intent(verb, text) else { continue };
+                        let Ok(writes) = entity.apply(&intent, &state) else { continue };
+                        count += 1;
+                        for (dp, data) in &writes.dps {
+                            let spec = &schema.dps[dp];
+                            assert!(
+                                spec.access.is_writable(),
+                                "{}: {} {verb} {text}: {dp}",
+                                definition.title,
+                                entity.id
+                            );
+                            assert!(
+                                is_taken(&spec.kind, data),
+                                "{}: {} {verb} {text} {value}: {dp} {data}",
+                                definition.title,
+                                entity.id
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 10_000, "{count}");
 }

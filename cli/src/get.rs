@@ -124,7 +124,7 @@ fn named(args: &Args, target: &Target, dps: &Map<String, Value>) -> Option<Vec<N
     }
     let wanted = args.dp.iter().map(|dp| (dp.to_string(), Value::Null)).collect();
     let only = Some(&wanted).filter(|_| !args.dp.is_empty());
-    Some(target.product.named(&by_number(dps), only)).filter(|named| !named.is_empty())
+    Some(target.product.named(&by_number(dps), only, false)).filter(|named| !named.is_empty())
 }
 
 fn show(dps: &Map<String, Value>, named: Option<Vec<Named>>, json: bool) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use rustuya_entities::profile::{Profile, Profiles};
-use rustuya_entities::{Data, Entity, EntityKind, IntentError, Overrides, Schema, Writes, assign};
+use rustuya_entities::{Category, Data, Entity, EntityKind, IntentError, Overrides, Schema, Writes, assign};
 use rustuya_runtime_tokio::{DeviceEntry, DevicesFile};
 use serde_json::{Map, Value};
 
@@ -175,25 +175,34 @@ impl Product {
 
     /// Returns name and text of each value that the DPs say, in the names that `set` takes, and DPs without a name under
     /// their numbers. With `only`, returns the values of entities that have one of these DPs.
-    pub(crate) fn named(&self, dps: &BTreeMap<u16, Value>, only: Option<&Map<String, Value>>) -> Vec<Named> {
+    /// Events are among them only if `is_push`: an answer to a query repeats the last one.
+    pub(crate) fn named(
+        &self,
+        dps: &BTreeMap<u16, Value>,
+        only: Option<&Map<String, Value>>,
+        is_push: bool,
+    ) -> Vec<Named> {
         let entities = self.entities(dps);
         let is_wanted = |dp: u16| only.is_none_or(|only| only.contains_key(&dp.to_string()));
-        let mut named = Vec::new();
-        let mut verbs: Vec<String> = Vec::new();
+        let mut named: Vec<Named> = Vec::new();
         for entity in entities.iter().filter(|entity| entity.is_enabled) {
             let is_event = entity.kind == EntityKind::Event;
-            if !entity.channels.iter().any(|(_, channel)| is_wanted(channel.dp)) || (is_event && only.is_none()) {
+            if !entity.channels.iter().any(|(_, channel)| is_wanted(channel.dp)) || (is_event && !is_push) {
                 continue;
             }
-            for entry in entity.entries(dps) {
+            let entries = entity.entries(dps);
+            // What the device is for needs no id, and a single value is named by the id alone.
+            let is_main = entity.category == Category::Primary && entity.verbs().len() > 1;
+            let is_single = entries.len() == 1 && !is_main;
+            for entry in entries {
                 let name = match &*entry.name {
                     "" => entity.id.clone(),
-                    verb if !verbs.iter().any(|known| known == verb) => verb.to_owned(),
+                    _ if is_single => entity.id.clone(),
+                    verb if is_main && named.iter().all(|known| known.name != verb) => verb.to_owned(),
                     verb => format!("{}.{verb}", entity.id),
                 };
                 named.push(Named { name, text: entry.text() });
             }
-            verbs.extend(entity.verbs().into_iter().filter(|_| entity.verbs().len() > 1).map(str::to_owned));
         }
         // A DP that no source names is shown by its number; one that is hidden on purpose is not.
         let has = |dp: &u16| {

@@ -246,13 +246,22 @@ impl TargetArgs {
         if let Some(key) = key::from_environment()? {
             return Ok(key);
         }
+        let file = self.files.shown();
         Err(match has_list {
             true if listed.is_none() => {
                 let name = shown(name);
-                unfit(&format!("no local key: --devices does not list {name}, and RUSTUYA_KEY is not set"))
+                unfit(&format!(
+                    "no local key: {file} does not list {name}, and RUSTUYA_KEY is not set; `rustuya entities` shows the \
+                     names that are listed, and `rustuya wizard` fetches the keys of new devices"
+                ))
             }
-            true => unfit(&format!("no local key: --devices has none for {name}, and RUSTUYA_KEY is not set")),
-            false => unfit("no local key: set RUSTUYA_KEY, or give --key-file or --devices"),
+            true => unfit(&format!(
+                "no local key: {file} has none for {name}, and RUSTUYA_KEY is not set; `rustuya wizard` fetches it"
+            )),
+            false => unfit(
+                "no local key: set RUSTUYA_KEY, or give --key-file or --devices; `rustuya wizard` fetches the keys of all \
+                 your devices",
+            ),
         }
         .into())
     }

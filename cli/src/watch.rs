@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::bail;
-use rustuya_runtime_tokio::{CommandError, Device, Event, Manager};
+use rustuya_runtime_tokio::{CommandCode, CommandError, Device, Event, Manager};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -227,7 +227,7 @@ impl Watched {
 
     /// Returns names and values of what a message reports. Values that depend on other DPs, such as the brightness of a
     /// light, are those of the whole state.
-    fn values(&self, cid: Option<&str>, dps: &Map<String, Value>) -> Map<String, Value> {
+    fn values(&self, cid: Option<&str>, dps: &Map<String, Value>, is_push: bool) -> Map<String, Value> {
         let own = self.targets.iter().find(|target| target.cid.as_ref().map(|cid| cid.as_str()) == cid);
         let product = match (cid, own) {
             (_, Some(target)) => &target.product,
@@ -247,7 +247,7 @@ impl Watched {
         let mut present: BTreeMap<u16, Value> =
             state.dps.into_iter().map(|(dp, reading)| (dp, reading.value)).collect();
         present.extend(by_number(dps));
-        let named = product.named(&present, Some(dps));
+        let named = product.named(&present, Some(dps), is_push);
         named.into_iter().map(|Named { name, text }| (name, Value::from(text))).collect()
     }
 
@@ -277,7 +277,7 @@ impl Watched {
                     line.payload = message.payload();
                 } else {
                     line.event = "state";
-                    line.values = self.values(line.cid.as_deref(), &dps);
+                    line.values = self.values(line.cid.as_deref(), &dps, command == CommandCode::STATUS);
                     line.dps = Some(dps);
                 }
             }

@@ -49,7 +49,7 @@ fn files_of_devices() {
     let one = TempFile::new("one.json", br#"[{"id":"bf0123456789abcd0001","key":"0123456789abcdef","name":"lamp"}]"#);
     let mut keyless = rustuya(&["get", "lmp", "--devices", one.path()]);
     keyless.env_remove("RUSTUYA_KEY");
-    finish(keyless).failed(2, &["--devices does not list lmp"]);
+    finish(keyless).failed(2, &["does not list lmp"]);
     // Refused because of the second id, so that no search begins.
     refused(&["get", "lmp", "no such id", "--devices", one.path()], &["lmp: --devices does not list it"]);
     let other = TempFile::new("other.json", b"{}");

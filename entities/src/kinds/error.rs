@@ -69,6 +69,14 @@ impl IntentError {
     }
 }
 
+/// Most names in the text of an error.
+const MOST_NAMES: usize = 40;
+
 fn list(supported: &[String]) -> String {
-    if supported.is_empty() { String::new() } else { format!("; it has {}", supported.join(", ")) }
+    let named = supported.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match supported.len() {
+        0 => String::new(),
+        len if len > MOST_NAMES => format!("; it has {named} and {} more", len - MOST_NAMES),
+        _ => format!("; it has {named}"),
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use rustuya_entities::device::facts;
 use rustuya_entities::profile::{Profile, Profiles};
 use rustuya_entities::{Category, Data, Entity, EntityKind, IntentError, Overrides, Schema, Writes, assign};
 use rustuya_runtime_tokio::{DeviceEntry, DevicesFile};
@@ -102,10 +103,8 @@ fn read_profiles(directory: &Path) -> anyhow::Result<Profiles> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Product {
     id: String,
-    category: Option<String>,
-    product_id: Option<String>,
-    model: Option<String>,
-    mapping: Option<Value>,
+    /// What the devices file says.
+    facts: Value,
     overrides: Option<Arc<Overrides>>,
     profile: Option<Arc<Profile>>,
 }
@@ -113,19 +112,14 @@ pub(crate) struct Product {
 impl Sources {
     /// Returns what is known of a device of the file.
     pub(crate) fn product(&self, id: &str, listed: Option<&DeviceEntry>) -> Product {
-        let text = |text: Option<&str>| text.map(str::to_owned);
         let product_id = listed.and_then(DeviceEntry::product_id);
-        let profile = self.profiles.as_ref().zip(product_id).and_then(|(profiles, product_id)| {
-            profiles.by_product(product_id).next().map(|(_, profile)| Arc::clone(profile))
-        });
+        let profile = self.profiles.as_ref().zip(product_id);
+        let profile = profile.and_then(|(profiles, product_id)| profiles.listed(&BTreeMap::new(), &[product_id]));
         Product {
             id: id.to_owned(),
-            category: text(listed.and_then(DeviceEntry::category)),
-            product_id: text(product_id),
-            model: text(listed.and_then(DeviceEntry::model)),
-            mapping: listed.and_then(DeviceEntry::mapping),
+            facts: listed.map(facts).map_or(Value::Null, Value::Object),
             overrides: self.overrides.clone(),
-            profile,
+            profile: profile.cloned(),
         }
     }
 }
@@ -133,38 +127,28 @@ impl Sources {
 impl Product {
     /// Returns whether DPs have names before the device has answered.
     pub(crate) fn is_known(&self) -> bool {
-        let has_mapping = self.mapping.as_ref().and_then(Value::as_object).is_some_and(|mapping| !mapping.is_empty());
+        let mapping = self.facts.get("mapping").and_then(Value::as_object);
+        let has_mapping = mapping.is_some_and(|mapping| !mapping.is_empty());
         has_mapping || self.profile.is_some() || !self.entities(&BTreeMap::new()).is_empty()
     }
 
     /// Returns whether nothing says what the device is, so that no name can mean anything.
-    pub(crate) const fn is_bare(&self) -> bool {
-        self.mapping.is_none() && self.profile.is_none() && self.category.is_none() && self.overrides.is_none()
+    pub(crate) fn is_bare(&self) -> bool {
+        let has = |name| self.facts.get(name).is_some();
+        !has("mapping") && !has("category") && self.profile.is_none() && self.overrides.is_none()
     }
 
     /// Returns its entities. `dps` are those that it has reported, as far as it has.
     pub(crate) fn entities(&self, dps: &BTreeMap<u16, Value>) -> Vec<Entity> {
-        if let Some(profile) = &self.profile {
-            return profile.entities();
-        }
-        let mut builder = Schema::builder().id(&self.id);
-        if let Some(category) = &self.category {
-            builder = builder.category(category);
-        }
-        if let Some(product_id) = &self.product_id {
-            builder = builder.product_id(product_id);
-        }
-        if let Some(model) = &self.model {
-            builder = builder.model(model);
-        }
-        if let Some(mapping) = &self.mapping {
-            builder = builder.mapping(mapping);
-        }
+        let observed = dps.iter().filter_map(|(dp, value)| Some((*dp, Data::from_json(value)?)));
+        let mut builder = Schema::builder().id(&self.id).device(&self.facts).observed(observed);
         if let Some(overrides) = &self.overrides {
             builder = builder.overrides(overrides);
         }
-        let observed = dps.iter().filter_map(|(dp, value)| Some((*dp, Data::from_json(value)?)));
-        builder.observed(observed).build().entities()
+        match &self.profile {
+            Some(profile) => profile.complete(builder.profile(profile.specs()).build().entities()),
+            None => builder.build().entities(),
+        }
     }
 
     /// Turns names and texts into DPs. `dps` are those that the device has now.

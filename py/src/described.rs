@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
+use rustuya_entities::device::facts;
 use rustuya_entities::{Data, Entity, Overrides, Schema};
 use rustuya_runtime_tokio::{DeviceEntry, DevicesFile, State, text};
 use serde_json::{Map, Value};
@@ -39,27 +40,15 @@ struct Built {
 /// Members of an entry that describe a device.
 const MEMBERS: [&str; 5] = ["id", "category", "product_id", "model", "mapping"];
 
-/// Returns the description of a file's entry.
-fn members(entry: &DeviceEntry) -> Map<String, Value> {
-    let texts = [
-        ("id", Some(entry.id())),
-        ("category", entry.category()),
-        ("product_id", entry.product_id()),
-        ("model", entry.model()),
-    ];
-    let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?))));
-    texts.chain(entry.mapping().map(|mapping| ("mapping".to_owned(), mapping))).collect()
-}
-
 /// Returns the description of an entry with those of its sub-devices, in the form of `rustuya.Description`.
 pub(crate) fn description(file: &DevicesFile, entry: &DeviceEntry) -> Value {
-    let mut description = members(entry);
+    let mut description = facts(entry);
     let is_child = |child: &&DeviceEntry| {
         child.is_sub_device() && file.gateway(child).is_some_and(|gateway| gateway.id() == entry.id())
     };
     let children = file.devices().filter(is_child).filter_map(|child| {
         // Its id alone describes nothing.
-        let facts = Some(members(child)).filter(|facts| facts.len() > 1)?;
+        let facts = Some(facts(child)).filter(|facts| facts.len() > 1)?;
         Some((child.cid()?.to_owned(), Value::Object(facts)))
     });
     let children: Map<String, Value> = children.collect();
@@ -185,7 +174,7 @@ impl Described {
         }
         let schema = Arc::new(builder.build());
         let entities = match &profile {
-            Some(profile) => profiles::entities(profile, schema.entities()),
+            Some(profile) => profile.complete(schema.entities()),
             None => schema.entities(),
         };
         let entities: Arc<[Entity]> = entities.into();

@@ -1,13 +1,12 @@
 //! Device files of the project tuya-local, which the user names.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
-use rustuya_entities::Entity;
 use rustuya_entities::profile::{Profile, Profiles};
 use rustuya_runtime_tokio::text;
 use serde_json::Value;
@@ -23,40 +22,14 @@ pub(crate) enum Source {
     Directory(Arc<Profiles>),
 }
 
-/// Quality of a file that lists the product.
-const LISTED: u8 = 101;
-
 impl Source {
-    /// Returns the profile of a device. From a directory only one that lists the product: DP numbers alone identify
-    /// little.
+    /// Returns the profile of a device. From a directory only one that lists the product.
     pub(crate) fn choose(&self, observed: &BTreeMap<u16, Value>, product_ids: &[&str]) -> Option<Arc<Profile>> {
         match self {
             Self::File(profile) => Some(Arc::clone(profile)),
-            Self::Directory(profiles) => {
-                let best = profiles.candidates(observed, product_ids).into_iter().next()?;
-                (best.quality == LISTED).then(|| Arc::clone(best.profile))
-            }
+            Self::Directory(profiles) => profiles.listed(observed, product_ids).cloned(),
         }
     }
-}
-
-/// Returns the entities of a profile, and of the DPs that it does not have.
-pub(crate) fn entities(profile: &Profile, others: Vec<Entity>) -> Vec<Entity> {
-    let mut entities = profile.entities();
-    let dps: BTreeSet<u16> =
-        entities.iter().flat_map(|entity| &entity.channels).map(|(_, channel)| channel.dp).collect();
-    let ids: BTreeSet<String> = entities.iter().map(|entity| entity.id.clone()).collect();
-    for mut entity in others {
-        if entity.channels.iter().any(|(_, channel)| dps.contains(&channel.dp)) {
-            continue;
-        }
-        if ids.contains(&entity.id) {
-            let dp = entity.channels.first().map(|(_, channel)| channel.dp).unwrap_or_default();
-            entity.id = format!("{}_{dp}", entity.id);
-        }
-        entities.push(entity);
-    }
-    entities
 }
 
 /// Reads a file or a directory. A directory is read once per process.

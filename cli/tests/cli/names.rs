@@ -123,3 +123,24 @@ fn own_files_win_over_the_mapping() {
     let missing = ["entities", "--devices", file.path(), "--profiles", "/nonexistent/profiles"];
     run(&missing).failed(1, &["--profiles"]);
 }
+
+#[test]
+fn a_device_file_leaves_other_dps_and_own_facts_in_place() {
+    let folder = std::env::temp_dir().join(format!("rustuya-device-files-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let device_file = "name: Plug\nproducts:\n  - id: p1\nentities:\n  - entity: switch\n    class: outlet\n    dps:\n      \
+                       - id: 1\n        type: boolean\n        name: switch\n";
+    std::fs::write(folder.join("plug.yaml"), device_file).expect("is written");
+    let list = json!([{ "id": ID, "name": "Plug", "key": KEY, "product_id": "p1", "category": "cz", "mapping": {
+        "41": { "code": "child_lock", "type": "Boolean", "values": {} } } }]);
+    let file = TempFile::new("names-device-file.json", list.to_string().as_bytes());
+    let own = json!({ "devices": { ID: { "dps": { "41": { "name": "Lock for children" } } } } });
+    let own = TempFile::new("names-device-file-own.json", own.to_string().as_bytes());
+    let profiles = folder.to_str().expect("UTF-8");
+    let args =
+        ["entities", "Plug", "--json", "--devices", file.path(), "--profiles", profiles, "--overrides", own.path()];
+    let list = run(&args).json();
+    assert_eq!((&list[0]["kind"], &list[0]["device_class"]), (&json!("switch"), &json!("outlet")), "{list}");
+    assert_eq!((&list[1]["dps"], &list[1]["name"]), (&json!([41]), &json!("Lock for children")), "{list}");
+    std::fs::remove_dir_all(&folder).expect("is deleted");
+}

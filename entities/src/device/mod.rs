@@ -8,6 +8,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use rustuya_runtime::DeviceEntry;
+use serde_json::{Map, Value as Json};
 
 pub use changes::{Change, ChangeTracker, Changes};
 pub use handle::Handle;
@@ -23,22 +24,21 @@ use crate::schema::Schema;
 impl From<&DeviceEntry> for Schema {
     /// Takes category, product and mapping of an entry of `devices.json`.
     fn from(entry: &DeviceEntry) -> Self {
-        let mapping = entry.mapping();
-        let mut builder = Self::builder().id(entry.id());
-        if let Some(category) = entry.category() {
-            builder = builder.category(category);
-        }
-        if let Some(product_id) = entry.product_id() {
-            builder = builder.product_id(product_id);
-        }
-        if let Some(model) = entry.model() {
-            builder = builder.model(model);
-        }
-        if let Some(mapping) = &mapping {
-            builder = builder.mapping(mapping);
-        }
-        builder.build()
+        Self::builder().device(&Json::Object(facts(entry))).build()
     }
+}
+
+/// Returns what an entry of `devices.json` says about what the device is: `id`, `category`, `product_id`, `model` and
+/// `mapping`, as [`SchemaBuilder::device`](crate::SchemaBuilder::device) takes it.
+pub fn facts(entry: &DeviceEntry) -> Map<String, Json> {
+    let texts = [
+        ("id", Some(entry.id())),
+        ("category", entry.category()),
+        ("product_id", entry.product_id()),
+        ("model", entry.model()),
+    ];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Json::from(text?))));
+    texts.chain(entry.mapping().map(|mapping| ("mapping".to_owned(), mapping))).collect()
 }
 
 /// A device or sub-device with its entities. Cheap to clone. It adds names and values; the connection stays with the

@@ -36,6 +36,25 @@ impl Profile {
         entities
     }
 
+    /// Returns the entities of the file, and those of `others`, such as the ones of the schema, whose DPs it does not have.
+    pub fn complete(&self, others: Vec<Entity>) -> Vec<Entity> {
+        let mut entities = self.entities();
+        let dps: BTreeSet<u16> =
+            entities.iter().flat_map(|entity| &entity.channels).map(|(_, channel)| channel.dp).collect();
+        let ids: BTreeSet<String> = entities.iter().map(|entity| entity.id.clone()).collect();
+        for mut entity in others {
+            if entity.channels.iter().any(|(_, channel)| dps.contains(&channel.dp)) {
+                continue;
+            }
+            if ids.contains(&entity.id) {
+                let dp = entity.channels.first().map(|(_, channel)| channel.dp).unwrap_or_default();
+                entity.id = format!("{}_{dp}", entity.id);
+            }
+            entities.push(entity);
+        }
+        entities
+    }
+
     /// Returns the facts about the DPs of the device. A file has no codes of the vendor: a DP's code is `dp_N`.
     pub fn specs(&self) -> Vec<DpSpec> {
         let mut specs: BTreeMap<u16, DpSpec> = BTreeMap::new();

@@ -105,6 +105,13 @@ impl Profiles {
         found.sort_by(|a, b| b.quality.cmp(&a.quality).then_with(|| a.file.cmp(b.file)));
         found
     }
+
+    /// Returns the best file that lists the product, and that the DPs do not contradict. No other file is taken without
+    /// being chosen by the user: DP numbers alone identify little.
+    pub fn listed(&self, observed: &BTreeMap<u16, Json>, product_ids: &[&str]) -> Option<&Arc<Profile>> {
+        let best = self.candidates(observed, product_ids).into_iter().next()?;
+        (best.quality == LISTED).then_some(best.profile)
+    }
 }
 
 impl Profile {
